@@ -1,0 +1,37 @@
+# `make demo` and `make test` set up what they need; nothing else has to be run first.
+PYTHON ?= python3
+BIN    := .venv/bin
+# uv ignores pip's settings: hand it pip's wheel folder where one is set, else let it choose the torch build for this machine.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+TORCH  := $(if $(strip $(UV_FIND_LINKS)),,--torch-backend=auto)
+SOURCES := pyproject.toml constraints.txt $(wildcard segdata/core/kernels/_compiled/*.pyx)
+
+.PHONY: demo test check bench install clean schemas
+
+$(BIN)/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q uv
+
+.venv/.installed: $(SOURCES) | $(BIN)/uv
+	$(BIN)/uv pip install -q --python $(BIN)/python $(TORCH) -c constraints.txt -e '.[all]' --group test
+	@touch $@
+
+install: .venv/.installed
+
+demo: install
+	$(BIN)/segdata demo build/demo
+
+test: install
+	$(BIN)/python -m pytest -q -n 2
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_floors.py
+
+bench: install
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv build segdata.egg-info segdata/core/kernels/_compiled/*.c segdata/core/kernels/_compiled/*.so

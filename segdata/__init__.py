@@ -1,0 +1,37 @@
+"""Convert, validate, compare and clean image segmentation labels, pixel exact.
+
+Everything that the command line does is a function here. Heavy libraries are imported by the function that needs
+them, so that ``import segdata`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segdata.api import assert_valid as assert_valid
+    from segdata.api import convert as convert
+    from segdata.api import info as info
+    from segdata.api import read as read
+    from segdata.api import validate as validate
+    from segdata.core.finding import Finding as Finding
+    from segdata.core.taxonomy import Taxonomy as Taxonomy
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "assert_valid": "segdata.api",
+    "convert": "segdata.api",
+    "info": "segdata.api",
+    "read": "segdata.api",
+    "validate": "segdata.api",
+    "Finding": "segdata.core.finding",
+    "Taxonomy": "segdata.core.taxonomy",
+}
+__all__ = ["Finding", "Taxonomy", "assert_valid", "convert", "info", "read", "validate"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its home on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'segdata' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

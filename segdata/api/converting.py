@@ -1,0 +1,182 @@
+"""Convert a dataset from one format to another, and say exactly what was lost."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from segdata.api.opening import Data, Progress, read
+from segdata.core.batch import Batch, replaced
+from segdata.core.content import segment_keys
+from segdata.core.dataset import Dataset
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
+from segdata.core.format import format_named
+from segdata.core.loss import Loss, Losses
+from segdata.formats.images import image_limits
+
+OnLoss = Literal["warn", "error", "allow"]
+
+
+class LossError(SegdataError):
+    """The target format cannot hold everything, and `on_loss` is ``error``. Nothing was written."""
+
+    def __init__(self, losses: list[Loss]) -> None:
+        super().__init__("the target format cannot hold: " + "; ".join(map(str, losses)))
+        self.losses = losses
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes
+    ----------
+    target : what was written
+    format : its format
+    n_images, n_segments : how many were written
+    losses : what the target format could not hold, and what could not be read
+    defects : what the reader met; `validate` turns these into findings
+    verified : None: not asked for; else how many of the segments come back with the same image, category and pixels
+    """
+
+    target: Path
+    format: str
+    n_images: int
+    n_segments: int
+    losses: tuple[Loss, ...]
+    defects: tuple[Defect, ...]
+    verified: int | None = None
+
+
+def convert(
+    data: Data,
+    target: str | Path,
+    *,
+    to: str = "canonical",
+    on_loss: OnLoss = "warn",
+    verify: bool = False,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = lambda n: None,
+    **opening: object,
+) -> Conversion:
+    """Write a dataset in another format.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    target : a folder, or for formats of one file that file; it must not exist, or be an empty folder
+    to : the name of the format
+    on_loss : with ``error`` nothing is written when anything is lost (`LossError`); else losses are counted
+    verify : read the target again and count the segments that come back pixel for pixel
+    copy_images : copy the image files into the target's folder ``images``; else they are referred to
+    jobs : threads; 0: one per core
+    progress : is called with the number of images done since the last call
+    opening : as for `read`
+
+    Whatever goes wrong, nothing half-written stays behind.
+    """
+    dataset = read(data, **opening)  # type: ignore[arg-type]  # passed through
+    format = format_named(to)
+    if format.write is None:
+        raise SegdataError(f"format {to} can only be read")
+    path = _free(Path(target))
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    stream = _Stream(dataset, Losses(), progress)
+    batches = stream.batches(jobs)
+    if copy_images:
+        folder = (path.parent if path.suffix == ".json" else partial) / "images"
+        batches = (_with_copied_images(batch, folder) for batch in batches)
+    try:
+        with image_limits():
+            format.write(dataset.profile, batches, partial, stream.losses)
+        stream.check(on_loss)
+        partial.replace(path)
+    except BaseException:
+        _remove(partial)
+        raise
+    return Conversion(
+        path,
+        to,
+        stream.n_images,
+        stream.n_segments,
+        tuple(stream.losses.listed()),
+        tuple(stream.defects),
+        _verified(dataset, path, to, jobs) if verify else None,
+    )
+
+
+# Defects that kept something of the source from being read; the others are read nevertheless.
+_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG008", "SEG009", "SEG014", "SEG015"})
+
+
+class _Stream:
+    """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
+
+    def __init__(self, dataset: Dataset, losses: Losses, progress: Progress) -> None:
+        self.losses, self.defects = losses, list(dataset.source.defects)
+        self.n_images = self.n_segments = 0
+        self._dataset, self._progress = dataset, progress
+
+    def batches(self, jobs: int) -> Iterator[Batch]:
+        """Every batch, images in ascending order of image_id."""
+        for batch in self._dataset.batches(jobs, in_order=True):
+            self.defects.extend(batch.defects)
+            self.n_images += batch.images.num_rows
+            self.n_segments += batch.n_segments
+            yield batch
+            self._progress(batch.images.num_rows)
+        unread = [defect for defect in self.defects if defect.code in _UNREAD and defect.severity != "info"]
+        examples = (f"{each.code} in {each.file or each.image}{each.place or ''}" for each in unread)
+        self.losses.add("unreadable", "defects", len(unread), 0, examples)
+
+    def check(self, on_loss: OnLoss) -> None:
+        """Raise where nothing was there to write, or something was lost that must not be."""
+        if self.n_images == 0:
+            first = f": {self.defects[0].file or ''}: {self.defects[0].message}" if self.defects else ""
+            raise SegdataError(f"{self._dataset.profile.files}: no image could be read{first}")
+        if on_loss == "error" and self.losses.listed():
+            raise LossError(self.losses.listed())
+
+
+def _with_copied_images(batch: Batch, folder: Path) -> Batch:
+    """The batch with its image files copied into `folder`."""
+    uris = []
+    for image_id, uri in zip(batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist(), strict=True):
+        if uri is not None and "://" not in uri and Path(uri).is_file():
+            target = folder / image_id
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(uri, target)
+            uri = str(target.absolute())
+        uris.append(uri)
+    return replace(batch, images=replaced(batch.images, "uri", uris))
+
+
+def _free(path: Path) -> Path:
+    """`path`, when nothing is there, or an empty folder (which is removed)."""
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+    if path.exists():
+        raise SegdataError(f"{path}: exists already; name another target, or delete it first")
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _verified(dataset: Dataset, target: Path, to: str, jobs: int) -> int:
+    """How many segments of the source are in the target with the same image, category and pixels."""
+    written = read(target, format=to)
+    with image_limits():
+        before = segment_keys(dataset.batches(jobs), dataset.taxonomy)
+        after = segment_keys(written.batches(jobs), written.taxonomy)
+    return (before & after).total()

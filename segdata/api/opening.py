@@ -1,0 +1,104 @@
+"""Open a dataset: which format, which configuration, which taxonomy, which images."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.config import Config, load_config, nearest
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError
+from segdata.core.format import Request, detect, format_named
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy, load_taxonomy
+from segdata.formats.images import image_limits
+
+Data = str | Path | Dataset
+Progress = Callable[[int], None]
+CONFIG = "segdata.yaml"
+TAXONOMY = "taxonomy.yaml"
+
+
+def read(
+    data: Data,
+    *,
+    format: str | None = None,
+    taxonomy: str | Path | Taxonomy | None = None,
+    images: str | Path | None = None,
+    config: str | Path | Config | None = None,
+    only: Iterable[str] | None = None,
+    annotator: str | None = None,
+) -> Dataset:
+    """Open a dataset of any readable format.
+
+    Parameters
+    ----------
+    data : a file or folder; a `Dataset` is passed through
+    format : its format; default: detected
+    taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` beside the data, or the format's own
+    images : the folder with the image files, when it is not where the layout has it
+    config : a configuration, or its file; default: ``segdata.yaml`` beside the data
+    only : image_ids, the others are left out
+    annotator : the name for annotations that have none
+
+    Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    root = Path(data)
+    settings = config if isinstance(config, Config) else _config(root, config)
+    name = format or settings.format or detect(root)
+    request = Request(
+        root=root,
+        taxonomy=taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(root, taxonomy, settings.taxonomy),
+        images=_images(root, images, settings.images),
+        config=settings,
+        annotator=annotator,
+    )
+    with image_limits():
+        source = format_named(name).read(request)
+    rows = None if only is None else _chosen(source.image_ids, list(only))
+    return Dataset(source, source.profile.under(settings), settings, rows)
+
+
+def folder_of(root: Path) -> Path:
+    """The folder that the files beside a dataset lie in: itself, or the folder of a file."""
+    return root if root.is_dir() else root.parent
+
+
+def _config(root: Path, given: str | Path | None) -> Config:
+    """The configuration file that was named, or the one beside the data, or none."""
+    if given is not None:
+        return load_config(Path(given))
+    beside = folder_of(root) / CONFIG
+    return load_config(beside) if beside.is_file() else Config()
+
+
+def _taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -> Taxonomy | None:
+    """The taxonomy file that was named, or the one beside the data, or none.
+
+    A path in the configuration is relative to the configuration's folder: the given one's, or the data's.
+    """
+    if given is not None:
+        return load_taxonomy(Path(given))
+    beside = folder_of(root) / TAXONOMY
+    if config is not None:
+        return load_taxonomy(folder_of(root) / config)
+    return load_taxonomy(beside) if beside.is_file() else None
+
+
+def _images(root: Path, given: str | Path | None, config: str | Path | None) -> Path | None:
+    """The folder of the image files that was named; raises SegdataError where there is none."""
+    named = Path(given) if given is not None else None if config is None else folder_of(root) / config
+    if named is not None and not named.is_dir():
+        raise SegdataError(f"{named}: no such folder of images")
+    return named
+
+
+def _chosen(every: Sequence[str], only: list[str]) -> Ints:
+    """The rows of the images named; raises SegdataError for a name that is not there."""
+    position = {image_id: row for row, image_id in enumerate(every)}
+    for name in only:
+        if name not in position:
+            raise SegdataError(f"no image {name!r} in the dataset{nearest(name, list(every))}")
+    return np.unique(np.array([position[name] for name in only], dtype=np.int64))

@@ -1,0 +1,85 @@
+"""segdata.yaml: what a project decides about its dataset and its rules."""
+
+import datetime
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from segdata.core import yamlfile
+from segdata.core.finding import Severity
+
+Overlap = Literal["forbid", "allow", "same-category-forbid"]
+Coverage = Literal["exhaustive", "sparse"]
+
+
+class InstanceIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the values of instance-ID images are read; exactly one of `divisor`, `category`, `table`.
+
+    `divisor`: value = category id * divisor + instance number. `category`: every value is an instance of this
+    category (a name or id). `table`: a CSV or JSON side table with the columns `value` and `category` (and, where
+    values repeat between images, `image`). `background` is unlabelled, `void` explicitly ignored.
+    """
+
+    divisor: int | None = None
+    category: str | int | None = None
+    table: str | None = None
+    background: int | None = 0
+    void: int | None = None
+
+
+class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How layer files (one binary or thresholded mask per category or segment) are named.
+
+    `pattern` is a path with the fields `{stem}` (of the image), `{category}` and `{instance}`, and `*` for what does
+    not matter: `{stem}_{category}.png`, `{category}/{stem}.png`. `category` names the category where the pattern has
+    none. Pixels at or above `threshold` belong to the layer; unset: everything but 0, and a file with values
+    between is SEG010.
+    """
+
+    pattern: str
+    category: str | None = None
+    threshold: int | None = None
+
+
+class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Findings that are known and accepted: of a code, in images that match a glob, for a reason, until a day."""
+
+    code: str
+    reason: str
+    image: str | None = None
+    category: str | None = None
+    until: datetime.date | None = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """segdata.yaml. See the fields' types for what each holds; the command line goes before it."""
+
+    coverage: Coverage | dict[str, Coverage] | None = None
+    overlap: Overlap | None = None
+    format: str | None = None
+    taxonomy: str | None = None
+    images: str | None = None
+    instance_ids: InstanceIds | None = None
+    layers: Layers | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severity: dict[str, Severity | Literal["off"]] = {}
+    rules: dict[str, dict[str, Any]] = {}  # Any: each rule checks its own options
+    suppress: tuple[Suppression, ...] = ()
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in a YAML file; raises SegdataError with file, line and the nearest known key."""
+    return yamlfile.load(path, Config)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A hint at the most similar known name, or nothing.
+
+    >>> nearest("min_pixel", ["min_pixels"])
+    "; did you mean 'min_pixels'?"
+    """
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

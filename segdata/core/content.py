@@ -1,0 +1,85 @@
+"""Content: a hash of what a dataset says, and which segments two datasets have in common."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.core.batch import Batch
+from segdata.core.counts import counts_of_runs
+from segdata.core.taxonomy import Taxonomy
+
+
+def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
+    """A SHA-256 of the labels, as 64 hexadecimal digits, to log with a training run.
+
+    Covers every image's id and size, who annotated it, and each segment's category (by name), id, crowd flag, track
+    and pixels. It does not depend on the format, on paths, or on how batches are cut; the batches must come in
+    ascending order of image_id. Segments count in ascending order of their ids within an annotation.
+    """
+    columns: dict[str, _Column] = {}
+    names = {category.id: category.name for category in reversed(taxonomy.categories)}
+    for batch in batches:
+        order = np.lexsort((batch.segments["segment_id"].to_numpy(), batch.segment_annotation))
+        height, width = batch.segment_size
+        rows = pa.array(order)
+        segments = batch.segments.take(rows)
+        per_annotation = np.bincount(batch.segment_annotation, minlength=batch.annotations.num_rows)
+        per_image = np.bincount(batch.annotation_image, minlength=batch.images.num_rows)
+        category = [names.get(each, str(each)) for each in segments["category_id"].to_pylist()]
+        for name, values in {
+            "image_id": batch.images["image_id"],
+            "width": batch.images["width"],
+            "height": batch.images["height"],
+            "annotations": pa.array(per_image),
+            "annotator": batch.annotations["annotator"],
+            "segments": pa.array(per_annotation),
+            "segment_id": segments["segment_id"],
+            "category": pa.array(category, pa.string()),
+            "iscrowd": segments["iscrowd"],
+            "track_id": segments["track_id"],
+            "counts": counts_of_runs(batch.runs, height, width).take(rows),
+        }.items():
+            columns.setdefault(name, _Column()).add(values)
+    whole = hashlib.sha256()
+    for name in sorted(columns):
+        whole.update(name.encode() + columns[name].digest())
+    return whole.hexdigest()
+
+
+class _Column:
+    """A running hash of one column, the same however the column is cut: lengths, values and nulls each in a row."""
+
+    def __init__(self) -> None:
+        self._parts = [hashlib.sha256(), hashlib.sha256(), hashlib.sha256()]
+
+    def add(self, values: pa.Array | pa.ChunkedArray) -> None:
+        """The next values."""
+        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        lengths, data, nulls = self._parts
+        nulls.update(array.is_null().to_numpy(zero_copy_only=False).tobytes())
+        if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
+            binary = array.cast(pa.large_binary()).fill_null(b"")
+            lengths.update(pc.binary_length(binary).to_numpy().astype(np.int64).tobytes())
+            data.update(pc.binary_join(pa.LargeListArray.from_arrays([0, len(binary)], binary), b"")[0].as_py())
+        else:
+            data.update(array.cast(pa.int64()).fill_null(0).to_numpy().tobytes())
+
+    def digest(self) -> bytes:
+        """Of everything added so far."""
+        return b"".join(part.digest() for part in self._parts)
+
+
+def segment_keys(batches: Iterable[Batch], taxonomy: Taxonomy) -> Counter[tuple[str, str, bytes]]:
+    """How often each (image_id, category name, pixels as compressed counts) occurs."""
+    names = {category.id: category.name for category in reversed(taxonomy.categories)}
+    found: Counter[tuple[str, str, bytes]] = Counter()
+    for batch in batches:
+        height, width = batch.segment_size
+        image = batch.images["image_id"].take(pa.array(batch.segment_image)).to_pylist()
+        category = [names.get(each, str(each)) for each in batch.segments["category_id"].to_pylist()]
+        found.update(zip(image, category, counts_of_runs(batch.runs, height, width).to_pylist(), strict=True))
+    return found

@@ -1,0 +1,40 @@
+"""Executor: runs a function over portions in threads; results come in order, and only a few wait in memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def n_threads(jobs: int) -> int:
+    """How many threads `jobs` means: itself, or with 0 one for every core that this process may use."""
+    return (
+        jobs if jobs > 0 else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+
+
+def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0) -> Iterator[R]:
+    """`work(portion)` for each portion, in order; `jobs` threads (0: one per core), at most two results each waiting.
+
+    With one thread everything runs in the caller's. An exception ends the run; portions not begun are dropped.
+    """
+    threads = n_threads(jobs)
+    if threads == 1:
+        yield from map(work, portions)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="segdata") as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for portion in portions:
+                waiting.append(pool.submit(work, portion))
+                if len(waiting) >= 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,144 @@
+"""Formats: what a format file offers, and how formats are found."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from segdata.core.config import Config
+from segdata.core.errors import SegdataError
+from segdata.core.loss import KINDS, Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.core.defect import Defect
+    from segdata.core.runs import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asks a reader for.
+
+    Attributes
+    ----------
+    root : the file or folder named on the command line
+    taxonomy : the user's, or the one that lies beside the data; None: the format's own, or none
+    images : where the image files are, when not in the place that the layout says
+    config : segdata.yaml
+    annotator : the name to give to annotations that have none
+    """
+
+    root: Path
+    taxonomy: Taxonomy | None = None
+    images: Path | None = None
+    config: Config = field(default_factory=Config)
+    annotator: str | None = None
+
+
+class Source(Protocol):
+    """An opened dataset: its images are listed, and any of them can be loaded, in any order, from any thread."""
+
+    @property
+    def profile(self) -> Profile:
+        """What is known about the dataset as a whole."""
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """(n_images,) in the order of the source; a duplicate id is listed as often as it occurs."""
+
+    @property
+    def defects(self) -> Sequence["Defect"]:
+        """What was met while opening, before any image."""
+
+    def chunks(self) -> list["Ints"]:
+        """Rows of `image_ids` in portions that are good to load at once: some ten thousand segments, or a few masks."""
+
+    def load(self, rows: "Ints") -> "Batch":
+        """The images at these rows of `image_ids`, decoded, in that order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """Why a format thinks that a dataset is its own.
+
+    `score` in (0, 1]: 1 for a file that can be nothing else. `evidence`: in words, for the user.
+    """
+
+    score: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format, as its file describes it.
+
+    Attributes
+    ----------
+    name : as on the command line
+    summary : the first line of the file's docstring
+    losses : what it cannot hold
+    detect : looks at names and headers only; None when it is not this format
+    read : opens a dataset
+    write : takes a profile, batches, the target and the loss counter; None for a format that is only read. The target
+        does not exist before, and what a failed writer leaves there is deleted by the caller.
+    """
+
+    name: str
+    summary: str
+    losses: frozenset[Kind]
+    detect: Callable[[Path], Clue | None]
+    read: Callable[[Request], Source]
+    write: Callable[[Profile, Iterable["Batch"], Path, Losses], None] | None
+
+
+def _format(name: str, module: ModuleType) -> Format:
+    losses: Any = getattr(module, "LOSSES", None)  # Any: a plugin may offer anything
+    if not isinstance(losses, frozenset) or not losses <= KINDS:
+        raise SegdataError(f"format {name}: LOSSES must be a frozenset of {sorted(KINDS)}, it is {losses!r}")
+    summary = (module.__doc__ or name).strip().splitlines()[0]
+    return Format(name, summary, losses, module.detect, module.read, getattr(module, "write", None))
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """Every installed format by name, ours and those of plugins (entry points `segdata.formats`)."""
+    found = {}
+    for point in sorted(entry_points(group="segdata.formats"), key=lambda point: point.name):
+        try:
+            found[point.name] = _format(point.name, point.load())
+        except (ImportError, AttributeError) as error:
+            raise SegdataError(f"format {point.name} ({point.value}) cannot be loaded: {error}") from error
+    return found
+
+
+def format_named(name: str) -> Format:
+    """The format of this name; raises SegdataError that lists the known ones."""
+    known = formats()
+    if name not in known:
+        raise SegdataError(f"no format is called {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
+def detect(root: Path) -> str:
+    """The name of the format that a dataset is in.
+
+    Raises SegdataError when there is no candidate, or when the best two are within 10 %: then all are listed with
+    their evidence and the user is asked for `--from`.
+    """
+    if not root.exists():
+        raise SegdataError(f"{root}: does not exist")
+    if root.is_dir() and not any(root.iterdir()):
+        raise SegdataError(f"{root}: is empty")
+    clues = [(name, clue) for name, each in formats().items() if (clue := each.detect(root)) is not None]
+    clues.sort(key=lambda item: (-item[1].score, item[0]))
+    if not clues:
+        raise SegdataError(f"{root}: no known format recognises this; name one with --from ({', '.join(formats())})")
+    if len(clues) > 1 and clues[1][1].score > 0.9 * clues[0][1].score:
+        listed = "; ".join(f"{name}: {clue.evidence}" for name, clue in clues)
+        raise SegdataError(f"{root}: more than one format fits, choose with --from ({listed})")
+    return clues[0][0]

@@ -1,0 +1,72 @@
+"""The inner loops over runs: compiled where that was possible, else in numpy.
+
+`NAME` says which: "compiled" or "plain". The environment variable SEGDATA_KERNELS=plain asks for numpy. Both give the
+same results; what each function does is documented in the plain twin.
+
+Pixels are in column-major order: pixel (x, y) is at x * height + y. A run is a vertical strip inside one column.
+Arrays are one-dimensional and contiguous; positions and lengths are int64, owners int32.
+"""
+
+import os
+
+try:
+    if os.environ.get("SEGDATA_KERNELS") == "plain":
+        raise ImportError("the plain kernels are asked for")
+    from segdata.core.kernels._compiled import (
+        cover,
+        crossings,
+        decode_counts,
+        encode_counts,
+        join_counts,
+        label_runs,
+        order_by,
+        pack_rgb,
+        parse_rings,
+        parts,
+        rasterise,
+        split_counts,
+        strips,
+        strips_within,
+        tally,
+    )
+
+    NAME = "compiled"
+except ImportError:
+    from segdata.core.kernels._plain import (
+        cover,
+        crossings,
+        decode_counts,
+        encode_counts,
+        join_counts,
+        label_runs,
+        order_by,
+        pack_rgb,
+        parse_rings,
+        parts,
+        rasterise,
+        split_counts,
+        strips,
+        strips_within,
+        tally,
+    )
+
+    NAME = "plain"
+
+__all__ = [
+    "NAME",
+    "cover",
+    "crossings",
+    "decode_counts",
+    "encode_counts",
+    "join_counts",
+    "label_runs",
+    "order_by",
+    "pack_rgb",
+    "parse_rings",
+    "parts",
+    "rasterise",
+    "split_counts",
+    "strips",
+    "strips_within",
+    "tally",
+]

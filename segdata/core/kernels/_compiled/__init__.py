@@ -1,0 +1,28 @@
+"""The kernels as compiled extensions; importing fails when one of them was not built."""
+
+from segdata.core.kernels._compiled.counts import decode_counts, encode_counts, join_counts, split_counts
+from segdata.core.kernels._compiled.crossings import crossings
+from segdata.core.kernels._compiled.groups import order_by, tally
+from segdata.core.kernels._compiled.labels import label_runs, pack_rgb
+from segdata.core.kernels._compiled.parts import parts
+from segdata.core.kernels._compiled.polygons import rasterise
+from segdata.core.kernels._compiled.rings import parse_rings
+from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
+
+__all__ = [
+    "cover",
+    "crossings",
+    "decode_counts",
+    "encode_counts",
+    "join_counts",
+    "label_runs",
+    "order_by",
+    "pack_rgb",
+    "parse_rings",
+    "parts",
+    "rasterise",
+    "split_counts",
+    "strips",
+    "strips_within",
+    "tally",
+]

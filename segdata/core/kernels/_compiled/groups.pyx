@@ -1,0 +1,121 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Rows grouped by their owners."""
+
+import numpy as np
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+
+cdef struct Sums:
+    int64_t *slot  # hash table: 1 + the pair's number, 0 where free; a power of two long, at most half full
+    Py_ssize_t slots
+    uint64_t *key
+    int64_t *sum
+    Py_ssize_t size
+
+
+def order_by(const int32_t[::1] owner, Py_ssize_t n_owners):
+    """Stable order by owner: see the plain twin."""
+    cdef Py_ssize_t n = owner.shape[0], i
+    cdef bint strange = False
+    places = np.zeros(n_owners + 1, np.int64)
+    cdef int64_t[::1] place = places
+    with nogil:
+        for i in range(n):
+            if owner[i] < 0 or owner[i] >= n_owners:
+                strange = True
+                break
+            place[owner[i] + 1] += 1
+    if strange:
+        raise ValueError(f"owner {owner[i]} of {n_owners} owners: 0 to {n_owners - 1} are possible")
+    np.cumsum(places, out=places)
+    order = np.empty(n, np.int64)
+    cdef int64_t[::1] result = order
+    with nogil:
+        for i in range(n):
+            result[place[owner[i]]] = i
+            place[owner[i]] += 1
+    return order
+
+
+def tally(const int32_t[::1] a, const int32_t[::1] b, const int64_t[::1] weight):
+    """Sums of weights by pair: see the plain twin."""
+    cdef Py_ssize_t n = a.shape[0], i
+    if b.shape[0] != n or weight.shape[0] != n:
+        raise ValueError(f"{n} a come with {b.shape[0]} b and {weight.shape[0]} weights")
+    cdef Sums sums = Sums(NULL, 0, NULL, NULL, 0)
+    cdef bint enough = True
+    try:
+        with nogil:
+            for i in range(n):
+                enough = enough and add(&sums, key_of(a[i], b[i]), weight[i])
+        if not enough:
+            raise MemoryError("no memory for the sums of pairs")
+        return columns_of(&sums)
+    finally:
+        free(sums.slot)
+        free(sums.key)
+        free(sums.sum)
+
+
+cdef inline uint64_t key_of(int32_t a, int32_t b) noexcept nogil:
+    """One number that sorts as (a, b) does, -1 first."""
+    return <uint64_t>(<uint32_t>a ^ <uint32_t>0x80000000) << 32 | (<uint32_t>b ^ <uint32_t>0x80000000)
+
+
+cdef inline Py_ssize_t find(Sums *sums, uint64_t key) noexcept nogil:
+    """The place of a key in the table, or the free place where it belongs."""
+    cdef Py_ssize_t place = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 20) & (sums.slots - 1)
+    while sums.slot[place] and sums.key[sums.slot[place] - 1] != key:
+        place = (place + 1) & (sums.slots - 1)
+    return place
+
+
+cdef inline bint add(Sums *sums, uint64_t key, int64_t weight) noexcept nogil:
+    cdef Py_ssize_t place
+    if 2 * sums.size >= sums.slots and not grow(sums):
+        return False
+    place = find(sums, key)
+    if sums.slot[place] == 0:
+        sums.key[sums.size] = key
+        sums.sum[sums.size] = 0
+        sums.size += 1
+        sums.slot[place] = sums.size
+    sums.sum[sums.slot[place] - 1] += weight
+    return True
+
+
+cdef bint grow(Sums *sums) noexcept nogil:
+    cdef Py_ssize_t slots = 2 * sums.slots if sums.slots else 1024, i
+    cdef int64_t *slot = <int64_t *>calloc(slots, sizeof(int64_t))
+    cdef uint64_t *key = <uint64_t *>realloc(sums.key, slots // 2 * sizeof(uint64_t))
+    if key != NULL:
+        sums.key = key
+    cdef int64_t *total = <int64_t *>realloc(sums.sum, slots // 2 * sizeof(int64_t))
+    if total != NULL:
+        sums.sum = total
+    if slot == NULL or key == NULL or total == NULL:
+        free(slot)
+        return False
+    free(sums.slot)
+    sums.slot = slot
+    sums.slots = slots
+    for i in range(sums.size):
+        slot[find(sums, key[i])] = i + 1
+    return True
+
+
+cdef columns_of(Sums *sums):
+    cdef Py_ssize_t n = sums.size, i
+    keys, totals = np.empty(n, np.uint64), np.empty(n, np.int64)
+    cdef uint64_t[::1] key = keys
+    cdef int64_t[::1] total = totals
+    with nogil:
+        for i in range(n):
+            key[i] = sums.key[i]
+            total[i] = sums.sum[i]
+    order = np.argsort(keys)
+    keys = keys[order]
+    sign = np.uint32(0x80000000)
+    a = ((keys >> np.uint64(32)).astype(np.uint32) ^ sign).view(np.int32)
+    b = (keys.astype(np.uint32) ^ sign).view(np.int32)
+    return a, b, totals[order]

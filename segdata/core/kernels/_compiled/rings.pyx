@@ -1,0 +1,202 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Coordinates of COCO polygons, straight from the bytes of the JSON."""
+
+import numpy as np
+from libc.math cimport fma
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp
+
+cdef extern from "Python.h":
+    double PyOS_string_to_double(const char *text, char **end, void *overflow) except? -1
+
+cdef double[23] POWER
+cdef int _e
+for _e in range(23):
+    POWER[_e] = float(f"1e{_e}")  # the powers of ten that are exact
+
+cdef struct Reader:
+    const uint8_t *text
+    Py_ssize_t at
+    Py_ssize_t last
+    bint odd_number  # a NaN or Infinity came
+
+
+def parse_rings(const uint8_t[::1] text, const int64_t[::1] first, const int64_t[::1] last):
+    """Coordinates of JSON polygons: see the plain twin."""
+    cdef Py_ssize_t n = first.shape[0], i, j, commas = 0, brackets = 0, numbers = 0, rings = 0
+    if last.shape[0] != n:
+        raise ValueError(f"{n} first and {last.shape[0]} last positions: as many are needed")
+    with nogil:
+        for i in range(n):
+            for j in range(max(0, first[i]), min(last[i], text.shape[0])):
+                commas += text[j] == 44
+                brackets += text[j] == 91
+    xy = np.empty(commas + n, np.float64)
+    ring = np.zeros(brackets + 1, np.int64)
+    segment = np.zeros(n + 1, np.int64)
+    error = np.zeros(n, np.uint8)
+    cdef double[::1] value = xy
+    cdef int64_t[::1] ring_end = ring, segment_end = segment
+    cdef uint8_t[::1] wrong = error
+    cdef Reader reader
+    with nogil:
+        for i in range(n):
+            wrong[i] = 1
+            if 0 <= first[i] <= last[i] <= text.shape[0]:
+                reader = Reader(&text[0], first[i], last[i], False)
+                wrong[i] = read_rings(&reader, &value[0], &ring_end[0], &numbers, &rings)
+            segment_end[i + 1] = rings
+    return xy[:numbers], ring[: rings + 1], segment, error
+
+
+cdef uint8_t read_rings(
+    Reader *r, double *value, int64_t *ring_end, Py_ssize_t *numbers, Py_ssize_t *rings
+) noexcept nogil:
+    """Append one segment's rings; the error, for which nothing is appended."""
+    cdef Py_ssize_t m = numbers[0], k = rings[0]
+    cdef int next_ring = opens(r), next_number
+    while next_ring == 1:
+        next_number = opens(r)
+        while next_number == 1:
+            if not read_number(r, &value[m]):
+                return 1
+            m += 1
+            next_number = goes_on(r)
+        if next_number < 0:
+            return 1
+        k += 1
+        ring_end[k] = m
+        next_ring = goes_on(r)
+    skip_space(r)
+    if next_ring < 0 or r.at != r.last:
+        return 1
+    if r.odd_number:
+        return 2
+    numbers[0], rings[0] = m, k
+    return 0
+
+
+cdef inline void skip_space(Reader *r) noexcept nogil:
+    while r.at < r.last and (r.text[r.at] == 32 or r.text[r.at] == 10 or r.text[r.at] == 13 or r.text[r.at] == 9):
+        r.at += 1
+
+
+cdef inline int opens(Reader *r) noexcept nogil:
+    """Read `[`: 1 if an item follows, 0 if `]` does, -1 if this is no list."""
+    skip_space(r)
+    if r.at == r.last or r.text[r.at] != 91:
+        return -1
+    r.at += 1
+    skip_space(r)
+    if r.at < r.last and r.text[r.at] == 93:
+        r.at += 1
+        return 0
+    return 1
+
+
+cdef inline int goes_on(Reader *r) noexcept nogil:
+    """Read what follows an item: 1 for a comma, 0 for `]`, -1 for anything else."""
+    skip_space(r)
+    if r.at == r.last:
+        return -1
+    r.at += 1
+    if r.text[r.at - 1] == 44:
+        skip_space(r)
+        return 1
+    return 0 if r.text[r.at - 1] == 93 else -1
+
+
+cdef inline Py_ssize_t read_digits(Reader *r, uint64_t *mantissa) noexcept nogil:
+    """Read digits; how many."""
+    cdef Py_ssize_t begin = r.at, at = begin
+    cdef uint64_t value = mantissa[0]
+    while at < r.last and <uint8_t>(r.text[at] - 48) < 10:
+        value = 10 * value + <uint8_t>(r.text[at] - 48)
+        at += 1
+    mantissa[0] = value
+    r.at = at
+    return at - begin
+
+
+cdef bint read_number(Reader *r, double *value) noexcept nogil:
+    """Read one number by JSON's grammar, to the double nearest to it; False if it is none."""
+    cdef Py_ssize_t begin = r.at, whole, fraction = 0
+    cdef uint64_t mantissa = 0
+    cdef int64_t power = 0
+    cdef bint minus = r.at < r.last and r.text[r.at] == 45
+    r.at += minus
+    whole = read_digits(r, &mantissa)
+    if whole == 0:
+        value[0] = 0
+        return read_constant(r, minus)
+    if whole > 1 and r.text[begin + minus] == 48:
+        return False
+    if r.at < r.last and r.text[r.at] == 46:
+        r.at += 1
+        fraction = read_digits(r, &mantissa)
+        if fraction == 0:
+            return False
+    if r.at < r.last and (r.text[r.at] | 32) == 101 and not read_power(r, &power):
+        return False
+    if r.at == r.last:
+        return False
+    power -= fraction
+    # Both factors are exact doubles, so that one operation rounds once (Clinger 1990). 19 digits fit 64 bits.
+    if whole + fraction <= 19 and mantissa <= <uint64_t>1 << 53 and -22 <= power <= 22:
+        value[0] = <double>mantissa * POWER[power] if power > 0 else <double>mantissa / POWER[-power]
+    elif whole + fraction > 19 or mantissa >> 63 or not -22 <= power <= 0 or not divide(mantissa, POWER[-power], value):
+        with gil:
+            value[0] = exact(<const char *>r.text + begin)
+        return True
+    if minus:
+        value[0] = -value[0]
+    return True
+
+
+cdef inline bint divide(uint64_t mantissa, double power, double *value) noexcept nogil:
+    """The double nearest to mantissa / power, where 17 digits are needed; False if two doubles are about as near.
+
+    The quotient is kept as the sum of a double and a correction, whose own error is below 2^-51 of it: if both ends of
+    what it may be round to the same double, that is the nearest one.
+    """
+    cdef double high = <double>mantissa
+    cdef double low = <double><int64_t>(mantissa - <uint64_t>high)
+    cdef double quotient = high / power
+    cdef double correction = (fma(-quotient, power, high) + low) / power
+    cdef double doubt = correction * 2.0**-50
+    value[0] = quotient + (correction + doubt)
+    return value[0] == quotient + (correction - doubt)
+
+
+cdef bint read_power(Reader *r, int64_t *power) noexcept nogil:
+    cdef uint64_t digits = 0
+    cdef Py_ssize_t n
+    cdef bint minus
+    r.at += 1
+    minus = r.at < r.last and r.text[r.at] == 45
+    r.at += minus or (r.at < r.last and r.text[r.at] == 43)
+    n = read_digits(r, &digits)
+    # Beyond four digits only the slow path is right: the value only has to keep it there.
+    power[0] = 9999 if n > 4 else <int64_t>digits
+    if minus:
+        power[0] = -power[0]
+    return n > 0
+
+
+cdef double exact(const char *text):
+    """Parse as Python does. The number ends before the text does, so the parser cannot run past it."""
+    cdef char *end
+    return PyOS_string_to_double(text, &end, NULL)
+
+
+cdef bint read_constant(Reader *r, bint minus) noexcept nogil:
+    """Read the NaN or Infinity that Python's json writes."""
+    cdef Py_ssize_t left = r.last - r.at
+    if left >= 3 and not minus and memcmp(r.text + r.at, b"NaN", 3) == 0:
+        r.at += 3
+    elif left >= 8 and memcmp(r.text + r.at, b"Infinity", 8) == 0:
+        r.at += 8
+    else:
+        return False
+    r.odd_number = True
+    return True

@@ -1,0 +1,28 @@
+"""The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
+
+from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
+from segdata.core.kernels._plain.crossings import crossings
+from segdata.core.kernels._plain.groups import order_by, tally
+from segdata.core.kernels._plain.labels import label_runs, pack_rgb
+from segdata.core.kernels._plain.parts import parts
+from segdata.core.kernels._plain.polygons import rasterise
+from segdata.core.kernels._plain.rings import parse_rings
+from segdata.core.kernels._plain.sweep import cover, strips, strips_within
+
+__all__ = [
+    "cover",
+    "crossings",
+    "decode_counts",
+    "encode_counts",
+    "join_counts",
+    "label_runs",
+    "order_by",
+    "pack_rgb",
+    "parse_rings",
+    "parts",
+    "rasterise",
+    "split_counts",
+    "strips",
+    "strips_within",
+    "tally",
+]

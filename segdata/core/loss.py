@@ -1,0 +1,80 @@
+"""Loss: what a target format cannot hold, declared by the format and counted in every conversion."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Kind = Literal[
+    "annotator",  # who drew what, and several annotators of one image
+    "attributes",  # attributes of segments
+    "annotation-attributes",  # attributes, stage, reviewer, created, seconds, coverage of annotations
+    "category",  # the category itself
+    "category-details",  # colours, parents, definitions … of the taxonomy
+    "crowd",  # the crowd flag
+    "empty-annotation",  # an annotated image without segments becomes "not annotated", or the reverse
+    "empty-segment",  # segments without pixels
+    "hole",  # holes of segments
+    "image-details",  # sequence, frame, split, group, camera, timestamp, channels, roi, metadata of images
+    "instance",  # which pixels belong to which instance of a category
+    "overlap",  # pixels that several segments claim
+    "part",  # parts of one segment become segments of their own
+    "rings",  # the source's polygon vertices
+    "score",  # scores of model output
+    "secondary-categories",
+    "segment-id",  # segment ids are renumbered
+    "source",  # human or model
+    "track",
+    "unlabelled",  # the difference between unlabelled and void or background
+    "unreadable",  # what the source's files hold, but in a form that could not be read (see its findings)
+    "void",
+]
+KINDS: frozenset[Kind] = frozenset(get_args(Kind))
+
+
+@dataclass
+class Loss:
+    """How much of one kind was lost.
+
+    Attributes
+    ----------
+    kind : one of `KINDS`
+    count : how many segments, annotations or images are affected (`of` says which)
+    pixels : how many pixels changed their meaning
+    examples : the first few affected, as "image: segment id"
+    """
+
+    kind: Kind
+    of: str
+    count: int = 0
+    pixels: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        pixels = f", {self.pixels:,} px" if self.pixels else ""
+        shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
+        return f"{self.kind}: {self.count:,} {self.of}{pixels}{shown}"
+
+
+class Losses:
+    """Counts losses while a writer runs. Writers call `add`; nothing else does."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[tuple[Kind, str], Loss] = {}
+
+    def add(self, kind: Kind, of: str, count: int, pixels: int = 0, examples: Iterable[str] = ()) -> None:
+        """Count `count` more (segments, annotations, images: `of`), `pixels` more, and keep the first 3 examples."""
+        if count == 0 and pixels == 0:
+            return
+        if kind not in KINDS:
+            raise ValueError(f"no such kind of loss: {kind!r}; one of {sorted(KINDS)}")
+        loss = self._by_kind.setdefault((kind, of), Loss(kind, of))
+        loss.count += count
+        loss.pixels += pixels
+        for example in examples:
+            if len(loss.examples) == 3:
+                break
+            loss.examples.append(example)
+
+    def listed(self) -> list[Loss]:
+        """The losses, by kind."""
+        return [self._by_kind[key] for key in sorted(self._by_kind)]

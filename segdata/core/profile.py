@@ -1,0 +1,62 @@
+"""Profile: what is known about a dataset as a whole, and where each piece of that knowledge comes from."""
+
+from dataclasses import dataclass, field, replace
+from typing import Generic, Literal, TypeVar
+
+from segdata.core.config import Config, Coverage, Overlap
+from segdata.core.taxonomy import Taxonomy
+
+Task = Literal["semantic", "instance", "panoptic"]
+RasterRule = Literal["coco", "centre-evenodd", "pil", "cv2", "mask-native"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy(Generic[T]):
+    """A decision about the data. `declared`: somebody wrote it down; else it is only the format's habit."""
+
+    value: T
+    declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known about a dataset as a whole.
+
+    Attributes
+    ----------
+    name : for reports
+    format : the name of the format it is read from
+    task : decides which rules apply
+    taxonomy : the categories
+    taxonomy_declared : a person gave the taxonomy; else the reader made it up from the data
+    coverage : whether unlabelled pixels are a finding; per category it never is
+    overlap : whether segments of one annotation may share pixels
+    raster_rule : how polygons became pixels
+    files : what the dataset was read from, for messages (a path or URI)
+    """
+
+    name: str
+    format: str
+    task: Task
+    taxonomy: Taxonomy
+    taxonomy_declared: bool
+    coverage: Policy[Coverage | dict[str, Coverage]]
+    overlap: Policy[Overlap]
+    raster_rule: RasterRule = "mask-native"
+    files: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def under(self, config: Config) -> "Profile":
+        """The same profile with what the configuration declares; it goes before dataset.yaml and the format's habit."""
+        coverage, overlap = self.coverage, self.overlap
+        if config.coverage is not None:
+            coverage = Policy(config.coverage, declared=True)
+        if config.overlap is not None:
+            overlap = Policy(config.overlap, declared=True)
+        return replace(self, coverage=coverage, overlap=overlap)
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Every pixel is expected to be labelled."""
+        return self.coverage.value == "exhaustive"

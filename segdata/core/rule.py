@@ -1,0 +1,166 @@
+"""Rules: what a rule file offers, and how rules are found."""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Literal
+
+from segdata.core.config import nearest
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Found, Severity
+from segdata.core.profile import Profile, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Family = Literal["coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts"]
+ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What was measured: columns, one row per thing, numbered from 0 over the whole dataset.
+
+    Boxes are the int columns x, y, width, height in pixels; areas are in pixels. The first three tables and `defects`
+    are always there; the others are empty, and the columns of a family absent, unless a selected rule needs them.
+
+    Attributes
+    ----------
+    profile : of the dataset
+    images : image_id, uri, sha256, sequence, frame, split, group, camera, timestamp, width, height (0: unknown)
+    annotations : image (row), annotator, source, stage, coverage, encoding, n_segments; family `coverage`: labelled,
+        unlabelled, void, multiple (pixels that two segments or more claim)
+    segments : annotation (row), image (row), segment_id, source_id, category_id, iscrowd, track_id, score, source,
+        area, box, declared_area, declared_x … declared_height, file, place, n_secondary; family `shapes`: parts,
+        largest (area of the largest part), holes, hole_pixels, perimeter (pixel edges)
+    parts : segment (row), area, box; every part of the segments that have several
+    holes : segment (row), area, box
+    outlines : segment (row), vertices, crossings, cross_x …; see `segdata.measure.outlines`
+    gaps : annotation (row), area, box, perimeter (pixel edges); the 4-connected unlabelled regions
+    pairs : a, b (segment rows of one annotation, a < b), shared pixels, box of what is shared
+    contacts : a, b (segment rows of one annotation, a < b), length in pixel edges
+    defects : code, message, file, place, line, image, annotator, segments (JSON texts), category, bbox, pixels,
+        severity
+    """
+
+    profile: Profile
+    images: "pd.DataFrame"
+    annotations: "pd.DataFrame"
+    segments: "pd.DataFrame"
+    parts: "pd.DataFrame"
+    holes: "pd.DataFrame"
+    outlines: "pd.DataFrame"
+    gaps: "pd.DataFrame"
+    pairs: "pd.DataFrame"
+    contacts: "pd.DataFrame"
+    defects: "pd.DataFrame"
+
+
+Check = Callable[..., Iterator[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule, as its decorator and its function describe it.
+
+    Attributes
+    ----------
+    code, name : ``SEG106``, ``speck``
+    severity : the default
+    needs : the families of tables that must be measured
+    fix : whether a fix exists, and of which sort
+    tasks : the rule speaks only for these
+    when : the rule speaks only where this holds of the profile; None: always
+    check : the function: tables and options to what was found
+    options : name -> default, from the function's keyword-only arguments
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    needs: frozenset[Family]
+    fix: Literal["safe", "unsafe"] | None
+    tasks: tuple[Task, ...]
+    when: Callable[[Profile], bool] | None
+    check: Check
+    options: dict[str, Any] = field(hash=False)  # Any: an option is whatever its default is
+
+    @property
+    def page(self) -> str:
+        """The documentation: the function's docstring."""
+        return inspect.getdoc(self.check) or ""
+
+    @property
+    def summary(self) -> str:
+        """The first line of the documentation."""
+        return self.page.partition("\n")[0]
+
+    def applies(self, profile: Profile) -> bool:
+        """Whether this rule has anything to say about such a dataset."""
+        return profile.task in self.tasks and (self.when is None or self.when(profile))
+
+    def checked_options(self, given: dict[str, Any], where: str) -> dict[str, Any]:
+        """`given` as keyword arguments of `check`; raises SegdataError for unknown names and wrong types."""
+        for name, value in given.items():
+            if name not in self.options:
+                hint = nearest(name, list(self.options)) or f"; it has: {', '.join(self.options) or 'none'}"
+                raise SegdataError(f"{where}: {self.code} has no option {name!r}{hint}")
+            default = self.options[name]
+            fits = isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
+            if default is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
+                raise SegdataError(f"{where}: {self.code}: {name} must be like {default!r}, it is {value!r}")
+        return dict(given)
+
+
+_REGISTRY: dict[str, Rule] = {}
+
+
+def rule(
+    code: str,
+    name: str,
+    *,
+    severity: Severity,
+    needs: tuple[Family, ...],
+    fix: Literal["safe", "unsafe"] | None = None,
+    tasks: tuple[Task, ...] = ALL_TASKS,
+    when: Callable[[Profile], bool] | None = None,
+) -> Callable[[Check], Check]:
+    """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
+
+    def register(check: Check) -> Check:
+        taken = _REGISTRY.get(code)
+        if taken is not None and taken.check.__module__ != check.__module__:
+            raise SegdataError(f"{code} is both {taken.check.__module__} and {check.__module__}")
+        options = {
+            parameter.name: parameter.default
+            for parameter in inspect.signature(check).parameters.values()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, when, check, options)
+        return check
+
+    return register
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every installed rule by code: each module of the packages behind the entry points `segdata.rules`."""
+    for point in entry_points(group="segdata.rules"):
+        package = point.load()
+        for module in pkgutil.iter_modules(getattr(package, "__path__", []), package.__name__ + "."):
+            import_module(module.name)
+    return dict(sorted(_REGISTRY.items()))
+
+
+def rule_named(code: str) -> Rule:
+    """The rule of this code or name; raises SegdataError with the nearest known ones."""
+    known = rules()
+    by_name = {each.name: each for each in known.values()}
+    found = known.get(code.upper()) or by_name.get(code.lower())
+    if found is None:
+        raise SegdataError(f"no rule {code!r}{nearest(code.upper(), list(known)) or nearest(code, list(by_name))}")
+    return found

@@ -1,0 +1,128 @@
+"""Runs: the one picture type. Pixels of segments as vertical strips, in COCO's column-major order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+
+Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Pixels of many segments, each as vertical strips within one column.
+
+    Pixel (x, y) of an image of the given height is at ``x * height + y``. A run never continues into the next
+    column, so its x and its rows follow from its start alone. Sorted by (owner, start), disjoint per owner, and
+    two runs of one owner in one column never touch (they would be one run).
+
+    Attributes
+    ----------
+    start : (n,) int64, the pixel that the run begins with, counted in its own image
+    length : (n,) int64, pixels, > 0
+    owner : (n,) int32, the row of the segment that the run belongs to
+    """
+
+    start: Ints
+    length: Ints
+    owner: Rows
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @staticmethod
+    def empty() -> "Runs":
+        """No pixels at all."""
+        return Runs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
+
+    def checked(self, height: Ints, width: Ints) -> "Runs":
+        """These runs, after every promise of the class was checked; `height` and `width` are per owner, in pixels.
+
+        Raises ValueError that names the first broken promise. For runs that come from outside.
+        """
+        if not len(self.start) == len(self.length) == len(self.owner):
+            raise ValueError(f"{len(self.start)} starts, {len(self.length)} lengths, {len(self.owner)} owners")
+        if len(self) == 0:
+            return self
+        high, wide = height[self.owner], width[self.owner]
+        for broken, promise in (
+            (self.length <= 0, "a length is not positive"),
+            (self.start < 0, "a start is negative"),
+            (self.start + self.length > high * wide, "a run leaves its image"),
+            (self.start % np.maximum(high, 1) + self.length > high, "a run leaves its column"),
+        ):
+            if broken.any():
+                raise ValueError(f"{promise} (run {int(broken.argmax())})")
+        same = self.owner[1:] == self.owner[:-1]
+        unsorted = (self.owner[1:] < self.owner[:-1]) | (same & (self.start[1:] < self.start[:-1] + self.length[:-1]))
+        if unsorted.any():
+            raise ValueError(f"runs overlap or are not sorted by (owner, start) (run {int(unsorted.argmax()) + 1})")
+        return self
+
+    def offsets(self, n_owners: int) -> Ints:
+        """(n_owners + 1,): the runs of owner i are ``offsets[i]:offsets[i + 1]``."""
+        return np.searchsorted(self.owner, np.arange(n_owners + 1, dtype=np.int32)).astype(np.int64)
+
+    def areas(self, n_owners: int) -> Ints:
+        """(n_owners,) pixels of each owner; 0 for an owner without runs."""
+        total = np.concatenate([[0], np.cumsum(self.length)])
+        return np.diff(total[self.offsets(n_owners)])
+
+    def take(self, owners: Rows | Ints, n_owners: int) -> "Runs":
+        """The runs of some owners, renumbered 0, 1, … in the order given; `n_owners` counts all owners here."""
+        offset = self.offsets(n_owners)
+        first, count = offset[owners], np.diff(offset)[owners]
+        rows = spread(first, count)
+        return Runs(self.start[rows], self.length[rows], np.repeat(np.arange(len(owners), dtype=np.int32), count))
+
+    @staticmethod
+    def concatenate(pieces: list["Runs"], n_owners: list[int]) -> "Runs":
+        """All pieces after one another; the owners of piece k follow those of piece k - 1 (`n_owners` each)."""
+        if not pieces:
+            return Runs.empty()
+        shift = np.concatenate([[0], np.cumsum(n_owners)[:-1]]).astype(np.int32)
+        return Runs(
+            np.concatenate([piece.start for piece in pieces]),
+            np.concatenate([piece.length for piece in pieces]),
+            np.concatenate([piece.owner + by for piece, by in zip(pieces, shift, strict=True)]),
+        )
+
+    def sorted_by_owner(self, n_owners: int) -> "Runs":
+        """These runs in (owner, start) order, when they come in start order."""
+        order = kernels.order_by(self.owner, n_owners)
+        return Runs(self.start[order], self.length[order], self.owner[order])
+
+
+def spread(first: Ints, count: Ints) -> Ints:
+    """The rows ``first[i], first[i] + 1, … (count[i] of them)`` of every i, one after the other."""
+    total = int(count.sum())
+    jump = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) if len(count) else np.empty(0)
+    return np.arange(total, dtype=np.int64) + jump.astype(np.int64)
+
+
+def boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """x, y, width and height (n_owners,) in pixels of each owner's bounding box; all 0 without runs.
+
+    `height` is each owner's image height.
+    """
+    x, top = columns(runs, height)
+    bottom = top + runs.length
+    offset = runs.offsets(n_owners)
+    some = np.flatnonzero(np.diff(offset))
+    first, last = offset[some], offset[some + 1] - 1
+    box = np.zeros((4, n_owners), np.int64)
+    if len(some):
+        box[0, some] = x[first]
+        box[1, some] = np.minimum.reduceat(top, first)
+        box[2, some] = x[last] - x[first] + 1
+        box[3, some] = np.maximum.reduceat(bottom, first) - box[1, some]
+    return box[0], box[1], box[2], box[3]
+
+
+def columns(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
+    """X and the first row (n,) of each run; `height` is the image height of each owner, in pixels."""
+    x, top = np.divmod(runs.start, np.maximum(height[runs.owner], 1))
+    return x, top

@@ -1,0 +1,167 @@
+"""Taxonomy: the categories of a dataset, their hierarchy, colours and guideline."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from segdata.core import yamlfile
+from segdata.core.errors import SegdataError
+
+Kind = Literal["thing", "stuff", "void"]
+Color = tuple[int, int, int]
+Id = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+# Not `Color | str`: msgspec 0.22 reads invalid memory for a fixed-length tuple within a union.
+ColorText = tuple[int, ...] | str
+
+
+class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What may be said about a segment of a category.
+
+    `values` are the allowed ones; none given: any. `required`: every segment must have it.
+    """
+
+    name: str
+    values: tuple[str | int | float | bool, ...] = ()
+    required: bool = False
+    definition: str | None = None
+
+
+class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """One entry of the taxonomy.
+
+    `kind`: `thing` (countable), `stuff` (amorphous) or `void` (explicitly ignored). `color` is [r, g, b] or a quoted
+    "#rrggbb". `parent` names another category or a group that is nobody's category. `aliases` are deprecated names
+    that are read as this one. The guideline: `definition`, `boundary_rule`, `occlusion_rule`, `examples`.
+    `thin`: drawn a few pixels wide by nature. `part_of`, `may_overlap`: names of categories that it may lie in, or on.
+    """
+
+    id: Id
+    name: str
+    kind: Kind = "thing"
+    color: ColorText | None = None
+    parent: str | None = None
+    aliases: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    thin: bool = False
+    part_of: tuple[str, ...] = ()
+    may_overlap: tuple[str, ...] = ()
+    definition: str | None = None
+    boundary_rule: str | None = None
+    occlusion_rule: str | None = None
+    examples: tuple[str, ...] = ()
+
+    @property
+    def rgb(self) -> Color | None:
+        """The colour as (r, g, b), 0 to 255."""
+        return None if self.color is None else as_rgb(self.color)
+
+
+class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """The categories of a dataset.
+
+    `unlabelled` is the colour (colour masks) or the id (index masks, instance ids) of "nobody labelled this"; None:
+    no colour or id means that. It may be broken (duplicate ids, names or colours): rule SEG208 says so, and `by_id`
+    takes the first.
+    """
+
+    categories: tuple[Category, ...] = ()
+    unlabelled: Id | tuple[int, ...] | str | None = None
+    name: str | None = None
+    version: str | int | float | None = None
+    groups: dict[str, str | None] = {}
+
+    def by_id(self) -> dict[int, Category]:
+        """The first category of each id."""
+        return {category.id: category for category in reversed(self.categories)}
+
+    def by_name(self) -> dict[str, Category]:
+        """The first category of each name; aliases too, where no category has that name."""
+        named = {alias: category for category in reversed(self.categories) for alias in category.aliases}
+        return named | {category.name: category for category in reversed(self.categories)}
+
+    def by_color(self) -> dict[Color, Category]:
+        """The first category of each colour."""
+        return {category.rgb: category for category in reversed(self.categories) if category.rgb is not None}
+
+    def nearest(self, name: str) -> list[str]:
+        """Up to three names that look like `name`, best first."""
+        known = {other.lower(): other for other in self.by_name()}
+        return [known[near] for near in difflib.get_close_matches(name.lower(), known, n=3)]
+
+    @property
+    def unlabelled_color(self) -> Color | None:
+        """`unlabelled` where it is a colour."""
+        return None if self.unlabelled is None or isinstance(self.unlabelled, int) else as_rgb(self.unlabelled)
+
+    @property
+    def unlabelled_id(self) -> int | None:
+        """`unlabelled` where it is an id."""
+        return self.unlabelled if isinstance(self.unlabelled, int) else None
+
+    @property
+    def void_ids(self) -> tuple[int, ...]:
+        """The ids of the categories of kind void."""
+        return tuple(category.id for category in self.categories if category.kind == "void")
+
+
+def as_rgb(color: ColorText) -> Color:
+    """A colour as (r, g, b), 0 to 255; raises SegdataError for anything else.
+
+    >>> as_rgb("#00008e")
+    (0, 0, 142)
+    """
+    if isinstance(color, str):
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+            raise SegdataError(f"colour {color!r} is not [r, g, b] or '#rrggbb'")
+        return (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
+    if len(color) != 3 or any(not 0 <= value <= 255 for value in color):
+        raise SegdataError(f"colour {list(color)} is not three values from 0 to 255")
+    return (color[0], color[1], color[2])
+
+
+def load_taxonomy(path: Path) -> Taxonomy:
+    """The taxonomy in a YAML file; raises SegdataError with file and line."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    return parse_taxonomy(text, str(path))
+
+
+def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
+    """The taxonomy in a YAML text; `name` stands for the file in errors."""
+    taxonomy = yamlfile.parse(text, Taxonomy, name)
+    if not taxonomy.categories:
+        raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")
+    for position, category in enumerate(taxonomy.categories):
+        at = yamlfile.find(text, "categories", position, "color")
+        if category.color is None and at is not None:
+            # YAML reads an unquoted #rrggbb as a comment, and the colour would silently be none.
+            raise SegdataError(f'{name}:{at}: color is empty; quote it: color: "#00008e", or write [0, 0, 142]')
+        try:
+            _ = category.rgb
+        except SegdataError as error:
+            raise SegdataError(f"{name}:{at}: category {category.name!r}: {error}") from error
+    try:
+        _ = taxonomy.unlabelled_color
+    except SegdataError as error:
+        raise SegdataError(f"{name}: unlabelled: {error}") from error
+    return taxonomy
+
+
+def dump_taxonomy(taxonomy: Taxonomy) -> str:
+    """The taxonomy as YAML text that `parse_taxonomy` reads back, one category a line."""
+    head: dict[str, Any] = msgspec.to_builtins(taxonomy, str_keys=True)  # Any: plain YAML data
+    categories = head.pop("categories", [])
+    lines = [yamlfile.dump(head).rstrip("\n")] if head else []
+    lines.append("categories:")
+    for category in categories:
+        if isinstance(category.get("color"), tuple):
+            category["color"] = list(category["color"])
+        lines.append("  - " + yamlfile.flow(category))
+    return "\n".join(lines) + "\n"

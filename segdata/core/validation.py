@@ -1,0 +1,54 @@
+"""Validation: the result of checking a dataset."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from segdata.core.finding import SEVERITIES, Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FailOn = Literal["error", "warning", "info", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What the rules found in a dataset.
+
+    Attributes
+    ----------
+    dataset : what was checked, as the user named it
+    n_images, n_segments : how much was checked
+    findings : worst first, then by code, image and place
+    """
+
+    dataset: str
+    n_images: int
+    n_segments: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def by_code(self) -> dict[str, int]:
+        """How many findings each code has, in the order of the codes."""
+        return dict(sorted(Counter(finding.code for finding in self.findings).items()))
+
+    def count(self, severity: str) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether something at or above `fail_on` was found."""
+        if fail_on == "never":
+            return False
+        bad = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+        return any(finding.severity in bad for finding in self.findings)
+
+    def table(self) -> "pd.DataFrame":
+        """The findings as a pandas table, one row each, a column for every field."""
+        import pandas as pd
+
+        fields = Finding.__dataclass_fields__
+        return pd.DataFrame(
+            [{name: getattr(each, name) for name in fields} for each in self.findings], columns=[*fields]
+        )

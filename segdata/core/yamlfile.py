@@ -1,0 +1,137 @@
+"""YAML that people write: YAML 1.2 booleans, and every error with its file and line."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from segdata.core.errors import SegdataError
+
+T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, with YAML 1.2 booleans: a category may be called `no`. Duplicate keys are errors."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (list, dict)):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a single value", key_node.start_mark)
+            if key in seen:
+                problem = f"key {key!r} is here twice (first on line {seen[key]})"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen[key] = key_node.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def load(path: Path, type_: type[T]) -> T:
+    """The file as `type_` (a msgspec struct); raises SegdataError that names file, line and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    return parse(text, type_, str(path))
+
+
+def parse(text: str, type_: type[T], name: str) -> T:
+    """The YAML text as `type_`; `name` stands for the file in errors."""
+    try:
+        node = yaml.compose(text, _Loader)
+        loader = _Loader("")
+        data = {} if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = f":{mark.line + 1}" if mark else ""
+        raise SegdataError(f"{name}{at}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise SegdataError(f"{name}: {error}".splitlines()[0]) from error
+    try:
+        return msgspec.convert(data, type_, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise SegdataError(_located(str(error), node, type_, name)) from error
+
+
+def find(text: str, *steps: str | int) -> int | None:
+    """The line, from 1, of the key or item that `steps` lead to; None where there is no such."""
+    node = yaml.compose(text, _Loader)
+    line = None
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            hit = next(((key, value) for key, value in node.value if key.value == step), None)
+            if hit is None:
+                return None
+            line, node = hit[0].start_mark.line + 1, hit[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            return None
+    return line
+
+
+def dump(value: object) -> str:
+    """`value` (a struct, or plain data) as YAML text, keys in order, without what is at its default."""
+    plain = msgspec.to_builtins(value, str_keys=True)
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
+
+
+def flow(value: object) -> str:
+    """Plain data as one line of YAML, `{id: 1, name: road}`."""
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True)
+    return str(text).rstrip("\n")
+
+
+def _located(message: str, node: yaml.Node | None, type_: type, name: str) -> str:
+    """A msgspec message with the file, the line, and the nearest known key."""
+    text, _, path = message.partition(" - at `")
+    steps = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`").removeprefix("$"))
+    unknown = re.search(r"unknown field `([^`]+)`", text)
+    found = node
+    for key, index in steps:
+        found = _child(found, key or index)
+    if unknown:
+        line = _key_line(found, unknown[1])
+        near = difflib.get_close_matches(unknown[1], sorted(_known_keys(type_)), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{name}:{line}: unknown key {unknown[1]!r}{hint}"
+    line = found.start_mark.line + 1 if found is not None else 1
+    where = f" ({path.rstrip('`').removeprefix('$.')})" if path else ""
+    return f"{name}:{line}: {text[:1].lower()}{text[1:]}{where}"
+
+
+def _child(node: yaml.Node | None, step: str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == step), node)
+    if isinstance(node, yaml.SequenceNode) and step.isdigit():
+        return node.value[int(step)]  # type: ignore[no-any-return]  # PyYAML's nodes are untyped
+    return node
+
+
+def _key_line(node: yaml.Node | None, key: str) -> int:
+    if isinstance(node, yaml.MappingNode):
+        for name, _ in node.value:
+            if name.value == key:
+                return int(name.start_mark.line) + 1
+    return 1 if node is None else int(node.start_mark.line) + 1
+
+
+def _known_keys(type_: type) -> set[str]:
+    """Every field name in a struct and the structs within it."""
+    schema = msgspec.json.schema(type_)
+    return {key for part in schema.get("$defs", {}).values() for key in part.get("properties", {})}

@@ -1,0 +1,150 @@
+"""Image files beside the labels: found by name, opened for header and EXIF only."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, UnidentifiedImageError
+
+from segdata.core.defect import Defect
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
+MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
+_EXIF_ORIENTATION = 0x0112
+_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+
+
+@contextmanager
+def image_limits() -> Iterator[None]:
+    """Our own limit on image sizes in place of Pillow's, which is made for web uploads, while the block runs."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses at twice this
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an image file's header tells: width and height in pixels as stored, and the EXIF orientation (1: none)."""
+
+    width: int
+    height: int
+    orientation: int = 1
+
+    @property
+    def turned(self) -> bool:
+        """A viewer that applies the orientation shows width and height swapped."""
+        return self.orientation in _TURNED
+
+
+def header(path: Path) -> Header:
+    """The header of an image file; raises OSError with the reason where there is none."""
+    if path.stat().st_size == 0:
+        raise OSError("the file is empty (0 bytes)")
+    try:
+        with Image.open(path) as image:
+            exif = image.getexif() if image.format in ("JPEG", "TIFF", "WEBP", "PNG", "MPO") else {}
+            return Header(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
+    except UnidentifiedImageError as error:
+        raise OSError("is not an image that Pillow knows, or its header is damaged") from error
+    except Image.DecompressionBombError as error:
+        raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
+    except (SyntaxError, ValueError, EOFError) as error:
+        raise OSError(f"damaged header: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """The image files below some folders, listed once.
+
+    Attributes
+    ----------
+    root : where names start; None when there is no such folder
+    paths : name (path below the root, POSIX, with extension) -> file
+    """
+
+    root: Path | None
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    @staticmethod
+    def below(root: Path | None) -> "ImageFolder":
+        """Every image file below `root`, at any depth."""
+        if root is None or not root.is_dir():
+            return ImageFolder(None)
+        found = {}
+        for folder, _, names in os.walk(root, followlinks=False):
+            for name in names:
+                if Path(name).suffix.lower() in SUFFIXES:
+                    path = Path(folder, name)
+                    found[path.relative_to(root).as_posix()] = path
+        return ImageFolder(root, dict(sorted(found.items())))
+
+    def near(self, name: str) -> str | None:
+        """A name that differs from `name` only in case or extension."""
+        wanted = PurePosixPath(name).with_suffix("").as_posix().lower()
+        return next(
+            (has for has in self.paths if PurePosixPath(has).with_suffix("").as_posix().lower() == wanted), None
+        )
+
+    def look(self, name: str, file: str | None, place: str | None) -> tuple[Path | None, Header | None, list[Defect]]:
+        """The file and header of an image, and the defects met: missing, unreadable, or outside the root.
+
+        `file` and `place` say where the annotation file names the image, for the defects.
+        """
+        if is_unsafe(name):
+            message = f"path {name!r} leaves the dataset's root; name files below it"
+            return None, None, [Defect("SEG015", message, file, place, image=name)]
+        path = self.paths.get(name)
+        if path is None:
+            near = self.near(name)
+            hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
+            return None, None, [Defect("SEG002", f"image file {name!r} does not exist{hint}", file, place, image=name)]
+        try:
+            return path, header(path), []
+        except OSError as error:
+            return path, None, [Defect("SEG001", f"image cannot be read: {error.strerror or error}", name, image=name)]
+
+
+def is_unsafe(name: str) -> bool:
+    """Whether a path in an annotation file leads out of the dataset (absolute, a drive, or `..`).
+
+    >>> is_unsafe("../secret.png"), is_unsafe("a/b.png")
+    (True, False)
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":")
+
+
+def size_defects(
+    image: str, found: Header | None, width: int, height: int, what: str, file: str | None, place: str | None
+) -> list[Defect]:
+    """SEG003 where an image file and `what` (``"mask"``, ``"declared size"``) of width x height pixels disagree.
+
+    Says when the two are swapped, or agree only before or after EXIF rotation; SEG012 where sizes cannot tell.
+    """
+    if found is None or width == 0 or height == 0:
+        return []
+    same = (found.width, found.height) == (width, height)
+    swapped = (found.height, found.width) == (width, height)
+    if same and found.orientation == 1:
+        return []
+    stored = f"the image file is {found.width}x{found.height}"
+    if same:
+        message = (
+            f"EXIF orientation {found.orientation}: viewers turn the image, the {what} {width}x{height} is not turned"
+        )
+        return [Defect("SEG012", message, image, image=image)]
+    if swapped and found.turned:
+        message = (
+            f"the {what} {width}x{height} is turned as EXIF orientation {found.orientation} says, {stored} as stored"
+        )
+        return [Defect("SEG012", message, image, image=image)]
+    hint = " (width and height are swapped)" if swapped else ""
+    return [Defect("SEG003", f"the {what} is {width}x{height}, {stored}{hint}", file, place, image=image)]

@@ -1,0 +1,1 @@
+"""Runs to tables: the only pass over pixels."""

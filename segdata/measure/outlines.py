@@ -1,0 +1,157 @@
+"""Outlines: what the source's polygon rings tell that their pixels no longer do."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.line import Line
+from segdata.core.meet import Side, meet_within
+from segdata.core.runs import Ints, Runs, boxes, spread
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rings:
+    """The rings of the segments that have any.
+
+    Attributes
+    ----------
+    segment : (n,) int64, segment rows, ascending
+    first_ring : (n + 1,) int64, the rings of the i-th are ``first_ring[i]:first_ring[i + 1]``
+    first_number : (n_rings + 1,) int64, the numbers of a ring; a point is two
+    xy : (m,) float64, x and y in turn, in pixels from the image's top left corner
+    """
+
+    segment: Ints
+    first_ring: Ints
+    first_number: Ints
+    xy: Floats
+
+    @staticmethod
+    def of(batch: Batch) -> "Rings":
+        """The rings in a batch."""
+        column = batch.segments["rings"].combine_chunks()
+        segment = np.flatnonzero(pc.fill_null(pc.greater(pc.list_value_length(column), 0), False).to_numpy(False))
+        lists = column.take(pa.array(segment))
+        rings = lists.flatten()
+        return Rings(
+            segment.astype(np.int64),
+            _offsets(pc.list_value_length(lists)),
+            _offsets(pc.list_value_length(rings)),
+            rings.flatten().to_numpy(zero_copy_only=False),
+        )
+
+    @property
+    def ring_segment(self) -> Ints:
+        """(n_rings,) which of `segment` each ring belongs to."""
+        return np.repeat(np.arange(len(self.segment)), np.diff(self.first_ring))
+
+    def take(self, chosen: Ints) -> "Rings":
+        """The rings of some segments, given by position in `segment`."""
+        n_rings = np.diff(self.first_ring)[chosen]
+        ring = spread(self.first_ring[chosen], n_rings)
+        n_numbers = np.diff(self.first_number)[ring]
+        number = spread(self.first_number[ring], n_numbers)
+        return Rings(self.segment[chosen], _sums(n_rings), _sums(n_numbers), self.xy[number])
+
+
+def outlines(batch: Batch) -> pa.Table:
+    """One row per segment that has rings.
+
+    segment (row), vertices, crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and
+    cross_y (where the first one is, in pixels), outside (vertices beyond the frame), overshoot (how far, pixels),
+    outside_pixels, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
+    filled_height (the box of the first such ring).
+    """
+    rings = Rings.of(batch)
+    height, width = batch.segment_size
+    count, cross_x, cross_y = kernels.crossings(rings.xy, rings.first_number)
+    per_segment = rings.first_ring[:-1]
+    first_crossed = _first(count > 0, rings)
+    columns = {
+        "segment": rings.segment,
+        "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
+        "crossings": np.add.reduceat(count, per_segment) if len(per_segment) else np.empty(0, np.int64),
+        "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
+        "cross_y": np.where(first_crossed >= 0, cross_y[first_crossed], np.nan) if len(count) else cross_y,
+    }
+    columns |= _outside(rings, height[rings.segment], width[rings.segment])
+    columns |= _filled(rings, height[rings.segment], width[rings.segment])
+    return pa.table(columns)
+
+
+def _outside(rings: Rings, height: Ints, width: Ints) -> dict[str, Floats | Ints]:
+    """Vertices beyond the frame, the farthest one's distance, and the pixels that the polygon covers out there."""
+    point = np.repeat(np.arange(len(rings.segment)), np.diff(rings.first_number[rings.first_ring]) // 2)
+    x, y = rings.xy[0::2], rings.xy[1::2]
+    beyond = np.maximum.reduce([-x, -y, x - width[point], y - height[point]])
+    outside = np.bincount(point[beyond > 0], minlength=len(rings.segment))
+    overshoot = np.zeros(len(rings.segment))
+    np.maximum.at(overshoot, point, beyond)
+    pixels = np.zeros(len(rings.segment), np.int64)
+    some = np.flatnonzero(outside)
+    if len(some):
+        moved = rings.take(some)
+        room = np.ceil(overshoot[some]).astype(np.int64) + 1
+        numbers = np.repeat(room, np.diff(moved.first_number[moved.first_ring]))
+        larger = height[some] + 2 * room
+        start, length, owner = kernels.rasterise(
+            moved.xy + numbers, moved.first_number, moved.first_ring, larger, width[some] + 2 * room
+        )
+        column, top = np.divmod(start, larger[owner])
+        shift, high = room[owner], height[some][owner]
+        within = (column >= shift) & (column < shift + width[some][owner])
+        inner = np.minimum(top + length, shift + high) - np.maximum(top, shift)
+        pixels[some] = np.bincount(
+            owner, weights=length - np.where(within, np.maximum(inner, 0), 0), minlength=len(some)
+        ).astype(np.int64)
+    return {"outside": outside.astype(np.int64), "overshoot": overshoot, "outside_pixels": pixels}
+
+
+def _filled(rings: Rings, height: Ints, width: Ints) -> dict[str, Ints]:
+    """Rings whose pixels lie wholly inside another ring of the same segment: a union fills such a hole."""
+    several = np.flatnonzero(np.diff(rings.first_ring) > 1)
+    names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height")
+    columns = {name: np.zeros(len(rings.segment), np.int64) for name in names}
+    if len(several) == 0:
+        return columns
+    chosen = rings.take(several)
+    n_rings = len(chosen.first_number) - 1
+    segment = chosen.ring_segment
+    ring_height, ring_width = height[several][segment], width[several][segment]
+    single = np.arange(n_rings + 1, dtype=np.int64)
+    runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, ring_height, ring_width))
+    area = runs.areas(n_rings)
+    line = Line.of(height[several], width[several])
+    met = meet_within(Side.of(runs, line, segment))
+    inner = np.where(area[met.a] < area[met.b], met.a, met.b)
+    inner = np.unique(inner[(met.pixels == area[inner]) & (area[met.a] != area[met.b])])
+    box = boxes(runs, ring_height, n_rings)
+    owner = several[segment[inner]]
+    np.add.at(columns["filled"], owner, 1)
+    np.add.at(columns["filled_pixels"], owner, area[inner])
+    for name, values in zip(names[2:], box, strict=True):
+        columns[name][owner[::-1]] = values[inner[::-1]]  # reversed: the first of each segment is written last
+    return columns
+
+
+def _first(flag: NDArray[np.bool_], rings: Rings) -> Ints:
+    """The first flagged ring of each segment, -1 for none."""
+    first = np.full(len(rings.segment), -1, np.int64)
+    flagged = np.flatnonzero(flag)[::-1]
+    first[rings.ring_segment[flagged]] = flagged
+    return first
+
+
+def _offsets(length: pa.Array) -> Ints:
+    return _sums(pc.fill_null(length, 0).to_numpy(zero_copy_only=False).astype(np.int64))
+
+
+def _sums(count: Ints) -> Ints:
+    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)

@@ -1,0 +1,42 @@
+"""Pairs: which segments of one annotation share pixels, and which touch."""
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.line import Line
+from segdata.core.meet import Side, touch_within
+from segdata.core.runs import Runs, boxes
+
+
+def pairs(batch: Batch, side: Side, line: Line) -> pa.Table:
+    """One row per pair a < b of segments of one annotation that share pixels: shared pixels, and their box.
+
+    `side` are the batch's runs on `line`, its annotations' number line.
+    """
+    a, b, start, length = kernels.strips_within(side.start, side.end, side.owner)
+    key = a.astype(np.int64) * batch.n_segments + b
+    pair, which = np.unique(key, return_inverse=True)
+    order = kernels.order_by(which.astype(np.int32), len(pair))
+    frame, x, y = line.lower(start[order])
+    shared = Runs(x * line.height[frame] + y, length[order], which[order].astype(np.int32))
+    first, second = np.divmod(pair, max(batch.n_segments, 1))
+    box = boxes(shared, line.height[batch.segment_annotation[first]], len(pair))
+    return pa.table(
+        {
+            "a": first,
+            "b": second,
+            "shared": shared.areas(len(pair)),
+            "x": box[0],
+            "y": box[1],
+            "width": box[2],
+            "height": box[3],
+        }
+    )
+
+
+def contacts(side: Side, line: Line) -> pa.Table:
+    """One row per pair a < b of segments of one annotation that touch: the contact's length in pixel edges."""
+    met = touch_within(side, line)
+    return pa.table({"a": met.a.astype(np.int64), "b": met.b.astype(np.int64), "length": met.pixels})

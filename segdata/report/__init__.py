@@ -1,0 +1,1 @@
+"""Findings and datasets, shown to people and programs."""

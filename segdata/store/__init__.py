@@ -1,0 +1,1 @@
+"""The canonical dataset on disk: Parquet tables, revisions, one commit point."""

@@ -1,0 +1,61 @@
+"""The canonical dataset: columns in Parquet, described in docs/canonical.md. It holds everything."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from segdata.core.batch import Batch
+from segdata.core.columns import SEQUENCES, table
+from segdata.core.format import Clue, Request
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import dump_taxonomy, load_taxonomy
+from segdata.store import manifest as manifests
+from segdata.store.manifest import Decision, Lost, Manifest, Origin, Revision
+from segdata.store.source import CanonicalSource
+from segdata.store.write import RevisionWriter, write_sequences
+
+LOSSES: frozenset[Kind] = frozenset()
+
+
+def detect(root: Path) -> Clue | None:
+    """A folder with a dataset.yaml that names a revision."""
+    if root.name == manifests.NAME:
+        root = root.parent
+    if (root / manifests.NAME).is_file() and (root / "taxonomy.yaml").is_file():
+        return Clue(1.0, "dataset.yaml and taxonomy.yaml")
+    return None
+
+
+def read(request: Request) -> CanonicalSource:
+    """Open the current revision of a canonical dataset."""
+    root = request.root.parent if request.root.name == manifests.NAME else request.root
+    manifest = manifests.load(root)
+    taxonomy = request.taxonomy or load_taxonomy(root / "taxonomy.yaml")
+    return CanonicalSource(root / manifest.revision, root, manifest.profile(taxonomy, root))
+
+
+def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write batches (images in ascending order of image_id) as a new dataset with the revision r0001."""
+    name = "r0001"
+    target.mkdir(parents=True, exist_ok=True)
+    with RevisionWriter(target / name, target) as writer:
+        for batch in batches:
+            writer.add(batch)
+    write_sequences(target / name, table(SEQUENCES, 0))
+    manifests.write_whole(target / "taxonomy.yaml", dump_taxonomy(profile.taxonomy))
+    manifests.commit(
+        target,
+        Manifest(
+            segdata=manifests.VERSION,
+            name=profile.name,
+            task=profile.task,
+            coverage=Decision(profile.coverage.value, profile.coverage.declared),
+            overlap=Decision(profile.overlap.value, profile.overlap.declared),
+            raster_rule=profile.raster_rule,
+            taxonomy_declared=profile.taxonomy_declared,
+            origin=Origin(profile.format, profile.files, tuple(Lost.of_loss(loss) for loss in losses.listed())),
+            revision=name,
+            revisions=(Revision(name, manifests.now(), f"converted from {profile.format}"),),
+            metadata=profile.metadata,
+        ),
+    )

@@ -1,0 +1,125 @@
+"""dataset.yaml: what a canonical dataset is, where it came from, and which revision is current."""
+
+import datetime
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from segdata.core import yamlfile
+from segdata.core.config import Coverage, Overlap
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Loss
+from segdata.core.profile import Policy, Profile, RasterRule, Task
+from segdata.core.taxonomy import Taxonomy
+
+NAME = "dataset.yaml"
+VERSION = 1
+
+
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A policy and whether somebody declared it; else it is only the habit of the format that the data came from."""
+
+    value: Coverage | Overlap | dict[str, Coverage]
+    declared: bool
+
+
+class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a conversion lost; see `segdata.core.loss.Loss`."""
+
+    kind: str
+    of: str
+    count: int
+    pixels: int = 0
+    examples: tuple[str, ...] = ()
+
+    @staticmethod
+    def of_loss(loss: Loss) -> "Lost":
+        """The same, for the file."""
+        return Lost(loss.kind, loss.of, loss.count, loss.pixels, tuple(loss.examples))
+
+
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where the data came from: its format and path, and what could not be carried over."""
+
+    format: str
+    path: str
+    lost: tuple[Lost, ...] = ()
+
+
+class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A state of the dataset: the folder's name, when it was made (UTC), from which, and how."""
+
+    name: str
+    created: datetime.datetime
+    what: str
+    parent: str | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """The content of dataset.yaml. `segdata` is the version of the layout, not of the program."""
+
+    segdata: int
+    name: str
+    task: Task
+    coverage: Decision
+    overlap: Decision
+    raster_rule: RasterRule
+    taxonomy_declared: bool
+    origin: Origin
+    revision: str
+    revisions: tuple[Revision, ...]
+    metadata: dict[str, str] = {}
+
+    def profile(self, taxonomy: Taxonomy, root: Path) -> Profile:
+        """What is known about the dataset as a whole."""
+        return Profile(
+            name=self.name,
+            format="canonical",
+            task=self.task,
+            taxonomy=taxonomy,
+            taxonomy_declared=self.taxonomy_declared,
+            coverage=Policy(self.coverage.value, self.coverage.declared),  # type: ignore[arg-type]  # checked on load
+            overlap=Policy(self.overlap.value, self.overlap.declared),  # type: ignore[arg-type]  # checked on load
+            raster_rule=self.raster_rule,
+            files=str(root),
+            metadata=dict(self.metadata),
+        )
+
+
+def load(root: Path) -> Manifest:
+    """The manifest of a canonical dataset; raises SegdataError with file, line and remedy."""
+    manifest = yamlfile.load(root / NAME, Manifest)
+    if manifest.segdata > VERSION:
+        raise SegdataError(f"{root / NAME}: layout version {manifest.segdata} is newer than this segdata; update it")
+    if manifest.coverage.value in ("forbid", "allow", "same-category-forbid"):
+        raise SegdataError(f"{root / NAME}: coverage: {manifest.coverage.value!r} is not 'exhaustive' or 'sparse'")
+    if manifest.overlap.value not in ("forbid", "allow", "same-category-forbid"):
+        raise SegdataError(f"{root / NAME}: overlap: {manifest.overlap.value!r} is none of forbid, allow, …")
+    return manifest
+
+
+def commit(root: Path, manifest: Manifest) -> None:
+    """Make a revision current: the one step that is all or nothing."""
+    write_whole(root / NAME, yamlfile.dump(manifest))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def now() -> datetime.datetime:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of dataset.yaml."""
+    return msgspec.json.schema(Manifest)

@@ -1,0 +1,231 @@
+"""An opened canonical dataset: image and annotation rows in memory, segments read from disk by image."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.columns import ANNOTATIONS, BATCH_ANNOTATIONS, BATCH_SEGMENTS, IMAGES, SEGMENTS, table
+from segdata.core.counts import MESSAGES, runs_of_counts
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A row group of a part file: the file, the group's number, and the image rows that it has segments of."""
+
+    path: Path
+    number: int
+    images: Ints
+
+
+class CanonicalSource:
+    """A revision of a canonical dataset.
+
+    Parameters
+    ----------
+    folder : of the revision
+    root : of the dataset; image URIs are relative to it
+    profile : what dataset.yaml and taxonomy.yaml say
+    """
+
+    def __init__(self, folder: Path, root: Path, profile: Profile) -> None:
+        if not folder.is_dir():
+            raise UnreadableError(f"{root}: dataset.yaml names revision {folder.name}, which has no folder")
+        self._folder, self._root, self._profile = folder, root, profile
+        self._defects: list[Defect] = []
+        self._images = self._unique(self._whole("images.parquet", IMAGES), ["image_id"], "SEG008", "images.parquet")
+        annotations = self._whole("annotations.parquet", ANNOTATIONS)
+        known = self._known(annotations, "annotations.parquet")
+        self._annotations = self._unique(known, ["image_id", "annotator"], "SEG008", "annotations.parquet")
+        self._annotators = pc.unique(self._annotations["annotator"]).sort()
+        self._groups = [group for path in sorted(folder.glob("segments/*.parquet")) for group in self._index(path)]
+
+    @property
+    def profile(self) -> Profile:
+        """What is known about the dataset as a whole."""
+        return self._profile
+
+    @cached_property
+    def image_ids(self) -> Sequence[str]:
+        """The images, as they are stored: in ascending order."""
+        return list(self._images["image_id"].to_pylist())
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """Damaged files, and rows that are there twice or refer to nothing."""
+        return self._defects
+
+    def chunks(self) -> list[Ints]:
+        """Images by the row group that holds their segments; images without segments go with those before them."""
+        group = np.zeros(self._images.num_rows, np.int64)
+        for number, each in enumerate(self._groups):
+            group[each.images] = number
+        group = np.maximum.accumulate(group)
+        cuts = np.flatnonzero(np.diff(group)) + 1
+        return [rows for rows in np.split(np.arange(len(group)), cuts) if len(rows)]
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows, with their annotations and segments."""
+        images = self._resolved(self._images.take(pa.array(rows)))
+        image = _positions(self._annotations["image_id"], images["image_id"])
+        kept = np.flatnonzero(image >= 0)
+        key = self._key(image[kept], self._annotations["annotator"].take(pa.array(kept)))
+        kept, key = kept[np.argsort(key, kind="stable")], np.sort(key)
+        annotations = self._annotations.take(pa.array(kept))
+        columns = {name: annotations[name] for name in annotations.column_names if name != "image_id"}
+        annotations = table(BATCH_ANNOTATIONS, len(kept), image=image[kept].astype(np.int32), **columns)
+
+        stored, defects = self._stored(images, rows)
+        wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
+        annotation = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
+        known = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
+        for row in np.flatnonzero(~known):
+            defects.append(
+                _defect("SEG007", "segment of an annotation that annotations.parquet lacks", stored, int(row))
+            )
+        rows_kept = np.flatnonzero(known)
+        rows_kept = rows_kept[np.argsort(annotation[rows_kept], kind="stable")]
+        return _decoded(images, annotations, stored.take(pa.array(rows_kept)), annotation[rows_kept], defects)
+
+    def _stored(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
+        """The segment rows of some images, and what was damaged."""
+        pieces, defects = [SEGMENTS.empty_table()], []
+        for group in self._groups:
+            if not np.isin(group.images, rows).any():
+                continue
+            try:
+                file = pq.ParquetFile(group.path)
+                piece = _conformed(file.read_row_group(group.number), SEGMENTS)
+            except (OSError, pa.ArrowException) as error:
+                message = f"row group {group.number} cannot be read: {_reason(error)}; restore the file from a backup"
+                defects.append(Defect("SEG001", message, self._name(group.path)))
+                continue
+            wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
+            pieces.append(piece.filter(wanted))
+        return pa.concat_tables(pieces), defects
+
+    def _key(self, image: Ints, annotator: pa.ChunkedArray) -> Ints:
+        """One number for each (image row, annotator), ascending in both; an annotator that is not known gives -1."""
+        code = _positions(annotator, self._annotators)
+        return np.where(code < 0, -1, image * max(len(self._annotators), 1) + code)
+
+    def _whole(self, name: str, schema: pa.Schema) -> pa.Table:
+        """A table that is small enough to hold; empty, with a defect, where it is damaged."""
+        path = self._folder / name
+        try:
+            return _conformed(pq.read_table(path), schema).combine_chunks()
+        except FileNotFoundError:
+            self._defects.append(Defect("SEG002", "the table does not exist; restore the file", self._name(path)))
+        except (OSError, pa.ArrowException) as error:
+            message = f"the table cannot be read: {_reason(error)}; restore the file from a backup"
+            self._defects.append(Defect("SEG001", message, self._name(path)))
+        return schema.empty_table()
+
+    def _index(self, path: Path) -> Iterator[_Group]:
+        """Which images each row group of a part file has segments of."""
+        try:
+            file = pq.ParquetFile(path)
+            for number in range(file.num_row_groups):
+                ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"])
+                rows = _positions(ids, self._images["image_id"])
+                for lost in ids.filter(pa.array(rows < 0)).to_pylist():
+                    message = f"segments of image {lost!r}, which images.parquet lacks"
+                    self._defects.append(Defect("SEG007", message, self._name(path), image=lost))
+                yield _Group(path, number, np.sort(rows[rows >= 0]))
+        except (OSError, KeyError, pa.ArrowException) as error:
+            message = f"the part cannot be read: {_reason(error)}; restore the file from a backup"
+            self._defects.append(Defect("SEG001", message, self._name(path)))
+
+    def _known(self, annotations: pa.Table, name: str) -> pa.Table:
+        """The annotations of images that exist."""
+        known = _positions(annotations["image_id"], self._images["image_id"]) >= 0
+        for lost in annotations["image_id"].filter(pa.array(~known)).to_pylist():
+            message = f"annotation of image {lost!r}, which images.parquet lacks"
+            self._defects.append(Defect("SEG007", message, self._name(self._folder / name), image=lost))
+        return annotations.filter(pa.array(known))
+
+    def _unique(self, rows: pa.Table, columns: list[str], code: str, name: str) -> pa.Table:
+        """The first row of each key, in ascending order of the key; a defect for every other."""
+        keys = rows.select(columns).append_column("row", pa.array(np.arange(rows.num_rows)))
+        first = keys.group_by(columns).aggregate([("row", "min")])["row_min"].to_numpy()
+        for row in np.setdiff1d(np.arange(rows.num_rows), first):
+            key = ", ".join(str(rows[column][int(row)].as_py()) for column in columns)
+            message = f"row {row} repeats {' and '.join(columns)} ({key})"
+            image = rows["image_id"][int(row)].as_py()
+            self._defects.append(Defect(code, message, self._name(self._folder / name), image=image))
+        kept = rows.take(pa.array(np.sort(first)))
+        return kept.sort_by([(column, "ascending") for column in columns]).combine_chunks()
+
+    def _resolved(self, images: pa.Table) -> pa.Table:
+        """Images with absolute URIs."""
+        uris = [_absolute(uri, self._root) for uri in images["uri"].to_pylist()]
+        return replaced(images, "uri", uris)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
+
+
+def _decoded(
+    images: pa.Table, annotations: pa.Table, stored: pa.Table, annotation: Ints, defects: list[Defect]
+) -> Batch:
+    """A batch of stored rows; segments whose counts are damaged are left out, as defects."""
+    image = annotations["image"].to_numpy()[annotation]
+    height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64)[image] for name in ("height", "width"))
+    runs, error = runs_of_counts(stored["counts"].combine_chunks(), height, width)
+    for row in np.flatnonzero(error):
+        defects.append(_defect("SEG005", MESSAGES[int(error[row])], stored, int(row)))
+    columns = {name: stored[name] for name in BATCH_SEGMENTS.names if name in stored.column_names}
+    columns |= {
+        "annotation": annotation.astype(np.int32),
+        "declared_area": stored["area"].cast(pa.float64()),
+        "declared_bbox": stored["bbox"].cast(pa.list_(pa.float64())),
+    }
+    segments = table(BATCH_SEGMENTS, stored.num_rows, **columns).combine_chunks()
+    batch = Batch(images, annotations, segments, runs, tuple(defects))
+    return batch.take_segments(np.flatnonzero(error == 0)) if error.any() else batch
+
+
+def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`rows` with exactly the columns of `schema`: missing ones null, types cast; raises ArrowException otherwise."""
+    missing = {"image_id", "category_id", "counts"} & (set(schema.names) - set(rows.column_names))
+    if missing:
+        raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
+    columns = {name: rows[name] for name in schema.names if name in rows.column_names}
+    return table(schema, rows.num_rows, **columns)
+
+
+def _positions(values: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array) -> Ints:
+    """(n,) where each value first stands in `among`; -1 where it does not. Null is a value like any other."""
+    value_set = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
+    found = pc.index_in(values, value_set=value_set)
+    return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
+
+
+def _absolute(uri: str | None, root: Path) -> str | None:
+    return uri if uri is None or "://" in uri else str((root / uri).absolute())
+
+
+def _defect(code: str, message: str, stored: pa.Table, row: int) -> Defect:
+    line = stored.slice(row, 1).to_pylist()[0]
+    return Defect(
+        code,
+        message,
+        "segments",
+        image=line["image_id"],
+        annotator=line["annotator"],
+        segments=(line["source_id"] or line["segment_id"],),
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0][:200]

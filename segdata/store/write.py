@@ -1,0 +1,130 @@
+"""Write a revision of a canonical dataset, batch by batch."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from segdata.core.batch import Batch
+from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES
+from segdata.core.counts import counts_of_runs
+from segdata.core.runs import boxes
+
+PART_SEGMENTS = 1_000_000  # segments a part file holds before the next one begins
+COMPRESSION_LEVEL = 9  # of zstd: measured on coco_tiny, 5 % smaller than 3 for 20 % more writing time
+
+
+class RevisionWriter:
+    """Writes the tables of one revision into a folder; nothing refers to them until the manifest is committed.
+
+    Batches must come in ascending order of image_id, every image once: so each row group holds whole images, and its
+    statistics on image_id lead a reader to the row groups of an image.
+    """
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self._folder, self._root = folder, root
+        self._stack = ExitStack()
+        self._last_image = ""
+        self._part: pq.ParquetWriter | None = None
+        self._part_rows = self._n_parts = 0
+
+    def __enter__(self) -> "RevisionWriter":
+        (self._folder / "segments").mkdir(parents=True)
+        self._images = self._open(self._folder / "images.parquet", IMAGES)
+        self._annotations = self._open(self._folder / "annotations.parquet", ANNOTATIONS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._n_parts == 0 and kind is None:
+            self._next_part()
+        self._stack.close()
+        if self._part is not None:
+            self._part.close()
+
+    def add(self, batch: Batch) -> None:
+        """Append the images of a batch, as one row group of each table."""
+        if batch.images.num_rows == 0:
+            return
+        names = batch.images["image_id"].to_pylist()
+        if any(a >= b for a, b in zip([self._last_image, *names], names, strict=False) if a):
+            raise ValueError(f"images must come in ascending order of image_id, each once: {names[0]!r} …")
+        self._last_image = names[-1]
+        self._images.write_table(self._with_relative_uris(batch.images))
+        self._annotations.write_table(annotation_rows(batch))
+        if batch.n_segments:
+            if self._part is None or self._part_rows >= PART_SEGMENTS:
+                self._next_part()
+            assert self._part is not None
+            self._part.write_table(segment_rows(batch), row_group_size=batch.n_segments)
+            self._part_rows += batch.n_segments
+
+    def _next_part(self) -> None:
+        if self._part is not None:
+            self._part.close()
+        self._part = _writer(self._folder / "segments" / f"part-{self._n_parts:05d}.parquet", SEGMENTS)
+        self._n_parts, self._part_rows = self._n_parts + 1, 0
+
+    def _open(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+        return self._stack.enter_context(_writer(path, schema))
+
+    def _with_relative_uris(self, images: pa.Table) -> pa.Table:
+        """Images inside the dataset's folder are referred to by relative path, so that the folder can be moved."""
+        uris = [relative_uri(uri, self._root) for uri in images["uri"].to_pylist()]
+        at = images.schema.get_field_index("uri")
+        return images.set_column(at, "uri", pa.array(uris, pa.string())).cast(IMAGES)
+
+
+def write_sequences(folder: Path, sequences: pa.Table) -> None:
+    """Write sequences.parquet."""
+    with _writer(folder / "sequences.parquet", SEQUENCES) as writer:
+        writer.write_table(sequences)
+
+
+def annotation_rows(batch: Batch) -> pa.Table:
+    """The annotations of a batch as canonical rows."""
+    image_id = batch.images["image_id"].take(batch.annotations["image"])
+    return pa.Table.from_arrays(
+        [image_id if name == "image_id" else batch.annotations[name] for name in ANNOTATIONS.names], schema=ANNOTATIONS
+    )
+
+
+def segment_rows(batch: Batch) -> pa.Table:
+    """The segments of a batch as canonical rows, pixels as compressed counts."""
+    height, width = batch.segment_size
+    n_segments = batch.n_segments
+    box = np.stack(boxes(batch.runs, height, n_segments), axis=1).astype(np.int32)
+    made = {
+        "image_id": batch.images["image_id"].take(pa.array(batch.segment_image)),
+        "annotator": batch.annotations["annotator"].take(batch.segments["annotation"]),
+        "counts": counts_of_runs(batch.runs, height, width),
+        "area": pa.array(batch.runs.areas(n_segments)),
+        "bbox": pa.FixedSizeListArray.from_arrays(pa.array(box.ravel()), 4),
+    }
+    arrays = [made.get(name, batch.segments[name] if name not in made else None) for name in SEGMENTS.names]
+    return pa.Table.from_arrays(arrays, schema=SEGMENTS)
+
+
+def relative_uri(uri: str | None, root: Path) -> str | None:
+    """`uri` relative to `root` where it lies below it."""
+    if uri is None or "://" in uri:
+        return uri
+    path = Path(uri).absolute()
+    base = root.absolute()
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    plain = [field.name for field in schema if field.name not in ("counts", "score", "rings")]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        use_dictionary=[name for name in plain if pa.types.is_string(schema.field(name).type)],
+        write_statistics=["image_id"] if "image_id" in schema.names else False,
+    )

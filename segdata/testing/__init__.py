@@ -1,0 +1,1 @@
+"""Pictures, strategies and laws, for our tests and for those of plugin authors."""

@@ -1,0 +1,19 @@
+"""What all tests share: the real datasets, and hypothesis' profile."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real datasets, named by SEGDATA_REAL_DATA; skipped without it."""
+    folder = os.environ.get("SEGDATA_REAL_DATA")
+    if not folder:
+        pytest.skip("SEGDATA_REAL_DATA names no folder with the real datasets")
+    return Path(folder)

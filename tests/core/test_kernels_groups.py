@@ -1,0 +1,48 @@
+"""Order and sums by owner against sorting and dictionaries."""
+
+from collections import Counter
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+owners = st.one_of(st.integers(-1, 4), st.sampled_from([2**31 - 1, 2**31 - 2]))
+
+
+@given(st.lists(st.integers(0, 6)))
+def test_order_is_stable(kernels: ModuleType, owner: list[int]) -> None:
+    order = kernels.order_by(np.array(owner, np.int32), 7)
+    assert order.dtype == np.int64
+    assert order.tolist() == sorted(range(len(owner)), key=owner.__getitem__)
+
+
+@pytest.mark.parametrize("owner", [-1, 3, 2**31 - 1])
+def test_owners_that_do_not_exist_are_refused(kernels: ModuleType, owner: int) -> None:
+    with pytest.raises(ValueError, match=f"owner {owner} of 3"):
+        kernels.order_by(np.array([0, owner, 1], np.int32), 3)
+
+
+@given(st.lists(st.tuples(owners, owners, st.integers(-(10**12), 10**12))))
+def test_tally_sums_by_pair(kernels: ModuleType, rows: list[tuple[int, int, int]]) -> None:
+    sums: Counter[tuple[int, int]] = Counter()
+    for a, b, weight in rows:
+        sums[a, b] += weight
+    found = kernels.tally(*columns(rows))
+    assert [column.dtype for column in found] == [np.int32, np.int32, np.int64]
+    a, b, total = (column.tolist() for column in found)
+    assert list(zip(zip(a, b, strict=True), total, strict=True)) == sorted(sums.items())
+
+
+def test_many_pairs(kernels: ModuleType) -> None:
+    """More pairs than the first table of sums has room for."""
+    a, b = (index.ravel().astype(np.int32) - 1 for index in np.indices((80, 90)))
+    order = np.random.default_rng(0).permutation(2 * len(a)) % len(a)
+    found = kernels.tally(a[order], b[order], order)
+    np.testing.assert_array_equal(found, (a, b, 2 * np.arange(len(a))))
+
+
+def columns(rows: list[tuple[int, int, int]]) -> tuple[np.ndarray, ...]:
+    a, b, weight = np.array(rows, np.int64).reshape(-1, 3).T
+    return a.astype(np.int32), b.astype(np.int32), weight.copy()

@@ -1,0 +1,113 @@
+"""Coordinates in JSON against Python's own reader."""
+
+import json
+from decimal import Decimal
+from itertools import pairwise
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+digits = st.integers(0, 10**20).map(str)
+numbers = st.one_of(
+    st.integers(-99999, 99999).map(lambda hundredths: str(hundredths / 100)),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.builds(
+        "{}{}{}{}".format,
+        st.sampled_from(["", "-"]),
+        digits,
+        st.just("") | digits.map(".{}".format) | digits.map(".00{}".format),
+        st.just("") | st.integers(-330, 330).map("e{}".format) | st.integers(0, 25).map("E+{}".format),
+    ),
+)
+space = st.text(" \t\r\n", max_size=2)
+scribble = st.text('[],.eE+-0123456789 NaIfinty"', max_size=14)
+
+
+@st.composite
+def polygons(draw: st.DrawFn) -> tuple[str, list[list[float]]]:
+    """A polygon as text, and its numbers as Python reads them."""
+    rings = draw(st.lists(st.lists(numbers, max_size=5), max_size=3))
+    text = "[" + ",".join("[" + ",".join(draw(space) + one + draw(space) for one in ring) + "]" for ring in rings) + "]"
+    return text, [[float(one) for one in ring] for ring in rings]
+
+
+def parse(kernels: ModuleType, texts: list[str]) -> list[tuple[list[list[float]], int]]:
+    """Parse texts that lie in one file, and take the result apart."""
+    parts = [text.encode("latin-1") for text in texts]
+    last = np.cumsum([len(part) + 1 for part in parts], dtype=np.int64)
+    first = last - np.array([len(part) + 1 for part in parts], np.int64)
+    xy, ring, segment, error = kernels.parse_rings(b":".join(parts), first, last - 1)
+    assert (xy.dtype, ring.dtype, segment.dtype, error.dtype) == (np.float64, np.int64, np.int64, np.uint8)
+    assert (ring[0], ring[-1], segment[0], segment[-1]) == (0, len(xy), 0, len(ring) - 1)
+    rings = [xy[i:j].tolist() for i, j in pairwise(ring)]
+    return [(rings[i:j], int(wrong)) for i, j, wrong in zip(segment[:-1], segment[1:], error, strict=True)]
+
+
+@given(st.lists(polygons(), max_size=4))
+def test_numbers_are_those_of_python(kernels: ModuleType, drawn: list[tuple[str, list[list[float]]]]) -> None:
+    found = parse(kernels, [text for text, _ in drawn])
+    # repr tells -0.0 from 0.0, and every double from its neighbours.
+    assert repr(found) == repr([(rings, 0) for _, rings in drawn])
+
+
+@given(st.one_of(scribble, scribble.map("[[{}]]".format), scribble.map("[[1,{},2]]".format)))
+def test_what_is_no_polygon_is_refused(kernels: ModuleType, text: str) -> None:
+    """Its neighbours in the file are read all the same."""
+    constants: list[str] = []
+    try:
+        value = json.loads(text, parse_constant=lambda name: constants.append(name) or 0.0)
+    except ValueError:
+        value = None
+    fine = isinstance(value, list) and all(
+        isinstance(ring, list) and all(type(number) in (int, float) for number in ring) for ring in value
+    )
+    rings = [[float(number) for number in ring] for ring in value] if fine and not constants else []
+    wanted = rings, 0 if fine and not constants else 2 if fine else 1
+    assert repr(parse(kernels, ["[[1]]", text, "[[2]]"])) == repr([([[1.0]], 0), wanted, ([[2.0]], 0)])
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        *((text, 1) for text in ["", "[", "[]]", "[[1]", "[[1],]", "[[1,]]", "[[,1]]", "[1,2]", "[[1]] x", "[[[1]]]"]),
+        *((text, 1) for text in ["[[01]]", "[[1.]]", "[[.5]]", "[[+1]]", "[[1e]]", "[[1e+]]", "[[--1]]", "[[0x1]]"]),
+        *((text, 1) for text in ['[["1"]]', "[[null]]", "[[true]]", "[{}]", "{}", "[[-NaN]]", "[[NaN, x]]", "[[nan]]"]),
+        *((text, 1) for text in ["[[\xa01]]", "\xef\xbb\xbf[[1]]", "[[1\x002]]", "[" * 2000, "[[1 2]]", "[[1]\x0b]"]),
+        *((text, 2) for text in ["[[NaN]]", "[[1, Infinity]]", "[[-Infinity], [3]]"]),
+    ],
+)
+def test_errors(kernels: ModuleType, text: str, error: int) -> None:
+    assert parse(kernels, [text, "[[5]]"]) == [([], error), ([[5.0]], 0)]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1e-999", "0e99999999999", "9" * 5000, "0." + "0" * 400 + "1"])
+def test_extreme_numbers(kernels: ModuleType, number: str) -> None:
+    assert parse(kernels, [f"[[{number}]]"]) == [([[float(number)]], 0)]
+
+
+def test_numbers_between_two_doubles(kernels: ModuleType) -> None:
+    """Up to 19 digits of what lies in the middle of two neighbouring doubles, where rounding is hardest."""
+    below = np.random.default_rng(0).uniform(0, 1000, 2000)
+    middle = [(Decimal(one) + Decimal(other)) / 2 for one, other in zip(below, np.nextafter(below, 1e9), strict=True)]
+    texts = [f"{number:.{digits}g}" for number in middle for digits in (16, 17, 18, 19)]
+    assert parse(kernels, [f"[[{','.join(texts)}]]"]) == [([list(map(float, texts))], 0)]
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 3), (0, 6), (4, 2)])
+def test_places_outside_the_text_are_refused(kernels: ModuleType, first: int, last: int) -> None:
+    assert kernels.parse_rings(b"[[1]]", np.array([first]), np.array([last]))[3].tolist() == [1]
+
+
+def test_no_polygons(kernels: ModuleType) -> None:
+    none = np.zeros(0, np.int64)
+    assert [column.tolist() for column in kernels.parse_rings(b"", none, none)] == [[], [0], [0], []]
+    assert parse(kernels, ["[]", "[[]]"]) == [([], 0), ([[]], 0)]
+
+
+def test_any_bytes_can_be_read(kernels: ModuleType) -> None:
+    zero, five = np.array([0]), np.array([5])
+    for text in (b"[[1]]", bytearray(b"[[1]]"), memoryview(b"[[1]]"), np.frombuffer(b"[[1]]", np.uint8)):
+        assert kernels.parse_rings(text, zero, five)[0].tolist() == [1.0]

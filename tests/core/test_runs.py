@@ -1,0 +1,254 @@
+"""Runs, boxes, meet, cover, parts and holes: laws, and pixels counted one by one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+from skimage.measure import euler_number
+
+from segdata.core.cover import complement, cover
+from segdata.core.line import Line
+from segdata.core.meet import Side, meet, meet_within, touch_within
+from segdata.core.parts import holes, shape
+from segdata.core.runs import Runs, boxes
+from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
+
+CROSS = ndimage.generate_binary_structure(2, 1)
+SQUARE = np.ones((3, 3), bool)
+
+
+@st.composite
+def frames(draw: st.DrawFn, n_sides: int = 1) -> list[list[list[Mask]]]:
+    """Up to three frames of different sizes, each with up to four masks (which may overlap) for each side."""
+    made = []
+    for _ in range(draw(st.integers(1, 3))):
+        size = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
+        masks = hnp.arrays(bool, size, elements=st.booleans())
+        made.append([draw(st.lists(masks, min_size=0, max_size=4)) for _ in range(n_sides)])
+    return made
+
+
+def flat(frames_: list[list[list[Mask]]], side: int) -> tuple[Runs, np.ndarray, list[Mask]]:
+    """One side's masks of all frames: their runs, the frame of each, and the masks."""
+    masks = [mask for frame in frames_ for mask in frame[side]]
+    frame_of = np.array([row for row, frame in enumerate(frames_) for _ in frame[side]], np.int64)
+    return runs_of_masks(masks), frame_of, masks
+
+
+def line_of(frames_: list[list[list[Mask]]], shapes: list[tuple[int, int]]) -> Line:
+    return Line.of(np.array([h for h, _ in shapes], np.int64), np.array([w for _, w in shapes], np.int64))
+
+
+def shapes_of(frames_: list[list[list[Mask]]]) -> list[tuple[int, int]]:
+    return [next((mask.shape for side in frame for mask in side), (1, 1)) for frame in frames_]
+
+
+@given(frames())
+def test_dense_and_back(made: list[list[list[Mask]]]) -> None:
+    runs, _, masks = flat(made, 0)
+    height = np.array([m.shape[0] for m in masks], np.int64)
+    width = np.array([m.shape[1] for m in masks], np.int64)
+    runs.checked(height, width)
+    back = masks_of_runs(runs, height, width)
+    assert all((a == b).all() for a, b in zip(masks, back, strict=True))
+
+
+@given(frames())
+def test_areas_and_boxes_are_those_of_the_pixels(made: list[list[list[Mask]]]) -> None:
+    runs, _, masks = flat(made, 0)
+    height = np.array([m.shape[0] for m in masks], np.int64)
+    assert runs.areas(len(masks)).tolist() == [int(m.sum()) for m in masks]
+    found = np.stack(boxes(runs, height, len(masks)), axis=1)
+    for row, mask in enumerate(masks):
+        if mask.any():
+            ys, xs = np.nonzero(mask)
+            expected = [xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1]
+            assert found[row].tolist() == expected
+        else:
+            assert found[row].tolist() == [0, 0, 0, 0]
+
+
+@given(frames(), st.randoms(use_true_random=False))
+def test_take_renumbers_owners(made: list[list[list[Mask]]], random: object) -> None:
+    runs, _, masks = flat(made, 0)
+    rows = list(range(len(masks)))
+    random.shuffle(rows)  # type: ignore[attr-defined]
+    taken = runs.take(np.array(rows, np.int64), len(masks))
+    expected = runs_of_masks([masks[row] for row in rows])
+    for name in ("start", "length", "owner"):
+        np.testing.assert_array_equal(getattr(taken, name), getattr(expected, name))
+
+
+@given(frames(n_sides=2))
+def test_meet_counts_every_shared_pixel(made: list[list[list[Mask]]]) -> None:
+    (a, frame_a, masks_a), (b, frame_b, masks_b) = flat(made, 0), flat(made, 1)
+    line = line_of(made, shapes_of(made))
+    met = meet(Side.of(a, line, frame_a), Side.of(b, line, frame_b))
+    expected = {}
+    for i, mask_a in enumerate(masks_a):
+        others = [j for j in range(len(masks_b)) if frame_b[j] == frame_a[i]]
+        for j in others:
+            expected[i, j] = int((mask_a & masks_b[j]).sum())
+        covered = np.any([masks_b[j] for j in others], axis=0) if others else np.zeros_like(mask_a)
+        expected[i, -1] = int((mask_a & ~covered).sum())
+    for j, mask_b in enumerate(masks_b):
+        others = [i for i in range(len(masks_a)) if frame_a[i] == frame_b[j]]
+        covered = np.any([masks_a[i] for i in others], axis=0) if others else np.zeros_like(mask_b)
+        expected[-1, j] = int((mask_b & ~covered).sum())
+    found = dict(zip(zip(met.a.tolist(), met.b.tolist(), strict=True), met.pixels.tolist(), strict=True))
+    assert found == {pair: pixels for pair, pixels in expected.items() if pixels}
+    assert list(zip(met.a, met.b, strict=True)) == sorted(zip(met.a, met.b, strict=True))
+
+
+@given(frames(n_sides=2))
+def test_meet_is_symmetric(made: list[list[list[Mask]]]) -> None:
+    (a, frame_a, _), (b, frame_b, _) = flat(made, 0), flat(made, 1)
+    line = line_of(made, shapes_of(made))
+    one, other = Side.of(a, line, frame_a), Side.of(b, line, frame_b)
+    forth, back = meet(one, other), meet(other, one)
+    assert sorted(zip(forth.a, forth.b, forth.pixels, strict=True)) == sorted(
+        zip(back.b, back.a, back.pixels, strict=True)
+    )
+
+
+@given(frames())
+def test_meet_within_and_touch_count_pairs(made: list[list[list[Mask]]]) -> None:
+    runs, frame, masks = flat(made, 0)
+    line = line_of(made, shapes_of(made))
+    side = Side.of(runs, line, frame)
+    shared, touching = {}, {}
+    for i, a in enumerate(masks):
+        for j in range(i + 1, len(masks)):
+            b = masks[j]
+            if frame[i] != frame[j]:
+                continue
+            shared[i, j] = int((a & b).sum())
+            touching[i, j] = sum(
+                int((p[:-1] & q[1:]).sum() + (p[:, :-1] & q[:, 1:]).sum()) for p, q in ((a, b), (b, a))
+            )
+    for met, expected in ((meet_within(side), shared), (touch_within(side, line), touching)):
+        found = dict(zip(zip(met.a.tolist(), met.b.tolist(), strict=True), met.pixels.tolist(), strict=True))
+        assert found == {pair: count for pair, count in expected.items() if count}
+
+
+@given(frames())
+def test_cover_and_complement(made: list[list[list[Mask]]]) -> None:
+    runs, frame, masks = flat(made, 0)
+    sizes = shapes_of(made)
+    line = line_of(made, sizes)
+    found = cover(Side.of(runs, line, frame), line)
+    rest = complement(found.runs, line.height, line.width)
+    covered, empty = (masks_of_runs(each, line.height, line.width) for each in (found.runs, rest))
+    for row, size in enumerate(sizes):
+        count = np.zeros(size, int)
+        for mask, of in zip(masks, frame, strict=True):
+            if of == row:
+                count += mask
+        np.testing.assert_array_equal(covered[row], count > 0)
+        np.testing.assert_array_equal(empty[row], count == 0)
+        assert found.labelled[row] == (count > 0).sum()
+        assert found.multiple[row] == (count > 1).sum()
+
+
+@given(frames())
+def test_parts_are_those_of_scipy(made: list[list[list[Mask]]]) -> None:
+    runs, _, masks = flat(made, 0)
+    height = np.array([m.shape[0] for m in masks], np.int64)
+    parts = shape(runs, height, len(masks)).parts
+    for row, mask in enumerate(masks):
+        label, count = ndimage.label(mask, CROSS)
+        mine = np.flatnonzero(parts.owner == row)
+        assert len(mine) == count
+        expected = sorted((label == each).sum() for each in range(1, count + 1))
+        assert sorted(parts.area[mine]) == expected
+        expected_boxes = sorted((s[1].start, s[0].start, s[1].stop, s[0].stop) for s in ndimage.find_objects(label))
+        found = sorted(
+            (parts.x[i], parts.y[i], parts.x[i] + parts.width[i], parts.y[i] + parts.height[i]) for i in mine
+        )
+        assert found == expected_boxes
+
+
+@given(frames())
+def test_holes_are_the_enclosed_complement(made: list[list[list[Mask]]]) -> None:
+    runs, _, masks = flat(made, 0)
+    height = np.array([m.shape[0] for m in masks], np.int64)
+    found = holes(runs, height, len(masks))
+    parts = shape(runs, height, len(masks)).parts
+    for row, mask in enumerate(masks):
+        label, count = ndimage.label(np.pad(~mask, 1, constant_values=True), SQUARE)
+        expected = sorted((label == each).sum() for each in range(1, count + 1) if each != label[0, 0])
+        mine = np.flatnonzero(found.owner == row)
+        assert sorted(found.area[mine]) == expected
+        assert (parts.owner == row).sum() - len(mine) == euler_number(mask, connectivity=1)
+    back = masks_of_runs(found.runs, height[found.owner], np.array([masks[o].shape[1] for o in found.owner], np.int64))
+    for hole, owner in zip(back, found.owner, strict=True):
+        assert not (hole & masks[owner]).any()
+
+
+@given(frames())
+def test_perimeter_counts_pixel_edges(made: list[list[list[Mask]]]) -> None:
+    runs, _, masks = flat(made, 0)
+    height = np.array([m.shape[0] for m in masks], np.int64)
+    found = shape(runs, height, len(masks)).perimeter
+    for row, mask in enumerate(masks):
+        padded = np.pad(mask, 1).astype(int)
+        assert found[row] == np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum()
+
+
+@given(frames())
+def test_a_batch_is_the_same_as_its_images_one_by_one(made: list[list[list[Mask]]]) -> None:
+    runs, _, masks = flat(made, 0)
+    height = np.array([m.shape[0] for m in masks], np.int64)
+    together = shape(runs, height, len(masks))
+    single = [shape(runs_of_masks([mask]), height[row : row + 1], 1) for row, mask in enumerate(masks)]
+    assert together.perimeter.tolist() == [int(one.perimeter[0]) for one in single]
+    assert together.parts.area.tolist() == [int(area) for one in single for area in one.parts.area]
+
+
+@given(frames())
+def test_transposed_and_flipped_images_have_the_same_parts_and_holes(made: list[list[list[Mask]]]) -> None:
+    _, _, masks = flat(made, 0)
+    for turned in ([mask.T.copy() for mask in masks], [mask[::-1, ::-1].copy() for mask in masks]):
+        for before, after in zip(masks, turned, strict=True):
+            results = []
+            for mask in (before, after):
+                runs, high = runs_of_masks([mask]), np.array([mask.shape[0]], np.int64)
+                found = shape(runs, high, 1)
+                hole = holes(runs, high, 1)
+                results.append((sorted(found.parts.area), int(found.perimeter[0]), sorted(hole.area)))
+            assert results[0] == results[1]
+
+
+def test_a_hundred_thousand_pixels_squared_do_not_overflow() -> None:
+    side = 100_000
+    height = np.array([side, side], np.int64)
+    columns = np.arange(side, dtype=np.int64)
+    full = Runs(columns * side, np.full(side, side, np.int64), np.zeros(side, np.int32))
+    corner = Runs(np.array([side * side - 1]), np.array([1]), np.array([0], np.int32))
+    line = Line.of(height, height)
+    whole, last = Side.of(full, line, np.array([1])), Side.of(corner, line, np.array([1]))
+    met = meet(whole, last)
+    assert met.pixels.tolist() == [side * side - 1, 1]
+    found = shape(full, height, 1)
+    assert found.parts.area.tolist() == [side * side]
+    assert found.perimeter.tolist() == [4 * side]
+    assert complement(corner, height[:1], height[:1]).areas(1).tolist() == [side * side - 1]
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "owner", "promise"),
+    [
+        ([0], [0], [0], "not positive"),
+        ([-1], [1], [0], "negative"),
+        ([8], [2], [0], "leaves its image"),
+        ([1], [3], [0], "leaves its column"),
+        ([3, 0], [1, 1], [0, 0], "not sorted"),
+        ([0, 1], [2, 1], [0, 0], "overlap"),
+    ],
+)
+def test_a_broken_promise_is_named(start: list[int], length: list[int], owner: list[int], promise: str) -> None:
+    runs = Runs(np.array(start, np.int64), np.array(length, np.int64), np.array(owner, np.int32))
+    with pytest.raises(ValueError, match=promise):
+        runs.checked(np.array([3], np.int64), np.array([3], np.int64))

@@ -1,0 +1,72 @@
+"""The floors of the house: imports point down, never up or sideways."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import segdata
+
+ROOT = Path(segdata.__file__).parent
+
+# Each room and the rooms that it may import, beside itself. `api` puts the rooms together; `cli` only calls it.
+FLOORS = {
+    "core": set(),
+    "formats": {"core"},
+    "store": {"core"},
+    "measure": {"core", "store"},
+    "rules": {"core"},
+    "sample": {"core"},
+    "testing": {"core"},
+    "report": {"core", "store", "measure"},
+    "api": {"core", "formats", "store", "measure", "rules", "report", "sample"},
+    "cli": {"core", "formats", "store", "measure", "rules", "report", "sample", "api"},
+}
+# Pictures and round trips run the real thing: they are tests that others can use.
+FLOORS["testing"] |= {"measure", "formats"}
+HEAVY = {"pandas", "pyarrow", "scipy", "torch", "fiftyone", "matplotlib", "dask", "cv2", "PIL", "numpy", "jinja2"}
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.glob("*/**/*.py"))
+
+
+def imported_rooms(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found |= {name.split(".")[1] for name in names if name.startswith("segdata.") and "." in name}
+    return found & set(FLOORS)
+
+
+def test_every_room_is_on_the_plan() -> None:
+    rooms = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert rooms == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_point_down(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    above = imported_rooms(path) - FLOORS[room] - {room}
+    assert not above, f"{room} may not import {', '.join(sorted(above))}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_stay_under_300_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("command", ["import segdata", "import sys; sys.argv = ['segdata', '--help']; HELP"])
+def test_start_up_imports_nothing_heavy(command: str) -> None:
+    ran = command.replace(
+        "HELP", "from segdata.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+    )
+    code = f"{ran}\nimport sys\nprint('\\nHEAVY', *sorted(set(sys.modules) & {HEAVY!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].strip() == "HEAVY"
