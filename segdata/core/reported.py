@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from segdata.core.finding import Box, Found, Severity
 from segdata.core.rule import Tables
@@ -27,6 +29,20 @@ def reported(tables: Tables, code: str) -> Iterator[Found]:
             place=text(defect.place),
             line=_count(defect.line),
         )
+
+
+def was_reported(tables: Tables, code: str) -> NDArray[np.bool_]:
+    """(n_segments,) whether a defect of this code names the segment, so that no other rule need speak of it."""
+    rows = tables.defects[tables.defects["code"] == code]
+    told = {(text(image), each) for image, ids in zip(rows["image"], rows["segments"], strict=True) for each in ids}
+    segments = tables.segments
+    if not told:
+        return np.zeros(len(segments), bool)
+    number = segments["segment_id"].astype("Int64").astype("string")
+    own = segments["source_id"].map(json.dumps, na_action="ignore").astype("string").fillna(number)
+    image = tables.images["image_id"].to_numpy()[segments["image"]]
+    named: NDArray[np.bool_] = pd.MultiIndex.from_arrays([image, own]).isin(sorted(told, key=str))
+    return named
 
 
 def text(value: object) -> str | None:

@@ -86,6 +86,10 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """The first category of each colour."""
         return {category.rgb: category for category in reversed(self.categories) if category.rgb is not None}
 
+    def name_of(self, id_: int) -> str:
+        """The name of the category with this id; the id itself where no category has it."""
+        return next((category.name for category in self.categories if category.id == id_), str(id_))
+
     def nearest(self, name: str) -> list[str]:
         """Up to three names that look like `name`, best first."""
         known = {other.lower(): other for other in self.by_name()}

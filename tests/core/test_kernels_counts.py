@@ -150,3 +150,22 @@ def test_an_image_without_pixels(kernels: ModuleType) -> None:
     zero, five = np.array([0]), np.array([5])
     empty = np.zeros(0, np.int64)
     assert kernels.encode_counts(empty, empty, np.array([0, 0]), zero, five)[0].tobytes() == b"0"
+
+
+def test_offsets_need_not_reach_the_ends(kernels: ModuleType) -> None:
+    """The middle of a column, as slices of Arrow columns are."""
+    one, two = np.array([1]), np.array([2])
+    middle = np.array([1, 3])
+    assert kernels.decode_counts(np.frombuffer(b"?13?", np.uint8), middle, two, two)[1].tolist() == [1, 2]
+    assert kernels.split_counts(np.array([9, 1, 3, 9]), middle, two, two)[1].tolist() == [1, 2]
+    start, length = np.array([0, 1, 2, 0]), np.array([9, 1, 2, 9])
+    assert kernels.encode_counts(start, length, middle, two, two)[0].tobytes() == b"13"
+    assert kernels.split_counts(one, np.array([0, 0]), two, two)[3].tolist() == [4]
+
+
+@pytest.mark.parametrize("offset", [[0], [0, 1, 1], [-1, 1], [0, 9], [2, 1]])
+def test_offsets_that_do_not_fit_are_refused(kernels: ModuleType, offset: list[int]) -> None:
+    one, two, text = np.array([1]), np.array([2, 2]), np.array([49, 51], np.uint8)
+    for name, columns in {"decode": [text], "split": [two], "join": [two, two], "encode": [two, two]}.items():
+        with pytest.raises(ValueError, match="do not cut 2 items into 1 groups"):
+            getattr(kernels, f"{name}_counts")(*columns, np.array(offset), one, one)

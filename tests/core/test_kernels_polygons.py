@@ -118,3 +118,14 @@ def test_the_largest_image(kernels: ModuleType) -> None:
     )
     np.testing.assert_array_equal(start, np.arange(99_990, 100_000) * 100_000 + 99_995)
     assert length.tolist() == [5] * 10
+
+
+def test_offsets_cut_the_columns(kernels: ModuleType) -> None:
+    """The middle of a column is fine, beyond its end is not."""
+    xy = np.array([9.0, 1, 1, 3, 1, 3, 3, 1, 3, 9])
+    four = np.array([4])
+    ring, segment = np.array([0, 1, 9, 10]), np.array([1, 2])
+    assert kernels.rasterise(xy, ring, segment, four, four)[0].tolist() == [5, 9]
+    for bad_ring, bad_segment in [([0, 12], [0, 1]), ([0, 8], [0, 2]), ([0, 8], [0]), ([8, 0], [0, 1])]:
+        with pytest.raises(ValueError, match="do not cut"):
+            kernels.rasterise(xy, np.array(bad_ring), np.array(bad_segment), four, four)

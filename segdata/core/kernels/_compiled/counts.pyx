@@ -4,6 +4,8 @@
 import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from segdata.core.kernels.offsets import check_offsets
+
 cdef enum:
     MAX_GROUPS = 7  # 35 bits with sign: a difference of two counts in 100 000 x 100 000 pixels needs them
 
@@ -13,7 +15,7 @@ def decode_counts(
 ):
     """Runs of compressed COCO strings: see the plain twin."""
     cdef Py_ssize_t n = height.shape[0], i, used = 0
-    check_shapes(offset.shape[0], n, width.shape[0])
+    check_columns(offset, text.shape[0], height, width)
     numbers = np.empty(text.shape[0], np.int64)
     number_offset = np.zeros(n + 1, np.int64)
     error = np.zeros(n, np.uint8)
@@ -30,7 +32,7 @@ def split_counts(
     const int64_t[::1] counts, const int64_t[::1] offset, const int64_t[::1] height, const int64_t[::1] width
 ):
     """Runs of uncompressed COCO counts: see the plain twin."""
-    check_shapes(offset.shape[0], height.shape[0], width.shape[0])
+    check_columns(offset, counts.shape[0], height, width)
     return split(counts, offset, height, width, np.zeros(height.shape[0], np.uint8))
 
 
@@ -69,7 +71,7 @@ def join_counts(
     """Uncompressed COCO counts of runs: see the plain twin."""
     cdef Py_ssize_t n = height.shape[0], i, j, used = 0, first
     cdef int64_t end
-    check_shapes(offset.shape[0], n, width.shape[0])
+    check_columns(offset, min(start.shape[0], length.shape[0]), height, width)
     numbers = np.empty(2 * start.shape[0] + n, np.int64)
     number_offset = np.zeros(n + 1, np.int64)
     cdef int64_t[::1] counts = numbers, count_offset = number_offset
@@ -92,9 +94,10 @@ def join_counts(
     return numbers[:used].copy(), number_offset
 
 
-cdef check_shapes(Py_ssize_t offsets, Py_ssize_t heights, Py_ssize_t widths):
-    if offsets != heights + 1 or widths != heights:
-        raise ValueError(f"{heights} heights come with {widths} widths and {offsets} offsets")
+cdef check_columns(const int64_t[::1] offset, Py_ssize_t size, const int64_t[::1] height, const int64_t[::1] width):
+    check_offsets(np.asarray(offset), height.shape[0], size)
+    if height.shape[0] != width.shape[0]:
+        raise ValueError(f"{height.shape[0]} heights come with {width.shape[0]} widths")
 
 
 cdef uint8_t read_string(const uint8_t *text, Py_ssize_t size, int64_t *counts, Py_ssize_t *used) noexcept nogil:

@@ -5,6 +5,8 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, qsort, realloc
 
+from segdata.core.kernels.offsets import check_offsets
+
 cdef struct Run:
     int64_t start
     int64_t end
@@ -36,8 +38,10 @@ def rasterise(
     cdef Py_ssize_t n = height.shape[0], i, j
     cdef Canvas canvas = Canvas(0, 0, NULL, 0, 0, 0, NULL, NULL, 0, NULL, 0, NULL, 0)
     cdef bint enough = True
-    if segment.shape[0] != n + 1 or width.shape[0] != n:
-        raise ValueError(f"{n} heights come with {width.shape[0]} widths and {segment.shape[0]} offsets")
+    check_offsets(np.asarray(ring), ring.shape[0] - 1, xy.shape[0])
+    check_offsets(np.asarray(segment), n, ring.shape[0] - 1)
+    if width.shape[0] != n:
+        raise ValueError(f"{n} heights come with {width.shape[0]} widths")
     ends = np.zeros(n + 1, np.int64)
     cdef int64_t[::1] run_offset = ends
     try:

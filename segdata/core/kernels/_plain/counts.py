@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.ranges import expand
+from segdata.core.kernels.offsets import check_offsets
 
 Int64 = NDArray[np.int64]
 Decoded = tuple[Int64, Int64, NDArray[np.int32], NDArray[np.uint8]]
@@ -26,6 +27,7 @@ def decode_counts(text: NDArray[np.uint8], offset: Int64, height: Int64, width: 
     >>> start.tolist(), length.tolist(), owner.tolist(), error.tolist()
     ([1, 2], [1, 2], [0, 0], [0])
     """
+    check_offsets(offset, len(height), len(text))
     counts, count_offset, error = _read_strings(text, offset)
     return _split(counts, count_offset, height, width, error)
 
@@ -39,6 +41,8 @@ def split_counts(counts: Int64, offset: Int64, height: Int64, width: Int64) -> D
     >>> start.tolist(), length.tolist()
     ([1, 2], [1, 2])
     """
+    check_offsets(offset, len(height), len(counts))
+    counts, offset = counts[offset[0] : offset[-1]], offset - offset[0]
     return _split(counts, offset, height, width, np.zeros(len(height), np.uint8))
 
 
@@ -81,6 +85,8 @@ def join_counts(start: Int64, length: Int64, offset: Int64, height: Int64, width
     >>> join_counts(np.array([1, 2]), np.array([1, 2]), np.array([0, 2]), 2 * one, 2 * one)[0].tolist()
     [1, 3]
     """
+    check_offsets(offset, len(height), min(len(start), len(length)))
+    start, length = start[offset[0] : offset[-1]], length[offset[0] : offset[-1]]
     n_runs = np.diff(offset)
     owner = np.repeat(np.arange(len(n_runs)), n_runs)
     first = np.ones(len(start), bool)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.ranges import expand
 from segdata.core.kernels._plain.sweep import cover
+from segdata.core.kernels.offsets import check_offsets
 
 Int64 = NDArray[np.int64]
 
@@ -26,6 +27,9 @@ def rasterise(
     >>> start.tolist(), length.tolist(), owner.tolist()
     ([5, 9], [2, 2], [0, 0])
     """
+    check_offsets(ring, len(ring) - 1, len(xy))
+    check_offsets(segment, len(height), len(ring) - 1)
+    ring, segment = ring[segment[0] : segment[-1] + 1], segment - segment[0]
     owner_of_ring = np.repeat(np.arange(len(height)), np.diff(segment))
     xs, ys, xe, ye, ring_of_edge = _edges(xy, ring)
     k, row, edge = _crossings(xs, ys, xe, ye, width[owner_of_ring[ring_of_edge]])
