@@ -64,9 +64,7 @@ def test_files_stay_under_300_lines(path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["import segdata", "import sys; sys.argv = ['segdata', '--help']; HELP"])
 def test_start_up_imports_nothing_heavy(command: str) -> None:
-    ran = command.replace(
-        "HELP", "from segdata.cli.main import main\ntry: main()\nexcept SystemExit: pass"
-    )
+    ran = command.replace("HELP", "from segdata.cli.main import main\ntry: main()\nexcept SystemExit: pass")
     code = f"{ran}\nimport sys\nprint('\\nHEAVY', *sorted(set(sys.modules) & {HEAVY!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].strip() == "HEAVY"

@@ -1,6 +1,8 @@
 """The columns of the canonical tables. Types and meaning live here; the store writes exactly these."""
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 TEXTS = pa.map_(pa.string(), pa.string())  # name -> value, each value as JSON, so that its type survives
 
@@ -109,3 +111,15 @@ def table(schema: pa.Schema, n_rows: int, **columns: object) -> pa.Table:
         else:
             arrays.append(pa.array(given, type=field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def flat_bytes(values: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of n texts or binaries one after the other, and where each begins and the last ends (n + 1,).
+
+    Null counts as empty. Nothing is copied where there is no null.
+    """
+    large = values.fill_null(b"" if pa.types.is_binary(values.type) else "").cast(pa.large_binary())
+    _, offsets, data = large.buffers()
+    offset = np.frombuffer(offsets, np.int64)[large.offset : large.offset + len(large) + 1]
+    text = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return text, offset

@@ -3,12 +3,13 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from segdata.core.batch import Batch
+from segdata.core.columns import flat_bytes
 from segdata.core.counts import counts_of_runs
 from segdata.core.taxonomy import Taxonomy
 
@@ -22,7 +23,7 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
     """
     columns: dict[str, _Column] = {}
     names = {category.id: category.name for category in reversed(taxonomy.categories)}
-    for batch in batches:
+    for batch in chain([Batch.empty()], batches):  # so that every column is there, without images too
         order = np.lexsort((batch.segments["segment_id"].to_numpy(), batch.segment_annotation))
         height, width = batch.segment_size
         rows = pa.array(order)
@@ -62,9 +63,9 @@ class _Column:
         lengths, data, nulls = self._parts
         nulls.update(array.is_null().to_numpy(zero_copy_only=False).tobytes())
         if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
-            binary = array.cast(pa.large_binary()).fill_null(b"")
-            lengths.update(pc.binary_length(binary).to_numpy().astype(np.int64).tobytes())
-            data.update(pc.binary_join(pa.LargeListArray.from_arrays([0, len(binary)], binary), b"")[0].as_py())
+            text, offset = flat_bytes(array)
+            lengths.update(np.diff(offset).tobytes())
+            data.update(text[offset[0] : offset[-1]].tobytes())
         else:
             data.update(array.cast(pa.int64()).fill_null(0).to_numpy().tobytes())
 

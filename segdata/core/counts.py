@@ -5,6 +5,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
+from segdata.core.columns import flat_bytes
 from segdata.core.runs import Ints, Runs
 
 MESSAGES = {
@@ -21,10 +22,7 @@ def runs_of_counts(counts: pa.Array, height: Ints, width: Ints) -> tuple[Runs, N
 
     `counts` (n,) binary, COCO compressed RLE; `height` and `width` (n,) of each segment's image, in pixels.
     """
-    counts = counts.fill_null(b"").cast(pa.large_binary())
-    buffers = counts.buffers()
-    offset = np.frombuffer(buffers[1], np.int64)[counts.offset : counts.offset + len(counts) + 1]
-    text = np.frombuffer(buffers[2], np.uint8) if buffers[2] is not None else np.empty(0, np.uint8)
+    text, offset = flat_bytes(counts)
     start, length, owner, error = kernels.decode_counts(text, offset, height, width)
     return Runs(start, length, owner), error
 

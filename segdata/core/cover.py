@@ -7,7 +7,7 @@ import numpy as np
 from segdata.core import kernels
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, Runs, between, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +41,16 @@ def complement(runs: Runs, height: Ints, width: Ints) -> Runs:
 
     Every column is visited, so memory is one entry per column and run.
     """
-    n_frames = len(height)
     n_columns = np.where(height > 0, width, 0)
-    column_frame = np.repeat(np.arange(n_frames, dtype=np.int64), n_columns)
-    column_x = spread(np.zeros(n_frames, np.int64), n_columns)
-    column_height = height[column_frame]
     first_column = np.concatenate([[0], np.cumsum(n_columns)])
-    high = height[runs.owner]
-    x, top = np.divmod(runs.start, np.maximum(high, 1))
-    column = first_column[runs.owner] + x
-    # Every run opens a gap below itself and closes the one above: the gap before each run, and one after the last.
-    gap_column = np.concatenate([column, np.arange(len(column_x))])
-    gap_bottom = np.concatenate([top, column_height])
-    order = np.lexsort((gap_bottom, gap_column))
-    gap_column, gap_bottom = gap_column[order], gap_bottom[order]
-    gap_top = np.zeros(len(gap_column), np.int64)
-    run_bottom = np.concatenate([top + runs.length, np.zeros(len(column_x), np.int64)])[order]
-    if len(gap_column):
-        same = gap_column[1:] == gap_column[:-1]
-        gap_top[1:] = np.where(same, run_bottom[:-1], 0)
-    some = gap_bottom > gap_top
-    gap_column, gap_top, gap_bottom = gap_column[some], gap_top[some], gap_bottom[some]
-    start = column_x[gap_column] * column_height[gap_column] + gap_top
-    return Runs(start, gap_bottom - gap_top, column_frame[gap_column].astype(np.int32))
+    frame_of = np.repeat(np.arange(len(height), dtype=np.int32), n_columns)
+    x, top = columns(runs, height)
+    n_all = len(frame_of)
+    column, strip_top, strip_bottom = between(
+        first_column[runs.owner] + x, top, top + runs.length, np.zeros(n_all, np.int64), height[frame_of]
+    )
+    some = strip_bottom > strip_top
+    column, strip_top, strip_bottom = column[some], strip_top[some], strip_bottom[some]
+    frame = frame_of[column]
+    start = (column - first_column[frame]) * height[frame] + strip_top
+    return Runs(start, strip_bottom - strip_top, frame)

@@ -34,8 +34,12 @@ def selected(config: Config, select: Iterable[str] = (), ignore: Iterable[str] =
 
 
 def needed(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
-    """The families that must be measured for those of the rules that speak of such a dataset."""
-    return frozenset(family for rule in chosen if rule.applies(profile) for family in rule.needs)
+    """The families that must be measured for those of the rules that speak of such a dataset.
+
+    Gaps are only looked for where every pixel is expected to be labelled: elsewhere the background is one.
+    """
+    families = frozenset(family for rule in chosen if rule.applies(profile) for family in rule.needs)
+    return families if profile.is_exhaustive else families - {"gaps"}
 
 
 def judge(tables: Tables, chosen: list[Rule], config: Config) -> list[Finding]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Rows, Runs, boxes, columns
+from segdata.core.runs import Ints, Rows, Runs, between, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Regions:
     ----------
     owner : (n,) int32, whose region it is
     area, x, y, width, height : (n,) int64, pixels
-    runs : the regions' pixels; `runs.owner` is the region
+    perimeter : (n,) int64, pixel edges between the region and everything else, the frame's edge included
     """
 
     owner: Rows
@@ -25,19 +26,7 @@ class Regions:
     y: Ints
     width: Ints
     height: Ints
-    runs: Runs
-
-    def take(self, rows: Ints) -> "Regions":
-        """Some of these regions, renumbered in the order given."""
-        return Regions(
-            self.owner[rows],
-            self.area[rows],
-            self.x[rows],
-            self.y[rows],
-            self.width[rows],
-            self.height[rows],
-            self.runs.take(rows, len(self.area)),
-        )
+    perimeter: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,99 +37,85 @@ class Shape:
     ----------
     parts : the 4-connected components of all segments
     perimeter : (n_owners,) int64, pixel edges between the segment and everything else, the frame's edge included
+    n_parts, n_holes : (n_owners,) int64
     """
 
     parts: Regions
     perimeter: Ints
+    n_parts: Ints
+    n_holes: Ints
 
 
 def shape(runs: Runs, height: Ints, n_owners: int) -> Shape:
-    """Parts (4-connected) and perimeter of every owner; `height` (n_owners,) is that of its image.
+    """Parts (4-connected), perimeter and number of holes of every owner; `height` (n_owners,) is that of its image.
 
-    Perimeter in pixel edges: two per run, and two per pixel less those shared with a horizontal neighbour.
+    Perimeter in pixel edges: two per run, and two per pixel less those shared with a horizontal neighbour. The Euler
+    number, parts less holes, is the number of runs less that of their contacts (`kernels.parts`).
     """
     x, top = columns(runs, height)
-    label, left = kernels.parts(x, top, top + runs.length, runs.owner, False)
-    edges = 2 + 2 * runs.length - 2 * left
-    total = np.concatenate([[0], np.cumsum(edges)])
-    return Shape(_regions(runs, label, height), np.diff(total[runs.offsets(n_owners)]))
+    bottom = top + runs.length
+    label, left, links = kernels.parts(x, top, bottom, runs.owner, False)
+    found = _regions(runs.owner, label, x, top, bottom, left)
+    n_parts = np.bincount(found.owner, minlength=n_owners)
+    euler = np.bincount(runs.owner, minlength=n_owners) - _sums(runs.owner, links, n_owners)
+    return Shape(found, _sums(found.owner, found.perimeter, n_owners), n_parts, n_parts - euler)
 
 
-def holes(runs: Runs, height: Ints, n_owners: int) -> Regions:
+def holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Regions:
     """The holes of every owner: 8-connected components of its complement that do not reach the frame.
 
     8-connected, as the dual of 4-connected parts: so parts less holes is the Euler number
     (Gray, 1971, IEEE Transactions on Computers C-20(5), 551-561; `skimage.measure.euler_number(connectivity=1)`).
-    `Regions.owner` is the segment.
+    Only owners in `among` (n_owners,) are looked at; `Shape.n_holes` tells which have any. `height` (n_owners,) is
+    that of the owner's image. `Regions.owner` is the segment.
     """
-    empty = _complement(runs, height, n_owners)
-    if len(empty.start) == 0:
-        return _regions(Runs.empty(), np.empty(0, np.int64), height)
-    label, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
-    outside = np.zeros(int(label.max()) + 1, bool)
+    empty = _complement(runs, height, among)
+    label, left, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
+    outside = np.zeros(int(label.max(initial=-1)) + 1, bool)
     outside[label[empty.open]] = True
     inside = ~outside[label]
     _, label = np.unique(label[inside], return_inverse=True)
-    found = Runs(empty.start[inside], (empty.bottom - empty.top)[inside], empty.owner[inside])
-    return _regions(found, label.astype(np.int64), height)
+    strips = (empty.x[inside], empty.top[inside], empty.bottom[inside], left[inside])
+    return _regions(empty.owner[inside], label.astype(np.int64), *strips)
 
 
 @dataclass(frozen=True, slots=True)
 class _Empty:
-    """Strips of the complement of each owner within the columns of its box; `open` ones reach out of the box."""
+    """Strips of the complement of each owner, in the columns that it has runs in; `open` ones reach out of its box."""
 
-    start: Ints
     x: Ints
     top: Ints
     bottom: Ints
     owner: Rows
-    open: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    open: NDArray[np.bool_]
 
 
-def _complement(runs: Runs, height: Ints, n_owners: int) -> _Empty:
+def _complement(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> _Empty:
     """What lies above, between and below the runs of each column that an owner has runs in.
 
-    Strips above the first and below the last run are open: they reach past the owner's box, one row beyond it.
-    Columns that an owner skips split it into parts with an open way between them, so the strips next to such a
-    column, and those of the first and last column, are open too. Owners without a gap between two runs of one
-    column cannot have a hole and are left out.
+    Strips above the first and below the last run are open: they reach out of the owner's box, beyond the frame even.
+    So are the strips next to a column that the owner has no runs in, those of its first and last column among them.
     """
-    x, top = columns(runs, height)
-    bottom = top + runs.length
-    same_column = (runs.owner[1:] == runs.owner[:-1]) & (x[1:] == x[:-1])
-    candidate = np.zeros(n_owners, bool)
-    candidate[runs.owner[1:][same_column]] = True
-    chosen = candidate[runs.owner]
-    owner, x, top, bottom = runs.owner[chosen], x[chosen], top[chosen], bottom[chosen]
-    if len(owner) == 0:
-        nothing = np.empty(0, np.int64)
-        return _Empty(nothing, nothing, nothing, nothing, np.empty(0, np.int32), np.empty(0, bool))
-    new_column = np.concatenate([[True], (owner[1:] != owner[:-1]) | (x[1:] != x[:-1])])
-    last_of_column = np.concatenate([new_column[1:], [True]])
-    limit = int((bottom - top).max()) + int(bottom.max()) + 1
-    above_top = np.full(int(new_column.sum()), -1, np.int64)
-    above_bottom = top[new_column]
-    between_top, between_bottom = bottom[~last_of_column], top[~new_column]
-    below_top = bottom[last_of_column]
-    below_bottom = np.full(int(last_of_column.sum()), limit, np.int64)
-    strip_owner = np.concatenate([owner[new_column], owner[~new_column], owner[last_of_column]])
-    strip_x = np.concatenate([x[new_column], x[~new_column], x[last_of_column]])
-    strip_top = np.concatenate([above_top, between_top, below_top])
-    strip_bottom = np.concatenate([above_bottom, between_bottom, below_bottom])
-    is_open = np.concatenate(
-        [np.ones(len(above_top), bool), np.zeros(len(between_top), bool), np.ones(len(below_top), bool)]
+    chosen = among[runs.owner]
+    picked = Runs(runs.start[chosen], runs.length[chosen], runs.owner[chosen])
+    x, top = columns(picked, height)
+    bottom = top + picked.length
+    first = np.ones(len(x), bool)
+    first[1:] = (picked.owner[1:] != picked.owner[:-1]) | (x[1:] != x[:-1])
+    n_columns = int(first.sum())
+    limit = int(bottom.max(initial=0)) + 1
+    column, strip_top, strip_bottom = between(
+        np.cumsum(first) - 1, top, bottom, np.full(n_columns, -1), np.full(n_columns, limit)
     )
-    order = np.lexsort((strip_top, strip_x, strip_owner))
-    strip_owner, strip_x, strip_top = strip_owner[order], strip_x[order], strip_top[order]
-    strip_bottom, is_open = strip_bottom[order], is_open[order]
-    edge = _beside_skipped_column(strip_owner, strip_x)
-    return _Empty(
-        strip_x * height[strip_owner] + strip_top, strip_x, strip_top, strip_bottom, strip_owner, is_open | edge
-    )
+    owner, x = picked.owner[first][column], x[first][column]
+    is_open = (strip_top < 0) | (strip_bottom == limit) | _beside_skipped_column(owner, x)
+    return _Empty(x, strip_top, strip_bottom, owner, is_open)
 
 
-def _beside_skipped_column(owner: Rows, x: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _beside_skipped_column(owner: Rows, x: Ints) -> NDArray[np.bool_]:
     """(n,) whether the column before or after a strip's column holds no strip of its owner."""
+    if len(x) == 0:
+        return np.empty(0, bool)
     starts = np.flatnonzero(np.concatenate([[True], (owner[1:] != owner[:-1]) | (x[1:] != x[:-1])]))
     count = np.diff(np.concatenate([starts, [len(owner)]]))
     column_owner, column_x = owner[starts], x[starts]
@@ -149,11 +124,15 @@ def _beside_skipped_column(owner: Rows, x: Ints) -> np.ndarray[tuple[int], np.dt
     return np.repeat(alone, count)
 
 
-def _regions(runs: Runs, label: Ints, height: Ints) -> Regions:
-    """The regions that `label` (n,) groups runs into; labels count from 0 without gaps."""
-    n_regions = int(label.max()) + 1 if len(label) else 0
-    order = kernels.order_by(label.astype(np.int32), n_regions)
-    by_region = Runs(runs.start[order], runs.length[order], label[order].astype(np.int32))
-    first = by_region.offsets(n_regions)[:-1]
-    owner = runs.owner[order][first] if n_regions else np.empty(0, np.int32)
-    return Regions(owner, by_region.areas(n_regions), *boxes(by_region, height[owner], n_regions), by_region)
+def _regions(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: Ints) -> Regions:
+    """The regions that `label` (n_runs,) groups runs into; labels count from 0 in the order of first runs."""
+    n_regions = int(label.max(initial=-1)) + 1
+    region_owner = np.empty(n_regions, np.int32)
+    region_owner[label] = owner
+    perimeter = _sums(label, 2 + 2 * (bottom - top) - 2 * left, n_regions)
+    return Regions(region_owner, *kernels.extents(label, x, top, bottom, n_regions), perimeter)
+
+
+def _sums(group: Ints | Rows, values: Ints, n_groups: int) -> Ints:
+    """(n_groups,) the sum of each group's values; exact below 2^53."""
+    return np.bincount(group, weights=values, minlength=n_groups).astype(np.int64)

@@ -104,25 +104,42 @@ def spread(first: Ints, count: Ints) -> Ints:
 
 
 def boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """x, y, width and height (n_owners,) in pixels of each owner's bounding box; all 0 without runs.
+    """X, y, width and height (n_owners,) in pixels of each owner's bounding box; all 0 without runs.
 
-    `height` is each owner's image height.
+    `height` (n_owners,) is that of the owner's image.
     """
     x, top = columns(runs, height)
-    bottom = top + runs.length
-    offset = runs.offsets(n_owners)
-    some = np.flatnonzero(np.diff(offset))
-    first, last = offset[some], offset[some + 1] - 1
-    box = np.zeros((4, n_owners), np.int64)
-    if len(some):
-        box[0, some] = x[first]
-        box[1, some] = np.minimum.reduceat(top, first)
-        box[2, some] = x[last] - x[first] + 1
-        box[3, some] = np.maximum.reduceat(bottom, first) - box[1, some]
+    _, *box = kernels.extents(runs.owner.astype(np.int64), x, top, top + runs.length, n_owners)
     return box[0], box[1], box[2], box[3]
 
 
 def columns(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
-    """X and the first row (n,) of each run; `height` is the image height of each owner, in pixels."""
-    x, top = np.divmod(runs.start, np.maximum(height[runs.owner], 1))
-    return x, top
+    """X and the first row (n,) of each run; `height` (n_owners,) is that of the owner's image, in pixels."""
+    high = np.maximum(height, 1)[runs.owner]
+    # Ten times as fast as dividing integers, and exact: start / high is at least 1 / high away from the next whole
+    # number, far more than the rounding error while an image has less than 2^53 / high pixels.
+    x = (runs.start / high).astype(np.int64)
+    return x, runs.start - x * high
+
+
+def between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> tuple[Ints, Ints, Ints]:
+    """The strips that runs leave in columns: above the first, between each two, and below the last run of a column.
+
+    Parameters
+    ----------
+    column, top, bottom : (n,) of the runs, sorted; columns are numbered from 0 to n_columns - 1
+    above, below : (n_columns,) where the first strip of each column begins and the last one ends
+
+    Returns column, top and bottom (n + n_columns,) of the strips, sorted; a strip may be empty.
+    """
+    n_columns = len(above)
+    n_runs = np.bincount(column, minlength=n_columns)
+    of = np.repeat(np.arange(n_columns), n_runs + 1)
+    last = np.cumsum(n_runs + 1) - 1
+    before = np.arange(len(column)) + column  # the strip above each run; the one below it is the next
+    strip_top, strip_bottom = np.empty(len(of), np.int64), np.empty(len(of), np.int64)
+    strip_top[last - n_runs] = above
+    strip_top[before + 1] = bottom
+    strip_bottom[before] = top
+    strip_bottom[last] = below
+    return of, strip_top, strip_bottom

@@ -162,7 +162,7 @@ def dump_taxonomy(taxonomy: Taxonomy) -> str:
     """The taxonomy as YAML text that `parse_taxonomy` reads back, one category a line."""
     head: dict[str, Any] = msgspec.to_builtins(taxonomy, str_keys=True)  # Any: plain YAML data
     categories = head.pop("categories", [])
-    lines = [yamlfile.dump(head).rstrip("\n")] if head else []
+    lines = [yamlfile.flow({key: value})[1:-1] for key, value in head.items()]
     lines.append("categories:")
     for category in categories:
         if isinstance(category.get("color"), tuple):

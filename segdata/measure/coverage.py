@@ -34,13 +34,9 @@ def coverage(batch: Batch, side: Side, line: Line, taxonomy: Taxonomy, with_gaps
     if limits is not None:
         empty = _within(empty, limits, line, batch.annotation_image, batch.images.num_rows)
     found = shape(empty, line.height, len(line.base))
-    # A region's perimeter, not the annotation's: measure the regions as owners of their own.
-    gap_height = line.height[found.parts.owner]
-    perimeter = shape(found.parts.runs, gap_height, len(found.parts.area)).perimeter
-    every = np.arange(len(found.parts.area))
     return {
         "coverage": pa.table({"unlabelled": empty.areas(len(line.base)), **columns}),
-        "gaps": regions(found.parts, "annotation", every).append_column("perimeter", pa.array(perimeter)),
+        "gaps": regions(found.parts, "annotation", np.arange(len(found.parts.area))),
     }
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from segdata.core.batch import Batch, replaced
@@ -115,7 +115,7 @@ def measure(
 
     portions = source.chunks() if chunks is None else chunks
     opened = Measured({"defects": rows.defects(list(source.defects))})
-    empty = measure_batch(Batch.empty(), known, families)  # so that every table has its columns
+    empty = measure_batch(Batch.empty(), known, families)  # so that tables without rows have their columns, too
 
     def pieces() -> Iterable[Measured]:
         yield empty
@@ -124,8 +124,8 @@ def measure(
             yield piece
             progress(len(chunk))
 
-    found = together(pieces()).tables
-    frames = {name: found[name].to_pandas() if name in found else pd.DataFrame() for name in _TABLES}
+    found = measure_batch(Batch.empty(), known, frozenset(get_args(Family))).tables | together(pieces()).tables
+    frames = {name: found[name].to_pandas() for name in _TABLES}
     return Tables(profile=known, **frames)
 
 

@@ -66,7 +66,7 @@ def outlines(batch: Batch) -> pa.Table:
 
     segment (row), vertices, crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and
     cross_y (where the first one is, in pixels), outside (vertices beyond the frame), overshoot (how far, pixels),
-    outside_pixels, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
+    outside_pixels, left, top, right and bottom of the vertices, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
     filled_height (the box of the first such ring).
     """
     rings = Rings.of(batch)
@@ -81,9 +81,24 @@ def outlines(batch: Batch) -> pa.Table:
         "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
         "cross_y": np.where(first_crossed >= 0, cross_y[first_crossed], np.nan) if len(count) else cross_y,
     }
+    columns |= _extents(rings)
     columns |= _outside(rings, height[rings.segment], width[rings.segment])
     columns |= _filled(rings, height[rings.segment], width[rings.segment])
     return pa.table(columns)
+
+
+def _extents(rings: Rings) -> dict[str, Floats]:
+    """How far the vertices of each segment reach, in pixels from the image's top left corner."""
+    if len(rings.segment) == 0:
+        return {side: np.empty(0) for side in ("left", "top", "right", "bottom")}
+    first = rings.first_number[rings.first_ring[:-1]] // 2
+    x, y = rings.xy[0::2], rings.xy[1::2]
+    return {
+        "left": np.minimum.reduceat(x, first),
+        "top": np.minimum.reduceat(y, first),
+        "right": np.maximum.reduceat(x, first),
+        "bottom": np.maximum.reduceat(y, first),
+    }
 
 
 def _outside(rings: Rings, height: Ints, width: Ints) -> dict[str, Floats | Ints]:

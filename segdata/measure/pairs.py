@@ -7,11 +7,12 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.line import Line
 from segdata.core.meet import Side, touch_within
+from segdata.core.parts import shape
 from segdata.core.runs import Runs, boxes
 
 
 def pairs(batch: Batch, side: Side, line: Line) -> pa.Table:
-    """One row per pair a < b of segments of one annotation that share pixels: shared pixels, and their box.
+    """One row per pair a < b of segments of one annotation that share pixels: shared pixels, their box, and perimeter.
 
     `side` are the batch's runs on `line`, its annotations' number line.
     """
@@ -22,7 +23,8 @@ def pairs(batch: Batch, side: Side, line: Line) -> pa.Table:
     frame, x, y = line.lower(start[order])
     shared = Runs(x * line.height[frame] + y, length[order], which[order].astype(np.int32))
     first, second = np.divmod(pair, max(batch.n_segments, 1))
-    box = boxes(shared, line.height[batch.segment_annotation[first]], len(pair))
+    height = line.height[batch.segment_annotation[first]]
+    box = boxes(shared, height, len(pair))
     return pa.table(
         {
             "a": first,
@@ -32,6 +34,7 @@ def pairs(batch: Batch, side: Side, line: Line) -> pa.Table:
             "y": box[1],
             "width": box[2],
             "height": box[3],
+            "perimeter": shape(shared, height, len(pair)).perimeter,
         }
     )
 

@@ -46,3 +46,21 @@ def test_many_pairs(kernels: ModuleType) -> None:
 def columns(rows: list[tuple[int, int, int]]) -> tuple[np.ndarray, ...]:
     a, b, weight = np.array(rows, np.int64).reshape(-1, 3).T
     return a.astype(np.int32), b.astype(np.int32), weight.copy()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 9), st.integers(1, 5))))
+def test_extents_are_those_of_the_pixels(kernels: ModuleType, rows: list[tuple[int, int, int, int]]) -> None:
+    group, x, top, length = np.array(rows, np.int64).reshape(-1, 4).T.copy()
+    area, left, upper, width, height = kernels.extents(group, x, top, top + length, 4)
+    for one in range(4):
+        mine = [row for row in rows if row[0] == one]
+        xs, ys = [row[1] for row in mine], [y for row in mine for y in (row[2], row[2] + row[3] - 1)]
+        expected = [min(xs), min(ys), max(xs) - min(xs) + 1, max(ys) - min(ys) + 1] if mine else [0, 0, 0, 0]
+        assert [left[one], upper[one], width[one], height[one]] == expected
+        assert area[one] == sum(row[3] for row in mine)
+
+
+def test_groups_that_do_not_exist_are_refused(kernels: ModuleType) -> None:
+    one = np.array([5])
+    with pytest.raises(ValueError, match="group 5 of 3"):
+        kernels.extents(one, one, one, one + 1, 3)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
+from skimage.measure import euler_number
 
 images = arrays(np.int32, array_shapes(min_dims=2, max_dims=2, max_side=10), elements=st.integers(0, 3))
 
@@ -29,8 +30,8 @@ def runs_of(image: np.ndarray, cut: int) -> np.ndarray:
 @given(image=images, cut=st.sampled_from([0, 1, 3]))
 def test_parts_are_those_of_scipy(kernels: ModuleType, diagonal: bool, image: np.ndarray, cut: int) -> None:
     owner, x, top, bottom = runs_of(image, cut).T.copy()
-    part, left = kernels.parts(x, top, bottom, owner.astype(np.int32), diagonal)
-    assert (part.dtype, left.dtype) == (np.int64, np.int64)
+    part, left, links = kernels.parts(x, top, bottom, owner.astype(np.int32), diagonal)
+    assert (part.dtype, left.dtype, links.dtype) == (np.int64, np.int64, np.int64)
     seen: dict[tuple[int, int], int] = {}
     labels = {one: ndimage.label(image == one, np.ones((3, 3)) if diagonal else None)[0] for one in np.unique(image)}
     wanted = [seen.setdefault((o, labels[o][t, i]), len(seen)) for o, i, t in zip(owner, x, top, strict=True)]
@@ -38,6 +39,15 @@ def test_parts_are_those_of_scipy(kernels: ModuleType, diagonal: bool, image: np
     same = np.zeros(image.shape, bool)
     same[:, 1:] = image[:, 1:] == image[:, :-1]
     assert left.tolist() == [same[t:b, i].sum() for i, t, b in zip(x, top, bottom, strict=True)]
+    reach = int(diagonal)
+    touched = [
+        (x == i - 1) & (owner == o) & (top < b + reach) & (bottom + reach > t) | (x == i) & (owner == o) & (bottom == t)
+        for o, i, t, b in zip(owner, x, top, bottom, strict=True)
+    ]
+    assert links.tolist() == [int(each.sum()) for each in touched]
+    if not diagonal and not cut:
+        for one in np.unique(image):
+            assert (owner == one).sum() - links[owner == one].sum() == euler_number(image == one, connectivity=1)
 
 
 def test_owners_and_gaps_keep_parts_apart(kernels: ModuleType) -> None:
@@ -45,7 +55,7 @@ def test_owners_and_gaps_keep_parts_apart(kernels: ModuleType) -> None:
     owner = np.array([0, 0, 1, 1, 1], np.int32)
     x = np.array([3, 4, 5, 7, 10**11])
     top = np.zeros(5, np.int64)
-    part, left = kernels.parts(x, top, top + 100_000, owner, True)
+    part, left, _ = kernels.parts(x, top, top + 100_000, owner, True)
     assert part.tolist() == [0, 0, 1, 2, 3]
     assert left.tolist() == [0, 100_000, 0, 0, 0]
 
@@ -57,11 +67,11 @@ def test_a_long_spiral_is_one_part(kernels: ModuleType) -> None:
     image[1::4, -1] = 1
     image[3::4, 0] = 1
     owner, x, top, bottom = runs_of(image, 0).T.copy()
-    part, _ = kernels.parts(x, top, bottom, owner.astype(np.int32), False)
+    part, _, _ = kernels.parts(x, top, bottom, owner.astype(np.int32), False)
     assert set(part[owner == 1].tolist()) == {part[owner == 1][0]}
     assert len(set(part.tolist())) == 1 + ndimage.label(image == 0)[1]
 
 
 def test_no_runs(kernels: ModuleType) -> None:
     none = np.zeros(0, np.int64)
-    assert [column.tolist() for column in kernels.parts(none, none, none, none.astype(np.int32), False)] == [[], []]
+    assert [column.tolist() for column in kernels.parts(none, none, none, none.astype(np.int32), False)] == [[], [], []]

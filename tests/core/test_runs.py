@@ -174,17 +174,19 @@ def test_parts_are_those_of_scipy(made: list[list[list[Mask]]]) -> None:
 def test_holes_are_the_enclosed_complement(made: list[list[list[Mask]]]) -> None:
     runs, _, masks = flat(made, 0)
     height = np.array([m.shape[0] for m in masks], np.int64)
-    found = holes(runs, height, len(masks))
-    parts = shape(runs, height, len(masks)).parts
+    found = shape(runs, height, len(masks))
+    empty = holes(runs, height, found.n_holes > 0)
     for row, mask in enumerate(masks):
         label, count = ndimage.label(np.pad(~mask, 1, constant_values=True), SQUARE)
-        expected = sorted((label == each).sum() for each in range(1, count + 1) if each != label[0, 0])
-        mine = np.flatnonzero(found.owner == row)
-        assert sorted(found.area[mine]) == expected
-        assert (parts.owner == row).sum() - len(mine) == euler_number(mask, connectivity=1)
-    back = masks_of_runs(found.runs, height[found.owner], np.array([masks[o].shape[1] for o in found.owner], np.int64))
-    for hole, owner in zip(back, found.owner, strict=True):
-        assert not (hole & masks[owner]).any()
+        enclosed = [each for each in range(1, count + 1) if each != label[0, 0]]
+        mine = np.flatnonzero(empty.owner == row)
+        assert found.n_holes[row] == len(mine) == len(enclosed)
+        assert found.n_parts[row] - found.n_holes[row] == euler_number(mask, connectivity=1)
+        slices = ndimage.find_objects(label)
+        expected = sorted(
+            ((label == each).sum(), slices[each - 1][1].start - 1, slices[each - 1][0].start - 1) for each in enclosed
+        )
+        assert sorted(zip(empty.area[mine], empty.x[mine], empty.y[mine], strict=True)) == expected
 
 
 @given(frames())
@@ -216,7 +218,7 @@ def test_transposed_and_flipped_images_have_the_same_parts_and_holes(made: list[
             for mask in (before, after):
                 runs, high = runs_of_masks([mask]), np.array([mask.shape[0]], np.int64)
                 found = shape(runs, high, 1)
-                hole = holes(runs, high, 1)
+                hole = holes(runs, high, np.array([True]))
                 results.append((sorted(found.parts.area), int(found.perimeter[0]), sorted(hole.area)))
             assert results[0] == results[1]
 

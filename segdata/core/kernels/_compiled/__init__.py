@@ -2,7 +2,7 @@
 
 from segdata.core.kernels._compiled.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._compiled.crossings import crossings
-from segdata.core.kernels._compiled.groups import order_by, tally
+from segdata.core.kernels._compiled.groups import extents, order_by, tally
 from segdata.core.kernels._compiled.labels import label_runs, pack_rgb
 from segdata.core.kernels._compiled.parts import parts
 from segdata.core.kernels._compiled.polygons import rasterise
@@ -14,6 +14,7 @@ __all__ = [
     "crossings",
     "decode_counts",
     "encode_counts",
+    "extents",
     "join_counts",
     "label_runs",
     "order_by",

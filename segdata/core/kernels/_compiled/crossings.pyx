@@ -7,7 +7,8 @@ from libc.stdint cimport int64_t
 
 cdef double EPSILON = 1e-6  # square pixels: what is flatter than this does not cross
 
-cdef Py_ssize_t MANY = 256  # edges, from which sorting them by x pays
+cdef enum:
+    MANY = 256  # edges, from which sorting them by x pays
 
 
 def crossings(const double[::1] xy, const int64_t[::1] ring):
@@ -19,37 +20,55 @@ def crossings(const double[::1] xy, const int64_t[::1] ring):
     cdef int64_t[::1] counts = count
     cdef double[::1] xs = cross_x, ys = cross_y
     cdef const int64_t[::1] order
-    nothing = np.empty(0, np.int64)
-    order = nothing
-    large = np.flatnonzero(np.diff(np.asarray(ring)) // 2 > MANY)
+    if n_rings and (ring[0] < 0 or ring[n_rings] > xy.shape[0] or np.any(np.diff(ring) < 0)):
+        raise ValueError(f"rings reach from {ring[0]} to {ring[n_rings]}, there are {xy.shape[0]} numbers")
     with nogil:
         for r in range(n_rings):
             n_points = (ring[r + 1] - ring[r]) // 2
             if 3 < n_points <= MANY:
-                counts[r] = _crossed(xy[ring[r]:ring[r + 1]], n_points, order, &xs[r], &ys[r])
-    for each in large:
-        r = each
+                counts[r] = _crossed_small(&xy[ring[r]], n_points, &xs[r], &ys[r])
+    for r in np.flatnonzero(np.diff(ring) // 2 > MANY):
         n_points = (ring[r + 1] - ring[r]) // 2
         x = np.asarray(xy[ring[r]:ring[r] + 2 * n_points:2])
         order = np.argsort(np.minimum(x, np.roll(x, -1)), kind="stable")
-        counts[r] = _crossed(xy[ring[r]:ring[r + 1]], n_points, order, &xs[r], &ys[r])
+        with nogil:
+            counts[r] = _crossed_sorted(&xy[ring[r]], n_points, order, &xs[r], &ys[r])
     return count, cross_x, cross_y
 
 
-cdef int64_t _crossed(
-    const double[:] xy, Py_ssize_t n, const int64_t[::1] order, double *cross_x, double *cross_y
+cdef int64_t _crossed_small(const double *xy, Py_ssize_t n, double *cross_x, double *cross_y) noexcept nogil:
+    """Count pairs of edges that cross, each edge's box held against those after it; x, y: where the first ones do."""
+    cdef double[MANY] left, right, upper, lower
+    cdef Py_ssize_t i, j, k
+    cdef int64_t count = 0
+    for i in range(n):
+        k = i + 1 if i + 1 < n else 0
+        left[i], right[i] = fmin(xy[2 * i], xy[2 * k]), fmax(xy[2 * i], xy[2 * k])
+        upper[i], lower[i] = fmin(xy[2 * i + 1], xy[2 * k + 1]), fmax(xy[2 * i + 1], xy[2 * k + 1])
+    for i in range(n):
+        for j in range(i + 2, n):  # an edge and the next only share their corner
+            # One branch for four comparisons: it is almost never taken.
+            if (left[j] <= right[i]) & (left[i] <= right[j]) & (upper[j] <= lower[i]) & (upper[i] <= lower[j]):
+                if _cross(xy, n, i, j):
+                    if count == 0:
+                        _where(xy, n, i, j, cross_x, cross_y)
+                    count += 1
+    return count
+
+
+cdef int64_t _crossed_sorted(
+    const double *xy, Py_ssize_t n, const int64_t[::1] order, double *cross_x, double *cross_y
 ) noexcept nogil:
-    """Count pairs of edges that cross; where the first edge (and its first partner) do is written to cross_x, y."""
+    """The same for many edges: only those whose extents in x overlap are held against each other."""
     cdef Py_ssize_t p, q, i, j, first = n, partner = n
     cdef int64_t count = 0
-    cdef bint is_sorted = order.shape[0] == n
     cdef double right
     for p in range(n):
-        i = order[p] if is_sorted else p
+        i = order[p]
         right = fmax(xy[2 * i], xy[2 * ((i + 1) % n)])
         for q in range(p + 1, n):
-            j = order[q] if is_sorted else q
-            if is_sorted and fmin(xy[2 * j], xy[2 * ((j + 1) % n)]) > right:
+            j = order[q]
+            if fmin(xy[2 * j], xy[2 * ((j + 1) % n)]) > right:
                 break
             if _cross(xy, n, i, j):
                 count += 1
@@ -64,16 +83,12 @@ cdef inline double _turn(double ax, double ay, double bx, double by, double cx, 
     return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
 
 
-cdef inline bint _cross(const double[:] xy, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
+cdef inline bint _cross(const double *xy, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
     """Whether edges i and j meet in a point that is inside both."""
     cdef double ax = xy[2 * i], ay = xy[2 * i + 1], cx = xy[2 * j], cy = xy[2 * j + 1]
     cdef Py_ssize_t k = i + 1 if i + 1 < n else 0, m = j + 1 if j + 1 < n else 0
     cdef double bx = xy[2 * k], by = xy[2 * k + 1], dx = xy[2 * m], dy = xy[2 * m + 1]
     cdef double c, d
-    if fmax(ax, bx) < fmin(cx, dx) or fmax(cx, dx) < fmin(ax, bx):
-        return False
-    if fmax(ay, by) < fmin(cy, dy) or fmax(cy, dy) < fmin(ay, by):
-        return False
     c, d = _turn(ax, ay, bx, by, cx, cy), _turn(ax, ay, bx, by, dx, dy)
     if not (c > EPSILON and d < -EPSILON or c < -EPSILON and d > EPSILON):
         return False
@@ -82,7 +97,7 @@ cdef inline bint _cross(const double[:] xy, Py_ssize_t n, Py_ssize_t i, Py_ssize
 
 
 cdef void _where(
-    const double[:] xy, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, double *cross_x, double *cross_y
+    const double *xy, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, double *cross_x, double *cross_y
 ) noexcept nogil:
     cdef Py_ssize_t k = (i + 1) % n, m = (j + 1) % n
     cdef double a = _turn(xy[2 * j], xy[2 * j + 1], xy[2 * m], xy[2 * m + 1], xy[2 * i], xy[2 * i + 1])

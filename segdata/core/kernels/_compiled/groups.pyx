@@ -37,6 +37,42 @@ def order_by(const int32_t[::1] owner, Py_ssize_t n_owners):
     return order
 
 
+def extents(
+    const int64_t[::1] group, const int64_t[::1] x, const int64_t[::1] top, const int64_t[::1] bottom, Py_ssize_t n_groups
+):
+    """Areas and boxes of groups of runs: see the plain twin."""
+    cdef Py_ssize_t n = group.shape[0], i
+    cdef int64_t g
+    cdef bint strange = False
+    if x.shape[0] != n or top.shape[0] != n or bottom.shape[0] != n:
+        raise ValueError(f"{n} groups come with {x.shape[0]} x, {top.shape[0]} top and {bottom.shape[0]} bottom")
+    result = np.zeros((5, n_groups), np.int64)
+    cdef int64_t[:, ::1] of = result
+    with nogil:
+        for i in range(n):
+            g = group[i]
+            if g < 0 or g >= n_groups:
+                strange = True
+                break
+            if of[0, g] == 0:
+                of[1, g] = of[3, g] = x[i]
+                of[2, g] = top[i]
+                of[4, g] = bottom[i]
+            else:
+                of[1, g] = min(of[1, g], x[i])
+                of[2, g] = min(of[2, g], top[i])
+                of[3, g] = max(of[3, g], x[i])
+                of[4, g] = max(of[4, g], bottom[i])
+            of[0, g] += bottom[i] - top[i]
+        for g in range(n_groups):
+            if of[0, g]:
+                of[3, g] += 1 - of[1, g]
+                of[4, g] -= of[2, g]
+    if strange:
+        raise ValueError(f"group {group[i]} of {n_groups} groups: 0 to {n_groups - 1} are possible")
+    return tuple(result)
+
+
 def tally(const int32_t[::1] a, const int32_t[::1] b, const int64_t[::1] weight):
     """Sums of weights by pair: see the plain twin."""
     cdef Py_ssize_t n = a.shape[0], i

@@ -14,7 +14,8 @@ def parts(
         raise ValueError(f"{n} x come with {top.shape[0]} top, {bottom.shape[0]} bottom and {owner.shape[0]} owner")
     part = np.arange(n, dtype=np.int64)
     left = np.zeros(n, np.int64)
-    cdef int64_t[::1] parent = part, shared = left
+    links = np.zeros(n, np.int64)
+    cdef int64_t[::1] parent = part, shared = left, linked = links
     with nogil:
         for i in range(n):
             if i == 0 or x[i] != x[i - 1] or owner[i] != owner[i - 1]:
@@ -24,11 +25,12 @@ def parts(
                 group = i
             elif top[i] == bottom[i - 1]:
                 unite(&parent[0], i, i - 1)
+                linked[i] = 1
             while neighbour < stop and bottom[neighbour] + diagonal <= top[i]:
                 neighbour += 1
-            shared[i] = join_left(&parent[0], &top[0], &bottom[0], i, neighbour, stop, diagonal)
+            shared[i] = join_left(&parent[0], &top[0], &bottom[0], i, neighbour, stop, diagonal, &linked[i])
         number(&parent[0], n)
-    return part, left
+    return part, left, links
 
 
 cdef inline int64_t join_left(
@@ -39,14 +41,16 @@ cdef inline int64_t join_left(
     Py_ssize_t first,
     Py_ssize_t stop,
     bint diagonal,
+    int64_t *links,
 ) noexcept nogil:
-    """Unite run i with the runs that it touches in the column to its left; how many pixels they share."""
+    """Unite run i with the runs that it touches in the column to its left; counts these, and the pixels they share."""
     cdef int64_t shared = 0
     cdef Py_ssize_t j
     for j in range(first, stop):
         if top[j] >= bottom[i] + diagonal:
             break
         unite(parent, i, j)
+        links[0] += 1
         shared += max(0, min(bottom[i], bottom[j]) - max(top[i], top[j]))
     return shared
 

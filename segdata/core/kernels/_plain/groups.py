@@ -21,6 +21,33 @@ def order_by(owner: Int32, n_owners: int) -> Int64:
     return np.argsort(owner, kind="stable").astype(np.int64, copy=False)
 
 
+def extents(
+    group: Int64, x: Int64, top: Int64, bottom: Int64, n_groups: int
+) -> tuple[Int64, Int64, Int64, Int64, Int64]:
+    """Area, x, y, width and height (n_groups,) in pixels of the runs of each group; all 0 for a group without runs.
+
+    Takes runs in column `x` from row `top` up to, not including, `bottom`, in any order, and the group of each, from
+    0 to `n_groups` - 1.
+
+    >>> runs = np.array([[0, 0], [4, 5], [2, 3], [3, 9]])
+    >>> [values.tolist() for values in extents(*runs, 1)]
+    [[7], [4], [2], [2], [7]]
+    """
+    strange = group[(group < 0) | (group >= n_groups)]
+    if len(strange):
+        raise ValueError(f"group {strange[0]} of {n_groups} groups: 0 to {n_groups - 1} are possible")
+    order = np.argsort(group, kind="stable")
+    some, first = np.unique(group[order], return_index=True)
+    result = np.zeros((5, n_groups), np.int64)
+    if len(some):
+        x, top, bottom = x[order], top[order], bottom[order]
+        left, upper = np.minimum.reduceat(x, first), np.minimum.reduceat(top, first)
+        right, lower = np.maximum.reduceat(x, first) + 1, np.maximum.reduceat(bottom, first)
+        area = np.add.reduceat(bottom - top, first)
+        result[:, some] = area, left, upper, right - left, lower - upper
+    return result[0], result[1], result[2], result[3], result[4]
+
+
 def tally(a: Int32, b: Int32, weight: Int64) -> tuple[Int32, Int32, Int64]:
     """The sum of weights for every pair (a, b) that occurs, sorted by (a, b).
 

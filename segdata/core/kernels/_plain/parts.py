@@ -8,18 +8,20 @@ from segdata.core.kernels._plain.ranges import expand
 Int64 = NDArray[np.int64]
 
 
-def parts(x: Int64, top: Int64, bottom: Int64, owner: NDArray[np.int32], diagonal: bool) -> tuple[Int64, Int64]:
-    """The connected part that each run belongs to, and how many of its pixels have their owner to the left, too.
+def parts(x: Int64, top: Int64, bottom: Int64, owner: NDArray[np.int32], diagonal: bool) -> tuple[Int64, Int64, Int64]:
+    """The connected part of each run, how many of its pixels have their owner to the left, too, and its links.
 
     Takes runs in column `x` from row `top` up to, not including, `bottom`, sorted by (owner, x, top) and disjoint for
     each owner. Runs of one owner are connected where they share a row in adjacent columns, or touch in one column;
     with `diagonal` also where only corners touch. Returns `part` (n,), numbered from 0 in the order of first runs
-    over all owners, and `left` (n,) in pixels.
+    over all owners, `left` (n,) in pixels, and `links` (n,): the runs in the column to the left that a run touches,
+    and the one above it where the two touch. Without `diagonal`, and where no run touches the one above it, a part's
+    runs less its links are its Euler number: runs are simply connected, and no three of them meet.
 
     >>> x, top = np.array([0, 0, 1]), np.array([0, 5, 1])
-    >>> part, left = parts(x, top, top + 2, np.zeros(3, np.int32), False)
-    >>> part.tolist(), left.tolist()
-    ([0, 1, 0], [0, 0, 1])
+    >>> part, left, links = parts(x, top, top + 2, np.zeros(3, np.int32), False)
+    >>> part.tolist(), left.tolist(), links.tolist()
+    ([0, 1, 0], [0, 0, 1], [0, 0, 1])
     """
     # Heavy, and only needed where nothing is compiled.
     from scipy.sparse import coo_array
@@ -36,7 +38,8 @@ def parts(x: Int64, top: Int64, bottom: Int64, owner: NDArray[np.int32], diagona
     graph = coo_array((np.ones(len(i), bool), (i, j)), shape=(n, n))
     label = connected_components(graph, directed=False)[1] if n else np.zeros(0, np.int32)
     _, first, part = np.unique(label, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[part].astype(np.int64, copy=False), left
+    links = np.bincount(i, minlength=n).astype(np.int64, copy=False)
+    return np.argsort(np.argsort(first))[part].astype(np.int64, copy=False), left, links
 
 
 def _left_neighbours(

@@ -1,0 +1,39 @@
+"""Policy: what a dataset's coverage and overlap demand of its annotations and pairs of segments."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.rule import Tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def must_be_full(tables: Tables) -> NDArray[np.bool_]:
+    """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
+    habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
+    full: NDArray[np.bool_] = (tables.annotations["coverage"].fillna(habit) == "exhaustive").to_numpy()
+    return full
+
+
+def must_be_apart(tables: Tables) -> "pd.DataFrame":
+    """The rows of `pairs` that the policy forbids, or would forbid where it allows all overlap.
+
+    Left out are pairs with a crowd, those whose categories the taxonomy names `part_of` or `may_overlap` (which of the
+    two names the other does not matter), and with `same-category-forbid` those of different categories.
+    """
+    pairs, taxonomy = tables.pairs, tables.profile.taxonomy
+    category = tables.segments["category_id"].to_numpy()
+    crowd = tables.segments["iscrowd"].to_numpy(dtype=bool)
+    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    free = crowd[a] | crowd[b]
+    if tables.profile.overlap.value == "same-category-forbid":
+        free |= category[a] != category[b]
+    by_name = taxonomy.by_name()
+    for first in taxonomy.categories:
+        for second in (by_name[name] for name in (*first.part_of, *first.may_overlap) if name in by_name):
+            free |= (category[a] == first.id) & (category[b] == second.id)
+            free |= (category[a] == second.id) & (category[b] == first.id)
+    return pairs[~free]

@@ -1,0 +1,270 @@
+"""Pictures: images drawn with letters, so that a rule's documentation shows what it flags, and is a test.
+
+Rows of characters are an image, each character a pixel; a letter is a segment, `.` is unlabelled. A blank line begins
+the next image. Below or between them stand lines that say more::
+
+    aabbb
+    aaxb.
+
+    x = a + b
+    a, b: car (thing, crowd)
+    coverage: exhaustive
+
+* ``x = a + b``: a pixel that several segments claim.
+* ``a, b: car (…)``: the segments' category, and in brackets: a kind of the category (``thing``, ``stuff``, ``void``),
+  ``crowd``, ``id 7``, ``area 12.5`` and ``box 0 0 4 4`` (what the file declares), ``unknown`` (the taxonomy lacks the
+  category), ``empty`` (a segment without pixels), ``polygon 1 0 5 3 5 0`` (x y …, rings parted by ``|``; the letter is
+  not drawn then).
+* ``category: car (…)``: an entry of the taxonomy: a kind, ``id 7``, ``color 255 0 0``, and ``parent``, ``part_of``,
+  ``may_overlap`` with a name. Said twice, it is there twice.
+* ``task: panoptic``; ``coverage: exhaustive``, ``overlap: forbid`` as declared, with ``(habit)`` as the format's habit.
+* ``split: train``, ``encoding: RGB 8 bit``: of the image above.
+
+Without such lines the task is ``instance``, coverage sparse and overlap allowed by habit, and each letter is a thing
+of a category with the letter's name.
+"""
+
+import ast
+import json
+import re
+import textwrap
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.config import Overlap
+from segdata.core.defect import Defect
+from segdata.core.profile import Policy, Profile, Task
+from segdata.core.runs import Ints, Runs
+from segdata.core.taxonomy import Category, Taxonomy
+
+_HEADING = re.compile(r"(Flagged|Fine)(?: \((.*)\))?:")
+_KINDS = ("thing", "stuff", "void")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in a rule's documentation: whether it is flagged, with which options, and what is drawn."""
+
+    flagged: bool
+    options: dict[str, Any]  # Any: an option is whatever its default is
+    text: str
+
+
+def pictures(page: str) -> list[Picture]:
+    """The pictures of a documentation page: the indented blocks under `Flagged:`, `Fine:` and `Fine (option=1):`."""
+    found, lines = [], page.expandtabs().splitlines()
+    for at, line in enumerate(lines):
+        heading = _HEADING.fullmatch(line)
+        if heading is None:
+            continue
+        rest = lines[at + 1 :]
+        end = next((i for i, other in enumerate(rest) if other and not other.startswith(" ")), len(rest))
+        call = cast(ast.Call, ast.parse(f"f({heading[2] or ''})", mode="eval").body)
+        options = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        found.append(Picture(heading[1] == "Flagged", options, textwrap.dedent("\n".join(rest[:end])).strip("\n")))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawn dataset, complete with its profile; it can be measured like one that was read from files."""
+
+    profile: Profile
+    batch: Batch
+    defects: Sequence[Defect] = ()
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """The images' names, counted from 1.png."""
+        return cast(list[str], self.batch.images["image_id"].to_pylist())
+
+    def chunks(self) -> list[Ints]:
+        """All images at once."""
+        return [np.arange(self.batch.images.num_rows)]
+
+    def load(self, rows: Ints) -> Batch:
+        """Some of the images."""
+        return self.batch.take_images(rows)
+
+
+def drawn(text: str) -> Drawing:
+    """The dataset that a picture shows; raises ValueError for a line that is neither picture nor legend."""
+    legend = _read(text)
+    ids = _categories(legend)
+    profile = Profile(
+        name="picture",
+        format="picture",
+        task=cast(Task, legend.settings.get("task", "instance")),
+        taxonomy=Taxonomy(categories=tuple(legend.taxonomy)),
+        taxonomy_declared=True,
+        coverage=_policy(legend, "coverage", "sparse"),
+        overlap=cast(Policy[Overlap], _policy(legend, "overlap", "allow")),
+        metadata={"unknown_categories": json.dumps({str(id_): name for name, id_ in ids.items() if id_ < 0})},
+    )
+    return Drawing(profile, _batch(legend, ids))
+
+
+@dataclass(slots=True)
+class _Entry:
+    """`car (thing, id 7)`: a name and the words in brackets, each with what follows it."""
+
+    name: str
+    words: dict[str, str]
+
+    @staticmethod
+    def of(text: str) -> "_Entry":
+        name, _, words = text.strip().removesuffix(")").partition("(")
+        pairs = (word.strip().partition(" ") for word in words.split(",") if word.strip())
+        return _Entry(name.strip(), {word: rest.strip() for word, _, rest in pairs})
+
+    @property
+    def kind(self) -> Any:  # Any: Category checks it
+        return next((kind for kind in _KINDS if kind in self.words), None)
+
+    def numbers(self, word: str) -> list[float] | None:
+        return [float(each) for each in self.words[word].split()] if word in self.words else None
+
+
+@dataclass(slots=True)
+class _Legend:
+    """What the lines of a picture say: pixels, segments, shared pixels, categories, and the rest by its name."""
+
+    images: list[list[str]] = field(default_factory=list)
+    details: list[dict[str, str]] = field(default_factory=list)
+    letters: dict[str, _Entry] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
+    entries: list[_Entry] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    taxonomy: list[Category] = field(default_factory=list)
+
+
+def _read(text: str) -> _Legend:
+    legend, within = _Legend(), False
+    for line in text.splitlines():
+        said = re.fullmatch(r"(\w(?:, \w)*|task|coverage|overlap|category|split|encoding)(:| =) (.+)", line.strip())
+        if said is None and " " in line.strip():
+            raise ValueError(f"{line!r} is neither a row of a picture nor a line about it")
+        if said is None and line.strip():
+            if not within:
+                legend.images.append([])
+                legend.details.append({})
+            legend.images[-1].append(line.strip())
+        within = said is None and bool(line.strip())
+        if said is None:
+            continue
+        name, sign, rest = said.groups()
+        if sign == " =":
+            legend.shared[name] = rest.replace(" + ", "")
+        elif name == "category":
+            legend.entries.append(_Entry.of(rest))
+        elif name in ("split", "encoding"):
+            legend.details[-1][name] = rest
+        elif len(name) > 1 and "," not in name:
+            legend.settings[name] = rest
+        else:
+            legend.letters |= {letter: _Entry.of(rest) for letter in name.split(", ")}
+    drawn_letters = {each for rows in legend.images for row in rows for each in row} - {"."} - legend.shared.keys()
+    legend.letters |= {letter: _Entry(letter, {}) for letter in sorted(drawn_letters - legend.letters.keys())}
+    return legend
+
+
+def _categories(legend: _Legend) -> dict[str, int]:
+    """Fill in the taxonomy; the id of each category name, negative for one that the taxonomy lacks."""
+    named = {entry.name for entry in legend.entries}
+    entries = list(legend.entries)
+    ids: dict[str, int] = {}
+    for entry in legend.letters.values():
+        if "unknown" in entry.words:
+            ids[entry.name] = -1 - len(ids)
+        elif entry.name not in named:
+            named.add(entry.name)
+            entries.append(_Entry(entry.name, {entry.kind: ""} if entry.kind else {}))
+    for place, entry in enumerate(entries, start=1):
+        color = entry.numbers("color")
+        legend.taxonomy.append(
+            Category(
+                id=int(entry.words.get("id", place)),
+                name=entry.name,
+                kind=entry.kind or "thing",
+                color=None if color is None else tuple(int(value) for value in color),
+                parent=entry.words.get("parent"),
+                part_of=tuple(entry.words.get("part_of", "").split()),
+                may_overlap=tuple(entry.words.get("may_overlap", "").split()),
+            )
+        )
+    return ids | {each.name: each.id for each in reversed(legend.taxonomy)}
+
+
+def _policy(legend: _Legend, name: str, habit: str) -> Policy[Any]:
+    """A policy as the legend says it, else the format's habit."""
+    value, _, how = legend.settings.get(name, f"{habit} (habit)").partition(" ")
+    return Policy(value, declared=how != "(habit)")
+
+
+def _batch(legend: _Legend, ids: dict[str, int]) -> Batch:
+    pieces: list[Runs] = []
+    segments: defaultdict[str, list[Any]] = defaultdict(list)  # Any: each column has its own type
+    for image, rows in enumerate(legend.images):
+        pixels = np.array([list(row) for row in rows])
+        for letter, entry in sorted(legend.letters.items()):
+            rings = _rings(entry)
+            runs = _runs(pixels, letter, legend.shared) if rings is None else _polygon(rings, pixels.shape)
+            if len(runs) == 0 and rings is None and "empty" not in entry.words:
+                continue
+            area = entry.numbers("area")
+            segments["annotation"].append(image)
+            segments["segment_id"].append(int(entry.words.get("id", len(pieces) + 1)))
+            segments["category_id"].append(ids[entry.name])
+            segments["iscrowd"].append("crowd" in entry.words)
+            segments["rings"].append(rings)
+            segments["declared_area"].append(None if area is None else area[0])
+            segments["declared_bbox"].append(entry.numbers("box"))
+            pieces.append(runs)
+    n = len(legend.images)
+    return Batch(
+        table(
+            BATCH_IMAGES,
+            n,
+            image_id=[f"{image + 1}.png" for image in range(n)],
+            height=[len(rows) for rows in legend.images],
+            width=[len(rows[0]) for rows in legend.images],
+            split=[details.get("split") for details in legend.details],
+        ),
+        table(
+            BATCH_ANNOTATIONS,
+            n,
+            image=pa.array(range(n), pa.int32()),
+            encoding=[details.get("encoding") for details in legend.details],
+        ),
+        table(BATCH_SEGMENTS, len(pieces), **segments),
+        Runs.concatenate(pieces, [1] * len(pieces)),
+    )
+
+
+def _runs(pixels: Any, letter: str, shared: dict[str, str]) -> Runs:  # Any: numpy has no short name for text arrays
+    """The pixels of a letter, alone or shared."""
+    claims = [letter, *(each for each, letters in shared.items() if letter in letters)]
+    start, length, value = kernels.label_runs(np.isin(pixels, claims).astype(np.uint8))
+    set_ = value == 1
+    return Runs(start[set_], length[set_], np.zeros(int(set_.sum()), np.int32))
+
+
+def _rings(entry: _Entry) -> list[list[float]] | None:
+    if "polygon" not in entry.words:
+        return None
+    return [[float(each) for each in ring.split()] for ring in entry.words["polygon"].split("|")]
+
+
+def _polygon(rings: list[list[float]], size: tuple[int, ...]) -> Runs:
+    """The pixels of the rings' union by COCO's rule."""
+    ends = np.cumsum([0, *(len(ring) for ring in rings)]).astype(np.int64)
+    height, width = (np.array([side], np.int64) for side in size)
+    return Runs(*kernels.rasterise(np.concatenate(rings), ends, np.array([0, len(rings)]), height, width))

@@ -1,0 +1,175 @@
+"""The law of every format: what `write` then `read` gives back is the dataset without the losses that were counted."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segdata.core.batch import Batch, concatenate, whole
+from segdata.core.config import Config, load_config
+from segdata.core.format import Format, Request
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Taxonomy, load_taxonomy
+from segdata.testing.dense import masks_of_runs
+
+# What says where things came from, not what they are.
+_PROVENANCE = frozenset({"source_id", "uri", "sha256", "declared_area", "declared_bbox", "file", "place", "encoding"})
+_ROWS = frozenset({"image", "annotation"})
+_COLUMNS: dict[Kind, dict[str, frozenset[str]]] = {
+    "annotation-attributes": {
+        "annotations": frozenset({"stage", "reviewer", "created", "seconds", "coverage", "attributes"})
+    },
+    "annotator": {"annotations": frozenset({"annotator"})},
+    "attributes": {"segments": frozenset({"attributes"})},
+    "category": {"segments": frozenset({"category_id"})},
+    "crowd": {"segments": frozenset({"iscrowd"})},
+    "image-details": {
+        "images": frozenset(
+            {"channels", "sequence", "frame", "split", "group", "camera", "timestamp", "roi", "metadata"}
+        )
+    },
+    "rings": {"segments": frozenset({"rings"})},
+    "score": {"segments": frozenset({"score"})},
+    "secondary-categories": {"segments": frozenset({"also"})},
+    "segment-id": {"segments": frozenset({"segment_id"})},
+    "source": {"segments": frozenset({"source"}), "annotations": frozenset({"source"})},
+    "track": {"segments": frozenset({"track_id"})},
+}
+_PIXELS: frozenset[Kind] = frozenset(
+    {"empty-annotation", "empty-segment", "instance", "overlap", "unlabelled", "void", "category-details"}
+)
+Content = dict[str, Any]  # Any: columns of every type
+
+
+def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch], folder: Path) -> Losses:
+    """Write the dataset below `folder`, read it again, and compare; returns the losses that were counted.
+
+    Only what was counted may be missing: a kind that the format declares but did not count must have survived, and
+    a kind that it counted must be declared. Raises AssertionError with the difference.
+    """
+    losses, target = Losses(), folder / "written"
+    assert format_.write is not None, f"{format_.name} is only read"
+    format_.write(profile, iter(batches), target, losses)
+    lost = frozenset(loss.kind for loss in losses.listed())
+    assert lost <= format_.losses, f"{format_.name} counts {sorted(lost - format_.losses)} and does not declare it"
+    assert lost <= _COLUMNS.keys() | _PIXELS, (
+        f"no comparison without {sorted(lost - _COLUMNS.keys() - _PIXELS)} is made"
+    )
+    source = format_.read(_request(target))
+    back = concatenate([source.load(rows) for rows in source.chunks()])
+    # Images are not written, and one that nobody annotated has no mask: both are told, and no losses.
+    strange = [
+        each
+        for each in (*source.defects, *back.defects)
+        if each.severity != "info" and not (each.code == "SEG011" and each.image in _bare(batches))
+    ]
+    assert not strange, strange
+    assert content(back, source.profile, lost) == content(concatenate(list(batches)), profile, lost)
+    assert categories(source.profile.taxonomy, lost) == categories(profile.taxonomy, lost)
+    return losses
+
+
+def _request(target: Path) -> Request:
+    """As the command line asks: with the taxonomy and the settings that lie beside the data."""
+    beside = target if target.is_dir() else target.parent
+    taxonomy, config = beside / "taxonomy.yaml", beside / "segdata.yaml"
+    return Request(
+        target,
+        taxonomy=load_taxonomy(taxonomy) if taxonomy.exists() else None,
+        config=load_config(config) if config.exists() else Config(),
+    )
+
+
+def _bare(batches: Sequence[Batch]) -> set[str]:
+    """The images that nobody annotated."""
+    return {
+        image
+        for batch in batches
+        for row, image in enumerate(batch.images["image_id"].to_pylist())
+        if row not in batch.annotation_image
+    }
+
+
+def categories(taxonomy: Taxonomy, lost: frozenset[Kind]) -> Content:
+    """The categories by id, without what was lost."""
+    return {
+        str(each.id): (each.name,) if "category-details" in lost else (each.name, each.kind, each.rgb, each.parent)
+        for each in taxonomy.categories
+        if not ("void" in lost and each.kind == "void")
+    }
+
+
+def content(batch: Batch, profile: Profile, lost: frozenset[Kind]) -> Content:
+    """A dataset as plain values, image by image, without what was lost; segments in an order of their own."""
+    hidden = {
+        table: _PROVENANCE | _ROWS | {name for kind in lost for name in _COLUMNS.get(kind, {}).get(table, ())}
+        for table in ("images", "annotations", "segments")
+    }
+    segments = _segments(batch, profile, lost, hidden["segments"])
+    found: Content = {}
+    for row, image in enumerate(_plain(batch.images, hidden["images"])):
+        of_image = np.flatnonzero(batch.annotation_image == row).tolist()
+        if "annotator" in lost:
+            of_image = of_image[:1]
+        said = _plain(batch.annotations, hidden["annotations"])
+        annotations = [said[k] | {"segments": sorted(segments[k], key=repr)} for k in of_image]
+        if "empty-annotation" in lost:
+            annotations = [each for each in annotations if each["segments"]]
+        found[image["image_id"]] = image | {"annotations": sorted(annotations, key=repr)}
+    return found
+
+
+def _plain(table: Any, hidden: frozenset[str] | set[str]) -> list[Content]:  # Any: pyarrow has no types
+    """The rows of a table, with no difference between null, false and nothing."""
+    return [
+        {name: None if value is False or value == [] else value for name, value in row.items() if name not in hidden}
+        for row in table.to_pylist()
+    ]
+
+
+def _segments(
+    batch: Batch, profile: Profile, lost: frozenset[Kind], hidden: frozenset[str] | set[str]
+) -> list[list[Content]]:
+    """The segments of each annotation, pixels as a tuple of positions."""
+    pixels = [frozenset(np.flatnonzero(mask.T).tolist()) for mask in masks_of_runs(batch.runs, *batch.segment_size)]
+    said = _plain(batch.segments, hidden)
+    category = whole(batch.segments["category_id"]).tolist()
+    found: list[list[Content]] = []
+    gone = {"void", "unlabelled"} & lost
+    for row in range(batch.annotations.num_rows):
+        mine = np.flatnonzero(batch.segment_annotation == row).tolist()
+        if gone:
+            mine = [k for k in mine if category[k] not in profile.taxonomy.void_ids]
+        shown = {k: pixels[k] for k in mine}
+        if "overlap" in lost:
+            shown = _seen(mine, pixels)
+        if "empty-segment" in lost:
+            mine = [k for k in mine if shown[k]]
+        if "instance" in lost:
+            found.append(_united(mine, shown, category))
+        else:
+            found.append([said[k] | {"pixels": tuple(sorted(shown[k]))} for k in mine])
+    return found
+
+
+def _seen(mine: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[int]]:
+    """What is left of each segment when they are painted one after the other."""
+    covered: frozenset[int] = frozenset()
+    shown = {}
+    for k in reversed(mine):
+        shown[k] = pixels[k] - covered
+        covered |= pixels[k]
+    return shown
+
+
+def _united(mine: list[int], shown: dict[int, frozenset[int]], category: list[int]) -> list[Content]:
+    """One segment a category."""
+    return [
+        {
+            "category_id": id_,
+            "pixels": tuple(sorted(frozenset().union(*(shown[k] for k in mine if category[k] == id_)))),
+        }
+        for id_ in sorted({category[k] for k in mine})
+    ]

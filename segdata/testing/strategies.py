@@ -1,0 +1,190 @@
+"""Hypothesis strategies: small random datasets with everything that a format may lose."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from segdata.core.batch import Batch
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.profile import Policy, Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.testing.dense import Mask, runs_of_masks
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]  # Any: a strategy may draw anything
+NAMES = st.text("abcäß水 _-", min_size=1, max_size=4)
+_JSON = st.sampled_from(["true", "null", "1.5", '"ä"', "[1,2]", '{"a":{"b":[]}}'])
+_ATTRIBUTES = st.none() | st.dictionaries(st.sampled_from(["occluded", "ä b"]), _JSON, min_size=1).map(
+    lambda each: sorted(each.items())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What random datasets hold; a format's tests switch off what they are not about.
+
+    `overlaps`: segments of an annotation may share pixels. `several`: images may have several annotators. `extras`:
+    columns beside pixels and categories may say something. `void`: categories of kind void occur.
+    """
+
+    overlaps: bool = True
+    several: bool = True
+    extras: bool = True
+    void: bool = True
+
+
+@st.composite
+def taxonomies(draw: Draw, details: Details = Details()) -> Taxonomy:  # frozen
+    """Up to four categories with different ids (1 to 200), names and colours."""
+    kinds = ["thing", "stuff", "void"] if details.void else ["thing", "stuff"]
+    ids = draw(st.lists(st.integers(1, 200), min_size=1, max_size=4, unique=True))
+    return Taxonomy(
+        categories=tuple(
+            Category(
+                id=id_,
+                name=f"{draw(NAMES)}{id_}",
+                kind=draw(st.sampled_from(kinds)),
+                color=(id_, draw(st.integers(0, 255)), 7) if draw(st.booleans()) else None,
+                parent=draw(st.sampled_from([None, "group"])),
+                aliases=("old",) if details.extras and place == 0 and draw(st.booleans()) else (),
+            )
+            for place, id_ in enumerate(ids)
+        )
+    )
+
+
+@st.composite
+def masks(draw: Draw, height: int, width: int) -> Mask:
+    """A mask of some pixels: noise, a box, a box with a hole, all of it, or nothing."""
+    shape = draw(st.sampled_from(["noise", "box", "ring", "all", "nothing"]))
+    if shape == "noise":
+        noise: Mask = draw(arrays(bool, (height, width)))
+        return noise
+    mask = np.zeros((height, width), bool)
+    if shape == "all":
+        mask[:] = True
+    elif shape != "nothing":
+        top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+        bottom, right = draw(st.integers(top + 1, height)), draw(st.integers(left + 1, width))
+        mask[top:bottom, left:right] = True
+        if shape == "ring":
+            mask[top + 1 : bottom - 1, left + 1 : right - 1] = False
+    return mask
+
+
+def box_ring(mask: Mask) -> list[list[float]] | None:
+    """The ring of a mask that is an upright box; None for any other."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return None
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    if not mask[top:bottom, left:right].all():
+        return None
+    corners = (left, top, right, top, right, bottom, left, bottom)
+    return [[float(each) for each in corners]]
+
+
+@st.composite
+def batches(draw: Draw, taxonomy: Taxonomy, first: int = 0, details: Details = Details()) -> Batch:
+    """Up to three images of different sizes with their annotations; `first` keeps image ids of batches apart."""
+    images: dict[str, list[Any]] = {name: [] for name in ("image_id", "height", "width", "split", "metadata")}
+    annotations: dict[str, list[Any]] = {name: [] for name in ("image", "annotator", "stage", "attributes")}
+    segments: dict[str, list[Any]] = {name: [] for name in _SEGMENT_COLUMNS}
+    drawn: list[Mask] = []
+    for row in range(draw(st.integers(0, 3))):
+        images["image_id"].append(f"{first + row}{draw(st.sampled_from(['', '/ä', '/b/c']))}.png")
+        size = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+        images["height"].append(size[0])
+        images["width"].append(size[1])
+        images["split"].append(_maybe(draw, details, st.just("train")))
+        images["metadata"].append(_maybe(draw, details, _ATTRIBUTES))
+        for number in range(draw(st.integers(0, 2 if details.several else 1))):
+            named = details.extras or number > 0
+            annotations["image"].append(row)
+            annotations["annotator"].append(draw(st.sampled_from([None, "ann"])) if named and number == 0 else None)
+            annotations["stage"].append(_maybe(draw, details, st.just("reviewed")))
+            annotations["attributes"].append(_maybe(draw, details, _ATTRIBUTES))
+            if number > 0:
+                annotations["annotator"][-1] = "bob"
+            _draw_segments(draw, taxonomy, details, size, len(annotations["image"]) - 1, segments, drawn)
+    return Batch(
+        table(BATCH_IMAGES, len(images["image_id"]), **images),
+        table(BATCH_ANNOTATIONS, len(annotations["image"]), **annotations),
+        table(BATCH_SEGMENTS, len(drawn), **segments),
+        runs_of_masks(drawn),
+    )
+
+
+_SEGMENT_COLUMNS = (
+    "annotation",
+    "segment_id",
+    "category_id",
+    "also",
+    "iscrowd",
+    "track_id",
+    "score",
+    "source",
+    "rings",
+    "attributes",
+)
+
+
+def _maybe(draw: Draw, details: Details, strategy: st.SearchStrategy[Any]) -> Any:  # Any: as the strategy
+    return draw(st.none() | strategy) if details.extras else None
+
+
+def _draw_segments(
+    draw: Draw,
+    taxonomy: Taxonomy,
+    details: Details,
+    size: tuple[int, int],
+    annotation: int,
+    segments: dict[str, list[Any]],
+    drawn: list[Mask],
+) -> None:
+    """Add the segments of one annotation."""
+    count = draw(st.integers(0, 3))
+    ids = draw(st.lists(st.integers(0, 6) | st.just(2**24), min_size=count, max_size=count, unique=True))
+    free = np.ones(size, bool)
+    for id_ in ids:
+        mask = draw(masks(*size))
+        if not details.overlaps:
+            mask = mask & free
+            free &= ~mask
+        drawn.append(mask)
+        category = draw(st.sampled_from(taxonomy.categories)).id
+        ring = box_ring(mask)
+        wrong = [[0.0, 0, 1, 0, 1, 1, 0, 1]]
+        for name, value in (
+            ("annotation", annotation),
+            ("segment_id", id_),
+            ("category_id", category),
+            ("also", _maybe(draw, details, st.just([category]))),
+            ("iscrowd", draw(st.booleans()) if details.extras else False),
+            ("track_id", _maybe(draw, details, st.integers(0, 2**40))),
+            ("score", _maybe(draw, details, st.floats(0, 1))),
+            ("source", _maybe(draw, details, st.just("model"))),
+            ("rings", _maybe(draw, details, st.sampled_from([wrong, ring or wrong]))),
+            ("attributes", _maybe(draw, details, _ATTRIBUTES)),
+        ):
+            segments[name].append(value)
+
+
+@st.composite
+def datasets(draw: Draw, details: Details = Details()) -> tuple[Profile, list[Batch]]:
+    """A profile, and up to two batches of different images."""
+    taxonomy = draw(taxonomies(details))
+    profile = Profile(
+        name="random",
+        format="random",
+        task=draw(st.sampled_from(["semantic", "instance", "panoptic"])),
+        taxonomy=taxonomy,
+        taxonomy_declared=True,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+    )
+    count = draw(st.integers(1, 2))
+    return profile, [draw(batches(taxonomy, 3 * place, details)) for place in range(count)]
