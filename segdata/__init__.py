@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from segdata.api import assert_valid as assert_valid
     from segdata.api import convert as convert
+    from segdata.api import hash_of as hash_of
     from segdata.api import info as info
     from segdata.api import read as read
     from segdata.api import validate as validate
@@ -21,13 +22,14 @@ __version__ = "0.1.0"
 _HOME = {
     "assert_valid": "segdata.api",
     "convert": "segdata.api",
+    "hash_of": "segdata.api",
     "info": "segdata.api",
     "read": "segdata.api",
     "validate": "segdata.api",
     "Finding": "segdata.core.finding",
     "Taxonomy": "segdata.core.taxonomy",
 }
-__all__ = ["Finding", "Taxonomy", "assert_valid", "convert", "info", "read", "validate"]
+__all__ = ["Finding", "Taxonomy", "assert_valid", "convert", "hash_of", "info", "read", "validate"]
 
 
 def __getattr__(name: str) -> object:

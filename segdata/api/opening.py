@@ -12,6 +12,7 @@ from segdata.core.format import Request, detect, format_named
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.formats.images import image_limits
+from segdata.formats.roi import with_regions
 
 Data = str | Path | Dataset
 Progress = Callable[[int], None]
@@ -28,6 +29,7 @@ def read(
     config: str | Path | Config | None = None,
     only: Iterable[str] | None = None,
     annotator: str | None = None,
+    roi: str | Path | None = None,
 ) -> Dataset:
     """Open a dataset of any readable format.
 
@@ -40,6 +42,7 @@ def read(
     config : a configuration, or its file; default: ``segdata.yaml`` beside the data
     only : image_ids, the others are left out
     annotator : the name for annotations that have none
+    roi : a folder of masks, paired with images by name: where labels are expected (everywhere but at 0)
 
     Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
     """
@@ -57,6 +60,7 @@ def read(
     )
     with image_limits():
         source = format_named(name).read(request)
+        source = source if roi is None else with_regions(source, Path(roi))
     rows = None if only is None else _chosen(source.image_ids, list(only))
     return Dataset(source, source.profile.under(settings), settings, rows)
 

@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.columns import flat_bytes
@@ -19,16 +20,19 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
 
     Covers every image's id and size, who annotated it, and each segment's category (by name), id, crowd flag, track
     and pixels. It does not depend on the format, on paths, or on how batches are cut; the batches must come in
-    ascending order of image_id. Segments count in ascending order of their ids within an annotation.
+    ascending order of image_id. Annotations count in the order of their
+    annotators' names, segments in that of their ids.
     """
     columns: dict[str, _Column] = {}
     names = {category.id: category.name for category in reversed(taxonomy.categories)}
     for batch in chain([Batch.empty()], batches):  # so that every column is there, without images too
-        order = np.lexsort((batch.segments["segment_id"].to_numpy(), batch.segment_annotation))
+        by_annotator = _annotation_order(batch)
+        rank = np.argsort(by_annotator)
+        order = np.lexsort((batch.segments["segment_id"].to_numpy(), rank[batch.segment_annotation]))
         height, width = batch.segment_size
         rows = pa.array(order)
         segments = batch.segments.take(rows)
-        per_annotation = np.bincount(batch.segment_annotation, minlength=batch.annotations.num_rows)
+        per_annotation = np.bincount(batch.segment_annotation, minlength=len(rank))[by_annotator]
         per_image = np.bincount(batch.annotation_image, minlength=batch.images.num_rows)
         category = [names.get(each, str(each)) for each in segments["category_id"].to_pylist()]
         for name, values in {
@@ -36,7 +40,7 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
             "width": batch.images["width"],
             "height": batch.images["height"],
             "annotations": pa.array(per_image),
-            "annotator": batch.annotations["annotator"],
+            "annotator": batch.annotations["annotator"].take(pa.array(by_annotator)),
             "segments": pa.array(per_annotation),
             "segment_id": segments["segment_id"],
             "category": pa.array(category, pa.string()),
@@ -49,6 +53,13 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
     for name in sorted(columns):
         whole.update(name.encode() + columns[name].digest())
     return whole.hexdigest()
+
+
+def _annotation_order(batch: Batch) -> NDArray[np.int64]:
+    """(n_annotations,) rows in the order of their images, and of their annotators by name, none first."""
+    names = batch.annotations["annotator"].to_pylist()
+    code = {name: place for place, name in enumerate(sorted(set(names), key=lambda name: (name is not None, name)))}
+    return np.lexsort((np.array([code[name] for name in names], np.int64), batch.annotation_image))
 
 
 class _Column:

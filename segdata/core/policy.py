@@ -36,4 +36,5 @@ def must_be_apart(tables: Tables) -> "pd.DataFrame":
         for second in (by_name[name] for name in (*first.part_of, *first.may_overlap) if name in by_name):
             free |= (category[a] == first.id) & (category[b] == second.id)
             free |= (category[a] == second.id) & (category[b] == first.id)
-    return pairs[~free]
+    kept: pd.DataFrame = pairs[~free]
+    return kept
