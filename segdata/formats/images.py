@@ -14,7 +14,11 @@ from segdata.core.defect import Defect
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
 _EXIF_ORIENTATION = 0x0112
+_EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
 _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+# What a whole file of a format has near its end; some programs append a little of their own.
+_END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_TAIL = 4096  # bytes
 
 
 @contextmanager
@@ -50,7 +54,11 @@ def header(path: Path) -> Header:
         raise OSError("the file is empty (0 bytes)")
     try:
         with Image.open(path) as image:
-            exif = image.getexif() if image.format in ("JPEG", "TIFF", "WEBP", "PNG", "MPO") else {}
+            # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
+            known = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
+            if _is_truncated(path, str(image.format)):
+                raise OSError("the file is cut off: its end is missing")
+            exif = image.getexif() if known else {}
             return Header(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
     except UnidentifiedImageError as error:
         raise OSError("is not an image that Pillow knows, or its header is damaged") from error
@@ -58,6 +66,16 @@ def header(path: Path) -> Header:
         raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
     except (SyntaxError, ValueError, EOFError) as error:
         raise OSError(f"damaged header: {error}") from error
+
+
+def _is_truncated(path: Path, format_name: str) -> bool:
+    """Whether the end mark of the file's format is missing; reads the last few bytes only."""
+    mark = _END_MARKS.get(format_name)
+    if mark is None:
+        return False
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _TAIL, 0))
+        return mark not in file.read()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""Categories of COCO documents: to a taxonomy and back."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Losses
+from segdata.core.taxonomy import Category, Id, Taxonomy, as_rgb
+from segdata.formats.coco.document import Document
+from segdata.formats.coco.items import decode_items
+
+
+class CategoryItem(msgspec.Struct, gc=False):
+    """An entry of `categories`. Other keys (keypoints, skeletons) say nothing about segmentation."""
+
+    id: Id
+    name: str | None = None
+    supercategory: Any = None  # Any: a hint that is taken only where it is a text
+    isthing: Any = None
+    color: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """What a document's categories are in the dataset's taxonomy.
+
+    Attributes
+    ----------
+    taxonomy : the user's, or made from the document
+    declared : the taxonomy is the user's
+    to : id in the document -> id in the taxonomy, or, for a category that the taxonomy lacks, a free id
+    unknown : those free ids -> the document's names
+    listed : the document has a list of categories at all
+    """
+
+    taxonomy: Taxonomy
+    declared: bool
+    to: dict[int, int] = field(default_factory=dict)
+    unknown: dict[int, str] = field(default_factory=dict)
+    listed: bool = True
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """For the profile: the names of categories that the taxonomy lacks, as JSON."""
+        if not self.unknown:
+            return {}
+        names = {str(id_): name for id_, name in sorted(self.unknown.items())}
+        return {"unknown_categories": json.dumps(names, ensure_ascii=False)}
+
+
+def read_categories(document: Document, given: Taxonomy | None) -> Categories:
+    """The categories of a document, mapped to the user's taxonomy where one is `given`: by name, alias, then id."""
+    read = decode_items(document, "categories", CategoryItem, CategoryItem)
+    first: dict[int, CategoryItem] = {}
+    made = []
+    for row, item in zip(read.rows, read.items, strict=True):
+        place = f"/categories/{row}"
+        if item.id in first:
+            one = _name(first[item.id])
+            message = f"category id {item.id} is here twice ({one!r} and {_name(item)!r}); the first counts"
+            document.defects.append(Defect("SEG008", message, document.name, place, category=one))
+            continue
+        first[item.id] = item
+        if given is None:
+            made.append(_category(item, place, document))
+    listed = "categories" in (document.parts or {})
+    if given is None:
+        return Categories(Taxonomy(categories=tuple(made)), False, {id_: id_ for id_ in first}, listed=listed)
+    return _mapped(first, given, listed)
+
+
+def _mapped(first: dict[int, CategoryItem], given: Taxonomy, listed: bool) -> Categories:
+    by_name, by_id = given.by_name(), given.by_id()
+    if not listed:
+        return Categories(given, True, {id_: id_ for id_ in by_id})
+    to, unknown = {}, {}
+    for id_, item in first.items():
+        known = by_id.get(id_) if item.name is None else by_name.get(item.name)
+        if known is not None:
+            to[id_] = known.id
+    taken = set(by_id)
+    for id_, item in first.items():
+        if id_ not in to:
+            free = id_ if id_ not in taken else max(taken | set(first), default=0) + 1
+            taken.add(free)
+            to[id_] = free
+            unknown[free] = _name(item)
+    return Categories(given, True, to, unknown)
+
+
+def _name(item: CategoryItem) -> str:
+    return str(item.id) if item.name is None else item.name
+
+
+def _category(item: CategoryItem, place: str, document: Document) -> Category:
+    if item.name is None:
+        message = f"category {item.id} has no name; it is called {_name(item)!r}"
+        document.defects.append(Defect("SEG004", message, document.name, f"{place}/name"))
+    color = None
+    if item.color is not None:
+        try:
+            color = as_rgb(tuple(item.color) if isinstance(item.color, list) else str(item.color))
+        except (SegdataError, TypeError):
+            message = f"colour {item.color!r} is not [r, g, b] from 0 to 255; ignored"
+            document.defects.append(Defect("SEG004", message, document.name, f"{place}/color", category=_name(item)))
+    parent = item.supercategory if isinstance(item.supercategory, str) else None
+    return Category(
+        id=item.id,
+        name=_name(item),
+        kind="stuff" if item.isthing in (0, False) else "thing",
+        color=color,
+        # COCO repeats the name where a category has no group.
+        parent=parent if parent and parent != _name(item) else None,
+    )
+
+
+def category_items(taxonomy: Taxonomy) -> list[dict[str, object]]:
+    """The categories as COCO has them, those of kind void left out: it has no such kind.
+
+    `isthing` and `color` are COCO panoptic's keys; instances files carry them too, so that stuff stays stuff.
+    """
+    items = []
+    for category in taxonomy.categories:
+        if category.kind != "void":
+            item: dict[str, object] = {"id": category.id, "name": category.name}
+            item["supercategory"] = category.parent or category.name
+            item["isthing"] = int(category.kind == "thing")
+            if category.rgb is not None:
+                item["color"] = category.rgb
+            items.append(item)
+    return items
+
+
+def count_category_losses(taxonomy: Taxonomy, losses: Losses) -> None:
+    """Count what `category_items` leaves out."""
+    kept = {"id", "name", "kind", "color", "parent"}
+    lost = [each.name for each in taxonomy.categories if each.kind != "void" and _beyond(each, kept)]
+    losses.add("category-details", "categories", len(lost), examples=lost)
+    void = [each.name for each in taxonomy.categories if each.kind == "void"]
+    losses.add("void", "categories", len(void), examples=void)
+    if taxonomy.groups or taxonomy.name or taxonomy.version is not None:
+        losses.add("category-details", "taxonomies", 1)
+
+
+def _beyond(struct: msgspec.Struct, kept: Iterable[str]) -> bool:
+    """Whether a field other than these is away from its default."""
+    return bool(msgspec.to_builtins(struct).keys() - set(kept))

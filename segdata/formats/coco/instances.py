@@ -1,0 +1,211 @@
+"""An opened COCO instances document: its annotations joined to images and categories, decoded when asked for."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, whole
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
+from segdata.core.defect import Defect
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Ints, Runs, spread
+from segdata.formats.coco.annotations import SAID, AnnotationItem, StrictAnnotationItem, columns_of
+from segdata.formats.coco.categories import Categories, read_categories
+from segdata.formats.coco.document import Document, read_document
+from segdata.formats.coco.fault import Fault
+from segdata.formats.coco.image_folder import find_images, orphans
+from segdata.formats.coco.items import Items, decode_items
+from segdata.formats.coco.listing import SKIPPED, Listing, read_listing
+from segdata.formats.coco.segmentation import read_shapes
+from segdata.formats.images import ImageFolder
+
+_CHUNK = 8_192  # images and annotations that are decoded at once
+_KNOWN = SAID | {"image_id", "segmentation"}
+_UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesSource:
+    """An opened document.
+
+    Attributes
+    ----------
+    profile : of the dataset
+    document, listing, categories, folder : its parts
+    items : its annotations, segmentations undecoded
+    at, offset : the annotations of image row i are ``at[offset[i]:offset[i + 1]]``, positions in `items`
+    annotator : the name to give to the annotations
+    """
+
+    profile: Profile
+    document: Document
+    listing: Listing
+    categories: Categories
+    folder: ImageFolder
+    items: Items[AnnotationItem]
+    at: Ints
+    offset: Ints
+    annotator: str | None
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """(n_images,) file names below the images root."""
+        return self.listing.image_ids
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """What was met while opening."""
+        return self.document.defects
+
+    def chunks(self) -> list[Ints]:
+        """Rows of images in portions of some thousand annotations."""
+        rows = np.arange(len(self.image_ids), dtype=np.int64)
+        portion = (self.offset[:-1] + rows) // _CHUNK
+        return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows, their annotations decoded."""
+        images, defects = self.listing.table(rows, self.folder, self.document)
+        height, width = whole(images["height"]), whole(images["width"])
+        # Without the image's size nothing can be drawn; the image has its defect already.
+        count = np.where(height > 0, np.diff(self.offset)[rows], 0)
+        at = self.at[spread(self.offset[rows], count)]
+        image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
+        items = [self.items.items[i] for i in at.tolist()]
+        shapes = read_shapes([item.segmentation for item in items], height[image], width[image])
+        columns, faults = columns_of(items, self.items.extras(at.tolist(), _KNOWN))
+        faults += shapes.faults
+        defects += self._defects(faults, items, at, [self.image_ids[rows[i]] for i in image.tolist()])
+        segments = table(
+            BATCH_SEGMENTS,
+            len(items),
+            annotation=image,
+            category_id=[self.categories.to[item.category_id] for item in items],
+            rings=shapes.rings,
+            file=pa.repeat(self.document.name, len(items)),
+            place=[f"/annotations/{self.items.rows[i]}" for i in at.tolist()],
+            **columns,
+        )
+        number = np.cumsum(shapes.sound) - 1
+        runs = Runs(shapes.runs.start, shapes.runs.length, number[shapes.runs.owner].astype(np.int32))
+        annotations = table(
+            BATCH_ANNOTATIONS,
+            len(rows),
+            image=np.arange(len(rows), dtype=np.int32),
+            annotator=[self.annotator] * len(rows),
+        )
+        return Batch(images, annotations, segments.filter(pa.array(shapes.sound)), runs, tuple(defects))
+
+    def _defects(self, faults: list[Fault], items: list[AnnotationItem], at: Ints, image: list[str]) -> list[Defect]:
+        """The faults of loaded items as defects, in the order of the document."""
+        names = {id_: category.name for id_, category in self.categories.taxonomy.by_id().items()}
+        names |= self.categories.unknown
+        return [
+            Defect(
+                fault.code,
+                fault.message,
+                self.document.name,
+                f"/annotations/{self.items.rows[at[fault.row]]}{fault.place}",
+                image=image[fault.row],
+                segments=(items[fault.row].id,),
+                category=names.get(self.categories.to[items[fault.row].category_id]),
+            )
+            for fault in sorted(faults, key=lambda fault: (at[fault.row], fault.place))
+        ]
+
+
+def open_instances(request: Request, path: Path, name: str) -> InstancesSource:
+    """Open the document at `path`; no segmentation is decoded yet. `name` is how defects call it."""
+    document = read_document(path, name)
+    listing = read_listing(document)
+    categories = read_categories(document, request.taxonomy)
+    items = decode_items(document, "annotations", StrictAnnotationItem, AnnotationItem)
+    image = np.array([listing.row_of.get(item.image_id, _UNKNOWN) for item in items.items], np.int64)
+    _report_dangling_images(document, items, image, listing)
+    known = _known_categories(document, items, image, categories)
+    _report_duplicates(document, items, image, listing)
+    folder = find_images(document, listing.image_ids, request.images)
+    document.defects.extend(orphans(document, folder, listing.image_ids))
+    order = np.argsort(image, kind="stable")
+    order = order[(known & (image >= 0))[order]]
+    return InstancesSource(
+        _profile(request, document, categories),
+        document,
+        listing,
+        categories,
+        folder,
+        items,
+        order,
+        np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
+        request.annotator,
+    )
+
+
+def _profile(request: Request, document: Document, categories: Categories) -> Profile:
+    kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
+    return Profile(
+        name=request.root.stem,
+        format="coco-instances",
+        task="instance",
+        taxonomy=categories.taxonomy,
+        taxonomy_declared=categories.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="coco",
+        files=document.path.as_posix(),
+        metadata=kept | categories.metadata,
+    )
+
+
+def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: Listing) -> None:
+    """SEG007 for every annotation of an image that is not listed. The same digits as another type are named."""
+    if "images" not in (document.parts or {}):
+        return  # one defect says that the whole list is missing
+    rows = np.flatnonzero(image == _UNKNOWN).tolist()
+    alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
+    for i in rows:
+        item = items.items[i]
+        other = alike.get(str(item.image_id))
+        hint = "" if other is None else f"; there is {other!r}, but a text is no number"
+        message = f"image_id {item.image_id!r} is not among the images{hint}; left out"
+        place = f"/annotations/{items.rows[i]}/image_id"
+        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
+
+
+def _known_categories(
+    document: Document, items: Items[AnnotationItem], image: Ints, categories: Categories
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """(n,) whether each annotation's category is listed; SEG007 for those that are not."""
+    known = np.array([item.category_id in categories.to for item in items.items], bool)
+    if not categories.listed:
+        return known  # one defect says that the whole list is missing
+    for i in np.flatnonzero(~known & (image != _UNKNOWN)).tolist():
+        item = items.items[i]
+        message = f"category_id {item.category_id} is not among the categories; left out"
+        place = f"/annotations/{items.rows[i]}/category_id"
+        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
+    return known
+
+
+def _report_duplicates(document: Document, items: Items[AnnotationItem], image: Ints, listing: Listing) -> None:
+    """SEG008 for every annotation id that occurs twice; all of them are read."""
+    ids = [item.id for item in items.items]
+    if len(set(ids)) == len(ids):
+        return
+    twice = {id_ for id_, count in Counter(ids).items() if count > 1}
+    where: dict[int | str, list[int]] = {}
+    for i, id_ in enumerate(ids):
+        if id_ in twice:
+            where.setdefault(id_, []).append(i)
+    for id_, found in where.items():
+        places = ", ".join(f"/annotations/{items.rows[i]}" for i in found[:4]) + (", …" if len(found) > 4 else "")
+        names = {listing.image_ids[image[i]] for i in found if image[i] >= 0}
+        message = f"annotation id {id_!r} is here {len(found)} times ({places}), in {len(names)} images; all are read"
+        first = listing.image_ids[image[found[0]]] if image[found[0]] > SKIPPED + 1 else None
+        place = f"/annotations/{items.rows[found[1]]}/id"
+        document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))

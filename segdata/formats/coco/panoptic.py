@@ -1,0 +1,215 @@
+"""An opened COCO panoptic document: its entries joined to images, masks and categories, decoded when asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
+from segdata.core.defect import Defect
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Ints, Runs
+from segdata.formats.coco.annotations import columns_of
+from segdata.formats.coco.categories import Categories, read_categories
+from segdata.formats.coco.document import Document, read_document
+from segdata.formats.coco.image_folder import find_images, orphans
+from segdata.formats.coco.items import Id, Items, Raw, decode_items
+from segdata.formats.coco.listing import Listing, read_listing
+from segdata.formats.coco.mask_folder import find_masks, orphan_masks
+from segdata.formats.coco.panoptic_join import Joined, Where, join
+from segdata.formats.coco.panoptic_mask import Mask, RefusedMaskError, read_mask
+from segdata.formats.images import ImageFolder
+
+_CHUNK = 16  # masks that are decoded at once
+_KNOWN = frozenset({"id", "image_id", "file_name", "segments_info"})
+
+
+class EntryItem(msgspec.Struct, gc=False):
+    """An entry of `annotations` of a panoptic file: one image's mask and what its ids mean."""
+
+    image_id: Id
+    file_name: str
+    segments_info: Raw
+
+
+class StrictEntryItem(EntryItem, gc=False, forbid_unknown_fields=True):
+    """An entry of `annotations` without further keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanopticSource:
+    """An opened document.
+
+    Attributes
+    ----------
+    profile : of the dataset
+    document, listing, categories, folder : its parts
+    entries : its annotations, what their ids mean undecoded
+    entry : image row -> position in `entries`
+    masks : the mask files
+    annotator : the name to give to the annotations
+    """
+
+    profile: Profile
+    document: Document
+    listing: Listing
+    categories: Categories
+    folder: ImageFolder
+    entries: Items[EntryItem]
+    entry: dict[int, int]
+    masks: ImageFolder
+    annotator: str | None = None
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """(n_images,) file names below the images root."""
+        return self.listing.image_ids
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """What was met while opening."""
+        return self.document.defects
+
+    def chunks(self) -> list[Ints]:
+        """Rows of images, a few masks at a time."""
+        rows = np.arange(len(self.image_ids), dtype=np.int64)
+        return [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows, their masks decoded; one whose mask cannot be read is not annotated."""
+        images, defects = self.listing.table(rows, self.folder, self.document)
+        width, height = images["width"].to_pylist(), images["height"].to_pylist()
+        annotated, encodings, found, attributes = [], [], [], []
+        for k, row in enumerate(rows.tolist()):
+            i = self.entry.get(row)
+            if i is None:
+                continue
+            where = self._where(row, i)
+            mask, met = self._mask(where, self.entries.items[i].file_name)
+            if mask is not None and (width[k], height[k]) in ((0, 0), (mask.width, mask.height)):
+                width[k], height[k] = mask.width, mask.height
+                annotated.append(k)
+                encodings.append(mask.encoding)
+                found.append(join(mask, self.entries.items[i].segments_info, self.categories, where))
+                attributes.append(list(self.entries.extras([i], _KNOWN)[0].items()) or None)
+                met = found[-1].defects
+            elif mask is not None:
+                met = [_other_size(mask, width[k], height[k], where)]
+            defects += met
+        annotations = table(
+            BATCH_ANNOTATIONS,
+            len(annotated),
+            image=annotated,
+            annotator=[self.annotator] * len(annotated),
+            encoding=encodings,
+            attributes=attributes,
+        )
+        segments, faults = self._segments(found, [self.image_ids[rows[k]] for k in annotated])
+        images = replaced(replaced(images, "width", width), "height", height)
+        runs = Runs.concatenate([each.runs for each in found], [len(each.items) for each in found])
+        return Batch(images, annotations, segments, runs, tuple(defects + faults))
+
+    def _where(self, row: int, i: int) -> Where:
+        name = self.entries.items[i].file_name
+        folder = self.masks.root.name + "/" if self.masks.root is not None else ""
+        return Where(self.image_ids[row], self.document.name, f"/annotations/{self.entries.rows[i]}", folder + name)
+
+    def _mask(self, where: Where, name: str) -> tuple[Mask | None, list[Defect]]:
+        """The mask of an entry, or why there is none."""
+        if self.masks.root is None:
+            return None, []  # one defect says that no mask is here
+        path = self.masks.paths.get(name)
+        if path is None:
+            near = self.masks.near(name)
+            hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
+            message = f"mask {where.mask!r} does not exist{hint}"
+            return None, [Defect("SEG002", message, where.document, f"{where.place}/file_name", image=where.image)]
+        try:
+            return read_mask(path), []
+        except RefusedMaskError as error:
+            return None, [Defect(error.code, str(error), where.mask, image=where.image)]
+
+    def _segments(self, found: list[Joined], image: list[str]) -> tuple[pa.Table, list[Defect]]:
+        """The segments of the annotations of some images, and what is malformed in what the document says of them."""
+        items = [item for each in found for item in each.items]
+        places = [place for each in found for place in each.places]
+        owner = np.repeat(np.arange(len(found)), [len(each.items) for each in found])
+        columns, faults = columns_of(items, [extra for each in found for extra in each.extras])
+        segments = table(
+            BATCH_SEGMENTS,
+            len(items),
+            annotation=owner,
+            category_id=[self.categories.to[item.category_id] for item in items],
+            file=pa.repeat(self.document.name, len(items)),
+            place=places,
+            **columns,
+        )
+        return segments, [
+            Defect(
+                fault.code,
+                fault.message,
+                self.document.name,
+                places[fault.row] + fault.place,
+                image=image[owner[fault.row]],
+                segments=(items[fault.row].id,),
+            )
+            for fault in faults
+        ]
+
+
+def _other_size(mask: Mask, width: int, height: int, where: Where) -> Defect:
+    swapped = " (width and height are swapped)" if (mask.height, mask.width) == (width, height) else ""
+    message = f"the mask is {mask.width}x{mask.height}, the image is {width}x{height}{swapped}; the mask is left out"
+    return Defect("SEG003", message, where.mask, image=where.image)
+
+
+def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:
+    """Open the document at `path`; no mask is decoded yet. `name` is how defects call it."""
+    document = read_document(path, name)
+    listing = read_listing(document)
+    categories = read_categories(document, request.taxonomy)
+    entries = decode_items(document, "annotations", StrictEntryItem, EntryItem)
+    entry = _joined(document, listing, entries)
+    masks = find_masks(document, [item.file_name for item in entries.items])
+    folder = find_images(document, listing.image_ids, request.images, () if masks.root is None else (masks.root,))
+    document.defects.extend(orphans(document, folder, listing.image_ids))
+    document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
+    kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
+    profile = Profile(
+        name=request.root.stem,
+        format="coco-panoptic",
+        task="panoptic",
+        taxonomy=categories.taxonomy,
+        taxonomy_declared=categories.declared,
+        coverage=Policy("exhaustive"),
+        overlap=Policy("forbid"),
+        files=document.path.as_posix(),
+        metadata=kept | categories.metadata,
+    )
+    return PanopticSource(profile, document, listing, categories, folder, entries, entry, masks, request.annotator)
+
+
+def _joined(document: Document, listing: Listing, entries: Items[EntryItem]) -> dict[int, int]:
+    """Image row -> its entry; entries of unknown images, second entries, and images without one become defects."""
+    entry: dict[int, int] = {}
+    for i, item in enumerate(entries.items):
+        place = f"/annotations/{entries.rows[i]}/image_id"
+        row = listing.row_of.get(item.image_id)
+        if row is None and "images" in (document.parts or {}):
+            message = f"image_id {item.image_id!r} is not among the images; left out"
+            document.defects.append(Defect("SEG007", message, document.name, place))
+        elif row is not None and row >= 0 and entry.setdefault(row, i) != i:
+            image = listing.image_ids[row]
+            message = f"image_id {item.image_id!r} has two entries; the second ({item.file_name}) is left out"
+            document.defects.append(Defect("SEG008", message, document.name, place, image=image))
+    for row, image in enumerate(listing.image_ids):
+        if row not in entry and document.parts is not None:
+            message = "image without an entry in annotations"
+            place = f"/images/{listing.items.rows[listing.at[row]]}"
+            document.defects.append(Defect("SEG011", message, document.name, place, image=image))
+    return entry

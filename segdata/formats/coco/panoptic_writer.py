@@ -1,0 +1,127 @@
+"""Writes COCO panoptic: one JSON, and a PNG for every annotated image, one image in memory at a time."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segdata.core.batch import Batch, whole
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, Runs
+from segdata.formats.coco.categories import count_category_losses
+from segdata.formats.coco.panoptic_mask import MAX_ID, UNLABELLED, regions
+from segdata.formats.coco.saying import (
+    HELD,
+    ImageIds,
+    entry_attributes,
+    image_entries,
+    named,
+    segments_of,
+    void_rows,
+    write_lists,
+)
+from segdata.formats.painting import MaskNames, count_overlaps, is_painted, painted, sheets
+from segdata.formats.unheld import count_unheld
+
+
+def write_panoptic(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, lost: frozenset[Kind]
+) -> None:
+    """Write ``panoptic.json`` and the folder ``panoptic`` below `target`."""
+    folder = target / "panoptic"
+    folder.mkdir(parents=True)
+    count_category_losses(profile.taxonomy, losses)
+    image_ids, names = ImageIds(), MaskNames()
+    encode = msgspec.json.Encoder().encode
+
+    def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
+        for batch in batches:
+            count_unheld(batch, losses, lost, HELD)
+            ids = image_ids.of(batch)
+            entries = _entries(_paintable(batch, profile, losses), ids, names, folder, losses)
+            yield [encode(entry) for entry in image_entries(batch, ids)], [encode(entry) for entry in entries]
+
+    write_lists(target / "panoptic.json", profile, items())
+
+
+def _paintable(batch: Batch, profile: Profile, losses: Losses) -> Batch:
+    """The batch with only those segments that a mask can show: the first annotator's, without void."""
+    painted_ = is_painted(batch)
+    void = void_rows(batch, profile.taxonomy.void_ids) & painted_
+    pixels = int(batch.runs.areas(batch.n_segments)[void].sum())
+    losses.add("void", "segments", int(void.sum()), pixels, named(batch, np.flatnonzero(void)))
+    kept = np.flatnonzero(painted_ & ~void)
+    return batch if len(kept) == batch.n_segments else batch.take_segments(kept)
+
+
+def _entries(
+    batch: Batch, image_ids: list[int], names: MaskNames, folder: Path, losses: Losses
+) -> list[dict[str, object]]:
+    """Write the masks of a batch; the entries of `annotations` that say what their ids mean."""
+    ids = _segment_ids(batch, losses)
+    count_overlaps(batch, ids, losses)
+    attributes = entry_attributes(batch)
+    annotation = np.searchsorted(batch.annotation_image, np.arange(len(image_ids))).tolist()
+    visible, rows, entries = [], [], list[dict[str, object]]()
+    for k, sheet in enumerate(sheets(batch)):
+        if sheet.annotated:
+            name = names.name(sheet.image_id).removeprefix("masks/")
+            picture = painted(sheet, ids[sheet.segments], UNLABELLED, np.uint32)
+            _save(picture, folder / name)
+            runs, seen = _seen(picture, ids[sheet.segments])
+            visible.append(runs)
+            rows.append(sheet.segments[seen])
+            entries.append(
+                {"image_id": image_ids[k], "file_name": name, "segments_info": [], **attributes[annotation[k]]}
+            )
+    kept = np.concatenate([np.empty(0, np.int64), *rows])
+    gone = np.setdiff1d(np.arange(batch.n_segments), kept)
+    losses.add("empty-segment", "segments", len(gone), examples=named(batch, gone))
+    shown = batch.take_segments(kept, Runs.concatenate(visible, [len(each) for each in rows]))
+    segments = segments_of(shown, np.arange(len(kept)), ids[kept])
+    bounds = np.cumsum([0, *map(len, rows)]).tolist()
+    for entry, first, last in zip(entries, bounds[:-1], bounds[1:], strict=True):
+        entry["segments_info"] = segments[first:last]
+    return entries
+
+
+def _save(picture: NDArray[np.uint32], path: Path) -> None:
+    """Ids as a PNG: the low byte is red, the next green, the third blue."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bytes_ = picture.astype("<u4").view(np.uint8).reshape(*picture.shape, 4)
+    Image.fromarray(np.ascontiguousarray(bytes_[:, :, :3])).save(path, "PNG")
+
+
+def _seen(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:
+    """The pixels of the segments that are seen in a mask, and which of them (ascending) these are."""
+    found, _, runs = regions(picture)
+    order = np.argsort(ids)
+    position = order[np.searchsorted(ids, found, sorter=order)]
+    return runs.take(np.argsort(position), len(found)), np.sort(position)
+
+
+def _segment_ids(batch: Batch, losses: Losses) -> Ints:
+    """(n_segments,) the segments' own ids where they are unique in their image and fit, else free ones."""
+    wanted = whole(batch.segments["segment_id"])
+    image = batch.segment_image
+    order = np.lexsort((np.arange(len(wanted)), wanted, image))
+    again = np.zeros(len(wanted), bool)
+    again[order[1:]] = (wanted[order[1:]] == wanted[order[:-1]]) & (image[order[1:]] == image[order[:-1]])
+    own = (wanted >= 1) & (wanted <= MAX_ID) & ~again
+    ids = np.where(own, wanted, 0)
+    for row in np.unique(image[~own]).tolist():
+        missing = np.flatnonzero((image == row) & ~own)
+        taken = ids[(image == row) & own]
+        # Among the first n + m numbers at most n are taken, so m are free.
+        free = np.setdiff1d(np.arange(1, len(taken) + len(missing) + 1), taken)[: len(missing)]
+        if len(free) and free[-1] > MAX_ID:
+            raise SegdataError(f"an image has {len(taken) + len(missing):,} segments; COCO panoptic holds {MAX_ID:,}")
+        ids[missing] = free
+    changed = np.flatnonzero(~own | batch.segments["source_id"].is_valid().to_numpy())
+    losses.add("segment-id", "segments", len(changed), examples=named(batch, changed))
+    return ids

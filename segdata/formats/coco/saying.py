@@ -1,0 +1,174 @@
+"""What COCO says of segments, annotations and images beside the pixels, as it is written."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, whole
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, boxes
+from segdata.formats.coco.categories import category_items
+from segdata.formats.coco.items import Raw
+from segdata.formats.coco.listing import KNOWN as IMAGE_KEYS
+
+HELD = frozenset({"images.metadata", "annotations.attributes"})
+
+
+class Segment(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
+    """What annotations and `segments_info` share."""
+
+    id: int
+    image_id: int | None = None
+    category_id: int
+    area: int
+    bbox: list[int]
+    iscrowd: int
+    score: float | None = None
+    track_id: int | None = None
+    attributes: dict[str, Raw] | None = None
+    segmentation: object = None
+
+
+def segments_of(batch: Batch, rows: Ints, ids: Ints) -> list[Segment]:
+    """The segments at these rows under new ids; area and bbox from the pixels."""
+    height, _ = batch.segment_size
+    areas = batch.runs.areas(batch.n_segments)[rows]
+    box = np.stack(boxes(batch.runs, height, batch.n_segments), axis=1)[rows]
+    said = batch.segments.select(["category_id", "iscrowd", "score", "track_id", "attributes"]).take(pa.array(rows))
+    return [
+        Segment(
+            id=id_,
+            category_id=category,
+            area=area,
+            bbox=bbox,
+            iscrowd=int(crowd or False),
+            score=score,
+            track_id=track,
+            attributes={key: as_raw(value) for key, value in attributes} if attributes else None,
+        )
+        for id_, area, bbox, category, crowd, score, track, attributes in zip(
+            ids.tolist(),
+            areas.tolist(),
+            box.tolist(),
+            *(said[name].to_pylist() for name in said.column_names),
+            strict=True,
+        )
+    ]
+
+
+def as_raw(value: str | None) -> Raw:
+    """A value of a map column, which is JSON text, as it goes into a document; other text as a JSON text."""
+    if value is None:
+        return Raw(b"null")
+    try:
+        msgspec.json.decode(value)
+        return Raw(value)
+    except ValueError:
+        return Raw(msgspec.json.encode(value))
+
+
+class ImageIds:
+    """Hands out image ids: the source's own where they are integers that nobody has yet, else the next free ones."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._next = 1
+
+    def of(self, batch: Batch) -> list[int]:
+        """(n_images,)."""
+        return [self._one(source_id) for source_id in batch.images["source_id"].to_pylist()]
+
+    def _one(self, source_id: str | None) -> int:
+        own = int(source_id) if source_id is not None and source_id.isascii() and source_id.isdecimal() else None
+        if own is None or own in self._taken or own >= 2**62:
+            while self._next in self._taken:
+                self._next += 1
+            own = self._next
+        self._taken.add(own)
+        return own
+
+
+def image_entries(batch: Batch, ids: list[int]) -> list[dict[str, object]]:
+    """The entries of `images`: name, size where it is known, and the metadata as further keys."""
+    height, width = batch.image_size
+    entries = []
+    for id_, name, high, wide, metadata in zip(
+        ids,
+        batch.images["image_id"].to_pylist(),
+        height.tolist(),
+        width.tolist(),
+        batch.images["metadata"].to_pylist(),
+        strict=True,
+    ):
+        entry: dict[str, object] = {"id": id_, "file_name": name}
+        if wide and high:
+            entry |= {"width": wide, "height": high}
+        entry |= {key: as_raw(value) for key, value in metadata or () if key not in IMAGE_KEYS}
+        entries.append(entry)
+    return entries
+
+
+def entry_attributes(batch: Batch) -> list[dict[str, Raw]]:
+    """(n_annotations,) the annotations' attributes as further keys."""
+    return [
+        {key: as_raw(value) for key, value in attributes or ()}
+        for attributes in batch.annotations["attributes"].to_pylist()
+    ]
+
+
+class SegmentIds:
+    """Hands out segment ids that are unique in a file and positive: pycocotools takes 0 for "no match"."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._last = 0
+
+    def of(self, wanted: Ints) -> Ints:
+        """(n,) `wanted`, and numbers beyond all so far for those that are taken."""
+        _, first = np.unique(wanted, return_index=True)
+        taken = np.ones(len(wanted), bool)
+        taken[first] = False
+        taken |= np.array([id_ < 1 or id_ in self._taken for id_ in wanted.tolist()], bool)
+        self._last = max(self._last, int(wanted.max(initial=0)))
+        given = wanted.copy()
+        given[taken] = self._last + 1 + np.arange(int(taken.sum()))
+        self._last = max(self._last, int(given.max(initial=0)))
+        self._taken.update(given.tolist())
+        return given
+
+
+def void_rows(batch: Batch, void_ids: tuple[int, ...]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """(n_segments,) whether a segment's category is void."""
+    return np.isin(whole(batch.segments["category_id"]), void_ids)
+
+
+def named(batch: Batch, rows: Ints) -> list[str]:
+    """Image and id of the first few segments at these rows, for reports."""
+    few = rows[:3]
+    ids = batch.segments["segment_id"].take(pa.array(few)).to_pylist()
+    images = batch.images["image_id"].take(pa.array(batch.segment_image[few])).to_pylist()
+    return [f"{image}: {id_}" for image, id_ in zip(images, ids, strict=True)]
+
+
+def write_lists(path: Path, profile: Profile, pieces: Iterable[tuple[list[bytes], list[bytes]]]) -> None:
+    """Write a document: images and annotations come encoded, a piece at a time.
+
+    The images come last, for they are few, and annotations need not wait for them.
+    """
+    head: dict[str, Raw] = {
+        key: as_raw(profile.metadata[key]) for key in ("info", "licenses") if key in profile.metadata
+    }
+    head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy)))
+    images: list[bytes] = []
+    separator = b"\n"
+    with path.open("wb") as file:
+        file.write(msgspec.json.encode(head)[:-1] + b',"annotations":[')
+        for entries, annotations in pieces:
+            images += entries
+            if annotations:
+                file.write(separator + b",\n".join(annotations))
+                separator = b",\n"
+        file.write(b'\n],"images":[\n' + b",\n".join(images) + b"\n]}\n")

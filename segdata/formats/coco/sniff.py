@@ -1,0 +1,82 @@
+"""Which COCO format a JSON file is in, from a few samples of its bytes."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Clue
+
+Sort = Literal["instances", "panoptic"]
+_SAMPLE = 1 << 16
+_WHOLE = 1 << 20  # files up to this size are looked at as a whole
+
+
+def sort_of(path: Path) -> Sort | None:
+    """What a file looks like; None when it is no COCO document of images."""
+    try:
+        text = _samples(path)
+    except OSError:
+        return None
+    if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or re.search(rb'"videos"\s*:\s*\[', text):
+        return None
+    lists = {key for key in (b"images", b"annotations", b"categories") if re.search(b'"' + key + rb'"\s*:\s*\[', text)}
+    if b'"segments_info"' in text:
+        return "panoptic" if lists else None
+    drawn = b'"segmentation"' in text and b'"image_id"' in text
+    if len(lists) >= 2 and (b"annotations" in lists or drawn):
+        return "instances"
+    return "instances" if lists and drawn else None
+
+
+def _samples(path: Path) -> bytes:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _WHOLE:
+            return file.read()
+        pieces = []
+        for place in (0, size // 4, size // 2, 3 * size // 4, size - _SAMPLE):
+            file.seek(place)
+            pieces.append(file.read(_SAMPLE))
+    return b"\n".join(pieces)
+
+
+def documents(root: Path, *sorts: Sort) -> list[Path]:
+    """The documents of some sorts: the file itself, or those in a folder or its `annotations` folder."""
+    if root.is_file():
+        return [root] if root.suffix.lower() == ".json" and sort_of(root) in sorts else []
+    return [
+        path
+        for folder in (root, root / "annotations")
+        for path in sorted(folder.glob("*.json"))
+        if sort_of(path) in sorts
+    ]
+
+
+def clue(root: Path, sort: Sort) -> Clue | None:
+    """Why a dataset may be of this sort."""
+    found = documents(root, sort)
+    if not found:
+        return None
+    keys = "segments_info" if sort == "panoptic" else "images, annotations and categories"
+    names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in found[:3])
+    return Clue(1.0, f"COCO {sort}: {names} holds {keys}" + (f" (and {len(found) - 3} more)" if len(found) > 3 else ""))
+
+
+def the_document(root: Path, sort: Sort) -> tuple[Path, str]:
+    """The one document to read, and its name below the dataset's root.
+
+    A file that is named is taken as it is. Raises UnreadableError where a folder has none, or several.
+    """
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_file():
+        return root, root.name
+    # A document without annotations may be of either sort.
+    found = documents(root, sort) or documents(root, "instances", "panoptic")
+    if not found:
+        raise UnreadableError(f"{root}: no COCO {sort} JSON in it or in its folder annotations")
+    if len(found) > 1:
+        names = ", ".join(path.relative_to(root).as_posix() for path in found)
+        raise UnreadableError(f"{root}: {len(found)} COCO {sort} files, name one of them: {names}")
+    return found[0], found[0].relative_to(root).as_posix()

@@ -1,0 +1,57 @@
+"""COCO instances: one JSON of images and annotations, each annotation polygons or an RLE.
+
+Specification: https://cocodataset.org/#format-data; pixels as pycocotools makes them.
+
+Read: `segmentation` as rings (united, COCO's even-odd scan conversion), compressed and uncompressed RLE; `iscrowd`,
+`area`, `bbox`; the widely used keys `score`, `track_id` and `attributes`; every other key of an annotation as an
+attribute and of an image as metadata. An image that is listed is annotated, also when it has no annotation.
+
+Written: the source's rings, number for number, where they rasterise to exactly the segment's pixels, else compressed
+RLE, so that holes stay holes; `area` and `bbox` from the pixels; `iscrowd`; `score`, `track_id` and `attributes` where
+there are any; `isthing` and `color` of categories, which are COCO panoptic's keys. `file_name` is the image_id: images
+are referenced, not copied. Of several annotators of an image the first is written. COCO has no kind for void: such
+segments are left out, and counted.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from segdata.core.batch import Batch
+from segdata.core.format import Clue, Request
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.coco.instances import InstancesSource, open_instances
+from segdata.formats.coco.instances_writer import write_instances
+from segdata.formats.coco.sniff import clue, the_document
+
+LOSSES: frozenset[Kind] = frozenset(
+    {
+        "annotator",
+        "annotation-attributes",
+        "category-details",
+        "empty-annotation",
+        "image-details",
+        "rings",
+        "secondary-categories",
+        "segment-id",
+        "source",
+        "void",
+    }
+)
+
+
+def detect(root: Path) -> Clue | None:
+    """A JSON file, or a folder with one, that holds images, annotations and categories."""
+    return clue(root, "instances")
+
+
+def read(request: Request) -> InstancesSource:
+    """Open a document; raises SegdataError where there is none, or several to choose from."""
+    return open_instances(request, *the_document(request.root, "instances"))
+
+
+def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write one document: `target` itself where it ends in .json, else annotations.json in that folder."""
+    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_instances(profile, batches, path, losses, LOSSES)

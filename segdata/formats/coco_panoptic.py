@@ -1,0 +1,56 @@
+"""COCO panoptic: one JSON, and a folder of PNGs whose pixels are segment ids.
+
+Specification: https://cocodataset.org/#format-data and cocodataset/panopticapi, whose `rgb2id` reads the ids:
+R + 256 G + 65536 B. Id 0 is unlabelled.
+
+Read: 8 bit RGB masks (RGBA where nothing is transparent) joined to `segments_info`, with `isthing`, `iscrowd`, `area`,
+`bbox`; `score`, `track_id`, `attributes` and further keys as in COCO instances. An image without a readable mask is
+not annotated.
+
+Written: ``panoptic.json`` and ``panoptic/<image>.png``. Ids are kept where they are unique in the image and fit in 24
+bits, else renumbered. Of segments that overlap the later one wins, of several annotators the first. `area` and `bbox`
+are those of the pixels that are left. A void segment becomes id 0: COCO has one value for void and unlabelled, and it
+is read as unlabelled.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from segdata.core.batch import Batch
+from segdata.core.format import Clue, Request
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.coco.panoptic import PanopticSource, open_panoptic
+from segdata.formats.coco.panoptic_writer import write_panoptic
+from segdata.formats.coco.sniff import clue, the_document
+
+LOSSES: frozenset[Kind] = frozenset(
+    {
+        "annotator",
+        "annotation-attributes",
+        "category-details",
+        "empty-segment",
+        "image-details",
+        "overlap",
+        "rings",
+        "secondary-categories",
+        "segment-id",
+        "source",
+        "void",
+    }
+)
+
+
+def detect(root: Path) -> Clue | None:
+    """A JSON file, or a folder with one, that holds `segments_info`."""
+    return clue(root, "panoptic")
+
+
+def read(request: Request) -> PanopticSource:
+    """Open a document; raises SegdataError where there is none, or several to choose from."""
+    return open_panoptic(request, *the_document(request.root, "panoptic"))
+
+
+def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write the document ``panoptic.json`` and its masks into the folder `target`."""
+    write_panoptic(profile, batches, target, losses, LOSSES)

@@ -1,0 +1,218 @@
+"""Instance-ID images: 8, 16 or 32 bit PNG or TIFF files whose pixel value is the id of a segment.
+
+What category a value has comes from segdata.yaml (`instance_ids:`): a `divisor` (value = category id * divisor +
+number, as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. Values below the
+divisor are the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the
+divisor 256, where KITTI means "no instance".
+Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.batch import Batch
+from segdata.core.config import InstanceIds
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Clue, Request
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Policy, Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.idmeaning import Meaning, by_category, by_divisor, by_table
+from segdata.formats.idtable import IdTable, load_id_table
+from segdata.formats.instance_writer import write_instance_ids
+from segdata.formats.maskclue import look
+from segdata.formats.maskfile import MaskFile, decode
+from segdata.formats.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
+from segdata.formats.painting import counted_unheld
+from segdata.formats.pairing import Pair, below, opened
+from segdata.formats.valueruns import ValueRuns
+
+LOSSES: frozenset[Kind] = frozenset(
+    {
+        "annotator",
+        "attributes",
+        "annotation-attributes",
+        "category",
+        "empty-segment",
+        "image-details",
+        "overlap",
+        "rings",
+        "score",
+        "secondary-categories",
+        "segment-id",
+        "source",
+        "track",
+    }
+)
+_DIVISORS = (1000, 256, 65536)
+_TRIED = 16  # masks that are decoded to detect the divisor
+
+
+def detect(root: Path) -> Clue | None:
+    """Masks in a known layout that have more than 8 bits, or whatever segdata.yaml says are instance ids."""
+    seen = look(root)
+    if seen is None or seen.config.layers:
+        return None
+    if seen.config.instance_ids:
+        return Clue(0.95, "segdata.yaml has instance_ids")
+    if not seen.heads or any(head.coloured or head.lossy or head.bits < 16 for head in seen.heads):
+        return None
+    return Clue(0.7 if seen.named else 0.4, f"{seen.evidence}: {seen.heads[0].encoding} masks")
+
+
+def read(request: Request) -> MaskSource:
+    """Open a dataset of instance-ID images.
+
+    Raises UnreadableError where nothing tells the category of a value, with the line of segdata.yaml that would.
+    """
+    pairing = opened(request)
+    masks = [pair.masks[0] for pair in pairing.pairs if pair.masks]
+    config = request.config.instance_ids or _detected(request, masks)
+    taxonomy, rule = _rule(request, config)
+    kinds = {category.kind for category in taxonomy.categories}
+    profile = Profile(
+        name=request.root.stem,
+        format="instance-ids",
+        task="panoptic" if kinds >= {"thing", "stuff"} else "instance",
+        taxonomy=taxonomy,
+        taxonomy_declared=request.taxonomy is not None,
+        coverage=Policy("sparse"),
+        overlap=Policy("forbid"),
+        files=str(request.root),
+    )
+    found = partial(_look, request.root, rule)
+    return MaskSource(request.root, profile, pairing.pairs, pairing.defects, found, request.annotator)
+
+
+def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write a dataset as instance-ID images with a side table; only overlaps and what is not pixels are lost."""
+    write_instance_ids(profile, counted_unheld(batches, losses, LOSSES), target, losses)
+
+
+def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", pair: Pair) -> Found:
+    """What one image holds: a segment for each value that means one."""
+    path = pair.masks[0]
+    try:
+        mask = decode(path, pair.page or 0)
+    except OSError as error:
+        raise BrokenMaskError(cannot_decode(root, path, error)) from error
+    runs = ValueRuns.of(mask.values)
+    meaning = rule(runs, pair.image_id)
+    kept = np.flatnonzero(meaning.kept)
+    owner = np.full(len(runs.value), -1, np.int32)
+    owner[kept] = np.arange(len(kept), dtype=np.int32)
+    return Found(
+        size=(runs.height, runs.width),
+        encoding=mask.encoding,
+        segment_id=meaning.segment_id[kept],
+        category_id=meaning.category_id[kept],
+        runs=runs.owned(owner, len(kept)),
+        file=[below(root, path)] * len(kept),
+        place=[f"value {value}" for value in runs.value[kept].tolist()],
+        iscrowd=meaning.iscrowd[kept].tolist(),
+        track_id=[] if pair.page is None else meaning.segment_id[kept].tolist(),
+        defects=[*_lossy(mask), *meaning.defects],
+    )
+
+
+def _lossy(mask: MaskFile) -> list[Defect]:
+    return [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG or TIFF")] if mask.lossy else []
+
+
+def _rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, "Callable[[ValueRuns, str], Meaning]"]:
+    """The taxonomy, and what tells the meaning of values under it."""
+    given = request.taxonomy
+    chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
+    if len(chosen) != 1:
+        raise UnreadableError(
+            f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
+        )
+    if config.divisor is not None:
+        if given is None:
+            raise UnreadableError("instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
+        if config.divisor < 1:
+            raise UnreadableError(f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …")
+        return given, partial(by_divisor, given, config, _void(given, config))
+    if config.category is not None:
+        taxonomy = given or _single(config)
+        return taxonomy, partial(by_category, _category(taxonomy, config.category), config, _void(taxonomy, config))
+    table = load_id_table(_folder(request.root) / str(config.table))
+    taxonomy = given or _named_in(table, config)
+    return taxonomy, partial(by_table, table, taxonomy, config, _void(taxonomy, config))
+
+
+def _folder(root: Path) -> Path:
+    return root if root.is_dir() else root.parent
+
+
+def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
+    """The category of `instance_ids.void`: of that id, else the first of kind void; raises where there is none."""
+    if config.void is None:
+        return None
+    if config.void in taxonomy.void_ids or not taxonomy.void_ids:
+        if not taxonomy.void_ids:
+            raise UnreadableError(f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void")
+        return config.void
+    return taxonomy.void_ids[0]
+
+
+def _single(config: InstanceIds) -> Taxonomy:
+    """A taxonomy of the one category that segdata.yaml names, and void."""
+    if isinstance(config.category, int):
+        raise UnreadableError(f"instance_ids: category {config.category} is an id; without a taxonomy give a name")
+    one = (Category(id=1, name=str(config.category)),)
+    return Taxonomy(categories=one + _made_up_void(config, {1}))
+
+
+def _made_up_void(config: InstanceIds, taken: set[int]) -> tuple[Category, ...]:
+    if config.void is None:
+        return ()
+    number = config.void if config.void not in taken else max(taken) + 1
+    return (Category(id=number, name="void", kind="void"),)
+
+
+def _category(taxonomy: Taxonomy, named: str | int) -> Category:
+    found = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
+    if found is None:
+        near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
+        raise UnreadableError(f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}")
+    return found
+
+
+def _named_in(table: IdTable, config: InstanceIds) -> Taxonomy:
+    """A taxonomy of the names in a side table, in order of their appearance."""
+    names = dict.fromkeys(table.category)
+    categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, 1))
+    return Taxonomy(categories=categories + _made_up_void(config, {category.id for category in categories}))
+
+
+def _detected(request: Request, masks: list[Path]) -> InstanceIds:
+    """The only setting that fits: one category in the taxonomy, or one divisor for all values of some masks."""
+    taxonomy = request.taxonomy
+    need = f"{request.root}: nothing tells the category of a pixel value; write in segdata.yaml"
+    if taxonomy is None:
+        raise UnreadableError(
+            f"{need} `instance_ids: {{category: nucleus}}`, or {{divisor: 1000}} with a taxonomy.yaml"
+        )
+    named = [category for category in taxonomy.categories if category.kind != "void"]
+    if len(named) == 1:
+        return InstanceIds(category=named[0].id)
+    values: set[int] = set()
+    for path in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
+        with suppress(OSError):
+            values |= set(np.unique(decode(path).values).tolist())
+    known = set(taxonomy.by_id()) | {0}
+    fits = [each for each in _DIVISORS if max(values, default=0) >= each and {_class(v, each) for v in values} <= known]
+    if len(fits) != 1:
+        found = f"divisors {fits} all fit" if fits else "no usual divisor fits"
+        raise UnreadableError(f"{need} `instance_ids: {{divisor: 1000}}` ({found} the values and the taxonomy)")
+    return InstanceIds(divisor=fits[0])
+
+
+def _class(value: int, divisor: int) -> int:
+    return value // divisor if value >= divisor else value

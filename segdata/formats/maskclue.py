@@ -1,0 +1,61 @@
+"""Mask clue: what names and headers of a folder tell about its masks, for the formats that masks may be in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segdata.core.config import Config, load_config
+from segdata.formats import colourtable
+from segdata.formats.images import ImageFolder
+from segdata.formats.layout import layouts
+from segdata.formats.maskfile import MaskHeader, decode, mask_headers
+from segdata.formats.maskindex import INDEX
+from segdata.formats.pairing import flat
+from segdata.formats.valueruns import ValueRuns
+
+_LOOKED_AT = 8  # masks whose headers are read
+
+
+@dataclass(frozen=True, slots=True)
+class MaskClue:
+    """What is seen at first sight.
+
+    Attributes
+    ----------
+    config : segdata.yaml
+    heads : headers of some masks
+    evidence : the layout, in words
+    named : folders, an index or a taxonomy say that these are masks; else they are just image files
+    """
+
+    config: Config
+    heads: Sequence[MaskHeader]
+    evidence: str
+    named: bool
+
+
+def look(root: Path) -> MaskClue | None:
+    """The masks below `root`, at first sight; None where there are none, or only photographs."""
+    settings = root / "segdata.yaml"
+    config = load_config(settings) if settings.is_file() else Config()
+    found = layouts(root)
+    if not found:
+        return MaskClue(config, (), INDEX, True) if (root / INDEX).is_file() else None
+    alone = found[0].masks == root and root.is_dir()
+    masks, images = flat(ImageFolder.below(root).paths) if alone else ({}, {})
+    some = list(masks.values()) or [path for layout in found for path in layout.mask_files()]
+    named = not alone or bool(images) or colourtable.beside(root) is not None or (root / "taxonomy.yaml").is_file()
+    heads = mask_headers(some[:_LOOKED_AT])
+    if alone and (any(head.lossy for head in heads) or (not named and _is_photograph(some[0]))):
+        return None
+    return MaskClue(config, heads, found[0].evidence, named)
+
+
+def _is_photograph(path: Path) -> bool:
+    """Whether neighbours rarely have the same value: masks are made of areas, photographs of shades."""
+    try:
+        runs = ValueRuns.of(decode(path).values)
+    except OSError:
+        return False
+    n_pixels = runs.height * runs.width
+    return n_pixels > 1000 and 2 * len(runs.start) > n_pixels

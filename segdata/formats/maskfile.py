@@ -1,0 +1,198 @@
+"""Mask files: an image file decoded to the values that it stores, never to what a viewer would show.
+
+Pillow decodes (it lets other threads run meanwhile). What it changes is undone or refused: grey PNGs of 2 and 4 bits
+come back as the values they store, and colours of 16 bits a channel, of which it keeps the high byte, are refused.
+Source: PNG specification (third edition), section 11.2.1; TIFF 6.0, sections 3, 4 and 19.
+"""
+
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from segdata.core import kernels
+from segdata.formats.images import MAX_PIXELS
+
+Values = NDArray[np.uint8 | np.uint16 | np.uint32 | np.int32]
+Palette = NDArray[np.uint8]
+_SAMPLE_FORMAT, _COMPRESSION = 339, 259  # TIFF tags
+_GREY_STEP = {2: 85, 4: 17}  # Pillow spreads small greys over 0 to 255
+_NAMES = {"1": "bilevel", "L": "grey", "LA": "grey+alpha", "P": "palette", "PA": "palette+alpha", "F": "float"}
+_COLOURED = frozenset({"RGB", "RGBA"})
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFile:
+    """What a mask file stores.
+
+    Attributes
+    ----------
+    values : (height, width), ids (a palette's index, a grey value) or packed colours R + 256 G + 65536 B
+    coloured : the values are packed colours
+    encoding : how the file stores them: ``palette 8 bit, palette 3f2a``, ``grey 16 bit``, ``RGB 8 bit``
+    palette : (n, 3) the colour of each index; None where the file has no palette
+    lossy : why its values cannot be trusted (``JPEG compression``); None where they can
+    """
+
+    values: Values
+    coloured: bool
+    encoding: str
+    palette: Palette | None = None
+    lossy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaskHeader:
+    """What a mask file's header tells.
+
+    Attributes
+    ----------
+    mode : Pillow's name for how pixels are stored
+    bits : bits a channel in the file
+    palette : as in `MaskFile`
+    lossy : as in `MaskFile`
+    """
+
+    mode: str
+    bits: int
+    palette: Palette | None
+    lossy: str | None
+
+    @property
+    def coloured(self) -> bool:
+        """Pixels are colours, not ids."""
+        return self.mode in _COLOURED
+
+    @property
+    def encoding(self) -> str:
+        """How pixels are stored, in words."""
+        name = _NAMES.get(self.mode, "grey" if self.mode.startswith("I") else self.mode)
+        lossy = f", {self.lossy}" if self.lossy else ""
+        if self.palette is None:
+            return f"{name} {self.bits} bit{lossy}"
+        return f"{name} {self.bits} bit, palette {zlib.crc32(self.palette.tobytes()) & 0xFFFF:04x}{lossy}"
+
+
+def mask_header(path: Path) -> MaskHeader:
+    """How a mask file stores its pixels, without decoding them; raises OSError with the reason."""
+    with _opened(path) as image:
+        return _header(image, path)
+
+
+def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
+    """The headers of those files that have one."""
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            found.append(mask_header(path))
+    return found
+
+
+def n_pages(path: Path) -> int:
+    """How many pictures a TIFF file holds, slices of a volume for example; 1 for other files and damaged ones."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return 1
+    try:
+        with _opened(path) as image:
+            return int(getattr(image, "n_frames", 1))
+    except (OSError, SyntaxError, ValueError, EOFError):
+        return 1
+
+
+def decode(path: Path, page: int = 0) -> MaskFile:
+    """The values of a mask file (of one page of it); raises OSError with the reason where there are none."""
+    with _opened(path) as image:
+        try:
+            if page:
+                image.seek(page)
+            head = _header(image, path)
+            values = _values(image, head)
+        except (SyntaxError, ValueError, EOFError, IndexError) as error:
+            raise OSError(f"damaged: {error}") from error
+        except OSError as error:
+            raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
+    return MaskFile(values, head.coloured, head.encoding, head.palette, head.lossy)
+
+
+def _opened(path: Path) -> Image.Image:
+    if path.stat().st_size == 0:
+        raise OSError("the file is empty (0 bytes)")
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError as error:
+        raise OSError("is not an image that Pillow knows, or its header is damaged") from error
+    except Image.DecompressionBombError as error:
+        raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
+    except (SyntaxError, ValueError, EOFError) as error:
+        raise OSError(f"damaged header: {error}") from error
+
+
+def _header(image: Image.Image, path: Path) -> MaskHeader:
+    bits = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}.get(image.mode, 8)
+    if image.format == "PNG":
+        with path.open("rb") as file:
+            bits = file.read(25)[24]  # IHDR's bit depth, which Pillow's mode does not tell
+    palette = None
+    if image.mode == "P" and image.palette is not None:
+        # Only PNG and GIF palettes are plain before the pixels are decoded.
+        plain = image.palette.rawmode is None and image.palette.mode == "RGB"
+        colors = image.palette.tobytes() if plain else bytes(image.getpalette() or ())
+        palette = np.frombuffer(colors, np.uint8).reshape(-1, 3)
+    return MaskHeader(image.mode, bits, palette, _lossy(image, path))
+
+
+def _lossy(image: Image.Image, path: Path) -> str | None:
+    if image.format in ("JPEG", "MPO", "JPEG2000"):
+        return "JPEG compression"
+    if image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"):
+        return "JPEG compression in TIFF"
+    if image.format == "WEBP":
+        with path.open("rb") as file:
+            if file.read(16)[12:] == b"VP8 ":
+                return "lossy WebP compression"
+    return None
+
+
+def _values(image: Image.Image, head: MaskHeader) -> Values:
+    """The pixels as stored: ids, or packed colours."""
+    if image.format == "PNG" and head.bits == 16 and image.mode in (*_COLOURED, "LA"):
+        raise OSError(f"{head.encoding}: colours of 16 bits a channel cannot be read; save 8 bits")
+    pixels = np.asarray(image)
+    if head.coloured:
+        return kernels.pack_rgb(np.ascontiguousarray(pixels))
+    if image.mode in ("LA", "PA"):
+        return np.ascontiguousarray(pixels[:, :, 0])
+    if image.mode == "1":
+        return pixels.astype(np.uint8)
+    if image.mode == "L" and image.format == "PNG" and head.bits in _GREY_STEP:
+        return pixels // np.uint8(_GREY_STEP[head.bits])
+    if image.mode == "F":
+        return _whole(pixels)
+    if image.mode == "I":
+        return _thirty_two(image, np.ascontiguousarray(pixels))
+    if image.mode.startswith("I;16"):
+        return np.ascontiguousarray(pixels, dtype=np.uint16)
+    if image.mode in ("L", "P"):
+        return np.ascontiguousarray(pixels)
+    raise OSError(f"mode {image.mode} is not a mask; save it as 8 or 16 bit grey, palette or RGB PNG")
+
+
+def _thirty_two(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
+    """32-bit values. Pillow reads unsigned TIFFs as signed; 16-bit PNGs were mode I in Pillow before 10.3."""
+    if image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]  # only TIFF images have it
+        if tags.get(_SAMPLE_FORMAT, (1,))[0] == 1:
+            return pixels.view(np.uint32)
+    return pixels
+
+
+def _whole(pixels: NDArray[np.float32]) -> Values:
+    """Float pixels as ids, where they are whole numbers that a float holds exactly."""
+    if not np.isfinite(pixels).all() or (pixels != np.round(pixels)).any() or (np.abs(pixels) > 2**24).any():
+        raise OSError("float pixels that are not whole numbers; ids are integers")
+    return pixels.astype(np.int32)

@@ -1,0 +1,235 @@
+"""Pairing: which mask belongs to which image, by name and never by order."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.formats.images import ImageFolder
+from segdata.formats.layout import Layout, layouts
+from segdata.formats.maskfile import n_pages
+from segdata.formats.maskindex import INDEX, indexed
+
+_MASK_WORDS = r"(?:masks?|labels?|seg(?:mentation)?|gt|annot(?:ation)?|manual\d?|labelids|instanceids|mat?te)"
+_MASK_END = re.compile(rf"(?:[._-]{_MASK_WORDS}|[._-]L)$", re.IGNORECASE)
+_MASK_BEGIN = re.compile(rf"^{_MASK_WORDS}[._-]?", re.IGNORECASE)
+_IMAGE_END = re.compile(r"[._-](?:images?|img|rgb|sat|test|training|leftimg8bit)$", re.IGNORECASE)
+_IMAGE_BEGIN = re.compile(r"^(?:images?|img|frame)[._-]?", re.IGNORECASE)
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An image and its masks.
+
+    Attributes
+    ----------
+    image_id : path below the images root, POSIX, with extension; the mask's own where no image is known
+    image : the image file; None where there is none
+    masks : the mask files; none: the image is not annotated
+    uri : where the image is said to be, when not in `image`
+    split : train, val, test …, from the folder's name
+    size : height and width in pixels that an index file tells; (0, 0) where nothing does
+    page : of the mask file; None where it has only one
+    """
+
+    image_id: str
+    image: Path | None
+    masks: tuple[Path, ...]
+    uri: str | None = None
+    split: str | None = None
+    size: tuple[int, int] = (0, 0)
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """The pairs of a dataset, in the order of image ids, and what is wrong with them; `bare`: there are no images."""
+
+    pairs: tuple[Pair, ...]
+    defects: tuple[Defect, ...]
+    bare: bool = False
+
+
+def paired(root: Path, images: Path | None = None) -> Pairing:
+    """The images and masks of a dataset: by `images.csv` where our writers left one, else by layout and name.
+
+    What stays alone on either side is SEG011; when not one image is known that is a single finding.
+    """
+    if (root / INDEX).is_file():
+        rows, defects = indexed(root, images)
+        pairs = [Pair(row.image_id, row.image, row.masks, uri=row.uri, size=row.size) for row in rows]
+        missing = [pair.image_id for pair in pairs if pair.image is None]
+        if missing and len(missing) == len(pairs):
+            return Pairing(tuple(pairs), (*defects, no_images(len(pairs), root, images)))
+        gone = [Defect("SEG002", f"image file {name!r} does not exist", INDEX, image=name) for name in missing]
+        return Pairing(tuple(pairs), (*defects, *gone))
+    found = [_laid_out(root, layout) for layout in layouts(root, images)]
+    pairs = [pair for pairing in found for pair in pairing.pairs]
+    defects = [defect for pairing in found for defect in pairing.defects]
+    if pairs and all(pairing.bare for pairing in found):
+        defects.append(no_images(len(pairs), root, images))
+    elif pairs:
+        defects += [_bare_folder(root, pairing) for pairing in found if pairing.bare and pairing.pairs]
+    return Pairing(tuple(sorted(_pages(pairs), key=lambda pair: pair.image_id)), tuple(defects))
+
+
+def _laid_out(root: Path, layout: Layout) -> Pairing:
+    """The pairs of one folder of masks and its folder of images."""
+    masks, pictures = _files(layout.masks), _files(layout.images)
+    if layout.images is None:
+        masks, pictures = flat(masks)
+    if not pictures:
+        return Pairing(tuple(_pair(layout.prefix, name, None, path) for name, path in masks.items()), (), bare=True)
+    partner, twice = match(masks, pictures)
+    if not partner:
+        examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
+        message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
+        defects = [Defect("SEG011", message, below(root, layout.masks))]
+        return Pairing(tuple(_pair(layout.prefix, name, None, path) for name, path in masks.items()), tuple(defects))
+    pairs, defects = [], []
+    for name, path in masks.items():
+        file = below(root, path)
+        if name in twice:
+            message = f"a second mask of image {twice[name]!r}; the first one is read"
+            defects.append(Defect("SEG008", message, file, image=layout.prefix + twice[name]))
+            continue
+        pair = _pair(layout.prefix, partner.get(name, name), pictures.get(partner.get(name, "")), path)
+        pairs.append(pair)
+        if pair.image is None:
+            defects.append(Defect("SEG011", "a mask without image", file, image=pair.image_id))
+    alone = pictures.keys() - set(partner.values())
+    for name in sorted(alone):
+        pairs.append(_pair(layout.prefix, name, pictures[name], None))
+        defects.append(Defect("SEG011", "an image without mask", below(root, pictures[name]), image=pairs[-1].image_id))
+    return Pairing(tuple(pairs), tuple(defects))
+
+
+def _bare_folder(root: Path, pairing: Pairing) -> Defect:
+    folder = pairing.pairs[0].masks[0].parent
+    return Defect("SEG011", f"there are no images for these {len(pairing.pairs)} masks", below(root, folder))
+
+
+def _pair(prefix: str, name: str, image: Path | None, mask: Path | None) -> Pair:
+    image_id = prefix + name
+    split = next((part for part in PurePosixPath(image_id).parts[:-1] if part.lower() in _SPLITS), None)
+    return Pair(image_id, image, () if mask is None else (mask,), split=split)
+
+
+def no_images(n_images: int, root: Path, images: Path | None) -> Defect:
+    """The one finding for a dataset none of whose image files is here."""
+    message = f"none of the {n_images:,} image files is here (looked in {images or root}); give --images"
+    return Defect("SEG002", message, severity="info")
+
+
+def match(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """For each mask the image that it belongs to, and for each second mask of an image that image.
+
+    Names are paths with extension. First the same name, then that name without what marks masks (`_mask`, `_L`,
+    `label_` …), then both without what marks them (`mask2d` and `img2d`). A name that fits several images fits none.
+
+    >>> match(["a_mask.png", "b.png", "c_L.png"], ["a.jpg", "b.jpg", "d.jpg"])[0]
+    {'b.png': 'b.jpg', 'a_mask.png': 'a.jpg'}
+    """
+    names, files = list(masks), list(images)
+    partner: dict[str, str] = {}
+    twice: dict[str, str] = {}
+    taken: set[str] = set()
+    for image_keys, mask_keys in ((_plain, _plain), (_plain, _without_marks), (_image_marks, _without_marks)):
+        by_key: dict[str, set[str]] = {}
+        for file in files:
+            for key in image_keys(file):
+                by_key.setdefault(key, set()).add(file)
+        for name in names:
+            if name in partner or name in twice:
+                continue
+            hits = next((by_key[key] for key in mask_keys(name) if key in by_key), set())
+            free = hits - taken
+            if len(free) == 1 or (free and mask_keys is _plain):
+                partner[name] = min(free)
+                taken.add(partner[name])
+            elif hits and not free:
+                twice[name] = min(hits)
+    return partner, twice
+
+
+def image_names(images: Iterable[str]) -> dict[str, list[str]]:
+    """The images that each name may stand for: with folders or without, with an image's marks (`_test`) or without.
+
+    >>> image_names(["images/01_test.tif"])
+    {'images/01_test': ['images/01_test.tif'], 'images/01': ['images/01_test.tif'], '01_test': ['images/01_test.tif'], \
+'01': ['images/01_test.tif']}
+    """
+    names: dict[str, list[str]] = {}
+    for image in images:
+        keys = _image_marks(image)
+        for key in dict.fromkeys([*keys, *(PurePosixPath(key).name for key in keys)]):
+            names.setdefault(key, []).append(image)
+    return names
+
+
+def _plain(name: str) -> list[str]:
+    return [PurePosixPath(name).with_suffix("").as_posix()]
+
+
+def _without_marks(name: str) -> list[str]:
+    """`name` without extension and without the marks of masks: at its end, at its beginning, or both."""
+    return _stripped(name, _MASK_END, _MASK_BEGIN)
+
+
+def _image_marks(name: str) -> list[str]:
+    return _stripped(name, _IMAGE_END, _IMAGE_BEGIN)
+
+
+def _stripped(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> list[str]:
+    path = PurePosixPath(name).with_suffix("")
+    stems = [path.name, end.sub("", path.name), begin.sub("", path.name), begin.sub("", end.sub("", path.name))]
+    return [(path.parent / stem).as_posix() for stem in dict.fromkeys(stems) if stem]
+
+
+def _files(place: Path | None) -> dict[str, Path]:
+    if place is not None and place.is_file():
+        return {place.name: place}
+    return ImageFolder.below(place).paths
+
+
+def flat(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Masks and images that lie in one folder, told apart by their names; all are masks where that fails."""
+    masks = {name: path for name, path in files.items() if len(_without_marks(name)) > 1}
+    pictures = {name: path for name, path in files.items() if name not in masks}
+    return (masks, pictures) if match(masks, pictures)[0] else (files, {})
+
+
+def _pages(pairs: list[Pair]) -> Iterator[Pair]:
+    """Each page of a stack of slices as an image of its own, `volume.tif/0007`."""
+    for pair in pairs:
+        count = n_pages(pair.masks[0]) if pair.masks else 1
+        if count == 1:
+            yield pair
+        else:
+            yield from (replace(pair, image_id=f"{pair.image_id}/{page:04d}", page=page) for page in range(count))
+
+
+def below(root: Path, path: Path) -> str:
+    """`path` below the dataset's root, POSIX; as it is where it lies elsewhere."""
+    start = root if root.is_dir() else root.parent
+    return path.relative_to(start).as_posix() if path.is_relative_to(start) else path.as_posix()
+
+
+def images_of(request: Request) -> Path | None:
+    """Where the user says the images are: on the command line, else in segdata.yaml (from the dataset's root)."""
+    if request.images is not None:
+        return request.images
+    start = request.root if request.root.is_dir() else request.root.parent
+    return None if request.config.images is None else start / request.config.images
+
+
+def opened(request: Request) -> Pairing:
+    """The pairs that a request asks for; raises UnreadableError where there is neither a mask nor an index."""
+    pairing = paired(request.root, images_of(request))
+    if not pairing.pairs and not (request.root / INDEX).is_file():
+        raise UnreadableError(f"{request.root}: no mask files; a dataset has images/ and masks/, or is a mask folder")
+    return pairing

@@ -1,0 +1,112 @@
+"""Documents that are no JSON, almost JSON, or JSON of something else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from segdata.core.batch import Batch
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import Request
+from segdata.formats import coco_instances, coco_panoptic
+from segdata.testing.coco_documents import annotation, document, loaded, written
+
+
+def read(folder: Path, content: object) -> tuple[Batch, list[Defect]]:
+    """A document as COCO instances."""
+    return loaded(coco_instances.read(Request(written(folder, content))))  # type: ignore[arg-type]  # some are wrong
+
+
+WHOLE = json.dumps(document(), indent=1).encode()
+
+
+@pytest.mark.parametrize("format_", [coco_instances, coco_panoptic])
+@pytest.mark.parametrize(
+    ("content", "words", "line"),
+    [
+        (b"", "empty (0 bytes)", None),
+        (b" \n", "empty (2 bytes)", None),
+        (WHOLE[: len(WHOLE) // 2], "cut off", 15),
+        (WHOLE[:-1], "cut off", 36),
+        (WHOLE.replace(b'"width": 6,', b'"width": 6'), "line 7, column 4", 7),
+        (b"[" * 100_000, "", None),
+        (b"{} {}", "extra data", 1),
+        (b"[]", "an object", None),
+        (b"7", "an object", None),
+        (b"\x89PNG\r\n\x1a\n", "not JSON", None),
+    ],
+)
+def test_no_json_is_one_finding(tmp_path: Path, format_: object, content: bytes, words: str, line: int | None) -> None:
+    """The dataset is empty then, with the reason; nothing is raised."""
+    source = format_.read(Request(written(tmp_path, content)))  # type: ignore[attr-defined]  # a module
+    batch, defects = loaded(source)
+    assert (batch.images.num_rows, source.chunks()) == (0, [])
+    errors = [each for each in defects if each.severity is None]
+    assert [each.code for each in errors] == ["SEG001"]
+    assert words in errors[0].message
+    assert line is None or errors[0].line == line
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
+@pytest.mark.parametrize("value", [..., None, {"a": 1}, 7])
+def test_missing_list_is_one_finding(tmp_path: Path, key: str, value: object) -> None:
+    _, defects = read(tmp_path, document(**{key: value}))
+    assert [each.place for each in defects if each.code == "SEG004"] == ["/" if value is ... else f"/{key}"]
+    assert repr(key) in defects[0].message
+    assert value is not ... or len(defects) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + WHOLE,
+        WHOLE.decode().encode("utf-16"),
+        b" \n" + WHOLE + b"\n\n",
+        WHOLE.replace(b'"cat"', b'"c\tt"'),
+        WHOLE.replace(b'"cat"', b'"\\ud800"'),
+        WHOLE.replace(b'"iscrowd"', b'"iscrowd": 1, "iscrowd"'),
+    ],
+    ids=["BOM", "UTF-16", "blanks", "control letter", "half a surrogate", "key twice"],
+)
+def test_unusual_json_is_read(tmp_path: Path, content: bytes) -> None:
+    batch, defects = read(tmp_path, content)
+    assert (batch.n_segments, defects) == (1, [])
+    assert batch.segments["iscrowd"].to_pylist() == [False]
+
+
+def test_other_encodings_are_read_as_latin_1_and_named(tmp_path: Path) -> None:
+    batch, defects = read(tmp_path, WHOLE.replace(b'"a.png"', b'"\xe4.png"'))
+    assert batch.images["image_id"].to_pylist() == ["ä.png"]
+    assert [(each.code, each.severity) for each in defects] == [("SEG001", "warning")]
+    assert "UTF-8" in defects[0].message
+
+
+@pytest.mark.parametrize("name", ["NaN.png", "a, NaN, b", "Infinity]"])
+def test_nan_in_names_is_a_name(tmp_path: Path, name: str) -> None:
+    """Bare NaN elsewhere is mended without touching texts."""
+    images = [{"id": 1, "file_name": name, "width": 6, "height": 5}]
+    batch, defects = read(
+        tmp_path, document(images=images, annotations=[annotation(area=float("nan")), annotation(id=2)])
+    )
+    assert batch.images["image_id"].to_pylist() == [name]
+    assert [(each.code, each.place) for each in defects] == [("SEG004", "/annotations/0/area")]
+
+
+def test_misuse_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SegdataError, match=r"none\.json"):
+        coco_instances.read(Request(tmp_path / "none.json"))
+    with pytest.raises(UnreadableError, match="no COCO instances JSON"):
+        coco_instances.read(Request(tmp_path))
+    written(tmp_path, document(), "a.json")
+    written(tmp_path, document(), "annotations/b.json")
+    with pytest.raises(UnreadableError, match=r"name one of them: a\.json, annotations/b\.json"):
+        coco_instances.read(Request(tmp_path))
+
+
+def test_document_in_a_folder_is_found(tmp_path: Path) -> None:
+    written(tmp_path, document(), "annotations/instances_train.json")
+    written(tmp_path, b'{"info": {}, "licenses": []}', "annotations/other.json")
+    source = coco_instances.read(Request(tmp_path))
+    assert source.profile.name == tmp_path.name
+    assert source.defects[0].file == "annotations/instances_train.json"

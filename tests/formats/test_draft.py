@@ -1,0 +1,86 @@
+"""Drafted taxonomies name what is in the data, and guess void only where it looks like it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.core.errors import UnreadableError
+from segdata.core.taxonomy import dump_taxonomy, parse_taxonomy
+from segdata.formats.colour_writer import voc_color
+from segdata.formats.draft import draft_taxonomy
+
+
+def save(path: Path, values: object, palette: list[int] | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(np.array(values, np.uint8))
+    if palette:
+        picture.putpalette(palette)
+    picture.save(path)
+
+
+def test_colours(tmp_path: Path) -> None:
+    save(tmp_path / "masks/a.png", [[(0, 0, 0), (9, 8, 7), (9, 8, 7), (224, 224, 192)]])
+    drafted = draft_taxonomy(tmp_path)
+    assert [(each.name, each.rgb, each.kind) for each in drafted.categories] == [
+        ("category_1", (0, 0, 0), "stuff"),
+        ("category_2", (9, 8, 7), "stuff"),
+        ("void", (224, 224, 192), "void"),
+    ]
+    assert drafted.categories[1].definition == "drafted: in 1 of 1 masks, 50.00 % of their pixels"
+    assert parse_taxonomy(dump_taxonomy(drafted)) == drafted
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([0, 0, 0, 1, 1, 255], "void"),
+        ([0, 0, 0, 255, 255, 255], "stuff"),  # foreground
+        ([0, 1, 255, 255, 255, 255], "stuff"),  # too much to be a border
+        ([0, 0, 0, 0, 223, 255], "stuff"),  # one of many spread greys
+    ],
+)
+def test_255_is_void_only_as_a_rare_border(tmp_path: Path, values: list[int], kind: str) -> None:
+    save(tmp_path / "masks/a.png", [values])
+    assert draft_taxonomy(tmp_path).by_id()[255].kind == kind
+
+
+def test_palette_gives_ids_and_colours(tmp_path: Path) -> None:
+    save(tmp_path / "masks/a.png", [[0, 3]], [channel for index in range(256) for channel in voc_color(index)])
+    assert [(each.id, each.rgb) for each in draft_taxonomy(tmp_path).categories] == [(0, (0, 0, 0)), (3, (128, 128, 0))]
+
+
+def test_names_come_from_a_colour_table(tmp_path: Path) -> None:
+    save(tmp_path / "masks/a.png", [[(1, 2, 3), (1, 2, 3)]])
+    (tmp_path / "label_colors.txt").write_text("1 2 3 road\n9 9 9 moon\n")
+    found = [(each.name, each.definition) for each in draft_taxonomy(tmp_path).categories]
+    assert found == [("road", "drafted: in 1 of 1 masks, 100.00 % of their pixels"), ("moon", "drafted: in no mask")]
+
+
+def test_names_come_from_coco(tmp_path: Path) -> None:
+    categories = [{"id": 3, "name": "sky", "isthing": 0, "color": [1, 2, 3]}, {"id": 8, "name": "cat"}]
+    (tmp_path / "x.json").write_text(json.dumps({"images": [], "annotations": [], "categories": categories}))
+    for root in (tmp_path, tmp_path / "x.json"):
+        found = [(each.id, each.name, each.kind, each.rgb) for each in draft_taxonomy(root).categories]
+        assert found == [(3, "sky", "stuff", (1, 2, 3)), (8, "cat", "thing", None)]
+
+
+def test_names_come_from_layers(tmp_path: Path) -> None:
+    save(tmp_path / "a_axon.png", [[1]])
+    (tmp_path / "segdata.yaml").write_text('layers: {pattern: "{stem}_{category}.png"}\n')
+    assert [each.name for each in draft_taxonomy(tmp_path).categories] == ["axon"]
+
+
+def test_nothing_to_draft_from(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="no masks"):
+        draft_taxonomy(tmp_path)
+    save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 40, 3)))
+    with pytest.raises(UnreadableError, match="no categories"):
+        draft_taxonomy(tmp_path)
+
+
+def test_camvid11(real_data: Path) -> None:
+    drafted = draft_taxonomy(real_data / "camvid11")
+    assert [each.id for each in drafted.categories] == list(range(12))

@@ -1,0 +1,141 @@
+"""Masks find their images by name; what stays alone is said once, and never paired by order."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.formats.layout import layouts
+from segdata.formats.pairing import match, paired
+
+
+def touch(root: Path, *names: str) -> None:
+    """Small image files at these paths."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((2, 3), np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"),
+    [
+        ("a.png", "a.jpg"),
+        ("a_mask.png", "a.jpg"),
+        ("0016E5_07959_L.png", "0016E5_07959.png"),
+        ("mask2d.tif", "img2d.tif"),
+        ("01_manual1.gif", "01_test.tif"),
+        ("city/a_gtFine_labelIds.png", "city/a_gtFine.png"),
+        ("label_7.png", "image_7.png"),
+    ],
+)
+def test_names_that_belong_together(mask: str, image: str) -> None:
+    assert match([mask], [image, "b.jpg"])[0] == {mask: image}
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"), [("labels00000000.png", "00.tif"), ("x/a.png", "y/a.png"), ("a_mask.png", "a2.png")]
+)
+def test_names_that_do_not(mask: str, image: str) -> None:
+    assert match([mask], [image])[0] == {}
+
+
+def test_an_exact_name_goes_before_a_similar_one() -> None:
+    assert match(["a.png", "a_mask.png"], ["a.jpg", "a_mask.jpg"])[0] == {"a.png": "a.jpg", "a_mask.png": "a_mask.jpg"}
+
+
+def test_a_second_mask_of_an_image_is_a_duplicate(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "masks/a.png", "masks/a_mask.png")
+    pairing = paired(tmp_path)
+    assert [pair.image_id for pair in pairing.pairs] == ["a.png"]
+    assert [(each.code, each.file) for each in pairing.defects] == [("SEG008", "masks/a_mask.png")]
+
+
+def test_both_sides_may_be_alone(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png", "masks/a.png", "masks/c.png")
+    pairing = paired(tmp_path)
+    assert [(pair.image_id, pair.image is None, len(pair.masks)) for pair in pairing.pairs] == [
+        ("a.png", False, 1),
+        ("b.png", False, 0),
+        ("c.png", True, 1),
+    ]
+    assert sorted((each.code, each.file) for each in pairing.defects) == [
+        ("SEG011", "images/b.png"),
+        ("SEG011", "masks/c.png"),
+    ]
+
+
+def test_no_image_at_all_is_one_finding(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    (defect,) = paired(tmp_path).defects
+    assert (defect.code, defect.severity, defect.image) == ("SEG002", "info", None)
+    assert "none of the 2 image files" in defect.message
+
+
+def test_names_that_never_match_are_one_finding(tmp_path: Path) -> None:
+    touch(tmp_path, "masks/labels00.png", "masks/labels01.png", "raw/x.png", "raw/y.png")
+    pairing = paired(tmp_path)
+    (defect,) = pairing.defects
+    assert (defect.code, defect.file, defect.severity) == ("SEG011", "masks", None)
+    assert "none of 2 masks has the name of one of 2 images" in defect.message
+    assert [pair.image_id for pair in pairing.pairs] == ["labels00.png", "labels01.png"]
+
+
+def test_a_split_without_images_is_one_finding(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.png", "trainannot/a.png", "valannot/b.png", "valannot/c.png")
+    (defect,) = paired(tmp_path).defects
+    assert (defect.code, defect.file) == ("SEG011", "valannot")
+
+
+def test_twin_folders_are_one_dataset_with_splits(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.png", "trainannot/a.png", "val/b.png", "valannot/b.png", "palette.png")
+    pairing = paired(tmp_path)
+    assert [(pair.image_id, pair.split) for pair in pairing.pairs] == [("train/a.png", "train"), ("val/b.png", "val")]
+    assert pairing.defects == ()
+
+
+def test_images_given_by_the_user(tmp_path: Path) -> None:
+    touch(tmp_path, "m/a.png", "elsewhere/a.jpg")
+    (pair,) = paired(tmp_path / "m", tmp_path / "elsewhere").pairs
+    assert (pair.image_id, pair.image) == ("a.jpg", tmp_path / "elsewhere/a.jpg")
+    (pair,) = paired(tmp_path / "m/a.png", tmp_path / "elsewhere/a.jpg").pairs
+    assert (pair.image_id, pair.masks) == ("a.jpg", (tmp_path / "m/a.png",))
+
+
+def test_masks_and_images_in_one_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "img1.png", "mask1.png")
+    assert [(pair.image_id, pair.masks[0].name) for pair in paired(tmp_path).pairs] == [("img1.png", "mask1.png")]
+
+
+def test_pages_become_images(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.zeros((2, 3), np.uint16))] * 3
+    pages[0].save(tmp_path / "v.tif", save_all=True, append_images=pages[1:])
+    assert [(pair.image_id, pair.page) for pair in paired(tmp_path).pairs] == [
+        ("v.tif/0000", 0),
+        ("v.tif/0001", 1),
+        ("v.tif/0002", 2),
+    ]
+
+
+def test_index_file_decides(tmp_path: Path) -> None:
+    touch(tmp_path, "masks/1.png", "images/a.png")
+    (tmp_path / "images.csv").write_text(
+        "image,mask,width,height,uri\na.png,masks/1.png,3,2,\nb.jpg,,9,8,\na.png,,3,2,\n../x.png,,1,1,\nc.png,,wide,1,\n"
+    )
+    pairing = paired(tmp_path)
+    assert [(pair.image_id, len(pair.masks), pair.size) for pair in pairing.pairs] == [
+        ("a.png", 1, (2, 3)),
+        ("b.jpg", 0, (8, 9)),
+    ]
+    assert sorted((each.code, each.line) for each in pairing.defects if each.line) == [
+        ("SEG004", 6),
+        ("SEG008", 4),
+        ("SEG015", 5),
+    ]
+    assert [each.image for each in pairing.defects if each.code == "SEG002"] == ["b.jpg"]
+
+
+def test_folders_without_images_are_no_layout(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    assert layouts(tmp_path) == []
