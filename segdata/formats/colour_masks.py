@@ -21,16 +21,16 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats import colourtable
-from segdata.formats.colour_writer import write_colour_masks
 from segdata.formats.draft import draft_masks
-from segdata.formats.legend import UNKNOWN, Legend, colour_legend, index_legend, unknown_values
-from segdata.formats.maskclue import look
-from segdata.formats.maskfile import MaskFile, MaskHeader, decode, mask_headers
-from segdata.formats.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
-from segdata.formats.painting import counted_unheld
-from segdata.formats.pairing import Pair, below, opened
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks import colourtable
+from segdata.formats.masks.colour_writer import write_colour_masks
+from segdata.formats.masks.legend import UNKNOWN, Legend, colour_legend, index_legend, unknown_values
+from segdata.formats.masks.maskclue import look
+from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
+from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
+from segdata.formats.masks.painting import counted_unheld
+from segdata.formats.masks.pairing import Pair, below, opened
+from segdata.formats.masks.valueruns import ValueRuns
 
 LOSSES: frozenset[Kind] = frozenset(
     {

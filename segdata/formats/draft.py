@@ -13,11 +13,11 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Kind, Taxonomy
-from segdata.formats import colourtable
-from segdata.formats.legend import packed, unpacked
-from segdata.formats.maskfile import Palette, decode
-from segdata.formats.pairing import images_of, paired
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks import colourtable
+from segdata.formats.masks.legend import packed, unpacked
+from segdata.formats.masks.maskfile import Palette, decode
+from segdata.formats.masks.pairing import images_of, paired
+from segdata.formats.masks.valueruns import ValueRuns
 
 _VOC_VOID = (224, 224, 192)
 _MOST = 256  # more distinct values than this are no categories

@@ -22,15 +22,15 @@ from segdata.core.format import Clue, Request
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.idmeaning import Meaning, by_category, by_divisor, by_table
-from segdata.formats.idtable import IdTable, load_id_table
-from segdata.formats.instance_writer import write_instance_ids
-from segdata.formats.maskclue import look
-from segdata.formats.maskfile import MaskFile, decode
-from segdata.formats.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
-from segdata.formats.painting import counted_unheld
-from segdata.formats.pairing import Pair, below, opened
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks.idmeaning import Meaning, by_category, by_divisor, by_table
+from segdata.formats.masks.idtable import IdTable, load_id_table
+from segdata.formats.masks.instance_writer import write_instance_ids
+from segdata.formats.masks.maskclue import look
+from segdata.formats.masks.maskfile import MaskFile, decode
+from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
+from segdata.formats.masks.painting import counted_unheld
+from segdata.formats.masks.pairing import Pair, below, opened
+from segdata.formats.masks.valueruns import ValueRuns
 
 LOSSES: frozenset[Kind] = frozenset(
     {

@@ -22,12 +22,12 @@ from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.images import ImageFolder
-from segdata.formats.layername import Layer, LayerNames
-from segdata.formats.layout import IMAGE_FOLDERS
-from segdata.formats.maskfile import MaskFile, Values, decode
-from segdata.formats.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
-from segdata.formats.pairing import Pair, below, images_of, no_images
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks.layername import Layer, LayerNames
+from segdata.formats.masks.layout import IMAGE_FOLDERS
+from segdata.formats.masks.maskfile import MaskFile, Values, decode
+from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
+from segdata.formats.masks.pairing import Pair, below, images_of, no_images
+from segdata.formats.masks.valueruns import ValueRuns
 
 LOSSES: frozenset[Kind] = frozenset()  # it is only read
 

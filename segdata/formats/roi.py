@@ -14,9 +14,9 @@ from segdata.core.format import Source
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.images import ImageFolder
-from segdata.formats.maskfile import decode
-from segdata.formats.pairing import match
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks.maskfile import decode
+from segdata.formats.masks.pairing import match
+from segdata.formats.masks.valueruns import ValueRuns
 
 
 @dataclass(frozen=True, slots=True)

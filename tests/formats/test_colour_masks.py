@@ -16,8 +16,8 @@ from segdata.core.format import Request
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.colour_masks import detect, read, write
-from segdata.formats.colour_writer import ink_for, voc_color
-from segdata.formats.masksource import MaskSource
+from segdata.formats.masks.colour_writer import ink_for, voc_color
+from segdata.formats.masks.masksource import MaskSource
 from segdata.testing.dense import masks_of_runs
 
 ROAD = Category(id=1, name="road", kind="stuff", color=(128, 64, 128))

@@ -9,8 +9,8 @@ from PIL import Image
 
 from segdata.core.errors import UnreadableError
 from segdata.core.taxonomy import dump_taxonomy, parse_taxonomy
-from segdata.formats.colour_writer import voc_color
 from segdata.formats.draft import draft_taxonomy
+from segdata.formats.masks.colour_writer import voc_color
 
 
 def save(path: Path, values: object, palette: list[int] | None = None) -> None:

@@ -17,8 +17,8 @@ from segdata.core.format import Request
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.instance_ids import detect, read, write
-from segdata.formats.instance_writer import values_of
-from segdata.formats.masksource import MaskSource
+from segdata.formats.masks.instance_writer import values_of
+from segdata.formats.masks.masksource import MaskSource
 from segdata.testing.dense import masks_of_runs
 
 TAXONOMY = Taxonomy(

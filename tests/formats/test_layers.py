@@ -13,9 +13,9 @@ from segdata.core.format import Request
 from segdata.core.line import Line
 from segdata.core.meet import Side, meet_within
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.layername import LayerNames
 from segdata.formats.layers import detect, read
-from segdata.formats.masksource import MaskSource
+from segdata.formats.masks.layername import LayerNames
+from segdata.formats.masks.masksource import MaskSource
 from segdata.testing.dense import masks_of_runs
 
 

@@ -66,9 +66,7 @@ def read_document(path: Path, name: str) -> Document:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     defects: list[Defect] = []
     try:
-        return Document(
-            path, name, _parts(memoryview(data).toreadonly()[len(_BOM) if data.startswith(_BOM) else 0 :]), defects
-        )
+        return Document(path, name, _parts(memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data), defects)
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         pass
     try:
@@ -80,12 +78,13 @@ def read_document(path: Path, name: str) -> Document:
 
 def _parts(data: bytes | memoryview) -> dict[str, Raw]:
     """The top-level values; raises ValueError where the bytes are no JSON object in UTF-8."""
-    raw = msgspec.json.decode(data, type=Raw)
-    _check_texts(memoryview(raw))
-    return msgspec.json.decode(raw, type=dict[str, Raw])
+    parts = msgspec.json.decode(data, type=dict[str, Raw])
+    if not (isinstance(data, bytes) and data.isascii()):
+        _check_texts(data)
+    return parts
 
 
-def _check_texts(data: memoryview) -> None:
+def _check_texts(data: bytes | memoryview) -> None:
     """Raise UnicodeDecodeError where the bytes are not UTF-8; texts in values that nobody decodes count too."""
     step = 1 << 24
     decoder = codecs.getincrementaldecoder("utf-8")()

@@ -25,7 +25,7 @@ from segdata.formats.coco.saying import (
     void_rows,
     write_lists,
 )
-from segdata.formats.painting import is_painted
+from segdata.formats.masks.painting import is_painted
 from segdata.formats.unheld import count_unheld
 
 

@@ -1,5 +1,6 @@
 """The images of a COCO document: their names, sizes and free keys, and their files where they are here."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -16,6 +17,7 @@ from segdata.formats.images import ImageFolder, is_unsafe, size_defects
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 KNOWN = frozenset({"id", "file_name", "width", "height"})
+_PLAIN = re.compile(r"(?:[^\\/:.][^\\/:]*/)*[^\\/:.][^\\/:]*")  # names that are what they look like
 SKIPPED = -2  # the row of an image entry that was left out, with a defect that says so
 
 
@@ -139,6 +141,8 @@ def _side(value: float | None) -> int:
 
 def _image_id(name: str, document: Document, place: str) -> str | None:
     """A file name as an image_id: POSIX, below the images root; None where it names nothing."""
+    if _PLAIN.fullmatch(name):
+        return name
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.name:
         message = f"file name {name!r} names no file; the image is left out with its annotations"

@@ -25,7 +25,7 @@ from segdata.formats.coco.saying import (
     void_rows,
     write_lists,
 )
-from segdata.formats.painting import MaskNames, count_overlaps, is_painted, painted, sheets
+from segdata.formats.masks.painting import MaskNames, count_overlaps, is_painted, painted, sheets
 from segdata.formats.unheld import count_unheld
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.formats.maskfile import decode, mask_header, n_pages
+from segdata.formats.masks.maskfile import decode, mask_header, n_pages
 
 IDS = np.array([[0, 1, 2], [255, 7, 3]], np.uint8)
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.core.config import Config, load_config
-from segdata.formats import colourtable
 from segdata.formats.images import ImageFolder
-from segdata.formats.layout import layouts
-from segdata.formats.maskfile import MaskHeader, decode, mask_headers
-from segdata.formats.maskindex import INDEX
-from segdata.formats.pairing import flat
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks import colourtable
+from segdata.formats.masks.layout import layouts
+from segdata.formats.masks.maskfile import MaskHeader, decode, mask_headers
+from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.pairing import flat
+from segdata.formats.masks.valueruns import ValueRuns
 
 _LOOKED_AT = 8  # masks whose headers are read
 

@@ -12,7 +12,7 @@ from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
 from segdata.formats.images import Header, header, size_defects
-from segdata.formats.pairing import Pair, below
+from segdata.formats.masks.pairing import Pair, below
 
 _MASKS_PER_CHUNK = 16
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks.valueruns import ValueRuns
 from segdata.testing.dense import masks_of_runs
 
 SIDES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9)

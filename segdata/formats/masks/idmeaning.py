@@ -9,8 +9,8 @@ from segdata.core.config import InstanceIds
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.idtable import IdTable
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks.idtable import IdTable
+from segdata.formats.masks.valueruns import ValueRuns
 
 _NO_NUMBER = 256  # KITTI's divisor, with which number 0 means "no instance"
 Flags = NDArray[np.bool_]

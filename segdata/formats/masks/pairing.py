@@ -9,9 +9,9 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.formats.images import ImageFolder
-from segdata.formats.layout import Layout, layouts
-from segdata.formats.maskfile import n_pages
-from segdata.formats.maskindex import INDEX, indexed
+from segdata.formats.masks.layout import Layout, layouts
+from segdata.formats.masks.maskfile import n_pages
+from segdata.formats.masks.maskindex import INDEX, indexed
 
 _MASK_WORDS = r"(?:masks?|labels?|seg(?:mentation)?|gt|annot(?:ation)?|manual\d?|labelids|instanceids|mat?te)"
 _MASK_END = re.compile(rf"(?:[._-]{_MASK_WORDS}|[._-]L)$", re.IGNORECASE)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segdata.core.errors import SegdataError
-from segdata.formats.colourtable import beside, load_colour_table
+from segdata.formats.masks.colourtable import beside, load_colour_table
 
 
 def test_camvid_with_spaces_a_tab_and_no_final_newline(tmp_path: Path) -> None:

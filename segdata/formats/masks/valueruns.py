@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.runs import Ints, Rows, Runs
-from segdata.formats.maskfile import Values
+from segdata.formats.masks.maskfile import Values
 
 
 @dataclass(frozen=True, slots=True)

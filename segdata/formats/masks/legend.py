@@ -7,8 +7,8 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Color, Taxonomy
-from segdata.formats.maskfile import MaskFile, Palette
-from segdata.formats.valueruns import ValueRuns
+from segdata.formats.masks.maskfile import MaskFile, Palette
+from segdata.formats.masks.valueruns import ValueRuns
 
 NOBODY, UNKNOWN = -(2**63), -(2**63) + 1  # in place of a category id, which never is that low
 _MANY = 32  # more unknown colours than this in one image come from smoothing, not from a forgotten category

@@ -16,10 +16,19 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Color, Taxonomy
-from segdata.formats.beside import write_beside
-from segdata.formats.legend import packed, unpacked
-from segdata.formats.maskindex import write_index
-from segdata.formats.painting import MaskNames, Sheet, count_overlaps, examples, is_painted, occurs, painted, sheets
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.masks.legend import packed, unpacked
+from segdata.formats.masks.maskindex import write_index
+from segdata.formats.masks.painting import (
+    MaskNames,
+    Sheet,
+    count_overlaps,
+    examples,
+    is_painted,
+    occurs,
+    painted,
+    sheets,
+)
 
 _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 

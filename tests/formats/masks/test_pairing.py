@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.formats.layout import layouts
-from segdata.formats.pairing import match, paired
+from segdata.formats.masks.layout import layouts
+from segdata.formats.masks.pairing import match, paired
 
 
 def touch(root: Path, *names: str) -> None:

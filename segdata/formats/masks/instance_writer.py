@@ -20,10 +20,19 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.beside import write_beside
-from segdata.formats.idtable import COLUMNS
-from segdata.formats.maskindex import write_index
-from segdata.formats.painting import MaskNames, Sheet, count_overlaps, examples, is_painted, occurs, painted, sheets
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.masks.idtable import COLUMNS
+from segdata.formats.masks.maskindex import write_index
+from segdata.formats.masks.painting import (
+    MaskNames,
+    Sheet,
+    count_overlaps,
+    examples,
+    is_painted,
+    occurs,
+    painted,
+    sheets,
+)
 
 TABLE = "instances.csv"
 _MOST_16 = 2**16 - 1

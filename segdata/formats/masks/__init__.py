@@ -1,0 +1,1 @@
+"""What the formats of mask files share: files, folders, names and values."""
