@@ -31,6 +31,13 @@ def reported(tables: Tables, code: str) -> Iterator[Found]:
         )
 
 
+def is_lossy(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether the segment's mask is one that its storage changed (SEG010): its details mean nothing."""
+    lossy = tables.defects.loc[tables.defects["code"] == "SEG010", "image"].dropna()
+    image: NDArray[np.bool_] = tables.images["image_id"].isin(lossy).to_numpy()
+    return image[tables.segments["image"]]
+
+
 def was_reported(tables: Tables, code: str) -> NDArray[np.bool_]:
     """(n_segments,) whether a defect of this code names the segment, so that no other rule need speak of it."""
     rows = tables.defects[tables.defects["code"] == code]

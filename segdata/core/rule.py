@@ -35,11 +35,11 @@ class Tables:
     annotations : image (row), annotator, source, stage, coverage, encoding, n_segments; family `coverage`: labelled,
         unlabelled, void, multiple (pixels that two segments or more claim)
     segments : annotation (row), image (row), segment_id, source_id, category_id, iscrowd, track_id, score, source,
-        area, box, declared_area, declared_x … declared_height, file, place, n_rings, n_secondary; family `shapes`:
+        area, box, declared_area, declared_x … declared_height, file, place, n_secondary; family `shapes`:
         parts, largest (area of the largest part), holes, hole_pixels, perimeter (pixel edges)
     parts : segment (row), area, box, cluster (area of the 8-connected region it belongs to), drawn (it is a whole ring
         of the source's polygon, or there is none); every part of the segments that have several
-    holes : segment (row), area, box
+    holes : segment (row), area, box, empty (no segment claims a pixel of it, and it is not a polygon's)
     outlines : segment (row), vertices, crossings, cross_x …; see `segdata.measure.outlines`
     gaps : annotation (row), area, box, perimeter (pixel edges); the 4-connected unlabelled regions
     pairs : a, b (segment rows of one annotation, a < b), shared pixels, box and perimeter

@@ -7,7 +7,7 @@ divisor 256, where KITTI means "no instance".
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -85,7 +85,7 @@ def read(request: Request) -> MaskSource:
         overlap=Policy("forbid"),
         files=str(request.root),
     )
-    found = partial(_look, request.root, rule)
+    found = partial(_look, request.root, rule, config.divisor)
     return MaskSource(request.root, profile, pairing.pairs, pairing.defects, found, request.annotator)
 
 
@@ -94,7 +94,7 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
     write_instance_ids(profile, counted_unheld(batches, losses, LOSSES), target, losses)
 
 
-def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", pair: Pair) -> Found:
+def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", divisor: int | None, pair: Pair) -> Found:
     """What one image holds: a segment for each value that means one."""
     path = pair.masks[0]
     try:
@@ -116,12 +116,21 @@ def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", pair: Pair) -
         place=[f"value {value}" for value in runs.value[kept].tolist()],
         iscrowd=meaning.iscrowd[kept].tolist(),
         track_id=[] if pair.page is None else meaning.segment_id[kept].tolist(),
-        defects=[*_lossy(mask), *meaning.defects],
+        defects=[*_lossy(mask), *(_wrapped(mask, divisor, meaning.defects) or meaning.defects)],
     )
 
 
 def _lossy(mask: MaskFile) -> list[Defect]:
     return [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG or TIFF")] if mask.lossy else []
+
+
+def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
+    """SEG010 in place of the values without a category, where 8 bits cannot hold category * divisor + number."""
+    if not unknown or divisor is None or divisor <= 255 or mask.values.dtype != np.uint8:
+        return []
+    pixels = sum(defect.pixels or 0 for defect in unknown)
+    message = f"8 bits hold no id of {divisor} or more: ids have wrapped, {pixels:,} px mean nothing; save 16 bit"
+    return [Defect("SEG010", message, place=unknown[0].place, pixels=pixels)]
 
 
 def _rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, "Callable[[ValueRuns, str], Meaning]"]:

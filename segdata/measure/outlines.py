@@ -34,9 +34,9 @@ class Rings:
     xy: Floats
 
     @staticmethod
-    def of(batch: Batch) -> "Rings":
-        """The rings in a batch."""
-        column = batch.segments["rings"].combine_chunks()
+    def of(segments: pa.ChunkedArray) -> "Rings":
+        """The rings in the column `rings` of a batch's segments."""
+        column = segments.combine_chunks()
         segment = np.flatnonzero(pc.fill_null(pc.greater(pc.list_value_length(column), 0), False).to_numpy(False))
         lists = column.take(pa.array(segment))
         rings = lists.flatten()
@@ -65,11 +65,11 @@ def outlines(batch: Batch) -> pa.Table:
     """One row per segment that has rings.
 
     segment (row), vertices, crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and
-    cross_y (where the first one is, in pixels), outside (vertices beyond the frame), overshoot (how far, pixels),
-    outside_pixels, left, top, right and bottom of the vertices, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
-    filled_height (the box of the first such ring).
+    cross_y (where the first one is, in pixels), left, top, right and bottom of the vertices, outside (vertices beyond
+    the frame), overshoot (how far, pixels), outside_pixels, filled (rings that lie wholly inside another of the same
+    segment), filled_pixels, filled_x … filled_height (the box of the first such ring).
     """
-    rings = Rings.of(batch)
+    rings = Rings.of(batch.segments["rings"])
     height, width = batch.segment_size
     count, cross_x, cross_y = kernels.crossings(rings.xy, rings.first_number)
     per_segment = rings.first_ring[:-1]

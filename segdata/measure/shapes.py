@@ -6,14 +6,15 @@ import pyarrow as pa
 from segdata.core.batch import Batch
 from segdata.core.parts import Regions, holes, shape
 from segdata.core.runs import Ints
+from segdata.measure.hollow import hollow
 from segdata.measure.strays import strays
 
 
 def shapes(batch: Batch) -> dict[str, pa.Table]:
     """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `holes`.
 
-    `parts` lists the parts of segments that have several; see `strays` for two of its columns. Areas and boxes in
-    pixels, perimeters in pixel edges.
+    `parts` lists the parts of segments that have several; see `strays` and `hollow` for what else the two tables tell.
+    Areas and boxes in pixels, perimeters in pixel edges.
     """
     height, _ = batch.segment_size
     n_segments = batch.n_segments
@@ -32,7 +33,7 @@ def shapes(batch: Batch) -> dict[str, pa.Table]:
     return {
         "shapes": pa.table(columns),
         "parts": strays(batch, regions(found.parts, "segment", several)),
-        "holes": regions(empty, "segment", np.arange(len(empty.area))),
+        "holes": hollow(batch, regions(empty, "segment", np.arange(len(empty.area)))),
     }
 
 

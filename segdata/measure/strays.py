@@ -16,7 +16,7 @@ def strays(batch: Batch, parts: pa.Table) -> pa.Table:
     cluster: the area in pixels of the 8-connected region that the part belongs to. drawn: the part is a whole ring of
     its segment's polygon, or there is no polygon; where a ring is narrower than a pixel, its raster falls apart.
     """
-    height, _ = batch.segment_size
+    height, width = batch.segment_size
     segments = np.unique(parts["segment"].to_numpy())
     runs = batch.runs.take(segments, batch.n_segments)
     x, top = columns(runs, height[segments])
@@ -25,15 +25,15 @@ def strays(batch: Batch, parts: pa.Table) -> pa.Table:
     area = np.bincount(cluster, weights=runs.length).astype(np.int64)
     cluster_area = np.zeros(parts.num_rows, np.int64)
     cluster_area[part] = area[cluster]  # parts are numbered by their first run, here as in the table
-    rings = Rings.of(batch)
-    rings = rings.take(np.flatnonzero(np.isin(rings.segment, segments)))
-    drawn = ~np.isin(parts["segment"].to_numpy(), rings.segment) | _are_rings(parts, rings, *batch.segment_size)
+    rings = Rings.of(batch.segments["rings"].take(pa.array(segments)))
+    drawn = _are_rings(parts, rings, segments, height, width)
+    drawn |= ~np.isin(parts["segment"].to_numpy(), segments[rings.segment])
     return parts.append_column("cluster", pa.array(cluster_area)).append_column("drawn", pa.array(drawn))
 
 
-def _are_rings(parts: pa.Table, rings: Rings, height: Ints, width: Ints) -> NDArray[np.bool_]:
-    """(n_parts,) whether a ring of the part's segment has the same area and box."""
-    of = rings.segment[rings.ring_segment]
+def _are_rings(parts: pa.Table, rings: Rings, segments: Ints, height: Ints, width: Ints) -> NDArray[np.bool_]:
+    """(n_parts,) whether a ring of the part's segment has the same area and box; `rings` are those of `segments`."""
+    of = segments[rings.segment[rings.ring_segment]]
     single = np.arange(len(of) + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[of], width[of]))
     of_rings = np.column_stack([of, runs.areas(len(of)), *boxes(runs, height[of], len(of))])

@@ -55,6 +55,15 @@ def test_layers_of_one_image_overlap(tmp_path: Path) -> None:
     assert (source.defects, batch.defects) == ((), ())
 
 
+def test_layers_in_a_folder_beside_the_images(tmp_path: Path) -> None:
+    save(tmp_path / "images/a.png", [[9, 9]])
+    save(tmp_path / "masks/a_axon.png", [[0, 255]])
+    source = opened(tmp_path, "{stem}_{category}.png")
+    assert list(source.image_ids) == ["a.png"]
+    assert loaded(source).segments["file"].to_pylist() == ["masks/a_axon.png"]
+    assert not source.defects
+
+
 def test_instances_of_one_category(tmp_path: Path) -> None:
     save(tmp_path / "photos/7.png", [[9, 9]])
     for number, row in enumerate([[1, 0], [0, 1], [0, 0]]):

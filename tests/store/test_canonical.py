@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -43,11 +42,11 @@ def written(profile: Profile, batches: list[Batch], folder: Path) -> CanonicalSo
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> Iterator[Path]:
+def sample(tmp_path: Path) -> Path:
     """A dataset that holds every kind of segment, on disk."""
     profile, batches = _example()
     written(profile, batches, tmp_path / "d")
-    yield tmp_path / "d"
+    return tmp_path / "d"
 
 
 @cache
@@ -147,7 +146,7 @@ def test_row_groups_hold_whole_images_and_say_which(sample: Path) -> None:
 def test_not_annotated_and_empty_stay_apart(sample: Path) -> None:
     source = canonical.read(Request(sample))
     batch = source.load(np.arange(len(source.image_ids)))
-    profile, batches = _example()
+    _, batches = _example()
     together = concatenate(in_order(batches))
     expected = np.bincount(together.annotation_image, minlength=together.images.num_rows)
     assert np.bincount(batch.annotation_image, minlength=batch.images.num_rows).tolist() == expected.tolist()

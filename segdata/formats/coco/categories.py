@@ -71,7 +71,22 @@ def read_categories(document: Document, given: Taxonomy | None) -> Categories:
     listed = "categories" in (document.parts or {})
     if given is None:
         return Categories(Taxonomy(categories=tuple(made)), False, {id_: id_ for id_ in first}, listed=listed)
+    _report_crossed(document, first, given)
     return _mapped(first, given, listed)
+
+
+def _report_crossed(document: Document, first: dict[int, CategoryItem], given: Taxonomy) -> None:
+    """SEG202 where an id means one category here and another of the document's categories in the taxonomy."""
+    by_id, here = given.by_id(), {item.name for item in first.values()}
+    crossed = [
+        f"{id_} is {_name(item)!r} here and {by_id[id_].name!r} in the taxonomy"
+        for id_, item in first.items()
+        if id_ in by_id and by_id[id_].name != item.name and by_id[id_].name in here and item.name in given.by_name()
+    ]
+    if crossed:
+        more = f" (and {len(crossed) - 3} more)" if len(crossed) > 3 else ""
+        message = f"ids of categories are exchanged: {', '.join(crossed[:3])}{more}; names decide"
+        document.defects.append(Defect("SEG202", message, document.name, "/categories", severity="warning"))
 
 
 def _mapped(first: dict[int, CategoryItem], given: Taxonomy, listed: bool) -> Categories:

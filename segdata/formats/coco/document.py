@@ -69,10 +69,12 @@ def read_document(path: Path, name: str) -> Document:
         return Document(path, name, _parts(memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data), defects)
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         pass
+    data = _mended(data, name, defects)
     try:
-        return Document(path, name, _parts(_mended(data, name, defects)), defects)
+        return Document(path, name, _parts(data), defects)
     except (ValueError, RecursionError) as error:
-        defects.append(Defect("SEG001", _complaint(data, error), name, line=getattr(error, "lineno", None)))
+        message, line = _complaint(data, error)
+        defects.append(Defect("SEG001", message, name, line=line))
     return Document(path, name, None, defects)
 
 
@@ -94,40 +96,60 @@ def _check_texts(data: bytes | memoryview) -> None:
 
 
 def _mended(data: bytes, name: str, defects: list[Defect]) -> bytes:
-    """The same content as strict JSON in UTF-8; raises ValueError with line and column where it is no JSON at all."""
-    quoted = data.removeprefix(_BOM)
+    """The same content as strict JSON in UTF-8, where Python's lenient reader can make it that; else much the same."""
+    data = data.removeprefix(_BOM)
     for constant in _CONSTANTS:
-        if constant in quoted:
-            quoted = _quote(quoted, constant)
+        if constant in data:
+            data = re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', data)
     try:
-        _parts(quoted)
-        return quoted
-    except ValueError:
-        pass
-    encoding = json.detect_encoding(data)
+        _parts(data)
+        return data
+    except (ValueError, RecursionError) as error:
+        encoding = json.detect_encoding(data)
+        if encoding == "utf-8" and not _is_lenient_matter(data, error):
+            return data
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         text = data.decode("latin-1")
         message = f"is not UTF-8 (byte {error.start}); read as Latin-1, names may be garbled"
         defects.append(Defect("SEG001", message, name, severity="warning"))
-    loaded = json.loads(text, strict=False, parse_constant=str)
-    return json.dumps(loaded, ensure_ascii=False).encode("utf-8", "replace")
+    try:
+        return json.dumps(json.loads(text, strict=False, parse_constant=str), ensure_ascii=False).encode(
+            "utf-8", "replace"
+        )
+    except (ValueError, RecursionError):
+        return text.encode("utf-8", "replace")
 
 
-def _quote(data: bytes, constant: bytes) -> bytes:
-    """`data` with a bare constant as a text wherever a value ends with it."""
-    return re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', data)
+def _is_lenient_matter(data: bytes, error: Exception) -> bool:
+    """Whether Python's reader, slow and hungry for memory as it is, may read what msgspec refuses.
+
+    That is other bytes than UTF-8, and control letters and halves of surrogates in texts.
+    """
+    at = _byte_of(error)
+    control = at is not None and at < len(data) and data[at] < 32
+    return isinstance(error, UnicodeDecodeError) or "surrogate" in str(error) or control
 
 
-def _complaint(data: bytes, error: Exception) -> str:
+def _byte_of(error: Exception) -> int | None:
+    """The byte that msgspec complains of."""
+    found = re.search(r"\(byte (\d+)\)", str(error))
+    return int(found[1]) if found else None
+
+
+def _complaint(data: bytes, error: Exception) -> tuple[str, int | None]:
+    """What is wrong with a file that could not be read, and the line, from 1."""
     if not data.strip():
-        return f"the file is empty ({len(data)} bytes)"
-    if isinstance(error, json.JSONDecodeError):
-        said = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
-        cut = error.pos >= len(error.doc.rstrip()) or "Unterminated" in error.msg
-        at = f"at line {error.lineno}, column {error.colno}"
-        return f"is not JSON: {said} {at}{'; the file is cut off there' if cut else ''}"
+        return f"the file is empty ({len(data)} bytes)", None
     if isinstance(error, msgspec.ValidationError):
-        return "is not a COCO document: an object with images, annotations and categories is expected"
-    return f"is not JSON: {error or 'nested too deeply'}"
+        return "is not a COCO document: an object with images, annotations and categories is expected", None
+    if isinstance(error, RecursionError):
+        return "is not a COCO document: it is nested too deeply", None
+    at = _byte_of(error)
+    cut = at is None or at >= len(data.rstrip())
+    at = len(data) if at is None else at
+    line = data.count(b"\n", 0, at) + 1
+    column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
+    said = "the file is cut off" if cut else f"unexpected {chr(data[at])!r}"
+    return f"is not JSON: {said} at line {line}, column {column}", line

@@ -68,7 +68,7 @@ class LayerNames:
         for name, path in files.items():
             readings = [self._read(match, path) for each in self.readings if (match := each.fullmatch(name))]
             if readings:
-                sought = [replace(each, image=_nearest(known.get(each.stem, []), name)) for each in readings]
+                sought = [replace(each, image=_nearest(_named(known, each.stem), name)) for each in readings]
                 # Where `a_b_c.png` can be read in two ways, an image or a category of that name decides.
                 found.append(max(sought, key=lambda each: (each.image is not None, each.category in names)))
         return found
@@ -85,6 +85,11 @@ def _expression(pattern: str, times: str) -> str:
         wanted = f"(?P<{name}>.{times})" if name == "stem" else f"(?P<{name}>[^/]+)"
         text = text.replace(re.escape(field), wanted)
     return text
+
+
+def _named(images: Mapping[str, list[str]], stem: str) -> list[str]:
+    """The images that a stem names; where none has its folders (`masks/a`), those of its last part."""
+    return images.get(stem) or images.get(PurePosixPath(stem).name, [])
 
 
 def _nearest(images: list[str], layer: str) -> str | None:

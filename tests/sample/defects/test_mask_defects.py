@@ -32,12 +32,12 @@ def unknown(mask: np.ndarray, folder: Path) -> np.ndarray:
 
 
 def test_truth_covers_the_catalogue(spoilt: Truth) -> None:
-    """Every code but those of volumes (017, 358); agreement and noise have truth of their own."""
+    """Every code but those of volumes (017, 358), and 103, which only canonical tables can hold."""
     codes = {
         f"SEG{n:03d}"
         for n in [*range(1, 17), 18, 19, *range(101, 121), *range(201, 213), *range(301, 313), *range(351, 358)]
     }
-    assert {defect.code for defect in spoilt.defects} == codes
+    assert {defect.code for defect in spoilt.defects} == codes - {"SEG103"}
     entries = json.loads((spoilt.folder / "defects" / "truth.json").read_text())
     assert entries == [defect.entry() for defect in spoilt.defects]
 
@@ -137,7 +137,7 @@ def test_panoptic(spoilt: Truth) -> None:
 
 
 def test_instances(spoilt: Truth) -> None:
-    (shared,) = of(spoilt, "SEG103", "instance_shapes")
+    (shared,) = of(spoilt, "SEG108", "instance_shapes")
     ids = mask_of(spoilt, "instance_shapes", shared.file)
     parts, n = ndimage.label(ids == (shared.segments or [0])[0])
     assert n == 2
@@ -149,11 +149,10 @@ def test_instances(spoilt: Truth) -> None:
     holds(cut, right)
     (one,) = of(spoilt, "SEG120", "instance_shapes")
     holds(one, mask_of(spoilt, "instance_shapes", one.file) == (one.segments or [0])[0])
-    stuff, thing = of(spoilt, "SEG206", "instance_shapes")
+    (stuff,) = of(spoilt, "SEG206", "instance_shapes")
     halves = mask_of(spoilt, "instance_shapes", stuff.file)
     assert all((halves == number).any() for number in stuff.segments or [0])
     holds(stuff, np.isin(halves, stuff.segments or []))
-    holds(thing, mask_of(spoilt, "instance_shapes", thing.file) == 10000)
     for wrapped in of(spoilt, "SEG010", "wrapped_ids"):
         assert mask_of(spoilt, "wrapped_ids", wrapped.file).dtype == np.uint8
 

@@ -1,0 +1,25 @@
+"""SEG007 dangling-reference: an annotation of an unknown image or category."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG007", "dangling-reference", severity="error", needs=())
+def dangling_reference(tables: Tables) -> Iterator[Found]:
+    """An annotation that refers to an image or category that the file does not list.
+
+    Example:
+        /annotations/9/image_id is 500: no image has that id
+        /annotations/10/image_id is "7": there is 7, a number
+
+    Left alone: images and categories that nothing refers to (SEG312, SEG204).
+
+    Why: loaders drop it without a word, or stop with a KeyError. It is usually the trace of a merge or of a filter
+    that took only one side.
+
+    Remedy: add the missing entry, or delete the annotation.
+    """
+    yield from reported(tables, "SEG007")

@@ -1,0 +1,37 @@
+"""SEG105 empty-segment: a segment without pixels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG105", "empty-segment", severity="error", needs=())
+def empty_segment(tables: Tables) -> Iterator[Found]:
+    """A segment without pixels.
+
+    Flagged:
+        aa...
+        aa...
+
+        b: car (empty)
+
+    Flagged:
+        aa.....
+        aa.....
+
+        b: car (polygon 3.1 0.1 3.3 0.1 3.3 0.3 3.1 0.3)
+
+    Fine:
+        aa.b.
+        aa...
+
+    Why: losses and metrics divide by its area, and augmentation that crops to its box fails. It is the trace of a
+    slipped click, of a polygon outside the frame, or of an object that others cover completely.
+
+    Remedy: delete it, or draw it again.
+    """
+    for row in np.flatnonzero(tables.segments["area"] == 0):
+        yield Found("the segment has no pixels inside the frame", segments=(int(row),), pixels=0)

@@ -1,0 +1,24 @@
+"""SEG202 inconsistent-mapping: one name, id or colour with two meanings."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG202", "inconsistent-mapping", severity="error", needs=())
+def inconsistent_mapping(tables: Tables) -> Iterator[Found]:
+    """One category name, id or colour that means different things in different files.
+
+    Example:
+        car is 3 in annotations.json and 7 in taxonomy.yaml
+        the palette of b.png shows id 1 as (244, 35, 232), the taxonomy as (128, 64, 128)
+
+    Left alone: old names that the taxonomy lists as aliases.
+
+    Why: merged or compared by id, cars become buses, and every number stays plausible.
+
+    Remedy: decide on one mapping in taxonomy.yaml and remap the files that differ.
+    """
+    yield from reported(tables, "SEG202")

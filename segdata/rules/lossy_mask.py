@@ -1,0 +1,25 @@
+"""SEG010 lossy-mask: a mask whose values were changed by its storage."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG010", "lossy-mask", severity="error", needs=())
+def lossy_mask(tables: Tables) -> Iterator[Found]:
+    """A mask whose values were changed by its storage: JPEG, interpolated colours, or 8-bit ids that wrapped.
+
+    Example:
+        masks/a.jpg is JPEG, which changes values
+        masks/b.png has 212 grey values where 2 are expected; thresholded at 128
+
+    Left alone: smooth alpha channels (they are not labels), and masks read with a threshold that the configuration
+    sets.
+
+    Why: values between two ids are the id of a third category, so borders are full of labels that nobody drew.
+
+    Remedy: export again as PNG without resizing or smoothing; for binary layers set `layers: {threshold: 128}`.
+    """
+    yield from reported(tables, "SEG010")

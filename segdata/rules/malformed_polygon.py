@@ -1,0 +1,26 @@
+"""SEG006 malformed-polygon: a ring that is no polygon."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG006", "malformed-polygon", severity="error", needs=())
+def malformed_polygon(tables: Tables) -> Iterator[Found]:
+    """A polygon ring of under 3 points, of an odd number of coordinates, with NaN, or without area.
+
+    Example:
+        /annotations/5/segmentation/0 has 4 numbers: a box passed off as a polygon?
+        /annotations/6/segmentation/1 has 7 numbers: x and y must come in pairs
+
+    Left alone: rings that cross themselves (SEG114) or leave the frame (SEG115). The good rings of the same segment
+    are kept.
+
+    Why: pycocotools fails on such a ring, ignores it, reads it as a box, or does not return, depending on where it
+    stands.
+
+    Remedy: draw the segment again, or delete the ring.
+    """
+    yield from reported(tables, "SEG006")

@@ -1,0 +1,24 @@
+"""SEG005 malformed-rle: run lengths that are no mask."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG005", "malformed-rle", severity="error", needs=())
+def malformed_rle(tables: Tables) -> Iterator[Found]:
+    """Run lengths that do not sum to height x width, are negative, or cannot be decoded.
+
+    Example:
+        /annotations/3/segmentation/counts sums to 300 of 307200 px
+        /annotations/4/segmentation/size is [640, 480], its image has height 480 and width 640 (swapped)
+
+    Left alone: a mask without any set pixel: that is SEG105.
+
+    Why: pycocotools does not compare sum and size: it returns memory that nobody wrote, other pixels on every call.
+
+    Remedy: encode the mask again from its pixels; swap a size that is [width, height].
+    """
+    yield from reported(tables, "SEG005")

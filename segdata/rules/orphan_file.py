@@ -1,0 +1,24 @@
+"""SEG011 orphan-file: a file without its counterpart."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG011", "orphan-file", severity="warning", needs=())
+def orphan_file(tables: Tables) -> Iterator[Found]:
+    """An image without annotation, or a mask without image.
+
+    Example:
+        images/0042.jpg has no mask in masks/
+        masks/0043.png has no image in images/
+
+    Left alone: image folders that are not given at all: masks alone are a dataset too.
+
+    Why: orphans are the trace of a rename, a failed upload or unfinished work, and silently shrink the dataset.
+
+    Remedy: find the counterpart, rename it to the same stem, or remove the file.
+    """
+    yield from reported(tables, "SEG011")

@@ -1,0 +1,48 @@
+"""SEG115 out-of-frame: vertices beyond the image."""
+
+from collections.abc import Iterator
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG115", "out-of-frame", severity="warning", needs=("outlines",))
+def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[Found]:
+    """A polygon with vertices beyond the frame.
+
+    Flagged:
+        ........
+        ........
+        ........
+        ........
+
+        a: car (polygon 5 1 11 1 11 3 5 3)
+
+    Fine:
+        ........
+        ........
+        ........
+        ........
+
+        a: car (polygon 5 1 8.4 1 8.4 3 5 3)
+
+    Why: some tools clip such a polygon, some wrap it, some refuse it; declared areas and boxes count what cannot be
+    seen. Far out, it belongs to another image or to another scale.
+
+    Remedy: clip it to the frame; where a slanted edge is cut, pixels beside it may change.
+
+    Options: max_pixels, how far beyond the frame a vertex may lie: half a pixel is a matter of where in a pixel its
+    origin is taken to be. A polygon that covers no pixel out there is left alone as well.
+    Defaults: flagged are none of 470 COCO segments, 6 of 4784 in TACO (all by 1 pixel), and 42 of 4976 in GBM40, where
+    100 have vertices up to 1.25 pixels out.
+    """
+    out = tables.outlines[(tables.outlines["overshoot"] > max_pixels) & (tables.outlines["outside_pixels"] > 0)]
+    for segment, vertices, outside, overshoot, pixels in out[
+        ["segment", "vertices", "outside", "overshoot", "outside_pixels"]
+    ].itertuples(index=False):
+        message = (
+            f"{outside} of {counted(vertices, 'vertex', 'vertices')} outside the frame, up to {overshoot:.1f} px, "
+            f"with {pixels:,} px of the segment"
+        )
+        yield Found(message, segments=(segment,), pixels=pixels)

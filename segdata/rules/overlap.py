@@ -1,0 +1,124 @@
+"""SEG102 overlap: pixels that two segments claim."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.policy import must_be_apart
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG102", "overlap", severity="error", needs=("pairs",))
+def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
+    """Pixels claimed by two segments where the policy forbids it.
+
+    Flagged:
+        aaxbb
+        aaxbb
+
+        x = a + b
+        overlap: forbid
+
+    Flagged:
+        aaxbb
+        aaxbb
+
+        x = a + b
+        overlap: forbid (habit)
+
+    Flagged:
+        aaxbb
+        aaxbb
+
+        x = a + b
+        a, b: car
+        overlap: same-category-forbid
+
+    Flagged:
+        aaxbb
+        aaxbb
+
+        x = a + b
+
+    Fine:
+        aaxbb
+        aaxbb
+
+        x = a + b
+        overlap: allow
+
+    Fine:
+        aaxbb
+        aaxbb
+
+        x = a + b
+        overlap: same-category-forbid
+
+    Fine:
+        aaxbb
+        aaxbb
+
+        x = a + b
+        category: car (part_of scene)
+        category: scene
+        a: car
+        b: scene
+        overlap: forbid
+
+    Declared: an error for each pair. Forbidden by the format's habit: a warning for each annotation. Allowed by habit
+    (COCO): one info for the dataset. Declared allowed: nothing. Crowds may overlap, and so may categories that the
+    taxonomy names `part_of` or `may_overlap`.
+
+    Why: a mask holds one category a pixel, so on conversion one of the two loses pixels, depending on file order.
+
+    Remedy: redraw the border that both share; for real layers declare `overlap: allow`, or `may_overlap`.
+
+    Options: min_pixels, pairs that share fewer are kept.
+    Defaults: any pixel counts where overlap is forbidden: a mask cannot hold it.
+    """
+    policy = tables.profile.overlap
+    if policy.value == "allow" and policy.declared:
+        return
+    pairs = must_be_apart(tables)
+    pairs = pairs[pairs["shared"] >= min_pixels]
+    if policy.declared:
+        yield from _each(pairs)
+    elif policy.value == "allow":
+        yield from _once(tables, pairs)
+    else:
+        yield from _each_annotation(tables, pairs)
+
+
+def _each(pairs: pd.DataFrame) -> Iterator[Found]:
+    columns = ["a", "b", "shared", "x", "y", "width", "height"]
+    for a, b, shared, x, y, width, height in pairs[columns].itertuples(index=False):
+        message = f"{shared:,} px belong to two segments; overlap is forbidden"
+        yield Found(message, segments=(a, b), bbox=(x, y, width, height), pixels=shared)
+
+
+def _each_annotation(tables: Tables, pairs: pd.DataFrame) -> Iterator[Found]:
+    worst_first = pairs.sort_values("shared", ascending=False, kind="stable")
+    by_annotation = worst_first.groupby(tables.segments["annotation"].to_numpy()[worst_first["a"]], sort=True)
+    for _, group in by_annotation:
+        worst = group.iloc[0]
+        pixels = int(group["shared"].sum())
+        message = (
+            f"{counted(len(group), 'pair')} of segments share {pixels:,} px, this one most: {worst['shared']:,} px"
+        )
+        box = (int(worst["x"]), int(worst["y"]), int(worst["width"]), int(worst["height"]))
+        segments = (int(worst["a"]), int(worst["b"]))
+        yield Found(message, segments=segments, bbox=box, pixels=pixels, severity="warning")
+
+
+def _once(tables: Tables, pairs: pd.DataFrame) -> Iterator[Found]:
+    if pairs.empty:
+        return
+    annotations = tables.segments["annotation"].to_numpy()[pairs["a"]]
+    pixels = int(pairs["shared"].sum())
+    message = (
+        f"{counted(len(pairs), 'pair')} of segments in {counted(len(set(annotations)), 'annotation')} share "
+        f"{pixels:,} px; this format allows it: declare `overlap: allow` or `overlap: forbid`"
+    )
+    yield Found(message, pixels=pixels, severity="info")

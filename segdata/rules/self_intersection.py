@@ -1,0 +1,38 @@
+"""SEG114 self-intersection: a polygon ring that crosses itself."""
+
+from collections.abc import Iterator
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG114", "self-intersection", severity="warning", needs=("outlines",))
+def self_intersection(tables: Tables) -> Iterator[Found]:
+    """A polygon ring that crosses itself.
+
+    Flagged:
+        ........
+        ........
+        ........
+        ........
+
+        a: car (polygon 1 0 7 4 7 0 1 4)
+
+    Fine:
+        ........
+        ........
+        ........
+        ........
+
+        a: car (polygon 1 0 7 0 7 4 1 4)
+
+    Why: inside and outside trade places at a crossing, and tools disagree on which is which: COCO's raster, OpenCV and
+    shapely each give other pixels and another area.
+
+    Remedy: draw the ring again, or store the segment as RLE, which keeps the pixels as they are.
+    """
+    crossed = tables.outlines[tables.outlines["crossings"] > 0]
+    for segment, crossings, x, y in crossed[["segment", "crossings", "cross_x", "cross_y"]].itertuples(index=False):
+        message = f"the outline crosses itself {counted(crossings, 'time')}, first at x={x:.1f}, y={y:.1f}"
+        yield Found(message, segments=(segment,))

@@ -1,0 +1,93 @@
+"""SEG013 stale-measure: a declared area or box that the pixels contradict."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+Floats = NDArray[np.float64]
+_SIDES = ("x", "y", "width", "height")
+
+
+@rule("SEG013", "stale-measure", severity="warning", needs=("shapes", "outlines"))
+def stale_measure(
+    tables: Tables, *, max_area_share: float = 0.05, max_edge: float = 0.5, max_box_pixels: float = 2.0
+) -> Iterator[Found]:
+    """A declared area or bounding box that the segment's pixels contradict.
+
+    Flagged:
+        .aaaa.
+        .aaaa.
+        ......
+
+        a: car (area 24, box 1 0 4 2)
+
+    Flagged:
+        .aaaa.....
+        .aaaa.....
+
+        a: car (area 8, box 5 0 4 2)
+
+    Fine:
+        .aaaa.
+        .aaaa.
+        ......
+
+        a: car (area 9.5, box 1.2 0.3 4 1.5)
+
+    A polygon's area and its pixels differ by up to about half a pixel along each edge of the border, and a polygon
+    that leaves the frame has more area than pixels: neither is flagged. A box may fit the pixels or the vertices.
+
+    Why: COCO's evaluation sorts segments into small, medium and large by the declared area, and detectors train on
+    the declared box. Both go stale when a mask is edited, an image turned, or an origin mistaken.
+
+    Remedy: compute area and box anew from the pixels; `segdata convert` writes them so.
+
+    Options: max_area_share, the largest error of an area as a share of the pixels. max_edge, pixels by which an area
+    may be off for each pixel edge of the border. max_box_pixels, pixels by which each side of a box may be off.
+    Areas are flagged beyond both of their limits.
+    Defaults: the areas of 99.9 % of 4976 hand-drawn nuclei (GBM40) are within 0.24 pixels for each pixel edge of their
+    border, those of 99 % of 470 COCO segments within 0.19. Of 4784 TACO segments 3 areas and no box are flagged, of
+    COCO's the areas of 3 crowds; in the TACO release whose boxes have a mistaken origin, 2147 of 2152.
+    """
+    segments, outlines = tables.segments, tables.outlines
+    area = segments["area"].to_numpy()
+    outside = np.zeros(len(segments))
+    outside[outlines["segment"]] = outlines["outside_pixels"]
+    area_error = (segments["declared_area"] - area).abs().to_numpy()
+    wrong_area = area_error > np.maximum(max_edge * segments["perimeter"] + 1 + outside, max_area_share * area)
+    right, bottom = segments["x"] + segments["width"], segments["y"] + segments["height"]
+    box_error = _box_error(segments, segments["x"], segments["y"], right, bottom)
+    ringed = segments.loc[outlines["segment"]].reset_index()
+    vertices = _box_error(ringed, outlines["left"], outlines["top"], outlines["right"], outlines["bottom"])
+    box_error[outlines["segment"]] = np.fmin(box_error[outlines["segment"]], vertices)
+    wrong_box = box_error > max_box_pixels
+    for row in np.flatnonzero((wrong_area | wrong_box) & (area > 0)):
+        said = segments.iloc[row]
+        parts = []
+        if wrong_area[row]:
+            parts.append(f"declared area {said['declared_area']:,.10g}, the segment has {said['area']:,} px")
+        if wrong_box[row]:
+            declared = ", ".join(f"{said[f'declared_{side}']:g}" for side in _SIDES)
+            measured = ", ".join(str(said[side]) for side in _SIDES)
+            parts.append(f"declared box [{declared}], the pixels' is [{measured}], {box_error[row]:,.0f} px off")
+        yield Found("; ".join(parts), segments=(int(row),), pixels=int(said["area"]))
+
+
+def _box_error(
+    declared: pd.DataFrame,
+    left: "pd.Series[float]",
+    top: "pd.Series[float]",
+    right: "pd.Series[float]",
+    bottom: "pd.Series[float]",
+) -> Floats:
+    """(n,) by how many pixels the worst side of each declared box is off; NaN where none is declared."""
+    x, y = declared["declared_x"], declared["declared_y"]
+    far_x, far_y = x + declared["declared_width"], y + declared["declared_height"]
+    errors: Floats = np.stack([x - left, y - top, far_x - right, far_y - bottom])
+    worst: Floats = np.abs(errors).max(axis=0)
+    return worst

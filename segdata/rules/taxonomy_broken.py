@@ -1,0 +1,128 @@
+"""SEG208 taxonomy-broken: a taxonomy that contradicts itself."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.lab import lab
+from segdata.core.rule import Tables, rule
+from segdata.core.taxonomy import Category, Color, Taxonomy
+
+
+@rule("SEG208", "taxonomy-broken", severity="error", needs=())
+def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Found]:
+    """Duplicate ids, names or colours, parents in a circle, names of nobody, or colours too close to tell apart.
+
+    Flagged:
+        aa..
+        a: car
+        category: car (id 1)
+        category: bus (id 1)
+
+    Flagged:
+        aa..
+        a: car
+        category: car (color 0 0 142)
+        category: bus (color 0 0 142)
+
+    Flagged:
+        aa..
+        a: car
+        category: car (color 0 0 142)
+        category: bus (color 0 0 143)
+
+    Flagged:
+        aa..
+        a: egg
+        category: egg (parent hen)
+        category: hen (parent egg)
+
+    Flagged:
+        aa..
+        a: car
+        category: car
+        category: wheel (part_of cra)
+
+    Fine:
+        aa..
+        a: car
+        category: car (id 1, color 0 0 142)
+        category: bus (id 2, color 0 60 100, parent vehicle)
+        category: wheel (id 3, part_of car)
+
+    A category may bear the name of its group, as in COCO (person of group person).
+
+    Why: of two entries with one id, name or colour only one is ever used. Colours that look alike are mixed up by
+    people, and by every step that changes a colour a little.
+
+    Remedy: correct taxonomy.yaml; `segdata taxonomy check` reads it alone.
+
+    Options: min_delta_e, the least CIE76 distance of two colours.
+    Defaults: 2.3 is just noticeable (Mahy, Van Eycken, Oosterlinck, 1994, Color Research & Application 19(2),
+    105-121). The closest colours of CamVid (32) are 6.3 apart, of VOC (21) 8.8, of Cityscapes 10.3, of COCO panoptic
+    (133) 11.0.
+    """
+    taxonomy = tables.profile.taxonomy
+    yield from _twice("id", [(each.id, each.name) for each in taxonomy.categories])
+    yield from _twice("name", [(each.name, each.name) for each in taxonomy.categories])
+    names = {each.name for each in taxonomy.categories}
+    aliases = [(alias, each.name) for each in taxonomy.categories for alias in each.aliases]
+    yield from _twice("alias", aliases + [(alias, alias) for alias, _ in aliases if alias in names])
+    yield from _twice("color", [(each.rgb, each.name) for each in taxonomy.categories if each.rgb is not None])
+    yield from _unlabelled(taxonomy)
+    yield from _close(list(taxonomy.by_color().items()), min_delta_e)
+    yield from _circles(taxonomy)
+    for category in taxonomy.categories:
+        for other in (*category.part_of, *category.may_overlap):
+            if other not in names:
+                near = taxonomy.nearest(other)
+                hint = f"; nearest: {', '.join(near)}" if near else ""
+                message = f"{category.name!r} names {other!r} in part_of or may_overlap, which no category is{hint}"
+                yield Found(message, category=category.name)
+
+
+def _twice(what: str, entries: Sequence[tuple[object, str]]) -> Iterator[Found]:
+    """Values that several entries have; the finding is the later entry's."""
+    first: dict[object, str] = {}
+    for value, name in entries:
+        if value in first:
+            of = f"{first[value]!r} and {name!r}" if first[value] != name else f"{name!r}, twice"
+            yield Found(f"{what} {value} is that of {of}", category=name)
+        first.setdefault(value, name)
+
+
+def _unlabelled(taxonomy: Taxonomy) -> Iterator[Found]:
+    for category in taxonomy.categories:
+        if taxonomy.unlabelled is not None and taxonomy.unlabelled in (category.id, category.rgb, category.color):
+            yield Found(
+                f"{category.name!r} has the value of `unlabelled`, {taxonomy.unlabelled}", category=category.name
+            )
+
+
+def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Iterator[Found]:
+    if not colors:
+        return
+    place = lab(np.array([color for color, _ in colors], np.float64))
+    distance = np.linalg.norm(place[:, None] - place, axis=2)
+    for a, b in zip(*np.nonzero(np.triu(distance < min_delta_e, k=1)), strict=True):
+        (color, category), (other_color, other) = colors[a], colors[b]
+        message = (
+            f"colours {other_color} of {other.name!r} and {color} of {category.name!r} look alike: "
+            f"Delta E {distance[a, b]:.1f}, the limit is {min_delta_e:g}"
+        )
+        yield Found(message, category=other.name)
+
+
+def _circles(taxonomy: Taxonomy) -> Iterator[Found]:
+    """Parents that lead back to where they began; each circle once."""
+    parents = taxonomy.groups | {each.name: each.parent for each in taxonomy.categories}
+    told: set[str] = set()
+    for start in parents:
+        path = [start]
+        while (above := parents.get(path[-1])) is not None and above != path[-1] and above not in path:
+            path.append(above)
+        if above in path[:-1] and above not in told:
+            circle = path[path.index(above) :]
+            told.update(circle)
+            yield Found(f"parents go in a circle: {', '.join(circle)}", category=circle[0])

@@ -1,0 +1,47 @@
+"""SEG312 unannotated-image: an image in which nothing is labelled."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG312", "unannotated-image", severity="warning", needs=())
+def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Iterator[Found]:
+    """An annotated image without a segment.
+
+    Flagged:
+        aa..
+
+        ....
+
+        bb..
+
+    Fine:
+        aa..
+
+        a...
+
+        bb..
+
+    One finding for each image; where more than max_share of the annotations are empty, that is the nature of the data
+    (defect inspection, rare events), and one info for the dataset. An image that an annotator never worked on is not
+    annotated and not flagged.
+
+    Why: an image that was skipped is trained on as pure background.
+
+    Remedy: annotate it, or take it out; if it is empty indeed, suppress the finding with that as the reason.
+
+    Options: max_share, the share of empty annotations above which one finding speaks of all.
+    Defaults: COCO (50 images) has 2 %, a forgotten one; magnetic_tile, where one kind is `Free`, 18 %.
+    """
+    empty = np.flatnonzero(tables.annotations["n_segments"] == 0)
+    if len(empty) > max(max_share * len(tables.annotations), 1):
+        share = len(empty) / len(tables.annotations)
+        message = f"{len(empty):,} of {len(tables.annotations):,} annotations ({share:.0%}) have no segment"
+        yield Found(message, severity="info")
+        return
+    for row in empty:
+        yield Found("annotated, but without a segment", annotation=int(row))

@@ -1,0 +1,48 @@
+"""SEG201 unknown-category: a category that the taxonomy does not have."""
+
+import json
+from collections.abc import Iterator
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.reported import was_reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG201", "unknown-category", severity="error", needs=())
+def unknown_category(tables: Tables) -> Iterator[Found]:
+    """A segment of a category that the taxonomy does not have.
+
+    Flagged:
+        aa.bb
+        aa.bb
+
+        a: car
+        b: cra (unknown)
+
+    Fine:
+        aa.bb
+        aa.bb
+
+        a: car
+        b: truck
+
+    One finding for each such category in an annotation, with the nearest known names. A category id that its own
+    file does not list is SEG007.
+
+    Why: training code drops these segments, or gives them an index that the model has no output for.
+
+    Remedy: add the category, or name it as an alias of the right one.
+    """
+    segments, taxonomy = tables.segments, tables.profile.taxonomy
+    unknown = ~segments["category_id"].isin(list(taxonomy.by_id())) & ~was_reported(tables, "SEG007")
+    names: dict[str, str] = json.loads(tables.profile.metadata.get("unknown_categories", "{}"))
+    for rows in segments[unknown].groupby(["annotation", "category_id"], sort=True).groups.values():
+        category = int(segments["category_id"].to_numpy()[rows[0]])
+        name = names.get(str(category))
+        what = f"id {category}" if name is None else f"{name!r}"
+        near = [] if name is None else taxonomy.nearest(name)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        message = f"category {what} of {counted(len(rows), 'segment')} is not in the taxonomy{hint}"
+        pixels = int(segments.loc[rows, "area"].sum())
+        yield Found(message, segments=tuple(int(row) for row in rows), category=name or str(category), pixels=pixels)

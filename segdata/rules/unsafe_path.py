@@ -1,0 +1,25 @@
+"""SEG015 unsafe-path: a path that leaves the dataset."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG015", "unsafe-path", severity="error", needs=())
+def unsafe_path(tables: Tables) -> Iterator[Found]:
+    r"""A path in the files that leaves the dataset's root.
+
+    Example:
+        /images/3/file_name is '../../etc/passwd'
+        /images/4/file_name is 'C:\data\a.jpg'
+
+    Left alone: paths of folders below the root. The file is not opened.
+
+    Why: it does not exist on any other machine, and a dataset from elsewhere must not make a tool read or overwrite
+    foreign files.
+
+    Remedy: write paths below the root; --images names a folder elsewhere.
+    """
+    yield from reported(tables, "SEG015")

@@ -1,0 +1,42 @@
+"""SEG204 unused-category: a category that never occurs."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG204", "unused-category", severity="warning", needs=())
+def unused_category(tables: Tables) -> Iterator[Found]:
+    """A category of the taxonomy that no segment has (a missing class).
+
+    Flagged:
+        aa..
+        aa..
+
+        a: car
+        category: car
+        category: tram
+
+    Fine:
+        aa..
+        aa..
+
+        a: car
+        category: vehicle
+        category: car (parent vehicle)
+        category: ignored (void)
+
+    Parents of other categories and void need no segments. Nor is anything said where the data has no segment at all.
+
+    Why: the model gets an output that it never learns, and averages over categories count an empty one.
+
+    Remedy: annotate it, or take it out of the taxonomy.
+    """
+    categories = tables.profile.taxonomy.categories
+    used = set(tables.segments["category_id"].unique().tolist())
+    parents = {each.parent for each in categories if each.parent != each.name}
+    for category in categories if used else ():
+        if category.id not in used and category.kind != "void" and category.name not in parents:
+            message = f"no segment is of category {category.name!r} (id {category.id})"
+            yield Found(message, category=category.name, pixels=0)

@@ -1,0 +1,39 @@
+"""SEG102: policies and granularity."""
+
+from collections.abc import Callable
+
+from segdata.core.finding import Finding
+
+Judged = Callable[..., list[Finding]]
+THREE = "aaxbbycc\naaxbbycc\n\naxb.....\n\nx = a + b\ny = b + c\n"
+
+
+def test_declared_every_pair_is_an_error(judged: Judged) -> None:
+    findings = judged("SEG102", THREE + "overlap: forbid")
+    assert [(each.severity, each.pixels) for each in findings] == [("error", 2), ("error", 2), ("error", 1)]
+    assert findings[0].bbox == (2, 0, 1, 2)
+    assert len(findings[0].segments) == 2
+
+
+def test_by_habit_an_annotation_is_a_warning(judged: Judged) -> None:
+    findings = judged("SEG102", THREE + "overlap: forbid (habit)")
+    assert [(each.severity, each.image, each.pixels) for each in findings] == [
+        ("warning", "1.png", 4),
+        ("warning", "2.png", 1),
+    ]
+
+
+def test_allowed_by_habit_the_dataset_is_an_info(judged: Judged) -> None:
+    (finding,) = judged("SEG102", THREE)
+    assert (finding.severity, finding.image, finding.pixels) == ("info", None, 5)
+    assert finding.message.startswith("3 pairs of segments in 2 annotations")
+
+
+def test_crowds_may_overlap(judged: Judged) -> None:
+    assert not judged("SEG102", "axb\n\nx = a + b\na: people (crowd)\noverlap: forbid")
+
+
+def test_may_overlap_works_both_ways(judged: Judged) -> None:
+    for one, other in ("ab", "ba"):
+        legend = f"category: glass (may_overlap cup)\ncategory: cup\n{one}: glass\n{other}: cup\noverlap: forbid"
+        assert not judged("SEG102", f"axb\n\nx = a + b\n{legend}")

@@ -1,0 +1,89 @@
+"""Every rule's documentation shows what it flags and what not, and is right about it."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from segdata.core.config import Config
+from segdata.core.defect import Defect
+from segdata.core.finding import Finding
+from segdata.core.judge import judge
+from segdata.core.rule import Family, Rule, rules
+from segdata.measure.measure import measure
+from segdata.testing.pictures import Drawing, Picture, drawn, pictures
+
+OURS = [rule for rule in rules().values() if rule.check.__module__.startswith("segdata.rules.")]
+PICTURES = [
+    pytest.param(rule, picture, id=f"{rule.code}-{number}")
+    for rule in OURS
+    for number, picture in enumerate(pictures(rule.page))
+]
+WITHOUT_PICTURES = [rule for rule in OURS if not pictures(rule.page)]
+
+
+def found(rule: Rule, drawing: Drawing, options: dict[str, object]) -> list[Finding]:
+    tables = measure(drawing, rule.needs, jobs=1)
+    return judge(tables, [rule], Config(rules={rule.code: options}))
+
+
+@pytest.mark.parametrize(("rule", "picture"), PICTURES)
+def test_picture(rule: Rule, picture: Picture) -> None:
+    findings = found(rule, drawn(picture.text), picture.options)
+    assert {finding.code for finding in findings} == ({rule.code} if picture.flagged else set())
+
+
+@pytest.mark.parametrize("rule", [rule for rule in OURS if pictures(rule.page)], ids=lambda rule: rule.code)
+def test_a_rule_shows_a_flagged_and_a_fine_picture(rule: Rule) -> None:
+    assert {picture.flagged for picture in pictures(rule.page)} == {True, False}
+
+
+@pytest.mark.parametrize("rule", WITHOUT_PICTURES, ids=lambda rule: rule.code)
+def test_a_rule_without_pictures_passes_on_what_readers_met(rule: Rule) -> None:
+    defect = Defect(
+        rule.code, "told", file="a.json", place="/annotations/3", line=7, image="1.png", segments=(3, "3"), pixels=5
+    )
+    other = Defect("SEG099", "of nobody")
+    drawing = drawn("aa.")
+    (finding,) = found(rule, Drawing(drawing.profile, drawing.batch, (other, defect)), {})
+    assert (finding.code, finding.rule, finding.severity) == (rule.code, rule.name, rule.severity)
+    for name in ("message", "file", "place", "line", "image", "segments", "pixels"):
+        assert getattr(finding, name) == getattr(defect, name)
+
+
+@pytest.mark.parametrize("rule", OURS, ids=lambda rule: rule.code)
+def test_a_page_is_complete(rule: Rule) -> None:
+    assert rule.check.__module__ == f"segdata.rules.{rule.name.replace('-', '_')}"
+    assert rule.page.count("\nWhy: ") == rule.page.count("\nRemedy: ") == 1
+    assert all(option in rule.page.partition("\nOptions: ")[2] for option in rule.options)
+    assert bool(rule.options) == ("\nDefaults: " in rule.page)
+    assert "\nExample:\n" in rule.page or "\nFlagged" in rule.page
+
+
+@pytest.mark.parametrize("task", ["semantic", "instance", "panoptic"])
+@pytest.mark.parametrize("text", ["...", "aa.", "a.\nbb\n\n..\n.b"])
+def test_every_rule_can_judge_any_small_dataset(text: str, task: str) -> None:
+    tables = measure(drawn(f"{text}\n\ntask: {task}"), frozenset(get_args(Family)), jobs=1)
+    assert {finding.code for finding in judge(tables, OURS, Config())} <= {rule.code for rule in OURS}
+
+
+def test_a_picture_is_what_it_shows() -> None:
+    drawing = drawn("aab.\naxb.\n\nx = a + b\na, b: car (crowd)\ncoverage: exhaustive\n\n..c\nsplit: train")
+    batch = drawing.batch
+    assert batch.images["width"].to_pylist() == [4, 3]
+    assert batch.images["split"].to_pylist() == [None, "train"]
+    assert batch.segments["iscrowd"].to_pylist() == [True, True, False]
+    assert batch.segments["category_id"].to_pylist() == [1, 1, 2]
+    np.testing.assert_array_equal(batch.runs.areas(3), [4, 3, 1])
+    assert drawing.profile.coverage.declared
+    assert not drawing.profile.overlap.declared
+
+
+def test_a_line_that_says_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither"):
+        drawn("aa.\ncoverage is exhaustive")
+
+
+def test_options_of_a_picture_are_read() -> None:
+    (picture,) = pictures("It.\n\nFine (min_pixels=1, max_share=0.5):\n    aa\n    a.\n\nWhy: so.")
+    assert picture == Picture(False, {"min_pixels": 1, "max_share": 0.5}, "aa\na.")

@@ -1,0 +1,82 @@
+"""SEG013, 016, 106, 107, 112, 302, 312: counts, exemptions, and what a finding points at."""
+
+from collections.abc import Callable
+
+import pytest
+
+from segdata.core.defect import Defect
+from segdata.core.finding import Finding
+from segdata.measure.measure import measure
+from segdata.testing.pictures import drawn
+
+Judged = Callable[..., list[Finding]]
+BLOCK = "\n".join(["a" * 12] * 6)
+SPECKS = f"{BLOCK}\n............\na.aa.......a\n"
+PINHOLES = f"{BLOCK}\na.aaa..aaaaa\n{BLOCK}\n"
+
+
+def test_specks_of_a_segment_are_one_finding_at_the_largest(judged: Judged) -> None:
+    (finding,) = judged("SEG106", SPECKS)
+    assert (finding.pixels, finding.bbox) == (4, (2, 7, 2, 1))
+    assert finding.message == "3 stray parts of 4 px, the largest 2 px, in a segment of 76 px"
+
+
+def test_pinholes_of_a_segment_are_one_finding_at_the_largest(judged: Judged) -> None:
+    (finding,) = judged("SEG107", PINHOLES)
+    assert (finding.pixels, finding.bbox) == (3, (5, 6, 2, 1))
+
+
+@pytest.mark.parametrize(("code", "picture"), [("SEG106", SPECKS), ("SEG107", PINHOLES)])
+def test_crowds_void_and_lossy_masks_are_left_alone(judged: Judged, code: str, picture: str) -> None:
+    assert not judged(code, f"{picture}\na: people (crowd)")
+    assert not judged(code, f"{picture}\na: unknown (void)")
+    assert not judged(code, picture, [Defect("SEG010", "JPEG", image="1.png")])
+    assert judged(code, picture, [Defect("SEG010", "JPEG", image="2.png")])
+
+
+def test_a_polygon_that_its_raster_breaks_has_no_specks_but_a_small_ring_is_one(judged: Judged) -> None:
+    frame = "\n".join(["." * 24] * 12) + "\n"
+    broken = "1 1 11 1 11 2.6 20 2.6 20 2 22 2 22 4 20 4 20 2.8 11 2.8 11 11 1 11"
+    assert (
+        measure(drawn(f"{frame}\na: car (polygon {broken})"), frozenset({"shapes"}), jobs=1).segments["parts"][0] == 2
+    )
+    assert not judged("SEG106", f"{frame}\na: car (polygon {broken})")
+    (finding,) = judged("SEG106", f"{frame}\na: car (polygon 1 1 11 1 11 11 1 11 | 20 2 22 2 22 4 20 4)")
+    assert (finding.pixels, finding.bbox) == (4, (20, 2, 2, 2))
+
+
+def test_both_stale_measures_are_one_finding(judged: Judged) -> None:
+    (finding,) = judged("SEG013", f"{BLOCK}\n\na: car (area 7, box 50 50 2 2)")
+    assert "declared area 7, the segment has 72 px" in finding.message
+    assert "declared box [50, 50, 2, 2]" in finding.message
+
+
+def test_each_rarer_encoding_is_one_finding(judged: Judged) -> None:
+    encodings = ("grey 8 bit", "RGB 8 bit", "grey 8 bit", "RGB 8 bit", "grey 8 bit", "grey 16 bit")
+    findings = judged("SEG016", "\n\n".join(f"a\nencoding: {encoding}" for encoding in encodings))
+    assert [finding.image for finding in findings] == ["2.png", "6.png"]
+    assert findings[0].message.startswith("2 masks stored as RGB 8 bit")
+
+
+def test_boxes_that_span_the_frame_are_no_box_masks(judged: Judged) -> None:
+    assert not judged("SEG112", f"{BLOCK}\n\n{BLOCK}\n", min_segments=2)
+
+
+def test_a_small_dataset_needs_no_more_images_than_it_has(judged: Judged) -> None:
+    assert not judged("SEG302", "aa\n\naa\n", min_segments=2, min_pixels=4)
+    (finding,) = judged("SEG302", "aa\n\n..\n", min_segments=1, min_pixels=1)
+    assert "1 of 2 images" in finding.message
+
+
+def test_too_few_in_a_split(judged: Judged) -> None:
+    picture = "ab\nsplit: train\n\nab\nsplit: train\n\na.\nsplit: val\n\nab\nsplit: val"
+    found = judged("SEG302", picture, min_pixels=1, min_split_images=2)
+    assert [finding.message for finding in found] == ["in 1 image of split 'val', 2 are required"]
+
+
+def test_many_empty_images_are_one_info(judged: Judged) -> None:
+    pictures = ["aa"] * 8 + [".."] * 4
+    (finding,) = judged("SEG312", "\n\n".join(pictures))
+    assert (finding.severity, finding.image) == ("info", None)
+    one_by_one = judged("SEG312", "\n\n".join(pictures), max_share=0.5)
+    assert [finding.image for finding in one_by_one] == ["10.png", "11.png", "12.png", "9.png"]

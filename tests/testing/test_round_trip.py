@@ -1,0 +1,88 @@
+"""The law finds what a format loses without saying so."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segdata.core.batch import Batch
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.format import format_named
+from segdata.core.loss import Losses
+from segdata.core.profile import Policy, Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.testing.dense import runs_of_masks
+from segdata.testing.round_trip import assert_round_trip
+
+Change = Callable[[Batch], Batch]
+PROFILE = Profile(
+    name="small",
+    format="small",
+    task="instance",
+    taxonomy=Taxonomy(categories=(Category(id=1, name="cat"), Category(id=2, name="dog"))),
+    taxonomy_declared=True,
+    coverage=Policy("sparse"),
+    overlap=Policy("allow"),
+)
+
+
+def small() -> Batch:
+    """Two images, one segment with a score on the first."""
+    mask = np.ones((3, 3), bool)
+    mask[1, 1] = False
+    return Batch(
+        table(BATCH_IMAGES, 2, image_id=["a.png", "b.png"], width=[3, 3], height=[3, 3]),
+        table(BATCH_ANNOTATIONS, 2, image=[0, 1]),
+        table(BATCH_SEGMENTS, 1, annotation=[0], segment_id=[5], category_id=[1], score=[0.5]),
+        runs_of_masks([mask]),
+    )
+
+
+def with_column(name: str, value: object) -> Change:
+    """A batch whose segments have another value in a column."""
+
+    def change(batch: Batch) -> Batch:
+        columns = {each: batch.segments[each] for each in BATCH_SEGMENTS.names}
+        return replace(batch, segments=table(BATCH_SEGMENTS, 1, **(columns | {name: [value]})))
+
+    return change
+
+
+CHANGES: list[Change] = [
+    with_column("score", None),
+    with_column("segment_id", 6),
+    with_column("category_id", 2),
+    with_column("iscrowd", True),
+    with_column("track_id", 0),
+    lambda batch: replace(batch, runs=runs_of_masks([np.ones((3, 3), bool)])),
+    lambda batch: batch.take_segments(np.array([], np.int64)),
+    lambda batch: batch.take_images(np.array([0])),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_silent_change_breaks_the_law(tmp_path: Path, change: Change) -> None:
+    honest = format_named("coco-instances")
+
+    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+        assert honest.write is not None
+        honest.write(profile, [change(batch) for batch in batches], target, losses)
+
+    with pytest.raises(AssertionError):
+        assert_round_trip(replace(honest, write=write), PROFILE, [small()], tmp_path)
+
+
+def test_honest_format_keeps_the_law(tmp_path: Path) -> None:
+    assert assert_round_trip(format_named("coco-instances"), PROFILE, [small()], tmp_path).listed() == []
+
+
+def test_counted_loss_must_be_declared(tmp_path: Path) -> None:
+    honest = format_named("coco-instances")
+
+    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+        losses.add("hole", "segments", 1)
+
+    with pytest.raises(AssertionError, match="counts \\['hole'\\] and does not declare it"):
+        assert_round_trip(replace(honest, write=write), PROFILE, [small()], tmp_path)
