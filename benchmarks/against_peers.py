@@ -27,10 +27,22 @@ def commands(data: Path, scratch: Path) -> dict[str, list[str]]:
         "pycocotools: decode masks, count overlaps": "pycocotools_masks",
     }
     ours = {
-        "segdata validate (pixel exact, all rules)": [*segdata, "validate", str(data), "--output", str(scratch / "r.txt")],
-        "segdata convert to canonical": ["bash", "-c", f"rm -rf {scratch}/c && {segdata[0]} convert {data} {scratch}/c"],
+        "segdata validate (pixel exact, all rules)": [
+            *segdata,
+            "validate",
+            str(data),
+            "--output",
+            str(scratch / "r.txt"),
+        ],
+        "segdata convert to canonical": [
+            "bash",
+            "-c",
+            f"rm -rf {scratch}/c && {segdata[0]} convert {data} {scratch}/c",
+        ],
     }
-    return ours | {name: [str(PEER_PYTHON), str(HERE / "peers" / f"{file}.py"), str(data)] for name, file in peers.items()}
+    return ours | {
+        name: [str(PEER_PYTHON), str(HERE / "peers" / f"{file}.py"), str(data)] for name, file in peers.items()
+    }
 
 
 def table(n_images: int) -> str:

@@ -110,7 +110,7 @@ def convert(
 
 
 # Defects that kept something of the source from being read; the others are read nevertheless.
-_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG008", "SEG009", "SEG014", "SEG015"})
+_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015"})
 
 
 class _Stream:
@@ -131,7 +131,8 @@ class _Stream:
             self._progress(batch.images.num_rows)
         unread = [defect for defect in self.defects if defect.code in _UNREAD and defect.severity != "info"]
         examples = (f"{each.code} in {each.file or each.image}{each.place or ''}" for each in unread)
-        self.losses.add("unreadable", "defects", len(unread), 0, examples)
+        pixels = sum(defect.pixels or 0 for defect in unread)
+        self.losses.add("unreadable", "defects", len(unread), pixels, examples)
 
     def check(self, on_loss: OnLoss) -> None:
         """Raise where nothing was there to write, or something was lost that must not be."""

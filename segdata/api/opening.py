@@ -50,7 +50,7 @@ def read(
         return data
     root = Path(data)
     settings = config if isinstance(config, Config) else _config(root, config)
-    name = format or settings.format or detect(root)
+    name = format or settings.format or _implied(settings, config) or detect(root)
     request = Request(
         root=root,
         taxonomy=taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(root, taxonomy, settings.taxonomy),
@@ -76,6 +76,13 @@ def _config(root: Path, given: str | Path | None) -> Config:
         return load_config(Path(given))
     beside = folder_of(root) / CONFIG
     return load_config(beside) if beside.is_file() else Config()
+
+
+def _implied(settings: Config, given: object) -> str | None:
+    """The format that a configuration speaks of; one that lies beside the data is seen by `detect` itself."""
+    if given is None:
+        return None
+    return "layers" if settings.layers else "instance-ids" if settings.instance_ids else None
 
 
 def _taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -> Taxonomy | None:

@@ -121,6 +121,16 @@ def test_everything_that_is_said_is_read(tmp_path: Path) -> None:
     assert not profile.overlap.declared
 
 
+def test_other_types_of_widely_used_keys_are_attributes(tmp_path: Path) -> None:
+    """They are no keys of COCO's own, so nobody can say that they are wrong."""
+    said = {"score": "high", "track_id": "a7", "attributes": ["x"], "iscrowd": True}
+    batch, defects = loaded(coco_instances.read(Request(written(tmp_path, on([SQUARE], **said)))))
+    assert defects == []
+    row = batch.segments.to_pylist()[0]
+    assert (row["score"], row["track_id"], row["iscrowd"]) == (None, None, True)
+    assert row["attributes"] == [("score", '"high"'), ("track_id", '"a7"'), ("attributes", '["x"]')]
+
+
 def test_image_without_annotation_is_annotated_and_empty(tmp_path: Path) -> None:
     source = coco_instances.read(Request(written(tmp_path, document(annotations=[]))))
     batch, defects = loaded(source)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-import pyarrow as pa
 
 from segdata.formats.coco.fault import Fault
 from segdata.formats.coco.items import MISSING, Id, Raw, decode_column, number_of
 
+Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
@@ -41,38 +41,44 @@ class StrictAnnotationItem(AnnotationItem, gc=False, kw_only=True, forbid_unknow
 
 
 SAID = frozenset(Said.__struct_fields__)
+_COCO: dict[str, Any] = {"iscrowd": int | bool, "area": float, "bbox": Box}  # Any: msgspec types
+_WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes": dict[str, Raw]}
 
 
 def columns_of(items: Sequence[Said], extras: Sequence[dict[str, str]]) -> tuple[dict[str, object], list[Fault]]:
-    """Columns of `columns.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then."""
+    """Columns of `columns.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
+
+    `extras` (n,) are their further keys. A widely used key of another type than usual is one of those.
+    """
     faults: list[Fault] = []
-
-    def column(name: str, type_: Any) -> list[Any]:  # Any: a msgspec type, and its values
-        raws = [getattr(item, name) for item in items]
-        if not any(map(len, raws)):
-            return [None] * len(raws)
-        values, broken = decode_column(raws, type_)
+    values: dict[str, list[Any]] = {}
+    kept = [dict(extra) for extra in extras]
+    for name, type_ in (_COCO | _WIDELY_USED).items():
+        raws: list[Raw] = [getattr(item, name) for item in items]
+        values[name], broken = decode_column(raws, type_) if any(map(len, raws)) else ([None] * len(raws), {})
         for row, why in broken.items():
-            faults.append(Fault(row, "SEG004", f"{name}: {why.message}; ignored", f"/{name}{why.place}"))
-        return values
-
-    crowd = column("iscrowd", int)
-    for row, value in enumerate(crowd):
+            if name in _COCO:
+                faults.append(Fault(row, "SEG004", f"{name}: {why.message}; ignored", f"/{name}{why.place}"))
+            else:
+                kept[row][name] = _text(raws[row])
+    for row, value in enumerate(values["iscrowd"]):
         if value not in (0, 1, None):
             faults.append(Fault(row, "SEG004", f"iscrowd is {value}, not 0 or 1; read as 0", "/iscrowd"))
+    for extra, given in zip(kept, values["attributes"], strict=True):
+        extra.update({key: _text(raw) for key, raw in (given or {}).items()})
     ids = [number_of(item.id) for item in items]
-    held = [
-        [*extra.items(), *((key, str(memoryview(raw), "utf-8")) for key, raw in (given or {}).items())] or None
-        for extra, given in zip(extras, column("attributes", dict[str, Raw]), strict=True)
-    ]
     columns: dict[str, object] = {
         "segment_id": [number for number, _ in ids],
         "source_id": [text for _, text in ids],
-        "iscrowd": [value == 1 for value in crowd],
-        "track_id": column("track_id", int),
-        "score": column("score", float),
-        "attributes": held,
-        "declared_area": column("area", float),
-        "declared_bbox": pa.array(column("bbox", Box), pa.list_(pa.float64())),
+        "iscrowd": [value == 1 for value in values["iscrowd"]],
+        "track_id": values["track_id"],
+        "score": values["score"],
+        "attributes": [list(extra.items()) or None for extra in kept],
+        "declared_area": values["area"],
+        "declared_bbox": values["bbox"],
     }
     return columns, faults
+
+
+def _text(raw: Raw) -> str:
+    return str(memoryview(raw), "utf-8")

@@ -13,6 +13,7 @@ from segdata.core.errors import SegdataError
 
 Raw = msgspec.Raw
 _BOM = b"\xef\xbb\xbf"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _CONSTANTS = (b"-Infinity", b"Infinity", b"NaN")  # what Python's json writes although JSON has no such numbers
 
 
@@ -97,16 +98,16 @@ def _check_texts(data: bytes | memoryview) -> None:
 
 def _mended(data: bytes, name: str, defects: list[Defect]) -> bytes:
     """The same content as strict JSON in UTF-8, where Python's lenient reader can make it that; else much the same."""
-    data = data.removeprefix(_BOM)
+    quoted = data = data.removeprefix(_BOM)
     for constant in _CONSTANTS:
-        if constant in data:
-            data = re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', data)
+        if constant in quoted:
+            quoted = re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', quoted)
     try:
-        _parts(data)
-        return data
+        _parts(quoted)
+        return quoted
     except (ValueError, RecursionError) as error:
         encoding = json.detect_encoding(data)
-        if encoding == "utf-8" and not _is_lenient_matter(data, error):
+        if encoding == "utf-8" and quoted is data and not _is_lenient_matter(data, error):
             return data
     try:
         text = data.decode(encoding)
@@ -125,11 +126,12 @@ def _mended(data: bytes, name: str, defects: list[Defect]) -> bytes:
 def _is_lenient_matter(data: bytes, error: Exception) -> bool:
     """Whether Python's reader, slow and hungry for memory as it is, may read what msgspec refuses.
 
-    That is other bytes than UTF-8, and control letters and halves of surrogates in texts.
+    That is other bytes than UTF-8, control letters in texts, and halves of surrogates, at which msgspec complains of
+    almost anything.
     """
     at = _byte_of(error)
     control = at is not None and at < len(data) and data[at] < 32
-    return isinstance(error, UnicodeDecodeError) or "surrogate" in str(error) or control
+    return isinstance(error, UnicodeDecodeError) or control or _SURROGATE.search(data) is not None
 
 
 def _byte_of(error: Exception) -> int | None:

@@ -71,4 +71,4 @@ def orphans(document: Document, folder: ImageFolder, names: Sequence[str]) -> li
     if folder.root is None or others or here.is_relative_to(folder.root.absolute()):
         return []
     message = f"image file that {document.name} does not name"
-    return [Defect("SEG011", message, name, image=name) for name in folder.paths.keys() - set(names)]
+    return [Defect("SEG011", message, name, image=name) for name in sorted(folder.paths.keys() - set(names))]

@@ -20,7 +20,7 @@ from segdata.formats.coco.document import Document, read_document
 from segdata.formats.coco.fault import Fault
 from segdata.formats.coco.image_folder import find_images, orphans
 from segdata.formats.coco.items import Items, decode_items
-from segdata.formats.coco.listing import SKIPPED, Listing, read_listing
+from segdata.formats.coco.listing import Listing, read_listing
 from segdata.formats.coco.segmentation import read_shapes
 from segdata.formats.images import ImageFolder
 
@@ -80,7 +80,7 @@ class InstancesSource:
         shapes = read_shapes([item.segmentation for item in items], height[image], width[image])
         columns, faults = columns_of(items, self.items.extras(at.tolist(), _KNOWN))
         faults += shapes.faults
-        defects += self._defects(faults, items, at, [self.image_ids[rows[i]] for i in image.tolist()])
+        defects += self._defects(faults, items, at, rows[image])
         segments = table(
             BATCH_SEGMENTS,
             len(items),
@@ -101,7 +101,7 @@ class InstancesSource:
         )
         return Batch(images, annotations, segments.filter(pa.array(shapes.sound)), runs, tuple(defects))
 
-    def _defects(self, faults: list[Fault], items: list[AnnotationItem], at: Ints, image: list[str]) -> list[Defect]:
+    def _defects(self, faults: list[Fault], items: list[AnnotationItem], at: Ints, image: Ints) -> list[Defect]:
         """The faults of loaded items as defects, in the order of the document."""
         names = {id_: category.name for id_, category in self.categories.taxonomy.by_id().items()}
         names |= self.categories.unknown
@@ -111,7 +111,7 @@ class InstancesSource:
                 fault.message,
                 self.document.name,
                 f"/annotations/{self.items.rows[at[fault.row]]}{fault.place}",
-                image=image[fault.row],
+                image=self.image_ids[image[fault.row]],
                 segments=(items[fault.row].id,),
                 category=names.get(self.categories.to[items[fault.row].category_id]),
             )
@@ -149,7 +149,7 @@ def open_instances(request: Request, path: Path, name: str) -> InstancesSource:
 def _profile(request: Request, document: Document, categories: Categories) -> Profile:
     kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
     return Profile(
-        name=request.root.stem,
+        name=request.root.name if request.root.is_dir() else request.root.stem,
         format="coco-instances",
         task="instance",
         taxonomy=categories.taxonomy,
@@ -206,6 +206,6 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], image: 
         places = ", ".join(f"/annotations/{items.rows[i]}" for i in found[:4]) + (", …" if len(found) > 4 else "")
         names = {listing.image_ids[image[i]] for i in found if image[i] >= 0}
         message = f"annotation id {id_!r} is here {len(found)} times ({places}), in {len(names)} images; all are read"
-        first = listing.image_ids[image[found[0]]] if image[found[0]] > SKIPPED + 1 else None
+        first = listing.image_ids[image[found[0]]] if image[found[0]] >= 0 else None
         place = f"/annotations/{items.rows[found[1]]}/id"
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))

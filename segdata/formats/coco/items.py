@@ -112,7 +112,11 @@ def problem(error: msgspec.ValidationError) -> Problem:
     steps = re.findall(r"[^.\[\]`$]+", path)
     missing = re.fullmatch(r"Object missing required field `(.*)`", text)
     where = "/".join(steps)
-    said = f"{missing[1]!r} is missing" if missing else (text[:1].lower() + text[1:]).replace("`", "")
+    said = (
+        f"{missing[1]!r} is missing"
+        if missing
+        else (text[:1].lower() + text[1:]).replace("`", "").replace(" | null", "")
+    )
     return Problem(f"{where}: {said}" if where else said, f"/{where}" if where else "")
 
 

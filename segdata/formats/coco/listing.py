@@ -45,7 +45,6 @@ class Listing:
     width, height : (n,) int64, pixels; 0 where the document does not tell
     row_of : the document's image id -> row here, or `SKIPPED`
     at : (n,) where each is in `items`
-    folder : their files; without root when none was found
     """
 
     items: Items[ImageItem]

@@ -181,7 +181,7 @@ def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:
     document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
     kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
     profile = Profile(
-        name=request.root.stem,
+        name=request.root.name if request.root.is_dir() else request.root.stem,
         format="coco-panoptic",
         task="panoptic",
         taxonomy=categories.taxonomy,

@@ -1,0 +1,75 @@
+"""`segdata convert`: write a dataset in another format, and say what was lost."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from segdata.cli.exits import FOUND, say
+from segdata.cli.options import Opening, data_options, example
+
+if TYPE_CHECKING:
+    from segdata.api.converting import OnLoss
+
+
+@click.command(
+    name="convert",
+    epilog=example(
+        "segdata convert masks/ street --verify", "segdata convert street coco.json --to coco-instances --on-loss error"
+    ),
+)
+@click.argument("src", type=click.Path(path_type=Path))
+@click.argument("dst", type=click.Path(path_type=Path))
+@click.option("--to", metavar="FORMAT", default="canonical", help="The format of DST; default: canonical.")
+@click.option("--annotator", metavar="NAME", help="Who drew what has no annotator in SRC.")
+@click.option(
+    "--on-loss",
+    type=click.Choice(("warn", "error", "allow")),
+    default="warn",
+    help="What DST cannot hold: say so (warn, the default), write nothing and exit with 1 (error), be quiet (allow).",
+)
+@click.option("--verify", is_flag=True, help="Read DST again and compare it with SRC, pixel for pixel.")
+@click.option("--copy-images", is_flag=True, help="Copy the image files too; else DST refers to them.")
+@data_options
+def command(
+    src: Path,
+    dst: Path,
+    to: str,
+    annotator: str | None,
+    on_loss: "OnLoss",
+    verify: bool,
+    copy_images: bool,
+    opening: Opening,
+) -> int:
+    """Write SRC in another format to DST, which must not exist.
+
+    Every loss is counted: what DST cannot hold, and what could not be read.
+    DST is there whole or not at all.
+    """
+    from segdata.api import convert
+    from segdata.api.converting import LossError
+    from segdata.cli.output import emit, paper
+    from segdata.cli.progress import progress
+    from segdata.report.losses import refused, written
+
+    dataset = opening.read(src, **({} if annotator is None else {"annotator": annotator}))
+    try:
+        with progress("convert", len(dataset)) as done:
+            result = convert(
+                dataset,
+                dst,
+                to=to,
+                on_loss=on_loss,
+                verify=verify,
+                copy_images=copy_images,
+                jobs=opening.jobs,
+                progress=done,
+            )
+    except LossError as error:
+        emit(refused(str(dst), error.losses, paper()))
+        return FOUND
+    emit(written(result, opening.typed(src), paper(), quiet=on_loss == "allow"))
+    if result.verified is not None and result.verified < result.n_segments and not result.losses:
+        say(f"error: {result.n_segments - result.verified:,} segments came back changed; please report it")
+        return FOUND
+    return 0

@@ -1,0 +1,107 @@
+"""`segdata demo`: the whole story on sample data."""
+
+import io
+import json
+import shlex
+import shutil
+from contextlib import nullcontext, redirect_stderr
+from pathlib import Path
+
+import click
+
+from segdata.cli.options import example
+from segdata.core.errors import SegdataError
+
+IMAGES = 8
+_MARK = ".segdata-demo"  # only a folder that has this file is ever emptied
+
+
+@click.command(name="demo", epilog=example("segdata demo", "segdata demo /tmp/street"))
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default="segdata-demo")
+def command(folder: Path) -> None:
+    """Make sample data in DIR and run the whole story on it.
+
+    DIR is segdata-demo by default. Every command is shown as you could type
+    it; datasets, reports and pictures stay in DIR.
+    """
+    from segdata.sample import make
+
+    prepare(folder)
+    _say(f"1. Sample data: {IMAGES} street scenes with their labels, and the same with known defects")
+    make(folder / "data", seed=0, images=IMAGES, only=("clean", "defects"))
+    clean, defects = folder / "data/clean", folder / "data/defects"
+
+    _say("2. Clean labels, whatever the format")
+    _run("info", clean / "panoptic")
+    _run("convert", clean / "panoptic", folder / "street", "--verify")
+    _run("convert", folder / "street", folder / "street-masks", "--to", "colour-masks", "--copy-images")
+    _run("validate", folder / "street")
+
+    _say("3. The same scenes, spoiled")
+    _run("validate", defects / "mask_shapes", "--overlays", folder / "pictures/mask_shapes")
+    _run("validate", defects / "coco_shapes", "--overlays", folder / "pictures/coco_shapes")
+    _run("explain", "SEG106")
+
+    _say("4. Every seeded defect, against what was found")
+    _tally(defects, folder / "reports")
+
+    _say("Done. Look at")
+    for name, what in _LEFT.items():
+        click.echo(f"  {folder / name}\n      {what}")
+
+
+_LEFT = {
+    "pictures": "findings drawn on their images: begin with mask_shapes",
+    "reports": "every finding of every spoiled dataset, as JSON",
+    "street": "a canonical dataset: Parquet tables that pandas and DuckDB read",
+    "street-masks": "the same as colour masks, with the images",
+    "data": "the sample data; data/defects/truth.json lists what was seeded",
+}
+
+
+def prepare(folder: Path) -> None:
+    """Empty the folder of an earlier demo; refuse any other that has something in it."""
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / _MARK).is_file():
+            raise SegdataError(f"{folder}: is not empty, and no earlier demo; name another folder")
+        for name in _LEFT:
+            shutil.rmtree(folder / name, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).touch()
+
+
+def _run(*words: str | Path, quietly: bool = False) -> None:
+    """Show a command, and run it; raises SegdataError where it could not do its work."""
+    from segdata.cli.exits import MISUSE
+    from segdata.cli.main import main
+
+    arguments = [str(word) for word in words]
+    if not quietly:
+        click.echo(click.style(f"\n$ segdata {shlex.join(arguments)}", bold=True))
+    try:
+        with redirect_stderr(io.StringIO()) if quietly else nullcontext():
+            main.main(arguments)
+    except SystemExit as ended:
+        if ended.code == MISUSE:
+            raise SegdataError(f"the demo ends here: segdata {shlex.join(arguments)} failed") from None
+
+
+def _say(heading: str) -> None:
+    click.echo(click.style(f"\n{heading}", fg="green", bold=True))
+
+
+def _tally(defects: Path, reports: Path) -> None:
+    """Validate every spoiled dataset that holds something a rule speaks of, and count what was found."""
+    from segdata.cli.output import emit, paper
+    from segdata.core.rule import rules
+    from segdata.report.tally import Seeded, tally
+
+    seeded = [Seeded.of(entry) for entry in json.loads((defects / "truth.json").read_text(encoding="utf-8"))]
+    names = sorted({each.dataset for each in seeded if each.code in rules()})
+    found = {}
+    for name in names:
+        report = reports / f"{name}.json"
+        _run("validate", defects / name, "--format", "json", "--output", report, quietly=name != names[0])
+        found[name] = json.loads(report.read_text(encoding="utf-8"))["findings"]
+    click.echo(f"… and the same for {len(names) - 1} more\n")
+    emit(tally(seeded, found, rules().keys(), paper()))

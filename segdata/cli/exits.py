@@ -1,0 +1,58 @@
+"""Exits: how every way to end becomes an exit code, and at most one line on stderr.
+
+0: nothing found at or above `--fail-on`. 1: something found. 2: misuse, or cannot run. 130: Ctrl-C.
+"""
+
+import os
+from collections.abc import Callable
+
+import click
+
+from segdata.core.errors import SegdataError
+
+FOUND, MISUSE, INTERRUPTED = 1, 2, 130
+
+
+def exit_code(run: Callable[[], object]) -> int:
+    """What the process ends with after `run`; a number that it returns is the exit code.
+
+    With SEGDATA_DEBUG=1 exceptions pass, so that Python shows where they come from.
+    """
+    try:
+        code = run()
+        return code if isinstance(code, int) else 0
+    except SystemExit:
+        # click leaves this way where the reader of its help page has gone, which is nobody's error.
+        return 0
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return MISUSE
+    except Exception as error:
+        if debugging():
+            raise
+        say(f"error: {explained(error)}")
+        return MISUSE
+
+
+def explained(error: Exception) -> str:
+    """An exception as one line: what, where, and what to do."""
+    if isinstance(error, SegdataError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return "out of memory; try fewer threads (--jobs 1) or fewer images (--list FILE)"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"unexpected {what}; please report it with what SEGDATA_DEBUG=1 shows"
+
+
+def say(line: str) -> None:
+    """One line on stderr."""
+    click.echo(f"segdata: {line}", err=True)
+
+
+def debugging() -> bool:
+    """Whether the user wants tracebacks."""
+    return os.environ.get("SEGDATA_DEBUG", "") not in ("", "0")

@@ -1,0 +1,74 @@
+"""segdata: the command line. Each command is a module of this package, loaded when it is asked for."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from segdata.cli.exits import exit_code
+from segdata.cli.options import example
+
+SECTIONS = {
+    "Begin": ("demo", "init", "taxonomy"),
+    "Look": ("info", "show"),
+    "Check": ("validate", "rules", "explain"),
+    "Change": ("convert",),
+}
+NAMES = tuple(name for names in SECTIONS.values() for name in names)
+
+
+class Commands(click.Group):
+    """The group of all commands, in sections; whatever happens, it ends with an exit code of the contract."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the help page."""
+        return list(NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The object `command` of the module with the command's name."""
+        if cmd_name not in NAMES:
+            return None
+        command: click.Command = import_module(f"segdata.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands under the headings of `SECTIONS`."""
+        for heading, names in SECTIONS.items():
+            commands = ((name, self.get_command(ctx, name)) for name in names)
+            rows = [(name, command.get_short_help_str(70)) for name, command in commands if command]
+            with formatter.section(heading):
+                formatter.write_dl(rows, col_max=12)
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # Any: click's own
+        """Run, and leave with 0, 1, 2 or 130."""
+        extra["standalone_mode"] = False
+        run = super().main
+        sys.exit(exit_code(lambda: run(args, prog_name or "segdata", **extra)))
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from segdata import __version__
+    from segdata.core import kernels
+
+    how = {"compiled": "compiled kernels", "plain": "plain numpy kernels (slower: no compiler was at hand)"}
+    click.echo(f"segdata {__version__}, {how[kernels.NAME]}, Python {sys.version.split()[0]}")
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog=example("segdata validate my_dataset", "segdata demo"),
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="The version.")
+def main() -> None:
+    """Convert, validate and look at image segmentation labels, pixel exact.
+
+    DATA is a file or folder of any format that segdata reads: COCO instances
+    and panoptic, colour masks, instance-ID images, one mask per category or
+    segment, or its own canonical dataset. The format is detected.
+    """

@@ -1,0 +1,125 @@
+"""Options that many commands share, each defined once."""
+
+import functools
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from segdata.core.errors import SegdataError
+
+if TYPE_CHECKING:
+    from segdata.core.dataset import Dataset
+
+F = TypeVar("F", bound=Callable[..., object])
+
+DATA = click.argument("data", type=click.Path(path_type=Path))
+FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
+
+
+def example(*commands: str) -> str:
+    """The end of a help page: commands to copy."""
+    return "\b\n" + "\n".join(["Example:", *(f"  {command}" for command in commands)])
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How DATA is to be opened: the common options.
+
+    Attributes
+    ----------
+    given : the arguments of `segdata.read`, without None
+    jobs : threads; 0: one per core
+    """
+
+    given: dict[str, Any] = field(default_factory=dict)  # Any: each argument has its own type
+    jobs: int = 0
+
+    def read(self, data: Path, **more: object) -> "Dataset":
+        """Open DATA; `more` are further arguments of `segdata.read`."""
+        from segdata.api import read
+
+        return read(data, **{**self.given, **more})
+
+    def typed(self, data: Path) -> list[str]:
+        """DATA and the options as one would type them, for the commands that a report proposes."""
+        names = {"format": "from"}
+        options = (
+            f"--{names.get(name, name)} {shlex.quote(str(value))}"
+            for name, value in self.given.items()
+            if name != "only"
+        )
+        return [shlex.quote(str(data)), *options]
+
+
+_DATA_OPTIONS = (
+    click.option("--from", "format", metavar="FORMAT", help="The format of DATA; default: detected."),
+    click.option(
+        "--taxonomy", metavar="FILE", type=click.Path(path_type=Path), help="Default: taxonomy.yaml beside DATA."
+    ),
+    click.option("--images", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the image files."),
+    click.option(
+        "--list",
+        "only",
+        metavar="FILE",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Only the images named in this file, one a line.",
+    ),
+    click.option(
+        "--config", metavar="FILE", type=click.Path(path_type=Path), help="Default: segdata.yaml beside DATA."
+    ),
+    click.option("--jobs", metavar="N", type=click.IntRange(min=0), default=0, help="Threads; default: one per core."),
+)
+
+
+def data_options(command: F) -> F:
+    """The options of every command that takes DATA, handed over as one `opening`."""
+
+    @functools.wraps(command)
+    def gathered(
+        format: str | None,
+        taxonomy: Path | None,
+        images: Path | None,
+        only: Path | None,
+        config: Path | None,
+        jobs: int,
+        **rest: object,
+    ) -> object:
+        names = None if only is None else listed(only)
+        given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": names}
+        present = {name: value for name, value in given.items() if value is not None}
+        return command(opening=Opening(present, jobs), **rest)
+
+    for option in reversed(_DATA_OPTIONS):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]  # click calls it by keyword
+
+
+def report_options(*formats: str) -> Callable[[F], F]:
+    """`--format` (the first is the default) and `--output`."""
+
+    def add(command: F) -> F:
+        command = click.option(
+            "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file."
+        )(command)
+        return click.option(
+            "--format", "report", type=click.Choice(formats), default=formats[0], help=f"Default: {formats[0]}."
+        )(command)
+
+    return add
+
+
+def listed(path: Path) -> list[str]:
+    """The lines of a file (`-`: of stdin) without blank ones and those that begin with #."""
+    try:
+        with click.open_file(str(path), encoding="utf-8-sig") as file:
+            lines = [line.strip() for line in file]
+    except UnicodeDecodeError as error:
+        raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise SegdataError(f"{path}: names no image; write one image id a line")
+    return names

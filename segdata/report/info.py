@@ -1,0 +1,101 @@
+"""The report of `info`: what is in a dataset, as tables or JSON."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from segdata.core.profile import Policy
+from segdata.measure.summary import Summary
+from segdata.report.paper import Paper, shorten, table
+
+_HEADS = ("category", "id", "kind", "images", "segments", "share", "area:min", "median", "max")
+
+
+def to_text(summary: Summary, paper: Paper) -> str:
+    """Facts about the whole, then a line per category, in the order of the taxonomy."""
+    profile = summary.profile
+    facts = {
+        "format": profile.format,
+        "task": profile.task,
+        "coverage": _policy(profile.coverage),
+        "overlap": _policy(profile.overlap),
+        "taxonomy": "given" if profile.taxonomy_declared else "made up from the data (segdata taxonomy init)",
+        **{name: f"{value:,}" if isinstance(value, int) else value for name, value in summary.facts.items()},
+    }
+    if summary.content_hash is not None:
+        facts["content hash"] = summary.content_hash
+    lines = [paper.paint(f"segdata info {shorten(summary.dataset, paper.width - 13)}", "bold"), ""]
+    for name, value in facts.items():
+        lines += paper.wrap(str(value), f"{name:<20}  ", " " * 22)
+    return "\n".join([*lines, "", *_categories(summary.categories, paper)]) + "\n"
+
+
+def to_json(summary: Summary) -> str:
+    """The same as one JSON object; undefined numbers are null."""
+    profile = summary.profile
+    rows = [
+        {str(name): _defined(value) for name, value in row.items()} for row in summary.categories.to_dict("records")
+    ]
+    found: dict[str, Any] = {  # Any: JSON
+        "version": 1,
+        "dataset": summary.dataset,
+        "format": profile.format,
+        "task": profile.task,
+        "coverage": {"value": profile.coverage.value, "declared": profile.coverage.declared},
+        "overlap": {"value": profile.overlap.value, "declared": profile.overlap.declared},
+        "taxonomy_declared": profile.taxonomy_declared,
+        "content_hash": summary.content_hash,
+        "facts": summary.facts,
+        "categories": rows,
+    }
+    return json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _categories(categories: pd.DataFrame, paper: Paper) -> Iterator[str]:
+    if categories.empty:
+        yield "no categories"
+        return
+    areas_of = categories[["area_min", "area_median", "area_max"]].to_numpy(dtype=float)
+    rows = [
+        [
+            str(row.name),
+            str(row.id),
+            str(row.kind),
+            f"{row.images:,}",
+            f"{row.segments:,}",
+            f"{row.share:.2%}",
+            *map(_short, areas),
+        ]
+        for row, areas in zip(categories.itertuples(index=False), areas_of.tolist(), strict=True)
+    ]
+    others = len(max(table(_HEADS[1:], [row[1:] for row in rows]), key=len))
+    for row in rows:
+        row[0] = shorten(row[0], max(paper.width - others - 2, 12))
+    head, *lines = table(_HEADS, rows, left=(0, 2))
+    yield paper.paint(head, "bold")
+    for row, line in zip(rows, lines, strict=True):
+        yield paper.paint(line, "dim") if row[4] == "0" else line
+    yield paper.paint("share: of the labelled pixels; area: of the segments, in pixels", "dim")
+
+
+def _short(value: float) -> str:
+    """An area in few characters."""
+    if math.isnan(value):
+        return "-"
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            return f"{value / (1e3 if unit == 'k' else limit):.3g}{unit}"
+    return f"{value:,.0f}"
+
+
+def _policy(policy: Policy[Any]) -> str:  # Any: of either sort
+    return f"{policy.value} ({'declared' if policy.declared else 'the habit of the format'})"
+
+
+def _defined(value: object) -> object:
+    """A plain JSON value; NaN is None."""
+    plain = value.item() if hasattr(value, "item") else value
+    return None if isinstance(plain, float) and math.isnan(plain) else plain

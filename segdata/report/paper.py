@@ -1,0 +1,121 @@
+"""Paper: what a text report is written on: a number of columns, and colour or none."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STYLES = {
+    "error": "1;31",
+    "warning": "33",
+    "info": "34",
+    "good": "32",
+    "bold": "1",
+    "dim": "2",
+    "where": "36",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """Lines of at most `width` columns; `colour`: with terminal colours."""
+
+    width: int = 80
+    colour: bool = False
+
+    def paint(self, text: str, style: str | None) -> str:
+        """`text` in one of the styles error, warning, info, good, bold, dim, where; None: as it is."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.colour and text else text
+
+    def wrap(
+        self, text: str | Sequence[str], indent: str = "", hanging: str | None = None, style: str | None = None
+    ) -> list[str]:
+        """`text` in lines that fit; the first begins with `indent`, the others with `hanging` (default: `indent`).
+
+        Given as a sequence of words, none of them is broken at its spaces.
+        """
+        later = indent if hanging is None else hanging
+        lines = fold(text, self.width - columns(indent), self.width - columns(later))
+        return [(later if at else indent) + self.paint(line, style) for at, line in enumerate(lines)]
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal `text` takes: East Asian wide characters two, combining ones none.
+
+    >>> columns("car"), columns("汽车")
+    (3, 4)
+    """
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(unicodedata.combining(each) > 0 for each in text)
+
+
+def fold(text: str | Sequence[str], first: int, later: int) -> list[str]:
+    """`text`, or words, in lines of `first` and then `later` columns; longer words are cut.
+
+    >>> fold("one part of 6 px", 8, 5)
+    ['one part', 'of 6', 'px']
+    """
+    lines: list[str] = []
+    line = ""
+    for word in _printable(text).split() if isinstance(text, str) else map(_printable, text):
+        room = later if lines else first
+        if line and columns(line) + 1 + columns(word) > room:
+            lines.append(line)
+            line = ""
+            room = later
+        line = f"{line} {word}" if line else word
+        while columns(line) > room:
+            head = _head(line, room) or line[0]
+            lines.append(head)
+            line = line[len(head) :]
+            room = later
+    return [*lines, line] if line else lines
+
+
+def shorten(text: str, room: int) -> str:
+    """`text` in at most `room` columns: what is too long loses its middle, since paths differ at their ends.
+
+    >>> shorten("train/scene_000123_left_image.png", 21)
+    'train/scen…_image.png'
+    """
+    if columns(text) <= room:
+        return text
+    tail = text[::-1]
+    end = _head(tail, room // 2)[::-1]
+    return _head(text, room - 1 - columns(end)) + "…" + end
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
+    """Rows under their heads, columns two spaces apart; the columns `left` begin at the left, the others end right."""
+    widths = [max(columns(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
+    lines = []
+    for row in [heads, *rows]:
+        gaps = (" " * (width - columns(cell)) for width, cell in zip(widths, row, strict=True))
+        cells = (cell + gap if at in left else gap + cell for at, (cell, gap) in enumerate(zip(row, gaps, strict=True)))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def plural(count: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> plural(1, "image"), plural(2000, "image"), plural(2, "category")
+    ('1 image', '2,000 images', '2 categories')
+    """
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
+
+
+def _printable(text: str) -> str:
+    """Names come from files: nothing in them may move the cursor or colour the terminal."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
+
+
+def _head(text: str, room: int) -> str:
+    """The longest beginning of `text` that takes at most `room` columns."""
+    end = min(len(text), room)
+    while end > 0 and columns(text[:end]) > room:
+        end -= 1
+    return text[:end]

@@ -1,0 +1,97 @@
+"""Pictures: overlays of the images that have findings, as PNG files in a folder."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.config import nearest
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
+from segdata.report.overlay import overlay
+from segdata.report.paper import plural
+
+MOST = 50  # images that `--overlays` draws
+
+
+def draw_findings(
+    data: Dataset, findings: Sequence[Finding], folder: Path, progress: Callable[[int], None] = lambda done: None
+) -> str:
+    """Draw the first `MOST` images that have findings, the worst first, into a folder; says what was drawn."""
+    concerned = list(dict.fromkeys(finding.image for finding in findings if finding.image is not None))
+    known = set(data.image_ids)
+    drawn, left_out = 0, 0
+    for image_id in concerned:
+        if image_id not in known:
+            continue
+        if drawn >= MOST:
+            left_out += 1
+            continue
+        drawn += bool(draw_image(data, image_id, findings, folder))
+        progress(1)
+    more = f"; {left_out:,} more images with findings are not drawn" if left_out else ""
+    return f"{plural(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
+
+
+def draw_image(data: Dataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
+    """Draw every annotation of one image with its findings; returns the files, none where the size is unknown."""
+    about = [finding for finding in findings if finding.image == image_id]
+    written = []
+    for name, batch in _annotations(data, image_id):
+        mine = [each for each in about if each.annotator is None or each.annotator == name]
+        suffix = f".{name}" if name else ""
+        path = folder / f"{image_id}{suffix}.png".replace("/", "__").replace("\\", "__")
+        save(overlay(batch, data.profile, mine), path)
+        written.append(path)
+    return written
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a PNG file that is there whole or not at all."""
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    picture.save(partial, format="PNG", compress_level=3)
+    partial.replace(path)
+
+
+def image_named(data: Dataset, name: str) -> str:
+    """The image_id that a user means by an id, or by the end or the stem of one; raises SegdataError otherwise."""
+    ids = list(dict.fromkeys(data.image_ids))
+    if name in ids:
+        return name
+    wanted = name.replace("\\", "/").lstrip("./")
+    near = [each for each in ids if wanted.endswith(f"/{each}") or each.endswith(f"/{wanted}") or _stem(each) == wanted]
+    if len(near) == 1:
+        return near[0]
+    if near:
+        raise SegdataError(f"{name!r} may be {', '.join(map(repr, near[:4]))}: say which")
+    hint = nearest(name, ids) or (f"; there are, for example, {', '.join(map(repr, ids[:3]))}" if ids else "")
+    raise SegdataError(f"no image {name!r} in {data.profile.files}{hint}")
+
+
+def _annotations(data: Dataset, image_id: str) -> Iterator[tuple[str | None, Batch]]:
+    """Each annotation of an image as a batch of its own, with the annotator where there are several; or none at all."""
+    row = list(data.source.image_ids).index(image_id)
+    batch = data.source.load(np.array([row]))
+    height, width = batch.image_size
+    if height[0] == 0 or width[0] == 0:
+        return
+    rows = range(batch.annotations.num_rows)
+    if len(rows) < 2:
+        yield None, batch
+        return
+    for annotation in rows:
+        kept = np.flatnonzero(batch.segment_annotation == annotation)
+        part = batch.take_segments(kept)
+        segments = replaced(part.segments, "annotation", np.zeros(len(kept), np.int32))
+        alone = replace(part, annotations=batch.annotations.take(pa.array([annotation])), segments=segments)
+        yield str(batch.annotations["annotator"][annotation].as_py()), alone
+
+
+def _stem(image_id: str) -> str:
+    return image_id.rpartition("/")[2].rpartition(".")[0]

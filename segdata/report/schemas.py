@@ -1,0 +1,42 @@
+"""Schemas: a JSON Schema for every file that a person or a program writes or reads.
+
+`python -m segdata.report.schemas [FOLDER]` writes them, into `schemas/` by default.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from segdata.core.config import Config
+from segdata.core.taxonomy import Taxonomy
+from segdata.report.json import schema as findings
+from segdata.store.manifest import schema as manifest
+
+
+def schemas() -> dict[str, str]:
+    """File name -> text of the schema."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {  # Any: JSON
+        "dataset": ("dataset.yaml: a canonical dataset", manifest()),
+        "findings": ("segdata validate --format json", findings()),
+        "segdata": ("segdata.yaml: what a project decides", msgspec.json.schema(Config)),
+        "taxonomy": ("taxonomy.yaml: the categories", msgspec.json.schema(Taxonomy)),
+    }
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        f"{name}.schema.json": json.dumps({**head, "title": title, **schema}, indent=2, ensure_ascii=False) + "\n"
+        for name, (title, schema) in found.items()
+    }
+
+
+def write(folder: Path) -> None:
+    """Write every schema into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in schemas().items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "schemas"))

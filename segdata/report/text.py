@@ -1,0 +1,172 @@
+"""The text report of a validation: grouped by rule, worst first, and what to do next."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from segdata.core.finding import SEVERITIES, Finding, Severity
+from segdata.core.profile import Profile
+from segdata.core.rule import Rule
+from segdata.core.validation import FailOn, Validation
+from segdata.report.paper import Paper, columns, plural, shorten
+
+FIRST = 3  # findings of each rule that are shown, where the user does not say how many
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asked for, as far as the report speaks of it.
+
+    Attributes
+    ----------
+    profile : of the dataset
+    rules : those that ran
+    typed : DATA and its options as one would type them again, word by word
+    fail_on : the severity from which on the command fails
+    max_findings : how many findings to list; None: the first few of each rule
+    """
+
+    profile: Profile
+    rules: Sequence[Rule]
+    typed: Sequence[str]
+    fail_on: FailOn = "error"
+    max_findings: int | None = None
+    summaries: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summaries", {rule.code: rule.summary for rule in self.rules})
+
+
+def text(validation: Validation, asked: Asked, paper: Paper) -> str:
+    """The report, in lines of at most `paper.width` columns."""
+    lines = [*_head(validation, asked, paper), ""]
+    listed = None if asked.max_findings is None else set(map(id, validation.findings[: asked.max_findings]))
+    for group in grouped(validation.findings):
+        shown = group[:FIRST] if listed is None else [each for each in group if id(each) in listed]
+        lines += [*_group(group, shown, asked, paper), ""]
+    lines += _totals(validation, asked, paper)
+    lines += ["", *_next(validation, asked, paper)]
+    return "\n".join(lines) + "\n"
+
+
+def grouped(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """The findings of each rule and severity; groups ranked by severity, then by count, then by code."""
+    groups: dict[tuple[Severity, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.severity, finding.code), []).append(finding)
+    return sorted(groups.values(), key=lambda group: (SEVERITIES.index(group[0].severity), -len(group), group[0].code))
+
+
+def where(finding: Finding, paper: Paper, indent: str, *, with_ids: bool = True) -> list[str]:
+    """Where a finding is, in a line or two: image, segments, box, annotator; for a reading defect file and place."""
+    ids = _ids(finding) if with_ids or not finding.category else None
+    thing = " ".join(filter(None, [finding.category, ids]))
+    box = finding.bbox and "at x {}, y {}, {} x {} px".format(*finding.bbox)
+    who = finding.annotator and f"by {finding.annotator}"
+    rest = ", ".join(filter(None, [thing, box, who]))
+    room = paper.width - len(indent)
+    name = finding.image and shorten(finding.image, max(room - (columns(rest) + 2 if rest else 0), 24))
+    lines = paper.wrap(": ".join(filter(None, [name, rest])), indent, indent + "  ", "where")
+    if finding.file is None or (finding.image is not None and not finding.code.startswith("SEG0")):
+        return lines
+    at = finding.place or (f"line {finding.line}" if finding.line is not None else "")
+    if not at and finding.file == finding.image:
+        return lines
+    return lines + paper.wrap(f"{shorten(finding.file, max(room - columns(at) - 1, 24))} {at}", indent, None, "where")
+
+
+def _head(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
+    what = f"{asked.profile.format}, {asked.profile.task}"
+    size = f"{plural(validation.n_images, 'image')}, {plural(validation.n_segments, 'segment')}"
+    name = shorten(validation.dataset, paper.width - len("segdata validate "))
+    return [paper.paint(f"segdata validate {name}", "bold"), paper.paint(f"{what}: {size}", "dim")]
+
+
+def _group(group: Sequence[Finding], shown: Sequence[Finding], asked: Asked, paper: Paper) -> Iterator[str]:
+    first = group[0]
+    n_images = len({finding.image for finding in group if finding.image is not None})
+    pixels = sum(finding.pixels or 0 for finding in group)
+    facts = [plural(len(group), "finding") + (f" in {plural(n_images, 'image')}" if n_images else "")]
+    facts += [f"{pixels:,} px"] if pixels else []
+    head = paper.paint(first.severity, first.severity) + " " + paper.paint(f"{first.code} {first.rule}", "bold")
+    yield f"{head}: {', '.join(facts)}"
+    yield from paper.wrap(asked.summaries.get(first.code, ""), "  ", style="dim")
+    for finding in shown:
+        # A semantic segment's id is its category's: it says nothing more.
+        yield from where(finding, paper, "  ", with_ids=asked.profile.task != "semantic")
+        yield from paper.wrap(finding.message, "    ")
+    yield from _rest(group, shown, paper)
+
+
+def _rest(group: Sequence[Finding], shown: Sequence[Finding], paper: Paper) -> Iterator[str]:
+    """What is not shown of a group, and where most of all of it is."""
+    there = set(map(id, shown))
+    rest = [finding for finding in group if id(finding) not in there]
+    if not rest:
+        return
+    n_images = len({finding.image for finding in rest if finding.image is not None})
+    images = f" in {plural(n_images, 'image')}" if n_images else ""
+    yield from paper.wrap(f"… and {len(rest):,} {'more' if shown else 'not listed'}{images}", "  ")
+    for name in ("category", "annotator", "image"):
+        count = Counter(value for finding in group if (value := getattr(finding, name)) is not None)
+        if 1 < len(count) < len(group):
+            most = [f"{shorten(value, 30)} {times:,}" for value, times in count.most_common(4)]
+            more = [f"{len(count) - 4:,} others"] if len(count) > 4 else []
+            items = [*(f"{item}," for item in [*most, *more][:-1]), [*most, *more][-1]]
+            yield from paper.wrap([f"by {name}:", *items], "    ", "      ", "dim")
+
+
+def _totals(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
+    checked = f"checked {plural(validation.n_images, 'image')} and {plural(validation.n_segments, 'segment')}"
+    against = f"against {plural(len(asked.rules), 'rule')}"
+    if not validation.findings:
+        return [paper.paint("nothing found", "good"), *paper.wrap(f"{checked} {against}")]
+    parts = []
+    for severity in SEVERITIES:
+        count = validation.count(severity)
+        if count:
+            parts.append(paper.paint(plural(count, severity), severity))
+    failed = "failed" if validation.fails(asked.fail_on) else "passed"
+    verdict = paper.paint(failed, "error" if failed == "failed" else "good")
+    return [f"{verdict}: {', '.join(parts)} (--fail-on {asked.fail_on})", *paper.wrap(f"{checked} {against}")]
+
+
+def _next(validation: Validation, asked: Asked, paper: Paper) -> Iterator[str]:
+    """Commands to go on with, as one would type them."""
+    steps: list[tuple[list[str], str]] = []
+    groups = grouped(validation.findings)
+    if groups:
+        steps.append((["explain", groups[0][0].code], "what it means, and what to do"))
+        seen = next((finding.image for group in groups for finding in group if finding.image and finding.bbox), None)
+        if seen is not None:
+            steps.append((["show", *asked.typed, shlex.quote(seen), "--findings"], "the first one as a picture"))
+            steps.append((["validate", *asked.typed, "--overlays pictures"], "a picture of every image concerned"))
+        steps.append((["validate", *asked.typed, "--format json"], "every finding, for a program"))
+    else:
+        steps.append((["info", *asked.typed], "what is in the dataset"))
+        steps.append((["convert", *asked.typed, "OUT"], "to a canonical dataset, or another format"))
+    yield paper.paint("next", "bold")
+    for words, why in steps:
+        command = " ".join(["segdata", *words])
+        if columns(command) + 4 + columns(why) <= paper.width:
+            yield f"  {command}  {paper.paint(why, 'dim')}"
+        else:
+            yield from typeable(["segdata", *words], paper)
+            yield from paper.wrap(why, "      ", style="dim")
+
+
+def typeable(words: Sequence[str], paper: Paper) -> Iterator[str]:
+    """A command in lines that can be copied: broken between words with a backslash, and never within one."""
+    line = " "
+    for word in words:
+        if line.strip() and columns(line) + columns(word) + 3 > paper.width:
+            yield f"{line} \\"
+            line = "     "
+        line += f" {word}"
+    yield line
+
+
+def _ids(finding: Finding) -> str:
+    shown = ", ".join(map(str, finding.segments[:4]))
+    return shown + (f" and {len(finding.segments) - 4} more" if len(finding.segments) > 4 else "")

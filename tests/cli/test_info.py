@@ -1,0 +1,30 @@
+"""`segdata info`: tables and JSON."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+
+def test_text_counts_by_category(run: Run, masks: Path) -> None:
+    text = run("info", masks).stdout
+    car = next(line for line in text.splitlines() if line.startswith("car"))
+    assert car.split() == ["car", "2", "thing", "2", "2", "33.49%", "256", "256", "257"]
+    assert "exhaustive (declared)" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_json_has_numbers_and_the_hash(run: Run, masks: Path, tmp_path: Path) -> None:
+    found = json.loads(run("info", masks, "--hash", "--format", "json").stdout)
+    assert found["facts"]["images"] == 2
+    assert [(row["name"], row["segments"], row["pixels"]) for row in found["categories"]] == [
+        ("road", 2, 2 * 24 * 32 - 513 - 4),
+        ("car", 2, 513),
+    ]
+    run("convert", masks, tmp_path / "out")
+    again = json.loads(run("info", tmp_path / "out", "--hash", "--format", "json").stdout)
+    assert again["content_hash"] == found["content_hash"]
+    assert len(found["content_hash"]) == 64

@@ -1,0 +1,45 @@
+"""The group of commands: help, version, and what it imports."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+
+from segdata.cli.main import NAMES, SECTIONS
+
+Run = Callable[..., Result]
+
+
+def test_every_help_page_has_an_example_and_fits(run: Run) -> None:
+    pages = [(), *((name,) for name in NAMES), ("taxonomy", "init"), ("taxonomy", "check")]
+    for words in pages:
+        text = run(*words, "--help").stdout
+        assert "Example:\n    segdata" in text, words
+        assert max(map(len, text.splitlines())) <= 80, words
+
+
+def test_help_lists_every_command_in_its_section(run: Run) -> None:
+    text = run("--help").stdout
+    for heading, names in SECTIONS.items():
+        section = re.search(rf"^{heading}:\n((?:  .*\n)+)", text, re.MULTILINE)
+        assert section is not None
+        assert [line.split()[0] for line in section[1].splitlines() if line[2] != " "] == list(names)
+    assert not any(line.endswith("...") for line in text.splitlines()[1:])  # no summary is cut
+
+
+def test_version_names_the_kernels(run: Run) -> None:
+    assert re.match(r"segdata \d+\.\d+\.\d+, (compiled|plain numpy) kernels", run("--version").stdout)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["validate", "--help"], ["demo", "--help"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom segdata.cli.main import main\ntry: main.main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'pyarrow', 'scipy', 'torch', 'fiftyone', 'matplotlib', 'dask', 'PIL', 'rich'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("heavy: []\n")

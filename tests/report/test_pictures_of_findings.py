@@ -1,0 +1,43 @@
+"""Which images are drawn, and what they are called."""
+
+from pathlib import Path
+
+import pytest
+
+from segdata.core.config import Config
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
+from segdata.report import pictures
+from segdata.testing.pictures import drawn
+
+
+def dataset(n_images: int) -> Dataset:
+    drawing = drawn("\n\n".join(["aa\naa"] * n_images))
+    return Dataset(drawing, drawing.profile, Config())
+
+
+def finding(image: str | None) -> Finding:
+    return Finding(code="SEG106", rule="speck", severity="warning", message="m", image=image, bbox=(0, 0, 1, 1))
+
+
+def test_each_image_with_findings_is_drawn_once(tmp_path: Path) -> None:
+    found = [finding("2.png"), finding("2.png"), finding(None), finding("gone.png")]
+    assert pictures.draw_findings(dataset(3), found, tmp_path) == f"1 picture in {tmp_path}"
+    assert [path.name for path in tmp_path.iterdir()] == ["2.png.png"]
+
+
+def test_no_more_than_fifty_are_drawn_and_it_is_said(tmp_path: Path) -> None:
+    data = dataset(53)
+    said = pictures.draw_findings(data, [finding(name) for name in data.image_ids], tmp_path)
+    assert len(list(tmp_path.iterdir())) == pictures.MOST == 50
+    assert said.endswith("; 3 more images with findings are not drawn")
+
+
+def test_images_are_found_by_id_or_end() -> None:
+    data = dataset(2)
+    assert pictures.image_named(data, "1.png") == "1.png"
+    assert pictures.image_named(data, "2") == "2.png"
+    assert pictures.image_named(data, "images/2.png") == "2.png"
+    with pytest.raises(SegdataError, match="no image '7'"):
+        pictures.image_named(data, "7")
