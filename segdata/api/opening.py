@@ -86,24 +86,20 @@ def _implied(settings: Config, given: object) -> str | None:
 
 
 def _taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -> Taxonomy | None:
-    """The taxonomy file that was named, or the one beside the data, or none.
-
-    A path in the configuration is relative to the configuration's folder: the given one's, or the data's.
-    """
-    if given is not None:
-        return load_taxonomy(Path(given))
+    """The taxonomy file that was named, on the command line or in the configuration, or the one beside the data."""
+    named = given or config
+    if named is not None:
+        return load_taxonomy(Path(named))
     beside = folder_of(root) / TAXONOMY
-    if config is not None:
-        return load_taxonomy(folder_of(root) / config)
     return load_taxonomy(beside) if beside.is_file() else None
 
 
 def _images(root: Path, given: str | Path | None, config: str | Path | None) -> Path | None:
     """The folder of the image files that was named; raises SegdataError where there is none."""
-    named = Path(given) if given is not None else None if config is None else folder_of(root) / config
-    if named is not None and not named.is_dir():
+    named = given or config
+    if named is not None and not Path(named).is_dir():
         raise SegdataError(f"{named}: no such folder of images")
-    return named
+    return None if named is None else Path(named)
 
 
 def _chosen(every: Sequence[str], only: list[str]) -> Ints:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 @click.argument("src", type=click.Path(path_type=Path))
 @click.argument("dst", type=click.Path(path_type=Path))
 @click.option("--to", metavar="FORMAT", default="canonical", help="The format of DST; default: canonical.")
+@click.option(
+    "--roi",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Masks of the regions of interest, named as the images: outside nothing is expected.",
+)
 @click.option("--annotator", metavar="NAME", help="Who drew what has no annotator in SRC.")
 @click.option(
     "--on-loss",
@@ -36,6 +42,7 @@ def command(
     dst: Path,
     to: str,
     annotator: str | None,
+    roi: Path | None,
     on_loss: "OnLoss",
     verify: bool,
     copy_images: bool,
@@ -52,7 +59,8 @@ def command(
     from segdata.cli.progress import progress
     from segdata.report.losses import refused, written
 
-    dataset = opening.read(src, **({} if annotator is None else {"annotator": annotator}))
+    more = {"annotator": annotator, "roi": roi}
+    dataset = opening.read(src, **{name: value for name, value in more.items() if value is not None})
     try:
         with progress("convert", len(dataset)) as done:
             result = convert(

@@ -71,8 +71,23 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 def load_config(path: Path) -> Config:
-    """The configuration in a YAML file; raises SegdataError with file, line and the nearest known key."""
-    return yamlfile.load(path, Config)
+    """The configuration in a YAML file; raises SegdataError with file, line and the nearest known key.
+
+    Paths in it (taxonomy, images, the table of instance ids) are relative to its folder, and absolute in the result.
+    """
+    config = yamlfile.load(path, Config)
+    folder = path.absolute().parent
+    ids = config.instance_ids
+    return msgspec.structs.replace(
+        config,
+        taxonomy=_below(folder, config.taxonomy),
+        images=_below(folder, config.images),
+        instance_ids=ids and msgspec.structs.replace(ids, table=_below(folder, ids.table)),
+    )
+
+
+def _below(folder: Path, path: str | None) -> str | None:
+    return None if path is None else str(folder / path)
 
 
 def nearest(name: str, known: list[str]) -> str:

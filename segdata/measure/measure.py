@@ -12,6 +12,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.format import Source
 from segdata.core.meet import Side
 from segdata.core.profile import Profile
+from segdata.core.roi import limited
 from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.measure import rows
@@ -44,6 +45,7 @@ class Measured:
 
 def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -> Measured:
     """The tables of one batch: rows always, everything else for the families named."""
+    batch, limits = limited(batch)
     tables = {
         "images": rows.images(batch),
         "annotations": rows.annotations(batch),
@@ -53,7 +55,7 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
     line = batch.annotation_line
     side = Side.of(batch.runs, line, batch.segment_annotation) if families & _SWEPT else None
     if side and families & {"coverage", "gaps"}:
-        found = coverage(batch, side, line, profile.taxonomy, "gaps" in families)
+        found = coverage(batch, side, line, limits, profile.taxonomy, "gaps" in families)
         tables["annotations"] = _beside(tables["annotations"], found.pop("coverage"))
         tables |= found
     if families & {"shapes", "parts", "holes"}:

@@ -11,7 +11,7 @@ from segdata.core.cover import complement, cover
 from segdata.core.finding import Finding
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.core.roi import roi_runs
+from segdata.core.roi import inside, limited
 from segdata.core.runs import Ints, Runs
 
 Points = NDArray[np.float64]
@@ -86,18 +86,13 @@ class Annotation:
 
     def unlabelled(self) -> Runs:
         """The pixels that no segment claims, inside the region of interest where there is one."""
-        return self.without(cover(self.side, self.line).runs, roi_runs(self.batch))
+        empty = self.without(cover(self.side, self.line).runs)
+        _, limits = limited(self.batch)
+        return empty if limits is None else inside(empty, np.zeros(1, np.int64), limits, self.line, 1)
 
-    def without(self, runs: Runs, limits: Runs | None = None) -> Runs:
-        """The pixels of the image, or of `limits`, that are not in `runs`."""
-        height, width = self.batch.image_size
-        empty = complement(runs, height, width)
-        if limits is None:
-            return empty
-        frame = np.zeros(1, np.int64)
-        a, b = Side.of(empty, self.line, frame), Side.of(limits, self.line, frame)
-        _, _, start, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
-        return self._union(start, length)
+    def without(self, runs: Runs) -> Runs:
+        """The pixels of the image that are not in `runs`, of owner 0."""
+        return complement(runs, *self.batch.image_size)
 
     def shared(self, among: Ints) -> Runs:
         """The pixels that two of these segments claim, or two of all where fewer than two are named."""

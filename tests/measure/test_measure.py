@@ -106,14 +106,29 @@ def test_outside_the_region_of_interest_nothing_is_a_gap(
     ]
     limited = replace(batch, images=replaced(batch.images, "roi", counts))
     found = frames(measure_batch(limited, replace(profile, coverage=EXHAUSTIVE), EVERYTHING))
-    masks = dense(batch)
+    masks, seen = dense(batch), []
+    for k, mask in enumerate(masks):
+        region = regions[batch.segment_image[k]]
+        left = mask if region is None else mask & region
+        if left.any() or not mask.any():
+            seen.append(int(left.sum()))
+    assert found["segments"]["area"].tolist() == seen
     for row, annotation in found["annotations"].iterrows():
         size = height[annotation.image], width[annotation.image]
         region = regions[annotation.image] if regions[annotation.image] is not None else np.ones(size, bool)
         covered = np.zeros(size, bool)
         for k in np.flatnonzero(batch.segment_annotation == row):
             covered |= masks[k]
+        assert annotation.labelled == (region & covered).sum()
         assert annotation.unlabelled == (region & ~covered).sum()
+
+
+def test_a_damaged_region_of_interest_is_a_defect_and_limits_nothing() -> None:
+    batch = polygons([SQUARE])
+    broken = replace(batch, images=replaced(batch.images, "roi", [b"0123"]))
+    found = frames(measure_batch(broken, _profile(), EVERYTHING))
+    assert found["defects"]["code"].tolist() == ["SEG005"]
+    assert found["segments"]["area"].tolist() == [100]
 
 
 def polygons(*segments: list[list[float]], size: tuple[int, int] = (20, 20)) -> Batch:
