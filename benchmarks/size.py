@@ -79,7 +79,9 @@ def on_disk(dataset: Dataset, with_rings: bool) -> int:
 def main() -> None:
     """Print the table."""
     root = Path(os.environ["SEGDATA_REAL_DATA"])
-    print("| dataset | segments | files it came as, KB | zipped COCO-RLE JSON, KB | canonical without polygons | with |")
+    print(
+        "| dataset | segments | files it came as, KB | zipped COCO-RLE JSON, KB | canonical without polygons | with |"
+    )
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, (place, opening, files) in DATASETS.items():
         dataset = segdata.read(root / place, **opening)  # type: ignore[arg-type]  # as the table says

@@ -9,18 +9,21 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Box, Finding, Found, Severity
 from segdata.core.profile import Profile
 from segdata.core.reported import text
-from segdata.core.rule import Family, Rule, Tables, rules
+from segdata.core.rule import Family, Rule, Tables, rule_named, rules
 
 
 def selected(config: Config, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> list[Rule]:
     """The rules that run: chosen by code prefix or name, on the command line or else in the configuration.
 
-    Raises SegdataError for a prefix that no rule has, in `select`, `ignore`, `severity` or `rules`.
+    Raises SegdataError for a prefix that no rule has, in `select`, `ignore` or `severity`, and for rules and options
+    in `rules` that do not exist.
     """
     known = rules()
     chosen = tuple(select) or config.select or ("SEG",)
     left_out = (*config.ignore, *ignore)
-    for prefix in (*chosen, *left_out, *config.severity, *config.rules):
+    for name, options in config.rules.items():
+        rule_named(name).check_options(options, "segdata.yaml")
+    for prefix in (*chosen, *left_out, *config.severity):
         if not any(_fits(rule, prefix) for rule in known.values()):
             names = [*known, *(rule.name for rule in known.values())]
             raise SegdataError(f"no rule has the code or name {prefix!r}{nearest(prefix, names)}")
@@ -50,9 +53,8 @@ def judge(tables: Tables, chosen: list[Rule], config: Config) -> list[Finding]:
         if not rule.applies(tables.profile):
             continue
         options = {**config.rules.get(rule.name, {}), **config.rules.get(rule.code, {})}
-        given = rule.checked_options(options, "segdata.yaml")
         severity = config.severity.get(rule.code)
-        for found in rule.check(tables, **given):
+        for found in rule.check(tables, **options):
             findings.append(stamp.finding(rule, found, severity if severity != "off" else None))
     kept = (finding for finding in findings if not _suppressed(finding, config))
     return sorted(kept, key=Finding.order)

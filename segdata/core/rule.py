@@ -105,8 +105,8 @@ class Rule:
         """Whether this rule has anything to say about such a dataset."""
         return profile.task in self.tasks and (self.when is None or self.when(profile))
 
-    def checked_options(self, given: dict[str, Any], where: str) -> dict[str, Any]:
-        """`given` as keyword arguments of `check`; raises SegdataError for unknown names and wrong types."""
+    def check_options(self, given: dict[str, Any], where: str) -> None:
+        """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
         for name, value in given.items():
             if name not in self.options:
                 hint = nearest(name, list(self.options)) or f"; it has: {', '.join(self.options) or 'none'}"
@@ -115,7 +115,6 @@ class Rule:
             fits = isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
             if default is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
                 raise SegdataError(f"{where}: {self.code}: {name} must be like {default!r}, it is {value!r}")
-        return dict(given)
 
 
 _REGISTRY: dict[str, Rule] = {}

@@ -128,13 +128,7 @@ def as_rgb(color: ColorText) -> Color:
 
 def load_taxonomy(path: Path) -> Taxonomy:
     """The taxonomy in a YAML file; raises SegdataError with file and line."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    return parse_taxonomy(text, str(path))
+    return parse_taxonomy(yamlfile.read_text(path), str(path))
 
 
 def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:

@@ -40,13 +40,17 @@ _Loader.add_implicit_resolver(
 
 def load(path: Path, type_: type[T]) -> T:
     """The file as `type_` (a msgspec struct); raises SegdataError that names file, line and remedy."""
+    return parse(read_text(path), type_, str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, with or without a byte order mark; raises SegdataError with the reason."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    return parse(text, type_, str(path))
 
 
 def parse(text: str, type_: type[T], name: str) -> T:

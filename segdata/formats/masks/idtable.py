@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segdata.core.errors import UnreadableError
+from segdata.core.yamlfile import read_text
 
 COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
 
@@ -38,12 +39,7 @@ class IdTable:
 
 def load_id_table(path: Path) -> IdTable:
     """The side table in a CSV file, or a JSON list of objects; raises UnreadableError with file and line."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UnreadableError(f"instance_ids: table {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    text = read_text(path)
     table = IdTable()
     for line, record in _records(path, text):
         try:

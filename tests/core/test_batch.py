@@ -1,0 +1,79 @@
+"""Batches: taking, joining, and the executor that loads them."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from segdata.core.batch import Batch, concatenate
+from segdata.core.counts import counts_of_runs, runs_of_counts
+from segdata.core.executor import run_ordered
+from segdata.core.profile import Profile
+from segdata.testing.round_trip import content
+from segdata.testing.strategies import datasets
+
+
+@settings(max_examples=40)
+@given(datasets())
+def test_a_batch_is_its_images(made: tuple[Profile, list[Batch]]) -> None:
+    profile, batches = made
+    whole = concatenate(batches)
+    single = [whole.take_images(np.array([row])) for row in range(whole.images.num_rows)]
+    assert content(concatenate(single), profile, frozenset()) == content(whole, profile, frozenset())
+
+
+@settings(max_examples=40)
+@given(datasets())
+def test_taking_segments_keeps_images_and_annotations(made: tuple[Profile, list[Batch]]) -> None:
+    _, batches = made
+    whole = concatenate(batches)
+    rows = np.arange(0, whole.n_segments, 2)
+    taken = whole.take_segments(rows)
+    assert taken.images.equals(whole.images)
+    assert taken.annotations.equals(whole.annotations)
+    assert taken.segments["segment_id"].to_pylist() == whole.segments["segment_id"].to_pylist()[::2]
+    assert taken.runs.areas(len(rows)).tolist() == whole.runs.areas(whole.n_segments)[::2].tolist()
+
+
+@settings(max_examples=40)
+@given(datasets())
+def test_counts_and_back(made: tuple[Profile, list[Batch]]) -> None:
+    _, batches = made
+    whole = concatenate(batches)
+    height, width = whole.segment_size
+    runs, error = runs_of_counts(counts_of_runs(whole.runs, height, width), height, width)
+    assert not error.any()
+    for name in ("start", "length", "owner"):
+        np.testing.assert_array_equal(getattr(runs, name), getattr(whole.runs, name))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_results_come_in_order_and_few_wait(jobs: int) -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.002 * (number % 3))
+        return number * number
+
+    def portions() -> Iterator[int]:
+        yield from range(30)
+
+    results = run_ordered(work, portions(), jobs)
+    assert next(results) == 0
+    assert len(begun) <= 2 * jobs + 1
+    assert list(results) == [number * number for number in range(1, 30)]
+
+
+def test_an_exception_ends_the_run_and_leaves_no_thread() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise ZeroDivisionError
+        return number
+
+    with pytest.raises(ZeroDivisionError):
+        list(run_ordered(work, range(100), 2))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("segdata")]

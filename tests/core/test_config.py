@@ -1,0 +1,61 @@
+"""segdata.yaml: what it holds, where its paths lead, and errors with the nearest key."""
+
+from pathlib import Path
+
+import pytest
+
+from segdata.core.config import Config, load_config
+from segdata.core.errors import SegdataError
+
+EXAMPLE = """\
+coverage: exhaustive
+overlap: forbid
+taxonomy: t.yaml
+images: ../images
+instance_ids: {table: values.csv, background: 0, void: 255}
+layers: {pattern: "{stem}_{category}.png", threshold: 128}
+select: [SEG]
+ignore: [SEG118]
+severity: {SEG106: error, SEG112: off}
+rules: {SEG106: {min_pixels: 16}}
+suppress: [{code: SEG102, image: "a/*.jpg", reason: "glass in front", until: 2027-01-31}]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "segdata.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_paths_are_relative_to_the_configuration(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, EXAMPLE))
+    assert config.taxonomy == str(tmp_path / "t.yaml")
+    assert config.images == str(tmp_path / "../images")
+    assert config.instance_ids is not None
+    assert config.instance_ids.table == str(tmp_path / "values.csv")
+    assert config.severity == {"SEG106": "error", "SEG112": "off"}
+    assert config.suppress[0].until is not None
+
+
+def test_an_empty_file_decides_nothing(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, "# nothing\n")) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("coverge: exhaustive\n", 1, "unknown key 'coverge'; did you mean 'coverage'"),
+        ("overlap: forbid\ncoverage: all\n", 2, "invalid"),
+        ("layers:\n  patern: x\n  pattern: y\n", 2, "did you mean 'pattern'"),
+        ("suppress:\n  - code: SEG101\n", 2, "missing required field `reason`"),
+        ("rules: 3\n", 1, "expected `object`"),
+        ("a: &a [1]\nb: *c\n", 2, "undefined alias"),
+        ("\tselect: [SEG]\n", 1, "cannot start any token"),
+    ],
+)
+def test_errors_name_file_line_and_key(tmp_path: Path, text: str, line: int, problem: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(SegdataError, match=problem) as error:
+        load_config(path)
+    assert str(error.value).startswith(f"{path}:{line}:")
