@@ -6,7 +6,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 TORCH  := $(if $(strip $(UV_FIND_LINKS)),,--torch-backend=auto)
 SOURCES := pyproject.toml constraints.txt $(wildcard segdata/core/kernels/_compiled/*.pyx)
 
-.PHONY: demo test check bench install clean schemas
+.PHONY: demo test check bench install clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,7 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -q -n 2
+	SEGDATA_KERNELS=plain $(BIN)/python -m pytest -q -n 2 tests/core tests/measure
 
 check: install
 	$(BIN)/ruff format --check .
@@ -30,8 +31,15 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_floors.py
 
-bench: install
-	$(BIN)/python benchmarks/run.py
+build/peers/.installed: benchmarks/peers.txt | $(BIN)/uv
+	$(BIN)/uv venv -q --clear build/peers
+	$(BIN)/uv pip install -q --python build/peers/bin/python -r benchmarks/peers.txt
+	@touch $@
+
+bench: install build/peers/.installed
+	$(BIN)/python benchmarks/against_peers.py 500 20000
+	$(BIN)/python benchmarks/masks.py
+	$(BIN)/python benchmarks/kernels.py
 
 clean:
 	rm -rf .venv build segdata.egg-info segdata/core/kernels/_compiled/*.c segdata/core/kernels/_compiled/*.so

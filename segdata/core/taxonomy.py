@@ -126,15 +126,15 @@ def as_rgb(color: ColorText) -> Color:
     return (color[0], color[1], color[2])
 
 
-def load_taxonomy(path: Path) -> Taxonomy:
-    """The taxonomy in a YAML file; raises SegdataError with file and line."""
-    return parse_taxonomy(yamlfile.read_text(path), str(path))
+def load_taxonomy(path: Path, *, allow_empty: bool = False) -> Taxonomy:
+    """The taxonomy in a YAML file; raises SegdataError with file and line. `allow_empty`: it may have no category."""
+    return parse_taxonomy(yamlfile.read_text(path), str(path), allow_empty=allow_empty)
 
 
-def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
-    """The taxonomy in a YAML text; `name` stands for the file in errors."""
+def parse_taxonomy(text: str, name: str = "taxonomy.yaml", *, allow_empty: bool = False) -> Taxonomy:
+    """The taxonomy in a YAML text; `name` stands for the file in errors, `allow_empty` is as for `load_taxonomy`."""
     taxonomy = yamlfile.parse(text, Taxonomy, name)
-    if not taxonomy.categories:
+    if not taxonomy.categories and not allow_empty:
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")
     for position, category in enumerate(taxonomy.categories):
         at = yamlfile.find(text, "categories", position, "color")
@@ -148,7 +148,7 @@ def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
     try:
         _ = taxonomy.unlabelled_color
     except SegdataError as error:
-        raise SegdataError(f"{name}: unlabelled: {error}") from error
+        raise SegdataError(f"{name}:{yamlfile.find(text, 'unlabelled')}: unlabelled: {error}") from error
     return taxonomy
 
 
@@ -157,7 +157,7 @@ def dump_taxonomy(taxonomy: Taxonomy) -> str:
     head: dict[str, Any] = msgspec.to_builtins(taxonomy, str_keys=True)  # Any: plain YAML data
     categories = head.pop("categories", [])
     lines = [yamlfile.flow({key: value})[1:-1] for key, value in head.items()]
-    lines.append("categories:")
+    lines.append("categories:" if categories else "categories: []")
     for category in categories:
         if isinstance(category.get("color"), tuple):
             category["color"] = list(category["color"])

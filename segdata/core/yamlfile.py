@@ -28,6 +28,12 @@ class _Loader(yaml.SafeLoader):
             seen[key] = key_node.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # Any: whatever the YAML holds
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # 2027-13-45 is no date, and Python reads no number of 5000 digits
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
@@ -65,6 +71,8 @@ def parse(text: str, type_: type[T], name: str) -> T:
         raise SegdataError(f"{name}{at}: {error.problem}") from error
     except yaml.YAMLError as error:
         raise SegdataError(f"{name}: {error}".splitlines()[0]) from error
+    except RecursionError as error:
+        raise SegdataError(f"{name}: is nested too deeply") from error
     try:
         return msgspec.convert(data, type_, str_keys=True)
     except msgspec.ValidationError as error:
