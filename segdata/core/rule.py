@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache

@@ -126,18 +126,18 @@ def as_rgb(color: ColorText) -> Color:
     return (color[0], color[1], color[2])
 
 
-def load_taxonomy(path: Path, *, allow_empty: bool = False) -> Taxonomy:
-    """The taxonomy in a YAML file; raises SegdataError with file and line. `allow_empty`: it may have no category."""
-    return parse_taxonomy(yamlfile.read_text(path), str(path), allow_empty=allow_empty)
+def load_taxonomy(path: Path) -> Taxonomy:
+    """The taxonomy in a YAML file; raises SegdataError with file and line."""
+    return parse_taxonomy(yamlfile.read_text(path), str(path))
 
 
-def parse_taxonomy(text: str, name: str = "taxonomy.yaml", *, allow_empty: bool = False) -> Taxonomy:
-    """The taxonomy in a YAML text; `name` stands for the file in errors, `allow_empty` is as for `load_taxonomy`."""
-    taxonomy = yamlfile.parse(text, Taxonomy, name)
-    if not taxonomy.categories and not allow_empty:
+def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
+    """The taxonomy in a YAML text; `name` stands for the file in errors."""
+    taxonomy, lines = yamlfile.parse_with_lines(text, Taxonomy, name)
+    if not taxonomy.categories and lines.of("categories") is None:  # `categories: []` is meant, nothing is not
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")
     for position, category in enumerate(taxonomy.categories):
-        at = yamlfile.find(text, "categories", position, "color")
+        at = lines.of("categories", position, "color")
         if category.color is None and at is not None:
             # YAML reads an unquoted #rrggbb as a comment, and the colour would silently be none.
             raise SegdataError(f'{name}:{at}: color is empty; quote it: color: "#00008e", or write [0, 0, 142]')
@@ -148,7 +148,7 @@ def parse_taxonomy(text: str, name: str = "taxonomy.yaml", *, allow_empty: bool 
     try:
         _ = taxonomy.unlabelled_color
     except SegdataError as error:
-        raise SegdataError(f"{name}:{yamlfile.find(text, 'unlabelled')}: unlabelled: {error}") from error
+        raise SegdataError(f"{name}:{lines.of('unlabelled')}: unlabelled: {error}") from error
     return taxonomy
 
 

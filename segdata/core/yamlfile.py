@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,8 +60,36 @@ def read_text(path: Path) -> str:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where in a YAML text its keys and items are; `node` is the root of its tree."""
+
+    node: yaml.Node | None
+
+    def of(self, *steps: str | int) -> int | None:
+        """The line, from 1, of the key or item that `steps` lead to; None where there is no such."""
+        node, line = self.node, None
+        for step in steps:
+            if isinstance(node, yaml.MappingNode):
+                hit = next(((key, value) for key, value in node.value if key.value == step), None)
+                if hit is None:
+                    return None
+                line, node = hit[0].start_mark.line + 1, hit[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                line = node.start_mark.line + 1
+            else:
+                return None
+        return line
+
+
 def parse(text: str, type_: type[T], name: str) -> T:
     """The YAML text as `type_`; `name` stands for the file in errors."""
+    return parse_with_lines(text, type_, name)[0]
+
+
+def parse_with_lines(text: str, type_: type[T], name: str) -> tuple[T, Lines]:
+    """As `parse`, and where in the text each thing is."""
     try:
         node = yaml.compose(text, _Loader)
         loader = _Loader("")
@@ -74,27 +103,9 @@ def parse(text: str, type_: type[T], name: str) -> T:
     except RecursionError as error:
         raise SegdataError(f"{name}: is nested too deeply") from error
     try:
-        return msgspec.convert(data, type_, str_keys=True)
+        return msgspec.convert(data, type_, str_keys=True), Lines(node)
     except msgspec.ValidationError as error:
         raise SegdataError(_located(str(error), node, type_, name)) from error
-
-
-def find(text: str, *steps: str | int) -> int | None:
-    """The line, from 1, of the key or item that `steps` lead to; None where there is no such."""
-    node = yaml.compose(text, _Loader)
-    line = None
-    for step in steps:
-        if isinstance(node, yaml.MappingNode):
-            hit = next(((key, value) for key, value in node.value if key.value == step), None)
-            if hit is None:
-                return None
-            line, node = hit[0].start_mark.line + 1, hit[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            return None
-    return line
 
 
 def dump(value: object) -> str:
