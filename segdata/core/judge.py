@@ -79,6 +79,7 @@ class _Stamp:
 
     def __init__(self, tables: Tables) -> None:
         self._categories = {each.id: each.name for each in reversed(tables.profile.taxonomy.categories)}
+        self._categories |= tables.profile.unknown_names
         self._several = tables.annotations["annotator"].nunique(dropna=True) > 1
         self._images = tables.images["image_id"].to_numpy()
         self._annotations = {name: tables.annotations[name].to_numpy() for name in ("image", "annotator")}

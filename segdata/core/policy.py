@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.reported import is_lossy
 from segdata.core.rule import Tables
 
 if TYPE_CHECKING:
@@ -16,6 +17,20 @@ def must_be_full(tables: Tables) -> NDArray[np.bool_]:
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
     full: NDArray[np.bool_] = (tables.annotations["coverage"].fillna(habit) == "exhaustive").to_numpy()
     return full
+
+
+def leaves_background(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
+    """Whether the masks themselves say that unlabelled pixels are background, and nobody declared anything else.
+
+    So it is where coverage is exhaustive by the format's habit alone, and of at least `least_annotations` annotations
+    nine in ten leave more than `least_share` of their image unlabelled.
+    """
+    if tables.profile.coverage.declared or not tables.profile.is_exhaustive:
+        return False
+    annotations = tables.annotations[tables.annotations["coverage"].isna()]
+    frame = tables.images[["width", "height"]].prod(axis=1).to_numpy()[annotations["image"]]
+    empty = annotations["unlabelled"].to_numpy() > least_share * frame
+    return len(empty) >= least_annotations and bool(empty.mean() >= 0.9)
 
 
 def must_be_apart(tables: Tables) -> "pd.DataFrame":
@@ -38,3 +53,16 @@ def must_be_apart(tables: Tables) -> "pd.DataFrame":
             free |= (category[a] == second.id) & (category[b] == first.id)
     kept: pd.DataFrame = pairs[~free]
     return kept
+
+
+def small_shapes_count(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether small parts and holes of a segment tell of a mistake.
+
+    Not so of crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
+    """
+    categories = tables.profile.taxonomy.categories
+    left_alone = [each.id for each in categories if each.thin or each.kind == "void"]
+    segments = tables.segments
+    exempt = is_lossy(tables) | segments["iscrowd"] | segments["category_id"].isin(left_alone)
+    counts: NDArray[np.bool_] = ~exempt.to_numpy(dtype=bool)
+    return counts

@@ -115,7 +115,9 @@ class Rule:
             default = self.options[name]
             fits = isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
             if default is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
-                raise SegdataError(f"{where}: {self.code}: {name} must be like {default!r}, it is {reprlib.repr(value)}")
+                raise SegdataError(
+                    f"{where}: {self.code}: {name} must be like {default!r}, it is {reprlib.repr(value)}"
+                )
 
 
 _REGISTRY: dict[str, Rule] = {}

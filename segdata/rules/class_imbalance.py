@@ -62,8 +62,8 @@ def class_imbalance(
         if ratio > limit or effective < min_effective * len(count):
             least, most = (tables.profile.taxonomy.name_of(count.index[end]) for end in (0, -1))
             message = (
-                f"by {measure}, {len(count)} categories count as {effective:.1f}; {most!r} has {count.iloc[-1]:,}, "
-                f"{least!r} {count.iloc[0]:,} ({ratio:,.0f} to 1)"
+                f"by {measure}, {len(count)} categories are worth {effective:.1f} equal ones; "
+                f"{most!r} has {count.iloc[-1]:,}, {least!r} {count.iloc[0]:,} ({ratio:,.0f} to 1)"
             )
             yield Found(message, category=least)
 

@@ -36,11 +36,18 @@ def mixed_encoding(tables: Tables) -> Iterator[Found]:
     One finding for each encoding but the most frequent.
     """
     encoding = tables.annotations["encoding"].dropna()
+    noun = "image with layers" if tables.profile.format == "layers" else "mask"
+    nouns = "images with layers" if tables.profile.format == "layers" else "masks"
     count = encoding.value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
     for other in count.index[1:]:
         rows = encoding.index[encoding == other]
         message = (
-            f"{counted(len(rows), 'mask')} stored as {other}, this one first; "
-            f"{count.iloc[0]:,} are stored as {count.index[0]}"
+            f"{counted(len(rows), noun, nouns)} stored as {_said(other)}, this one first; "
+            f"{count.iloc[0]:,} stored as {_said(count.index[0])}"
         )
         yield Found(message, annotation=int(rows[0]))
+
+
+def _said(encoding: str) -> str:
+    """An encoding in words; the layers of one image may have several."""
+    return encoding.replace("; ", " and ")

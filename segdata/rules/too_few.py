@@ -50,9 +50,13 @@ def too_few(
     segments = tables.segments[~tables.segments["category_id"].isin(taxonomy.void_ids)]
     required = {"images": min(min_images, len(tables.images)), "segments": min_segments, "px": min_pixels}
     for row in _counts(segments, ["category_id"]).to_dict("records"):
-        short = [f"{row[what]:,} of {least:,} {what}" for what, least in required.items() if row[what] < least]
+        short = [
+            f"{counted(row[what], what.removesuffix('s'), what)}, {least:,} are required"
+            for what, least in required.items()
+            if row[what] < least
+        ]
         if short:
-            yield Found(f"fewer than required: {', '.join(short)}", category=taxonomy.name_of(row["category_id"]))
+            yield Found("; ".join(short), category=taxonomy.name_of(row["category_id"]))
     split = tables.images["split"].to_numpy()[segments["image"]]
     per_split = _counts(segments.assign(split=split).dropna(subset="split"), ["category_id", "split"])
     for row in per_split[per_split["images"] < min_split_images].to_dict("records"):

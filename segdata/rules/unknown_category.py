@@ -1,6 +1,5 @@
 """SEG201 unknown-category: a category that the taxonomy does not have."""
 
-import json
 from collections.abc import Iterator
 
 from segdata.core.counted import counted
@@ -36,10 +35,10 @@ def unknown_category(tables: Tables) -> Iterator[Found]:
     """
     segments, taxonomy = tables.segments, tables.profile.taxonomy
     unknown = ~segments["category_id"].isin(list(taxonomy.by_id())) & ~was_reported(tables, "SEG007")
-    names: dict[str, str] = json.loads(tables.profile.metadata.get("unknown_categories", "{}"))
+    names = tables.profile.unknown_names
     for rows in segments[unknown].groupby(["annotation", "category_id"], sort=True).groups.values():
         category = int(segments["category_id"].to_numpy()[rows[0]])
-        name = names.get(str(category))
+        name = names.get(category)
         what = f"id {category}" if name is None else f"{name!r}"
         near = [] if name is None else taxonomy.nearest(name)
         hint = f"; nearest: {', '.join(near)}" if near else ""
