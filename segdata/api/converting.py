@@ -100,6 +100,9 @@ def convert(
             format.write(dataset.profile, batches, partial, stream.losses)
         stream.check(on_loss)
         _move(places)
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+        raise SegdataError(f"{path}: cannot be written: {reason}; nothing is left behind") from error
     finally:
         _remove(places)
     return Conversion(

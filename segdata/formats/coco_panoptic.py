@@ -28,6 +28,7 @@ LOSSES: frozenset[Kind] = frozenset(
     {
         "annotator",
         "annotation-attributes",
+        "category",
         "category-details",
         "empty-segment",
         "image-details",

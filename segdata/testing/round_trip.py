@@ -23,7 +23,6 @@ _COLUMNS: dict[Kind, dict[str, frozenset[str]]] = {
     },
     "annotator": {"annotations": frozenset({"annotator"})},
     "attributes": {"segments": frozenset({"attributes"})},
-    "category": {"segments": frozenset({"category_id"})},
     "crowd": {"segments": frozenset({"iscrowd"})},
     "image-details": {
         "images": frozenset(

@@ -12,6 +12,7 @@ from segdata.core.batch import Batch, whole
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, spread
+from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import count_category_losses
 from segdata.formats.coco.polygons import Polygons, malformed
 from segdata.formats.coco.rle import write_rles
@@ -21,11 +22,10 @@ from segdata.formats.coco.saying import (
     SegmentIds,
     image_entries,
     named,
+    sayable,
     segments_of,
-    void_rows,
     write_lists,
 )
-from segdata.formats.masks.painting import is_painted
 from segdata.formats.unheld import count_unheld
 
 
@@ -43,7 +43,7 @@ def write_instances(
             count_unheld(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
             _count_not_annotated(batch, losses)
             ids = image_ids.of(batch)
-            annotations = _annotations(batch, profile.taxonomy.void_ids, np.array(ids, np.int64), segment_ids, losses)
+            annotations = _annotations(batch, profile.taxonomy, np.array(ids, np.int64), segment_ids, losses)
             yield [encode(entry) for entry in image_entries(batch, ids)], [encode(item) for item in annotations]
 
     write_lists(path, profile, items())
@@ -57,14 +57,10 @@ def _count_not_annotated(batch: Batch, losses: Losses) -> None:
 
 
 def _annotations(
-    batch: Batch, void_ids: tuple[int, ...], image_ids: Ints, segment_ids: SegmentIds, losses: Losses
+    batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: Losses
 ) -> list[Segment]:
-    """The annotations of a batch: the first annotator's; void ones are left out and counted."""
-    first = is_painted(batch)
-    void = void_rows(batch, void_ids) & first
-    rows = np.flatnonzero(first & ~void)
-    areas = batch.runs.areas(batch.n_segments)
-    losses.add("void", "segments", int(void.sum()), int(areas[void].sum()), named(batch, np.flatnonzero(void)))
+    """The annotations of a batch: those that a document can list."""
+    rows = np.flatnonzero(sayable(batch, taxonomy, losses))
     wanted = whole(batch.segments["segment_id"])[rows]
     ids = segment_ids.of(wanted)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]

@@ -21,11 +21,11 @@ from segdata.formats.coco.saying import (
     entry_attributes,
     image_entries,
     named,
+    sayable,
     segments_of,
-    void_rows,
     write_lists,
 )
-from segdata.formats.masks.painting import MaskNames, count_overlaps, is_painted, painted, sheets
+from segdata.formats.masks.painting import MaskNames, count_overlaps, painted, sheets
 from segdata.formats.unheld import count_unheld
 
 
@@ -43,20 +43,11 @@ def write_panoptic(
         for batch in batches:
             count_unheld(batch, losses, lost, HELD)
             ids = image_ids.of(batch)
-            entries = _entries(_paintable(batch, profile, losses), ids, names, folder, losses)
+            shown = batch.take_segments(np.flatnonzero(sayable(batch, profile.taxonomy, losses)))
+            entries = _entries(shown, ids, names, folder, losses)
             yield [encode(entry) for entry in image_entries(batch, ids)], [encode(entry) for entry in entries]
 
     write_lists(target / "panoptic.json", profile, items())
-
-
-def _paintable(batch: Batch, profile: Profile, losses: Losses) -> Batch:
-    """The batch with only those segments that a mask can show: the first annotator's, without void."""
-    painted_ = is_painted(batch)
-    void = void_rows(batch, profile.taxonomy.void_ids) & painted_
-    pixels = int(batch.runs.areas(batch.n_segments)[void].sum())
-    losses.add("void", "segments", int(void.sum()), pixels, named(batch, np.flatnonzero(void)))
-    kept = np.flatnonzero(painted_ & ~void)
-    return batch if len(kept) == batch.n_segments else batch.take_segments(kept)
 
 
 def _entries(

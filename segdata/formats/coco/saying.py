@@ -6,13 +6,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, whole
+from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, boxes
+from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import category_items
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.listing import KNOWN as IMAGE_KEYS
+from segdata.formats.masks.painting import is_painted
 
 HELD = frozenset({"images.metadata", "annotations.attributes"})
 
@@ -140,9 +144,20 @@ class SegmentIds:
         return given
 
 
-def void_rows(batch: Batch, void_ids: tuple[int, ...]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """(n_segments,) whether a segment's category is void."""
-    return np.isin(whole(batch.segments["category_id"]), void_ids)
+def sayable(batch: Batch, taxonomy: Taxonomy, losses: Losses) -> NDArray[np.bool_]:
+    """(n_segments,) whether a document can list a segment: the first annotator's, of one of its categories.
+
+    COCO has no void, and an id that is not among its categories means nothing: segments of either are counted.
+    """
+    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    areas = batch.runs.areas(batch.n_segments)
+    void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
+    known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
+    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~known))
+    for kind, flag in kinds:
+        rows = np.flatnonzero(flag & first)
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), named(batch, rows))
+    return first & known & ~void
 
 
 def named(batch: Batch, rows: Ints) -> list[str]:

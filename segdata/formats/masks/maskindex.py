@@ -1,12 +1,14 @@
 """images.csv: which mask belongs to which image, where names alone cannot say it. Our mask writers leave one."""
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.core.defect import Defect
 from segdata.core.unsafe import is_unsafe
+from segdata.core.yamlfile import read_text
 from segdata.formats.images import ImageFolder
 
 INDEX = "images.csv"
@@ -47,9 +49,10 @@ def indexed(root: Path, images: Path | None) -> tuple[list[IndexRow], list[Defec
     rows: list[IndexRow] = []
     defects: list[Defect] = []
     seen: set[str] = set()
-    with (root / INDEX).open(encoding="utf-8-sig", newline="") as file:
-        for line, record in enumerate(csv.DictReader(file), 2):
-            row = _row(root, folder, record)
+    records = csv.DictReader(io.StringIO(read_text(root / INDEX), newline=""))
+    try:
+        for record in records:
+            row, line = _row(root, folder, record), records.line_num
             if isinstance(row, tuple):
                 defects.append(Defect(row[0], row[1], INDEX, line=line, image=record.get("image") or None))
             elif row.image_id in seen:
@@ -57,6 +60,9 @@ def indexed(root: Path, images: Path | None) -> tuple[list[IndexRow], list[Defec
             else:
                 seen.add(row.image_id)
                 rows.append(row)
+    except csv.Error as error:
+        message = f"cannot be read from here on: {error}"
+        defects.append(Defect("SEG001", message, INDEX, line=records.line_num))
     return rows, defects
 
 
