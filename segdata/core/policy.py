@@ -1,33 +1,28 @@
 """Policy: what a dataset's coverage and overlap demand of its annotations and pairs of segments."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.rule import Tables
-
-if TYPE_CHECKING:
-    import pandas as pd
+from segdata.core.table import Table
 
 
 def must_be_full(tables: Tables) -> NDArray[np.bool_]:
     """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
-    full: NDArray[np.bool_] = (tables.annotations["coverage"].fillna(habit) == "exhaustive").to_numpy()
-    return full
+    said = tables.annotations["coverage"]
+    return np.array([(each or habit) == "exhaustive" for each in said.tolist()], bool)
 
 
-def must_be_apart(tables: Tables) -> "pd.DataFrame":
+def must_be_apart(tables: Tables) -> Table:
     """The rows of `pairs` that the policy forbids, or would forbid where it allows all overlap.
 
     Left out are pairs with a crowd, those whose categories the taxonomy names `part_of` or `may_overlap` (which of the
     two names the other does not matter), and with `same-category-forbid` those of different categories.
     """
     pairs, taxonomy = tables.pairs, tables.profile.taxonomy
-    category = tables.segments["category_id"].to_numpy()
-    crowd = tables.segments["iscrowd"].to_numpy(dtype=bool)
-    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
+    a, b = pairs["a"], pairs["b"]
     free = crowd[a] | crowd[b]
     if tables.profile.overlap.value == "same-category-forbid":
         free |= category[a] != category[b]
@@ -36,5 +31,4 @@ def must_be_apart(tables: Tables) -> "pd.DataFrame":
         for second in (by_name[name] for name in (*first.part_of, *first.may_overlap) if name in by_name):
             free |= (category[a] == first.id) & (category[b] == second.id)
             free |= (category[a] == second.id) & (category[b] == first.id)
-    kept: pd.DataFrame = pairs[~free]
-    return kept
+    return pairs.take(~free)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.reported import is_lossy
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import summed
+from segdata.core.summed import COLUMNS, summed
 
 
 @rule("SEG107", "pinhole", severity="warning", needs=("holes",))
@@ -50,14 +52,12 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> 
     """
     segments, categories = tables.segments, tables.profile.taxonomy.categories
     left_alone = [each.id for each in categories if each.thin or each.kind == "void"]
-    exempt = is_lossy(tables) | segments["iscrowd"] | segments["category_id"].isin(left_alone)
-    owner = tables.holes["segment"].to_numpy()
-    size = segments["area"].to_numpy()
+    exempt = is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], left_alone)
+    owner, size = tables.holes["segment"], segments["area"]
     area = tables.holes["area"]
-    small = (area < min_pixels) & (area < max_share * size[owner]) & tables.holes["empty"] & ~exempt.to_numpy()[owner]
-    columns = ["segment", "n", "pixels", "area", "x", "y", "width", "height"]
-    found = summed(tables.holes[small], "segment")[columns]
-    for segment, n, pixels, largest, x, y, width, height in found.itertuples(index=False):
+    small = (area < min_pixels) & (area < max_share * size[owner]) & tables.holes["empty"] & ~exempt[owner]
+    found = summed(tables.holes.take(small), "segment")
+    for segment, n, pixels, largest, x, y, width, height in found.lines("segment", *COLUMNS):
         most = f", the largest {largest} px" if n > 1 else ""
         message = f"{counted(n, 'hole')} of {pixels:,} px{most}, in a segment of {size[segment]:,} px"
         yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.reported import is_lossy
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import summed
+from segdata.core.summed import COLUMNS, summed
 
 
 @rule("SEG106", "speck", severity="warning", needs=("shapes", "parts"))
@@ -49,17 +51,12 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
     442 segments, CamSeq01 in 110 of 321; three quarters of these parts have under 4 pixels.
     """
     segments = tables.segments
-    exempt = is_lossy(tables) | segments["iscrowd"] | segments["category_id"].isin(tables.profile.taxonomy.void_ids)
-    owner = tables.parts["segment"].to_numpy()
-    size = segments["area"].to_numpy()
+    exempt = is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    owner, size = tables.parts["segment"], segments["area"]
     cluster = tables.parts["cluster"]
-    small = (
-        (cluster < min_pixels) & (cluster < max_share * size[owner]) & tables.parts["drawn"] & ~exempt.to_numpy()[owner]
-    )
-    columns = ["segment", "n", "pixels", "area", "x", "y", "width", "height"]
-    for segment, n, pixels, largest, x, y, width, height in summed(tables.parts[small], "segment")[columns].itertuples(
-        index=False
-    ):
+    small = (cluster < min_pixels) & (cluster < max_share * size[owner]) & tables.parts["drawn"] & ~exempt[owner]
+    found = summed(tables.parts.take(small), "segment")
+    for segment, n, pixels, largest, x, y, width, height in found.lines("segment", *COLUMNS):
         most = f", the largest {largest} px" if n > 1 else ""
         message = f"{counted(n, 'stray part')} of {pixels:,} px{most}, in a segment of {size[segment]:,} px"
         yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
