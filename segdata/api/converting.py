@@ -1,7 +1,7 @@
 """Convert a dataset from one format to another, and say exactly what was lost."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,19 +85,23 @@ def convert(
         raise SegdataError(f"format {to} can only be read")
     path = _free(Path(target))
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    places = {partial: path}  # where things are made, and where they go when all of it is done
     stream = _Stream(dataset, Losses(), progress)
     batches = stream.batches(jobs)
     if copy_images:
-        folder = (path.parent if path.suffix == ".json" else partial) / "images"
+        folder = partial / "images"
+        if to == _ONE_FILE and path.suffix.lower() == ".json":
+            folder = path.with_name(f".{path.stem}.images.partial")
+            places[folder] = _free(path.with_name("images"))
         batches = (_with_copied_images(batch, folder) for batch in batches)
     try:
+        _remove(places)  # what a conversion left that was killed
         with image_limits():
             format.write(dataset.profile, batches, partial, stream.losses)
         stream.check(on_loss)
-        partial.replace(path)
-    except BaseException:
-        _remove(partial)
-        raise
+        _move(places)
+    finally:
+        _remove(places)
     return Conversion(
         path,
         to,
@@ -108,6 +112,8 @@ def convert(
         _verified(dataset, path, to, jobs) if verify else None,
     )
 
+
+_ONE_FILE = "coco-instances"  # the format whose target may be a file; copied images then go beside it
 
 # Defects that kept something of the source from being read; the others are read nevertheless.
 _UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015"})
@@ -157,21 +163,29 @@ def _with_copied_images(batch: Batch, folder: Path) -> Batch:
 
 
 def _free(path: Path) -> Path:
-    """`path`, when nothing is there, or an empty folder (which is removed)."""
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
-    if path.exists():
+    """`path`, when nothing is there, or an empty folder."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise SegdataError(f"{path}: exists already; name another target, or delete it first")
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(FileNotFoundError):
-            path.unlink()
+def _move(places: dict[Path, Path]) -> None:
+    """Put what was made where it belongs; the target itself comes last."""
+    for made, path in reversed(places.items()):
+        if made.exists():
+            if path.is_dir():
+                path.rmdir()
+            made.replace(path)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(FileNotFoundError):
+                path.unlink()
 
 
 def _verified(dataset: Dataset, target: Path, to: str, jobs: int) -> int:

@@ -1,6 +1,7 @@
 """Open a dataset: which format, which configuration, which taxonomy, which images."""
 
 from collections.abc import Callable, Iterable, Sequence
+from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import Request, detect, format_named
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
+from segdata.core.unsafe import check_name
+from segdata.formats.imagefiles import with_image_files
 from segdata.formats.images import image_limits
 from segdata.formats.roi import with_regions
+from segdata.store.source import CanonicalSource
 
 Data = str | Path | Dataset
 Progress = Callable[[int], None]
@@ -49,6 +53,7 @@ def read(
     if isinstance(data, Dataset):
         return data
     root = Path(data)
+    check_name(root.absolute())
     settings = config if isinstance(config, Config) else _config(root, config)
     name = format or settings.format or _implied(settings, config) or detect(root)
     request = Request(
@@ -57,9 +62,12 @@ def read(
         images=_images(root, images, settings.images),
         config=settings,
         annotator=annotator,
+        explicit=(format or settings.format) is not None,
     )
     with image_limits():
         source = format_named(name).read(request)
+        if isinstance(source, CanonicalSource):  # the store knows where image files are, but no image formats
+            source = with_image_files(source, folder_of(root), source.uris, request.images)
         source = source if roi is None else with_regions(source, Path(roi))
     rows = None if only is None else _chosen(source.image_ids, list(only))
     return Dataset(source, source.profile.under(settings), settings, rows)
@@ -75,7 +83,7 @@ def _config(root: Path, given: str | Path | None) -> Config:
     if given is not None:
         return load_config(Path(given))
     beside = folder_of(root) / CONFIG
-    return load_config(beside) if beside.is_file() else Config()
+    return load_config(beside) if lexists(beside) else Config()
 
 
 def _implied(settings: Config, given: object) -> str | None:
@@ -91,7 +99,7 @@ def _taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -
     if named is not None:
         return load_taxonomy(Path(named))
     beside = folder_of(root) / TAXONOMY
-    return load_taxonomy(beside) if beside.is_file() else None
+    return load_taxonomy(beside) if lexists(beside) else None
 
 
 def _images(root: Path, given: str | Path | None, config: str | Path | None) -> Path | None:

@@ -1,16 +1,19 @@
 """Exits: how every way to end becomes an exit code, and at most one line on stderr.
 
 0: nothing found at or above `--fail-on`. 1: something found. 2: misuse, or cannot run. 130: Ctrl-C.
+143: asked to end (SIGTERM).
 """
 
 import os
+import signal
+import threading
 from collections.abc import Callable
 
 import click
 
 from segdata.core.errors import SegdataError
 
-FOUND, MISUSE, INTERRUPTED = 1, 2, 130
+FOUND, MISUSE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 def exit_code(run: Callable[[], object]) -> int:
@@ -18,6 +21,8 @@ def exit_code(run: Callable[[], object]) -> int:
 
     With SEGDATA_DEBUG=1 exceptions pass, so that Python shows where they come from.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     try:
         code = run()
         return code if isinstance(code, int) else 0
@@ -26,6 +31,8 @@ def exit_code(run: Callable[[], object]) -> int:
         return 0
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except _AskedToEnd:
+        return TERMINATED
     except click.ClickException as error:
         error.show()
         return MISUSE
@@ -34,6 +41,14 @@ def exit_code(run: Callable[[], object]) -> int:
             raise
         say(f"error: {explained(error)}")
         return MISUSE
+
+
+class _AskedToEnd(BaseException):
+    """SIGTERM, as an exception: what is half-written is removed on its way up."""
+
+
+def _end(signal_number: int, frame: object) -> None:
+    raise _AskedToEnd
 
 
 def explained(error: Exception) -> str:

@@ -31,6 +31,7 @@ class Request:
     images : where the image files are, when not in the place that the layout says
     config : segdata.yaml
     annotator : the name to give to annotations that have none
+    explicit : the user named the format: what the data look like is no reason to refuse it
     """
 
     root: Path
@@ -38,6 +39,7 @@ class Request:
     images: Path | None = None
     config: Config = field(default_factory=Config)
     annotator: str | None = None
+    explicit: bool = False
 
 
 class Source(Protocol):

@@ -78,6 +78,7 @@ class _Stamp:
 
     def __init__(self, tables: Tables) -> None:
         self._categories = {each.id: each.name for each in reversed(tables.profile.taxonomy.categories)}
+        self._categories |= tables.profile.unknown_names
         self._several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
         self._images, self._annotations, self._segments = tables.images, tables.annotations, tables.segments
 

@@ -52,7 +52,8 @@ class Loss:
     def __str__(self) -> str:
         pixels = f", {self.pixels:,} px" if self.pixels else ""
         shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
-        of = {"categories": "category", "taxonomies": "taxonomy"}.get(self.of, self.of.removesuffix("s"))
+        one = {"categories": "category", "taxonomies": "taxonomy", "pairs of segments": "pair of segments"}
+        of = one.get(self.of, self.of.removesuffix("s"))
         return f"{self.kind}: {self.count:,} {of if self.count == 1 else self.of}{pixels}{shown}"
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.reported import is_lossy
 from segdata.core.rule import Tables
 from segdata.core.table import Table
 
@@ -12,6 +13,20 @@ def must_be_full(tables: Tables) -> NDArray[np.bool_]:
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
     said = tables.annotations["coverage"]
     return np.array([(each or habit) == "exhaustive" for each in said.tolist()], bool)
+
+
+def leaves_background(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
+    """Whether the masks themselves say that unlabelled pixels are background, and nobody declared anything else.
+
+    So it is where coverage is exhaustive by the format's habit alone, and of at least `least_annotations` annotations
+    nine in ten leave more than `least_share` of their image unlabelled.
+    """
+    if tables.profile.coverage.declared or not tables.profile.is_exhaustive:
+        return False
+    annotations = tables.annotations.take(tables.annotations.missing("coverage"))
+    frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
+    empty = annotations["unlabelled"] > least_share * frame
+    return len(empty) >= least_annotations and bool(empty.mean() >= 0.9)
 
 
 def must_be_apart(tables: Tables) -> Table:
@@ -32,3 +47,14 @@ def must_be_apart(tables: Tables) -> Table:
             free |= (category[a] == first.id) & (category[b] == second.id)
             free |= (category[a] == second.id) & (category[b] == first.id)
     return pairs.take(~free)
+
+
+def small_shapes_count(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether small parts and holes of a segment tell of a mistake.
+
+    Not so of crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
+    """
+    categories = tables.profile.taxonomy.categories
+    left_alone = [each.id for each in categories if each.thin or each.kind == "void"]
+    segments = tables.segments
+    return ~(is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], left_alone))

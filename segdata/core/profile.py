@@ -1,5 +1,6 @@
 """Profile: what is known about a dataset as a whole, and where each piece of that knowledge comes from."""
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, TypeVar
 
@@ -55,6 +56,16 @@ class Profile:
         if config.overlap is not None:
             overlap = Policy(config.overlap, declared=True)
         return replace(self, coverage=coverage, overlap=overlap)
+
+    @property
+    def unknown_names(self) -> dict[int, str]:
+        """The names, by made-up id, of categories that the source names and the taxonomy lacks."""
+        named: dict[str, str] = json.loads(self.metadata.get("unknown_categories", "{}"))
+        return {int(id_): name for id_, name in named.items()}
+
+    def name_of(self, id_: int) -> str:
+        """The name of the category with this id; the source's where the taxonomy has none, else the id itself."""
+        return self.unknown_names.get(id_) or self.taxonomy.name_of(id_)
 
     @property
     def is_exhaustive(self) -> bool:

@@ -149,7 +149,7 @@ def _taxonomy(request: Request, masks: list[Path]) -> tuple[Taxonomy, bool]:
         )
     if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
-    if heads and not any(head.coloured or head.palette is not None for head in heads):
+    if not request.explicit and heads and not any(head.coloured or head.palette is not None for head in heads):
         _must_be_ids(root, spread(masks, _TRIED), taxonomy)
     return taxonomy, True
 

@@ -5,11 +5,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.defect import Defect
+from segdata.core.unsafe import check_name, is_unsafe
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
@@ -78,7 +80,7 @@ def _is_truncated(path: Path, format_name: str) -> bool:
         return mark not in file.read()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageFolder:
     """The image files below some folders, listed once.
 
@@ -101,15 +103,18 @@ class ImageFolder:
             for name in names:
                 if Path(name).suffix.lower() in SUFFIXES:
                     path = Path(folder, name)
+                    check_name(path)
                     found[path.relative_to(root).as_posix()] = path
         return ImageFolder(root, dict(sorted(found.items())))
 
     def near(self, name: str) -> str | None:
         """A name that differs from `name` only in case or extension."""
-        wanted = PurePosixPath(name).with_suffix("").as_posix().lower()
-        return next(
-            (has for has in self.paths if PurePosixPath(has).with_suffix("").as_posix().lower() == wanted), None
-        )
+        return self._alike.get(_bare(name))
+
+    @cached_property
+    def _alike(self) -> dict[str, str]:
+        """Bare name -> the first name that it is of: many files may be missing, and each asks."""
+        return {_bare(name): name for name in reversed(self.paths)}
 
     def look(self, name: str, file: str | None, place: str | None) -> tuple[Path | None, Header | None, list[Defect]]:
         """The file and header of an image, and the defects met: missing, unreadable, or outside the root.
@@ -130,14 +135,10 @@ class ImageFolder:
             return path, None, [Defect("SEG001", f"image cannot be read: {error.strerror or error}", name, image=name)]
 
 
-def is_unsafe(name: str) -> bool:
-    """Whether a path in an annotation file leads out of the dataset (absolute, a drive, or `..`).
-
-    >>> is_unsafe("../secret.png"), is_unsafe("a/b.png")
-    (True, False)
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":")
+def _bare(name: str) -> str:
+    """`name` without extension, in small letters."""
+    path = PurePosixPath(name)
+    return (path.parent / path.stem).as_posix().lower()
 
 
 def size_defects(

@@ -49,6 +49,7 @@ LOSSES: frozenset[Kind] = frozenset(
         "track",
     }
 )
+_MAX_DIVISOR = 2**32  # values have 32 bits at most
 _DIVISORS = (1000, 256, 65536)
 _TRIED = 16  # masks that are decoded to detect the divisor
 
@@ -144,7 +145,7 @@ def _rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, "Callable[[V
     if config.divisor is not None:
         if given is None:
             raise UnreadableError("instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
-        if config.divisor < 1:
+        if not 1 <= config.divisor <= _MAX_DIVISOR:
             raise UnreadableError(f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …")
         return given, partial(by_divisor, given, config, _void(given, config))
     if config.category is not None:

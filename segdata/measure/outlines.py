@@ -15,6 +15,8 @@ from segdata.core.runs import Ints, Runs, boxes, spread
 
 Floats = NDArray[np.float64]
 
+_FAR = 4096  # pixels beyond the frame up to which they are counted one by one
+
 
 @dataclass(frozen=True, slots=True)
 class Rings:
@@ -110,7 +112,9 @@ def _outside(rings: Rings, height: Ints, width: Ints) -> dict[str, Floats | Ints
     overshoot = np.zeros(len(rings.segment))
     np.maximum.at(overshoot, point, beyond)
     pixels = np.zeros(len(rings.segment), np.int64)
-    some = np.flatnonzero(outside)
+    far = np.flatnonzero(overshoot > _FAR)
+    pixels[far] = _area_beyond(rings.take(far), height[far], width[far])
+    some = np.flatnonzero((outside > 0) & (overshoot <= _FAR))
     if len(some):
         moved = rings.take(some)
         room = np.ceil(overshoot[some]).astype(np.int64) + 1
@@ -127,6 +131,24 @@ def _outside(rings: Rings, height: Ints, width: Ints) -> dict[str, Floats | Ints
             owner, weights=length - np.where(within, np.maximum(inner, 0), 0), minlength=len(some)
         ).astype(np.int64)
     return {"outside": outside.astype(np.int64), "overshoot": overshoot, "outside_pixels": pixels}
+
+
+def _area_beyond(rings: Rings, height: Ints, width: Ints) -> Ints:
+    """The pixels beyond the frame by the rings' areas: coordinates in wrong units reach so far that none can be drawn.
+
+    (n_segments,), exact but for the rounding of edges where rings do not cross themselves or one another.
+    """
+    if len(rings.segment) == 0:
+        return np.empty(0, np.int64)
+    x, y = rings.xy[0::2], rings.xy[1::2]
+    first = rings.first_number // 2
+    following = np.arange(1, len(x) + 1)
+    following[first[1:] - 1] = first[:-1]
+    ring = np.abs(np.add.reduceat(x * y[following] - x[following] * y, first[:-1])) / 2
+    _, length, owner = kernels.rasterise(rings.xy, rings.first_number, rings.first_ring, height, width)
+    inside = np.bincount(owner, weights=length, minlength=len(rings.segment))
+    beyond = np.add.reduceat(ring, rings.first_ring[:-1]) - inside
+    return np.maximum(np.rint(beyond), 0).astype(np.int64)
 
 
 def _filled(rings: Rings, height: Ints, width: Ints) -> dict[str, Ints]:

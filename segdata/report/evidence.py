@@ -63,7 +63,10 @@ def _gap(annotation: Annotation, finding: Finding, rows: Ints) -> Evidence:
 
 
 def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Evidence:
-    """The unlabelled region that the value's first pixel lies in: what is unknown became no segment."""
+    """The unlabelled region that the value's first pixel lies in: what is unknown became no segment.
+
+    Only the pixel where most of that region is of other values.
+    """
     pixel = _PIXEL.search(finding.place or "")
     if pixel is None:
         return Evidence(rows)
@@ -72,6 +75,8 @@ def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Evid
     regions = Regions.of(annotation.unlabelled(), height)
     inside = (regions.runs.start <= at) & (at < regions.runs.start + regions.runs.length)
     found = regions.only(regions.label[inside])
+    if found.length.sum() > 2 * (finding.pixels or 0):
+        return Evidence(rows)
     return Evidence(rows, found, box=_box(found, height))
 
 

@@ -57,8 +57,11 @@ def per_row(width: int) -> int:
 
 
 def _is_small(evidence: Evidence, whole: View) -> bool:
-    """Whether one has to look closely: a small box, or pixels that are far fewer than those of their box."""
-    if evidence.box is None:
+    """Whether one has to look closely: a small box, or pixels that are far fewer than those of their box.
+
+    A declared box may be far from its segment: only the whole picture shows both.
+    """
+    if evidence.box is None or evidence.declared is not None:
         return False
     _, _, width, height = evidence.box
     n_pixels = int(evidence.runs.length.sum())

@@ -69,10 +69,13 @@ def _notes(batch: Batch, scene: Scene) -> list[str]:
 
 def _entries(category_id: "np.ndarray[tuple[int], np.dtype[np.int64]]", profile: Profile) -> list[panel.Entry]:
     """The categories on the picture, the most frequent first."""
-    names = {each.id: each.name for each in reversed(profile.taxonomy.categories)}
     colors = category_colors(profile.taxonomy)
     counted = Counter(category_id.tolist()).most_common()
     return [
-        panel.Entry(names.get(id_, f"category {id_}"), colors.get(id_, (255, 255, 255)), count)
-        for id_, count in counted
+        panel.Entry(_named(profile.name_of(id_)), colors.get(id_, (255, 255, 255)), count) for id_, count in counted
     ]
+
+
+def _named(name: str) -> str:
+    """A category's name; what has only an id is called a category."""
+    return f"category {name}" if name.isdigit() else name

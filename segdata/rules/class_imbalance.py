@@ -65,8 +65,8 @@ def class_imbalance(
         if ratio > limit or effective < min_effective * len(order):
             least, most = (tables.profile.taxonomy.name_of(int(category[order[end]])) for end in (0, -1))
             message = (
-                f"by {measure}, {len(order)} categories count as {effective:.1f}; {most!r} has {largest:,}, "
-                f"{least!r} {smallest:,} ({ratio:,.0f} to 1)"
+                f"by {measure}, {len(order)} categories are worth {effective:.1f} equal ones; "
+                f"{most!r} has {largest:,}, {least!r} {smallest:,} ({ratio:,.0f} to 1)"
             )
             yield Found(message, category=least)
 

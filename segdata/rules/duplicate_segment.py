@@ -53,12 +53,12 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
     same = category[a] == category[b]
     for row in np.flatnonzero((iou >= np.where(same, min_iou, min_iou_across)) & ~(crowd[a] | crowd[b])):
         first, second = int(a[row]), int(b[row])
-        what = "identical" if iou[row] == 1 else f"the same but for a few pixels (IoU {iou[row]:.2f})"
+        what = "are identical" if iou[row] == 1 else f"cover nearly the same pixels (IoU {iou[row]:.2f})"
         if not same[row]:
-            one, other = (tables.profile.taxonomy.name_of(category[each]) for each in (first, second))
+            one, other = (tables.profile.name_of(int(category[each])) for each in (first, second))
             what += f", one is {one}, the other {other}"
         yield Found(
-            f"two segments are {what}",
+            f"two segments {what}",
             segments=(first, second),
             bbox=tuple(int(pairs[side][row]) for side in ("x", "y", "width", "height")),  # type: ignore[arg-type]  # four
             pixels=int(shared[row]),

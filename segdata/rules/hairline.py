@@ -6,13 +6,13 @@ import numpy as np
 
 from segdata.core.counted import counted
 from segdata.core.finding import Found
-from segdata.core.policy import must_be_apart, must_be_full
+from segdata.core.policy import leaves_background, must_be_apart, must_be_full
 from segdata.core.rule import Tables, rule
 from segdata.core.summed import COLUMNS, summed
 from segdata.core.table import Table
 
 
-@rule("SEG111", "hairline", severity="warning", needs=("gaps", "pairs"))
+@rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"))
 def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Iterator[Found]:
     """A sliver of unlabelled or doubly claimed pixels, one or two wide, along a border.
 
@@ -51,7 +51,8 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
 
     One finding for each annotation, with the number of slivers. Width and length are those of the rectangle of the
     same area and perimeter. Where coverage is sparse a line may be meant, as between fibres that touch, and where
-    overlap is allowed the other is none of our business: only what the policies forbid is flagged.
+    overlap is allowed the other is none of our business: only what the policies forbid is flagged. Masks that leave a
+    background (SEG101) count as sparse.
 
     Why: neighbours that touch in the picture do not touch in the labels, or each owns the other's edge. Boundary
     metrics count the line twice, and a model learns to leave it out.
@@ -62,8 +63,9 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
     Defaults: CamVid and CamSeq01 (56 masks) have none; the two images of COCO's panoptic sample 30, where neighbours
     were drawn apart. In ten corrected masks of touching fibres, sparse data, 69 of that kind are meant.
     """
-    gaps = tables.gaps.take(must_be_full(tables)[tables.gaps["annotation"]])
-    yield from _slivers("unlabelled", gaps, max_width, min_length)
+    if not leaves_background(tables):
+        gaps = tables.gaps.take(must_be_full(tables)[tables.gaps["annotation"]])
+        yield from _slivers("unlabelled", gaps, max_width, min_length)
     if tables.profile.overlap.value != "allow":
         pairs = must_be_apart(tables)
         annotation = tables.segments["annotation"][pairs["a"]]

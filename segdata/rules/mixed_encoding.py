@@ -35,6 +35,7 @@ def mixed_encoding(tables: Tables) -> Iterator[Found]:
 
     One finding for each encoding but the most frequent.
     """
+    nouns = ("image with layers", "images with layers") if tables.profile.format == "layers" else ("mask", "masks")
     rows_of: dict[str, list[int]] = {}
     for row, encoding in enumerate(tables.annotations["encoding"].tolist()):
         if encoding is not None:
@@ -42,7 +43,12 @@ def mixed_encoding(tables: Tables) -> Iterator[Found]:
     ranked = sorted(rows_of, key=lambda encoding: (-len(rows_of[encoding]), encoding))
     for other in ranked[1:]:
         message = (
-            f"{counted(len(rows_of[other]), 'mask')} stored as {other}, this one first; "
-            f"{len(rows_of[ranked[0]]):,} are stored as {ranked[0]}"
+            f"{counted(len(rows_of[other]), *nouns)} stored as {_said(other)}, this one first; "
+            f"{len(rows_of[ranked[0]]):,} stored as {_said(ranked[0])}"
         )
         yield Found(message, annotation=rows_of[other][0])
+
+
+def _said(encoding: str) -> str:
+    """An encoding in words; the layers of one image may have several."""
+    return encoding.replace("; ", " and ")

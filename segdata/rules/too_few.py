@@ -54,9 +54,13 @@ def too_few(
     required = {"images": min(min_images, len(tables.images)), "segments": min_segments, "px": min_pixels}
     for rows in segments.groups("category_id"):
         found = _counts(segments, rows)
-        short = [f"{found[what]:,} of {least:,} {what}" for what, least in required.items() if found[what] < least]
+        short = [
+            f"{counted(found[what], what.removesuffix('s'), what)}, {least:,} are required"
+            for what, least in required.items()
+            if found[what] < least
+        ]
         if short:
-            yield Found(f"fewer than required: {', '.join(short)}", category=_name(segments, rows, taxonomy))
+            yield Found("; ".join(short), category=_name(segments, rows, taxonomy))
     if tables.images.missing("split").all():
         return
     split = tables.images["split"][segments["image"]]

@@ -1,6 +1,5 @@
 """SEG201 unknown-category: a category that the taxonomy does not have."""
 
-import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -38,12 +37,12 @@ def unknown_category(tables: Tables) -> Iterator[Found]:
     """
     segments, taxonomy = tables.segments, tables.profile.taxonomy
     unknown = ~np.isin(segments["category_id"], list(taxonomy.by_id())) & ~was_reported(tables, "SEG007")
-    names: dict[str, str] = json.loads(tables.profile.metadata.get("unknown_categories", "{}"))
+    names = tables.profile.unknown_names
     flagged = np.flatnonzero(unknown)
     for group in segments.take(flagged).groups("annotation", "category_id"):
         rows = flagged[group]
         category = int(segments["category_id"][rows[0]])
-        name = names.get(str(category))
+        name = names.get(category)
         what = f"id {category}" if name is None else f"{name!r}"
         near = [] if name is None else taxonomy.nearest(name)
         hint = f"; nearest: {', '.join(near)}" if near else ""

@@ -18,12 +18,12 @@ LOSSES: frozenset[Kind] = frozenset()
 
 
 def detect(root: Path) -> Clue | None:
-    """A folder with a dataset.yaml that names a revision."""
+    """A folder with dataset.yaml, taxonomy.yaml and tables; one of the three may be lost, which reading then says."""
     if root.name == manifests.NAME:
         root = root.parent
-    if (root / manifests.NAME).is_file() and (root / "taxonomy.yaml").is_file():
-        return Clue(1.0, "dataset.yaml and taxonomy.yaml")
-    return None
+    found = [name for name in (manifests.NAME, "taxonomy.yaml") if (root / name).is_file()]
+    found += [path.relative_to(root).as_posix() for path in sorted(root.glob("r[0-9]*/images.parquet"))[-1:]]
+    return Clue(1.0, " and ".join(found[:2])) if len(found) > 1 else None
 
 
 def read(request: Request) -> CanonicalSource:
@@ -31,7 +31,9 @@ def read(request: Request) -> CanonicalSource:
     root = request.root.parent if request.root.name == manifests.NAME else request.root
     manifest = manifests.load(root)
     taxonomy = request.taxonomy or load_taxonomy(root / "taxonomy.yaml")
-    return CanonicalSource(root / manifest.revision, root, manifest.profile(taxonomy, root))
+    return CanonicalSource(
+        root / manifest.revision, root, manifest.profile(taxonomy, root), manifest.current.parts or 0
+    )
 
 
 def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
@@ -55,7 +57,7 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
             taxonomy_declared=profile.taxonomy_declared,
             origin=Origin(profile.format, profile.files, tuple(Lost.of_loss(loss) for loss in losses.listed())),
             revision=name,
-            revisions=(Revision(name, manifests.now(), f"converted from {profile.format}"),),
+            revisions=(Revision(name, manifests.now(), f"converted from {profile.format}", parts=writer.n_parts),),
             metadata=profile.metadata,
         ),
     )

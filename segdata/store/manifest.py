@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,16 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A state of the dataset: the folder's name, when it was made (UTC), from which, and how."""
+    """A state of the dataset: the folder's name, when it was made (UTC), from which, and how.
+
+    `parts`: how many files of segments it has, so that a lost one is missed.
+    """
 
     name: str
     created: datetime.datetime
     what: str
     parent: str | None = None
+    parts: int | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -71,6 +76,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     revision: str
     revisions: tuple[Revision, ...]
     metadata: dict[str, str] = {}
+
+    @property
+    def current(self) -> Revision:
+        """The entry of the current revision; one that says nothing where it has none."""
+        unknown = Revision(self.revision, now(), "unknown")
+        return next((each for each in self.revisions if each.name == self.revision), unknown)
 
     def profile(self, taxonomy: Taxonomy, root: Path) -> Profile:
         """What is known about the dataset as a whole."""
@@ -93,6 +104,8 @@ def load(root: Path) -> Manifest:
     manifest = yamlfile.load(root / NAME, Manifest)
     if manifest.segdata > VERSION:
         raise SegdataError(f"{root / NAME}: layout version {manifest.segdata} is newer than this segdata; update it")
+    if not re.fullmatch(r"r\d+", manifest.revision):
+        raise SegdataError(f"{root / NAME}: revision: {manifest.revision!r} is none; they are called r0001, r0002 …")
     if manifest.coverage.value in ("forbid", "allow", "same-category-forbid"):
         raise SegdataError(f"{root / NAME}: coverage: {manifest.coverage.value!r} is not 'exhaustive' or 'sparse'")
     if manifest.overlap.value not in ("forbid", "allow", "same-category-forbid"):

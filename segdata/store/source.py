@@ -1,5 +1,6 @@
 """An opened canonical dataset: image and annotation rows in memory, segments read from disk by image."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,10 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.core.unsafe import is_unsafe
+from segdata.store.write import part_name
+
+MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +41,24 @@ class CanonicalSource:
     folder : of the revision
     root : of the dataset; image URIs are relative to it
     profile : what dataset.yaml and taxonomy.yaml say
+    n_parts : how many part files of segments there must be, at least
     """
 
-    def __init__(self, folder: Path, root: Path, profile: Profile) -> None:
+    def __init__(self, folder: Path, root: Path, profile: Profile, n_parts: int = 0) -> None:
         if not folder.is_dir():
             raise UnreadableError(f"{root}: dataset.yaml names revision {folder.name}, which has no folder")
         self._folder, self._root, self._profile = folder, root, profile
         self._defects: list[Defect] = []
-        self._images = self._unique(self._whole("images.parquet", IMAGES), ["image_id"], "SEG008", "images.parquet")
+        self._lost: set[str] = set()  # tables that could not be read: one defect each, not one for every row
+        images = self._safe(self._whole("images.parquet", IMAGES), "images.parquet")
+        self._images = self._unique(images, ["image_id"], "SEG008", "images.parquet")
         annotations = self._whole("annotations.parquet", ANNOTATIONS)
         known = self._known(annotations, "annotations.parquet")
         self._annotations = self._unique(known, ["image_id", "annotator"], "SEG008", "annotations.parquet")
         self._annotators = pc.unique(self._annotations["annotator"]).sort()
-        self._groups = [group for path in sorted(folder.glob("segments/*.parquet")) for group in self._index(path)]
+        parts = {folder / "segments" / part_name(number) for number in range(n_parts)}
+        parts.update(folder.glob("segments/*.parquet"))
+        self._groups = [group for path in sorted(parts) for group in self._index(path)]
 
     @property
     def profile(self) -> Profile:
@@ -59,6 +69,11 @@ class CanonicalSource:
     def image_ids(self) -> Sequence[str]:
         """The images, as they are stored: in ascending order."""
         return list(self._images["image_id"].to_pylist())
+
+    @cached_property
+    def uris(self) -> Sequence[str | None]:
+        """(n_images,) where the image files are said to be: absolute paths, or URIs."""
+        return [_absolute(uri, self._root) for uri in self._images["uri"].to_pylist()]
 
     @property
     def defects(self) -> Sequence[Defect]:
@@ -89,7 +104,7 @@ class CanonicalSource:
         wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
         annotation = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
         known = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
-        for row in np.flatnonzero(~known):
+        for row in [] if "annotations.parquet" in self._lost else np.flatnonzero(~known):
             defects.append(
                 _defect("SEG007", "segment of an annotation that annotations.parquet lacks", stored, int(row))
             )
@@ -107,8 +122,7 @@ class CanonicalSource:
                 file = pq.ParquetFile(group.path)
                 piece = _conformed(file.read_row_group(group.number), SEGMENTS)
             except (OSError, pa.ArrowException) as error:
-                message = f"row group {group.number} cannot be read: {_reason(error)}; restore the file from a backup"
-                defects.append(Defect("SEG001", message, self._name(group.path)))
+                defects.append(_unreadable(f"row group {group.number}", error, self._name(group.path)))
                 continue
             wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
             pieces.append(piece.filter(wanted))
@@ -123,12 +137,10 @@ class CanonicalSource:
         """A table that is small enough to hold; empty, with a defect, where it is damaged."""
         path = self._folder / name
         try:
-            return _conformed(pq.read_table(path), schema).combine_chunks()
-        except FileNotFoundError:
-            self._defects.append(Defect("SEG002", "the table does not exist; restore the file", self._name(path)))
+            return _conformed(pq.ParquetFile(path).read(), schema).combine_chunks()
         except (OSError, pa.ArrowException) as error:
-            message = f"the table cannot be read: {_reason(error)}; restore the file from a backup"
-            self._defects.append(Defect("SEG001", message, self._name(path)))
+            self._lost.add(name)
+            self._defects.append(_unreadable("the table", error, self._name(path)))
         return schema.empty_table()
 
     def _index(self, path: Path) -> Iterator[_Group]:
@@ -136,23 +148,47 @@ class CanonicalSource:
         try:
             file = pq.ParquetFile(path)
             for number in range(file.num_row_groups):
-                ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"])
+                ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
                 rows = _positions(ids, self._images["image_id"])
-                for lost in ids.filter(pa.array(rows < 0)).to_pylist():
+                for lost in self._unknown(ids, rows):
                     message = f"segments of image {lost!r}, which images.parquet lacks"
                     self._defects.append(Defect("SEG007", message, self._name(path), image=lost))
                 yield _Group(path, number, np.sort(rows[rows >= 0]))
         except (OSError, KeyError, pa.ArrowException) as error:
-            message = f"the part cannot be read: {_reason(error)}; restore the file from a backup"
-            self._defects.append(Defect("SEG001", message, self._name(path)))
+            self._defects.append(_unreadable("the part", error, self._name(path)))
+
+    def _safe(self, images: pa.Table, name: str) -> pa.Table:
+        """The images whose id is a name below the images root: writers make files of these names."""
+        safe = np.array([bool(each) and not is_unsafe(each) for each in images["image_id"].to_pylist()], bool)
+        for row in np.flatnonzero(~safe).tolist():
+            found = images["image_id"][row].as_py()
+            message = f"row {row}: image_id {found!r} is no path below the images root; left out"
+            self._defects.append(Defect("SEG015", message, self._name(self._folder / name), image=found))
+        return self._sized(images.filter(pa.array(safe)), name)
+
+    def _sized(self, images: pa.Table, name: str) -> pa.Table:
+        """The images, without the sizes that none can have."""
+        sides = [pc.fill_null(images[side], 1).to_numpy() for side in ("width", "height")]
+        wrong = np.logical_or.reduce([(side < 1) | (side > MAX_SIDE) for side in sides])
+        for row in np.flatnonzero(wrong).tolist():
+            message = f"row {row}: the image's size is {sides[0][row]} x {sides[1][row]}; 1 to {MAX_SIDE:,} is expected"
+            image = images["image_id"][row].as_py()
+            self._defects.append(Defect("SEG004", message, self._name(self._folder / name), image=image))
+        for side in ("width", "height") if wrong.any() else ():
+            images = replaced(images, side, pc.if_else(pa.array(wrong), None, images[side]))
+        return images
 
     def _known(self, annotations: pa.Table, name: str) -> pa.Table:
         """The annotations of images that exist."""
-        known = _positions(annotations["image_id"], self._images["image_id"]) >= 0
-        for lost in annotations["image_id"].filter(pa.array(~known)).to_pylist():
+        rows = _positions(annotations["image_id"], self._images["image_id"])
+        for lost in self._unknown(annotations["image_id"], rows):
             message = f"annotation of image {lost!r}, which images.parquet lacks"
             self._defects.append(Defect("SEG007", message, self._name(self._folder / name), image=lost))
-        return annotations.filter(pa.array(known))
+        return annotations.filter(pa.array(rows >= 0))
+
+    def _unknown(self, image_ids: pa.ChunkedArray, rows: Ints) -> list[str | None]:
+        """The ids without a row of `images`; none where the whole table is lost, of which one defect tells."""
+        return [] if "images.parquet" in self._lost else image_ids.filter(pa.array(rows < 0)).to_pylist()
 
     def _unique(self, rows: pa.Table, columns: list[str], code: str, name: str) -> pa.Table:
         """The first row of each key, in ascending order of the key; a defect for every other."""
@@ -227,5 +263,13 @@ def _defect(code: str, message: str, stored: pa.Table, row: int) -> Defect:
     )
 
 
+def _unreadable(what: str, error: Exception, file: str) -> Defect:
+    if isinstance(error, FileNotFoundError):
+        return Defect("SEG002", f"{what} does not exist; restore the file from a backup", file)
+    return Defect("SEG001", f"{what} cannot be read: {_reason(error)}; restore the file from a backup", file)
+
+
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]
+    """The first line of an error without the path that pyarrow puts into some."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or re.sub(r" ?'[^']*/[^']*':? ?", " ", str(error).splitlines()[0])[:200].strip().rstrip(".")

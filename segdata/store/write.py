@@ -48,6 +48,11 @@ class RevisionWriter:
         if self._part is not None:
             self._part.close()
 
+    @property
+    def n_parts(self) -> int:
+        """How many part files of segments there are so far."""
+        return self._n_parts
+
     def add(self, batch: Batch) -> None:
         """Append the images of a batch, as one row group of each table."""
         if batch.images.num_rows == 0:
@@ -68,7 +73,7 @@ class RevisionWriter:
     def _next_part(self) -> None:
         if self._part is not None:
             self._part.close()
-        self._part = _writer(self._folder / "segments" / f"part-{self._n_parts:05d}.parquet", SEGMENTS)
+        self._part = _writer(self._folder / "segments" / part_name(self._n_parts), SEGMENTS)
         self._n_parts, self._part_rows = self._n_parts + 1, 0
 
     def _open(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -79,6 +84,11 @@ class RevisionWriter:
         uris = [relative_uri(uri, self._root) for uri in images["uri"].to_pylist()]
         at = images.schema.get_field_index("uri")
         return images.set_column(at, "uri", pa.array(uris, pa.string())).cast(IMAGES)
+
+
+def part_name(number: int) -> str:
+    """What a part file of segments is called."""
+    return f"part-{number:05d}.parquet"
 
 
 def write_sequences(folder: Path, sequences: pa.Table) -> None:

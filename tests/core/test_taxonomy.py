@@ -57,7 +57,7 @@ def test_yaml_1_2_booleans_so_a_category_may_be_called_no() -> None:
         ("categories:\n  - {id: 1, name: a, color: '#12'}\n", 2, "not \\[r, g, b\\]"),
         ("categories:\n  - {id: 1, id: 2, name: a}\n", 2, "twice"),
         ("categories: [\n", 2, "expected"),
-        ("categories: []\n", 1, "no categories"),
+        ("name: x\n", 1, "no categories"),
         ("", 1, "no categories"),
         ("- a\n", 1, "expected `object`"),
     ],

@@ -72,6 +72,13 @@ def test_an_unknown_value_marks_the_region_of_its_first_pixel() -> None:
     assert found.box == (2, 0, 2, 2)
 
 
+def test_an_unknown_value_among_many_others_marks_its_first_pixel_alone() -> None:
+    drawing = drawn("aa....\naa....")
+    finding = Finding(code="SEG009", rule="unknown-value", severity="error", message="", place="x=2, y=1", pixels=1)
+    found = evidence(Annotation(drawing.batch), finding)
+    assert (len(found.runs), found.points.tolist(), found.box) == (0, [[2.5, 1.5]], (2, 1, 1, 1))
+
+
 def test_crossings_are_marked_with_the_outline(findings_in: FindingsIn) -> None:
     drawing = drawn("........\n........\n........\n........\n\na: car (polygon 0 0 6 4 6 0 0 4)".replace("\n\n", "\n"))
     (finding,) = findings_in(drawing, "SEG114")

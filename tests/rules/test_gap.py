@@ -31,3 +31,33 @@ def test_pixels_that_the_reader_reported_are_not_gaps_as_well(judged: Judged, co
     (finding,) = judged("SEG101", drawing, [Defect(code, "unknown", image="1.png", pixels=3)])
     assert "3 px of them could not be read" in finding.message
     assert judged("SEG101", drawing, [Defect(code, "unknown", image="2.png", pixels=4)])
+
+
+OBJECTS = "a...\n\n"  # an object on a background
+FULL = "aabb\n\n"
+
+
+def test_a_background_is_one_info_for_the_dataset(judged: Judged) -> None:
+    (finding,) = judged("SEG101", OBJECTS * 5 + "coverage: exhaustive (habit)")
+    assert (finding.severity, finding.image, finding.pixels) == ("info", None, 15)
+    assert "5 annotations leave 75% to 75%" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("drawing", "severities"),
+    [
+        (OBJECTS * 5 + "coverage: exhaustive", ["error"] * 5),
+        (OBJECTS * 4 + "coverage: exhaustive (habit)", ["warning"] * 4),
+        (OBJECTS * 4 + FULL + "coverage: exhaustive (habit)", ["warning"] * 4),
+        ("abc.\n\n" * 5 + "coverage: exhaustive (habit)", ["warning"] * 5),
+    ],
+)
+def test_gaps_that_are_no_background(judged: Judged, drawing: str, severities: list[str]) -> None:
+    """Somebody declared it, they are too few to tell, one image is full, or they are small."""
+    assert [finding.severity for finding in judged("SEG101", drawing)] == severities
+
+
+@pytest.mark.parametrize(("n_images", "n_findings"), [(4, 4), (5, 0)])
+def test_slivers_of_a_background_are_meant(judged: Judged, n_images: int, n_findings: int) -> None:
+    sliver = "aaaaaaaaaaaa\n............\nbbbbbbbbbbbb\n\n"
+    assert len(judged("SEG111", sliver * n_images + "coverage: exhaustive (habit)")) == n_findings

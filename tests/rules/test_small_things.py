@@ -1,13 +1,19 @@
 """SEG013, 016, 106, 107, 112, 302, 312: counts, exemptions, and what a finding points at."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import msgspec
 import pytest
 
+from segdata.core.config import Config
 from segdata.core.defect import Defect
 from segdata.core.finding import Finding
+from segdata.core.judge import judge
+from segdata.core.rule import rule_named
+from segdata.core.taxonomy import Taxonomy
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import Drawing, drawn
 
 Judged = Callable[..., list[Finding]]
 BLOCK = "\n".join(["a" * 12] * 6)
@@ -34,6 +40,27 @@ def test_crowds_void_and_lossy_masks_are_left_alone(judged: Judged, code: str, p
     assert judged(code, picture, [Defect("SEG010", "JPEG", image="2.png")])
 
 
+@pytest.mark.parametrize(("code", "picture"), [("SEG106", SPECKS), ("SEG107", PINHOLES)])
+def test_thin_categories_are_left_alone(code: str, picture: str) -> None:
+    drawing = drawn(picture)
+    (category,) = drawing.profile.taxonomy.categories
+    thin = Taxonomy(categories=(msgspec.structs.replace(category, thin=True),))
+    drawing = Drawing(replace(drawing.profile, taxonomy=thin), drawing.batch, ())
+    assert not judge(measure(drawing, rule_named(code).needs, jobs=1), [rule_named(code)], Config())
+
+
+@pytest.mark.parametrize(("n_fibres", "n_found"), [(19, 1), (20, 0)])
+def test_the_smallest_of_many_small_parts_is_not_stray(judged: Judged, n_fibres: int, n_found: int) -> None:
+    fibres = "aaaa." * n_fibres + "...."
+    assert len(judged("SEG106", f"{fibres}\n{fibres}\n{'.' * (len(fibres) - 2)}aa")) == n_found
+
+
+def test_loops_of_a_net_of_thin_lines_are_no_pinholes(judged: Judged) -> None:
+    net = f"{'a' * 200}\na{'.a' * 99}.\n{'a' * 200}\n"
+    assert not judged("SEG107", net)
+    assert judged("SEG107", net, line_width=1.0)
+
+
 def test_a_polygon_that_its_raster_breaks_has_no_specks_but_a_small_ring_is_one(judged: Judged) -> None:
     frame = "\n".join(["." * 24] * 12) + "\n"
     broken = "1 1 11 1 11 2.6 20 2.6 20 2 22 2 22 4 20 4 20 2.8 11 2.8 11 11 1 11"
@@ -58,6 +85,11 @@ def test_each_rarer_encoding_is_one_finding(judged: Judged) -> None:
     assert findings[0].message.startswith("2 masks stored as RGB 8 bit")
 
 
+def test_the_encodings_of_layers_are_those_of_an_image(judged: Judged) -> None:
+    findings = judged("SEG016", "a\nencoding: bilevel 1 bit; grey 8 bit\n\n" * 2 + "a\nencoding: grey 8 bit")
+    assert "2 stored as bilevel 1 bit and grey 8 bit" in findings[0].message
+
+
 def test_boxes_that_span_the_frame_are_no_box_masks(judged: Judged) -> None:
     assert not judged("SEG112", f"{BLOCK}\n\n{BLOCK}\n", min_segments=2)
 
@@ -65,7 +97,7 @@ def test_boxes_that_span_the_frame_are_no_box_masks(judged: Judged) -> None:
 def test_a_small_dataset_needs_no_more_images_than_it_has(judged: Judged) -> None:
     assert not judged("SEG302", "aa\n\naa\n", min_segments=2, min_pixels=4)
     (finding,) = judged("SEG302", "aa\n\n..\n", min_segments=1, min_pixels=1)
-    assert "1 of 2 images" in finding.message
+    assert finding.message == "1 image, 2 are required"
 
 
 def test_too_few_in_a_split(judged: Judged) -> None:

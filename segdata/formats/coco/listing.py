@@ -11,9 +11,10 @@ import pyarrow as pa
 from segdata.core.columns import BATCH_IMAGES, table
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
+from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.items import Id, Items, decode_items
-from segdata.formats.images import ImageFolder, is_unsafe, size_defects
+from segdata.formats.images import ImageFolder, size_defects
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 KNOWN = frozenset({"id", "file_name", "width", "height"})

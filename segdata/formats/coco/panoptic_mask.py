@@ -71,7 +71,8 @@ def read_mask(path: Path) -> Mask:
     except Image.DecompressionBombError as error:
         raise RefusedMaskError("SEG001", "mask claims too many pixels (decompression bomb)") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise RefusedMaskError("SEG001", f"mask cannot be decoded: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise RefusedMaskError("SEG001", f"mask cannot be decoded: {reason}") from error
     if pixels.shape[2] == 4 and pixels[:, :, 3].min(initial=255) < 255:
         raise RefusedMaskError("SEG014", "mask has transparent pixels: their ids are not to be trusted")
     height, width = pixels.shape[:2]

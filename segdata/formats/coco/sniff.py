@@ -1,5 +1,6 @@
 """Which COCO format a JSON file is in, from a few samples of its bytes."""
 
+import json
 import re
 from pathlib import Path
 from typing import Literal
@@ -41,23 +42,42 @@ def _samples(path: Path) -> bytes:
     return b"\n".join(pieces)
 
 
+def is_broken(path: Path) -> bool:
+    """Whether a file of that name is no JSON at all, as far as its first megabyte tells."""
+    try:
+        text = _samples(path)
+        if len(text) <= _WHOLE and path.stat().st_size <= _WHOLE:
+            json.loads(text)
+    except (ValueError, RecursionError):  # not UTF-8 is a ValueError too
+        return True
+    except OSError:
+        return False
+    return not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+
+
+def broken_documents(root: Path) -> list[Path]:
+    """The one JSON file that there is, where it is none but by name; of several nothing tells which was meant."""
+    found = _candidates(root)
+    return [path for path in found if is_broken(path)] if len(found) == 1 else []
+
+
+def _candidates(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root] if root.suffix.lower() == ".json" else []
+    return [path for folder in (root, root / "annotations") for path in sorted(folder.glob("*.json"))]
+
+
 def documents(root: Path, *sorts: Sort) -> list[Path]:
     """The documents of some sorts: the file itself, or those in a folder or its `annotations` folder."""
-    if root.is_file():
-        return [root] if root.suffix.lower() == ".json" and sort_of(root) in sorts else []
-    return [
-        path
-        for folder in (root, root / "annotations")
-        for path in sorted(folder.glob("*.json"))
-        if sort_of(path) in sorts
-    ]
+    return [path for path in _candidates(root) if sort_of(path) in sorts]
 
 
 def clue(root: Path, sort: Sort) -> Clue | None:
     """Why a dataset may be of this sort."""
     found = documents(root, sort)
     if not found:
-        return None
+        broken = broken_documents(root) if sort == "instances" else []
+        return Clue(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
     keys = "segments_info" if sort == "panoptic" else "images, annotations and categories"
     names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in found[:3])
     return Clue(1.0, f"COCO {sort}: {names} holds {keys}" + (f" (and {len(found) - 3} more)" if len(found) > 3 else ""))
@@ -73,7 +93,7 @@ def the_document(root: Path, sort: Sort) -> tuple[Path, str]:
     if root.is_file():
         return root, root.name
     # A document without annotations may be of either sort.
-    found = documents(root, sort) or documents(root, "instances", "panoptic")
+    found = documents(root, sort) or documents(root, "instances", "panoptic") or broken_documents(root)
     if not found:
         raise UnreadableError(f"{root}: no COCO {sort} JSON in it or in its folder annotations")
     if len(found) > 1:

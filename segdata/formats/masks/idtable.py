@@ -10,6 +10,7 @@ from typing import Any
 from segdata.core.errors import UnreadableError
 from segdata.core.yamlfile import read_text
 
+_MAX_ID = 2**62
 COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
 
 
@@ -48,6 +49,8 @@ def load_id_table(path: Path) -> IdTable:
             identity = None if segment in (None, "") else int(str(segment))
         except (KeyError, ValueError, TypeError) as error:
             raise UnreadableError(f"{path}:{line}: a row needs a whole number 'value' and a 'category'") from error
+        if identity is not None and abs(identity) > _MAX_ID:
+            raise UnreadableError(f"{path}:{line}: segment_id {identity} is beyond 62 bits")
         key = (str(record.get("image") or ""), value)
         if key in table.rows:
             raise UnreadableError(f"{path}:{line}: value {value} is here twice{' for ' + key[0] if key[0] else ''}")
@@ -65,6 +68,8 @@ def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # 
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise UnreadableError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"{path}: is not a table: it is nested too deeply, or has numbers too long") from error
     if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
         raise UnreadableError(f"{path}:1: a JSON table is a list of objects with 'value' and 'category'")
     return enumerate(data, 1)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.core.defect import Defect
-from segdata.formats.images import ImageFolder, is_unsafe
+from segdata.core.unsafe import is_unsafe
+from segdata.formats.images import ImageFolder
 
 INDEX = "images.csv"
 _COLUMNS = ("image", "mask", "width", "height", "uri")

@@ -13,7 +13,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.loss import Kind, Losses
 from segdata.core.meet import Side, meet_within
 from segdata.core.runs import Ints, Runs, spread
-from segdata.formats.images import is_unsafe
+from segdata.core.unsafe import is_unsafe
 from segdata.formats.unheld import count_unheld
 
 V = TypeVar("V", np.uint8, np.uint16, np.uint32, np.int32)
