@@ -1,6 +1,6 @@
 """Reading masks of 1024 x 2048 pixels, against decoding their PNG files alone, in one process.
 
-    python benchmarks/masks.py
+python benchmarks/masks.py
 """
 
 import statistics
@@ -59,7 +59,10 @@ def write(folder: Path) -> dict[str, Dataset]:
         ):
             (folder / name / "masks").mkdir(parents=True, exist_ok=True)
             image.save(folder / name / "masks" / f"{number}.png")
-    taxonomy, ids_config = Taxonomy(categories=categories), Config(instance_ids=InstanceIds(divisor=1000, background=None))
+    taxonomy, ids_config = (
+        Taxonomy(categories=categories),
+        Config(instance_ids=InstanceIds(divisor=1000, background=None)),
+    )
     return {
         "16-bit instance ids": segdata.read(folder / "ids", taxonomy=taxonomy, config=ids_config),
         "palette": segdata.read(folder / "palette", taxonomy=taxonomy, format="colour-masks"),

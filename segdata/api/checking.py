@@ -1,6 +1,7 @@
 """Check a dataset, and say what is in it."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from segdata.api.opening import Data, Progress, read
 from segdata.core.content import content_hash
@@ -12,7 +13,9 @@ from segdata.core.rule import Family, Tables
 from segdata.core.validation import Validation
 from segdata.formats.images import image_limits
 from segdata.measure.measure import measure
-from segdata.measure.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from segdata.measure.summary import Summary
 
 
 def measured(data: Dataset, families: frozenset[Family], jobs: int = 0, progress: Progress = lambda n: None) -> Tables:
@@ -63,12 +66,14 @@ def assert_valid(data: Data, *, fail_on: Severity = "error", **options: object) 
         raise InvalidDatasetError(f"{result.dataset}: {counts}. {first}")
 
 
-def info(data: Data, *, jobs: int = 0, with_hash: bool = False, **opening: object) -> Summary:
+def info(data: Data, *, jobs: int = 0, with_hash: bool = False, **opening: object) -> "Summary":
     """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
 
     `with_hash`: also the content hash of the labels. `opening` as for `read`.
     """
     dataset = read(data, **opening)  # type: ignore[arg-type]  # passed through
+    from segdata.measure.summary import summarise  # heavy: it makes pandas tables
+
     digest = hash_of(dataset, jobs=jobs) if with_hash else None
     return summarise(dataset.profile.files, measured(dataset, frozenset(), jobs), digest)
 

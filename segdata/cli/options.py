@@ -40,6 +40,9 @@ class Opening:
 
     def read(self, data: Path, **more: object) -> "Dataset":
         """Open DATA; `more` are further arguments of `segdata.read`."""
+        from segdata.cli.startup import spare_pandas
+
+        spare_pandas()
         from segdata.api import read
 
         return read(data, **{**self.given, **more})

@@ -8,7 +8,6 @@ from segdata.core.config import Config, nearest
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Box, Finding, Found, Severity
 from segdata.core.profile import Profile
-from segdata.core.reported import text
 from segdata.core.rule import Family, Rule, Tables, rule_named, rules
 
 
@@ -80,11 +79,8 @@ class _Stamp:
     def __init__(self, tables: Tables) -> None:
         self._categories = {each.id: each.name for each in reversed(tables.profile.taxonomy.categories)}
         self._categories |= tables.profile.unknown_names
-        self._several = tables.annotations["annotator"].nunique(dropna=True) > 1
-        self._images = tables.images["image_id"].to_numpy()
-        self._annotations = {name: tables.annotations[name].to_numpy() for name in ("image", "annotator")}
-        columns = ("annotation", "segment_id", "source_id", "category_id", "x", "y", "width", "height", "file", "place")
-        self._segments = {name: tables.segments[name].to_numpy() for name in columns}
+        self._several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
+        self._images, self._annotations, self._segments = tables.images, tables.annotations, tables.segments
 
     def finding(self, rule: Rule, found: Found, severity: Severity | None) -> Finding:
         """The finding that `found` by `rule` becomes; `severity` is the configuration's word, which goes last."""
@@ -92,20 +88,20 @@ class _Stamp:
         file, place, annotation = found.file, found.place, found.annotation
         if found.segments:
             first = found.segments[0]
-            annotation = int(self._segments["annotation"][first])
-            category = category or self._categories.get(int(self._segments["category_id"][first]))
-            file, place = file or text(self._segments["file"][first]), place or text(self._segments["place"][first])
+            annotation = int(self._segments.cell("annotation", first))
+            category = category or self._categories.get(self._segments.cell("category_id", first))
+            file, place = file or self._segments.cell("file", first), place or self._segments.cell("place", first)
             if bbox is None and len(found.segments) == 1:
                 bbox = self._box(first)
         if annotation is not None:
-            image_row = int(self._annotations["image"][annotation])
-            annotator = text(self._annotations["annotator"][annotation])
+            image_row = int(self._annotations.cell("image", annotation))
+            annotator = self._annotations.cell("annotator", annotation)
         return Finding(
             code=rule.code,
             rule=rule.name,
             severity=severity or found.severity or rule.severity,
             message=found.message,
-            image=found.image_id if image_row is None else str(self._images[image_row]),
+            image=found.image_id if image_row is None else self._images.cell("image_id", image_row),
             annotator=annotator if self._several else None,
             segments=found.ids or tuple(self._source_id(row) for row in found.segments),
             category=category,
@@ -120,10 +116,10 @@ class _Stamp:
 
     def _source_id(self, row: int) -> int | str:
         """The segment's id as its source has it."""
-        source_id = text(self._segments["source_id"][row])
-        return int(self._segments["segment_id"][row]) if source_id is None else source_id
+        own: str | None = self._segments.cell("source_id", row)
+        return int(self._segments.cell("segment_id", row)) if own is None else own
 
     def _box(self, row: int) -> Box | None:
         """The segment's box; None where it has no pixels."""
-        x, y, width, height = (int(self._segments[name][row]) for name in ("x", "y", "width", "height"))
+        x, y, width, height = (int(self._segments.cell(name, row)) for name in ("x", "y", "width", "height"))
         return (x, y, width, height) if width > 0 else None

@@ -1,22 +1,18 @@
 """Policy: what a dataset's coverage and overlap demand of its annotations and pairs of segments."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.reported import is_lossy
 from segdata.core.rule import Tables
-
-if TYPE_CHECKING:
-    import pandas as pd
+from segdata.core.table import Table
 
 
 def must_be_full(tables: Tables) -> NDArray[np.bool_]:
     """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
-    full: NDArray[np.bool_] = (tables.annotations["coverage"].fillna(habit) == "exhaustive").to_numpy()
-    return full
+    said = tables.annotations["coverage"]
+    return np.array([(each or habit) == "exhaustive" for each in said.tolist()], bool)
 
 
 def leaves_background(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
@@ -27,22 +23,21 @@ def leaves_background(tables: Tables, least_share: float = 0.25, least_annotatio
     """
     if tables.profile.coverage.declared or not tables.profile.is_exhaustive:
         return False
-    annotations = tables.annotations[tables.annotations["coverage"].isna()]
-    frame = tables.images[["width", "height"]].prod(axis=1).to_numpy()[annotations["image"]]
-    empty = annotations["unlabelled"].to_numpy() > least_share * frame
+    annotations = tables.annotations.take(tables.annotations.missing("coverage"))
+    frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
+    empty = annotations["unlabelled"] > least_share * frame
     return len(empty) >= least_annotations and bool(empty.mean() >= 0.9)
 
 
-def must_be_apart(tables: Tables) -> "pd.DataFrame":
+def must_be_apart(tables: Tables) -> Table:
     """The rows of `pairs` that the policy forbids, or would forbid where it allows all overlap.
 
     Left out are pairs with a crowd, those whose categories the taxonomy names `part_of` or `may_overlap` (which of the
     two names the other does not matter), and with `same-category-forbid` those of different categories.
     """
     pairs, taxonomy = tables.pairs, tables.profile.taxonomy
-    category = tables.segments["category_id"].to_numpy()
-    crowd = tables.segments["iscrowd"].to_numpy(dtype=bool)
-    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
+    a, b = pairs["a"], pairs["b"]
     free = crowd[a] | crowd[b]
     if tables.profile.overlap.value == "same-category-forbid":
         free |= category[a] != category[b]
@@ -51,8 +46,7 @@ def must_be_apart(tables: Tables) -> "pd.DataFrame":
         for second in (by_name[name] for name in (*first.part_of, *first.may_overlap) if name in by_name):
             free |= (category[a] == first.id) & (category[b] == second.id)
             free |= (category[a] == second.id) & (category[b] == first.id)
-    kept: pd.DataFrame = pairs[~free]
-    return kept
+    return pairs.take(~free)
 
 
 def small_shapes_count(tables: Tables) -> NDArray[np.bool_]:
@@ -63,6 +57,4 @@ def small_shapes_count(tables: Tables) -> NDArray[np.bool_]:
     categories = tables.profile.taxonomy.categories
     left_alone = [each.id for each in categories if each.thin or each.kind == "void"]
     segments = tables.segments
-    exempt = is_lossy(tables) | segments["iscrowd"] | segments["category_id"].isin(left_alone)
-    counts: NDArray[np.bool_] = ~exempt.to_numpy(dtype=bool)
-    return counts
+    return ~(is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], left_alone))

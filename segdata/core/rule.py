@@ -16,7 +16,8 @@ from segdata.core.finding import Found, Severity
 from segdata.core.profile import Profile, Task
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from segdata.core.defect import Defect
+    from segdata.core.table import Table
 
 Family = Literal["coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts"]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
@@ -24,7 +25,7 @@ ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What was measured: columns, one row per thing, numbered from 0 over the whole dataset.
+    """What was measured: tables with one row per thing, numbered from 0 over the whole dataset.
 
     Boxes are the int columns x, y, width, height in pixels; areas are in pixels. The first three tables and `defects`
     are always there; the others are empty, and the columns of a family absent, unless a selected rule needs them.
@@ -46,21 +47,20 @@ class Tables:
     pairs : a, b (segment rows of one annotation, a < b), shared pixels, box and perimeter
         (pixel edges) of what is shared
     contacts : a, b (segment rows of one annotation, a < b), length in pixel edges
-    defects : code, message, file, place, line, image, annotator, segments (JSON texts), category, bbox, pixels,
-        severity
+    defects : what readers met
     """
 
     profile: Profile
-    images: "pd.DataFrame"
-    annotations: "pd.DataFrame"
-    segments: "pd.DataFrame"
-    parts: "pd.DataFrame"
-    holes: "pd.DataFrame"
-    outlines: "pd.DataFrame"
-    gaps: "pd.DataFrame"
-    pairs: "pd.DataFrame"
-    contacts: "pd.DataFrame"
-    defects: "pd.DataFrame"
+    images: "Table"
+    annotations: "Table"
+    segments: "Table"
+    parts: "Table"
+    holes: "Table"
+    outlines: "Table"
+    gaps: "Table"
+    pairs: "Table"
+    contacts: "Table"
+    defects: "tuple[Defect, ...]"
 
 
 Check = Callable[..., Iterator[Found]]

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, replaced
+from segdata.core.defect import Defect
 from segdata.core.executor import run_ordered
 from segdata.core.format import Source
 from segdata.core.meet import Side
@@ -15,6 +16,7 @@ from segdata.core.profile import Profile
 from segdata.core.roi import limited
 from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
+from segdata.core.table import Table
 from segdata.measure import rows
 from segdata.measure.coverage import coverage
 from segdata.measure.outlines import outlines
@@ -32,15 +34,16 @@ _ROWS_OF = {
     "pairs": {"a": "segments", "b": "segments"},
     "contacts": {"a": "segments", "b": "segments"},
 }
-_TABLES = ("images", "annotations", "segments", "parts", "holes", "outlines", "gaps", "pairs", "contacts", "defects")
+_TABLES = ("images", "annotations", "segments", "parts", "holes", "outlines", "gaps", "pairs", "contacts")
 _SWEPT: frozenset[Family] = frozenset({"coverage", "gaps", "pairs", "contacts"})
 
 
 @dataclass
 class Measured:
-    """The tables of one chunk, or of several put together; rows count from 0 within it."""
+    """The tables of one chunk, or of several put together; rows count from 0 within it. And the defects met."""
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
 
 
 def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -> Measured:
@@ -50,7 +53,6 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
         "images": rows.images(batch),
         "annotations": rows.annotations(batch),
         "segments": rows.segments(batch),
-        "defects": rows.defects(batch.defects),
     }
     line = batch.annotation_line
     side = Side.of(batch.runs, line, batch.segment_annotation) if families & _SWEPT else None
@@ -68,14 +70,16 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
         tables["pairs"] = pairs(batch, side, line)
     if side and "contacts" in families:
         tables["contacts"] = contacts(side, line)
-    return Measured(tables)
+    return Measured(tables, list(batch.defects))
 
 
 def together(pieces: Iterable[Measured]) -> Measured:
     """Chunks in order as one: rows of later chunks follow those of earlier ones."""
     before: dict[str, int] = dict.fromkeys(_TABLES, 0)
     collected: dict[str, list[pa.Table]] = {}
+    defects: list[Defect] = []
     for piece in pieces:
+        defects += piece.defects
         for name, table in piece.tables.items():
             moved = table
             for column, of in _ROWS_OF.get(name, {}).items():
@@ -83,9 +87,8 @@ def together(pieces: Iterable[Measured]) -> Measured:
             collected.setdefault(name, []).append(moved)
         for name, table in piece.tables.items():
             before[name] += table.num_rows
-    return Measured(
-        {name: pa.concat_tables(tables, promote_options="permissive") for name, tables in collected.items()}
-    )
+    joined = {name: pa.concat_tables(tables, promote_options="permissive") for name, tables in collected.items()}
+    return Measured(joined, defects)
 
 
 def measure(
@@ -116,7 +119,7 @@ def measure(
         return measure_batch(source.load(chunk), known, families)
 
     portions = source.chunks() if chunks is None else chunks
-    opened = Measured({"defects": rows.defects(list(source.defects))})
+    opened = Measured({}, list(source.defects))
     empty = measure_batch(Batch.empty(), known, families)  # so that tables without rows have their columns, too
 
     def pieces() -> Iterable[Measured]:
@@ -126,9 +129,10 @@ def measure(
             yield piece
             progress(len(chunk))
 
-    found = measure_batch(Batch.empty(), known, frozenset(get_args(Family))).tables | together(pieces()).tables
-    frames = {name: found[name].to_pandas() for name in _TABLES}
-    return Tables(profile=known, **frames)
+    unmeasured = measure_batch(Batch.empty(), known, frozenset(get_args(Family))).tables
+    found = together(pieces())
+    tables = {name: Table.of(table) for name, table in (unmeasured | found.tables).items()}
+    return Tables(profile=known, defects=tuple(found.defects), **tables)
 
 
 def _beside(table: pa.Table, more: pa.Table) -> pa.Table:

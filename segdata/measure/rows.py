@@ -1,13 +1,10 @@
 """The rows that every run measures: images, annotations, segments with area and box, and the defects met."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
 from segdata.core.runs import boxes
 
 
@@ -48,33 +45,3 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
     fits = pc.fill_null(pc.equal(pc.list_value_length(declared), 4), False)
     declared = pc.if_else(fits, declared, pa.scalar([None] * 4, type=declared.type))
     return {f"declared_{name}": pc.list_element(declared, at) for at, name in enumerate(("x", "y", "width", "height"))}
-
-
-DEFECTS = pa.schema(
-    [
-        ("code", pa.string()),
-        ("message", pa.string()),
-        ("file", pa.string()),
-        ("place", pa.string()),
-        ("line", pa.int64()),
-        ("image", pa.string()),
-        ("annotator", pa.string()),
-        ("segments", pa.list_(pa.string())),
-        ("category", pa.string()),
-        ("bbox", pa.list_(pa.int64())),
-        ("pixels", pa.int64()),
-        ("severity", pa.string()),
-    ]
-)
-
-
-def defects(met: tuple[Defect, ...] | list[Defect]) -> pa.Table:
-    """One row per defect that the reader met; source ids as JSON texts, so that 7 and "7" stay apart."""
-    columns = {
-        "segments": [[json.dumps(each) for each in defect.segments] for defect in met],
-        "bbox": [list(defect.bbox) if defect.bbox else None for defect in met],
-    }
-    for name in DEFECTS.names:
-        if name not in columns:
-            columns[name] = [getattr(defect, name) for defect in met]
-    return pa.table({name: pa.array(columns[name], DEFECTS.field(name).type) for name in DEFECTS.names})

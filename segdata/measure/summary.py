@@ -39,7 +39,9 @@ def summarise(dataset: str, tables: Tables, content_hash: str | None = None) -> 
 
 
 def _facts(tables: Tables) -> dict[str, Any]:  # Any: numbers and texts, for people
-    images, annotations, segments = tables.images, tables.annotations, tables.segments
+    images, annotations, segments = (
+        table.to_pandas() for table in (tables.images, tables.annotations, tables.segments)
+    )
     sizes = (images["width"].astype(str) + "x" + images["height"].astype(str)).value_counts()
     total = int((images["width"].astype("int64") * images["height"].astype("int64")).sum())
     return {
@@ -59,7 +61,7 @@ def _facts(tables: Tables) -> dict[str, Any]:  # Any: numbers and texts, for peo
 
 def _categories(tables: Tables) -> pd.DataFrame:
     known = {category.id: category for category in reversed(tables.profile.taxonomy.categories)}
-    segments = tables.segments
+    segments = tables.segments.to_pandas()
     ids = [*dict.fromkeys([category.id for category in tables.profile.taxonomy.categories])]
     ids += sorted(set(segments["category_id"].unique().tolist()) - set(ids))
     grouped = segments.groupby("category_id")

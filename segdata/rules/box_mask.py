@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 
@@ -44,15 +46,18 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     set whose boxes were passed off as masks (sahi's terrain), 22 of 22.
     """
     segments, images = tables.segments, tables.images
-    frame_width, frame_height = (images[side].to_numpy()[segments["image"]] for side in ("width", "height"))
-    counts = ~segments["iscrowd"] & ~segments["category_id"].isin(tables.profile.taxonomy.void_ids)
+    frame_width, frame_height = (images[side][segments["image"]] for side in ("width", "height"))
+    counts = ~segments["iscrowd"] & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
     counts &= (segments["width"] >= min_side) & (segments["height"] >= min_side)
     counts &= (segments["width"] < frame_width) & (segments["height"] < frame_height)
-    judged = segments[counts]
-    filled = judged["area"] == judged["width"] * judged["height"]
-    share = filled.groupby(judged["category_id"]).agg(["sum", "count", "mean"])
-    flagged = share[(share["mean"] > max_share) & (share["count"] >= min_segments)]
-    for category, n, total, part in flagged.itertuples():
-        pixels = int(judged.loc[filled & (judged["category_id"] == category), "area"].sum())
-        message = f"{n:,} of {total:,} segments ({part:.0%}) are exact rectangles; the limit is {max_share:.0%}"
-        yield Found(message, category=tables.profile.taxonomy.name_of(category), pixels=pixels)
+    judged = segments.take(counts)
+    area, category = judged["area"], judged["category_id"]
+    filled = area == judged["width"] * judged["height"]
+    for rows in judged.groups("category_id"):
+        n, total = int(filled[rows].sum()), len(rows)
+        if n > max_share * total and total >= min_segments:
+            message = (
+                f"{n:,} of {total:,} segments ({n / total:.0%}) are exact rectangles; the limit is {max_share:.0%}"
+            )
+            name = tables.profile.taxonomy.name_of(int(category[rows[0]]))
+            yield Found(message, category=name, pixels=int(area[rows][filled[rows]].sum()))

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-import pandas as pd
+import numpy as np
 
 from segdata.core.finding import Found
 from segdata.core.reported import was_reported
 from segdata.core.rule import Tables, rule
+from segdata.core.table import Column, Table
 
 
 @rule("SEG103", "duplicate-instance-id", severity="error", needs=(), tasks=("instance", "panoptic"))
@@ -40,11 +41,20 @@ def duplicate_instance_id(tables: Tables) -> Iterator[Found]:
     Remedy: number the segments of each annotation anew.
     """
     segments = tables.segments
-    id_ = segments["source_id"].fillna(segments["segment_id"].astype("Int64").astype("string"))
-    key = pd.DataFrame({"annotation": segments["annotation"], "id": id_})
-    twice = key[key.duplicated(keep=False) & id_.notna() & ~was_reported(tables, "SEG008")]
-    for rows in twice.groupby(["annotation", "id"], sort=True).groups.values():
-        categories = segments.loc[rows, "category_id"].nunique()
+    named = segments.beside(id=_ids(segments))
+    known = ~(segments.missing("source_id") & segments.missing("segment_id"))
+    twice = np.flatnonzero(named.repeated("annotation", "id") & known & ~was_reported(tables, "SEG008"))
+    for group in named.take(twice).groups("annotation", "id"):
+        rows = twice[group]
+        categories = len(np.unique(segments["category_id"][rows]))
         on = f"{len(rows)} segments" + (f" of {categories} categories" if categories > 1 else "")
-        pixels = int(segments.loc[rows, "area"].sum())
-        yield Found(f"id {id_[rows[0]]} is on {on}", segments=tuple(int(row) for row in rows), pixels=pixels)
+        pixels = int(segments["area"][rows].sum())
+        yield Found(f"id {named['id'][rows[0]]} is on {on}", segments=tuple(rows.tolist()), pixels=pixels)
+
+
+def _ids(segments: Table) -> Column:
+    """(n,) the ids that sources use: whole numbers, or texts where a source has texts."""
+    own, number = segments["source_id"], segments["segment_id"]
+    if segments.missing("source_id").all() and number.dtype != object:
+        return number
+    return np.array([str(number[row] if own[row] is None else own[row]) for row in range(len(own))], object)

@@ -47,10 +47,9 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
     lids on their containers; of 348 pairs of nuclei (GBM40) none.
     """
     segments, pairs = tables.segments, tables.pairs
-    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
-    area, category = segments["area"].to_numpy(), segments["category_id"].to_numpy()
-    crowd = segments["iscrowd"].to_numpy(dtype=bool)
-    iou = pairs["shared"].to_numpy() / (area[a] + area[b] - pairs["shared"].to_numpy())
+    a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
+    area, category, crowd = segments["area"], segments["category_id"], segments["iscrowd"]
+    iou = shared / (area[a] + area[b] - shared)
     same = category[a] == category[b]
     for row in np.flatnonzero((iou >= np.where(same, min_iou, min_iou_across)) & ~(crowd[a] | crowd[b])):
         first, second = int(a[row]), int(b[row])
@@ -61,7 +60,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
         yield Found(
             f"two segments {what}",
             segments=(first, second),
-            bbox=tuple(int(pairs[side].iloc[row]) for side in ("x", "y", "width", "height")),  # type: ignore[arg-type]  # four
-            pixels=int(pairs["shared"].iloc[row]),
+            bbox=tuple(int(pairs[side][row]) for side in ("x", "y", "width", "height")),  # type: ignore[arg-type]  # four
+            pixels=int(shared[row]),
             score=float(iou[row]),
         )

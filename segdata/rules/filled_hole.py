@@ -40,8 +40,8 @@ def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
     Defaults: any ring counts. None of 152 multi-part polygons of COCO (50 images) and TACO holds another.
     """
     outlines = tables.outlines
-    filled = outlines[(outlines["filled"] > 0) & (outlines["filled_pixels"] >= min_pixels)]
-    columns = ["segment", "filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height"]
-    for segment, n, pixels, x, y, width, height in filled[columns].itertuples(index=False):
+    filled = outlines.take((outlines["filled"] > 0) & (outlines["filled_pixels"] >= min_pixels))
+    box = (f"filled_{side}" for side in ("x", "y", "width", "height"))
+    for segment, n, pixels, x, y, width, height in filled.lines("segment", "filled", "filled_pixels", *box):
         message = f"{counted(n, 'ring')} inside another, {pixels:,} px that the union fills; is a hole meant?"
         yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

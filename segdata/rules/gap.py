@@ -1,5 +1,6 @@
 """SEG101 gap: pixels that nobody labelled, where everything must be."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +10,7 @@ from segdata.core.counted import counted
 from segdata.core.finding import Found, Severity
 from segdata.core.policy import leaves_background, must_be_full
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import summed
+from segdata.core.summed import COLUMNS, summed
 
 
 @rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"))
@@ -63,12 +64,11 @@ def gap(
         yield _background(tables)
         return
     flagged = np.flatnonzero(must_be_full(tables) & (annotations["unlabelled"] - told >= max(min_pixels, 1)))
-    declared = tables.profile.coverage.declared | annotations["coverage"].notna().to_numpy()
-    frame = tables.images[["width", "height"]].prod(axis=1).to_numpy()[annotations["image"]]
-    void = annotations["void"].to_numpy()
-    gaps = summed(tables.gaps[tables.gaps["annotation"].isin(flagged)], "annotation")
-    columns = ["annotation", "n", "pixels", "area", "x", "y", "width", "height"]
-    for row, n, pixels, largest, x, y, width, height in gaps[columns].itertuples(index=False):
+    declared = tables.profile.coverage.declared | ~annotations.missing("coverage")
+    frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
+    void = annotations["void"]
+    gaps = summed(tables.gaps.take(np.isin(tables.gaps["annotation"], flagged)), "annotation")
+    for row, n, pixels, largest, x, y, width, height in gaps.lines("annotation", *COLUMNS):
         message = f"{pixels:,} unlabelled px ({pixels / frame[row]:.2%}) in {counted(n, 'gap')}"
         message += f", the largest {largest:,} px" if n > 1 else ""
         message += f"; void besides: {void[row]:,} px" if void[row] else ""
@@ -80,7 +80,7 @@ def gap(
 def _background(tables: Tables) -> Found:
     """One finding for masks that leave a background."""
     unlabelled = tables.annotations["unlabelled"]
-    share = unlabelled / tables.images[["width", "height"]].prod(axis=1).to_numpy()[tables.annotations["image"]]
+    share = unlabelled / (tables.images["width"] * tables.images["height"])[tables.annotations["image"]]
     message = (
         f"{counted(len(share), 'annotation')} leave {share.min():.0%} to {share.max():.0%} of the image unlabelled, "
         "taken for background: declare `coverage: sparse`, or `coverage: exhaustive` if every pixel must be labelled"
@@ -90,6 +90,10 @@ def _background(tables: Tables) -> Found:
 
 def _already_told(tables: Tables) -> NDArray[np.int64]:
     """(n_images,) pixels that are unlabelled because the reader could not make out their label, and said so."""
-    defects = tables.defects[tables.defects["code"].isin(["SEG007", "SEG009", "SEG010", "SEG014"])]
-    pixels = defects.groupby("image")["pixels"].sum()
-    return tables.images["image_id"].map(pixels).fillna(0).to_numpy(dtype=np.int64)
+    told: Counter[str | None] = Counter()
+    for defect in tables.defects:
+        if defect.code in ("SEG007", "SEG009", "SEG010", "SEG014"):
+            told[defect.image] += defect.pixels or 0
+    if not told:
+        return np.zeros(len(tables.images), np.int64)
+    return np.array([told[image] for image in tables.images["image_id"].tolist()], np.int64)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.policy import leaves_background, must_be_apart, must_be_full
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import summed
+from segdata.core.summed import COLUMNS, summed
+from segdata.core.table import Table
 
 
 @rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"))
@@ -64,21 +64,22 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
     were drawn apart. In ten corrected masks of touching fibres, sparse data, 69 of that kind are meant.
     """
     if not leaves_background(tables):
-        gaps = tables.gaps[must_be_full(tables)[tables.gaps["annotation"]]]
+        gaps = tables.gaps.take(must_be_full(tables)[tables.gaps["annotation"]])
         yield from _slivers("unlabelled", gaps, max_width, min_length)
     if tables.profile.overlap.value != "allow":
-        pairs = must_be_apart(tables).rename(columns={"shared": "area"})
-        annotation = tables.segments["annotation"].to_numpy()[pairs["a"]]
-        yield from _slivers("overlapping", pairs.assign(annotation=annotation), max_width, min_length)
+        pairs = must_be_apart(tables)
+        annotation = tables.segments["annotation"][pairs["a"]]
+        yield from _slivers(
+            "overlapping", pairs.beside(area=pairs["shared"], annotation=annotation), max_width, min_length
+        )
 
 
-def _slivers(kind: str, regions: pd.DataFrame, max_width: float, min_length: float) -> Iterator[Found]:
+def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> Iterator[Found]:
     """Those of the regions (annotation, area, perimeter, box) whose equivalent rectangle is thin and long enough."""
     half = regions["perimeter"] / 2
     root = np.sqrt(np.maximum(half**2 - 4 * regions["area"], 0))
-    thin = regions[((half - root) / 2 <= max_width) & ((half + root) / 2 >= min_length)]
-    columns = ["annotation", "n", "pixels", "area", "x", "y", "width", "height"]
-    for annotation, n, pixels, area, x, y, width, height in summed(thin, "annotation")[columns].itertuples(index=False):
+    thin = regions.take(((half - root) / 2 <= max_width) & ((half + root) / 2 >= min_length))
+    for annotation, n, pixels, area, x, y, width, height in summed(thin, "annotation").lines("annotation", *COLUMNS):
         most = f", the largest of {area:,} px" if n > 1 else ""
         message = f"{counted(n, f'{kind} sliver')} up to {max_width:g} px wide, {pixels:,} px{most}"
         yield Found(message, annotation=annotation, bbox=(x, y, width, height), pixels=pixels)

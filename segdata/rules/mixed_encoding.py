@@ -35,17 +35,18 @@ def mixed_encoding(tables: Tables) -> Iterator[Found]:
 
     One finding for each encoding but the most frequent.
     """
-    encoding = tables.annotations["encoding"].dropna()
-    noun = "image with layers" if tables.profile.format == "layers" else "mask"
-    nouns = "images with layers" if tables.profile.format == "layers" else "masks"
-    count = encoding.value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
-    for other in count.index[1:]:
-        rows = encoding.index[encoding == other]
+    nouns = ("image with layers", "images with layers") if tables.profile.format == "layers" else ("mask", "masks")
+    rows_of: dict[str, list[int]] = {}
+    for row, encoding in enumerate(tables.annotations["encoding"].tolist()):
+        if encoding is not None:
+            rows_of.setdefault(encoding, []).append(row)
+    ranked = sorted(rows_of, key=lambda encoding: (-len(rows_of[encoding]), encoding))
+    for other in ranked[1:]:
         message = (
-            f"{counted(len(rows), noun, nouns)} stored as {_said(other)}, this one first; "
-            f"{count.iloc[0]:,} stored as {_said(count.index[0])}"
+            f"{counted(len(rows_of[other]), *nouns)} stored as {_said(other)}, this one first; "
+            f"{len(rows_of[ranked[0]]):,} stored as {_said(ranked[0])}"
         )
-        yield Found(message, annotation=int(rows[0]))
+        yield Found(message, annotation=rows_of[other][0])
 
 
 def _said(encoding: str) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-import pandas as pd
+import numpy as np
 
 from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.policy import must_be_apart
 from segdata.core.rule import Tables, rule
+from segdata.core.table import Table
 
 
 @rule("SEG102", "overlap", severity="error", needs=("pairs",))
@@ -82,7 +83,7 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
     if policy.value == "allow" and policy.declared:
         return
     pairs = must_be_apart(tables)
-    pairs = pairs[pairs["shared"] >= min_pixels]
+    pairs = pairs.take(pairs["shared"] >= min_pixels)
     if policy.declared:
         yield from _each(pairs)
     elif policy.value == "allow":
@@ -91,34 +92,29 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
         yield from _each_annotation(tables, pairs)
 
 
-def _each(pairs: pd.DataFrame) -> Iterator[Found]:
-    columns = ["a", "b", "shared", "x", "y", "width", "height"]
-    for a, b, shared, x, y, width, height in pairs[columns].itertuples(index=False):
+def _each(pairs: Table) -> Iterator[Found]:
+    for a, b, shared, x, y, width, height in pairs.lines("a", "b", "shared", "x", "y", "width", "height"):
         message = f"{shared:,} px belong to two segments; overlap is forbidden"
         yield Found(message, segments=(a, b), bbox=(x, y, width, height), pixels=shared)
 
 
-def _each_annotation(tables: Tables, pairs: pd.DataFrame) -> Iterator[Found]:
-    worst_first = pairs.sort_values("shared", ascending=False, kind="stable")
-    by_annotation = worst_first.groupby(tables.segments["annotation"].to_numpy()[worst_first["a"]], sort=True)
-    for _, group in by_annotation:
-        worst = group.iloc[0]
-        pixels = int(group["shared"].sum())
-        message = (
-            f"{counted(len(group), 'pair')} of segments share {pixels:,} px, this one most: {worst['shared']:,} px"
-        )
-        box = (int(worst["x"]), int(worst["y"]), int(worst["width"]), int(worst["height"]))
-        segments = (int(worst["a"]), int(worst["b"]))
-        yield Found(message, segments=segments, bbox=box, pixels=pixels, severity="warning")
+def _each_annotation(tables: Tables, pairs: Table) -> Iterator[Found]:
+    shared = pairs["shared"]
+    for rows in pairs.beside(annotation=tables.segments["annotation"][pairs["a"]]).groups("annotation"):
+        worst = rows[[shared[rows].argmax()]]
+        ((a, b, most, *box),) = pairs.take(worst).lines("a", "b", "shared", "x", "y", "width", "height")
+        pixels = int(shared[rows].sum())
+        message = f"{counted(len(rows), 'pair')} of segments share {pixels:,} px, this one most: {most:,} px"
+        yield Found(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
 
 
-def _once(tables: Tables, pairs: pd.DataFrame) -> Iterator[Found]:
-    if pairs.empty:
+def _once(tables: Tables, pairs: Table) -> Iterator[Found]:
+    if len(pairs) == 0:
         return
-    annotations = tables.segments["annotation"].to_numpy()[pairs["a"]]
+    annotations = tables.segments["annotation"][pairs["a"]]
     pixels = int(pairs["shared"].sum())
     message = (
-        f"{counted(len(pairs), 'pair')} of segments in {counted(len(set(annotations)), 'annotation')} share "
+        f"{counted(len(pairs), 'pair')} of segments in {counted(len(np.unique(annotations)), 'annotation')} share "
         f"{pixels:,} px; this format allows it: declare `overlap: allow` or `overlap: forbid`"
     )
     yield Found(message, pixels=pixels, severity="info")

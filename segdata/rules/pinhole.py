@@ -6,7 +6,7 @@ from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.policy import small_shapes_count
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import summed
+from segdata.core.summed import COLUMNS, summed
 
 _LONG = 50  # times as long as wide: a net of lines
 
@@ -56,15 +56,14 @@ def pinhole(
     Vessels that cross (DRIVE, 20 masks) are 2.1 to 2.8 pixels wide on average and enclose 102 and 24, most of them
     real: both observers drew them. Every other segment with pinholes is at least 3.3 wide.
     """
-    segments, owner = tables.segments, tables.holes["segment"].to_numpy()
-    size, half = segments["area"].to_numpy(), segments["perimeter"].to_numpy() / 2
+    segments, owner = tables.segments, tables.holes["segment"]
+    size, half = segments["area"], segments["perimeter"] / 2
     net = (size < line_width * half) & (half**2 > _LONG * size)
     area = tables.holes["area"]
     small = (area < min_pixels) & (area < max_share * size[owner]) & tables.holes["empty"]
     small &= (small_shapes_count(tables) & ~net)[owner]
-    columns = ["segment", "n", "pixels", "area", "x", "y", "width", "height"]
-    found = summed(tables.holes[small], "segment")[columns]
-    for segment, n, pixels, largest, x, y, width, height in found.itertuples(index=False):
+    found = summed(tables.holes.take(small), "segment")
+    for segment, n, pixels, largest, x, y, width, height in found.lines("segment", *COLUMNS):
         most = f", the largest {largest} px" if n > 1 else ""
         message = f"{counted(n, 'hole')} of {pixels:,} px{most}, in a segment of {size[segment]:,} px"
         yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

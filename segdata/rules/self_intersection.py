@@ -32,7 +32,7 @@ def self_intersection(tables: Tables) -> Iterator[Found]:
 
     Remedy: draw the ring again, or store the segment as RLE, which keeps the pixels as they are.
     """
-    crossed = tables.outlines[tables.outlines["crossings"] > 0]
-    for segment, crossings, x, y in crossed[["segment", "crossings", "cross_x", "cross_y"]].itertuples(index=False):
+    crossed = tables.outlines.take(tables.outlines["crossings"] > 0)
+    for segment, crossings, x, y in crossed.lines("segment", "crossings", "cross_x", "cross_y"):
         message = f"the outline crosses itself {counted(crossings, 'time')}, first at x={x:.1f}, y={y:.1f}"
         yield Found(message, segments=(segment,))

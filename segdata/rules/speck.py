@@ -1,7 +1,6 @@
 """SEG106 speck: stray parts of a segment."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +9,8 @@ from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.policy import small_shapes_count
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import summed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from segdata.core.summed import COLUMNS, summed
+from segdata.core.table import Table
 
 _MANY = 20  # parts that are small but no specks
 
@@ -60,26 +57,21 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
     shrunken by nearest neighbour, has specks in 191 of 442 segments, CamSeq01 in 110 of 321; three quarters of
     these parts have under 4 pixels.
     """
-    owner = tables.parts["segment"].to_numpy()
-    size = tables.segments["area"].to_numpy()
+    owner, size = tables.parts["segment"], tables.segments["area"]
     cluster = tables.parts["cluster"]
     small = (cluster < min_pixels) & (cluster < max_share * size[owner]) & tables.parts["drawn"]
     small &= small_shapes_count(tables)[owner]
     small &= ~_small_by_nature(tables.parts, small, min_pixels, len(size))[owner]
-    columns = ["segment", "n", "pixels", "area", "x", "y", "width", "height"]
-    for segment, n, pixels, largest, x, y, width, height in summed(tables.parts[small], "segment")[columns].itertuples(
-        index=False
-    ):
+    found = summed(tables.parts.take(small), "segment")
+    for segment, n, pixels, largest, x, y, width, height in found.lines("segment", *COLUMNS):
         most = f", the largest {largest} px" if n > 1 else ""
         message = f"{counted(n, 'stray part')} of {pixels:,} px{most}, in a segment of {size[segment]:,} px"
         yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
 
 
-def _small_by_nature(
-    parts: "pd.DataFrame", small: "pd.Series[bool]", min_pixels: int, n_segments: int
-) -> NDArray[np.bool_]:
+def _small_by_nature(parts: Table, small: NDArray[np.bool_], min_pixels: int, n_segments: int) -> NDArray[np.bool_]:
     """(n_segments,) whether a segment's small parts are but the smallest of many: see `speck`."""
     larger = (parts["area"] >= min_pixels) & (parts["area"] < 4 * min_pixels)
-    n_small, n_larger = (np.bincount(parts.loc[rows, "segment"], minlength=n_segments) for rows in (small, larger))
+    n_small, n_larger = (np.bincount(parts["segment"][rows], minlength=n_segments) for rows in (small, larger))
     natural: NDArray[np.bool_] = (n_larger >= _MANY) & (n_larger >= 4 * n_small)
     return natural

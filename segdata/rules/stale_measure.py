@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
+from segdata.core.table import Column, Table
 
 Floats = NDArray[np.float64]
 _SIDES = ("x", "y", "width", "height")
@@ -55,36 +55,29 @@ def stale_measure(
     COCO's the areas of 3 crowds; in the TACO release whose boxes have a mistaken origin, 2147 of 2152.
     """
     segments, outlines = tables.segments, tables.outlines
-    area = segments["area"].to_numpy()
+    area = segments["area"]
     outside = np.zeros(len(segments))
     outside[outlines["segment"]] = outlines["outside_pixels"]
-    area_error = (segments["declared_area"] - area).abs().to_numpy()
+    area_error = np.abs(segments["declared_area"] - area)
     wrong_area = area_error > np.maximum(max_edge * segments["perimeter"] + 1 + outside, max_area_share * area)
     right, bottom = segments["x"] + segments["width"], segments["y"] + segments["height"]
     box_error = _box_error(segments, segments["x"], segments["y"], right, bottom)
-    ringed = segments.loc[outlines["segment"]].reset_index()
+    ringed = segments.take(outlines["segment"])
     vertices = _box_error(ringed, outlines["left"], outlines["top"], outlines["right"], outlines["bottom"])
     box_error[outlines["segment"]] = np.fmin(box_error[outlines["segment"]], vertices)
     wrong_box = box_error > max_box_pixels
     for row in np.flatnonzero((wrong_area | wrong_box) & (area > 0)):
-        said = segments.iloc[row]
         parts = []
         if wrong_area[row]:
-            parts.append(f"declared area {said['declared_area']:,.10g}, the segment has {said['area']:,} px")
+            parts.append(f"declared area {segments['declared_area'][row]:,.10g}, the segment has {area[row]:,} px")
         if wrong_box[row]:
-            declared = ", ".join(f"{said[f'declared_{side}']:g}" for side in _SIDES)
-            measured = ", ".join(str(said[side]) for side in _SIDES)
+            declared = ", ".join(f"{segments[f'declared_{side}'][row]:g}" for side in _SIDES)
+            measured = ", ".join(str(segments[side][row]) for side in _SIDES)
             parts.append(f"declared box [{declared}], the pixels' is [{measured}], {box_error[row]:,.0f} px off")
-        yield Found("; ".join(parts), segments=(int(row),), pixels=int(said["area"]))
+        yield Found("; ".join(parts), segments=(int(row),), pixels=int(area[row]))
 
 
-def _box_error(
-    declared: pd.DataFrame,
-    left: "pd.Series[float]",
-    top: "pd.Series[float]",
-    right: "pd.Series[float]",
-    bottom: "pd.Series[float]",
-) -> Floats:
+def _box_error(declared: Table, left: Column, top: Column, right: Column, bottom: Column) -> Floats:
     """(n,) by how many pixels the worst side of each declared box is off; NaN where none is declared."""
     x, y = declared["declared_x"], declared["declared_y"]
     far_x, far_y = x + declared["declared_width"], y + declared["declared_height"]

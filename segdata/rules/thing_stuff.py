@@ -43,14 +43,14 @@ def thing_stuff(tables: Tables) -> Iterator[Found]:
     """
     segments = tables.segments
     kinds = {each.id: each.kind for each in reversed(tables.profile.taxonomy.categories)}
-    kind = segments["category_id"].map(kinds)
-    stuff = segments[(kind == "stuff") & ~segments["iscrowd"]]
-    several = stuff[stuff.duplicated(["annotation", "category_id"], keep=False)]
-    for rows in several.groupby(["annotation", "category_id"], sort=True).groups.values():
-        pixels = int(segments.loc[rows, "area"].sum())
+    stuff_ids, thing_ids = ([id_ for id_, kind in kinds.items() if kind == wanted] for wanted in ("stuff", "thing"))
+    stuff = np.flatnonzero(np.isin(segments["category_id"], stuff_ids) & ~segments["iscrowd"])
+    several = stuff[segments.take(stuff).repeated("annotation", "category_id")]
+    for group in segments.take(several).groups("annotation", "category_id"):
+        rows = several[group]
+        pixels = int(segments["area"][rows].sum())
         message = f"stuff in {counted(len(rows), 'segment')} of one annotation; it is one segment by definition"
-        yield Found(message, segments=tuple(int(row) for row in rows), pixels=pixels)
-    nameless = (kind == "thing") & segments["segment_id"].isna() & segments["source_id"].isna() & ~segments["iscrowd"]
-    area = segments["area"].to_numpy()
-    for row in np.flatnonzero(nameless):
-        yield Found("a thing without instance id", segments=(int(row),), pixels=int(area[row]))
+        yield Found(message, segments=tuple(rows.tolist()), pixels=pixels)
+    nameless = segments.missing("segment_id") & segments.missing("source_id") & ~segments["iscrowd"]
+    for row in np.flatnonzero(nameless & np.isin(segments["category_id"], thing_ids)):
+        yield Found("a thing without instance id", segments=(int(row),), pixels=int(segments["area"][row]))

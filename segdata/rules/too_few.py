@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
-import pandas as pd
+import numpy as np
 
 from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+from segdata.core.taxonomy import Taxonomy
 
 
 @rule("SEG302", "too-few", severity="warning", needs=())
@@ -47,25 +50,35 @@ def too_few(
     (1500 images), of CamVid's 11 none (40 images), of CamSeq01's 22 one: a single pixel in one of 16 images.
     """
     taxonomy = tables.profile.taxonomy
-    segments = tables.segments[~tables.segments["category_id"].isin(taxonomy.void_ids)]
+    segments = tables.segments.take(~np.isin(tables.segments["category_id"], taxonomy.void_ids))
     required = {"images": min(min_images, len(tables.images)), "segments": min_segments, "px": min_pixels}
-    for row in _counts(segments, ["category_id"]).to_dict("records"):
+    for rows in segments.groups("category_id"):
+        found = _counts(segments, rows)
         short = [
-            f"{counted(row[what], what.removesuffix('s'), what)}, {least:,} are required"
+            f"{counted(found[what], what.removesuffix('s'), what)}, {least:,} are required"
             for what, least in required.items()
-            if row[what] < least
+            if found[what] < least
         ]
         if short:
-            yield Found("; ".join(short), category=taxonomy.name_of(row["category_id"]))
-    split = tables.images["split"].to_numpy()[segments["image"]]
-    per_split = _counts(segments.assign(split=split).dropna(subset="split"), ["category_id", "split"])
-    for row in per_split[per_split["images"] < min_split_images].to_dict("records"):
-        message = f"in {counted(row['images'], 'image')} of split {row['split']!r}, {min_split_images} are required"
-        yield Found(message, category=taxonomy.name_of(row["category_id"]))
+            yield Found("; ".join(short), category=_name(segments, rows, taxonomy))
+    if tables.images.missing("split").all():
+        return
+    split = tables.images["split"][segments["image"]]
+    inside = np.array([each is not None for each in split.tolist()], bool)
+    placed = segments.beside(split=split).take(inside)
+    for rows in placed.groups("category_id", "split"):
+        n_images = _counts(placed, rows)["images"]
+        if n_images < min_split_images:
+            where = f"{counted(n_images, 'image')} of split {placed['split'][rows[0]]!r}"
+            message = f"in {where}, {min_split_images} are required"
+            yield Found(message, category=_name(placed, rows, taxonomy))
 
 
-def _counts(segments: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Images, segments and pixels of each group."""
-    groups = segments.groupby(by, sort=True)
-    counts = {"images": groups["image"].nunique(), "segments": groups.size(), "px": groups["area"].sum()}
-    return pd.DataFrame(counts).reset_index()
+def _counts(segments: Table, rows: Ints) -> dict[str, int]:
+    """Images, segments and pixels of some segments."""
+    images = len(np.unique(segments["image"][rows]))
+    return {"images": images, "segments": len(rows), "px": int(segments["area"][rows].sum())}
+
+
+def _name(segments: Table, rows: Ints, taxonomy: Taxonomy) -> str:
+    return taxonomy.name_of(int(segments["category_id"][rows[0]]))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.reported import was_reported
@@ -34,14 +36,16 @@ def unknown_category(tables: Tables) -> Iterator[Found]:
     Remedy: add the category, or name it as an alias of the right one.
     """
     segments, taxonomy = tables.segments, tables.profile.taxonomy
-    unknown = ~segments["category_id"].isin(list(taxonomy.by_id())) & ~was_reported(tables, "SEG007")
+    unknown = ~np.isin(segments["category_id"], list(taxonomy.by_id())) & ~was_reported(tables, "SEG007")
     names = tables.profile.unknown_names
-    for rows in segments[unknown].groupby(["annotation", "category_id"], sort=True).groups.values():
-        category = int(segments["category_id"].to_numpy()[rows[0]])
+    flagged = np.flatnonzero(unknown)
+    for group in segments.take(flagged).groups("annotation", "category_id"):
+        rows = flagged[group]
+        category = int(segments["category_id"][rows[0]])
         name = names.get(category)
         what = f"id {category}" if name is None else f"{name!r}"
         near = [] if name is None else taxonomy.nearest(name)
         hint = f"; nearest: {', '.join(near)}" if near else ""
         message = f"category {what} of {counted(len(rows), 'segment')} is not in the taxonomy{hint}"
-        pixels = int(segments.loc[rows, "area"].sum())
-        yield Found(message, segments=tuple(int(row) for row in rows), category=name or str(category), pixels=pixels)
+        pixels = int(segments["area"][rows].sum())
+        yield Found(message, segments=tuple(rows.tolist()), category=name or str(category), pixels=pixels)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 
@@ -34,7 +36,7 @@ def unused_category(tables: Tables) -> Iterator[Found]:
     Remedy: annotate it, or take it out of the taxonomy.
     """
     categories = tables.profile.taxonomy.categories
-    used = set(tables.segments["category_id"].unique().tolist())
+    used = set(np.unique(tables.segments["category_id"]).tolist())
     parents = {each.parent for each in categories if each.parent != each.name}
     for category in categories if used else ():
         if category.id not in used and category.kind != "void" and category.name not in parents:

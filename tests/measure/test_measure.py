@@ -126,9 +126,9 @@ def test_outside_the_region_of_interest_nothing_is_a_gap(
 def test_a_damaged_region_of_interest_is_a_defect_and_limits_nothing() -> None:
     batch = polygons([SQUARE])
     broken = replace(batch, images=replaced(batch.images, "roi", [b"0123"]))
-    found = frames(measure_batch(broken, _profile(), EVERYTHING))
-    assert found["defects"]["code"].tolist() == ["SEG005"]
-    assert found["segments"]["area"].tolist() == [100]
+    found = measure_batch(broken, _profile(), EVERYTHING)
+    assert [defect.code for defect in found.defects] == ["SEG005"]
+    assert frames(found)["segments"]["area"].tolist() == [100]
 
 
 def polygons(*segments: list[list[float]], size: tuple[int, int] = (20, 20)) -> Batch:

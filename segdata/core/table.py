@@ -1,0 +1,128 @@
+"""Table: rows as numpy columns, what rules filter. To import pandas alone would take longer than most runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from segdata.core.runs import Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Column = NDArray[Any]  # Any: numbers, flags, or objects (texts, lists)
+Flags = NDArray[np.bool_]
+
+
+class Table:
+    """n rows as columns.
+
+    ``table["area"]`` is a column, (n,): whole numbers, floats (missing: NaN), flags, or objects (missing: None; so
+    are whole numbers where one is missing). Columns that come from Arrow are turned into numpy when first asked for.
+    """
+
+    __slots__ = ("_columns", "_n")
+
+    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray]") -> None:
+        self._columns: dict[str, Any] = dict(columns)  # Any: numpy or Arrow
+        lengths = {len(column) for column in self._columns.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"columns of {sorted(lengths)} rows")
+        self._n = lengths.pop() if lengths else 0
+
+    @staticmethod
+    def of(table: pa.Table) -> "Table":
+        """An Arrow table's rows."""
+        return Table({name: table[name] for name in table.column_names})
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns."""
+        return list(self._columns)
+
+    def __getitem__(self, name: str) -> Column:
+        column = self._columns[name]
+        if isinstance(column, pa.ChunkedArray):
+            column = self._columns[name] = _numpy(column)
+        return column  # type: ignore[no-any-return]  # numpy now
+
+    def cell(self, name: str, row: int) -> Any:  # Any: as the column
+        """One value of a column, as Python's own number or text; does not convert the column."""
+        column = self._columns[name]
+        if isinstance(column, pa.ChunkedArray):
+            if column.num_chunks > 1:
+                column = self._columns[name] = pa.chunked_array([column.combine_chunks()])
+            return column[row].as_py()
+        value = column[row]
+        return value.item() if isinstance(value, np.generic) else value
+
+    def missing(self, name: str) -> Flags:
+        """(n,) where a column has no value."""
+        column = self._columns[name]
+        if isinstance(column, pa.ChunkedArray):
+            return column.is_null().to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
+        if column.dtype == object:
+            return np.array([value is None for value in column], bool)
+        return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
+
+    def take(self, rows: Ints | Flags) -> "Table":
+        """Some rows, by number or by flag."""
+        chosen = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return Table(
+            {
+                name: column.take(pa.array(chosen)) if isinstance(column, pa.ChunkedArray) else column[chosen]
+                for name, column in self._columns.items()
+            }
+        )
+
+    def beside(self, **columns: Column) -> "Table":
+        """The same rows with more columns, or others in place of those of the same name."""
+        return Table({**self._columns, **columns})
+
+    def lines(self, *names: str) -> Iterator[tuple[Any, ...]]:  # Any: as the columns
+        """Some columns row by row, as Python's own numbers and texts."""
+        return zip(*(self[name].tolist() for name in names), strict=True)
+
+    def groups(self, *names: str) -> Iterator[Ints]:
+        """The rows of each distinct combination of values in some columns, in ascending order of the combination."""
+        if self._n:
+            order, same = self._sorted_by(names)
+            yield from np.split(order, np.flatnonzero(~same) + 1)
+
+    def repeated(self, *names: str) -> Flags:
+        """(n,) rows whose combination of values in some columns occurs more than once."""
+        order, same = self._sorted_by(names)
+        result = np.zeros(self._n, bool)
+        result[order[1:][same]] = result[order[:-1][same]] = True
+        return result
+
+    def _sorted_by(self, names: Sequence[str]) -> tuple[Ints, Flags]:
+        """The rows in the order of some columns, and (n - 1,) whether each has the same values as the one before."""
+        columns = [self[name] for name in names]
+        codes = [np.unique(each, return_inverse=True)[1] if each.dtype == object else each for each in columns]
+        order = np.lexsort(codes[::-1])
+        same = np.ones(max(self._n - 1, 0), bool)
+        for code in codes:
+            same &= code[order][1:] == code[order][:-1]
+        return order, same
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The same as a pandas table."""
+        import pandas as pd
+
+        return pd.DataFrame({name: self[name] for name in self._columns})
+
+
+def _numpy(column: pa.ChunkedArray) -> Column:
+    """A column as numpy, without copying where there is nothing to convert."""
+    if pa.types.is_integer(column.type) and column.null_count:
+        return np.array(column.to_pylist(), dtype=object)
+    if pa.types.is_boolean(column.type):
+        column = pc.fill_null(column, False)
+    return column.to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types

@@ -1,0 +1,42 @@
+"""Start-up: commands that need no pandas do not import it, and those that do still can."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+COCO = {
+    "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 9}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]]}],
+    "categories": [{"id": 1, "name": "a"}],
+}
+
+
+def ran(code: str) -> str:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_validate_and_convert_do_not_import_pandas(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(json.dumps(COCO))
+    for command in (["validate", "d.json"], ["convert", "d.json", "c"], ["convert", "c", "m", "--to", "colour-masks"]):
+        code = (
+            f"import os, sys; os.chdir({str(tmp_path)!r}); sys.argv = ['segdata', *{command!r}]\n"
+            "from segdata.cli.main import main\n"
+            "try: main()\nexcept SystemExit as end: assert end.code == 0, end.code\n"
+            "print('pandas' in sys.modules)"
+        )
+        assert ran(code) == "False", command
+
+
+def test_pyarrow_and_pandas_work_together_afterwards() -> None:
+    code = (
+        "from segdata.cli.startup import spare_pandas; spare_pandas()\n"
+        "import sys; assert 'pandas' not in sys.modules\n"
+        "import pyarrow as pa\n"
+        "frame = pa.table({'a': [1, None], 'b': ['x', None]}).to_pandas()\n"
+        "import pandas as pd\n"
+        "back = pa.Table.from_pandas(frame)\n"
+        "print(back['b'].to_pylist(), frame['a'].isna().tolist())"
+    )
+    assert ran(code) == "['x', None] [False, True]"
