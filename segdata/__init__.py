@@ -1,4 +1,4 @@
-"""Convert, validate, compare and clean image segmentation labels, pixel exact.
+"""Convert, validate and look at image segmentation labels, pixel exact.
 
 Everything that the command line does is a function here. Heavy libraries are imported by the function that needs
 them, so that ``import segdata`` costs next to nothing.
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from segdata.api import info as info
     from segdata.api import read as read
     from segdata.api import validate as validate
+    from segdata.core.dataset import Dataset as Dataset
+    from segdata.core.errors import InvalidDatasetError as InvalidDatasetError
+    from segdata.core.errors import LossError as LossError
+    from segdata.core.errors import SegdataError as SegdataError
     from segdata.core.finding import Finding as Finding
     from segdata.core.taxonomy import Taxonomy as Taxonomy
+    from segdata.core.validation import Validation as Validation
 
 __version__ = "0.1.0"
 
@@ -26,10 +31,29 @@ _HOME = {
     "info": "segdata.api",
     "read": "segdata.api",
     "validate": "segdata.api",
+    "Dataset": "segdata.core.dataset",
     "Finding": "segdata.core.finding",
+    "InvalidDatasetError": "segdata.core.errors",
+    "LossError": "segdata.core.errors",
+    "SegdataError": "segdata.core.errors",
     "Taxonomy": "segdata.core.taxonomy",
+    "Validation": "segdata.core.validation",
 }
-__all__ = ["Finding", "Taxonomy", "assert_valid", "convert", "hash_of", "info", "read", "validate"]
+__all__ = [
+    "Dataset",
+    "Finding",
+    "InvalidDatasetError",
+    "LossError",
+    "SegdataError",
+    "Taxonomy",
+    "Validation",
+    "assert_valid",
+    "convert",
+    "hash_of",
+    "info",
+    "read",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -37,3 +61,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'segdata' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, used or not, for completion."""
+    return sorted({*globals(), *__all__})

@@ -5,27 +5,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack, get_args
 
-from segdata.api.opening import Data, Progress, read
+from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.batch import Batch, replaced
 from segdata.core.content import segment_keys
 from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError
+from segdata.core.errors import LossError, SegdataError, check_choice
 from segdata.core.format import format_named
+from segdata.core.judge import errors_among, selected
 from segdata.core.loss import Loss, Losses
 from segdata.formats.images import image_limits
 
 OnLoss = Literal["warn", "error", "allow"]
-
-
-class LossError(SegdataError):
-    """The target format cannot hold everything, and `on_loss` is ``error``. Nothing was written."""
-
-    def __init__(self, losses: list[Loss]) -> None:
-        super().__init__("the target format cannot hold: " + "; ".join(map(str, losses)))
-        self.losses = losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,7 @@ class Conversion:
     losses : what the target format could not hold, and what could not be read
     defects : what the reader met; `validate` turns these into findings
     verified : None: not asked for; else how many of the segments come back with the same image, category and pixels
+    n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
     """
 
     target: Path
@@ -49,6 +43,11 @@ class Conversion:
     losses: tuple[Loss, ...]
     defects: tuple[Defect, ...]
     verified: int | None = None
+    n_errors: int = 0
+
+    def __repr__(self) -> str:
+        written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"
+        return f"Conversion({written}; {len(self.losses)} kinds of loss, {len(self.defects)} defects)"
 
 
 def convert(
@@ -60,8 +59,8 @@ def convert(
     verify: bool = False,
     copy_images: bool = False,
     jobs: int = 0,
-    progress: Progress = lambda n: None,
-    **opening: object,
+    progress: Progress = silent,
+    **opening: Unpack[ReadOptions],
 ) -> Conversion:
     """Write a dataset in another format.
 
@@ -75,14 +74,16 @@ def convert(
     copy_images : copy the image files into the target's folder ``images``; else they are referred to
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
-    opening : as for `read`
+    opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
 
     Whatever goes wrong, nothing half-written stays behind.
     """
-    dataset = read(data, **opening)  # type: ignore[arg-type]  # passed through
+    check_choice("on_loss", on_loss, get_args(OnLoss))
     format = format_named(to)
     if format.write is None:
         raise SegdataError(f"format {to} can only be read")
+    dataset = read(data, **opening)
+    selected(dataset.config)  # what is wrong in the configuration is said now, not when all is written
     path = _free(Path(target))
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     places = {partial: path}  # where things are made, and where they go when all of it is done
@@ -113,12 +114,14 @@ def convert(
         tuple(stream.losses.listed()),
         tuple(stream.defects),
         _verified(dataset, path, to, jobs) if verify else None,
+        len(errors_among(stream.defects, dataset.config)),
     )
 
 
 _ONE_FILE = "coco-instances"  # the format whose target may be a file; copied images then go beside it
 
-# Defects that kept something of the source from being read; the others are read nevertheless.
+# Defects that keep something of the source from being read; the others are read nevertheless, as is an image with an
+# unsafe path (SEG015) where it has another name now.
 _UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015"})
 
 
@@ -130,6 +133,12 @@ class _Stream:
         self.n_images = self.n_segments = 0
         self._dataset, self._progress = dataset, progress
 
+    def _unread(self) -> list[Defect]:
+        """The defects that lost something of the source."""
+        lost = [each for each in self.defects if each.code in _UNREAD and each.severity != "info"]
+        there = set(self._dataset.source.image_ids) if any(each.code == "SEG015" for each in lost) else frozenset()
+        return [each for each in lost if each.code != "SEG015" or each.image not in there]
+
     def batches(self, jobs: int) -> Iterator[Batch]:
         """Every batch, images in ascending order of image_id."""
         for batch in self._dataset.batches(jobs, in_order=True):
@@ -138,7 +147,7 @@ class _Stream:
             self.n_segments += batch.n_segments
             yield batch
             self._progress(batch.images.num_rows)
-        unread = [defect for defect in self.defects if defect.code in _UNREAD and defect.severity != "info"]
+        unread = self._unread()
         examples = (f"{each.code} in {each.file or each.image}{each.place or ''}" for each in unread)
         pixels = sum(defect.pixels or 0 for defect in unread)
         self.losses.add("unreadable", "defects", len(unread), pixels, examples)
@@ -174,12 +183,18 @@ def _free(path: Path) -> Path:
 
 
 def _move(places: dict[Path, Path]) -> None:
-    """Put what was made where it belongs; the target itself comes last."""
-    for made, path in reversed(places.items()):
-        if made.exists():
-            if path.is_dir():
-                path.rmdir()
-            made.replace(path)
+    """Put what was made where it belongs, all of it or nothing; the target itself comes last."""
+    moved: dict[Path, Path] = {}
+    try:
+        for made, path in reversed(places.items()):
+            if made.exists():
+                if path.is_dir():
+                    path.rmdir()
+                made.replace(path)
+                moved[made] = path
+    except OSError:
+        _remove(moved.values())
+        raise
 
 
 def _remove(paths: Iterable[Path]) -> None:

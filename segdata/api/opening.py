@@ -3,25 +3,43 @@
 from collections.abc import Callable, Iterable, Sequence
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
 from segdata.core.config import Config, load_config, nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request, detect, format_named
+from segdata.core.format import Request, format_named
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.core.unsafe import check_name
 from segdata.formats.imagefiles import with_image_files
 from segdata.formats.images import image_limits
 from segdata.formats.roi import with_regions
+from segdata.formats.sight import recognised
 from segdata.store.source import CanonicalSource
 
 Data = str | Path | Dataset
 Progress = Callable[[int], None]
 CONFIG = "segdata.yaml"
 TAXONOMY = "taxonomy.yaml"
+
+
+class ReadOptions(TypedDict, total=False):
+    """The options of `read`, for the functions that pass them on."""
+
+    format: str | None
+    taxonomy: str | Path | Taxonomy | None
+    images: str | Path | None
+    config: str | Path | Config | None
+    only: str | Iterable[str] | None
+    annotator: str | None
+    roi: str | Path | None
+
+
+def silent(n_images: int) -> None:
+    """Progress that nobody looks at."""
 
 
 def read(
@@ -31,7 +49,7 @@ def read(
     taxonomy: str | Path | Taxonomy | None = None,
     images: str | Path | None = None,
     config: str | Path | Config | None = None,
-    only: Iterable[str] | None = None,
+    only: str | Iterable[str] | None = None,
     annotator: str | None = None,
     roi: str | Path | None = None,
 ) -> Dataset:
@@ -39,23 +57,25 @@ def read(
 
     Parameters
     ----------
-    data : a file or folder; a `Dataset` is passed through
+    data : a file or folder; a `Dataset` is passed through, and takes no options
     format : its format; default: detected
-    taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` beside the data, or the format's own
+    taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder, or beside the file; else the format's
+        own
     images : the folder with the image files, when it is not where the layout has it
-    config : a configuration, or its file; default: ``segdata.yaml`` beside the data
-    only : image_ids, the others are left out
+    config : a configuration, or its file; default: ``segdata.yaml`` in the folder, or beside the file
+    only : an image_id or several, the others are left out
     annotator : the name for annotations that have none
     roi : a folder of masks, paired with images by name: where labels are expected (everywhere but at 0)
 
     Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
     """
     if isinstance(data, Dataset):
+        _refuse(format=format, taxonomy=taxonomy, images=images, config=config, only=only, annotator=annotator, roi=roi)
         return data
     root = Path(data)
     check_name(root.absolute())
     settings = config if isinstance(config, Config) else _config(root, config)
-    name = format or settings.format or _implied(settings, config) or detect(root)
+    name = format or settings.format or _implied(settings, config) or recognised(root)
     request = Request(
         root=root,
         taxonomy=taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(root, taxonomy, settings.taxonomy),
@@ -69,8 +89,16 @@ def read(
         if isinstance(source, CanonicalSource):  # the store knows where image files are, but no image formats
             source = with_image_files(source, folder_of(root), source.uris, request.images)
         source = source if roi is None else with_regions(source, Path(roi))
-    rows = None if only is None else _chosen(source.image_ids, list(only))
+    names = [only] if isinstance(only, str) else only
+    rows = None if names is None else _chosen(source.image_ids, list(names))
     return Dataset(source, source.profile.under(settings), settings, rows)
+
+
+def _refuse(**options: object) -> None:
+    """Raise SegdataError where any option is given."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise SegdataError(f"the dataset is open already, too late for {', '.join(given)}: give this to `read`")
 
 
 def folder_of(root: Path) -> Path:

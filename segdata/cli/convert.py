@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     help="What DST cannot hold: say so (warn, the default), write nothing and exit with 1 (error), be quiet (allow).",
 )
 @click.option("--verify", is_flag=True, help="Read DST again and compare it with SRC, pixel for pixel.")
-@click.option("--copy-images", is_flag=True, help="Copy the image files too; else DST refers to them.")
+@click.option(
+    "--copy-images", is_flag=True, help="Copy the image files too. Else DST refers to them; COCO only has their names."
+)
 @data_options
 def command(
     src: Path,
@@ -51,13 +53,16 @@ def command(
     """Write SRC in another format to DST, which must not exist.
 
     Every loss is counted: what DST cannot hold, and what could not be read.
-    DST is there whole or not at all.
+    DST is there whole or not at all. Exits with 1 when a loss is not allowed,
+    or when SRC has defects that `segdata validate` calls errors; with
+    --on-loss warn or allow everything else is written nevertheless.
     """
     from segdata.api import convert
-    from segdata.api.converting import LossError
     from segdata.cli.output import emit, paper
     from segdata.cli.progress import progress
-    from segdata.report.losses import refused, written
+    from segdata.core.errors import LossError
+    from segdata.formats.imagefiles import folder_of_images
+    from segdata.report.losses import refused, with_images, written
 
     more = {"annotator": annotator, "roi": roi}
     dataset = opening.read(src, **{name: value for name, value in more.items() if value is not None})
@@ -77,7 +82,10 @@ def command(
         emit(refused(str(dst), error.losses, paper()))
         return FOUND
     emit(written(result, opening.typed(src), paper(), quiet=on_loss == "allow"))
+    # COCO files name images and do not say where they are; the other formats refer to them.
+    if to.startswith("coco-") and not copy_images and (images := folder_of_images(dataset)) is not None:
+        emit("\n".join(["", "its images are not copied; to read it with them:", *with_images(dst, images, paper())]))
     if result.verified is not None and result.verified < result.n_segments and not result.losses:
         say(f"error: {result.n_segments - result.verified:,} segments came back changed; please report it")
         return FOUND
-    return 0
+    return FOUND if result.n_errors else 0

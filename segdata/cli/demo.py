@@ -12,13 +12,15 @@ import click
 from segdata.cli.options import example
 from segdata.core.errors import SegdataError
 
-IMAGES = 8
 _MARK = ".segdata-demo"  # only a folder that has this file is ever emptied
 
 
 @click.command(name="demo", epilog=example("segdata demo", "segdata demo /tmp/street"))
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default="segdata-demo")
-def command(folder: Path) -> None:
+@click.option(
+    "--scenes", metavar="N", type=click.IntRange(min=1), default=8, help="Draw so many clean street scenes; default: 8."
+)
+def command(folder: Path, scenes: int) -> None:
     """Make sample data in DIR and run the whole story on it.
 
     DIR is segdata-demo by default. Every command is shown as you could type
@@ -27,8 +29,8 @@ def command(folder: Path) -> None:
     from segdata.sample import make
 
     prepare(folder)
-    _say(f"1. Sample data: {IMAGES} street scenes with their labels, and the same with known defects")
-    make(folder / "data", seed=0, images=IMAGES, only=("clean", "defects"))
+    _say(f"1. Sample data: {scenes} street scenes with their labels, and others with known defects")
+    make(folder / "data", seed=0, images=scenes, only=("clean", "defects"))
     clean, defects = folder / "data/clean", folder / "data/defects"
 
     _say("2. Clean labels, whatever the format")

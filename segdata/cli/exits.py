@@ -33,8 +33,11 @@ def exit_code(run: Callable[[], object]) -> int:
         return INTERRUPTED
     except _AskedToEnd:
         return TERMINATED
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return MISUSE
+    except click.ClickException as error:
+        say(f"error: {misused(error)}")
         return MISUSE
     except Exception as error:
         if debugging():
@@ -61,6 +64,14 @@ def explained(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return f"unexpected {what}; please report it with what SEGDATA_DEBUG=1 shows"
+
+
+def misused(error: click.ClickException) -> str:
+    """What is wrong with a command as it was typed, in one line, and where help is."""
+    what = " ".join(error.format_message().split()).removesuffix(".")
+    ctx = getattr(error, "ctx", None)
+    more = f"; see {ctx.command_path} --help" if ctx is not None else ""
+    return what[:1].lower() + what[1:] + more
 
 
 def say(line: str) -> None:

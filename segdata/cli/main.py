@@ -33,6 +33,16 @@ class Commands(click.Group):
         command: click.Command = import_module(f"segdata.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was asked for; for one that does not exist the nearest is named."""
+        from segdata.core.config import nearest
+
+        if args[0] not in NAMES and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], list(NAMES))}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under the headings of `SECTIONS`."""
         for heading, names in SECTIONS.items():
@@ -60,6 +70,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 
 
 @click.group(
+    name="segdata",
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog=example("segdata validate my_dataset", "segdata demo"),

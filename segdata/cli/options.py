@@ -33,10 +33,12 @@ class Opening:
     ----------
     given : the arguments of `segdata.read`, without None
     jobs : threads; 0: one per core
+    words : the options as the user typed them, those that are arguments of `segdata.read`
     """
 
     given: dict[str, Any] = field(default_factory=dict)  # Any: each argument has its own type
     jobs: int = 0
+    words: tuple[str, ...] = ()
 
     def read(self, data: Path, **more: object) -> "Dataset":
         """Open DATA; `more` are further arguments of `segdata.read`."""
@@ -49,13 +51,7 @@ class Opening:
 
     def typed(self, data: Path) -> list[str]:
         """DATA and the options as one would type them, for the commands that a report proposes."""
-        names = {"format": "from"}
-        options = (
-            f"--{names.get(name, name)} {shlex.quote(str(value))}"
-            for name, value in self.given.items()
-            if name != "only"
-        )
-        return [shlex.quote(str(data)), *options]
+        return [shlex.quote(str(data)), *self.words]
 
 
 _DATA_OPTIONS = (
@@ -91,14 +87,26 @@ def data_options(command: F) -> F:
         jobs: int,
         **rest: object,
     ) -> object:
-        names = None if only is None else listed(only)
-        given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": names}
-        present = {name: value for name, value in given.items() if value is not None}
-        return command(opening=Opening(present, jobs), **rest)
+        given = {"format": format, "taxonomy": taxonomy, "images": images, "only": only, "config": config}
+        present: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        typed = {"format": "from", "only": "list"}
+        words = tuple(word("--" + typed.get(name, name), value) for name, value in present.items())
+        if only is not None:
+            present["only"] = listed(only)
+        return command(opening=Opening(present, jobs, words), **rest)
 
     for option in reversed(_DATA_OPTIONS):
         gathered = option(gathered)
     return gathered  # type: ignore[return-value]  # click calls it by keyword
+
+
+def word(option: str, *values: object) -> str:
+    """An option with its values as one would type it: one word of a command, not to be broken.
+
+    >>> word("--list", "my names.txt")
+    "--list 'my names.txt'"
+    """
+    return " ".join([option, *(shlex.quote(str(value)) for value in values)])
 
 
 def report_options(*formats: str) -> Callable[[F], F]:
@@ -106,7 +114,7 @@ def report_options(*formats: str) -> Callable[[F], F]:
 
     def add(command: F) -> F:
         command = click.option(
-            "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file."
+            "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file."
         )(command)
         return click.option(
             "--format", "report", type=click.Choice(formats), default=formats[0], help=f"Default: {formats[0]}."

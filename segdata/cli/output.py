@@ -39,6 +39,12 @@ def emit(text: str, output: Path | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def free(path: Path, force: bool) -> None:
+    """Raise SegdataError where a file is there already and may not be overwritten."""
+    if path.exists() and not force:
+        raise SegdataError(f"{path}: exists already; --force overwrites it, --output writes elsewhere")
+
+
 def _write_whole(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

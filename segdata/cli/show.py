@@ -20,6 +20,7 @@ from segdata.core.errors import SegdataError
 @click.option("--findings", is_flag=True, help="Also draw what the rules find on these images.")
 @click.option(
     "--output",
+    "-o",
     type=click.Path(path_type=Path),
     default=Path("segdata-pictures"),
     help="A folder, or for one image a PNG file; default: segdata-pictures.",

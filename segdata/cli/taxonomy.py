@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, FORCE, example
+from segdata.cli.options import DATA, FORCE, Opening, data_options, example
 from segdata.core.errors import SegdataError
 
 
@@ -19,23 +19,25 @@ def command() -> None:
     epilog=example("segdata taxonomy init masks/", "segdata taxonomy init masks/ --output masks/taxonomy.yaml"),
 )
 @DATA
-@click.option("--images", type=click.Path(path_type=Path), help="The folder of the image files.")
 @click.option(
     "--output",
+    "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it to this file; default: to stdout.",
 )
 @FORCE
-def init(data: Path, images: Path | None, output: Path | None, force: bool) -> None:
+@data_options
+def init(data: Path, output: Path | None, force: bool, opening: Opening) -> None:
     """Draft a taxonomy from masks or a COCO file.
 
-    Every colour or id becomes a category; its definition says how often it
-    occurs. Give names and kinds, then save it as taxonomy.yaml beside DATA.
+    The categories that DATA names; where it names none every colour or id
+    becomes one, and its definition says how often it occurs. Give names and
+    kinds, and save it as taxonomy.yaml beside DATA (--output).
     """
-    from segdata.cli.output import emit
-    from segdata.cli.starter import drafted, free, taxonomy_text
+    from segdata.api.drafting import drafted, taxonomy_text
+    from segdata.cli.output import emit, free
 
-    text = taxonomy_text(drafted(data, images))
+    text = taxonomy_text(drafted(data, **opening.given)[0])
     if output is not None:
         free(output, force)
     emit(text, output)
@@ -52,14 +54,14 @@ def check(file: Path) -> int:
     SEG208 finds something, with 2 when the file cannot be read.
     """
     from segdata.api import validate
-    from segdata.cli.imageless import dataset_of
+    from segdata.api.imageless import dataset_of
     from segdata.cli.output import emit, paper
     from segdata.core.taxonomy import load_taxonomy
     from segdata.report.paper import plural
 
     path = file / "taxonomy.yaml" if file.is_dir() else file
     if not path.exists():
-        raise SegdataError(f"{path}: does not exist; draft one with: segdata taxonomy init DATA")
+        raise SegdataError(f"{path}: does not exist; draft one with: segdata taxonomy init DATA --output {path}")
     taxonomy = load_taxonomy(path)
     findings = validate(dataset_of(taxonomy), select=["SEG208"]).findings
     on = paper()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, Opening, data_options, example, report_options, word
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
@@ -69,8 +69,13 @@ def command(
     if report == "json":
         emit(to_json(result, max_findings), output)
     else:
-        rules = [rule for rule in selected(dataset.config, chosen, left_out) if rule.applies(dataset.profile)]
-        asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings)
+        rules = [
+            rule
+            for rule in selected(dataset.config, chosen, left_out)
+            if rule.applies(dataset.profile) and rule.code not in result.skipped
+        ]
+        selection = [word("--select", code) for code in select] + [word("--ignore", code) for code in ignore]
+        asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, selection)
         emit(text(result, asked, paper(output)), output)
     if output is not None:
         say(f"{plural(len(result.findings), 'finding')}, see {output}")

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS
 from segdata.core.config import Config
 from segdata.core.executor import run_ordered
 from segdata.core.format import Source
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Dataset:
     """An opened dataset: some images of a source, and what is known and decided about it.
+
+    ``for batch in dataset`` goes through its pixels, in portions of many images; ``len(dataset)`` counts images. Its
+    `images`, `annotations` and `segments` are pandas tables, all three made in one pass when the first is asked for.
+    The tables of a `Batch` are pyarrow's.
 
     Attributes
     ----------
@@ -40,6 +44,19 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.source.image_ids) if self.rows is None else len(self.rows)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches()
+
+    def __repr__(self) -> str:
+        profile = self.profile
+        what = f"{profile.format}, {profile.task}, {len(self)} images, {len(self.taxonomy.categories)} categories"
+        return f"Dataset({profile.files!r}: {what})"
+
+    @property
+    def is_part(self) -> bool:
+        """Whether some of the source's images are left out."""
+        return len(self) < len(self.source.image_ids)
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -74,27 +91,45 @@ class Dataset:
         """
         return run_ordered(self.source.load, self.sorted_chunks() if in_order else self.chunks(), jobs)
 
-    @cached_property
+    @property
     def images(self) -> "pd.DataFrame":
-        """One row per image; the columns of `segdata.core.columns.IMAGES`."""
-        return _frame([batch.images for batch in self.batches()], BATCH_IMAGES)
+        """One row per image, as a pandas table; the columns of `segdata.core.columns.IMAGES`."""
+        return self._tables[0]
 
-    @cached_property
+    @property
     def annotations(self) -> "pd.DataFrame":
-        """One row per annotation, with image_id; the columns of `segdata.core.columns.ANNOTATIONS`."""
-        tables = [_named(batch.annotations, batch, batch.annotation_image) for batch in self.batches()]
-        return _frame(tables, BATCH_ANNOTATIONS).drop(columns="image", errors="ignore")
+        """One row per annotation, as a pandas table: image_id and `segdata.core.columns.ANNOTATIONS`."""
+        return self._tables[1]
+
+    @property
+    def segments(self) -> "pd.DataFrame":
+        """One row per segment, as a pandas table; the pixels themselves are in the batches.
+
+        Columns: image_id, annotator, `category` (its name), area in pixels, and those of
+        `segdata.core.columns.SEGMENTS` that are no pixels.
+        """
+        return self._tables[2]
 
     @cached_property
-    def segments(self) -> "pd.DataFrame":
-        """One row per segment, with image_id, annotator and area in pixels; pixels themselves are in `batches`."""
-        tables = []
-        for batch in self.batches():
-            annotator = batch.annotations["annotator"].take(batch.segments["annotation"])
-            rows = batch.segments.append_column("annotator", annotator)
-            rows = rows.append_column("area", pa.array(batch.runs.areas(batch.n_segments)))
-            tables.append(_named(rows, batch, batch.segment_image))
-        return _frame(tables, BATCH_SEGMENTS).drop(columns="annotation", errors="ignore")
+    def _tables(self) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:
+        """Of images, annotations and segments: one pass, since all are decoded together."""
+        images, annotations, segments = [], [], []
+        for batch in chain([Batch.empty()], self):  # so that every column is there, without images too
+            images.append(batch.images)
+            annotations.append(_named(batch.annotations.drop_columns("image"), batch, batch.annotation_image))
+            segments.append(self._segments(batch))
+        return _frame(images), _frame(annotations), _frame(segments)
+
+    def _segments(self, batch: Batch) -> pa.Table:
+        """The segments of a batch with what their rows alone do not say."""
+        rows = batch.segments.drop_columns("annotation")
+        category = rows["category_id"].combine_chunks().dictionary_encode()
+        names = pa.array([self.profile.name_of(id_) for id_ in category.dictionary.to_pylist()], pa.string())
+        at = rows.schema.get_field_index("category_id") + 1
+        rows = rows.add_column(at, "category", names.take(category.indices))
+        rows = rows.append_column("annotator", batch.annotations["annotator"].take(batch.segments["annotation"]))
+        rows = rows.append_column("area", pa.array(batch.runs.areas(batch.n_segments)))
+        return _named(rows, batch, batch.segment_image)
 
 
 def _named(rows: pa.Table, batch: Batch, image: Ints | np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Table:
@@ -102,7 +137,6 @@ def _named(rows: pa.Table, batch: Batch, image: Ints | np.ndarray[tuple[int], np
     return rows.add_column(0, "image_id", batch.images["image_id"].take(pa.array(image)))
 
 
-def _frame(tables: list[pa.Table], schema: pa.Schema) -> "pd.DataFrame":
+def _frame(tables: list[pa.Table]) -> "pd.DataFrame":
     """The tables as one pandas table."""
-    together = pa.concat_tables(tables) if tables else schema.empty_table()
-    return together.to_pandas()  # type: ignore[no-any-return]  # pyarrow has no types
+    return pa.concat_tables(tables).to_pandas()  # type: ignore[no-any-return]  # pyarrow has no types

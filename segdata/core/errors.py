@@ -1,5 +1,10 @@
 """Errors: misuse of the tool or a broken environment. Defects in the data are findings, never exceptions."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segdata.core.loss import Loss
+
 
 class SegdataError(Exception):
     """What the command line prints as one line, with exit code 2: what, where, and what to do."""
@@ -9,5 +14,23 @@ class UnreadableError(SegdataError):
     """The dataset as a whole cannot be read: no known format, an ambiguous one, or a missing setting."""
 
 
+class UnknownFormatError(UnreadableError):
+    """No format recognises a dataset."""
+
+
 class InvalidDatasetError(SegdataError):
     """`assert_valid` found something at or above the severity asked for."""
+
+
+class LossError(SegdataError):
+    """The target format cannot hold everything, and `on_loss` is ``error``. Nothing was written."""
+
+    def __init__(self, losses: "list[Loss]") -> None:
+        super().__init__("the target format cannot hold: " + "; ".join(map(str, losses)))
+        self.losses = losses
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise SegdataError where `value` of the argument `name` is none of `choices`."""
+    if value not in choices:
+        raise SegdataError(f"{name} is {value!r}, it must be one of: {', '.join(choices)}")

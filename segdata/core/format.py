@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from segdata.core.config import Config
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, UnknownFormatError
 from segdata.core.loss import KINDS, Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
@@ -129,8 +129,8 @@ def format_named(name: str) -> Format:
 def detect(root: Path) -> str:
     """The name of the format that a dataset is in.
 
-    Raises SegdataError when there is no candidate, or when the best two are within 10 %: then all are listed with
-    their evidence and the user is asked for `--from`.
+    Raises UnknownFormatError when there is no candidate, and SegdataError when the best two are within 10 %: then all
+    are listed with their evidence and the user is asked for `--from`.
     """
     if not root.exists():
         raise SegdataError(f"{root}: does not exist")
@@ -139,7 +139,7 @@ def detect(root: Path) -> str:
     clues = [(name, clue) for name, each in formats().items() if (clue := each.detect(root)) is not None]
     clues.sort(key=lambda item: (-item[1].score, item[0]))
     if not clues:
-        raise SegdataError(f"{root}: no known format recognises this; name one with --from ({', '.join(formats())})")
+        raise UnknownFormatError(f"{root}: no known format recognises this")
     if len(clues) > 1 and clues[1][1].score > 0.9 * clues[0][1].score:
         listed = "; ".join(f"{name}: {clue.evidence}" for name, clue in clues)
         raise SegdataError(f"{root}: more than one format fits, choose with --from ({listed})")

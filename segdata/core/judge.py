@@ -3,35 +3,34 @@
 import datetime
 import fnmatch
 from collections.abc import Iterable
+from typing import TypeVar
 
-from segdata.core.config import Config, nearest
-from segdata.core.errors import SegdataError
+from segdata.core.config import Config
+from segdata.core.defect import Defect
 from segdata.core.finding import Box, Finding, Found, Severity
 from segdata.core.profile import Profile
-from segdata.core.rule import Family, Rule, Tables, rule_named, rules
+from segdata.core.rule import Family, Rule, Tables, rules
+from segdata.core.settings import FILE, codes_of, options, severities, suppressions
+
+T = TypeVar("T", Finding, Defect)
 
 
-def selected(config: Config, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> list[Rule]:
-    """The rules that run: chosen by code prefix or name, on the command line or else in the configuration.
+def selected(config: Config, select: str | Iterable[str] = (), ignore: str | Iterable[str] = ()) -> list[Rule]:
+    """The rules that run: chosen by code, prefix of codes or name, by the caller or else in the configuration.
 
-    Raises SegdataError for a prefix that no rule has, in `select`, `ignore` or `severity`, and for rules and options
-    in `rules` that do not exist.
+    Raises SegdataError for words that stand for no rule, anywhere in the configuration too, and for options in it
+    that do not exist.
     """
-    known = rules()
-    chosen = tuple(select) or config.select or ("SEG",)
-    left_out = (*config.ignore, *ignore)
-    for name, options in config.rules.items():
-        rule_named(name).check_options(options, "segdata.yaml")
-    for prefix in (*chosen, *left_out, *config.severity):
-        if not any(_fits(rule, prefix) for rule in known.values()):
-            names = [*known, *(rule.name for rule in known.values())]
-            raise SegdataError(f"no rule has the code or name {prefix!r}{nearest(prefix, names)}")
+    severity = severities(config)
+    options(config)
+    suppressions(config)
+    by_caller, by_config = codes_of(select, "select"), codes_of(config.select, f"{FILE}: select")
+    chosen = by_caller or by_config or rules().keys()
+    left_out = codes_of(ignore, "ignore") | codes_of(config.ignore, f"{FILE}: ignore")
     return [
         rule
-        for rule in known.values()
-        if any(_fits(rule, prefix) for prefix in chosen)
-        and not any(_fits(rule, prefix) for prefix in left_out)
-        and config.severity.get(rule.code) != "off"
+        for code, rule in rules().items()
+        if code in chosen and code not in left_out and severity.get(code) != "off"
     ]
 
 
@@ -45,32 +44,44 @@ def needed(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
 
 
 def judge(tables: Tables, chosen: list[Rule], config: Config) -> list[Finding]:
-    """What the rules find, without what the configuration suppresses, in a fixed order."""
+    """What the rules find, in a fixed order; `unsuppressed` leaves out what the configuration accepts."""
     stamp = _Stamp(tables)
+    given, severity = options(config), severities(config)
     findings = []
     for rule in chosen:
         if not rule.applies(tables.profile):
             continue
-        options = {**config.rules.get(rule.name, {}), **config.rules.get(rule.code, {})}
-        severity = config.severity.get(rule.code)
-        for found in rule.check(tables, **options):
-            findings.append(stamp.finding(rule, found, severity if severity != "off" else None))
-    kept = (finding for finding in findings if not _suppressed(finding, config))
-    return sorted(kept, key=Finding.order)
+        word = severity.get(rule.code)
+        for found in rule.check(tables, **given.get(rule.code, {})):
+            findings.append(stamp.finding(rule, found, word if word != "off" else None))
+    return sorted(findings, key=Finding.order)
 
 
-def _fits(rule: Rule, prefix: str) -> bool:
-    return rule.code.startswith(prefix.upper()) or rule.name == prefix
+def unsuppressed(findings: Iterable[T], config: Config) -> list[T]:
+    """The findings, or defects, without those that the configuration suppresses."""
+    today = datetime.date.today()
+    accepted = [(codes, each) for codes, each in suppressions(config) if each.until is None or today <= each.until]
+    return [
+        finding
+        for finding in findings
+        if not any(
+            finding.code in codes
+            and (each.image is None or fnmatch.fnmatch(finding.image or "", each.image))
+            and (each.category is None or each.category == finding.category)
+            for codes, each in accepted
+        )
+    ]
 
 
-def _suppressed(finding: Finding, config: Config) -> bool:
-    return any(
-        finding.code.startswith(each.code)
-        and (each.image is None or fnmatch.fnmatch(finding.image or "", each.image))
-        and (each.category is None or each.category == finding.category)
-        and (each.until is None or datetime.date.today() <= each.until)
-        for each in config.suppress
-    )
+def errors_among(defects: Iterable[Defect], config: Config) -> list[Defect]:
+    """The defects that a validation under this configuration would call errors."""
+    severity = severities(config)
+    own = {rule.code: rule.severity for rule in selected(config)}
+    return [
+        defect
+        for defect in unsuppressed(defects, config)
+        if defect.code in own and (severity.get(defect.code) or defect.severity or own[defect.code]) == "error"
+    ]
 
 
 class _Stamp:

@@ -35,6 +35,7 @@ class Profile:
     overlap : whether segments of one annotation may share pixels
     raster_rule : how polygons became pixels
     files : what the dataset was read from, for messages (a path or URI)
+    places : what was found where in it, ``{"masks": "drive/1st_manual", "images": "drive/images"}``
     """
 
     name: str
@@ -47,6 +48,10 @@ class Profile:
     raster_rule: RasterRule = "mask-native"
     files: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"
 
     def under(self, config: Config) -> "Profile":
         """The same profile with what the configuration declares; it goes before dataset.yaml and the format's habit."""

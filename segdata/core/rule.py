@@ -80,6 +80,7 @@ class Rule:
     when : the rule speaks only where this holds of the profile; None: always
     check : the function: tables and options to what was found
     options : name -> default, from the function's keyword-only arguments
+    whole : it judges a dataset as a whole, and says nothing of some of its images
     """
 
     code: str
@@ -91,6 +92,7 @@ class Rule:
     when: Callable[[Profile], bool] | None
     check: Check
     options: dict[str, Any] = field(hash=False)  # Any: an option is whatever its default is
+    whole: bool = False
 
     @property
     def page(self) -> str:
@@ -116,7 +118,7 @@ class Rule:
             fits = isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
             if default is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
                 raise SegdataError(
-                    f"{where}: {self.code}: {name} must be like {default!r}, it is {reprlib.repr(value)}"
+                    f"{where}: {self.code}: {name} must be like {default!r}, it is {reprlib.repr(value)[:80]}"
                 )
 
 
@@ -132,6 +134,7 @@ def rule(
     fix: Literal["safe", "unsafe"] | None = None,
     tasks: tuple[Task, ...] = ALL_TASKS,
     when: Callable[[Profile], bool] | None = None,
+    whole: bool = False,
 ) -> Callable[[Check], Check]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
 
@@ -144,7 +147,7 @@ def rule(
             for parameter in inspect.signature(check).parameters.values()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         }
-        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, when, check, options)
+        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, when, check, options, whole)
         return check
 
     return register

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
+from segdata.core.errors import check_choice
 from segdata.core.finding import SEVERITIES, Finding
 
 if TYPE_CHECKING:
@@ -21,12 +22,20 @@ class Validation:
     dataset : what was checked, as the user named it
     n_images, n_segments : how much was checked
     findings : worst first, then by code, image and place
+    suppressed : how many more there are that the configuration accepts
+    skipped : codes of the rules that did not run, since they judge a whole dataset and only a part of it was checked
     """
 
     dataset: str
     n_images: int
     n_segments: int
     findings: tuple[Finding, ...]
+    suppressed: int = 0
+    skipped: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)
+        return f"Validation({self.dataset!r}: {self.n_images} images, {self.n_segments} segments; {found})"
 
     @property
     def by_code(self) -> dict[str, int]:
@@ -38,7 +47,8 @@ class Validation:
         return sum(finding.severity == severity for finding in self.findings)
 
     def fails(self, fail_on: FailOn) -> bool:
-        """Whether something at or above `fail_on` was found."""
+        """Whether something at or above `fail_on` was found; raises SegdataError for a word that is no severity."""
+        check_fail_on(fail_on)
         if fail_on == "never":
             return False
         bad = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
@@ -52,3 +62,8 @@ class Validation:
         return pd.DataFrame(
             [{name: getattr(each, name) for name in fields} for each in self.findings], columns=[*fields]
         )
+
+
+def check_fail_on(value: object) -> None:
+    """Raise SegdataError where `value` is no `FailOn`."""
+    check_choice("fail_on", value, get_args(FailOn))

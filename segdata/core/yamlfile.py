@@ -97,6 +97,9 @@ def parse_with_lines(text: str, type_: type[T], name: str) -> tuple[T, Lines]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f":{mark.line + 1}" if mark else ""
+        cut = _unquoted_color(text, mark.line + 1 if mark else None)
+        if cut is not None:
+            raise SegdataError(f'{name}:{cut[0]}: # begins a comment; quote the colour: "{cut[1]}"') from error
         raise SegdataError(f"{name}{at}: {error.problem}") from error
     except yaml.YAMLError as error:
         raise SegdataError(f"{name}: {error}".splitlines()[0]) from error
@@ -106,6 +109,15 @@ def parse_with_lines(text: str, type_: type[T], name: str) -> tuple[T, Lines]:
         return msgspec.convert(data, type_, str_keys=True), Lines(node)
     except msgspec.ValidationError as error:
         raise SegdataError(_located(str(error), node, type_, name)) from error
+
+
+def _unquoted_color(text: str, last: int | None) -> tuple[int, str] | None:
+    """The line, up to `last`, and the text of a `#rrggbb` that YAML took for a comment within braces or brackets."""
+    for number, line in enumerate(text.splitlines()[:last], 1):
+        found = re.match(r"[^#]*[{\[][^#]*:\s+(#[0-9a-fA-F]{6})\b", line)
+        if found:
+            return number, found[1]
+    return None
 
 
 def dump(value: object) -> str:

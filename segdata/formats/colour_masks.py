@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 import numpy as np
@@ -81,8 +82,10 @@ def read(request: Request) -> MaskSource:
         coverage=Policy("exhaustive"),
         overlap=Policy("forbid"),
         files=str(request.root),
+        places=pairing.places,
     )
-    defects = (*pairing.defects, *_contradicting_palettes(request.root, masks, taxonomy))
+    doubts = _contradicting_palettes(request.root, masks, taxonomy) if declared else [_undeclared()]
+    defects = (*pairing.defects, *doubts)
     found = partial(_look, request.root, taxonomy, colour_legend(taxonomy))
     return MaskSource(request.root, profile, pairing.pairs, defects, found, request.annotator)
 
@@ -145,7 +148,8 @@ def _taxonomy(request: Request, masks: list[Path]) -> tuple[Taxonomy, bool]:
             return draft_masks(masks), False
         raise UnreadableError(
             f"{root}: the masks are {stored(heads)}, and nothing says what their values mean; "
-            f"run `segdata taxonomy init {root}`, or give --taxonomy"
+            f"run `segdata taxonomy init {quote(str(root))} --output {quote(str(root / 'taxonomy.yaml'))}`, "
+            "give the categories their names, or give --taxonomy"
         )
     if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
@@ -178,6 +182,15 @@ def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
             f"{root}: grey masks whose values ({listed}) are not ids of the taxonomy: choose with --from "
             "instance-ids or layers, or correct the ids in taxonomy.yaml"
         )
+
+
+def _undeclared() -> Defect:
+    """SEG202 for palette masks without a taxonomy, which look alike whether they hold categories or instances."""
+    message = (
+        "nothing says whether the values of the palette are categories or instances; they are read as categories "
+        "(for instances: --from instance-ids)"
+    )
+    return Defect("SEG202", message, severity="info")
 
 
 def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -> list[Defect]:

@@ -1,6 +1,6 @@
 """Draft: a first taxonomy made from the data itself, for a person to correct."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,18 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Kind, Taxonomy
+from segdata.formats.coco.categories import read_categories
+from segdata.formats.coco.document import read_document
+from segdata.formats.coco.sniff import documents
 from segdata.formats.masks import colourtable
 from segdata.formats.masks.legend import packed, unpacked
-from segdata.formats.masks.maskfile import Palette, decode
-from segdata.formats.masks.pairing import images_of, paired
+from segdata.formats.masks.maskclue import look
+from segdata.formats.masks.maskfile import Palette, decode, mask_headers
+from segdata.formats.masks.pairing import Pairing, images_of, paired
 from segdata.formats.masks.valueruns import ValueRuns
 
 _VOC_VOID = (224, 224, 192)
-_MOST = 256  # more distinct values than this are no categories
+_MOST = 200  # more distinct values than this are no categories; COCO-Stuff has 182
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Census:
     Attributes
     ----------
     value : (k,) int64 ascending, ids or packed colours
-    pixels, files : (k,) int64, how many pixels, and in how many masks
+    pixels, files, leads : (k,) int64, how many pixels, in how many masks, and in how many more than half of the pixels
     coloured : the values are colours
     palette : the first palette; None where no mask has one
     n_files : masks that could be read
@@ -39,28 +43,36 @@ class Census:
     value: Ints
     pixels: Ints
     files: Ints
+    leads: Ints
     coloured: bool
     palette: Palette | None
     n_files: int
 
 
-def draft_taxonomy(root: Path, images: Path | None = None) -> Taxonomy:
+def draft_taxonomy(
+    root: Path, images: Path | None = None, config: Config | None = None, only: Container[str] | None = None
+) -> Taxonomy:
     """A taxonomy for the dataset at `root`: names from a colour table or COCO file beside it, else `category_1` ….
 
     Colours or ids are those found in the masks; each definition says how often. Void is guessed from names, from the
-    colour (224, 224, 192) and from the id 255. Raises UnreadableError where there is nothing to draft from.
+    colour (224, 224, 192) and from the id 255; black or id 0 that covers most pixels of most masks is called
+    background. `config` is the one beside the data by default; `only` are the
+    image_ids whose masks are looked at, None: all. Raises UnreadableError where there is nothing to draft from, or the
+    values are no categories.
     """
-    settings = root / "segdata.yaml"
-    config = load_config(settings) if settings.is_file() else Config()
-    described = _coco(root)
+    if config is None:
+        settings = root / "segdata.yaml"
+        config = load_config(settings) if settings.is_file() else Config()
+    described = _from_coco(root)
     if described is not None:
         return described
     if config.layers is not None:
         return _from_layers(root, images, config)
     pairing = paired(root, images_of(Request(root, images=images, config=config)))
-    masks = [mask for pair in pairing.pairs for mask in pair.masks]
+    masks = [mask for pair in pairing.pairs if only is None or pair.image_id in only for mask in pair.masks]
     if not masks:
         raise UnreadableError(f"{root}: no masks and no COCO file to draft a taxonomy from")
+    _must_be_categories(root, masks, pairing)
     table = colourtable.beside(root, masks[0].parent)
     named = colourtable.load_colour_table(table) if table else None
     return draft_masks(masks, named)
@@ -70,7 +82,10 @@ def draft_masks(masks: Iterable[Path], named: Taxonomy | None = None) -> Taxonom
     """A taxonomy of the values in mask files; `named` gives the names of the colours or ids that it knows."""
     found = census(masks)
     if len(found.value) > _MOST:
-        raise UnreadableError(f"{len(found.value):,} different values in the masks: these are no categories")
+        raise UnreadableError(
+            f"{len(found.value):,} different values in the masks are no categories: ids of instances, or greys of "
+            "smoothed masks or of pictures"
+        )
     if named is None:
         return Taxonomy(categories=tuple(_made_up(found)))
     rows = {int(value): row for row, value in enumerate(found.value)}
@@ -85,6 +100,7 @@ def census(masks: Iterable[Path]) -> Census:
     """Every value in the masks that can be read, counted."""
     pixels: dict[int, int] = {}
     files: dict[int, int] = {}
+    leads: dict[int, int] = {}
     coloured, palette, n_files = False, None, 0
     for path in masks:
         with suppress(OSError):
@@ -96,11 +112,12 @@ def census(masks: Iterable[Path]) -> Census:
             for value, area in zip(runs.value.tolist(), runs.area.tolist(), strict=True):
                 pixels[value] = pixels.get(value, 0) + area
                 files[value] = files.get(value, 0) + 1
+                leads[value] = leads.get(value, 0) + (2 * area > mask.values.size)
             if len(pixels) > 100 * _MOST:
                 break  # photographs, not masks
     value = np.array(sorted(pixels), np.int64)
-    counts = [np.array([count[each] for each in value.tolist()], np.int64) for count in (pixels, files)]
-    return Census(value, counts[0], counts[1], coloured, palette, n_files)
+    counts = [np.array([count[each] for each in value.tolist()], np.int64) for count in (pixels, files, leads)]
+    return Census(value, counts[0], counts[1], counts[2], coloured, palette, n_files)
 
 
 def _made_up(found: Census) -> list[Category]:
@@ -110,7 +127,8 @@ def _made_up(found: Census) -> list[Category]:
         color = unpacked(value) if found.coloured else _shown(value, found.palette)
         number = row + 1 if found.coloured else value
         void = color == _VOC_VOID or (not found.coloured and _is_void_id(found, row))
-        name = "void" if void else f"category_{number}"
+        background = value == 0 and 2 * found.leads[row] > found.n_files and len(found.value) > 1
+        name = "void" if void else "background" if background else f"category_{number}"
         kind: Kind = "void" if void else "stuff"
         categories.append(Category(id=number, name=name, kind=kind, color=color, definition=_seen(found, row)))
     return categories
@@ -141,40 +159,53 @@ def _seen(found: Census, row: int | None) -> str:
     return f"drafted: in {found.files[row]} of {found.n_files} masks, {share:.2f} % of their pixels"
 
 
-def _coco(root: Path) -> Taxonomy | None:
-    """The categories of a COCO file: `root` itself, or the first in it or in its `annotations/` that has some."""
-    if root.is_file():
-        files = [root] if root.suffix == ".json" else []
-    else:
-        files = sorted(root.glob("*.json")) + sorted(root.glob("annotations/*.json"))
-    for path in files:
-        try:
-            data = msgspec.json.decode(path.read_bytes(), type=_CocoFile)
-        except (OSError, msgspec.DecodeError):
-            continue
-        if data.categories:
-            return Taxonomy(categories=tuple(_coco_category(each) for each in data.categories))
-    return None
+def _from_coco(root: Path) -> Taxonomy | None:
+    """The categories of the COCO files at `root`, which must be the same in all that have some; None without any."""
+    found: list[tuple[Path, Taxonomy]] = []
+    for path in documents(root, "instances", "panoptic"):
+        taxonomy = read_categories(read_document(path, path.name), None).taxonomy
+        if taxonomy.categories:
+            found.append((path, taxonomy))
+    if any(taxonomy != found[0][1] for _, taxonomy in found):
+        listed = ", ".join(path.name for path, _ in found)
+        raise UnreadableError(f"{root}: the categories of these COCO files differ, name one of them: {listed}")
+    return _with_void(found[0][1]) if found else None
 
 
-class _CocoCategory(msgspec.Struct):
-    id: int
-    name: str
-    supercategory: str | None = None
-    isthing: int = 1
-    color: tuple[int, ...] | None = None
+def _with_void(taxonomy: Taxonomy) -> Taxonomy:
+    """What COCO has no kind for, where a name tells it."""
+    categories = [
+        msgspec.structs.replace(each, kind="void") if each.name.lower() in colourtable.VOID_NAMES else each
+        for each in taxonomy.categories
+    ]
+    return msgspec.structs.replace(taxonomy, categories=tuple(categories))
 
 
-class _CocoFile(msgspec.Struct):
-    categories: tuple[_CocoCategory, ...] = ()
-
-
-def _coco_category(found: _CocoCategory) -> Category:
-    void = found.name.lower() in colourtable.VOID_NAMES
-    color = found.color if found.color and len(found.color) == 3 else None
-    return Category(
-        id=found.id, name=found.name, kind="void" if void else "thing" if found.isthing else "stuff", color=color
-    )
+def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None:
+    """Raise UnreadableError, with the reason, where the values in the masks cannot be those of categories."""
+    if not pairing.bare and all(pair.image is None for pair in pairing.pairs):
+        reason = next(each.message for each in pairing.defects if each.code == "SEG011")
+        raise UnreadableError(f"{root}: {reason}; give the masks as DATA, and their images as --images")
+    heads = mask_headers(masks)
+    n_lossy = sum(head.lossy is not None for head in heads)
+    if n_lossy:
+        raise UnreadableError(
+            f"{root}: {n_lossy:,} of {len(masks):,} files are JPEG: photographs, or masks whose values are lost; "
+            "give the folder of the masks as DATA, or say in segdata.yaml how layers are called"
+        )
+    stored = sorted({"colours" if head.coloured else f"{'more than ' * (head.bits > 8)}8 bits" for head in heads})
+    if len(stored) > 1:
+        raise UnreadableError(
+            f"{root}: the masks are of several sorts ({', '.join(stored)}), as where labels, instance ids and pictures "
+            "of them lie side by side; give a folder of one sort as DATA"
+        )
+    if stored == ["more than 8 bits"]:
+        raise UnreadableError(
+            f"{root}: {heads[0].encoding} masks hold ids of instances, not of categories; write in segdata.yaml "
+            "`instance_ids: {category: nucleus}`"
+        )
+    if look(root) is None:
+        raise UnreadableError(f"{root}: the files look like photographs: their values are no categories")
 
 
 def _from_layers(root: Path, images: Path | None, config: Config) -> Taxonomy:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segdata.core.batch import Batch, replaced
+from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.format import Source
 from segdata.core.profile import Profile
@@ -73,6 +74,17 @@ def with_image_files(
     paths = [path for uri in named if (path := local(uri)) is not None]
     some = not paths or any(path.is_file() for path in paths)
     return ImageFileSource(source, root, images, None if some else no_images(len(paths), paths[0].parent, images))
+
+
+def folder_of_images(data: Dataset) -> Path | None:
+    """The folder below which the first image's file is called as its image_id; None where it is not known."""
+    for rows in data.chunks():
+        first = data.source.load(rows[:1]).images
+        path, name = local(first["uri"][0].as_py()), Path(str(first["image_id"][0].as_py()))
+        if path is None or path.parts[-len(name.parts) :] != name.parts:
+            return None
+        return Path(*path.parts[: -len(name.parts)])
+    return None
 
 
 def local(uri: str | None) -> Path | None:

@@ -85,6 +85,7 @@ def read(request: Request) -> MaskSource:
         coverage=Policy("sparse"),
         overlap=Policy("forbid"),
         files=str(request.root),
+        places=pairing.places,
     )
     found = partial(_look, request.root, rule, config.divisor)
     return MaskSource(request.root, profile, pairing.pairs, pairing.defects, found, request.annotator)

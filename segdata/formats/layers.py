@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from segdata.core import loss
 from segdata.core.config import load_config
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
-from segdata.core.loss import Kind
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints, Runs
-from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.taxonomy import Category, Kind, Taxonomy
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks.layername import Layer, LayerNames
 from segdata.formats.masks.layout import IMAGE_FOLDERS
@@ -29,7 +29,7 @@ from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource,
 from segdata.formats.masks.pairing import Pair, below, images_of, no_images
 from segdata.formats.masks.valueruns import ValueRuns
 
-LOSSES: frozenset[Kind] = frozenset()  # it is only read
+LOSSES: frozenset[loss.Kind] = frozenset()  # it is only read
 
 
 def detect(root: Path) -> Clue | None:
@@ -54,7 +54,8 @@ def read(request: Request) -> MaskSource:
     if not layers:
         raise UnreadableError(f"{request.root}: no file fits layers.pattern {config.pattern!r}")
     pairs, by_file, defects = _pairs(request, layers, pictures)
-    taxonomy, ids, unknown = _categories(request.taxonomy, list(by_file.values()))
+    kind: Kind = "thing" if names.has_instances else "stuff"
+    taxonomy, ids, unknown = _categories(request.taxonomy, list(by_file.values()), kind)
     profile = Profile(
         name=request.root.stem,
         format="layers",
@@ -118,11 +119,15 @@ def _pairs(
     return sorted(pairs, key=lambda pair: pair.image_id), {layer.path: layer for layer in used}, defects
 
 
-def _categories(given: Taxonomy | None, layers: list[Layer]) -> tuple[Taxonomy, dict[str, int], dict[str, str]]:
+def _categories(
+    given: Taxonomy | None, layers: list[Layer], kind: Kind
+) -> tuple[Taxonomy, dict[str, int], dict[str, str]]:
     """The taxonomy, the id of each category that layers name, and the names (by id) that the taxonomy lacks."""
     names = sorted({layer.category for layer in layers})
     if given is None:
-        made = Taxonomy(categories=tuple(Category(id=number, name=name) for number, name in enumerate(names, 1)))
+        made = Taxonomy(
+            categories=tuple(Category(id=number, name=name, kind=kind) for number, name in enumerate(names, 1))
+        )
         return made, {category.name: category.id for category in made.categories}, {}
     named = given.by_name()
     free = max((category.id for category in given.categories), default=0) + 1

@@ -15,7 +15,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks.maskfile import decode
-from segdata.formats.masks.pairing import match
+from segdata.formats.masks.partner import match
 from segdata.formats.masks.valueruns import ValueRuns
 
 

@@ -32,6 +32,10 @@ class Summary:
     categories: pd.DataFrame
     content_hash: str | None = None
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.facts.get(name, 0)} {name}" for name in ("images", "annotations", "segments"))
+        return f"Summary({self.dataset!r}: {counts}, {len(self.categories)} categories)"
+
 
 def summarise(dataset: str, tables: Tables, content_hash: str | None = None) -> Summary:
     """The summary of measured tables; no family beyond the rows is needed."""

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from segdata.core.finding import SEVERITIES
 from segdata.core.rule import ALL_TASKS, Rule
 from segdata.report.paper import Paper, columns, fold, plural
 
@@ -92,7 +93,8 @@ def _settings(rule: Rule, paper: Paper) -> Iterator[str]:
     if rule.options:
         given = ", ".join(f"{name}: {_yaml(value)}" for name, value in rule.options.items())
         yield from paper.wrap(f"rules: {{{rule.code}: {{{given}}}}}", "  ", "    ")
-    yield f"  severity: {{{rule.code}: {'info' if rule.severity != 'info' else 'warning'}}}"
+    others = ", ".join(each for each in SEVERITIES if each != rule.severity)
+    yield f"  severity: {{{rule.code}: {rule.severity}}}  # or {others}, off"
     yield f"  ignore: [{rule.code}]"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from segdata.core.profile import Policy
+from segdata.core.profile import Policy, Profile
 from segdata.measure.summary import Summary
 from segdata.report.paper import Paper, shorten, table
 
@@ -19,12 +19,15 @@ def to_text(summary: Summary, paper: Paper) -> str:
     profile = summary.profile
     facts = {
         "format": profile.format,
+        **profile.places,
         "task": profile.task,
         "coverage": _policy(profile.coverage),
         "overlap": _policy(profile.overlap),
-        "taxonomy": "given" if profile.taxonomy_declared else "made up from the data (segdata taxonomy init)",
+        "taxonomy": _origin(profile),
         **{name: f"{value:,}" if isinstance(value, int) else value for name, value in summary.facts.items()},
     }
+    if summary.facts["annotations"] and not summary.facts["annotators"]:
+        facts["annotators"] = "not named"
     if summary.content_hash is not None:
         facts["content hash"] = summary.content_hash
     lines = [paper.paint(f"segdata info {shorten(summary.dataset, paper.width - 13)}", "bold"), ""]
@@ -79,6 +82,14 @@ def _categories(categories: pd.DataFrame, paper: Paper) -> Iterator[str]:
     for row, line in zip(rows, lines, strict=True):
         yield paper.paint(line, "dim") if row[4] == "0" else line
     yield paper.paint("share: of the labelled pixels; area: of the segments, in pixels", "dim")
+
+
+def _origin(profile: Profile) -> str:
+    """Where the categories come from."""
+    if profile.taxonomy_declared:
+        return "given"
+    drafted = any((category.definition or "").startswith("drafted:") for category in profile.taxonomy.categories)
+    return "made up from the values in the masks (segdata init writes it)" if drafted else "the data's own"
 
 
 def _short(value: float) -> str:

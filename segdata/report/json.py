@@ -38,7 +38,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How much was checked, and how much was found, whatever is listed."""
+    """How much was checked, and how much was found, whatever is listed; `suppressed` comes on top of it."""
 
     images: Count
     segments: Count
@@ -46,6 +46,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Count
     infos: Count
     by_code: dict[str, Count]
+    suppressed: Count
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
         warnings=validation.count("warning"),
         infos=validation.count("info"),
         by_code=validation.by_code,
+        suppressed=validation.suppressed,
     )
     return msgspec.to_builtins(counts)  # type: ignore[no-any-return]  # a struct becomes a dict
 

@@ -1,5 +1,6 @@
 """The report of a conversion: what was written, what was lost, and what could not be read."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,10 @@ class Converted(Protocol):
     def verified(self) -> int | None:
         """How many segments came back unchanged; None where nobody looked."""
 
+    @property
+    def n_errors(self) -> int:
+        """How many of the defects are errors."""
+
 
 def written(done: Converted, typed: Sequence[str], paper: Paper, *, quiet: bool = False) -> str:
     """What was written, verified, lost and met; `typed` is the source with its options, `quiet` leaves out losses."""
@@ -54,23 +59,40 @@ def written(done: Converted, typed: Sequence[str], paper: Paper, *, quiet: bool 
         said = f"verified: {done.verified:,} of {plural(done.n_segments, 'segment')} come back pixel for pixel"
         lines += paper.wrap(said, style="good" if same else "warning")
     if done.losses and not quiet:
-        lines += ["", paper.paint(f"lost ({done.format} cannot hold it, or it could not be read)", "warning")]
-        lines += _losses(done.losses, paper)
+        lines += ["", *_losses(done.losses, f"lost, as {done.format} cannot hold it", paper)]
     elif not done.losses:
         lines.append("lost: nothing")
     lines += _defects(done.defects, typed, paper)
+    if done.n_errors:
+        what = "error: what it concerns is" if done.n_errors == 1 else f"{done.n_errors:,} errors: what they concern is"
+        said = f"{what} missing in {done.target} or not as it was meant; everything else is written"
+        lines += ["", *paper.wrap(said, style="error")]
+        remedy = "mend the source and convert again, or accept a code: severity or suppress in segdata.yaml"
+        lines += paper.wrap(remedy)
     return "\n".join(lines) + "\n"
+
+
+def with_images(target: Path, images: Path, paper: Paper) -> list[str]:
+    """A command that reads what was written together with images in a folder that it does not name."""
+    words = ["segdata", "validate", shlex.quote(str(target)), f"--images {shlex.quote(str(images))}"]
+    return list(typeable(words, paper))
 
 
 def refused(target: str, losses: Sequence[Loss], paper: Paper) -> str:
     """What would be lost, where the user wants no loss."""
-    lines = [paper.paint(f"{target}: not written, this would be lost", "error"), *_losses(losses, paper), ""]
+    lines = [paper.paint(f"{target}: not written", "error"), *_losses(losses, "this would be lost", paper), ""]
     return "\n".join([*lines, *paper.wrap("choose another format with --to, or accept it with --on-loss warn")]) + "\n"
 
 
-def _losses(losses: Sequence[Loss], paper: Paper) -> Iterator[str]:
-    for loss in losses:
-        yield from paper.wrap(str(loss), "  ", "    ")
+def _losses(losses: Sequence[Loss], head: str, paper: Paper) -> Iterator[str]:
+    """What the target cannot hold, under its heading; then what never arrived."""
+    unread = [loss for loss in losses if loss.kind == "unreadable"]
+    unheld = [loss for loss in losses if loss.kind != "unreadable"]
+    for heading, listed in ((head, unheld), ("lost, as it could not be read", unread)):
+        if listed:
+            yield from paper.wrap(heading, style="warning")
+        for loss in listed:
+            yield from paper.wrap(str(loss), "  ", "    ")
 
 
 def _defects(defects: Sequence[Defect], typed: Sequence[str], paper: Paper) -> Iterator[str]:

@@ -37,6 +37,21 @@ class Paper:
         lines = fold(text, self.width - columns(indent), self.width - columns(later))
         return [(later if at else indent) + self.paint(line, style) for at, line in enumerate(lines)]
 
+    def pieces(self, *styled: tuple[str, str | None], hanging: str = "  ") -> list[str]:
+        """Pieces of text, each in its own style, side by side in lines that fit; later lines begin with `hanging`."""
+        words = [(word, style) for text, style in styled for word in _printable(text).split()]
+        lines, taken = [""], 0
+        for word, style in words:
+            if taken and taken + 1 + columns(word) > self.width:
+                lines.append(hanging)
+                taken = columns(hanging)
+            elif taken:
+                lines[-1] += " "
+                taken += 1
+            lines[-1] += self.paint(word, style)
+            taken += columns(word)
+        return lines
+
 
 def columns(text: str) -> int:
     """How many columns of a terminal `text` takes: East Asian wide characters two, combining ones none.

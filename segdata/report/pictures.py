@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from segdata.core.config import nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
+from segdata.core.unsafe import is_unsafe
 from segdata.report.overlay import overlay
 from segdata.report.paper import plural
 
@@ -39,13 +41,16 @@ def draw_findings(
 
 
 def draw_image(data: Dataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
-    """Draw every annotation of one image with its findings; returns the files, none where the size is unknown."""
+    """Draw every annotation of one image with its findings; returns the files, none where the size is unknown.
+
+    The files are called as the image, with its folders, and where there are several annotators as these too.
+    """
     about = [finding for finding in findings if finding.image == image_id]
     written = []
     for name, batch in _annotations(data, image_id):
         mine = [each for each in about if each.annotator is None or each.annotator == name]
-        suffix = f".{name}" if name else ""
-        path = folder / f"{image_id}{suffix}.png".replace("/", "__").replace("\\", "__")
+        suffix = f".{quote(name, safe=' ')}" if name else ""
+        path = folder / f"{_inside(image_id)}{suffix}.png"
         save(overlay(batch, data.profile, mine), path)
         written.append(path)
     return written
@@ -91,6 +96,11 @@ def _annotations(data: Dataset, image_id: str) -> Iterator[tuple[str | None, Bat
         segments = replaced(part.segments, "annotation", np.zeros(len(kept), np.int32))
         alone = replace(part, annotations=batch.annotations.take(pa.array([annotation])), segments=segments)
         yield str(batch.annotations["annotator"][annotation].as_py()), alone
+
+
+def _inside(image_id: str) -> str:
+    """An image_id as a path below some folder; one that would lead out of it loses its folders."""
+    return quote(image_id, safe=" ") if is_unsafe(image_id) else image_id
 
 
 def _stem(image_id: str) -> str:

@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from segdata.core.finding import SEVERITIES, Finding, Severity
 from segdata.core.profile import Profile
@@ -25,6 +25,7 @@ class Asked:
     typed : DATA and its options as one would type them again, word by word
     fail_on : the severity from which on the command fails
     max_findings : how many findings to list; None: the first few of each rule
+    selection : the options that choose rules, as one would type them again
     """
 
     profile: Profile
@@ -32,18 +33,21 @@ class Asked:
     typed: Sequence[str]
     fail_on: FailOn = "error"
     max_findings: int | None = None
-    summaries: dict[str, str] = field(init=False)
+    selection: Sequence[str] = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "summaries", {rule.code: rule.summary for rule in self.rules})
+    @property
+    def summaries(self) -> dict[str, str]:
+        """The summary of each rule, by code."""
+        return {rule.code: rule.summary for rule in self.rules}
 
 
 def text(validation: Validation, asked: Asked, paper: Paper) -> str:
     """The report, in lines of at most `paper.width` columns."""
     lines = [*_head(validation, asked, paper), ""]
-    listed = None if asked.max_findings is None else set(map(id, validation.findings[: asked.max_findings]))
+    room = asked.max_findings
     for group in grouped(validation.findings):
-        shown = group[:FIRST] if listed is None else [each for each in group if id(each) in listed]
+        shown = group[: FIRST if room is None else room]
+        room = None if room is None else room - len(shown)
         lines += [*_group(group, shown, asked, paper), ""]
     lines += _totals(validation, asked, paper)
     lines += ["", *_next(validation, asked, paper)]
@@ -59,7 +63,7 @@ def grouped(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 
 def where(finding: Finding, paper: Paper, indent: str, *, with_ids: bool = True) -> list[str]:
-    """Where a finding is, in a line or two: image, segments, box, annotator; for a reading defect file and place."""
+    """Where a finding is, in a line or two: image, segments, box, annotator; without a box, file and place."""
     ids = _ids(finding) if with_ids or not finding.category else None
     thing = " ".join(filter(None, [finding.category, ids]))
     box = finding.bbox and "at x {}, y {}, {} x {} px".format(*finding.bbox)
@@ -68,7 +72,7 @@ def where(finding: Finding, paper: Paper, indent: str, *, with_ids: bool = True)
     room = paper.width - len(indent)
     name = finding.image and shorten(finding.image, max(room - (columns(rest) + 2 if rest else 0), 24))
     lines = paper.wrap(": ".join(filter(None, [name, rest])), indent, indent + "  ", "where")
-    if finding.file is None or (finding.image is not None and not finding.code.startswith("SEG0")):
+    if finding.file is None or (finding.image is not None and finding.bbox is not None):
         return lines
     at = finding.place or (f"line {finding.line}" if finding.line is not None else "")
     if not at and finding.file == finding.image:
@@ -80,7 +84,9 @@ def _head(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     what = f"{asked.profile.format}, {asked.profile.task}"
     size = f"{plural(validation.n_images, 'image')}, {plural(validation.n_segments, 'segment')}"
     name = shorten(validation.dataset, paper.width - len("segdata validate "))
-    return [paper.paint(f"segdata validate {name}", "bold"), paper.paint(f"{what}: {size}", "dim")]
+    places = ", ".join(f"{role}: {place}" for role, place in asked.profile.places.items())
+    head = [paper.paint(f"segdata validate {name}", "bold"), *paper.wrap(f"{what}: {size}", "", "  ", "dim")]
+    return head + (paper.wrap(places, "", "  ", "dim") if places else [])
 
 
 def _group(group: Sequence[Finding], shown: Sequence[Finding], asked: Asked, paper: Paper) -> Iterator[str]:
@@ -89,8 +95,8 @@ def _group(group: Sequence[Finding], shown: Sequence[Finding], asked: Asked, pap
     pixels = sum(finding.pixels or 0 for finding in group)
     facts = [plural(len(group), "finding") + (f" in {plural(n_images, 'image')}" if n_images else "")]
     facts += [f"{pixels:,} px"] if pixels else []
-    head = paper.paint(first.severity, first.severity) + " " + paper.paint(f"{first.code} {first.rule}", "bold")
-    yield f"{head}: {', '.join(facts)}"
+    name = f"{first.code} {first.rule}:"
+    yield from paper.pieces((first.severity, first.severity), (name, "bold"), (", ".join(facts), None))
     yield from paper.wrap(asked.summaries.get(first.code, ""), "  ", style="dim")
     for finding in shown:
         # A semantic segment's id is its category's: it says nothing more.
@@ -112,37 +118,40 @@ def _rest(group: Sequence[Finding], shown: Sequence[Finding], paper: Paper) -> I
         count = Counter(value for finding in group if (value := getattr(finding, name)) is not None)
         if 1 < len(count) < len(group):
             most = [f"{shorten(value, 30)} {times:,}" for value, times in count.most_common(4)]
-            more = [f"{len(count) - 4:,} others"] if len(count) > 4 else []
+            more = [plural(len(count) - 4, "other")] if len(count) > 4 else []
             items = [*(f"{item}," for item in [*most, *more][:-1]), [*most, *more][-1]]
             yield from paper.wrap([f"by {name}:", *items], "    ", "      ", "dim")
 
 
 def _totals(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     checked = f"checked {plural(validation.n_images, 'image')} and {plural(validation.n_segments, 'segment')}"
-    against = f"against {plural(len(asked.rules), 'rule')}"
+    below = paper.wrap(f"{checked} against {plural(len(asked.rules), 'rule')}")
+    if validation.suppressed:
+        below += paper.wrap(f"{plural(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
+    if validation.skipped:
+        codes = ", ".join(validation.skipped)
+        below += paper.wrap(f"not run, as they judge a whole dataset and this is a part of one: {codes}", "", "  ")
     if not validation.findings:
-        return [paper.paint("nothing found", "good"), *paper.wrap(f"{checked} {against}")]
-    parts = []
-    for severity in SEVERITIES:
-        count = validation.count(severity)
-        if count:
-            parts.append(paper.paint(plural(count, severity), severity))
-    failed = "failed" if validation.fails(asked.fail_on) else "passed"
-    verdict = paper.paint(failed, "error" if failed == "failed" else "good")
-    return [f"{verdict}: {', '.join(parts)} (--fail-on {asked.fail_on})", *paper.wrap(f"{checked} {against}")]
+        return [paper.paint("nothing found", "good"), *below]
+    counts = [(severity, validation.count(severity)) for severity in SEVERITIES]
+    parts = [(plural(count, severity), severity) for severity, count in counts if count]
+    commas = [(f"{said},", severity) for said, severity in parts[:-1]]
+    verdict = ("failed:", "error") if validation.fails(asked.fail_on) else ("passed:", "good")
+    return [*paper.pieces(verdict, *commas, parts[-1], (f"(--fail-on {asked.fail_on})", None)), *below]
 
 
 def _next(validation: Validation, asked: Asked, paper: Paper) -> Iterator[str]:
     """Commands to go on with, as one would type them."""
     steps: list[tuple[list[str], str]] = []
+    again = ["validate", *asked.typed, *asked.selection]
     groups = grouped(validation.findings)
     if groups:
         steps.append((["explain", groups[0][0].code], "what it means, and what to do"))
-        seen = next((finding.image for group in groups for finding in group if finding.image and finding.bbox), None)
+        seen = next((finding.image for group in groups for finding in group if finding.image), None)
         if seen is not None:
-            steps.append((["show", *asked.typed, shlex.quote(seen), "--findings"], "the first one as a picture"))
-            steps.append((["validate", *asked.typed, "--overlays pictures"], "a picture of every image concerned"))
-        steps.append((["validate", *asked.typed, "--format json"], "every finding, for a program"))
+            steps.append((["show", *asked.typed, shlex.quote(seen), "--findings"], "the first image of these, as a picture"))
+            steps.append(([*again, "--overlays pictures"], "a picture of every image concerned"))
+        steps.append(([*again, "--format json"], "every finding, for a program"))
     else:
         steps.append((["info", *asked.typed], "what is in the dataset"))
         steps.append((["convert", *asked.typed, "OUT"], "to a canonical dataset, or another format"))

@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
 
 
-@rule("SEG301", "class-imbalance", severity="warning", needs=())
+@rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True)
 def class_imbalance(
     tables: Tables, *, max_ratio: float = 100.0, max_pixel_ratio: float = 10_000.0, min_effective: float = 0.2
 ) -> Iterator[Found]:

@@ -74,7 +74,7 @@ def stale_measure(
             declared = ", ".join(f"{segments[f'declared_{side}'][row]:g}" for side in _SIDES)
             measured = ", ".join(str(segments[side][row]) for side in _SIDES)
             parts.append(f"declared box [{declared}], the pixels' is [{measured}], {box_error[row]:,.0f} px off")
-        yield Found("; ".join(parts), segments=(int(row),), pixels=int(area[row]))
+        yield Found("; ".join(parts), segments=(int(row),))
 
 
 def _box_error(declared: Table, left: Column, top: Column, right: Column, bottom: Column) -> Floats:

@@ -8,7 +8,7 @@ from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 
 
-@rule("SEG204", "unused-category", severity="warning", needs=())
+@rule("SEG204", "unused-category", severity="warning", needs=(), whole=True)
 def unused_category(tables: Tables) -> Iterator[Found]:
     """A category of the taxonomy that no segment has (a missing class).
 

@@ -55,9 +55,14 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
             overlap=Decision(profile.overlap.value, profile.overlap.declared),
             raster_rule=profile.raster_rule,
             taxonomy_declared=profile.taxonomy_declared,
-            origin=Origin(profile.format, profile.files, tuple(Lost.of_loss(loss) for loss in losses.listed())),
+            origin=Origin(profile.format, _place(profile.files), tuple(Lost.of_loss(loss) for loss in losses.listed())),
             revision=name,
             revisions=(Revision(name, manifests.now(), f"converted from {profile.format}", parts=writer.n_parts),),
             metadata=profile.metadata,
         ),
     )
+
+
+def _place(files: str) -> str:
+    """What the data were read from, so that it means the same from any folder: an absolute POSIX path, or a URI."""
+    return files if not files or "://" in files else Path(files).absolute().as_posix()

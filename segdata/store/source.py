@@ -149,6 +149,7 @@ class CanonicalSource:
             file = pq.ParquetFile(path)
             for number in range(file.num_row_groups):
                 ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
+                ids.validate(full=True)
                 rows = _positions(ids, self._images["image_id"])
                 for lost in self._unknown(ids, rows):
                     message = f"segments of image {lost!r}, which images.parquet lacks"
@@ -237,7 +238,9 @@ def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     if missing:
         raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
     columns = {name: rows[name] for name in schema.names if name in rows.column_names}
-    return table(schema, rows.num_rows, **columns)
+    conformed = table(schema, rows.num_rows, **columns)
+    conformed.validate(full=True)  # texts that are not UTF-8 pass until they are looked at
+    return conformed
 
 
 def _positions(values: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array) -> Ints:

@@ -1,5 +1,6 @@
 """`segdata convert`: what is written, what is lost, what could not be read."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,14 +34,43 @@ def test_a_loss_that_must_not_be_writes_nothing(run: Run, coco: Path, tmp_path: 
     assert "instance: " in result.stdout
 
 
+def test_coco_files_do_not_say_where_images_are_and_the_report_does(run: Run, masks: Path, tmp_path: Path) -> None:
+    target = tmp_path / "coco" / "coco.json"
+    said = " ".join(run("convert", masks, target, "--to", "coco-instances").stdout.replace("\\\n", " ").split())
+    proposed = shlex.split(said.partition("to read it with them: segdata ")[2])
+    assert proposed == ["validate", str(target), "--images", str(masks / "images")]
+    assert "none of the 2 image files is here" not in run(*proposed).stdout
+    copied = run("convert", masks, tmp_path / "whole", "--to", "coco-instances", "--copy-images").stdout
+    assert "not copied" not in copied
+
+
+def test_what_is_lost_and_what_was_never_read_are_two_lists(run: Run, coco: Path, tmp_path: Path) -> None:
+    text = run("convert", coco, tmp_path / "out", "--to", "colour-masks").stdout
+    unheld, _, unread = text.partition("lost, as it could not be read\n")
+    assert "lost, as colour-masks cannot hold it\n" in unheld
+    assert "unreadable" not in unheld
+    assert unread.startswith("  unreadable: 1 defect")
+    assert "cannot hold it" not in run("convert", coco, tmp_path / "canonical").stdout
+
+
 def test_what_could_not_be_read_is_said(run: Run, coco: Path, tmp_path: Path) -> None:
     result = run("convert", coco, tmp_path / "out")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
+    assert "1 image, 60 segments" in result.stdout  # all the rest is written
     assert "SEG007" in result.stdout
+    assert "error: what it concerns is missing in" in result.stdout
     assert f"segdata validate {coco}" in result.stdout.replace(" \\\n     ", "")
     quiet = run("convert", coco, tmp_path / "other", "--on-loss", "allow").stdout
     assert "unreadable" in result.stdout
     assert "unreadable" not in quiet
+
+
+def test_accepted_defects_do_not_fail(run: Run, coco: Path, tmp_path: Path) -> None:
+    (coco.parent / "segdata.yaml").write_text("severity: {dangling-reference: warning}\n")
+    result = run("convert", coco, tmp_path / "out")
+    assert result.exit_code == 0
+    assert "SEG007" in result.stdout
+    assert "everything else is written" not in result.stdout
 
 
 def test_a_target_that_exists_is_left_alone(run: Run, masks: Path) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -11,20 +12,19 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
 
 from segdata.cli.exits import exit_code, explained
+from segdata.cli.output import paper
 from segdata.core.errors import SegdataError
+from segdata.report.paper import Paper
 
 Run = Callable[..., Result]
 
 PROGRAM = [sys.executable, "-m", "segdata.cli"]
-
-
-def program(*words: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, **more)  # type: ignore[call-overload, no-any-return]  # subprocess' own
 
 
 def test_errors_are_one_line_and_exit_2(run: Run, tmp_path: Path) -> None:
@@ -36,10 +36,26 @@ def test_errors_are_one_line_and_exit_2(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("bogus",), ("validate",), ("validate", ".", "--jobs", "-1"), ("validate", ".", "--fail-on", "all")]
+    ("words", "said"),
+    [
+        (("valdate",), "did you mean 'validate'"),
+        (("taxonomy", "chek"), "see segdata taxonomy --help"),
+        (("validate",), "missing argument 'DATA'; see segdata validate --help"),
+        (("validate", ".", "--taxonmy", "x"), "Did you mean '--taxonomy'"),
+        (("validate", ".", "--jobs", "-1"), "invalid value for '--jobs'"),
+        (("validate", ".", "--fail-on", "all"), "'never'"),
+    ],
 )
-def test_misuse_exits_2(run: Run, words: tuple[str, ...]) -> None:
-    assert run(*words).exit_code == 2
+def test_misuse_is_one_line_and_exits_2(run: Run, words: tuple[str, ...], said: str) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert result.stderr.startswith("segdata: error: ")
+    assert said in result.stderr
+
+
+def test_without_a_command_help_is_shown(run: Run) -> None:
+    result = run()
+    assert (result.exit_code, "Usage: " in result.output) == (2, True)
 
 
 def test_an_unexpected_exception_asks_to_be_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,11 +75,12 @@ def test_explanations_are_one_line() -> None:
     assert explained(PermissionError(13, "Permission denied", "x.json")) == "x.json: Permission denied"
 
 
-def test_a_traceback_is_shown_on_demand_only(tmp_path: Path) -> None:
-    quiet = program("validate", tmp_path / "nowhere")
-    assert "Traceback" not in quiet.stderr
-    loud = program("validate", tmp_path / "nowhere", env={**os.environ, "SEGDATA_DEBUG": "1"})
-    assert "Traceback" in loud.stderr
+def test_a_traceback_is_shown_on_demand_only(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGDATA_DEBUG", raising=False)
+    assert "Traceback" not in run("validate", tmp_path / "nowhere").stderr
+    monkeypatch.setenv("SEGDATA_DEBUG", "1")
+    with pytest.raises(SegdataError):
+        run("validate", tmp_path / "nowhere")
 
 
 def test_the_reader_of_a_pipe_may_leave(masks: Path) -> None:
@@ -122,10 +139,19 @@ def on_a_terminal(columns: int, *words: str, **environment: str) -> str:
     return written.decode().replace("\r\n", "\n")
 
 
-def test_a_terminal_gets_colour_and_its_own_width(masks: Path) -> None:
+def test_a_terminal_gets_colour_and_its_own_width() -> None:
     coloured = on_a_terminal(60, "rules")
     assert "\x1b[1;31merror\x1b[0m" in coloured
-    plain = on_a_terminal(60, "rules", NO_COLOR="1")
-    assert "\x1b" not in plain
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
     assert 40 < max(map(len, plain.splitlines())) <= 60
-    assert max(map(len, on_a_terminal(200, "rules", NO_COLOR="1").splitlines())) <= 80
+
+
+def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert paper() == Paper(80, colour=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert paper() == Paper(80, colour=False)
+    assert paper(Path("report.txt")) == Paper()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from click.testing import Result
+from PIL import Image
 
 Run = Callable[..., Result]
 
@@ -15,6 +16,22 @@ def test_text_counts_by_category(run: Run, masks: Path) -> None:
     assert car.split() == ["car", "2", "thing", "2", "2", "33.49%", "256", "256", "257"]
     assert "exhaustive (declared)" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_where_categories_come_from_and_who_drew(run: Run, masks: Path, coco: Path, tmp_path: Path) -> None:
+    def facts(data: Path) -> dict[str, str]:
+        return {line[:20].strip(): line[22:] for line in run("info", data).stdout.splitlines()}
+
+    assert (facts(masks)["taxonomy"], facts(masks)["annotators"]) == ("given", "not named")
+    assert facts(coco)["taxonomy"] == "the data's own"
+    run("convert", masks, tmp_path / "out", "--annotator", "anna")
+    assert facts(tmp_path / "out")["annotators"] == "1"
+    with Image.open(masks / "masks" / "a.png") as image:
+        palette = image.quantize(3)
+    palette.save(tmp_path / "palette.png")
+    (tmp_path / "indexed" / "masks").mkdir(parents=True)
+    palette.save(tmp_path / "indexed" / "masks" / "a.png")
+    assert facts(tmp_path / "indexed")["taxonomy"].startswith("made up from the values")
 
 
 def test_json_has_numbers_and_the_hash(run: Run, masks: Path, tmp_path: Path) -> None:

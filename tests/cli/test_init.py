@@ -1,6 +1,7 @@
 """`segdata init` and `segdata taxonomy`: the first files of a dataset."""
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,14 +24,34 @@ def bare(masks: Path) -> Path:
 
 
 def test_init_makes_masks_readable(run: Run, bare: Path) -> None:
-    refused = run("validate", bare)
-    assert (refused.exit_code, "segdata taxonomy init" in refused.stderr) == (2, True)
+    assert run("validate", bare).exit_code == 2
     assert run("init", bare).exit_code == 0
     assert {category.rgb for category in load_taxonomy(bare / "taxonomy.yaml").categories} == {
         (0, 0, 0), (128, 64, 128), (0, 0, 142),
     }  # fmt: skip
     assert load_config(bare / "segdata.yaml") == Config()
     assert run("validate", bare, "--fail-on", "never").exit_code == 0
+
+
+def test_what_a_refusal_proposes_helps(run: Run, bare: Path) -> None:
+    refused = run("validate", bare).stderr
+    proposed = shlex.split(refused.split("`")[1])
+    assert proposed[:3] == ["segdata", "taxonomy", "init"]
+    assert run(*proposed[1:]).exit_code == 0
+    assert run("validate", bare, "--fail-on", "never").exit_code == 0
+
+
+def test_init_opens_data_as_every_command_does(run: Run, bare: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("format: colour-masks\n")
+    (tmp_path / "names.txt").write_text("b.png\n")
+    words = ("--config", tmp_path / "settings.yaml", "--list", tmp_path / "names.txt", "--images", bare / "images")
+    one = run("taxonomy", "init", bare, *words).stdout
+    assert "in 1 of 1 masks" in one
+    assert "color: [0, 0, 0]" not in one  # that is in a.png alone
+    assert run("init", bare, "--from", "colour-masks", *words[2:], "-o", tmp_path / "new").exit_code == 0
+    assert (tmp_path / "new" / "taxonomy.yaml").read_text() == one
+    wrong = run("init", bare, "--from", "bmp", "-o", tmp_path / "other")
+    assert (wrong.exit_code, "'bmp'" in wrong.stderr) == (2, True)
 
 
 def test_init_overwrites_only_on_demand(run: Run, bare: Path, tmp_path: Path) -> None:
@@ -78,17 +99,15 @@ def test_taxonomy_check(run: Run, tmp_path: Path) -> None:
     assert (broken.exit_code, f"{path}:2" in broken.stderr) == (2, True)
 
 
-def test_init_says_what_is_missing_where_data_cannot_be_read_yet(run: Run, tmp_path: Path) -> None:
+def test_init_writes_nothing_where_data_cannot_be_read_and_says_why(run: Run, tmp_path: Path) -> None:
     import numpy as np
     from PIL import Image
 
     (tmp_path / "masks").mkdir()
     Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 7).save(tmp_path / "masks" / "a.png")
     result = run("init", tmp_path)
-    assert result.exit_code == 0
-    assert "cannot be read yet" in result.stderr
-    text = (tmp_path / "segdata.yaml").read_text()
-    assert "# It cannot be read yet:" in text
-    assert load_config(tmp_path / "segdata.yaml") == Config()
+    assert (result.exit_code, "instance_ids: {category: nucleus}" in result.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
     (tmp_path / "segdata.yaml").write_text("instance_ids: {category: nucleus}\n")
     assert run("info", tmp_path).exit_code == 0
+    assert "name: nucleus" in run("taxonomy", "init", tmp_path).stdout

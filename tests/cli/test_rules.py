@@ -27,6 +27,11 @@ def test_every_rule_is_explained(run: Run) -> None:
         assert all(f"{name}: " in " ".join(text.split()) for name in rule.options)
 
 
+def test_the_severity_shown_is_the_one_that_holds(run: Run) -> None:
+    text = run("explain", "SEG106").stdout
+    assert "  severity: {SEG106: warning}  # or error, info, off\n" in text
+
+
 def test_pictures_stand_as_they_are(run: Run) -> None:
     page = rules()["SEG106"].page
     drawn = [line for line in page.splitlines() if line.startswith("    ")]

@@ -32,7 +32,7 @@ def test_json_is_the_contract(run: Run, masks: Path) -> None:
     found = report(run, masks, "--select", "SEG101")
     assert list(found) == ["version", "dataset", "summary", "findings", "omitted"]
     assert found["summary"] == {
-        "images": 2, "segments": 4, "errors": 1, "warnings": 0, "infos": 0, "by_code": {"SEG101": 1},
+        "images": 2, "segments": 4, "errors": 1, "warnings": 0, "infos": 0, "by_code": {"SEG101": 1}, "suppressed": 0,
     }  # fmt: skip
     (gap,) = found["findings"]
     assert (gap["code"], gap["rule"], gap["severity"], gap["image"]) == ("SEG101", "gap", "error", "a.png")
@@ -80,6 +80,32 @@ def test_a_proposed_command_can_be_run(run: Run, masks: Path) -> None:
     words = shlex.split(line.split("every finding")[0])
     assert words == ["segdata", "validate", str(masks), "--from", "colour-masks", "--format", "json"]
     assert run(*words[1:]).exit_code == 1
+
+
+def test_proposed_commands_ask_the_same(run: Run, masks: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("a.png\n")
+    words = ("--list", str(names), "--select", "SEG1", "--ignore", "SEG106")
+    text = run("validate", masks, *words).stdout.replace("\\\n", " ")
+    proposed = [" ".join(line.split()) for line in text.splitlines() if "segdata validate" in line]
+    assert sum(" ".join(words) in line for line in proposed) == 2
+    (shown,) = (" ".join(line.split()) for line in text.splitlines() if "segdata show" in line)
+    assert f"--list {names} a.png --findings" in shown
+
+
+def test_of_a_part_nothing_is_said_that_only_the_whole_can_tell(run: Run, coco: Path, tmp_path: Path) -> None:
+    data = json.loads(coco.read_text())
+    data["images"].append({"id": 2, "file_name": "y.png", "width": 400, "height": 300})
+    data["categories"].append({"id": 2, "name": "bus"})
+    coco.write_text(json.dumps(data))
+    assert {"SEG204"} <= set(report(run, coco)["summary"]["by_code"])
+    names = tmp_path / "names.txt"
+    names.write_text("x.png\n")
+    assert not {"SEG204", "SEG301", "SEG302"} & set(report(run, coco, "--list", names)["summary"]["by_code"])
+    text = run("validate", coco, "--list", names).stdout
+    assert "this is a part of one: SEG204, SEG301, SEG302" in " ".join(text.split())
+    names.write_text("x.png\ny.png\n")
+    assert "SEG204" in report(run, coco, "--list", names)["summary"]["by_code"]
 
 
 def test_nothing_found_says_what_was_checked(run: Run, masks: Path) -> None:

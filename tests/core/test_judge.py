@@ -5,9 +5,10 @@ import datetime
 import pytest
 
 from segdata.core.config import Config, Suppression
+from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
-from segdata.core.judge import judge, needed, selected
+from segdata.core.finding import Finding, Severity
+from segdata.core.judge import errors_among, judge, needed, selected, unsuppressed
 from segdata.core.rule import rule_named, rules
 from segdata.measure.measure import measure
 from segdata.testing.pictures import drawn
@@ -22,7 +23,7 @@ aaaaaaaaaaaaaaaaaa..
 def found(config: Config, picture: str = SPECKLED) -> list[Finding]:
     drawing = drawn(picture)
     chosen = selected(config)
-    return judge(measure(drawing, needed(chosen, drawing.profile), jobs=1), chosen, config)
+    return unsuppressed(judge(measure(drawing, needed(chosen, drawing.profile), jobs=1), chosen, config), config)
 
 
 def test_a_finding_says_whose_and_where() -> None:
@@ -33,22 +34,72 @@ def test_a_finding_says_whose_and_where() -> None:
     assert finding.annotator is None  # there is only one
 
 
-@pytest.mark.parametrize(("word", "severity"), [("error", "error"), ("info", "info")])
-def test_the_configuration_has_the_last_word_on_severity(word: str, severity: str) -> None:
-    (finding,) = found(Config(select=("speck",), severity={"SEG106": word}))  # type: ignore[dict-item]  # one of them
+WORDS = ("SEG106", "seg106", "SEG10", "SEG", "speck", "Speck")  # each speaks of the rule
+
+
+@pytest.mark.parametrize("severity", ["error", "info"])
+@pytest.mark.parametrize("word", WORDS)
+def test_the_configuration_has_the_last_word_on_severity(word: str, severity: Severity) -> None:
+    (finding,) = found(Config(select=("speck",), severity={word: severity}))
     assert finding.severity == severity
 
 
-def test_off_ignore_and_suppress_silence_a_rule() -> None:
-    day = datetime.date.today()
+@pytest.mark.parametrize("word", WORDS)
+def test_every_key_takes_codes_prefixes_and_names(word: str) -> None:
+    assert "SEG106" in {each.code for each in found(Config(select=(word,)))}
     for silent in (
-        Config(select=("SEG106",), severity={"SEG106": "off"}),
-        Config(select=("SEG106",), ignore=("speck",)),
-        Config(select=("SEG106",), suppress=(Suppression("SEG106", "known", image="*", until=day),)),
-        Config(select=("SEG106",), rules={"SEG106": {"min_pixels": 1}}),
-        Config(select=("SEG106",), rules={"speck": {"min_pixels": 1}}),
+        Config(select=("SEG106",), ignore=(word,)),
+        Config(select=("SEG106",), severity={word: "off"}),
+        Config(select=("SEG106",), rules={word: {"min_pixels": 1}}),
+        Config(select=("SEG106",), suppress=(Suppression(word, "known"),)),
     ):
         assert found(silent) == []
+
+
+def test_the_narrower_word_goes_before() -> None:
+    one: Severity
+    for one, wide in (("error", "off"), ("info", "error")):
+        for severity in ({"speck": one, "SEG1": wide}, {"SEG1": wide, "SEG106": one}):
+            (finding,) = found(Config(select=("SEG106",), severity=severity))  # type: ignore[arg-type]  # of Severity
+            assert finding.severity == one
+    assert found(Config(select=("SEG106",), rules={"SEG106": {"min_pixels": 1}, "SEG1": {"min_pixels": 9}})) == []
+
+
+@pytest.mark.parametrize("key", ["select", "ignore", "severity", "rules", "suppress"])
+@pytest.mark.parametrize("word", ["SEG9", "specc", ""])
+def test_a_word_for_no_rule_is_an_error_in_every_key(key: str, word: str) -> None:
+    value = {
+        "severity": {word: "info"},
+        "rules": {word: {}},
+        "suppress": (Suppression(word, "known"),),
+    }.get(key, (word,))
+    with pytest.raises(SegdataError, match=f"segdata.yaml: {key}: no rule has the code or name '{word}'") as error:
+        selected(Config(**{key: value}), select="SEG106")  # type: ignore[arg-type]  # the value is the key's
+    assert ("did you mean" in str(error.value)) == (word != "")
+
+
+def test_one_word_may_stand_for_itself() -> None:
+    assert [each.code for each in selected(Config(), select="speck")] == ["SEG106"]
+    assert selected(Config(), "SEG1", "SEG10") == selected(Config(), ["SEG1"], ["SEG10"])
+
+
+def test_errors_among_defects_are_what_a_validation_calls_errors() -> None:
+    wrong = Defect("SEG007", "dangling", image="a.png")
+    mild = Defect("SEG007", "dangling", severity="info")
+    assert errors_among([wrong, mild], Config()) == [wrong]
+    assert errors_among([wrong, mild], Config(severity={"SEG007": "error"})) == [wrong, mild]
+    for accepted in (
+        Config(severity={"SEG007": "warning"}),
+        Config(severity={"SEG0": "off"}),
+        Config(ignore=("dangling-reference",)),
+        Config(suppress=(Suppression("SEG007", "known", image="*.png"),)),
+    ):
+        assert errors_among([wrong, mild], accepted) == []
+
+
+def test_suppressions_end_and_have_a_place() -> None:
+    day = datetime.date.today()
+    assert found(Config(select=("SEG106",), suppress=(Suppression("SEG106", "known", image="*", until=day),))) == []
     expired = Suppression("SEG106", "known", until=day - datetime.timedelta(days=1))
     elsewhere = Suppression("SEG106", "known", image="other/*")
     for loud in (expired, elsewhere):
@@ -65,6 +116,8 @@ def test_off_ignore_and_suppress_silence_a_rule() -> None:
         (Config(select=("SEG106",), rules={"SEG106": {"min_pixels": "3"}}), "must be like 8, it is '3'"),
         (Config(select=("SEG106",), rules={"SEG106": {"min_pixels": True}}), "must be like 8, it is True"),
         (Config(select=("SEG114",), rules={"SEG103": {"x": 3}}), "has no option 'x'"),
+        (Config(rules={"SEG1": {"min_pixel": 3}}), "no rule of 'SEG1' has an option 'min_pixel'; did you mean"),
+        (Config(rules={"SEG1": {"min_pixels": "3"}}), "must be like"),
     ],
 )
 def test_misuse_is_named(config: Config, problem: str) -> None:

@@ -49,6 +49,9 @@ def test_yaml_1_2_booleans_so_a_category_may_be_called_no() -> None:
     [
         ("categories:\n  - {id: 1, name: a, color: #00008e\n  }\n", 2, "color is empty; quote it"),
         ("categories:\n  - id: 1\n    name: a\n    color:\n", 4, "color is empty; quote it"),
+        ('categories:\n  - {id: 1, name: "a", color: #00008e}\n', 2, 'quote the colour: "#00008e"'),
+        ("categories:\n  - {id: 1, name: a, color: #00008e}\n  - {id: 2, name: b}\n", 2, "quote the colour"),
+        ("categories:\n  - {id: 1, name: a} # {color: #00008e}\n  - {id: 2, name: b\n", 4, "expected"),
         ("categories:\n  - {id: 1, name: a, colr: red}\n", 2, "did you mean 'color'"),
         ("categories:\n  - {id: 1, name: a}\n  - {id: x, name: b}\n", 3, "expected `int`"),
         ("categories:\n  - {id: 1, name: a}\n  - {name: b}\n", 3, "missing required field `id`"),

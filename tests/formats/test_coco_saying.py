@@ -6,6 +6,7 @@ import pytest
 
 from segdata.api.converting import convert
 from segdata.api.opening import read
+from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 from segdata.testing.pictures import drawn
 
@@ -13,11 +14,11 @@ from segdata.testing.pictures import drawn
 @pytest.mark.parametrize("to", ["coco-instances", "coco-panoptic"])
 def test_unknown_categories_and_void_are_left_out_and_counted(tmp_path: Path, to: str) -> None:
     drawing = drawn("aabbb\naabbb\nccccd\n\na: car\nb: cra (unknown)\nc: nothing (void)\nd: car")
-    source = Dataset(drawing, drawing.profile)
+    source = Dataset(drawing, drawing.profile, Config())
     result = convert(source, tmp_path / "out.json", to=to, verify=True)
     listed = {each.kind: (each.count, each.pixels) for each in result.losses if each.of == "segments"}
     assert listed == {"category": (1, 6), "void": (1, 4)}
     assert (result.verified, result.n_segments) == (2, 4)
     again = read(tmp_path / "out.json", format=to)
     assert [each.name for each in again.taxonomy.categories] == ["car"]
-    assert again.source.defects == ()
+    assert {each.code for each in again.source.defects} == {"SEG002"}  # the picture has no image file

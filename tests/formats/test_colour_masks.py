@@ -140,6 +140,8 @@ def test_palettes_name_their_categories_where_nobody_else_does(tmp_path: Path) -
     palette_mask(tmp_path / "masks/a.png", [[0, 2, 255, 4]] * 4, [voc_color(index) for index in range(256)])
     source = read(Request(tmp_path))
     assert not source.profile.taxonomy_declared
+    (doubt,) = (each for each in source.defects if each.code == "SEG202")
+    assert (doubt.severity, "for instances: --from instance-ids" in doubt.message) == ("info", True)
     assert [(each.id, each.kind) for each in source.profile.taxonomy.categories] == [
         (0, "stuff"),
         (2, "stuff"),

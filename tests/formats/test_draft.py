@@ -67,6 +67,58 @@ def test_names_come_from_coco(tmp_path: Path) -> None:
         assert found == [(3, "sky", "stuff", (1, 2, 3)), (8, "cat", "thing", None)]
 
 
+def test_coco_keeps_its_groups(tmp_path: Path) -> None:
+    """A taxonomy.yaml beside the file goes before it, so nothing may be missing."""
+    categories = [{"id": 3, "name": "car", "supercategory": "vehicle"}, {"id": 4, "name": "ignored"}]
+    for name in ("train.json", "val.json"):
+        document = {"images": [], "annotations": [], "categories": categories}
+        (tmp_path / name).write_text(json.dumps(document))
+    found = [(each.name, each.parent, each.kind) for each in draft_taxonomy(tmp_path).categories]
+    assert found == [("car", "vehicle", "thing"), ("ignored", None, "void")]
+    document = {"images": [], "annotations": [], "categories": categories[:1]}
+    (tmp_path / "val.json").write_text(json.dumps(document))
+    with pytest.raises(UnreadableError, match="differ.* train.json, val.json"):
+        draft_taxonomy(tmp_path)
+
+
+def test_black_that_covers_most_of_most_masks_is_background(tmp_path: Path) -> None:
+    for name, values in (("a", [0, 0, 0, 3]), ("b", [0, 0, 0, 5]), ("c", [3, 3, 3, 5])):
+        save(tmp_path / f"masks/{name}.png", [values])
+    assert [each.name for each in draft_taxonomy(tmp_path).categories] == ["background", "category_3", "category_5"]
+    save(tmp_path / "masks/b.png", [[3, 3, 3, 0]])
+    assert [each.name for each in draft_taxonomy(tmp_path).categories] == ["category_0", "category_3", "category_5"]
+
+
+def photograph(side: int = 40) -> object:
+    return np.random.default_rng(0).integers(0, 60, (side, side))
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"a.png": [[1]], "b.jpg": [[1] * 20] * 20}, "1 of 2 files are JPEG"),
+        ({"x_labelIds.png": [[1]], "x_color.png": [[(1, 2, 3)]]}, "several sorts .8 bits, colours."),
+        ({"masks/a.png": [[1]], "images/b.png": [[1]]}, "none of 1 masks has the name of one of 1 images"),
+        ({"a.png": photograph()}, "photographs"),
+        ({"masks/a.png": [list(range(201))]}, "201 different values"),
+    ],
+)
+def test_what_are_no_categories_is_refused_with_the_reason(
+    tmp_path: Path, files: dict[str, object], reason: str
+) -> None:
+    for name, values in files.items():
+        save(tmp_path / name, values)
+    with pytest.raises(UnreadableError, match=reason):
+        draft_taxonomy(tmp_path)
+
+
+def test_instance_ids_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.array([[0, 1, 300]], np.uint16)).save(tmp_path / "masks" / "a.png")
+    with pytest.raises(UnreadableError, match="ids of instances.*instance_ids: {category"):
+        draft_taxonomy(tmp_path)
+
+
 def test_names_come_from_layers(tmp_path: Path) -> None:
     save(tmp_path / "a_axon.png", [[1]])
     (tmp_path / "segdata.yaml").write_text('layers: {pattern: "{stem}_{category}.png"}\n')

@@ -45,7 +45,8 @@ def test_layers_of_one_image_overlap(tmp_path: Path) -> None:
         [[False, True, True]],
         [[True, True, False]],
     ]
-    assert [each.name for each in source.profile.taxonomy.categories] == ["axon", "myelin"]
+    categories = [(each.name, each.kind) for each in source.profile.taxonomy.categories]
+    assert categories == [("axon", "stuff"), ("myelin", "stuff")]
     assert (source.profile.task, source.profile.overlap.value, source.profile.coverage.value) == (
         "semantic",
         "allow",

@@ -45,10 +45,10 @@ def test_a_line_per_finding() -> None:
 
 
 def test_no_findings_are_a_report_too() -> None:
-    report = json.loads(to_json(Validation("d", 0, 0, ())))
+    report = json.loads(to_json(Validation("d", 0, 0, (), suppressed=7)))
     jsonschema.validate(report, schema())
     assert report["findings"] == []
-    assert report["summary"]["by_code"] == {}
+    assert (report["summary"]["by_code"], report["summary"]["suppressed"]) == ({}, 7)
 
 
 def test_names_that_are_no_text_survive_as_escapes() -> None:

@@ -1,9 +1,11 @@
 """Which images are drawn, and what they are called."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from segdata.core.batch import Batch, replaced
 from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
@@ -25,6 +27,28 @@ def test_each_image_with_findings_is_drawn_once(tmp_path: Path) -> None:
     found = [finding("2.png"), finding("2.png"), finding(None), finding("gone.png")]
     assert pictures.draw_findings(dataset(3), found, tmp_path) == f"1 picture in {tmp_path}"
     assert [path.name for path in tmp_path.iterdir()] == ["2.png.png"]
+
+
+def test_every_image_has_a_file_of_its_own(tmp_path: Path) -> None:
+    drawing = drawn("aa\naa\n\nbb\nbb\n\ncc\ncc")
+    names = {"1.png": "a/b.png", "2.png": "a__b.png", "3.png": "../c.png"}
+
+    class Renamed:
+        profile = drawing.profile
+        image_ids = tuple(names.values())
+
+        def load(self, rows: object) -> Batch:
+            batch = drawing.load(rows)
+            return replace(
+                batch, images=replaced(batch.images, "image_id", [names[batch.images["image_id"][0].as_py()]])
+            )
+
+    data = Dataset(Renamed(), drawing.profile, Config())
+    files = [path for name in names.values() for path in pictures.draw_image(data, name, (), tmp_path / "seen")]
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == {
+        "seen/a/b.png.png", "seen/a__b.png.png", "seen/..%2Fc.png.png",
+    }  # fmt: skip
+    assert len(files) == 3
 
 
 def test_no_more_than_fifty_are_drawn_and_it_is_said(tmp_path: Path) -> None:

@@ -32,6 +32,47 @@ def test_where_names_image_segments_box_and_annotator() -> None:
     assert where(of, Paper(), "  ") == ["  a/b.png: car 7, x, at x 1, y 2, 3 x 4 px, by anna"]
 
 
+def test_a_listed_finding_is_one_that_would_be_first(  # in the order of the report, not of the codes
+) -> None:
+    found = (finding("SEG102"), *[finding("SEG106", image=f"{number}.png") for number in range(3)])
+    asked = Asked(PROFILE, list(rules().values()), ["DATA"], max_findings=2)
+    report = text(Validation("DATA", 3, 3, found), asked, Paper())
+    assert "0.png" in report
+    assert "1.png" in report
+    assert "… and 1 more in 1 image" in report
+    assert "… and 1 not listed" in report
+
+
+def test_an_image_without_a_box_is_worth_a_picture_too() -> None:
+    found = (finding("SEG312", image="empty.png"), finding("SEG312", image="other.png", bbox=(0, 0, 1, 1)))
+    report = text(Validation("DATA", 2, 0, found), Asked(PROFILE, list(rules().values()), ["DATA"]), Paper())
+    assert "segdata show DATA empty.png --findings" in report
+
+
+def test_one_other_is_one() -> None:
+    found = tuple(finding("SEG106", image=f"{number // 2}.png") for number in range(10))
+    report = text(Validation("DATA", 5, 10, found), Asked(PROFILE, list(rules().values()), ["DATA"]), Paper())
+    assert "1 other\n" in report
+
+
+def test_every_line_fits_a_narrow_paper() -> None:
+    found = (
+        *[finding("SEG103", "error", image=f"{number}.png", pixels=10**9) for number in range(2000)],
+        *[finding("SEG103", image=f"{number}.png") for number in range(2000)],
+        *[finding("SEG103", "info", image=f"{number}.png") for number in range(2000)],
+    )
+    asked = Asked(PROFILE, list(rules().values()), ["DATA"])
+    for width in (40, 60):
+        report = text(Validation("DATA", 123_456_789, 123_456_789, found), asked, Paper(width))
+        assert max(map(len, report.splitlines())) <= width
+
+
+def test_a_place_in_a_file_is_named_where_there_is_no_box() -> None:
+    more = {"image": "b.png", "file": "c.json", "place": "/annotations/3"}
+    assert where(finding("SEG105", **more), Paper(), "") == ["b.png", "c.json /annotations/3"]
+    assert where(finding("SEG013", bbox=(1, 2, 3, 4), **more), Paper(), "") == ["b.png: at x 1, y 2, 3 x 4 px"]
+
+
 def test_where_names_file_and_place_of_reading_defects() -> None:
     of = finding("SEG005", image="b.png", segments=(7,), file="c.json", place="/annotations/3")
     assert where(of, Paper(), "") == ["b.png: 7", "c.json /annotations/3"]
@@ -61,3 +102,10 @@ def test_a_thousand_findings_are_summarised() -> None:
 def test_long_commands_are_broken_between_words() -> None:
     lines = list(typeable(["segdata", "show", "x" * 60, "'a b.png'", "--findings"], Paper()))
     assert lines == [f"  segdata show {'x' * 60} \\", "      'a b.png' --findings"]
+
+
+def test_suppressed_findings_leave_a_line() -> None:
+    asked = Asked(PROFILE, list(rules().values()), ["DATA"])
+    for found in ((), (finding("SEG106"),)):
+        assert "3 findings suppressed in segdata.yaml" in text(Validation("DATA", 1, 1, found, 3), asked, Paper())
+        assert "suppressed" not in text(Validation("DATA", 1, 1, found), asked, Paper())

@@ -76,6 +76,7 @@ def test_both_stale_measures_are_one_finding(judged: Judged) -> None:
     (finding,) = judged("SEG013", f"{BLOCK}\n\na: car (area 7, box 50 50 2 2)")
     assert "declared area 7, the segment has 72 px" in finding.message
     assert "declared box [50, 50, 2, 2]" in finding.message
+    assert finding.pixels is None  # all of them are right
 
 
 def test_each_rarer_encoding_is_one_finding(judged: Judged) -> None:
@@ -100,10 +101,10 @@ def test_a_small_dataset_needs_no_more_images_than_it_has(judged: Judged) -> Non
     assert finding.message == "1 image, 2 are required"
 
 
-def test_too_few_in_a_split(judged: Judged) -> None:
-    picture = "ab\nsplit: train\n\nab\nsplit: train\n\na.\nsplit: val\n\nab\nsplit: val"
-    found = judged("SEG302", picture, min_pixels=1, min_split_images=2)
-    assert [finding.message for finding in found] == ["in 1 image of split 'val', 2 are required"]
+def test_a_semantic_image_has_one_segment_of_each_category(judged: Judged) -> None:
+    assert not judged("SEG302", "aa\n\ntask: semantic", min_pixels=1)
+    (finding,) = judged("SEG302", "aa", min_pixels=1)
+    assert finding.message == "1 segment, 3 are required"
 
 
 def test_many_empty_images_are_one_info(judged: Judged) -> None:

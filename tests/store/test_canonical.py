@@ -1,5 +1,6 @@
 """The canonical dataset: it loses nothing, others can read it, and damage becomes findings."""
 
+import dataclasses
 import shutil
 import tempfile
 from functools import cache
@@ -228,3 +229,15 @@ def test_the_manifest_says_where_the_data_came_from(sample: Path) -> None:
     manifest = load(sample)
     assert (manifest.origin.format, manifest.revision) == ("random", "r0001")
     assert [each.name for each in manifest.revisions] == ["r0001"]
+
+
+@pytest.mark.parametrize(
+    ("files", "path"), [("data/d.json", "{here}/data/d.json"), ("/d", "/d"), ("s3://b/d", "s3://b/d"), ("", "")]
+)
+def test_the_origin_means_the_same_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: str, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    profile, batches = _example()
+    canonical.write(dataclasses.replace(profile, files=files), in_order(batches), tmp_path / "d", Losses())
+    assert load(tmp_path / "d").origin.path == path.format(here=Path.cwd().as_posix())

@@ -1,8 +1,9 @@
 """Id table: the CSV or JSON file beside instance-ID images that tells each value's category."""
 
 import csv
+import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -63,7 +64,7 @@ def load_id_table(path: Path) -> IdTable:
 
 def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
     if path.suffix.lower() != ".json":
-        return enumerate(csv.DictReader(text.splitlines()), 2)
+        return _lines(path, text)
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -73,3 +74,13 @@ def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # 
     if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
         raise UnreadableError(f"{path}:1: a JSON table is a list of objects with 'value' and 'category'")
     return enumerate(data, 1)
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
+    """The records of a CSV file, each with the line that it ends on; a name may hold a line break."""
+    records = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        for record in records:
+            yield records.line_num, record
+    except csv.Error as error:
+        raise UnreadableError(f"{path}:{records.line_num}: is not CSV: {error}") from error

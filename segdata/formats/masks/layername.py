@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from segdata.core.config import Layers
 from segdata.core.errors import UnreadableError
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.pairing import image_names
+from segdata.formats.masks.partner import image_names
 
 _FIELDS = {"{stem}": "stem", "{category}": "category", "{instance}": "instance"}
 

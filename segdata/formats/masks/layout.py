@@ -1,10 +1,13 @@
-"""Layout: in which folders of a dataset the masks and the images lie."""
+"""Layout: in which folders of a dataset the masks and the images lie. Of several that fit none is taken."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from segdata.core.errors import UnreadableError
 from segdata.formats.images import SUFFIXES, ImageFolder
+from segdata.formats.masks.maskfile import mask_headers
+from segdata.formats.masks.partner import match
 
 MASK_FOLDERS = (
     "masks",
@@ -21,7 +24,22 @@ MASK_FOLDERS = (
     "targets",
 )
 IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs")
+# VOC's numbers of objects have the names of its class masks, and one may be read without the other.
+_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject"})
 TWIN_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
+
+
+class RivalFoldersError(UnreadableError):
+    """Several folders may be the masks: `folders`."""
+
+    def __init__(self, root: Path, folders: list[Path], images: Path | None) -> None:
+        self.folders = folders
+        listed = ", ".join(f"{folder.name}/" for folder in folders)
+        beside = f" --images {images}" if images else ""
+        super().__init__(
+            f"{root}: each of {listed} may be the masks; give one of them as DATA: {folders[0]}{beside} "
+            "(or describe them as layers in segdata.yaml)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +69,59 @@ def layouts(root: Path, images: Path | None = None) -> list[Layout]:
 
     Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
     `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
-    begin with `train/`; and a folder of masks alone. Empty where there is no image file at all.
+    begin with `train/`; and a folder of masks alone. Empty where there is no image file at all. Raises
+    RivalFoldersError where more than one folder may be that of the masks.
     """
     if root.is_file():
         return [Layout(root, images, "", "one mask file")] if root.suffix.lower() in SUFFIXES else []
     folders = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
-    named = next((folders[name] for name in MASK_FOLDERS if name in folders and _has_files(folders[name])), None)
-    if named is not None:
+    named = _named(folders)
+    if named:
         beside = images or next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
+        rivals = named + _alike(named[0], [path for path in folders.values() if path not in named], beside)
+        if len(rivals) > 1:
+            raise RivalFoldersError(root, sorted(rivals), beside)
         where = f" and {beside.name}/" if beside else ""
-        return [Layout(named, beside, "", f"folders {named.name}/{where}")]
+        return [Layout(named[0], beside, "", f"folders {named[0].name}/{where}")]
     twins = list(_twins(folders, images))
     if twins:
         return twins
     if _has_files(root):
         return [Layout(root, images, "", "a folder of image files")]
     return []
+
+
+def _named(folders: dict[str, Path]) -> list[Path]:
+    """The folders that are called what masks are called, `labels/` or `labels_v2/`, and hold image files."""
+    begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
+    return [
+        path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if _has_files(path)
+    ]
+
+
+def _alike(named: Path, others: list[Path], images: Path | None) -> list[Path]:
+    """The folders whose files are stored as those in `named`, and have the names of the images as well.
+
+    A folder called mask may hold anything: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
+    """
+    pictures = ImageFolder.below(images).paths
+    if images is None or not pictures:
+        return []
+    found = []
+    for folder in others:
+        if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
+            continue
+        files = ImageFolder.below(folder).paths
+        fits = 2 * len(match(files, pictures)[0]) >= min(len(files), len(pictures)) > 0
+        if fits and _stored(folder) == _stored(named):
+            found.append(folder)
+    return found
+
+
+def _stored(folder: Path) -> tuple[bool, bool, bool] | None:
+    """Whether the first file of a folder is coloured, of more than 8 bits, and lossy."""
+    heads = mask_headers(list(ImageFolder.below(folder).paths.values())[:1])
+    return (heads[0].coloured, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
 
 
 def _twins(folders: dict[str, Path], images: Path | None) -> list[Layout]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from segdata.core.config import Config, load_config
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks import colourtable
-from segdata.formats.masks.layout import layouts
+from segdata.formats.masks.layout import RivalFoldersError, layouts
 from segdata.formats.masks.maskfile import MaskHeader, decode, mask_headers
 from segdata.formats.masks.maskindex import INDEX
-from segdata.formats.masks.pairing import flat
+from segdata.formats.masks.partner import flat
 from segdata.formats.masks.valueruns import ValueRuns
 
 _LOOKED_AT = 8  # masks whose headers are read
@@ -38,7 +38,11 @@ def look(root: Path) -> MaskClue | None:
     """The masks below `root`, at first sight; None where there are none, or only photographs."""
     settings = root / "segdata.yaml"
     config = load_config(settings) if settings.is_file() else Config()
-    found = layouts(root)
+    try:
+        found = layouts(root)
+    except RivalFoldersError as error:  # reading says so
+        heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_LOOKED_AT])
+        return MaskClue(config, heads, "several folders that may be masks", True)
     if not found:
         return MaskClue(config, (), INDEX, True) if (root / INDEX).is_file() else None
     alone = found[0].masks == root and root.is_dir()

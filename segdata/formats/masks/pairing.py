@@ -1,8 +1,7 @@
 """Pairing: which mask belongs to which image, by name and never by order."""
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from segdata.core.defect import Defect
@@ -12,12 +11,8 @@ from segdata.formats.images import ImageFolder
 from segdata.formats.masks.layout import Layout, layouts
 from segdata.formats.masks.maskfile import n_pages
 from segdata.formats.masks.maskindex import INDEX, indexed
+from segdata.formats.masks.partner import flat, match
 
-_MASK_WORDS = r"(?:masks?|labels?|seg(?:mentation)?|gt|annot(?:ation)?|manual\d?|labelids|instanceids|mat?te)"
-_MASK_END = re.compile(rf"(?:[._-]{_MASK_WORDS}|[._-]L)$", re.IGNORECASE)
-_MASK_BEGIN = re.compile(rf"^{_MASK_WORDS}[._-]?", re.IGNORECASE)
-_IMAGE_END = re.compile(r"[._-](?:images?|img|rgb|sat|test|training|leftimg8bit)$", re.IGNORECASE)
-_IMAGE_BEGIN = re.compile(r"^(?:images?|img|frame)[._-]?", re.IGNORECASE)
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
@@ -47,11 +42,20 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The pairs of a dataset, in the order of image ids, and what is wrong with them; `bare`: there are no images."""
+    """The pairs of a dataset, and what is wrong with them.
+
+    Attributes
+    ----------
+    pairs : in the order of image ids
+    defects : files that stay alone, and what else was met
+    bare : there are no images
+    places : the folders that were read, by what is in them
+    """
 
     pairs: tuple[Pair, ...]
     defects: tuple[Defect, ...]
     bare: bool = False
+    places: dict[str, str] = field(default_factory=dict)
 
 
 def paired(root: Path, images: Path | None = None) -> Pairing:
@@ -64,17 +68,21 @@ def paired(root: Path, images: Path | None = None) -> Pairing:
         pairs = [Pair(row.image_id, row.image, row.masks, uri=row.uri, size=row.size) for row in rows]
         missing = [pair.image_id for pair in pairs if pair.image is None]
         if missing and len(missing) == len(pairs):
-            return Pairing(tuple(pairs), (*defects, no_images(len(pairs), root, images)))
+            return Pairing(tuple(pairs), (*defects, no_images(len(pairs), root, images)), bare=True)
         gone = [Defect("SEG002", f"image file {name!r} does not exist", INDEX, image=name) for name in missing]
         return Pairing(tuple(pairs), (*defects, *gone))
-    found = [_laid_out(root, layout) for layout in layouts(root, images)]
+    laid_out = layouts(root, images)
+    found = [_laid_out(root, layout) for layout in laid_out]
     pairs = [pair for pairing in found for pair in pairing.pairs]
     defects = [defect for pairing in found for defect in pairing.defects]
-    if pairs and all(pairing.bare for pairing in found):
+    bare = all(pairing.bare for pairing in found)
+    if pairs and bare:
         defects.append(no_images(len(pairs), root, images))
     elif pairs:
         defects += [_bare_folder(root, pairing) for pairing in found if pairing.bare and pairing.pairs]
-    return Pairing(tuple(sorted(_pages(pairs), key=lambda pair: pair.image_id)), tuple(defects))
+    return Pairing(
+        tuple(sorted(_pages(pairs), key=lambda pair: pair.image_id)), tuple(defects), bare, _places(laid_out)
+    )
 
 
 def _laid_out(root: Path, layout: Layout) -> Pairing:
@@ -108,6 +116,13 @@ def _laid_out(root: Path, layout: Layout) -> Pairing:
     return Pairing(tuple(pairs), tuple(defects))
 
 
+def _places(laid_out: list[Layout]) -> dict[str, str]:
+    """Where the masks and the images were found."""
+    masks = [layout.masks.as_posix() for layout in laid_out]
+    images = [layout.images.as_posix() for layout in laid_out if layout.images is not None]
+    return {what: ", ".join(folders) for what, folders in (("masks", masks), ("images", images)) if folders}
+
+
 def _bare_folder(root: Path, pairing: Pairing) -> Defect:
     folder = pairing.pairs[0].masks[0].parent
     return Defect("SEG011", f"there are no images for these {len(pairing.pairs)} masks", below(root, folder))
@@ -125,82 +140,10 @@ def no_images(n_images: int, root: Path, images: Path | None) -> Defect:
     return Defect("SEG002", message, severity="info")
 
 
-def match(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """For each mask the image that it belongs to, and for each second mask of an image that image.
-
-    Names are paths with extension. First the same name, then that name without what marks masks (`_mask`, `_L`,
-    `label_` …), then both without what marks them (`mask2d` and `img2d`). A name that fits several images fits none.
-
-    >>> match(["a_mask.png", "b.png", "c_L.png"], ["a.jpg", "b.jpg", "d.jpg"])[0]
-    {'b.png': 'b.jpg', 'a_mask.png': 'a.jpg'}
-    """
-    names, files = list(masks), list(images)
-    partner: dict[str, str] = {}
-    twice: dict[str, str] = {}
-    taken: set[str] = set()
-    for image_keys, mask_keys in ((_plain, _plain), (_plain, _without_marks), (_image_marks, _without_marks)):
-        by_key: dict[str, set[str]] = {}
-        for file in files:
-            for key in image_keys(file):
-                by_key.setdefault(key, set()).add(file)
-        for name in names:
-            if name in partner or name in twice:
-                continue
-            hits = next((by_key[key] for key in mask_keys(name) if key in by_key), set())
-            free = hits - taken
-            if len(free) == 1 or (free and mask_keys is _plain):
-                partner[name] = min(free)
-                taken.add(partner[name])
-            elif hits and not free:
-                twice[name] = min(hits)
-    return partner, twice
-
-
-def image_names(images: Iterable[str]) -> dict[str, list[str]]:
-    """The images that each name may stand for: with folders or without, with an image's marks (`_test`) or without.
-
-    >>> image_names(["images/01_test.tif"])
-    {'images/01_test': ['images/01_test.tif'], 'images/01': ['images/01_test.tif'], '01_test': ['images/01_test.tif'], \
-'01': ['images/01_test.tif']}
-    """
-    names: dict[str, list[str]] = {}
-    for image in images:
-        keys = _image_marks(image)
-        for key in dict.fromkeys([*keys, *(PurePosixPath(key).name for key in keys)]):
-            names.setdefault(key, []).append(image)
-    return names
-
-
-def _plain(name: str) -> list[str]:
-    return [PurePosixPath(name).with_suffix("").as_posix()]
-
-
-def _without_marks(name: str) -> list[str]:
-    """`name` without extension and without the marks of masks: at its end, at its beginning, or both."""
-    return _stripped(name, _MASK_END, _MASK_BEGIN)
-
-
-def _image_marks(name: str) -> list[str]:
-    return _stripped(name, _IMAGE_END, _IMAGE_BEGIN)
-
-
-def _stripped(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> list[str]:
-    path = PurePosixPath(name).with_suffix("")
-    stems = [path.name, end.sub("", path.name), begin.sub("", path.name), begin.sub("", end.sub("", path.name))]
-    return [(path.parent / stem).as_posix() for stem in dict.fromkeys(stems) if stem]
-
-
 def _files(place: Path | None) -> dict[str, Path]:
     if place is not None and place.is_file():
         return {place.name: place}
     return ImageFolder.below(place).paths
-
-
-def flat(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Masks and images that lie in one folder, told apart by their names; all are masks where that fails."""
-    masks = {name: path for name, path in files.items() if len(_without_marks(name)) > 1}
-    pictures = {name: path for name, path in files.items() if name not in masks}
-    return (masks, pictures) if match(masks, pictures)[0] else (files, {})
 
 
 def _pages(pairs: list[Pair]) -> Iterator[Pair]:

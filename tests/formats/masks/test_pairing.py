@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.core.errors import UnreadableError
 from segdata.formats.masks.layout import layouts
-from segdata.formats.masks.pairing import match, paired
+from segdata.formats.masks.pairing import paired
+from segdata.formats.masks.partner import match
 
 
 def touch(root: Path, *names: str) -> None:
@@ -139,3 +141,32 @@ def test_index_file_decides(tmp_path: Path) -> None:
 def test_folders_without_images_are_no_layout(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     assert layouts(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        (("masks/a.png", "labels/a.png", "images/a.jpg"), "labels/, masks/"),
+        (("labels_1/a.png", "labels_2/a.png", "images/a.jpg"), "labels_1/, labels_2/"),
+        (("mask/1_mask.png", "1st/1_manual1.png", "2nd/1_manual2.png", "images/1.tif"), "1st/, 2nd/, mask/"),
+    ],
+)
+def test_of_several_folders_that_fit_none_is_taken(tmp_path: Path, names: tuple[str, ...], listed: str) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(UnreadableError, match=f"each of {listed} may be the masks; .* --images {tmp_path}/images"):
+        paired(tmp_path)
+
+
+def test_a_folder_of_something_else_is_no_rival(tmp_path: Path) -> None:
+    """Other names, other storage (pictures of the masks), and VOC's numbers of objects."""
+    touch(tmp_path, "SegmentationClass/a.png", "SegmentationObject/a.png", "JPEGImages/a.jpg", "other/b.png")
+    (tmp_path / "shown").mkdir()
+    Image.new("RGB", (3, 2)).save(tmp_path / "shown" / "a.png")
+    (pair,) = paired(tmp_path).pairs
+    assert pair.masks == (tmp_path / "SegmentationClass/a.png",)
+
+
+def test_a_folder_with_more_in_its_name_is_one_of_masks(tmp_path: Path) -> None:
+    touch(tmp_path, "labels_v2/a.png", "images/a.jpg")
+    (pair,) = paired(tmp_path).pairs
+    assert (pair.image_id, pair.masks) == ("a.jpg", (tmp_path / "labels_v2/a.png",))

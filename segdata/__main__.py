@@ -1,0 +1,5 @@
+"""`python -m segdata` is `segdata`."""
+
+from segdata.cli.main import main
+
+main()

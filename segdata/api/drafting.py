@@ -1,0 +1,111 @@
+"""Draft the first taxonomy.yaml and segdata.yaml of a dataset, for a person to correct."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Unpack
+
+from segdata.api.opening import TAXONOMY, ReadOptions, folder_of, read
+from segdata.core.config import load_config
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Taxonomy, dump_taxonomy
+from segdata.formats.draft import draft_taxonomy
+
+
+def drafted(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile | None]:
+    """The categories that a dataset has, else those that the values in its masks tell; and what is known of it.
+
+    `opening` as for `read`. The profile is None where a drafted taxonomy does not make the dataset readable. Raises
+    SegdataError where there is nothing to draft from.
+    """
+    if not data.exists():
+        raise SegdataError(f"{data}: does not exist")
+    try:
+        dataset = read(data, **opening)
+        return dataset.taxonomy, dataset.profile
+    except UnreadableError:
+        if opening.get("taxonomy") is not None or (folder_of(data) / TAXONOMY).exists():
+            raise
+    taxonomy = _from_masks(data, opening)
+    opening["taxonomy"] = taxonomy
+    try:
+        return taxonomy, read(data, **opening).profile
+    except SegdataError:
+        return taxonomy, None
+
+
+def _from_masks(data: Path, opening: ReadOptions) -> Taxonomy:
+    """A taxonomy of the values in the masks."""
+    config, images, only = opening.get("config"), opening.get("images"), opening.get("only")
+    return draft_taxonomy(
+        data,
+        None if images is None else Path(images),
+        load_config(Path(config)) if isinstance(config, (str, Path)) else config,
+        {only} if isinstance(only, str) else None if only is None else set(only),
+    )
+
+
+def begun(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile]:
+    """The same for a dataset that is readable with the draft; raises SegdataError with the reason where it is not."""
+    try:
+        taxonomy, profile = drafted(data, **opening)
+        if profile is not None:
+            return taxonomy, profile
+    except UnreadableError:
+        pass
+    dataset = read(data, **opening)  # says what is missing, rather than what is wrong with the draft
+    return dataset.taxonomy, dataset.profile
+
+
+def taxonomy_text(taxonomy: Taxonomy) -> str:
+    """A taxonomy as YAML, with a comment for the person who is to correct it."""
+    head = (
+        "# A draft. Give every category its name, and its kind: thing (countable), stuff or void (ignored).\n"
+        "# `unlabelled: [0, 0, 0]` (a colour) or `unlabelled: 0` (an id) says what nobody labelled looks like.\n"
+        "# More keys: parent, aliases, definition, boundary_rule, attributes, thin, part_of, may_overlap.\n"
+    )
+    background = next((each for each in taxonomy.categories if each.name == "background"), None)
+    if background is not None and taxonomy.unlabelled is None:
+        head += f"# unlabelled: {background.id}  # where `background` is not a category, but what nobody labelled\n"
+    return head + dump_taxonomy(taxonomy)
+
+
+def config_text(known: Profile) -> str:
+    """A segdata.yaml that declares nothing yet: what is known of the dataset, and what may be said, as comments."""
+    habit = "Until a policy is declared it is the format's habit, and gives warnings at most."
+    lines = [*_HEAD, f"# Read as {known.format}, {known.task}. {habit}"]
+    coverage = known.coverage.value if isinstance(known.coverage.value, str) else "sparse"
+    values = {"coverage": coverage, "overlap": known.overlap.value, "format": known.format}
+    for title, keys in _KEYS.items():
+        lines += ["", f"# {title}"]
+        lines += [f"# {key.format(**values):<42}  # {why}" if why else f"# {key}" for key, why in keys]
+    return "\n".join(lines) + "\n"
+
+
+_HEAD = (
+    "# What this project decides about its dataset and its rules. `segdata validate` reads this file beside the data.",
+    '# Every key is optional: remove the "# " before one to declare it.',
+    "#",
+)
+
+_KEYS: Mapping[str, list[tuple[str, str]]] = {
+    "Policies": [
+        ("coverage: {coverage}", "exhaustive: every pixel must be labelled; sparse: need not be"),
+        ("overlap: {overlap}", "of segments: forbid, allow or same-category-forbid"),
+    ],
+    "Reading": [
+        ("format: {format}", "instead of detecting it"),
+        ("taxonomy: taxonomy.yaml", "paths are relative to the data's folder"),
+        ("images: images", "where the image files are"),
+        ("instance_ids: {{divisor: 1000, background: 0}}", "or {category: nucleus}, or {table: ids.csv}"),
+        ("layers: {{pattern: '{{stem}}_{{category}}.png'}}", "one mask per category or segment"),
+    ],
+    "Rules (all codes: segdata rules)": [
+        ("select: [SEG]", "beginnings of codes, or names"),
+        ("ignore: [SEG204]", "the same, not to run"),
+        ("severity: {{SEG106: error}}", "error, warning, info or off"),
+        ("rules: {{SEG106: {{min_pixels: 16}}}}", "options; segdata explain CODE lists them"),
+        ("suppress:", "findings that are known and accepted"),
+        ("  - {code: SEG102, image: 'a/*.jpg', reason: 'glass in front', until: 2030-01-31}", ""),
+    ],
+}
