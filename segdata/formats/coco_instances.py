@@ -22,23 +22,10 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.coco.instances import InstancesSource, open_instances
 from segdata.formats.coco.instances_writer import write_instances
+from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.coco.sniff import clue, the_document
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotator",
-        "annotation-attributes",
-        "category",
-        "category-details",
-        "empty-annotation",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "void",
-    }
-)
+LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
 
 
 def detect(root: Path) -> Clue | None:

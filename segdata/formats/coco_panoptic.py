@@ -22,24 +22,10 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.coco.panoptic import PanopticSource, open_panoptic
 from segdata.formats.coco.panoptic_writer import write_panoptic
+from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.coco.sniff import clue, the_document
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotator",
-        "annotation-attributes",
-        "category",
-        "category-details",
-        "empty-segment",
-        "image-details",
-        "overlap",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "void",
-    }
-)
+LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-segment", "overlap"}
 
 
 def detect(root: Path) -> Clue | None:

@@ -29,30 +29,11 @@ from segdata.formats.masks.legend import UNKNOWN, Legend, colour_legend, index_l
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
 from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
-from segdata.formats.masks.painting import counted_unheld
+from segdata.formats.masks.painting import BESIDE_PIXELS, counted_unheld
 from segdata.formats.masks.pairing import Pair, below, opened
 from segdata.formats.masks.valueruns import ValueRuns
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotator",
-        "attributes",
-        "annotation-attributes",
-        "category",
-        "crowd",
-        "empty-segment",
-        "image-details",
-        "instance",
-        "overlap",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "track",
-        "unlabelled",
-    }
-)
+LOSSES: frozenset[Kind] = BESIDE_PIXELS | {"crowd", "instance", "unlabelled"}
 _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
 

@@ -52,16 +52,24 @@ class Header:
 
 def header(path: Path) -> Header:
     """The header of an image file; raises OSError with the reason where there is none."""
-    if path.stat().st_size == 0:
-        raise OSError("the file is empty (0 bytes)")
-    try:
-        with Image.open(path) as image:
+    with open_image(path) as image:
+        try:
             # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
             known = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
             if _is_truncated(path, str(image.format)):
                 raise OSError("the file is cut off: its end is missing")
             exif = image.getexif() if known else {}
             return Header(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
+        except (SyntaxError, ValueError, EOFError) as error:
+            raise OSError(f"damaged header: {error}") from error
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image file opened, its pixels not decoded; raises OSError with the reason where it is none."""
+    if path.stat().st_size == 0:
+        raise OSError("the file is empty (0 bytes)")
+    try:
+        return Image.open(path)
     except UnidentifiedImageError as error:
         raise OSError("is not an image that Pillow knows, or its header is damaged") from error
     except Image.DecompressionBombError as error:

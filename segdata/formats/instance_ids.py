@@ -28,27 +28,11 @@ from segdata.formats.masks.instance_writer import write_instance_ids
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, decode
 from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
-from segdata.formats.masks.painting import counted_unheld
+from segdata.formats.masks.painting import BESIDE_PIXELS, counted_unheld
 from segdata.formats.masks.pairing import Pair, below, opened
 from segdata.formats.masks.valueruns import ValueRuns
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotator",
-        "attributes",
-        "annotation-attributes",
-        "category",
-        "empty-segment",
-        "image-details",
-        "overlap",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "track",
-    }
-)
+LOSSES: frozenset[Kind] = BESIDE_PIXELS
 _MAX_DIVISOR = 2**32  # values have 32 bits at most
 _DIVISORS = (1000, 256, 65536)
 _TRIED = 16  # masks that are decoded to detect the divisor

@@ -16,6 +16,7 @@ _MOST_FILES = 5_000  # that are listed
 _MOST_HEADS = 8  # that are looked into, of one suffix
 _MOST_FOLDERS = 24  # in which a dataset is looked for
 _HEAD = 1 << 16  # bytes
+_OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
 # Formats that are known and not read: what their paths match, and the first bytes of such a file.
 _FOREIGN = {
     "Cityscapes": (r"_(labelIds|instanceIds|labelTrainIds)\.png$", None),
@@ -26,7 +27,7 @@ _FOREIGN = {
     "LabelMe JSON": (r"\.json$", rb'"shapes"\s*:\s*\['),
     "VGG Image Annotator (VIA) JSON": (r"\.json$", rb'"shape_attributes"'),
     "Supervisely JSON": (r"\.json$", rb'"(classTitle|geometryType)"'),
-    "Label Studio JSON": (r"\.json$", rb'"from_name"'),
+    "Label Studio JSON": (r"\.json$", rb'"from_name"|"(brush|polygon|rectangle|keypoint)labels"'),
     "VoTT JSON": (r"\.json$", rb'"assets"\s*:\s*\{'),
     "ADE20K": (r"\.json$", rb'"name_ndx"'),
     "YouTube-VIS JSON": (r"\.json$", rb'"videos"\s*:\s*\['),
@@ -54,8 +55,8 @@ def recognised(root: Path) -> str:
         remedy = (
             f"folders in it that can be read are {', '.join(inside)}: give one as DATA"
             if inside
-            else "a COCO JSON file, a folder with images/ and masks/, a folder of masks and a canonical dataset are "
-            f"(or name a format with --from: {', '.join(formats())})"
+            else "expected is a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical "
+            f"dataset; or name a format with --from ({', '.join(formats())})"
         )
         # Of what is not even known the masks may still be drafted from.
         raise (SegdataError if foreign else UnreadableError)(f"{error}: {seen}; {remedy}") from error
@@ -110,7 +111,7 @@ def _inside(root: Path) -> Iterator[str]:
     folders = sorted(path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
     found: list[Path] = []
     for folder in folders[:_MOST_FOLDERS]:
-        if not any(folder.is_relative_to(other) for other in found):
+        if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in found):
             with suppress(SegdataError):
                 name = detect(folder)
                 found.append(folder)

@@ -149,7 +149,9 @@ def _next(validation: Validation, asked: Asked, paper: Paper) -> Iterator[str]:
         steps.append((["explain", groups[0][0].code], "what it means, and what to do"))
         seen = next((finding.image for group in groups for finding in group if finding.image), None)
         if seen is not None:
-            steps.append((["show", *asked.typed, shlex.quote(seen), "--findings"], "the first image of these, as a picture"))
+            steps.append(
+                (["show", *asked.typed, shlex.quote(seen), "--findings"], "the first image of these, as a picture")
+            )
             steps.append(([*again, "--overlays pictures"], "a picture of every image concerned"))
         steps.append(([*again, "--format json"], "every finding, for a program"))
     else:

@@ -14,20 +14,20 @@ from segdata.core.table import Column, Table
 def duplicate_instance_id(tables: Tables) -> Iterator[Found]:
     """One instance id on two segments, or on two categories, of one annotation.
 
-    Flagged:
+    Flagged, of one category:
         aaa.bbb
         aaa.bbb
 
         a, b: car (id 7)
 
-    Flagged:
+    Flagged, of two categories:
         aaa.bbb
         aaa.bbb
 
         a: car (id 7)
         b: person (id 7)
 
-    Fine:
+    Fine, ids differ:
         aaa.bbb
         aaa.bbb
 

@@ -12,21 +12,21 @@ from segdata.core.rule import Tables, rule
 def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Iterator[Found]:
     """Two segments of one annotation that cover the same pixels.
 
-    Flagged:
+    Flagged, of one category:
         .xxxxxx.
         .xxxxxa.
 
         x = a + b
         a, b: car
 
-    Fine:
+    Fine, too different for one category:
         .xxxxxx.
         .xxxxaa.
 
         x = a + b
         a, b: car
 
-    Flagged:
+    Flagged, of two categories:
         .xxxxxx.
         .xxxxaa.
 

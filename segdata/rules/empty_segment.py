@@ -12,19 +12,19 @@ from segdata.core.rule import Tables, rule
 def empty_segment(tables: Tables) -> Iterator[Found]:
     """A segment without pixels.
 
-    Flagged:
+    Flagged, nothing drawn:
         aa...
         aa...
 
         b: car (empty)
 
-    Flagged:
+    Flagged, a polygon beside every pixel's centre:
         aa.....
         aa.....
 
         b: car (polygon 3.1 0.1 3.3 0.1 3.3 0.3 3.1 0.3)
 
-    Fine:
+    Fine, one pixel:
         aa.b.
         aa...
 

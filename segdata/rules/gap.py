@@ -19,23 +19,23 @@ def gap(
 ) -> Iterator[Found]:
     """Unlabelled pixels where coverage is exhaustive.
 
-    Flagged:
+    Flagged, declared:
         aaabbb
         aaa.bb
         coverage: exhaustive
 
-    Flagged:
+    Flagged, as the format's habit a warning:
         aaabbb
         aaa.bb
         coverage: exhaustive (habit)
 
-    Fine:
+    Fine, void is a label:
         aaabbb
         aaavbb
         coverage: exhaustive
         v: unknown (void)
 
-    Fine:
+    Fine, coverage is sparse:
         aaabbb
         aaa.bb
 

@@ -16,13 +16,13 @@ from segdata.core.table import Table
 def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Iterator[Found]:
     """A sliver of unlabelled or doubly claimed pixels, one or two wide, along a border.
 
-    Flagged:
+    Flagged, unlabelled:
         aaaaaaaaaaaa
         ............
         bbbbbbbbbbbb
         coverage: exhaustive
 
-    Flagged:
+    Flagged, claimed twice:
         aaaaaaaaaaaa
         xxxxxxxxxxxx
         bbbbbbbbbbbb
@@ -30,7 +30,7 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
         x = a + b
         overlap: forbid
 
-    Fine:
+    Fine, wider:
         aaaaaaaaaaaa
         ............
         ............
@@ -38,13 +38,13 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
         bbbbbbbbbbbb
         coverage: exhaustive
 
-    Fine:
+    Fine, shorter:
         aaaaaaaaaaaa
         aaaaa..aaaaa
         bbbbbbbbbbbb
         coverage: exhaustive
 
-    Fine:
+    Fine, coverage is sparse:
         aaaaaaaaaaaa
         ............
         bbbbbbbbbbbb

@@ -15,21 +15,21 @@ from segdata.core.table import Table
 def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
     """Pixels claimed by two segments where the policy forbids it.
 
-    Flagged:
+    Flagged, declared:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: forbid
 
-    Flagged:
+    Flagged, as the format's habit a warning:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: forbid (habit)
 
-    Flagged:
+    Flagged, both are of one category:
         aaxbb
         aaxbb
 
@@ -37,27 +37,27 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
         a, b: car
         overlap: same-category-forbid
 
-    Flagged:
+    Flagged, one info where only the habit allows it:
         aaxbb
         aaxbb
 
         x = a + b
 
-    Fine:
+    Fine, declared:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: allow
 
-    Fine:
+    Fine, they are of two categories:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: same-category-forbid
 
-    Fine:
+    Fine, one is part of the other:
         aaxbb
         aaxbb
 

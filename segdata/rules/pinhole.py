@@ -22,12 +22,12 @@ def pinhole(
         aaaa.aaa
         aaaaaaaa
 
-    Fine:
+    Fine, it is open:
         aaaaaaaa
         aaaa.aaa
         aaaa.aaa
 
-    Fine:
+    Fine, another segment fills it:
         aaaaaaaa
         aaaabaaa
         aaaaaaaa

@@ -23,7 +23,7 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
         aaaaaaaaaaaa..
         aaaaaaaaaaaa.a
 
-    Fine:
+    Fine, it touches the segment:
         aaaaaaaaaaaa..
         aaaaaaaaaaaaa.
 
@@ -31,11 +31,11 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
         aaaaaaaaaaaa..
         aaaaaaaaaaaa.a
 
-    Fine:
+    Fine, its share of the segment is large:
         aaaa.a
         aaaa.a
 
-    Fine:
+    Fine, it touches the segment at a corner:
         aaaaaaaaaaaaaaaaa..
         aaaaaaaaaaaaaaaaa..
         .................a.

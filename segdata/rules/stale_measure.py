@@ -19,20 +19,20 @@ def stale_measure(
 ) -> Iterator[Found]:
     """A declared area or bounding box that the segment's pixels contradict.
 
-    Flagged:
+    Flagged, the area:
         .aaaa.
         .aaaa.
         ......
 
         a: car (area 24, box 1 0 4 2)
 
-    Flagged:
+    Flagged, the box:
         .aaaa.....
         .aaaa.....
 
         a: car (area 8, box 5 0 4 2)
 
-    Fine:
+    Fine, both within the limits:
         .aaaa.
         .aaaa.
         ......

@@ -14,31 +14,31 @@ from segdata.core.taxonomy import Category, Color, Taxonomy
 def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Found]:
     """Duplicate ids, names or colours, parents in a circle, names of nobody, or colours too close to tell apart.
 
-    Flagged:
+    Flagged, one id:
         aa..
         a: car
         category: car (id 1)
         category: bus (id 1)
 
-    Flagged:
+    Flagged, one colour:
         aa..
         a: car
         category: car (color 0 0 142)
         category: bus (color 0 0 142)
 
-    Flagged:
+    Flagged, colours that look alike:
         aa..
         a: car
         category: car (color 0 0 142)
         category: bus (color 0 0 143)
 
-    Flagged:
+    Flagged, parents in a circle:
         aa..
         a: egg
         category: egg (parent hen)
         category: hen (parent egg)
 
-    Flagged:
+    Flagged, a name of nobody:
         aa..
         a: car
         category: car

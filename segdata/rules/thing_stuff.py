@@ -13,21 +13,21 @@ from segdata.core.rule import Tables, rule
 def thing_stuff(tables: Tables) -> Iterator[Found]:
     """Stuff with several instances in one image, or a thing without instance id.
 
-    Flagged:
+    Flagged, stuff in two segments:
         aaa.bbb
         aaa.bbb
 
         a, b: sky (stuff)
         task: panoptic
 
-    Fine:
+    Fine, stuff in two parts:
         aaa.aaa
         aaa.aaa
 
         a: sky (stuff)
         task: panoptic
 
-    Fine:
+    Fine, things:
         aaa.bbb
         aaa.bbb
 

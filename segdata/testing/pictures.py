@@ -45,7 +45,7 @@ from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 
-_HEADING = re.compile(r"(Flagged|Fine)(?: \((.*)\))?:")
+_HEADING = re.compile(r"(Flagged|Fine)(?:, [^(:]+)??(?: \((.*)\))?:")
 _KINDS = ("thing", "stuff", "void")
 
 
@@ -59,7 +59,10 @@ class Picture:
 
 
 def pictures(page: str) -> list[Picture]:
-    """The pictures of a documentation page: the indented blocks under `Flagged:`, `Fine:` and `Fine (option=1):`."""
+    """The pictures of a documentation page: the indented blocks under `Flagged:` and `Fine:`.
+
+    With a caption that is `Fine, it is open:`, with options `Fine (option=1):`, with both `Fine, it is open (option=1):`.
+    """
     found, lines = [], page.expandtabs().splitlines()
     for at, line in enumerate(lines):
         heading = _HEADING.fullmatch(line)

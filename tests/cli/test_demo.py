@@ -12,7 +12,7 @@ Run = Callable[..., Result]
 
 def test_the_story_ends_well(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    result = run("demo", folder, "--scenes", "1")
+    result = run("demo", folder, "--scenes", "3")
     assert result.exit_code == 0, result.stderr
     assert "nothing found" in result.stdout  # in the clean data
     assert (folder / "street" / "dataset.yaml").is_file()

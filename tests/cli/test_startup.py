@@ -19,14 +19,17 @@ def ran(code: str) -> str:
 
 def test_validate_and_convert_do_not_import_pandas(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(json.dumps(COCO))
-    for command in (["validate", "d.json"], ["convert", "d.json", "c"], ["convert", "c", "m", "--to", "colour-masks"]):
-        code = (
-            f"import os, sys; os.chdir({str(tmp_path)!r}); sys.argv = ['segdata', *{command!r}]\n"
-            "from segdata.cli.main import main\n"
-            "try: main()\nexcept SystemExit as end: assert end.code == 0, end.code\n"
-            "print('pandas' in sys.modules)"
-        )
-        assert ran(code) == "False", command
+    commands = [["validate", "d.json"], ["convert", "d.json", "c"], ["convert", "c", "m", "--to", "colour-masks"]]
+    code = (
+        f"import os, sys; os.chdir({str(tmp_path)!r})\n"
+        "from segdata.cli.main import main\n"
+        f"for command in {commands!r}:\n"
+        "    try: main(command)\n"
+        "    except SystemExit as end: assert end.code == 0, (command, end.code)\n"
+        "    assert 'pandas' not in sys.modules, command\n"
+        "print('none of them')"
+    )
+    assert ran(code) == "none of them"
 
 
 def test_pyarrow_and_pandas_work_together_afterwards() -> None:

@@ -77,7 +77,7 @@ def test_coco_keeps_its_groups(tmp_path: Path) -> None:
     assert found == [("car", "vehicle", "thing"), ("ignored", None, "void")]
     document = {"images": [], "annotations": [], "categories": categories[:1]}
     (tmp_path / "val.json").write_text(json.dumps(document))
-    with pytest.raises(UnreadableError, match="differ.* train.json, val.json"):
+    with pytest.raises(UnreadableError, match=r"differ.* train.json, val.json"):
         draft_taxonomy(tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_what_are_no_categories_is_refused_with_the_reason(
 def test_instance_ids_are_refused(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     Image.fromarray(np.array([[0, 1, 300]], np.uint16)).save(tmp_path / "masks" / "a.png")
-    with pytest.raises(UnreadableError, match="ids of instances.*instance_ids: {category"):
+    with pytest.raises(UnreadableError, match=r"ids of instances.*instance_ids: {category"):
         draft_taxonomy(tmp_path)
 
 

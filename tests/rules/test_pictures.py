@@ -87,3 +87,14 @@ def test_a_line_that_says_nothing_is_refused() -> None:
 def test_options_of_a_picture_are_read() -> None:
     (picture,) = pictures("It.\n\nFine (min_pixels=1, max_share=0.5):\n    aa\n    a.\n\nWhy: so.")
     assert picture == Picture(False, {"min_pixels": 1, "max_share": 0.5}, "aa\na.")
+
+
+def test_a_picture_may_have_a_caption() -> None:
+    page = "It.\n\nFlagged, both at once:\n    aa\n\nFine, it is open (min_pixels=1):\n    a.\n"
+    assert pictures(page) == [Picture(True, {}, "aa"), Picture(False, {"min_pixels": 1}, "a.")]
+
+
+@pytest.mark.parametrize("rule", OURS, ids=lambda rule: rule.code)
+def test_pictures_of_one_rule_have_headings_that_differ(rule: Rule) -> None:
+    headings = [line for line in rule.page.splitlines() if line.startswith(("Flagged", "Fine"))]
+    assert len(headings) == len(set(headings))

@@ -1,7 +1,6 @@
 """An opened COCO instances document: its annotations joined to images and categories, decoded when asked for."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +11,15 @@ from segdata.core.batch import Batch, whole
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints, Runs, spread
 from segdata.formats.coco.annotations import SAID, AnnotationItem, StrictAnnotationItem, columns_of
 from segdata.formats.coco.categories import Categories, read_categories
 from segdata.formats.coco.document import Document, read_document
 from segdata.formats.coco.fault import Fault
-from segdata.formats.coco.image_folder import find_images, orphans
 from segdata.formats.coco.items import Items, decode_items
 from segdata.formats.coco.listing import Listing, read_listing
+from segdata.formats.coco.opened import OpenedDocument, images_of_document, profile_of
 from segdata.formats.coco.segmentation import read_shapes
-from segdata.formats.images import ImageFolder
 
 _CHUNK = 8_192  # images and annotations that are decoded at once
 _KNOWN = SAID | {"image_id", "segmentation"}
@@ -30,37 +27,18 @@ _UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
-class InstancesSource:
-    """An opened document.
+class InstancesSource(OpenedDocument):
+    """An opened document whose annotations are segments.
 
     Attributes
     ----------
-    profile : of the dataset
-    document, listing, categories, folder : its parts
     items : its annotations, segmentations undecoded
     at, offset : the annotations of image row i are ``at[offset[i]:offset[i + 1]]``, positions in `items`
-    annotator : the name to give to the annotations
     """
 
-    profile: Profile
-    document: Document
-    listing: Listing
-    categories: Categories
-    folder: ImageFolder
     items: Items[AnnotationItem]
     at: Ints
     offset: Ints
-    annotator: str | None
-
-    @property
-    def image_ids(self) -> Sequence[str]:
-        """(n_images,) file names below the images root."""
-        return self.listing.image_ids
-
-    @property
-    def defects(self) -> Sequence[Defect]:
-        """What was met while opening."""
-        return self.document.defects
 
     def chunks(self) -> list[Ints]:
         """Rows of images in portions of some thousand annotations."""
@@ -129,36 +107,19 @@ def open_instances(request: Request, path: Path, name: str) -> InstancesSource:
     _report_dangling_images(document, items, image, listing)
     known = _known_categories(document, items, image, categories)
     _report_duplicates(document, items, image, listing)
-    folder = find_images(document, listing.image_ids, request.images)
-    document.defects.extend(orphans(document, folder, listing.image_ids))
+    folder = images_of_document(request, document, listing)
     order = np.argsort(image, kind="stable")
     order = order[(known & (image >= 0))[order]]
     return InstancesSource(
-        _profile(request, document, categories),
+        profile_of(request, document, categories, "instances"),
         document,
         listing,
         categories,
         folder,
+        request.annotator,
         items,
         order,
         np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
-        request.annotator,
-    )
-
-
-def _profile(request: Request, document: Document, categories: Categories) -> Profile:
-    kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
-    return Profile(
-        name=request.root.name if request.root.is_dir() else request.root.stem,
-        format="coco-instances",
-        task="instance",
-        taxonomy=categories.taxonomy,
-        taxonomy_declared=categories.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="coco",
-        files=document.path.as_posix(),
-        metadata=kept | categories.metadata,
     )
 
 

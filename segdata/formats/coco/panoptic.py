@@ -1,6 +1,5 @@
 """An opened COCO panoptic document: its entries joined to images, masks and categories, decoded when asked for."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +11,14 @@ from segdata.core.batch import Batch, replaced
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints, Runs
 from segdata.formats.coco.annotations import columns_of
-from segdata.formats.coco.categories import Categories, read_categories
+from segdata.formats.coco.categories import read_categories
 from segdata.formats.coco.document import Document, read_document
-from segdata.formats.coco.image_folder import find_images, orphans
 from segdata.formats.coco.items import Id, Items, Raw, decode_items
 from segdata.formats.coco.listing import Listing, read_listing
 from segdata.formats.coco.mask_folder import find_masks, orphan_masks
+from segdata.formats.coco.opened import OpenedDocument, images_of_document, profile_of
 from segdata.formats.coco.panoptic_join import Joined, Where, join
 from segdata.formats.coco.panoptic_mask import Mask, RefusedMaskError, read_mask
 from segdata.formats.images import ImageFolder
@@ -42,38 +40,19 @@ class StrictEntryItem(EntryItem, gc=False, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class PanopticSource:
-    """An opened document.
+class PanopticSource(OpenedDocument):
+    """An opened document whose annotations are masks.
 
     Attributes
     ----------
-    profile : of the dataset
-    document, listing, categories, folder : its parts
     entries : its annotations, what their ids mean undecoded
     entry : image row -> position in `entries`
     masks : the mask files
-    annotator : the name to give to the annotations
     """
 
-    profile: Profile
-    document: Document
-    listing: Listing
-    categories: Categories
-    folder: ImageFolder
     entries: Items[EntryItem]
     entry: dict[int, int]
     masks: ImageFolder
-    annotator: str | None = None
-
-    @property
-    def image_ids(self) -> Sequence[str]:
-        """(n_images,) file names below the images root."""
-        return self.listing.image_ids
-
-    @property
-    def defects(self) -> Sequence[Defect]:
-        """What was met while opening."""
-        return self.document.defects
 
     def chunks(self) -> list[Ints]:
         """Rows of images, a few masks at a time."""
@@ -176,22 +155,10 @@ def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:
     entries = decode_items(document, "annotations", StrictEntryItem, EntryItem)
     entry = _joined(document, listing, entries)
     masks = find_masks(document, [item.file_name for item in entries.items])
-    folder = find_images(document, listing.image_ids, request.images, () if masks.root is None else (masks.root,))
-    document.defects.extend(orphans(document, folder, listing.image_ids))
+    folder = images_of_document(request, document, listing, () if masks.root is None else (masks.root,))
     document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
-    kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
-    profile = Profile(
-        name=request.root.name if request.root.is_dir() else request.root.stem,
-        format="coco-panoptic",
-        task="panoptic",
-        taxonomy=categories.taxonomy,
-        taxonomy_declared=categories.declared,
-        coverage=Policy("exhaustive"),
-        overlap=Policy("forbid"),
-        files=document.path.as_posix(),
-        metadata=kept | categories.metadata,
-    )
-    return PanopticSource(profile, document, listing, categories, folder, entries, entry, masks, request.annotator)
+    profile = profile_of(request, document, categories, "panoptic")
+    return PanopticSource(profile, document, listing, categories, folder, request.annotator, entries, entry, masks)
 
 
 def _joined(document: Document, listing: Listing, entries: Items[EntryItem]) -> dict[int, int]:

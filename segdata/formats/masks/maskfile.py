@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from segdata.core import kernels
-from segdata.formats.images import MAX_PIXELS
+from segdata.formats.images import open_image
 
 Values = NDArray[np.uint8 | np.uint16 | np.uint32 | np.int32]
 Palette = NDArray[np.uint8]
@@ -80,7 +80,7 @@ class MaskHeader:
 
 def mask_header(path: Path) -> MaskHeader:
     """How a mask file stores its pixels, without decoding them; raises OSError with the reason."""
-    with _opened(path) as image:
+    with open_image(path) as image:
         return _header(image, path)
 
 
@@ -98,7 +98,7 @@ def n_pages(path: Path) -> int:
     if path.suffix.lower() not in (".tif", ".tiff"):
         return 1
     try:
-        with _opened(path) as image:
+        with open_image(path) as image:
             return int(getattr(image, "n_frames", 1))
     except (OSError, SyntaxError, ValueError, EOFError):
         return 1
@@ -106,7 +106,7 @@ def n_pages(path: Path) -> int:
 
 def decode(path: Path, page: int = 0) -> MaskFile:
     """The values of a mask file (of one page of it); raises OSError with the reason where there are none."""
-    with _opened(path) as image:
+    with open_image(path) as image:
         try:
             if page:
                 image.seek(page)
@@ -117,19 +117,6 @@ def decode(path: Path, page: int = 0) -> MaskFile:
         except OSError as error:
             raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
     return MaskFile(values, head.coloured, head.encoding, head.palette, head.lossy)
-
-
-def _opened(path: Path) -> Image.Image:
-    if path.stat().st_size == 0:
-        raise OSError("the file is empty (0 bytes)")
-    try:
-        return Image.open(path)
-    except UnidentifiedImageError as error:
-        raise OSError("is not an image that Pillow knows, or its header is damaged") from error
-    except Image.DecompressionBombError as error:
-        raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
-    except (SyntaxError, ValueError, EOFError) as error:
-        raise OSError(f"damaged header: {error}") from error
 
 
 def _header(image: Image.Image, path: Path) -> MaskHeader:

@@ -16,6 +16,24 @@ from segdata.core.runs import Ints, Runs, spread
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.unheld import count_unheld
 
+# What masks of one value a pixel cannot hold, whatever the value means.
+BESIDE_PIXELS: frozenset[Kind] = frozenset(
+    {
+        "annotator",
+        "attributes",
+        "annotation-attributes",
+        "category",
+        "empty-segment",
+        "image-details",
+        "overlap",
+        "rings",
+        "score",
+        "secondary-categories",
+        "segment-id",
+        "source",
+        "track",
+    }
+)
 V = TypeVar("V", np.uint8, np.uint16, np.uint32, np.int32)
 
 

@@ -1,0 +1,67 @@
+"""What no format recognises is described: what it looks like, what it holds, and what in it can be read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.formats.sight import recognised
+
+LABELME = {"version": "5.0", "shapes": [], "imagePath": "a.jpg"}
+RESULTS = [{"image_id": 1, "category_id": 2, "score": 0.5}]
+
+
+def said(root: Path) -> str:
+    with pytest.raises(SegdataError) as caught:
+        recognised(root)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "title"),
+    [
+        ("a.json", json.dumps(LABELME), "LabelMe JSON"),
+        ("results.json", json.dumps(RESULTS), "a list of COCO results"),
+        ("labels/a.txt", "0 0.1 0.2 0.3 0.4 0.5 0.6\n", "YOLO"),
+        ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),
+        ("a.nii.gz", "", "NIfTI"),
+        ("gtFine/x/a_gtFine_polygons.txt", "word", None),
+    ],
+)
+def test_known_formats_that_are_not_read_are_named(tmp_path: Path, name: str, text: str, title: str | None) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert (f"looks like {title}" in said(tmp_path)) == (title is not None)
+    if title is not None and path.parent == tmp_path:
+        assert f"looks like {title}" in said(path)
+
+
+def test_other_files_are_counted(tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"{number}.json").write_text('{"a": 1}')
+    assert "it holds 7 .json, no JSON file with images and annotations; expected is a COCO JSON" in said(tmp_path)
+    (tmp_path / "0.json").write_text('{"images": [')
+    assert "1 of the JSON files empty, cut off or no JSON" in said(tmp_path)
+
+
+def test_folders_that_can_be_read_are_named(tmp_path: Path) -> None:
+    """Not those of images, and not the folders of what is named already."""
+    for name in ("a/masks/1.png", "b/masks/1.png", "images/1.png", "raw.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((2, 3), np.uint8)).save(path)
+    assert "folders in it that can be read are a (colour-masks), b (colour-masks): give one" in said(tmp_path)
+
+
+def test_only_what_is_not_known_at_all_may_be_drafted_from(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    with pytest.raises(UnreadableError):
+        recognised(tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps(LABELME))
+    with pytest.raises(SegdataError) as caught:
+        recognised(tmp_path)
+    assert not isinstance(caught.value, UnreadableError)
