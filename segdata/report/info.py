@@ -19,7 +19,7 @@ def to_text(summary: Summary, paper: Paper) -> str:
     profile = summary.profile
     facts = {
         "format": profile.format,
-        **profile.places,
+        **{f"{role} in": place for role, place in profile.places.items()},  # the number of images is a fact too
         "task": profile.task,
         "coverage": _policy(profile.coverage),
         "overlap": _policy(profile.overlap),

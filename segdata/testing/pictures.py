@@ -61,7 +61,7 @@ class Picture:
 def pictures(page: str) -> list[Picture]:
     """The pictures of a documentation page: the indented blocks under `Flagged:` and `Fine:`.
 
-    With a caption that is `Fine, it is open:`, with options `Fine (option=1):`, with both `Fine, it is open (option=1):`.
+    With a caption that is `Fine, it is open:`, with options `Fine (option=1):`, or both, in this order.
     """
     found, lines = [], page.expandtabs().splitlines()
     for at, line in enumerate(lines):

@@ -111,3 +111,20 @@ def test_init_writes_nothing_where_data_cannot_be_read_and_says_why(run: Run, tm
     (tmp_path / "segdata.yaml").write_text("instance_ids: {category: nucleus}\n")
     assert run("info", tmp_path).exit_code == 0
     assert "name: nucleus" in run("taxonomy", "init", tmp_path).stdout
+
+
+def test_a_background_is_drafted_with_the_hint_that_it_may_be_unlabelled(run: Run, tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    Image.fromarray(np.array([[0, 0, 0, 7]], np.uint8)).save(tmp_path / "a_mask.png")
+    text = run("taxonomy", "init", tmp_path).stdout
+    assert ("\n# unlabelled: 0  # where `background`" in text, "name: background" in text) == (True, True)
+    (tmp_path / "taxonomy.yaml").write_text(text.replace("# unlabelled: 0", "unlabelled: 0"))
+    assert "1 segment" in run("validate", tmp_path, "--fail-on", "never").stdout
+
+
+def test_reports_tell_which_folders_were_read(run: Run, masks: Path) -> None:
+    assert f"masks: {masks}/masks" in run("validate", masks, "--fail-on", "never").stdout.replace("\n  ", " ")
+    words = run("info", masks).stdout.split()
+    assert (words[words.index("in") - 1], "masks set/masks" in " ".join(words)) == ("masks", True)

@@ -95,6 +95,10 @@ def test_twin_folders_are_one_dataset_with_splits(tmp_path: Path) -> None:
     pairing = paired(tmp_path)
     assert [(pair.image_id, pair.split) for pair in pairing.pairs] == [("train/a.png", "train"), ("val/b.png", "val")]
     assert pairing.defects == ()
+    assert pairing.places == {
+        "masks": f"{tmp_path}/trainannot, {tmp_path}/valannot",
+        "images": f"{tmp_path}/train, {tmp_path}/val",
+    }
 
 
 def test_images_given_by_the_user(tmp_path: Path) -> None:
