@@ -24,8 +24,8 @@ MASK_FOLDERS = (
     "targets",
 )
 IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs")
-# VOC's numbers of objects have the names of its class masks, and one may be read without the other.
-_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject"})
+# They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
+_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
 TWIN_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
 
 

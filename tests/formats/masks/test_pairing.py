@@ -162,8 +162,10 @@ def test_of_several_folders_that_fit_none_is_taken(tmp_path: Path, names: tuple[
 
 
 def test_a_folder_of_something_else_is_no_rival(tmp_path: Path) -> None:
-    """Other names, other storage (pictures of the masks), and VOC's numbers of objects."""
-    touch(tmp_path, "SegmentationClass/a.png", "SegmentationObject/a.png", "JPEGImages/a.jpg", "other/b.png")
+    """Other names, other storage (pictures of the masks), regions of interest, and VOC's numbers of objects."""
+    touch(
+        tmp_path, "SegmentationClass/a.png", "SegmentationObject/a.png", "JPEGImages/a.jpg", "other/b.png", "roi/a.png"
+    )
     (tmp_path / "shown").mkdir()
     Image.new("RGB", (3, 2)).save(tmp_path / "shown" / "a.png")
     (pair,) = paired(tmp_path).pairs
