@@ -39,6 +39,7 @@ build/peers/.installed: benchmarks/peers.txt | $(BIN)/uv
 bench: install build/peers/.installed
 	$(BIN)/python benchmarks/against_peers.py 500 20000
 	$(BIN)/python benchmarks/masks.py
+	$(BIN)/python benchmarks/at_scale.py
 	$(BIN)/python benchmarks/kernels.py
 
 clean:
