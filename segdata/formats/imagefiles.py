@@ -1,79 +1,44 @@
 """Image files that a dataset only refers to: each is looked at, so that missing and damaged ones are found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from segdata.core.batch import Batch, replaced
 from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.format import Source
-from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.formats.altered import AlteredSource
 from segdata.formats.images import header, size_defects
 from segdata.formats.masks.pairing import below, no_images
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFileSource:
-    """A source with what is wrong with the image files that it refers to.
-
-    Attributes
-    ----------
-    source : the dataset
-    root : where file names in defects start
-    images : the folder that the files are in, by image_id; None: where the dataset says
-    none : the one defect where not a single file is there; None where some are
-    """
-
-    source: Source
-    root: Path
-    images: Path | None
-    none: Defect | None
-
-    @property
-    def profile(self) -> Profile:
-        """As the source's."""
-        return self.source.profile
-
-    @property
-    def image_ids(self) -> Sequence[str]:
-        """As the source's."""
-        return self.source.image_ids
-
-    @property
-    def defects(self) -> Sequence[Defect]:
-        """The source's, and whether there are no image files at all."""
-        return self.source.defects if self.none is None else (*self.source.defects, self.none)
-
-    def chunks(self) -> list[Ints]:
-        """As the source's."""
-        return self.source.chunks()
-
-    def load(self, rows: Ints) -> Batch:
-        """The source's batch, with the defects of its image files."""
-        batch = self.source.load(rows)
-        names = batch.images["image_id"].to_pylist()
-        uris = batch.images["uri"].to_pylist() if self.images is None else [str(self.images / name) for name in names]
-        defects = list(batch.defects)
-        for name, uri, high, wide in zip(names, uris, *(side.tolist() for side in batch.image_size), strict=True):
-            path = local(uri)
-            if path is not None and self.none is None:
-                defects += _looked_at(name, path, below(self.root, path), wide, high)
-        return replace(batch, images=replaced(batch.images, "uri", uris), defects=tuple(defects))
-
-
 def with_image_files(
     source: Source, root: Path, uris: Sequence[str | None], images: Path | None = None
-) -> ImageFileSource:
+) -> AlteredSource:
     """`source` with the defects of its image files: at `uris`, one an image, or in the folder `images`.
 
-    Where none of them is here that is one information for the dataset, not one defect an image.
+    Where none of them is here that is one information for the dataset, not one defect an image. File names in defects
+    start at `root`.
     """
     named = uris if images is None else [str(images / name) for name in source.image_ids]
     paths = [path for uri in named if (path := local(uri)) is not None]
-    some = not paths or any(path.is_file() for path in paths)
-    return ImageFileSource(source, root, images, None if some else no_images(len(paths), paths[0].parent, images))
+    none_here = bool(paths) and not any(path.is_file() for path in paths)
+    more = (no_images(len(paths), paths[0].parent, images),) if none_here else ()
+    return AlteredSource(source, partial(_with_defects, root, images, none_here), more)
+
+
+def _with_defects(root: Path, images: Path | None, none_here: bool, batch: Batch) -> Batch:
+    """The batch with the URIs of its image files in the folder `images`, if that is given, and their defects."""
+    names = batch.images["image_id"].to_pylist()
+    uris = batch.images["uri"].to_pylist() if images is None else [str(images / name) for name in names]
+    defects = list(batch.defects)
+    for name, uri, high, wide in zip(names, uris, *(side.tolist() for side in batch.image_size), strict=True):
+        path = local(uri)
+        if path is not None and not none_here:
+            defects += _looked_at(name, path, below(root, path), wide, high)
+    return replace(batch, images=replaced(batch.images, "uri", uris), defects=tuple(defects))
 
 
 def folder_of_images(data: Dataset) -> Path | None:
