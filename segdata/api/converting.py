@@ -29,7 +29,7 @@ class Conversion:
     ----------
     target : what was written
     format : its format
-    n_images, n_segments : how many were written
+    n_images, n_segments : how many were read; `losses` tells what of them the target does not have
     losses : what the target format could not hold, and what could not be read
     defects : what the reader met; `validate` turns these into findings
     verified : None: not asked for; else how many of the segments come back with the same image, category and pixels

@@ -27,11 +27,11 @@ class Converted(Protocol):
 
     @property
     def n_images(self) -> int:
-        """How many images were written."""
+        """How many images were read."""
 
     @property
     def n_segments(self) -> int:
-        """How many segments were written."""
+        """How many segments were read."""
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -53,7 +53,7 @@ class Converted(Protocol):
 def written(done: Converted, typed: Sequence[str], paper: Paper, *, quiet: bool = False) -> str:
     """What was written, verified, lost and met; `typed` is the source with its options, `quiet` leaves out losses."""
     what = f"{plural(done.n_images, 'image')}, {plural(done.n_segments, 'segment')}"
-    lines = [f"{paper.paint('written', 'good')} {done.target} ({done.format}): {what}"]
+    lines = [f"{paper.paint('written', 'good')} {done.target} ({done.format}), from {what}"]
     if done.verified is not None:
         same = done.verified == done.n_segments
         said = f"verified: {done.verified:,} of {plural(done.n_segments, 'segment')} come back pixel for pixel"
