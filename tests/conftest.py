@@ -1,6 +1,8 @@
 """What all tests share: the real datasets, and hypothesis' profile."""
 
 import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,14 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("SEGDATA_REAL_DATA names no folder with the real datasets")
     return Path(folder)
+
+
+_HEARS_SIGINT = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+)
+
+
+@pytest.fixture(scope="session")
+def interruptible() -> Callable[[Sequence[str]], list[str]]:
+    """Makes of a Python command one that Ctrl-C ends, even where the tests run in the background and ignore it."""
+    return lambda words: [sys.executable, "-c", _HEARS_SIGINT, *words]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+Interruptible = Callable[[Sequence[str]], list[str]]
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     (tmp_path / "out").mkdir()
@@ -45,14 +49,16 @@ def out(tmp_path: Path) -> Path:
         ("coco-instances", signal.SIGKILL, -9),
     ],
 )
-def test_killed_in_the_middle(large: Path, out: Path, to: str, number: signal.Signals, code: int) -> None:
+def test_killed_in_the_middle(
+    large: Path, out: Path, to: str, number: signal.Signals, code: int, interruptible: Interruptible
+) -> None:
     target = out / TARGETS[to]
-    words = [*PROGRAM, "convert", str(large), str(target), "--to", to]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not left_behind(out) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
+    words = interruptible([*PROGRAM, "convert", str(large), str(target), "--to", to])
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not left_behind(out) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in stderr
     assert not target.exists()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -102,17 +102,17 @@ def test_help_survives_a_closed_pipe() -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_ctrl_c_exits_130(tmp_path: Path) -> None:
+def test_ctrl_c_exits_130(tmp_path: Path, interruptible: Callable[[Sequence[str]], list[str]]) -> None:
     """A list that never ends keeps the program waiting until it is interrupted."""
     names = tmp_path / "names"
     os.mkfifo(names)
-    words = [*PROGRAM, "validate", str(tmp_path), "--list", str(names)]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    writing = os.open(names, os.O_WRONLY)  # returns when the program has opened the other end
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=20)
-    os.close(writing)
+    words = interruptible([*PROGRAM, "validate", str(tmp_path), "--list", str(names)])
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        writing = os.open(names, os.O_WRONLY)  # returns when the program has opened the other end
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        os.close(writing)
     assert (process.returncode, "Traceback" in stderr) == (130, False)
 
 
