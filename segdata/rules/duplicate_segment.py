@@ -35,7 +35,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
         b: truck
 
     Within a category the intersection over union counts from 0.9, across categories from 0.8: which one is right?
-    Crowds are left alone.
+    Of several identical ones each is paired with the first. Crowds are left alone.
 
     Why: a duplicate counts its object twice in training and evaluation; under two categories it teaches that both
     are right.
