@@ -13,7 +13,9 @@ from segdata.testing.dense import runs_of_masks
 def test_the_first_with_the_same_pixels_in_the_same_frame(drawn: list[tuple[np.ndarray, int]]) -> None:
     masks, frame = [mask for mask, _ in drawn], np.array([place for _, place in drawn], np.int64)
     expected = [
-        next(j for j, (other, at) in enumerate(drawn) if at == place and (other == mask).all() and mask.any() or j == k)
+        next(
+            j for j, (other, at) in enumerate(drawn) if (at == place and (other == mask).all() and mask.any()) or j == k
+        )
         for k, (mask, place) in enumerate(drawn)
     ]
     assert first_twins(runs_of_masks(masks), frame, len(masks)).tolist() == expected
