@@ -56,8 +56,8 @@ def check(file: Path) -> int:
     from segdata.api import validate
     from segdata.api.imageless import dataset_of
     from segdata.cli.output import emit, paper
+    from segdata.core.counted import counted
     from segdata.core.taxonomy import load_taxonomy
-    from segdata.report.paper import plural
 
     path = file / "taxonomy.yaml" if file.is_dir() else file
     if not path.exists():
@@ -71,7 +71,7 @@ def check(file: Path) -> int:
         about = f"{finding.category}: " if finding.category else ""
         first, *rest = on.wrap(about + finding.message, " " * 13, " " * 4) or [""]
         lines += [f"{head} {first.lstrip()}", *rest]
-    counted = f"{path}: {plural(len(taxonomy.categories), 'category')}"
-    lines.append(f"{counted}, {plural(len(findings), 'finding') if findings else 'nothing found'}")
+    met = counted(len(findings), "finding") if findings else "nothing found"
+    lines.append(f"{path}: {counted(len(taxonomy.categories), 'category')}, {met}")
     emit("\n".join(lines))
     return FOUND if any(finding.severity == "error" for finding in findings) else 0

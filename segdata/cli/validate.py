@@ -57,9 +57,9 @@ def command(
     from segdata.api import validate
     from segdata.cli.output import emit, paper
     from segdata.cli.progress import progress
+    from segdata.core.counted import counted
     from segdata.core.judge import selected
     from segdata.report.json import to_json
-    from segdata.report.paper import plural
     from segdata.report.text import Asked, text
 
     dataset = opening.read(data)
@@ -78,7 +78,7 @@ def command(
         asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, selection)
         emit(text(result, asked, paper(output)), output)
     if output is not None:
-        say(f"{plural(len(result.findings), 'finding')}, see {output}")
+        say(f"{counted(len(result.findings), 'finding')}, see {output}")
     if overlays is not None:
         _draw(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0

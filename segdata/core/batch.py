@@ -69,11 +69,6 @@ class Batch:
         return height[self.segment_image], width[self.segment_image]
 
     @property
-    def image_line(self) -> Line:
-        """The number line of the images: annotators of one image share its place, so their work can meet."""
-        return Line.of(*self.image_size)
-
-    @property
     def annotation_line(self) -> Line:
         """The number line of the annotations: each has a place of its own, so annotators never meet."""
         height, width = self.image_size

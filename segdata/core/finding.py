@@ -77,7 +77,6 @@ class Found:
     category : a name, where no segment is named
     severity : instead of the rule's own
     file, line, place : as in `Finding`; default to where the first segment was read from
-    fix : False where this one cannot be mended although the rule has a fix
     """
 
     message: str
@@ -95,4 +94,3 @@ class Found:
     file: str | None = None
     line: int | None = None
     place: str | None = None
-    fix: bool = True

@@ -122,7 +122,7 @@ class _Stamp:
             file=file,
             line=found.line,
             place=place,
-            fix=rule.fix if found.fix else None,
+            fix=rule.fix,
         )
 
     def _source_id(self, row: int) -> int | str:

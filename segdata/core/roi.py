@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdata.core import kernels
 from segdata.core.batch import Batch, replaced
@@ -33,10 +34,8 @@ def limited(batch: Batch) -> tuple[Batch, Runs | None]:
     segments = batch.segments
     cut = pa.array(before != after)
     for name in ("rings", "declared_area", "declared_bbox"):
-        kept = [
-            None if gone else value for gone, value in zip(cut.to_pylist(), segments[name].to_pylist(), strict=True)
-        ]
-        segments = replaced(segments, name, kept)
+        column = segments[name].combine_chunks()
+        segments = replaced(segments, name, pc.if_else(cut, pa.scalar(None, column.type), column))
     whole = replace(batch, segments=segments, runs=runs, defects=(*batch.defects, *defects))
     return whole.take_segments(np.flatnonzero((after > 0) | (before == 0))), limits
 

@@ -37,7 +37,7 @@ class Tables:
     annotations : image (row), annotator, source, stage, coverage, encoding, n_segments; family `coverage`: labelled,
         unlabelled, void, multiple (pixels that two segments or more claim)
     segments : annotation (row), image (row), segment_id, source_id, category_id, iscrowd, track_id, score, source,
-        area, box, declared_area, declared_x … declared_height, file, place, n_secondary; family `shapes`:
+        area, box, declared_area, declared_x … declared_height, file, place; family `shapes`:
         parts, largest (area of the largest part), holes, hole_pixels, perimeter (pixel edges)
     parts : segment (row), area, box, cluster (area of the 8-connected region it belongs to), drawn (it is a whole ring
         of the source's polygon, or there is none); every part of the segments that have several
@@ -77,7 +77,6 @@ class Rule:
     needs : the families of tables that must be measured
     fix : whether a fix exists, and of which sort
     tasks : the rule speaks only for these
-    when : the rule speaks only where this holds of the profile; None: always
     check : the function: tables and options to what was found
     options : name -> default, from the function's keyword-only arguments
     whole : it judges a dataset as a whole, and says nothing of some of its images
@@ -89,7 +88,6 @@ class Rule:
     needs: frozenset[Family]
     fix: Literal["safe", "unsafe"] | None
     tasks: tuple[Task, ...]
-    when: Callable[[Profile], bool] | None
     check: Check
     options: dict[str, Any] = field(hash=False)  # Any: an option is whatever its default is
     whole: bool = False
@@ -106,7 +104,7 @@ class Rule:
 
     def applies(self, profile: Profile) -> bool:
         """Whether this rule has anything to say about such a dataset."""
-        return profile.task in self.tasks and (self.when is None or self.when(profile))
+        return profile.task in self.tasks
 
     def check_options(self, given: dict[str, Any], where: str) -> None:
         """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
@@ -133,7 +131,6 @@ def rule(
     needs: tuple[Family, ...],
     fix: Literal["safe", "unsafe"] | None = None,
     tasks: tuple[Task, ...] = ALL_TASKS,
-    when: Callable[[Profile], bool] | None = None,
     whole: bool = False,
 ) -> Callable[[Check], Check]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
@@ -147,7 +144,7 @@ def rule(
             for parameter in inspect.signature(check).parameters.values()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         }
-        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, when, check, options, whole)
+        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, check, options, whole)
         return check
 
     return register

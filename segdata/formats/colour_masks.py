@@ -28,7 +28,7 @@ from segdata.formats.masks.colour_writer import write_colour_masks
 from segdata.formats.masks.legend import UNKNOWN, Legend, colour_legend, index_legend, unknown_values
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
-from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
+from segdata.formats.masks.masksource import Found, MaskSource, decoded
 from segdata.formats.masks.painting import BESIDE_PIXELS, counted_unheld
 from segdata.formats.masks.pairing import Pair, below, opened
 from segdata.formats.masks.valueruns import ValueRuns
@@ -82,10 +82,7 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
 def _look(root: Path, taxonomy: Taxonomy, colours: Legend, pair: Pair) -> Found:
     """What one mask holds: a segment for each category in it, whose id is the category's."""
     path = pair.masks[0]
-    try:
-        mask = decode(path, pair.page or 0)
-    except OSError as error:
-        raise BrokenMaskError(cannot_decode(root, path, error)) from error
+    mask = decoded(root, pair)
     runs = ValueRuns.of(mask.values)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
     known = meaning > UNKNOWN

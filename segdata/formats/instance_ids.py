@@ -27,7 +27,7 @@ from segdata.formats.masks.idtable import IdTable, load_id_table
 from segdata.formats.masks.instance_writer import write_instance_ids
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, decode
-from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
+from segdata.formats.masks.masksource import Found, MaskSource, decoded
 from segdata.formats.masks.painting import BESIDE_PIXELS, counted_unheld
 from segdata.formats.masks.pairing import Pair, below, opened
 from segdata.formats.masks.valueruns import ValueRuns
@@ -83,10 +83,7 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
 def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", divisor: int | None, pair: Pair) -> Found:
     """What one image holds: a segment for each value that means one."""
     path = pair.masks[0]
-    try:
-        mask = decode(path, pair.page or 0)
-    except OSError as error:
-        raise BrokenMaskError(cannot_decode(root, path, error)) from error
+    mask = decoded(root, pair)
     runs = ValueRuns.of(mask.values)
     meaning = rule(runs, pair.image_id)
     kept = np.flatnonzero(meaning.kept)

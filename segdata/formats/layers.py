@@ -15,6 +15,7 @@ import numpy as np
 
 from segdata.core import loss
 from segdata.core.config import load_config
+from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
@@ -200,9 +201,8 @@ def foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | No
         limit = 128 if 128 <= top <= 255 else top // 2 + 1
         between = int(runs.area[levels[:-1]].sum())
         x, y = runs.first_pixel(int(levels[0]))
-        plural = "s" if len(levels) > 2 else ""
         message = (
-            f"{len(levels) - 1} value{plural} between 0 and {top} in a layer ({between:,} px; "
+            f"{counted(len(levels) - 1, 'value')} between 0 and {top} in a layer ({between:,} px; "
             f"cut at {limit}): it was smoothed, compressed or merged; set layers.threshold, or clean the file"
         )
         defect = Defect("SEG010", message, place=f"x={x}, y={y}", pixels=between)

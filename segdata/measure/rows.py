@@ -35,7 +35,6 @@ def segments(batch: Batch) -> pa.Table:
     columns["declared_area"] = batch.segments["declared_area"]
     columns |= _declared_box(batch)
     columns |= {"file": batch.segments["file"], "place": batch.segments["place"]}
-    columns["n_secondary"] = pc.fill_null(pc.list_value_length(batch.segments["also"]), 0).cast(pa.int64())
     return pa.table(columns)
 
 

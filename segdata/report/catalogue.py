@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from segdata.core.counted import counted
 from segdata.core.finding import SEVERITIES
 from segdata.core.rule import ALL_TASKS, Rule
-from segdata.report.paper import Paper, columns, fold, plural
+from segdata.report.paper import Paper, columns, fold
 
 _HEADING = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?:")
 _PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # what is indented below these is shown as it stands
@@ -22,7 +23,7 @@ def to_text(rules: Sequence[Rule], paper: Paper) -> str:
         summary = fold(rule.summary, paper.width - indent, paper.width - indent)
         lines.append(f"{head}{paper.paint(rule.name.ljust(name_width), 'bold')}  {summary[0] if summary else ''}")
         lines += [" " * indent + line for line in summary[1:]]
-    return "\n".join([*lines, "", f"{plural(len(rules), 'rule')}; one of them in full: segdata explain CODE", ""])
+    return "\n".join([*lines, "", f"{counted(len(rules), 'rule')}; one of them in full: segdata explain CODE", ""])
 
 
 def to_json(rules: Sequence[Rule]) -> str:

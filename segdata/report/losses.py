@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.loss import Loss
-from segdata.report.paper import Paper, plural
+from segdata.report.paper import Paper
 from segdata.report.text import typeable
 
 FIRST = 5  # defects that are shown
@@ -52,11 +53,11 @@ class Converted(Protocol):
 
 def written(done: Converted, typed: Sequence[str], paper: Paper, *, quiet: bool = False) -> str:
     """What was written, verified, lost and met; `typed` is the source with its options, `quiet` leaves out losses."""
-    what = f"{plural(done.n_images, 'image')}, {plural(done.n_segments, 'segment')}"
+    what = f"{counted(done.n_images, 'image')}, {counted(done.n_segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {done.target} ({done.format}), from {what}"]
     if done.verified is not None:
         same = done.verified == done.n_segments
-        said = f"verified: {done.verified:,} of {plural(done.n_segments, 'segment')} come back pixel for pixel"
+        said = f"verified: {done.verified:,} of {counted(done.n_segments, 'segment')} come back pixel for pixel"
         lines += paper.wrap(said, style="good" if same else "warning")
     if done.losses and not quiet:
         lines += ["", *_losses(done.losses, f"lost, as {done.format} cannot hold it", paper)]
@@ -100,7 +101,7 @@ def _defects(defects: Sequence[Defect], typed: Sequence[str], paper: Paper) -> I
         return
     counts = ", ".join(f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in defects).items()))
     yield ""
-    yield from paper.wrap(f"met while reading: {plural(len(defects), 'defect')} ({counts})", style="warning")
+    yield from paper.wrap(f"met while reading: {counted(len(defects), 'defect')} ({counts})", style="warning")
     for defect in defects[:FIRST]:
         at = " ".join(filter(None, [defect.code, defect.file or defect.image, defect.place]))
         yield from paper.wrap(f"{at}: {defect.message}", "  ", "    ")

@@ -112,17 +112,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence
     return lines
 
 
-def plural(count: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> plural(1, "image"), plural(2000, "image"), plural(2, "category")
-    ('1 image', '2,000 images', '2 categories')
-    """
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
-
-
 def _printable(text: str) -> str:
     """Names come from files: nothing in them may move the cursor or colour the terminal."""
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)

@@ -11,12 +11,12 @@ from PIL import Image
 
 from segdata.core.batch import Batch, replaced
 from segdata.core.config import nearest
+from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.unsafe import is_unsafe
 from segdata.report.overlay import overlay
-from segdata.report.paper import plural
 
 MOST = 50  # images that `--overlays` draws
 
@@ -37,7 +37,7 @@ def draw_findings(
         drawn += bool(draw_image(data, image_id, findings, folder))
         progress(1)
     more = f"; {left_out:,} more images with findings are not drawn" if left_out else ""
-    return f"{plural(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
+    return f"{counted(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
 
 
 def draw_image(data: Dataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from segdata.core.counted import counted
 from segdata.core.finding import SEVERITIES, Finding, Severity
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
 from segdata.core.validation import FailOn, Validation
-from segdata.report.paper import Paper, columns, plural, shorten
+from segdata.report.paper import Paper, columns, shorten
 
 FIRST = 3  # findings of each rule that are shown, where the user does not say how many
 
@@ -82,7 +83,7 @@ def where(finding: Finding, paper: Paper, indent: str, *, with_ids: bool = True)
 
 def _head(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     what = f"{asked.profile.format}, {asked.profile.task}"
-    size = f"{plural(validation.n_images, 'image')}, {plural(validation.n_segments, 'segment')}"
+    size = f"{counted(validation.n_images, 'image')}, {counted(validation.n_segments, 'segment')}"
     name = shorten(validation.dataset, paper.width - len("segdata validate "))
     places = ", ".join(f"{role}: {place}" for role, place in asked.profile.places.items())
     head = [paper.paint(f"segdata validate {name}", "bold"), *paper.wrap(f"{what}: {size}", "", "  ", "dim")]
@@ -93,7 +94,7 @@ def _group(group: Sequence[Finding], shown: Sequence[Finding], asked: Asked, pap
     first = group[0]
     n_images = len({finding.image for finding in group if finding.image is not None})
     pixels = sum(finding.pixels or 0 for finding in group)
-    facts = [plural(len(group), "finding") + (f" in {plural(n_images, 'image')}" if n_images else "")]
+    facts = [counted(len(group), "finding") + (f" in {counted(n_images, 'image')}" if n_images else "")]
     facts += [f"{pixels:,} px"] if pixels else []
     name = f"{first.code} {first.rule}:"
     yield from paper.pieces((first.severity, first.severity), (name, "bold"), (", ".join(facts), None))
@@ -112,29 +113,29 @@ def _rest(group: Sequence[Finding], shown: Sequence[Finding], paper: Paper) -> I
     if not rest:
         return
     n_images = len({finding.image for finding in rest if finding.image is not None})
-    images = f" in {plural(n_images, 'image')}" if n_images else ""
+    images = f" in {counted(n_images, 'image')}" if n_images else ""
     yield from paper.wrap(f"… and {len(rest):,} {'more' if shown else 'not listed'}{images}", "  ")
     for name in ("category", "annotator", "image"):
         count = Counter(value for finding in group if (value := getattr(finding, name)) is not None)
         if 1 < len(count) < len(group):
             most = [f"{shorten(value, 30)} {times:,}" for value, times in count.most_common(4)]
-            more = [plural(len(count) - 4, "other")] if len(count) > 4 else []
+            more = [counted(len(count) - 4, "other")] if len(count) > 4 else []
             items = [*(f"{item}," for item in [*most, *more][:-1]), [*most, *more][-1]]
             yield from paper.wrap([f"by {name}:", *items], "    ", "      ", "dim")
 
 
 def _totals(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
-    checked = f"checked {plural(validation.n_images, 'image')} and {plural(validation.n_segments, 'segment')}"
-    below = paper.wrap(f"{checked} against {plural(len(asked.rules), 'rule')}")
+    checked = f"checked {counted(validation.n_images, 'image')} and {counted(validation.n_segments, 'segment')}"
+    below = paper.wrap(f"{checked} against {counted(len(asked.rules), 'rule')}")
     if validation.suppressed:
-        below += paper.wrap(f"{plural(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
+        below += paper.wrap(f"{counted(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
     if validation.skipped:
         codes = ", ".join(validation.skipped)
         below += paper.wrap(f"not run, as they judge a whole dataset and this is a part of one: {codes}", "", "  ")
     if not validation.findings:
         return [paper.paint("nothing found", "good"), *below]
     counts = [(severity, validation.count(severity)) for severity in SEVERITIES]
-    parts = [(plural(count, severity), severity) for severity, count in counts if count]
+    parts = [(counted(count, severity), severity) for severity, count in counts if count]
     commas = [(f"{said},", severity) for said, severity in parts[:-1]]
     verdict = ("failed:", "error") if validation.fails(asked.fail_on) else ("passed:", "good")
     return [*paper.pieces(verdict, *commas, parts[-1], (f"(--fail-on {asked.fail_on})", None)), *below]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.report.paper import Paper, columns, fold, plural, shorten, table
+from segdata.report.paper import Paper, columns, fold, shorten, table
 
 texts = st.text(alphabet=st.sampled_from("ab/. é汽車_-"), max_size=60)
 
@@ -41,7 +41,3 @@ def test_colour_is_only_there_when_wanted() -> None:
 
 def test_table_columns_line_up() -> None:
     assert table(("name", "n"), [["汽车", "1"], ["bus", "20"]]) == ["name   n", "汽车   1", "bus   20"]
-
-
-def test_plurals() -> None:
-    assert [plural(n, "category") for n in (0, 1, 1000)] == ["0 categories", "1 category", "1,000 categories"]

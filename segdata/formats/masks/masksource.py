@@ -12,6 +12,7 @@ from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
 from segdata.formats.images import Header, header, size_defects
+from segdata.formats.masks.maskfile import MaskFile, decode
 from segdata.formats.masks.pairing import Pair, below
 
 _MASKS_PER_CHUNK = 16
@@ -132,6 +133,15 @@ class MaskSource:
             for each in found.defects
         ]
         return found
+
+
+def decoded(root: Path, pair: Pair) -> MaskFile:
+    """The first mask of a pair; raises BrokenMaskError, with its defect, where it cannot be decoded."""
+    path = pair.masks[0]
+    try:
+        return decode(path, pair.page or 0)
+    except OSError as error:
+        raise BrokenMaskError(cannot_decode(root, path, error)) from error
 
 
 def cannot_decode(root: Path, path: Path, error: OSError) -> Defect:
