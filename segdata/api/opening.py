@@ -1,19 +1,20 @@
 """Open a dataset: which format, which configuration, which taxonomy, which images."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
-from segdata.core.config import Config, load_config, nearest
+from segdata.core.config import Config, Option, load_config, nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import Request, format_named
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.core.unsafe import check_name
+from segdata.formats.altered import made_by
 from segdata.formats.imagefiles import with_image_files
 from segdata.formats.images import image_limits
 from segdata.formats.roi import with_regions
@@ -35,7 +36,9 @@ class ReadOptions(TypedDict, total=False):
     config: str | Path | Config | None
     only: str | Iterable[str] | None
     annotator: str | None
+    source: str | None
     roi: str | Path | None
+    options: Mapping[str, Option] | None
 
 
 def silent(n_images: int) -> None:
@@ -51,7 +54,9 @@ def read(
     config: str | Path | Config | None = None,
     only: str | Iterable[str] | None = None,
     annotator: str | None = None,
+    source: str | None = None,
     roi: str | Path | None = None,
+    options: Mapping[str, Option] | None = None,
 ) -> Dataset:
     """Open a dataset of any readable format.
 
@@ -65,17 +70,23 @@ def read(
     config : a configuration, or its file; default: ``segdata.yaml`` in the folder, or beside the file
     only : an image_id or several, the others are left out
     annotator : the name for annotations that have none
+    source : ``human``, ``model`` or ``consensus``: where annotations are from that do not say so themselves
     roi : a folder of masks, paired with images by name: where labels are expected (everywhere but at 0)
+    options : of the format, as `segdata formats` lists them; they go before those in segdata.yaml
 
     Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
     """
     if isinstance(data, Dataset):
-        _refuse(format=format, taxonomy=taxonomy, images=images, config=config, only=only, annotator=annotator, roi=roi)
+        given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": only}
+        _refuse(**given, annotator=annotator, source=source, roi=roi, options=options)
         return data
     root = Path(data)
     check_name(root.absolute())
     settings = config if isinstance(config, Config) else _config(root, config)
     name = format or settings.format or _implied(settings, config) or recognised(root)
+    chosen = format_named(name)
+    said = {**settings.options, **(options or {})}
+    chosen.check_options(said, "read")
     request = Request(
         root=root,
         taxonomy=taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(root, taxonomy, settings.taxonomy),
@@ -83,15 +94,17 @@ def read(
         config=settings,
         annotator=annotator,
         explicit=(format or settings.format) is not None,
+        options=said,
     )
     with image_limits():
-        source = format_named(name).read(request)
-        if isinstance(source, CanonicalSource):  # the store knows where image files are, but no image formats
-            source = with_image_files(source, folder_of(root), source.uris, request.images)
-        source = source if roi is None else with_regions(source, Path(roi))
+        opened = chosen.read(request)
+        if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
+            opened = with_image_files(opened, folder_of(root), opened.uris, request.images)
+        opened = opened if roi is None else with_regions(opened, Path(roi))
+        opened = opened if source is None else made_by(opened, source)
     names = [only] if isinstance(only, str) else only
-    rows = None if names is None else _chosen(source.image_ids, list(names))
-    return Dataset(source, source.profile.under(settings), settings, rows)
+    rows = None if names is None else _chosen(opened.image_ids, list(names))
+    return Dataset(opened, opened.profile.under(settings), settings, rows)
 
 
 def _refuse(**options: object) -> None:

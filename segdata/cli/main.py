@@ -14,7 +14,7 @@ SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
     "Look": ("info", "show"),
     "Check": ("validate", "rules", "explain"),
-    "Change": ("convert",),
+    "Change": ("convert", "formats"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 

@@ -68,6 +68,13 @@ _DATA_OPTIONS = (
         help="Only the images named in this file, one a line.",
     ),
     click.option(
+        "--read-option",
+        "options",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="An option of the format of DATA; `segdata formats FORMAT` lists them.",
+    ),
+    click.option(
         "--config", metavar="FILE", type=click.Path(path_type=Path), help="Default: segdata.yaml beside DATA."
     ),
     click.option("--jobs", metavar="N", type=click.IntRange(min=0), default=0, help="Threads; default: one per core."),
@@ -84,6 +91,7 @@ def data_options(command: F) -> F:
         images: Path | None,
         only: Path | None,
         config: Path | None,
+        options: tuple[str, ...],
         jobs: int,
         **rest: object,
     ) -> object:
@@ -93,11 +101,27 @@ def data_options(command: F) -> F:
         words = tuple(word("--" + typed.get(name, name), value) for name, value in present.items())
         if only is not None:
             present["only"] = listed(only)
+        if options:
+            present["options"] = pairs(options)
+            words += tuple(word("--read-option", option) for option in options)
         return command(opening=Opening(present, jobs, words), **rest)
 
     for option in reversed(_DATA_OPTIONS):
         gathered = option(gathered)
     return gathered  # type: ignore[return-value]  # click calls it by keyword
+
+
+def pairs(options: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE options by name.
+
+    >>> pairs(("polygons=exact",))
+    {'polygons': 'exact'}
+    """
+    split = [option.partition("=") for option in options]
+    for option, (name, mark, _) in zip(options, split, strict=True):
+        if not (name and mark):
+            raise click.UsageError(f"{option!r} is not NAME=VALUE")
+    return {name.strip(): value.strip() for name, _, value in split}
 
 
 def word(option: str, *values: object) -> str:

@@ -12,6 +12,7 @@ from segdata.core.finding import Severity
 
 Overlap = Literal["forbid", "allow", "same-category-forbid"]
 Coverage = Literal["exhaustive", "sparse"]
+Option = str | int | float | bool
 
 
 class InstanceIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -63,6 +64,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     images: str | None = None
     instance_ids: InstanceIds | None = None
     layers: Layers | None = None
+    options: dict[str, Option] = {}  # of the format that is read
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity | Literal["off"]] = {}

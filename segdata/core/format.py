@@ -1,6 +1,6 @@
 """Formats: what a format file offers, and how formats are found."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -8,9 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from segdata.core.config import Config
+from segdata.core.config import Config, Option, nearest
 from segdata.core.errors import SegdataError, UnknownFormatError
-from segdata.core.loss import KINDS, Kind, Losses
+from segdata.core.glance import Glance
+from segdata.core.loss import KINDS, Kind
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 
@@ -32,6 +33,7 @@ class Request:
     config : segdata.yaml
     annotator : the name to give to annotations that have none
     explicit : the user named the format: what the data look like is no reason to refuse it
+    options : the format's own options, by the names in its `READ_OPTIONS`
     """
 
     root: Path
@@ -40,6 +42,7 @@ class Request:
     config: Config = field(default_factory=Config)
     annotator: str | None = None
     explicit: bool = False
+    options: Mapping[str, Option] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -83,27 +86,62 @@ class Format:
     ----------
     name : as on the command line
     summary : the first line of the file's docstring
+    text : the file's docstring: what is read and written, and where the encoding is specified
     losses : what it cannot hold
     detect : looks at names and headers only; None when it is not this format
     read : opens a dataset
-    write : takes a profile, batches, the target and the loss counter; None for a format that is only read. The target
-        does not exist before, and what a failed writer leaves there is deleted by the caller.
+    write : takes a profile, batches, the target and the loss counter, and each of `write_options` by keyword; None for
+        a format that is only read. The target does not exist before, and what a failed writer leaves there is deleted
+        by the caller.
+    read_options, write_options : the format's own options, each with a line for the help
+    file_suffixes : the target may be a file with one of these, ``(".json",)``; else it is a folder
+    checked : the programs and specifications that its tests compare with
     """
 
     name: str
     summary: str
+    text: str
     losses: frozenset[Kind]
-    detect: Callable[[Path], Clue | None]
+    detect: Callable[[Glance], Clue | None]
     read: Callable[[Request], Source]
-    write: Callable[[Profile, Iterable["Batch"], Path, Losses], None] | None
+    write: Callable[..., None] | None
+    read_options: Mapping[str, str] = field(default_factory=dict)
+    write_options: Mapping[str, str] = field(default_factory=dict)
+    file_suffixes: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
+
+    def is_file(self, target: Path) -> bool:
+        """Whether this format writes `target` as one file."""
+        return target.suffix.lower() in self.file_suffixes
+
+    def check_options(self, given: Mapping[str, Option], what: str) -> None:
+        """Raise SegdataError for an option that the format does not have; `what` is "read" or "write"."""
+        known = self.read_options if what == "read" else self.write_options
+        for name in given:
+            if name not in known:
+                listed = f"; it has {', '.join(known)}" if known else "; it has none"
+                hint = nearest(name, list(known)) or listed
+                raise SegdataError(f"{self.name} has no {what} option {name!r}{hint}")
 
 
 def _format(name: str, module: ModuleType) -> Format:
     losses: Any = getattr(module, "LOSSES", None)  # Any: a plugin may offer anything
     if not isinstance(losses, frozenset) or not losses <= KINDS:
         raise SegdataError(f"format {name}: LOSSES must be a frozenset of {sorted(KINDS)}, it is {losses!r}")
-    summary = (module.__doc__ or name).strip().splitlines()[0]
-    return Format(name, summary, losses, module.detect, module.read, getattr(module, "write", None))
+    text = (module.__doc__ or name).strip()
+    return Format(
+        name,
+        text.splitlines()[0],
+        text,
+        losses,
+        module.detect,
+        module.read,
+        getattr(module, "write", None),
+        getattr(module, "READ_OPTIONS", {}),
+        getattr(module, "WRITE_OPTIONS", {}),
+        getattr(module, "FILE_SUFFIXES", ()),
+        getattr(module, "CHECKED", ()),
+    )
 
 
 @cache
@@ -136,7 +174,8 @@ def detect(root: Path) -> str:
         raise SegdataError(f"{root}: does not exist")
     if root.is_dir() and not any(root.iterdir()):
         raise SegdataError(f"{root}: is empty")
-    clues = [(name, clue) for name, each in formats().items() if (clue := each.detect(root)) is not None]
+    seen = Glance(root)
+    clues = [(name, clue) for name, each in formats().items() if (clue := each.detect(seen)) is not None]
     clues.sort(key=lambda item: (-item[1].score, item[0]))
     if not clues:
         raise UnknownFormatError(f"{root}: no known format recognises this")

@@ -23,6 +23,7 @@ Kind = Literal[
     "secondary-categories",
     "segment-id",  # segment ids are renumbered
     "source",  # human or model
+    "spatial",  # where pixels lie in the world: affine, spacing and header of volumes
     "track",
     "unlabelled",  # the difference between unlabelled and void or background
     "unreadable",  # what the source's files hold, but in a form that could not be read (see its findings)

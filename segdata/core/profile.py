@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, TypeVar
 
 from segdata.core.config import Config, Coverage, Overlap
+from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Taxonomy
 
 Task = Literal["semantic", "instance", "panoptic"]
@@ -35,6 +36,7 @@ class Profile:
     overlap : whether segments of one annotation may share pixels
     raster_rule : how polygons became pixels
     files : what the dataset was read from, for messages (a path or URI)
+    sequences : the videos and volumes that images are part of, as far as anything is known about them
     places : what was found where in it, ``{"masks": "drive/1st_manual", "images": "drive/images"}``
     """
 
@@ -49,6 +51,7 @@ class Profile:
     files: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    sequences: tuple[ImageSequence, ...] = ()
 
     def __repr__(self) -> str:
         return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"

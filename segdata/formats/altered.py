@@ -1,10 +1,13 @@
 """Altered: a source whose batches are added to after they are loaded, whatever the format."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from segdata.core.batch import Batch
+import pyarrow.compute as pc
+
+from segdata.core.batch import Batch, replaced
 from segdata.core.defect import Defect
+from segdata.core.errors import check_choice
 from segdata.core.format import Source
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -47,3 +50,17 @@ class AlteredSource:
     def load(self, rows: Ints) -> Batch:
         """The source's batch, altered."""
         return self.alter(self.source.load(rows))
+
+
+SOURCES = ("human", "model", "consensus")
+
+
+def made_by(source: Source, whom: str) -> AlteredSource:
+    """`source` with `whom` (one of `SOURCES`) as the origin of all annotations that do not say theirs."""
+    check_choice("source", whom, SOURCES)
+    return AlteredSource(source, lambda batch: _from(batch, whom))
+
+
+def _from(batch: Batch, whom: str) -> Batch:
+    annotations = replaced(batch.annotations, "source", pc.fill_null(batch.annotations["source"], whom))
+    return replace(batch, annotations=annotations)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from segdata.core.batch import Batch
 from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.coco.instances import InstancesSource, open_instances
@@ -28,9 +29,9 @@ from segdata.formats.coco.sniff import clue, the_document
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
 
 
-def detect(root: Path) -> Clue | None:
+def detect(seen: Glance) -> Clue | None:
     """A JSON file, or a folder with one, that holds images, annotations and categories."""
-    return clue(root, "instances")
+    return clue(seen.root, "instances")
 
 
 def read(request: Request) -> InstancesSource:

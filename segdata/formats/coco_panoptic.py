@@ -18,6 +18,7 @@ from pathlib import Path
 
 from segdata.core.batch import Batch
 from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.coco.panoptic import PanopticSource, open_panoptic
@@ -28,9 +29,9 @@ from segdata.formats.coco.sniff import clue, the_document
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-segment", "overlap"}
 
 
-def detect(root: Path) -> Clue | None:
+def detect(seen: Glance) -> Clue | None:
     """A JSON file, or a folder with one, that holds `segments_info`."""
-    return clue(root, "panoptic")
+    return clue(seen.root, "panoptic")
 
 
 def read(request: Request) -> PanopticSource:

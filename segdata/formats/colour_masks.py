@@ -18,6 +18,7 @@ from segdata.core.batch import Batch
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
@@ -25,34 +26,38 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.draft import draft_masks
 from segdata.formats.masks import colourtable
 from segdata.formats.masks.colour_writer import write_colour_masks
+from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.legend import UNKNOWN, Legend, colour_legend, index_legend, unknown_values
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
-from segdata.formats.masks.masksource import Found, MaskSource, decoded
-from segdata.formats.masks.painting import BESIDE_PIXELS, counted_unheld
-from segdata.formats.masks.pairing import Pair, below, opened
+from segdata.formats.masks.painting import BESIDE_PIXELS
+from segdata.formats.masks.pairing import opened
 from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import Found
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.unheld import counted_unheld
 
 LOSSES: frozenset[Kind] = BESIDE_PIXELS | {"crowd", "instance", "unlabelled"}
 _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
 
 
-def detect(root: Path) -> Clue | None:
+def detect(seen: Glance) -> Clue | None:
     """Masks in a known layout whose headers say 8 bits, grey, palette or colour, unless segdata.yaml says otherwise."""
-    seen = look(root)
-    if seen is None or seen.config.layers or seen.config.instance_ids or any(head.bits > 8 for head in seen.heads):
+    masks = look(seen.root)
+    if masks is None or masks.config.layers or masks.config.instance_ids or any(head.bits > 8 for head in masks.heads):
         return None
-    return Clue(0.7 if seen.named else 0.3, f"{seen.evidence}: {stored(seen.heads)} masks")
+    return Clue(0.7 if masks.named else 0.3, f"{masks.evidence}: {stored(masks.heads)} masks")
 
 
-def read(request: Request) -> MaskSource:
+def read(request: Request) -> PerImageSource:
     """Open a dataset of colour or index masks.
 
     Raises UnreadableError where nothing says what its colours or grey values mean.
     """
     pairing = opened(request)
-    masks = [pair.masks[0] for pair in pairing.pairs if pair.masks]
+    masks = [entry.files[0] for entry in pairing.entries if entry.files]
     taxonomy, declared = _taxonomy(request, masks)
     profile = Profile(
         name=request.root.stem,
@@ -68,7 +73,7 @@ def read(request: Request) -> MaskSource:
     doubts = _contradicting_palettes(request.root, masks, taxonomy) if declared else [_undeclared()]
     defects = (*pairing.defects, *doubts)
     found = partial(_look, request.root, taxonomy, colour_legend(taxonomy))
-    return MaskSource(request.root, profile, pairing.pairs, defects, found, request.annotator)
+    return PerImageSource(request.root, profile, pairing.entries, defects, found, request.annotator)
 
 
 def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
@@ -79,10 +84,10 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
     write_colour_masks(profile, counted_unheld(batches, losses, LOSSES), target, losses)
 
 
-def _look(root: Path, taxonomy: Taxonomy, colours: Legend, pair: Pair) -> Found:
+def _look(root: Path, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list[Found]:
     """What one mask holds: a segment for each category in it, whose id is the category's."""
-    path = pair.masks[0]
-    mask = decoded(root, pair)
+    path = entry.files[0]
+    mask = decoded(root, entry)
     runs = ValueRuns.of(mask.values)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
     known = meaning > UNKNOWN
@@ -91,16 +96,17 @@ def _look(root: Path, taxonomy: Taxonomy, colours: Legend, pair: Pair) -> Found:
     owners[known] = owner
     defects = unknown_values(mask, runs, meaning, taxonomy) if mask.lossy or (meaning == UNKNOWN).any() else []
     file = below(root, path)
-    return Found(
+    places = _places(mask, runs.value[known], owner, len(categories))
+    found = Found(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=categories,
         category_id=categories,
         runs=runs.owned(owners, len(categories)),
-        file=[file] * len(categories),
-        place=_places(mask, runs.value[known], owner, len(categories)),
+        columns={"file": [file] * len(categories), "place": places},
         defects=defects,
     )
+    return [found]
 
 
 def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[str]:

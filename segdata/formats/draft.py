@@ -69,7 +69,7 @@ def draft_taxonomy(
     if config.layers is not None:
         return _from_layers(root, images, config)
     pairing = paired(root, images_of(Request(root, images=images, config=config)))
-    masks = [mask for pair in pairing.pairs if only is None or pair.image_id in only for mask in pair.masks]
+    masks = [mask for entry in pairing.entries if only is None or entry.image_id in only for mask in entry.files]
     if not masks:
         raise UnreadableError(f"{root}: no masks and no COCO file to draft a taxonomy from")
     _must_be_categories(root, masks, pairing)
@@ -183,7 +183,7 @@ def _with_void(taxonomy: Taxonomy) -> Taxonomy:
 
 def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None:
     """Raise UnreadableError, with the reason, where the values in the masks cannot be those of categories."""
-    if not pairing.bare and all(pair.image is None for pair in pairing.pairs):
+    if not pairing.bare and all(entry.image is None for entry in pairing.entries):
         reason = next(each.message for each in pairing.defects if each.code == "SEG011")
         raise UnreadableError(f"{root}: {reason}; give the masks as DATA, and their images as --images")
     heads = mask_headers(masks)

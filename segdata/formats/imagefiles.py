@@ -11,7 +11,8 @@ from segdata.core.defect import Defect
 from segdata.core.format import Source
 from segdata.formats.altered import AlteredSource
 from segdata.formats.images import header, size_defects
-from segdata.formats.masks.pairing import below, no_images
+from segdata.formats.masks.pairing import no_images
+from segdata.formats.perimage.entry import below
 
 
 def with_image_files(

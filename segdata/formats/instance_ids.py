@@ -19,18 +19,23 @@ from segdata.core.config import InstanceIds
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.idmeaning import Meaning, by_category, by_divisor, by_table
 from segdata.formats.masks.idtable import IdTable, load_id_table
 from segdata.formats.masks.instance_writer import write_instance_ids
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, decode
-from segdata.formats.masks.masksource import Found, MaskSource, decoded
-from segdata.formats.masks.painting import BESIDE_PIXELS, counted_unheld
-from segdata.formats.masks.pairing import Pair, below, opened
+from segdata.formats.masks.painting import BESIDE_PIXELS
+from segdata.formats.masks.pairing import opened
 from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import Found
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.unheld import counted_unheld
 
 LOSSES: frozenset[Kind] = BESIDE_PIXELS
 _MAX_DIVISOR = 2**32  # values have 32 bits at most
@@ -38,25 +43,25 @@ _DIVISORS = (1000, 256, 65536)
 _TRIED = 16  # masks that are decoded to detect the divisor
 
 
-def detect(root: Path) -> Clue | None:
+def detect(seen: Glance) -> Clue | None:
     """Masks in a known layout that have more than 8 bits, or whatever segdata.yaml says are instance ids."""
-    seen = look(root)
-    if seen is None or seen.config.layers:
+    masks = look(seen.root)
+    if masks is None or masks.config.layers:
         return None
-    if seen.config.instance_ids:
+    if masks.config.instance_ids:
         return Clue(0.95, "segdata.yaml has instance_ids")
-    if not seen.heads or any(head.coloured or head.lossy or head.bits < 16 for head in seen.heads):
+    if not masks.heads or any(head.coloured or head.lossy or head.bits < 16 for head in masks.heads):
         return None
-    return Clue(0.7 if seen.named else 0.4, f"{seen.evidence}: {seen.heads[0].encoding} masks")
+    return Clue(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
 
 
-def read(request: Request) -> MaskSource:
+def read(request: Request) -> PerImageSource:
     """Open a dataset of instance-ID images.
 
     Raises UnreadableError where nothing tells the category of a value, with the line of segdata.yaml that would.
     """
     pairing = opened(request)
-    masks = [pair.masks[0] for pair in pairing.pairs if pair.masks]
+    masks = [entry.files[0] for entry in pairing.entries if entry.files]
     config = request.config.instance_ids or _detected(request, masks)
     taxonomy, rule = _rule(request, config)
     kinds = {category.kind for category in taxonomy.categories}
@@ -72,7 +77,7 @@ def read(request: Request) -> MaskSource:
         places=pairing.places,
     )
     found = partial(_look, request.root, rule, config.divisor)
-    return MaskSource(request.root, profile, pairing.pairs, pairing.defects, found, request.annotator)
+    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, found, request.annotator)
 
 
 def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
@@ -80,27 +85,30 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
     write_instance_ids(profile, counted_unheld(batches, losses, LOSSES), target, losses)
 
 
-def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", divisor: int | None, pair: Pair) -> Found:
+def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", divisor: int | None, entry: Entry) -> list[Found]:
     """What one image holds: a segment for each value that means one."""
-    path = pair.masks[0]
-    mask = decoded(root, pair)
+    path = entry.files[0]
+    mask = decoded(root, entry)
     runs = ValueRuns.of(mask.values)
-    meaning = rule(runs, pair.image_id)
+    meaning = rule(runs, entry.image_id)
     kept = np.flatnonzero(meaning.kept)
     owner = np.full(len(runs.value), -1, np.int32)
     owner[kept] = np.arange(len(kept), dtype=np.int32)
-    return Found(
+    found = Found(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=meaning.segment_id[kept],
         category_id=meaning.category_id[kept],
         runs=runs.owned(owner, len(kept)),
-        file=[below(root, path)] * len(kept),
-        place=[f"value {value}" for value in runs.value[kept].tolist()],
-        iscrowd=meaning.iscrowd[kept].tolist(),
-        track_id=[] if pair.page is None else meaning.segment_id[kept].tolist(),
+        columns={
+            "file": [below(root, path)] * len(kept),
+            "place": [f"value {value}" for value in runs.value[kept].tolist()],
+            "iscrowd": meaning.iscrowd[kept].tolist(),
+            "track_id": [] if entry.page is None else meaning.segment_id[kept].tolist(),
+        },
         defects=[*_lossy(mask), *(_wrapped(mask, divisor, meaning.defects) or meaning.defects)],
     )
+    return [found]
 
 
 def _lossy(mask: MaskFile) -> list[Defect]:

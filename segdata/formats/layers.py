@@ -19,29 +19,33 @@ from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Kind, Taxonomy
 from segdata.formats.images import ImageFolder
+from segdata.formats.masks.decoded import cannot_decode
 from segdata.formats.masks.layername import Layer, LayerNames
 from segdata.formats.masks.layout import IMAGE_FOLDERS
 from segdata.formats.masks.maskfile import MaskFile, Values, decode
-from segdata.formats.masks.masksource import BrokenMaskError, Found, MaskSource, cannot_decode
-from segdata.formats.masks.pairing import Pair, below, images_of, no_images
+from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[loss.Kind] = frozenset()  # it is only read
 
 
-def detect(root: Path) -> Clue | None:
+def detect(seen: Glance) -> Clue | None:
     """Only where segdata.yaml has `layers`: file names alone do not tell a layer from a mask."""
-    settings = root / "segdata.yaml"
+    settings = seen.root / "segdata.yaml"
     if settings.is_file() and load_config(settings).layers is not None:
         return Clue(0.95, "segdata.yaml has layers")
     return None
 
 
-def read(request: Request) -> MaskSource:
+def read(request: Request) -> PerImageSource:
     """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or where no file fits it."""
     config = request.config.layers
     if config is None:
@@ -54,7 +58,7 @@ def read(request: Request) -> MaskSource:
     layers = names.found(files, pictures, request.taxonomy)
     if not layers:
         raise UnreadableError(f"{request.root}: no file fits layers.pattern {config.pattern!r}")
-    pairs, by_file, defects = _pairs(request, layers, pictures)
+    entries, by_file, defects = _entries(request, layers, pictures)
     kind: Kind = "thing" if names.has_instances else "stuff"
     taxonomy, ids, unknown = _categories(request.taxonomy, list(by_file.values()), kind)
     profile = Profile(
@@ -69,7 +73,7 @@ def read(request: Request) -> MaskSource:
         metadata={"unknown_categories": json.dumps(unknown)} if unknown else {},
     )
     look = partial(_look, request.root, config.threshold, by_file, ids)
-    return MaskSource(request.root, profile, tuple(pairs), tuple(defects), look, request.annotator)
+    return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
 
 
 def _pictures(request: Request, names: LayerNames) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -89,9 +93,9 @@ def _pictures(request: Request, names: LayerNames) -> tuple[dict[str, Path], dic
     return pictures, {name: path for name, path in files.items() if path not in taken}
 
 
-def _pairs(
+def _entries(
     request: Request, layers: list[Layer], pictures: dict[str, Path]
-) -> tuple[list[Pair], dict[Path, Layer], list[Defect]]:
+) -> tuple[list[Entry], dict[Path, Layer], list[Defect]]:
     """The images with their layers, the layers by file, and what stays alone.
 
     A layer without image is left out: a pattern easily fits files that are no layers.
@@ -101,23 +105,23 @@ def _pairs(
     of_image: dict[str, list[Path]] = {}
     for layer in used:
         of_image.setdefault(layer.image or layer.stem, []).append(layer.path)
-    pairs = [Pair(name, pictures.get(name), tuple(paths)) for name, paths in of_image.items()]
+    entries = [Entry(name, pictures.get(name), tuple(paths)) for name, paths in of_image.items()]
     defects = [
         Defect("SEG011", f"a layer without image {layer.stem!r}", below(request.root, layer.path))
         for layer in layers
         if some and not layer.image
     ]
     if not some:
-        defects.append(no_images(len(pairs), request.root, images_of(request)))
-        return pairs, {layer.path: layer for layer in used}, defects
+        defects.append(no_images(len(entries), request.root, images_of(request)))
+        return entries, {layer.path: layer for layer in used}, defects
     # Images are only those of folders in which some image has layers: other files are no concern of ours.
     homes = {pictures[name].parent for name in of_image}
     alone = [name for name, path in pictures.items() if name not in of_image and path.parent in homes]
-    pairs += [Pair(name, pictures[name], ()) for name in alone]
+    entries += [Entry(name, pictures[name], ()) for name in alone]
     defects += [
         Defect("SEG011", "an image without layers", below(request.root, pictures[name]), image=name) for name in alone
     ]
-    return sorted(pairs, key=lambda pair: pair.image_id), {layer.path: layer for layer in used}, defects
+    return sorted(entries, key=lambda entry: entry.image_id), {layer.path: layer for layer in used}, defects
 
 
 def _categories(
@@ -139,14 +143,16 @@ def _categories(
     return given, ids, {str(ids[name]): name for name in lacking}
 
 
-def _look(root: Path, threshold: int | None, by_file: dict[Path, Layer], ids: dict[str, int], pair: Pair) -> Found:
+def _look(
+    root: Path, threshold: int | None, by_file: dict[Path, Layer], ids: dict[str, int], entry: Entry
+) -> list[Found]:
     """What the layers of one image hold: a segment for each that has pixels, and for each instance."""
     layers: list[Layer] = []
     pieces: list[Runs] = []
     defects: list[Defect] = []
     encodings: set[str] = set()
     size = (0, 0)
-    for path, mask in _decoded(root, pair, defects):
+    for path, mask in _decoded(root, entry, defects):
         layer, size = by_file[path], mask.values.shape
         encodings.add(mask.encoding.partition(", palette")[0])  # what colours a palette has means nothing here
         runs, doubtful = foreground(mask, threshold)
@@ -155,24 +161,24 @@ def _look(root: Path, threshold: int | None, by_file: dict[Path, Layer], ids: di
             layers.append(layer)
             pieces.append(runs)
     if not encodings:
-        raise BrokenMaskError(*defects)
+        raise BrokenLabelsError(*defects)
     categories = np.array([ids[layer.category] for layer in layers], np.int64)
-    return Found(
+    found = Found(
         size=size,
         encoding="; ".join(sorted(encodings)),
         segment_id=_segment_ids(layers, categories),
         category_id=categories,
         runs=Runs.concatenate(pieces, [1] * len(pieces)),
-        file=[below(root, layer.path) for layer in layers],
-        place=[None] * len(layers),
+        columns={"file": [below(root, layer.path) for layer in layers]},
         defects=defects,
     )
+    return [found]
 
 
-def _decoded(root: Path, pair: Pair, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
+def _decoded(root: Path, entry: Entry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
     """The layers of an image, one at a time; broken ones, and those of another size than the first, become defects."""
     size: tuple[int, int] | None = None
-    for path in pair.masks:
+    for path in entry.files:
         try:
             mask = decode(path)
         except OSError as error:

@@ -1,11 +1,14 @@
 """What a format cannot hold of what is said beside the pixels: counted from columns, one way for every writer."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows
 
 Flags = NDArray[np.bool_]
@@ -86,3 +89,16 @@ def _examples(batch: Batch, table: str, rows: Ints, images: list[str], image_of:
         return names
     picked = batch.segments.select(["source_id", "segment_id"]).take(pa.array(rows)).to_pylist()
     return [f"{name}: {row['source_id'] or row['segment_id']}" for name, row in zip(names, picked, strict=True)]
+
+
+def counted_unheld(batches: Iterable[Batch], losses: Losses, kinds: frozenset[Kind]) -> Iterator[Batch]:
+    """The batches, while what their columns hold and the format cannot is counted."""
+    for batch in batches:
+        count_unheld(batch, losses, kinds)
+        yield batch
+
+
+def count_spatial(profile: Profile, losses: Losses) -> None:
+    """Count the volumes whose place in the world (affine, spacing, header) a format does not hold."""
+    placed = [each.name for each in profile.sequences if each.is_placed]
+    losses.add("spatial", "sequences", len(placed), examples=placed[:3])

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from segdata.core.batch import Batch
-from segdata.core.columns import SEQUENCES, table
 from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import dump_taxonomy, load_taxonomy
@@ -17,10 +17,9 @@ from segdata.store.write import RevisionWriter, write_sequences
 LOSSES: frozenset[Kind] = frozenset()
 
 
-def detect(root: Path) -> Clue | None:
+def detect(seen: Glance) -> Clue | None:
     """A folder with dataset.yaml, taxonomy.yaml and tables; one of the three may be lost, which reading then says."""
-    if root.name == manifests.NAME:
-        root = root.parent
+    root = seen.root.parent if seen.root.name == manifests.NAME else seen.root
     found = [name for name in (manifests.NAME, "taxonomy.yaml") if (root / name).is_file()]
     found += [path.relative_to(root).as_posix() for path in sorted(root.glob("r[0-9]*/images.parquet"))[-1:]]
     return Clue(1.0, " and ".join(found[:2])) if len(found) > 1 else None
@@ -43,7 +42,7 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
     with RevisionWriter(target / name, target) as writer:
         for batch in batches:
             writer.add(batch)
-    write_sequences(target / name, table(SEQUENCES, 0))
+    write_sequences(target / name, profile.sequences)
     manifests.write_whole(target / "taxonomy.yaml", dump_taxonomy(profile.taxonomy))
     manifests.commit(
         target,

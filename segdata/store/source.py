@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from segdata.core.batch import Batch, replaced
-from segdata.core.columns import ANNOTATIONS, BATCH_ANNOTATIONS, BATCH_SEGMENTS, IMAGES, SEGMENTS, table
+from segdata.core.columns import ANNOTATIONS, BATCH_ANNOTATIONS, BATCH_SEGMENTS, IMAGES, SEGMENTS, SEQUENCES, table
 from segdata.core.counts import MESSAGES, runs_of_counts
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unsafe import is_unsafe
-from segdata.store.write import part_name
+from segdata.store.write import part_name, sequences_of
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
@@ -47,7 +47,7 @@ class CanonicalSource:
     def __init__(self, folder: Path, root: Path, profile: Profile, n_parts: int = 0) -> None:
         if not folder.is_dir():
             raise UnreadableError(f"{root}: dataset.yaml names revision {folder.name}, which has no folder")
-        self._folder, self._root, self._profile = folder, root, profile
+        self._folder, self._root = folder, root
         self._defects: list[Defect] = []
         self._lost: set[str] = set()  # tables that could not be read: one defect each, not one for every row
         images = self._safe(self._whole("images.parquet", IMAGES), "images.parquet")
@@ -55,6 +55,8 @@ class CanonicalSource:
         annotations = self._whole("annotations.parquet", ANNOTATIONS)
         known = self._known(annotations, "annotations.parquet")
         self._annotations = self._unique(known, ["image_id", "annotator"], "SEG008", "annotations.parquet")
+        sequences = self._whole("sequences.parquet", SEQUENCES) if (folder / "sequences.parquet").exists() else None
+        self._profile = profile if sequences is None else replace(profile, sequences=sequences_of(sequences))
         self._annotators = pc.unique(self._annotations["annotator"]).sort()
         parts = {folder / "segments" / part_name(number) for number in range(n_parts)}
         parts.update(folder.glob("segments/*.parquet"))

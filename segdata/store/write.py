@@ -1,5 +1,6 @@
 """Write a revision of a canonical dataset, batch by batch."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from segdata.core.batch import Batch
 from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES
 from segdata.core.counts import counts_of_runs
 from segdata.core.runs import boxes
+from segdata.core.sequence import ImageSequence
 
 PART_SEGMENTS = 1_000_000  # segments a part file holds before the next one begins
 # Polygons are drawn on a grid of 0.01 or 0.1 px, so their coordinates repeat: a third smaller with a dictionary.
@@ -91,10 +93,38 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def write_sequences(folder: Path, sequences: pa.Table) -> None:
+def write_sequences(folder: Path, sequences: Iterable[ImageSequence]) -> None:
     """Write sequences.parquet."""
+    rows = [
+        {
+            "sequence": each.name,
+            "kind": each.kind,
+            "affine": each.affine,
+            "axes": each.axes,
+            "spacing": each.spacing,
+            "dtype": each.dtype,
+            "header": each.header,
+        }
+        for each in sequences
+    ]
     with _writer(folder / "sequences.parquet", SEQUENCES) as writer:
-        writer.write_table(sequences)
+        writer.write_table(pa.Table.from_pylist(rows, schema=SEQUENCES))
+
+
+def sequences_of(rows: pa.Table) -> tuple[ImageSequence, ...]:
+    """The rows of sequences.parquet as a profile holds them."""
+    return tuple(
+        ImageSequence(
+            name=row["sequence"],
+            kind="volume" if row["kind"] == "volume" else "video",
+            affine=None if row["affine"] is None else tuple(row["affine"]),
+            axes=row["axes"],
+            spacing=None if row["spacing"] is None else tuple(row["spacing"]),
+            dtype=row["dtype"],
+            header=row["header"],
+        )
+        for row in rows.to_pylist()
+    )
 
 
 def annotation_rows(batch: Batch) -> pa.Table:

@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from segdata.core.batch import concatenate
 from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Losses
 from segdata.formats import coco_instances, coco_panoptic
 from segdata.testing.coco_documents import SQUARE, annotation, document, loaded, written
@@ -224,7 +225,7 @@ def test_detection_looks_at_keys(tmp_path: Path, content: Any, sort: str | None)
     path = written(tmp_path, content)
     for name, format_ in (("instances", coco_instances), ("panoptic", coco_panoptic)):
         for root in (path, tmp_path):
-            assert isinstance(format_.detect(root), Clue) == (name == sort)
+            assert isinstance(format_.detect(Glance(root)), Clue) == (name == sort)
 
 
 def test_detection_of_a_large_file_looks_at_samples(tmp_path: Path) -> None:
@@ -233,5 +234,5 @@ def test_detection_of_a_large_file_looks_at_samples(tmp_path: Path) -> None:
     entries = [{"image_id": i, "file_name": "x.png", "segments_info": []} for i in range(10_000)]
     categories = [{"id": i, "name": "x" * 1000} for i in range(300)]
     path = written(tmp_path, {"images": images, "annotations": entries, "categories": categories})
-    assert coco_panoptic.detect(path) is not None
-    assert coco_instances.detect(path) is None
+    assert coco_panoptic.detect(Glance(path)) is not None
+    assert coco_instances.detect(Glance(path)) is None

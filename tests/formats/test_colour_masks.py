@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from segdata.formats.masks.masksource import MaskSource
 
 from segdata.core.batch import Batch, concatenate
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.colour_masks import detect, read, write
 from segdata.formats.masks.colour_writer import ink_for, voc_color
-from segdata.formats.masks.masksource import MaskSource
 from segdata.testing.dense import masks_of_runs
 
 ROAD = Category(id=1, name="road", kind="stuff", color=(128, 64, 128))
@@ -201,18 +202,18 @@ def test_broken_files_are_findings_and_the_rest_is_read(tmp_path: Path) -> None:
 
 
 def test_detects_masks_by_names_and_headers(tmp_path: Path) -> None:
-    assert detect(tmp_path) is None
+    assert detect(Glance(tmp_path)) is None
     save(tmp_path / "masks/a.png", [[1, 2]])
-    clue = detect(tmp_path)
+    clue = detect(Glance(tmp_path))
     assert clue is not None
     assert "grey 8 bit" in clue.evidence
     (tmp_path / "segdata.yaml").write_text("instance_ids: {category: nucleus}\n")
-    assert detect(tmp_path) is None
+    assert detect(Glance(tmp_path)) is None
 
 
 def test_photographs_are_no_masks(tmp_path: Path) -> None:
     save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 40, 3)))
-    assert detect(tmp_path) is None
+    assert detect(Glance(tmp_path)) is None
 
 
 PIXELS = hnp.arrays(

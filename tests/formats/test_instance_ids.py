@@ -9,16 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from segdata.formats.masks.masksource import MaskSource
 
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.config import Config, InstanceIds, load_config
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
+from segdata.core.glance import Glance
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.instance_ids import detect, read, write
 from segdata.formats.masks.instance_writer import values_of
-from segdata.formats.masks.masksource import MaskSource
 from segdata.testing.dense import masks_of_runs
 
 TAXONOMY = Taxonomy(
@@ -161,14 +162,14 @@ def test_slices_of_a_volume_share_their_tracks(tmp_path: Path) -> None:
 
 def test_detects_wide_masks_and_settings(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 1]], np.uint8)
-    assert detect(tmp_path) is None
+    assert detect(Glance(tmp_path)) is None
     (tmp_path / "segdata.yaml").write_text("instance_ids: {divisor: 1000}\n")
-    clue = detect(tmp_path)
+    clue = detect(Glance(tmp_path))
     assert clue is not None
     assert clue.score > 0.9
     (tmp_path / "segdata.yaml").unlink()
     save(tmp_path / "masks/a.png", [[0, 1]])
-    clue = detect(tmp_path)
+    clue = detect(Glance(tmp_path))
     assert clue is not None
     assert "16 bit" in clue.evidence
 

@@ -5,17 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from segdata.formats.masks.masksource import MaskSource
 
 from segdata.core.batch import Batch, concatenate
 from segdata.core.config import Config, Layers
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
+from segdata.core.glance import Glance
 from segdata.core.line import Line
 from segdata.core.meet import Side, meet_within
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.layers import detect, read
 from segdata.formats.masks.layername import LayerNames
-from segdata.formats.masks.masksource import MaskSource
 from segdata.testing.dense import masks_of_runs
 
 
@@ -177,11 +178,11 @@ def test_patterns_that_cannot_work(tmp_path: Path, pattern: str, message: str) -
 
 def test_only_settings_make_layers(tmp_path: Path) -> None:
     save(tmp_path / "a_x.png", [[1]])
-    assert detect(tmp_path) is None
+    assert detect(Glance(tmp_path)) is None
     with pytest.raises(UnreadableError, match=r"layers: \{pattern"):
         read(Request(tmp_path))
     (tmp_path / "segdata.yaml").write_text('layers: {pattern: "{stem}_{category}.png"}\n')
-    clue = detect(tmp_path)
+    clue = detect(Glance(tmp_path))
     assert clue is not None
     assert clue.score > 0.9
 

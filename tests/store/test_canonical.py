@@ -19,6 +19,7 @@ from segdata.core.batch import Batch, concatenate
 from segdata.core.content import content_hash
 from segdata.core.errors import SegdataError
 from segdata.core.format import Request, format_named
+from segdata.core.glance import Glance
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.store import canonical
@@ -207,7 +208,7 @@ def test_images_out_of_order_are_refused(tmp_path: Path) -> None:
     profile, batches = _example()
     with pytest.raises(ValueError, match="ascending"):
         canonical.write(profile, reversed(in_order(batches)), tmp_path / "d", Losses())
-    assert canonical.detect(tmp_path / "d") is None  # without dataset.yaml it is not a dataset
+    assert canonical.detect(Glance(tmp_path / "d")) is None  # without dataset.yaml it is not a dataset
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document
-from segdata.formats.coco.image_folder import find_images, orphans
 from segdata.formats.coco.listing import Listing
 from segdata.formats.coco.sniff import Sort
+from segdata.formats.image_folder import find_images, orphans
 from segdata.formats.images import ImageFolder
 
 
@@ -48,8 +48,8 @@ def images_of_document(
     request: Request, document: Document, listing: Listing, masks: tuple[Path, ...] = ()
 ) -> ImageFolder:
     """Where the images are, `masks` being folders that hold none; image files that the document lacks are defects."""
-    folder = find_images(document, listing.image_ids, request.images, masks)
-    document.defects.extend(orphans(document, folder, listing.image_ids))
+    folder, missing = find_images(document.path, document.name, listing.image_ids, request.images, masks)
+    document.defects.extend([*missing, *orphans(document.path, folder, listing.image_ids)])
     return folder
 
 

@@ -25,7 +25,8 @@ from segdata.formats.coco.saying import (
     segments_of,
     write_lists,
 )
-from segdata.formats.masks.painting import MaskNames, count_overlaps, painted, sheets
+from segdata.formats.masks.painting import MaskNames, count_overlaps, painted
+from segdata.formats.sheets import sheets
 from segdata.formats.unheld import count_unheld
 
 

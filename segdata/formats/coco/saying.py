@@ -16,7 +16,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import category_items
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.listing import KNOWN as IMAGE_KEYS
-from segdata.formats.masks.painting import is_painted
+from segdata.formats.sheets import is_painted
 
 HELD = frozenset({"images.metadata", "annotations.attributes"})
 # What neither instances nor panoptic files can hold.

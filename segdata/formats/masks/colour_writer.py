@@ -19,16 +19,8 @@ from segdata.core.taxonomy import Color, Taxonomy
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.legend import packed, unpacked
 from segdata.formats.masks.maskindex import write_index
-from segdata.formats.masks.painting import (
-    MaskNames,
-    Sheet,
-    count_overlaps,
-    examples,
-    is_painted,
-    occurs,
-    painted,
-    sheets,
-)
+from segdata.formats.masks.painting import MaskNames, count_overlaps, occurs, painted
+from segdata.formats.sheets import Sheet, examples, is_painted, sheets
 
 _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.naming import VOID_NAMES
 
 NAMES = ("label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt")
-VOID_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"})
 Row = tuple[int, str, tuple[int, int, int]]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
 _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")

@@ -23,16 +23,8 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.idtable import COLUMNS
 from segdata.formats.masks.maskindex import write_index
-from segdata.formats.masks.painting import (
-    MaskNames,
-    Sheet,
-    count_overlaps,
-    examples,
-    is_painted,
-    occurs,
-    painted,
-    sheets,
-)
+from segdata.formats.masks.painting import MaskNames, count_overlaps, occurs, painted
+from segdata.formats.sheets import Sheet, examples, is_painted, sheets
 
 TABLE = "instances.csv"
 _MOST_16 = 2**16 - 1

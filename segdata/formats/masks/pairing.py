@@ -12,47 +12,24 @@ from segdata.formats.masks.layout import Layout, layouts
 from segdata.formats.masks.maskfile import n_pages
 from segdata.formats.masks.maskindex import INDEX, indexed
 from segdata.formats.masks.partner import flat, match
+from segdata.formats.perimage.entry import Entry, below
 
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """An image and its masks.
-
-    Attributes
-    ----------
-    image_id : path below the images root, POSIX, with extension; the mask's own where no image is known
-    image : the image file; None where there is none
-    masks : the mask files; none: the image is not annotated
-    uri : where the image is said to be, when not in `image`
-    split : train, val, test …, from the folder's name
-    size : height and width in pixels that an index file tells; (0, 0) where nothing does
-    page : of the mask file; None where it has only one
-    """
-
-    image_id: str
-    image: Path | None
-    masks: tuple[Path, ...]
-    uri: str | None = None
-    split: str | None = None
-    size: tuple[int, int] = (0, 0)
-    page: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Pairing:
-    """The pairs of a dataset, and what is wrong with them.
+    """The images of a dataset with their masks, and what is wrong with them.
 
     Attributes
     ----------
-    pairs : in the order of image ids
+    entries : in the order of image ids
     defects : files that stay alone, and what else was met
     bare : there are no images
     places : the folders that were read, by what is in them
     """
 
-    pairs: tuple[Pair, ...]
+    entries: tuple[Entry, ...]
     defects: tuple[Defect, ...]
     bare: bool = False
     places: dict[str, str] = field(default_factory=dict)
@@ -65,55 +42,57 @@ def paired(root: Path, images: Path | None = None) -> Pairing:
     """
     if (root / INDEX).is_file():
         rows, defects = indexed(root, images)
-        pairs = [Pair(row.image_id, row.image, row.masks, uri=row.uri, size=row.size) for row in rows]
-        missing = [pair.image_id for pair in pairs if pair.image is None]
-        if missing and len(missing) == len(pairs):
-            return Pairing(tuple(pairs), (*defects, no_images(len(pairs), root, images)), bare=True)
+        entries = [Entry(row.image_id, row.image, row.masks, uri=row.uri, size=row.size) for row in rows]
+        missing = [entry.image_id for entry in entries if entry.image is None]
+        if missing and len(missing) == len(entries):
+            return Pairing(tuple(entries), (*defects, no_images(len(entries), root, images)), bare=True)
         gone = [Defect("SEG002", f"image file {name!r} does not exist", INDEX, image=name) for name in missing]
-        return Pairing(tuple(pairs), (*defects, *gone))
+        return Pairing(tuple(entries), (*defects, *gone))
     laid_out = layouts(root, images)
     found = [_laid_out(root, layout) for layout in laid_out]
-    pairs = [pair for pairing in found for pair in pairing.pairs]
+    entries = [entry for pairing in found for entry in pairing.entries]
     defects = [defect for pairing in found for defect in pairing.defects]
     bare = all(pairing.bare for pairing in found)
-    if pairs and bare:
-        defects.append(no_images(len(pairs), root, images))
-    elif pairs:
-        defects += [_bare_folder(root, pairing) for pairing in found if pairing.bare and pairing.pairs]
+    if entries and bare:
+        defects.append(no_images(len(entries), root, images))
+    elif entries:
+        defects += [_bare_folder(root, pairing) for pairing in found if pairing.bare and pairing.entries]
     return Pairing(
-        tuple(sorted(_pages(pairs), key=lambda pair: pair.image_id)), tuple(defects), bare, _places(laid_out)
+        tuple(sorted(_pages(entries), key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out)
     )
 
 
 def _laid_out(root: Path, layout: Layout) -> Pairing:
-    """The pairs of one folder of masks and its folder of images."""
+    """The entries of one folder of masks and its folder of images."""
     masks, pictures = _files(layout.masks), _files(layout.images)
     if layout.images is None:
         masks, pictures = flat(masks)
     if not pictures:
-        return Pairing(tuple(_pair(layout.prefix, name, None, path) for name, path in masks.items()), (), bare=True)
+        return Pairing(tuple(_entry(layout.prefix, name, None, path) for name, path in masks.items()), (), bare=True)
     partner, twice = match(masks, pictures)
     if not partner:
         examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
         message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
         defects = [Defect("SEG011", message, below(root, layout.masks))]
-        return Pairing(tuple(_pair(layout.prefix, name, None, path) for name, path in masks.items()), tuple(defects))
-    pairs, defects = [], []
+        return Pairing(tuple(_entry(layout.prefix, name, None, path) for name, path in masks.items()), tuple(defects))
+    entries, defects = [], []
     for name, path in masks.items():
         file = below(root, path)
         if name in twice:
             message = f"a second mask of image {twice[name]!r}; the first one is read"
             defects.append(Defect("SEG008", message, file, image=layout.prefix + twice[name]))
             continue
-        pair = _pair(layout.prefix, partner.get(name, name), pictures.get(partner.get(name, "")), path)
-        pairs.append(pair)
-        if pair.image is None:
-            defects.append(Defect("SEG011", "a mask without image", file, image=pair.image_id))
+        entry = _entry(layout.prefix, partner.get(name, name), pictures.get(partner.get(name, "")), path)
+        entries.append(entry)
+        if entry.image is None:
+            defects.append(Defect("SEG011", "a mask without image", file, image=entry.image_id))
     alone = pictures.keys() - set(partner.values())
     for name in sorted(alone):
-        pairs.append(_pair(layout.prefix, name, pictures[name], None))
-        defects.append(Defect("SEG011", "an image without mask", below(root, pictures[name]), image=pairs[-1].image_id))
-    return Pairing(tuple(pairs), tuple(defects))
+        entries.append(_entry(layout.prefix, name, pictures[name], None))
+        defects.append(
+            Defect("SEG011", "an image without mask", below(root, pictures[name]), image=entries[-1].image_id)
+        )
+    return Pairing(tuple(entries), tuple(defects))
 
 
 def _places(laid_out: list[Layout]) -> dict[str, str]:
@@ -124,14 +103,14 @@ def _places(laid_out: list[Layout]) -> dict[str, str]:
 
 
 def _bare_folder(root: Path, pairing: Pairing) -> Defect:
-    folder = pairing.pairs[0].masks[0].parent
-    return Defect("SEG011", f"there are no images for these {len(pairing.pairs)} masks", below(root, folder))
+    folder = pairing.entries[0].files[0].parent
+    return Defect("SEG011", f"there are no images for these {len(pairing.entries)} masks", below(root, folder))
 
 
-def _pair(prefix: str, name: str, image: Path | None, mask: Path | None) -> Pair:
+def _entry(prefix: str, name: str, image: Path | None, mask: Path | None) -> Entry:
     image_id = prefix + name
     split = next((part for part in PurePosixPath(image_id).parts[:-1] if part.lower() in _SPLITS), None)
-    return Pair(image_id, image, () if mask is None else (mask,), split=split)
+    return Entry(image_id, image, () if mask is None else (mask,), split=split)
 
 
 def no_images(n_images: int, root: Path, images: Path | None) -> Defect:
@@ -146,20 +125,16 @@ def _files(place: Path | None) -> dict[str, Path]:
     return ImageFolder.below(place).paths
 
 
-def _pages(pairs: list[Pair]) -> Iterator[Pair]:
+def _pages(entries: list[Entry]) -> Iterator[Entry]:
     """Each page of a stack of slices as an image of its own, `volume.tif/0007`."""
-    for pair in pairs:
-        count = n_pages(pair.masks[0]) if pair.masks else 1
+    for entry in entries:
+        count = n_pages(entry.files[0]) if entry.files else 1
         if count == 1:
-            yield pair
+            yield entry
         else:
-            yield from (replace(pair, image_id=f"{pair.image_id}/{page:04d}", page=page) for page in range(count))
-
-
-def below(root: Path, path: Path) -> str:
-    """`path` below the dataset's root, POSIX; as it is where it lies elsewhere."""
-    start = root if root.is_dir() else root.parent
-    return path.relative_to(start).as_posix() if path.is_relative_to(start) else path.as_posix()
+            volume = entry.image_id
+            for page in range(count):
+                yield replace(entry, image_id=f"{volume}/{page:04d}", page=page, sequence=volume, frame=page)
 
 
 def images_of(request: Request) -> Path | None:
@@ -171,8 +146,8 @@ def images_of(request: Request) -> Path | None:
 
 
 def opened(request: Request) -> Pairing:
-    """The pairs that a request asks for; raises UnreadableError where there is neither a mask nor an index."""
+    """The entries that a request asks for; raises UnreadableError where there is neither a mask nor an index."""
     pairing = paired(request.root, images_of(request))
-    if not pairing.pairs and not (request.root / INDEX).is_file():
+    if not pairing.entries and not (request.root / INDEX).is_file():
         raise UnreadableError(f"{request.root}: no mask files; a dataset has images/ and masks/, or is a mask folder")
     return pairing

@@ -50,14 +50,14 @@ def test_an_exact_name_goes_before_a_similar_one() -> None:
 def test_a_second_mask_of_an_image_is_a_duplicate(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", "masks/a_mask.png")
     pairing = paired(tmp_path)
-    assert [pair.image_id for pair in pairing.pairs] == ["a.png"]
+    assert [pair.image_id for pair in pairing.entries] == ["a.png"]
     assert [(each.code, each.file) for each in pairing.defects] == [("SEG008", "masks/a_mask.png")]
 
 
 def test_both_sides_may_be_alone(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "images/b.png", "masks/a.png", "masks/c.png")
     pairing = paired(tmp_path)
-    assert [(pair.image_id, pair.image is None, len(pair.masks)) for pair in pairing.pairs] == [
+    assert [(pair.image_id, pair.image is None, len(pair.files)) for pair in pairing.entries] == [
         ("a.png", False, 1),
         ("b.png", False, 0),
         ("c.png", True, 1),
@@ -81,7 +81,7 @@ def test_names_that_never_match_are_one_finding(tmp_path: Path) -> None:
     (defect,) = pairing.defects
     assert (defect.code, defect.file, defect.severity) == ("SEG011", "masks", None)
     assert "none of 2 masks has the name of one of 2 images" in defect.message
-    assert [pair.image_id for pair in pairing.pairs] == ["labels00.png", "labels01.png"]
+    assert [pair.image_id for pair in pairing.entries] == ["labels00.png", "labels01.png"]
 
 
 def test_a_split_without_images_is_one_finding(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_split_without_images_is_one_finding(tmp_path: Path) -> None:
 def test_twin_folders_are_one_dataset_with_splits(tmp_path: Path) -> None:
     touch(tmp_path, "train/a.png", "trainannot/a.png", "val/b.png", "valannot/b.png", "palette.png")
     pairing = paired(tmp_path)
-    assert [(pair.image_id, pair.split) for pair in pairing.pairs] == [("train/a.png", "train"), ("val/b.png", "val")]
+    assert [(pair.image_id, pair.split) for pair in pairing.entries] == [("train/a.png", "train"), ("val/b.png", "val")]
     assert pairing.defects == ()
     assert pairing.places == {
         "masks": f"{tmp_path}/trainannot, {tmp_path}/valannot",
@@ -103,21 +103,21 @@ def test_twin_folders_are_one_dataset_with_splits(tmp_path: Path) -> None:
 
 def test_images_given_by_the_user(tmp_path: Path) -> None:
     touch(tmp_path, "m/a.png", "elsewhere/a.jpg")
-    (pair,) = paired(tmp_path / "m", tmp_path / "elsewhere").pairs
+    (pair,) = paired(tmp_path / "m", tmp_path / "elsewhere").entries
     assert (pair.image_id, pair.image) == ("a.jpg", tmp_path / "elsewhere/a.jpg")
-    (pair,) = paired(tmp_path / "m/a.png", tmp_path / "elsewhere/a.jpg").pairs
-    assert (pair.image_id, pair.masks) == ("a.jpg", (tmp_path / "m/a.png",))
+    (pair,) = paired(tmp_path / "m/a.png", tmp_path / "elsewhere/a.jpg").entries
+    assert (pair.image_id, pair.files) == ("a.jpg", (tmp_path / "m/a.png",))
 
 
 def test_masks_and_images_in_one_folder(tmp_path: Path) -> None:
     touch(tmp_path, "img1.png", "mask1.png")
-    assert [(pair.image_id, pair.masks[0].name) for pair in paired(tmp_path).pairs] == [("img1.png", "mask1.png")]
+    assert [(pair.image_id, pair.files[0].name) for pair in paired(tmp_path).entries] == [("img1.png", "mask1.png")]
 
 
 def test_pages_become_images(tmp_path: Path) -> None:
     pages = [Image.fromarray(np.zeros((2, 3), np.uint16))] * 3
     pages[0].save(tmp_path / "v.tif", save_all=True, append_images=pages[1:])
-    assert [(pair.image_id, pair.page) for pair in paired(tmp_path).pairs] == [
+    assert [(pair.image_id, pair.page) for pair in paired(tmp_path).entries] == [
         ("v.tif/0000", 0),
         ("v.tif/0001", 1),
         ("v.tif/0002", 2),
@@ -130,7 +130,7 @@ def test_index_file_decides(tmp_path: Path) -> None:
         "image,mask,width,height,uri\na.png,masks/1.png,3,2,\nb.jpg,,9,8,\na.png,,3,2,\n../x.png,,1,1,\nc.png,,wide,1,\n"
     )
     pairing = paired(tmp_path)
-    assert [(pair.image_id, len(pair.masks), pair.size) for pair in pairing.pairs] == [
+    assert [(pair.image_id, len(pair.files), pair.size) for pair in pairing.entries] == [
         ("a.png", 1, (2, 3)),
         ("b.jpg", 0, (8, 9)),
     ]
@@ -168,11 +168,11 @@ def test_a_folder_of_something_else_is_no_rival(tmp_path: Path) -> None:
     )
     (tmp_path / "shown").mkdir()
     Image.new("RGB", (3, 2)).save(tmp_path / "shown" / "a.png")
-    (pair,) = paired(tmp_path).pairs
-    assert pair.masks == (tmp_path / "SegmentationClass/a.png",)
+    (pair,) = paired(tmp_path).entries
+    assert pair.files == (tmp_path / "SegmentationClass/a.png",)
 
 
 def test_a_folder_with_more_in_its_name_is_one_of_masks(tmp_path: Path) -> None:
     touch(tmp_path, "labels_v2/a.png", "images/a.jpg")
-    (pair,) = paired(tmp_path).pairs
-    assert (pair.image_id, pair.masks) == ("a.jpg", (tmp_path / "labels_v2/a.png",))
+    (pair,) = paired(tmp_path).entries
+    assert (pair.image_id, pair.files) == ("a.jpg", (tmp_path / "labels_v2/a.png",))

@@ -1,23 +1,24 @@
-"""Where the image files of a COCO document are, and which of them the document does not name."""
+"""Where the image files of a document are, and which of them the document does not name."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from segdata.core.defect import Defect
-from segdata.formats.coco.document import Document
 from segdata.formats.images import ImageFolder
 
 _MOST_BESIDE = 50  # folders beside the document that are looked into
 
 
-def find_images(document: Document, names: Sequence[str], given: Path | None, skip: Sequence[Path] = ()) -> ImageFolder:
+def find_images(
+    document: Path, called: str, names: Sequence[str], given: Path | None, skip: Sequence[Path] = ()
+) -> tuple[ImageFolder, list[Defect]]:
     """The folder that holds the images: the `given` one, or the first near the document that has any of them.
 
-    `skip` are folders that hold something else. Where none of the files is here, that is one information for the
-    document, not one defect an image.
+    `called` is how defects name the document; `skip` are folders that hold something else. Where none of the files is
+    here, that is one information for the document, not one defect an image.
     """
-    places = [given] if given is not None else [place for place in _places(document.path) if place not in skip]
+    places = [given] if given is not None else [place for place in _places(document) if place not in skip]
     there = [place for place in places if place.is_dir()]
     by_folder: dict[str, set[str]] = {}
     for name in names:
@@ -25,13 +26,13 @@ def find_images(document: Document, names: Sequence[str], given: Path | None, sk
         by_folder.setdefault(folder, set()).add(file)
     for place in there:
         if _has_any(place, by_folder):
-            return ImageFolder.below(place)
-    if names:
-        tried = there or places
-        looked = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
-        message = f"none of the {len(names):,} image files is here (looked in {looked}); give --images"
-        document.defects.append(Defect("SEG002", message, document.name, severity="info"))
-    return ImageFolder(None)
+            return ImageFolder.below(place), []
+    if not names:
+        return ImageFolder(None), []
+    tried = there or places
+    looked = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
+    message = f"none of the {len(names):,} image files is here (looked in {looked}); give --images"
+    return ImageFolder(None), [Defect("SEG002", message, called, severity="info")]
 
 
 def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
@@ -60,13 +61,13 @@ def _places(path: Path) -> list[Path]:
     return list(dict.fromkeys(places + beside[:_MOST_BESIDE]))
 
 
-def orphans(document: Document, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:
+def orphans(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:
     """SEG011 for every image file that the document does not name.
 
     Only where the folder is for images alone and no other JSON lies beside the document: else other documents may
     name them.
     """
-    here = document.path.absolute()
+    here = document.absolute()
     others = any(other != here for other in here.parent.glob("*.json"))
     if folder.root is None or others or here.is_relative_to(folder.root.absolute()):
         return []

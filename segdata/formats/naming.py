@@ -1,0 +1,65 @@
+"""Naming: what the category names of a source are in the dataset's taxonomy, for formats that know categories by name."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from segdata.core.taxonomy import Category, Kind, Taxonomy
+
+# What annotation tools and datasets call regions that are to be ignored.
+VOID_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"})
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Categories by the names that a source has for them.
+
+    Attributes
+    ----------
+    taxonomy : the user's, or made of the names
+    declared : the taxonomy is the user's
+    to : name in the source -> category id; for a name that the taxonomy lacks an id that nobody has
+    unknown : those ids -> the source's names
+    """
+
+    taxonomy: Taxonomy
+    declared: bool
+    to: Mapping[str, int]
+    unknown: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """For the profile: the names of categories that the taxonomy lacks, as JSON."""
+        if not self.unknown:
+            return {}
+        return {"unknown_categories": json.dumps({str(id_): name for id_, name in sorted(self.unknown.items())})}
+
+
+def naming(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | None = None) -> Naming:
+    """The categories of a source's names.
+
+    Parameters
+    ----------
+    names : every name that occurs, in any order
+    given : the user's taxonomy: a name is looked up in it, then among its aliases
+    own : what the source itself says of its categories (ids, colours, kinds), for want of a user's taxonomy
+
+    A taxonomy that has to be made up has the names in alphabetical order with ids from 1, things all of them except
+    those that mean void.
+    """
+    occurring = sorted(set(names))
+    base = given or own or Taxonomy()
+    known = base.by_name()
+    to = {name: known[name].id for name in occurring if name in known}
+    next_id = max([0, *base.by_id()]) + 1
+    lacking = {name: next_id + row for row, name in enumerate(name for name in occurring if name not in known)}
+    if given is not None:
+        return Naming(given, True, to | lacking, {id_: name for name, id_ in lacking.items()})
+    made = tuple(Category(id=id_, name=name, kind=kind_of(name)) for name, id_ in lacking.items())
+    taxonomy = Taxonomy(categories=base.categories + made, unlabelled=base.unlabelled)
+    return Naming(taxonomy, False, to | lacking)
+
+
+def kind_of(name: str) -> Kind:
+    """Void where the name says so, else thing."""
+    return "void" if name.strip().lower() in VOID_NAMES else "thing"

@@ -1,0 +1,65 @@
+"""Sheets: what formats write that keep one annotation of each image, the first where there are several."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints, Runs
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """An image with the annotation that is painted: the first where it has several.
+
+    Attributes
+    ----------
+    image_id : of the image
+    uri : where its file is said to be
+    height, width : pixels; 0 where unknown
+    annotated : False: there is no annotation, so that no mask is written
+    segments : (n,) rows of the batch's segments
+    runs : their pixels; `runs.owner` counts from 0 over `segments`
+    """
+
+    image_id: str
+    uri: str | None
+    height: int
+    width: int
+    annotated: bool
+    segments: Ints
+    runs: Runs
+
+
+def sheets(batch: Batch) -> Iterator[Sheet]:
+    """The images of a batch, each with what is painted. Raises SegdataError where an annotated one has no size."""
+    n_images = batch.images.num_rows
+    first = np.searchsorted(batch.annotation_image, np.arange(n_images + 1))
+    bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
+    height, width = batch.image_size
+    ids, uris = batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist()
+    for image in range(n_images):
+        annotated = bool(first[image] < first[image + 1])
+        begin, end = (bounds[first[image]], bounds[first[image] + 1]) if annotated else (0, 0)
+        if annotated and 0 in (height[image], width[image]):
+            raise SegdataError(f"image {ids[image]!r}: its size is not known, so no mask can be written; give --images")
+        segments = np.arange(begin, end, dtype=np.int64)
+        runs = batch.runs.take(segments, batch.n_segments)
+        yield Sheet(ids[image], uris[image], int(height[image]), int(width[image]), annotated, segments, runs)
+
+
+def is_painted(batch: Batch) -> NDArray[np.bool_]:
+    """(n_segments,) whether a segment belongs to the first annotation of its image."""
+    image = batch.annotation_image
+    first = np.ones(len(image), bool)
+    first[1:] = image[1:] != image[:-1]
+    return first[batch.segment_annotation]
+
+
+def examples(batch: Batch, rows: NDArray[np.integer]) -> list[str]:
+    """The first three segments of `rows`, as "image: segment id"."""
+    names, ids = batch.images["image_id"], batch.segments["segment_id"]
+    return [f"{names[int(batch.segment_image[row])]}: {ids[int(row)]}" for row in rows[:3]]
