@@ -22,6 +22,7 @@ from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import Palette, decode, mask_headers
 from segdata.formats.masks.pairing import Pairing, images_of, paired
 from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.naming import VOID_NAMES
 
 _VOC_VOID = (224, 224, 192)
 _MOST = 200  # more distinct values than this are no categories; COCO-Stuff has 182
@@ -175,7 +176,7 @@ def _from_coco(root: Path) -> Taxonomy | None:
 def _with_void(taxonomy: Taxonomy) -> Taxonomy:
     """What COCO has no kind for, where a name tells it."""
     categories = [
-        msgspec.structs.replace(each, kind="void") if each.name.lower() in colourtable.VOID_NAMES else each
+        msgspec.structs.replace(each, kind="void") if each.name.lower() in VOID_NAMES else each
         for each in taxonomy.categories
     ]
     return msgspec.structs.replace(taxonomy, categories=tuple(categories))

@@ -1,4 +1,4 @@
-"""Naming: what the category names of a source are in the dataset's taxonomy, for formats that know categories by name."""
+"""Naming: what a source's names of categories are in the dataset's taxonomy."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -17,8 +17,10 @@ def box(left: int, top: int, right: int, bottom: int, width: int = 6, height: in
 
 @trap("T05", format="coco-instances")
 def a_ring_of_four_numbers(folder: Path) -> Truth:
-    """A "polygon" of 4 numbers, a box in truth, behind a sound ring: pycocotools 2.0.11 reads no pixels from it and
-    says nothing (and raises TypeError where it comes first). The sound ring must stay.
+    """A "polygon" of 4 numbers, a box in truth, behind a sound ring.
+
+    pycocotools 2.0.11 reads no pixels from it and says nothing, and raises TypeError where it comes first. The sound
+    ring must stay.
     """
     sound = [1, 1, 3, 1, 3, 3, 1, 3]
     content = document(annotations=[annotation(segmentation=[sound, [4, 1, 5, 3]])])
