@@ -30,7 +30,7 @@ from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.legend import UNKNOWN, Legend, colour_legend, index_legend, unknown_values
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
-from segdata.formats.masks.painting import BESIDE_PIXELS
+from segdata.formats.masks.merging import BY_CATEGORY
 from segdata.formats.masks.pairing import opened
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
@@ -38,7 +38,7 @@ from segdata.formats.perimage.found import Found
 from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.unheld import counted_unheld
 
-LOSSES: frozenset[Kind] = BESIDE_PIXELS | {"crowd", "instance", "unlabelled"}
+LOSSES: frozenset[Kind] = BY_CATEGORY
 _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
 

@@ -98,6 +98,13 @@ def counted_unheld(batches: Iterable[Batch], losses: Losses, kinds: frozenset[Ki
         yield batch
 
 
+def count_not_annotated(batch: Batch, losses: Losses) -> None:
+    """Count the images that nobody annotated, for formats whose every image is taken for annotated."""
+    names = batch.images["image_id"].to_pylist()
+    rows = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
+    losses.add("empty-annotation", "images", len(rows), examples=[names[row] for row in rows[:3]])
+
+
 def count_spatial(profile: Profile, losses: Losses) -> None:
     """Count the volumes whose place in the world (affine, spacing, header) a format does not hold."""
     placed = [each.name for each in profile.sequences if each.is_placed]

@@ -1,7 +1,7 @@
 """Colour writer: palette PNGs whose index is the category id, where ids and the unlabelled value fit, else RGB PNGs."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from segdata.core.taxonomy import Color, Taxonomy
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.legend import packed, unpacked
 from segdata.formats.masks.maskindex import write_index
-from segdata.formats.masks.painting import MaskNames, count_overlaps, occurs, painted
-from segdata.formats.sheets import Sheet, examples, is_painted, sheets
+from segdata.formats.masks.merging import count_by_category, count_covered
+from segdata.formats.masks.painting import MaskNames, painted
+from segdata.formats.sheets import Sheet, sheets
 
 _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 
@@ -94,14 +95,14 @@ def _rows(
     names = MaskNames()
     for batch in batches:
         values = ink.values(batch.segments["category_id"].to_numpy())
-        _count(batch, values, ink, losses)
+        count_by_category(batch, values, losses, ink.blank)
         for sheet in sheets(batch):
             mask = None
             if sheet.annotated:
                 mask = names.name(sheet.image_id)
                 pixels = _paint(sheet, values[sheet.segments], ink)
                 blank_used.append(ink.blank is not None and bool((pixels == ink.blank).any()))
-                _count_covered(batch, sheet, values, pixels, losses)
+                count_covered(batch, sheet, values[sheet.segments], pixels, losses)
                 (target / mask).parent.mkdir(parents=True, exist_ok=True)
                 ink.picture(pixels).save(target / mask)
             yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri
@@ -109,44 +110,12 @@ def _rows(
 
 def _paint(sheet: Sheet, values: Ints, ink: Ink) -> NDArray[np.uint32]:
     """The values of one mask. Segments of unknown categories are left out."""
-    known = np.flatnonzero(values >= 0)
-    kept = replace(sheet, segments=sheet.segments[known], runs=sheet.runs.take(known, len(values)))
-    pixels = painted(kept, values[known], _NO_VALUE if ink.blank is None else ink.blank, np.uint32)
+    pixels = painted(sheet, values, _NO_VALUE if ink.blank is None else ink.blank, np.uint32)
     if ink.blank is None and bool((pixels == _NO_VALUE).any()):
         raise SegdataError(
             f"image {sheet.image_id!r}: all ids from 0 to 255 are categories, none is left for unlabelled"
         )
     return pixels
-
-
-def _count_covered(batch: Batch, sheet: Sheet, values: Ints, pixels: NDArray[np.uint32], losses: Losses) -> None:
-    """Count the segments whose category is nowhere to be seen, because others were painted over it."""
-    there = (sheet.runs.areas(len(sheet.segments)) > 0) & (values[sheet.segments] >= 0)
-    rows = sheet.segments[there]
-    gone = rows[~occurs(values[rows], pixels)]
-    losses.add("empty-segment", "segments", len(gone), 0, examples(batch, gone))
-
-
-def _count(batch: Batch, values: Ints, ink: Ink, losses: Losses) -> None:
-    """Count what one value a pixel and one segment a category cannot hold."""
-    mine = is_painted(batch)
-    areas = batch.runs.areas(batch.n_segments)
-    categories, ids = batch.segments["category_id"].to_numpy(), batch.segments["segment_id"].to_numpy()
-    unknown = np.flatnonzero(mine & (values < 0))
-    losses.add("category", "segments", len(unknown), int(areas[unknown].sum()), examples(batch, unknown))
-    empty = np.flatnonzero(mine & (areas == 0))
-    losses.add("empty-segment", "segments", len(empty), 0, examples(batch, empty))
-    merged = mine & (values >= 0) & (areas > 0)
-    keys = np.stack([batch.segment_annotation, values], axis=1)[merged]
-    _, group, size = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    several = np.flatnonzero(merged)[size[group.reshape(-1)] > 1]
-    losses.add("instance", "segments", len(several), int(areas[several].sum()), examples(batch, several))
-    named = batch.segments["source_id"].is_valid().to_numpy()
-    renamed = np.flatnonzero(merged & ((categories != ids) | named))
-    losses.add("segment-id", "segments", len(renamed), 0, examples(batch, renamed))
-    blank = np.flatnonzero(merged & (values == (-1 if ink.blank is None else ink.blank)))
-    losses.add("unlabelled", "segments", len(blank), int(areas[blank].sum()), examples(batch, blank))
-    count_overlaps(batch, np.where(mine, values, -1), losses)
 
 
 def _free_id(taxonomy: Taxonomy, ids: list[int]) -> int | None:

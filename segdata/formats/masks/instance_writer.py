@@ -23,8 +23,9 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.idtable import COLUMNS
 from segdata.formats.masks.maskindex import write_index
-from segdata.formats.masks.painting import MaskNames, count_overlaps, occurs, painted
-from segdata.formats.sheets import Sheet, examples, is_painted, sheets
+from segdata.formats.masks.merging import count_by_segment
+from segdata.formats.masks.painting import MaskNames, occurs, painted
+from segdata.formats.sheets import Sheet, examples, sheets
 
 TABLE = "instances.csv"
 _MOST_16 = 2**16 - 1
@@ -53,7 +54,7 @@ def _rows(
     for batch in batches:
         categories = batch.segments["category_id"].to_numpy()
         known = np.array([each in names for each in categories.tolist()], bool)
-        _count(batch, known, losses)
+        count_by_segment(batch, known, losses)
         ids = batch.segments["segment_id"].fill_null(0).to_numpy()
         crowds = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
         for sheet in sheets(batch):
@@ -117,17 +118,3 @@ def _category_names(taxonomy: Taxonomy) -> dict[int, str]:
             raise SegdataError(f"categories {named[name].name!r} and {identity} cannot be told apart; rename one")
         called[identity] = name
     return called
-
-
-def _count(batch: Batch, known: NDArray[np.bool_], losses: Losses) -> None:
-    """Count what one value a pixel cannot hold."""
-    mine = is_painted(batch)
-    areas = batch.runs.areas(batch.n_segments)
-    lacking = np.flatnonzero(mine & ~known)
-    losses.add("category", "segments", len(lacking), int(areas[lacking].sum()), examples(batch, lacking))
-    named = np.flatnonzero(mine & known & batch.segments["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(named), 0, examples(batch, named))
-    empty = np.flatnonzero(mine & known & (areas == 0))
-    losses.add("empty-segment", "segments", len(empty), 0, examples(batch, empty))
-    own = np.arange(batch.n_segments, dtype=np.int64)
-    count_overlaps(batch, np.where(mine & known, own, -1), losses)

@@ -36,9 +36,13 @@ V = TypeVar("V", np.uint8, np.uint16, np.uint32, np.int32)
 
 
 def painted(sheet: Sheet, values: Ints, blank: int, dtype: type[V]) -> NDArray[V]:
-    """The (height, width) array in which segment i has `values[i]` and the rest `blank`."""
+    """The (height, width) array in which segment i has `values[i]` and the rest `blank`; negative: it is left out."""
     canvas: NDArray[V] = np.full(sheet.width * sheet.height, blank, dtype)
-    canvas[spread(sheet.runs.start, sheet.runs.length)] = np.repeat(values[sheet.runs.owner], sheet.runs.length)
+    runs, value = sheet.runs, values[sheet.runs.owner]
+    start, length = runs.start, runs.length
+    if (value < 0).any():
+        start, length, value = start[value >= 0], length[value >= 0], value[value >= 0]
+    canvas[spread(start, length)] = np.repeat(value, length)
     return np.ascontiguousarray(canvas.reshape(sheet.width, sheet.height).T)
 
 
