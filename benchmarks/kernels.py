@@ -54,6 +54,9 @@ def load(images: int) -> Calls:
         "cover": a[:2],
         "crossings": (xy, ring),
         "parts": (start // HEIGHT, top, top + length, owner, False),
+        "follow": (start // HEIGHT, top, top + length, owner),
+        "cycles": (_compiled.follow(start // HEIGHT, top, top + length, owner),),
+        "bridges": (xy, ring, np.arange(n) // SEGMENTS * SEGMENTS),
     }
 
 

@@ -1,7 +1,6 @@
-"""Content: a hash of what a dataset says, and which segments two datasets have in common."""
+"""Content: a hash of what a dataset says."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 
@@ -83,15 +82,3 @@ class _Column:
     def digest(self) -> bytes:
         """Of everything added so far."""
         return b"".join(part.digest() for part in self._parts)
-
-
-def segment_keys(batches: Iterable[Batch], taxonomy: Taxonomy) -> Counter[tuple[str, str, bytes]]:
-    """How often each (image_id, category name, pixels as compressed counts) occurs."""
-    names = {category.id: category.name for category in reversed(taxonomy.categories)}
-    found: Counter[tuple[str, str, bytes]] = Counter()
-    for batch in batches:
-        height, width = batch.segment_size
-        image = batch.images["image_id"].take(pa.array(batch.segment_image)).to_pylist()
-        category = [names.get(each, str(each)) for each in batch.segments["category_id"].to_pylist()]
-        found.update(zip(image, category, counts_of_runs(batch.runs, height, width).to_pylist(), strict=True))
-    return found

@@ -1,16 +1,17 @@
 """Dataset: an opened dataset as users of the library hold it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.config import Config
+from segdata.core.errors import missing_extra
 from segdata.core.executor import run_ordered
 from segdata.core.format import Source
 from segdata.core.profile import Profile
@@ -19,6 +20,9 @@ from segdata.core.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from segdata.core.label_maps import LabelMaps
+    from segdata.core.training import TrainingData
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,34 @@ class Dataset:
         `segdata.core.columns.SEGMENTS` that are no pixels.
         """
         return self._tables[2]
+
+    def maps(self, annotator: str | None = None) -> "LabelMaps":
+        """The labels as arrays, image by image: classes of pixels, and segments.
+
+        `annotator`: whose; None: the first of each image.
+        """
+        from segdata.core.label_maps import LabelMaps
+
+        return LabelMaps.of(self, self.taxonomy, annotator)
+
+    def torch(
+        self,
+        *,
+        annotator: str | None = None,
+        images: bool = True,
+        masks: bool = False,
+        ignore: int = 255,
+        transform: "Callable[[dict[str, Any]], Any] | None" = None,  # Any: tensors, and what the user makes of them
+    ) -> "TrainingData":
+        """The images with their labels as a `torch.utils.data.Dataset`; see `segdata.core.training.TrainingData`.
+
+        Raises SegdataError where PyTorch is not installed.
+        """
+        try:
+            from segdata.core.training import TrainingData
+        except ModuleNotFoundError as error:
+            raise missing_extra("PyTorch", "noise", error) from error
+        return TrainingData(self.maps(annotator), images=images, masks=masks, ignore=ignore, transform=transform)
 
     @cached_property
     def _tables(self) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:

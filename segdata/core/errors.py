@@ -34,3 +34,8 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise SegdataError where `value` of the argument `name` is none of `choices`."""
     if value not in choices:
         raise SegdataError(f"{name} is {value!r}, it must be one of: {', '.join(choices)}")
+
+
+def missing_extra(library: str, extra: str, error: ModuleNotFoundError) -> SegdataError:
+    """The error that says how to install what is missing."""
+    return SegdataError(f"{library} is not installed ({error.name}): pip install 'segdata[{extra}]'")

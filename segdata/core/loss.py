@@ -24,7 +24,8 @@ Kind = Literal[
     "segment-id",  # segment ids are renumbered
     "source",  # human or model
     "spatial",  # where pixels lie in the world: affine, spacing and header of volumes
-    "track",
+    "track",  # which segments show the same object in the frames of a sequence, and which belong to no track
+    "track-id",  # tracks are renumbered
     "unlabelled",  # the difference between unlabelled and void or background
     "unreadable",  # what the source's files hold, but in a form that could not be read (see its findings)
     "void",

@@ -7,10 +7,13 @@ Read: `segmentation` as rings (united, COCO's even-odd scan conversion), compres
 attribute and of an image as metadata. An image that is listed is annotated, also when it has no annotation.
 
 Written: the source's rings, number for number, where they rasterise to exactly the segment's pixels, else compressed
-RLE, so that holes stay holes; `area` and `bbox` from the pixels; `iscrowd`; `score`, `track_id` and `attributes` where
-there are any; `isthing` and `color` of categories, which are COCO panoptic's keys. `file_name` is the image_id: images
-are referenced, not copied. Of several annotators of an image the first is written. COCO has no kind for void: such
-segments are left out, and counted.
+RLE, so that holes stay holes. With `polygons` exact, else outlines along the edges of the pixels: a ring for each part,
+or, where there are holes, one ring for all, joined by bridges that are gone there and back, so that they count for
+nothing in COCO's even-odd rule (`segdata_keyhole` is 1 then; programs that draw edges too, as OpenCV does, show the
+bridges as lines); crowds become RLE. With `polygons` never, RLE always. `area` and `bbox` are from the pixels;
+`iscrowd`; `score`, `track_id` and `attributes` where there are any; `isthing` and `color` of categories, which are COCO
+panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several annotators of an image the
+first is written. COCO has no kind for void: such segments are left out, and counted.
 """
 
 from collections.abc import Iterable
@@ -21,12 +24,15 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.coco.drawing import CHOICES
 from segdata.formats.coco.instances import InstancesSource, open_instances
 from segdata.formats.coco.instances_writer import write_instances
 from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.coco.sniff import clue, the_document
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
+FILE_SUFFIXES = (".json",)
+WRITE_OPTIONS = {"polygons": "; ".join(f"{name}{text}" for name, text in CHOICES.items())}
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -39,8 +45,13 @@ def read(request: Request) -> InstancesSource:
     return open_instances(request, *the_document(request.root, "instances"))
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
-    """Write one document: `target` itself where it ends in .json, else annotations.json in that folder."""
+def write(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, polygons: str = "source"
+) -> None:
+    """Write one document: `target` itself where it ends in .json, else annotations.json in that folder.
+
+    Raises SegdataError where `polygons` is none of the choices.
+    """
     path = target if target.suffix.lower() == ".json" else target / "annotations.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_instances(profile, batches, path, losses, LOSSES)
+    write_instances(profile, batches, path, losses, LOSSES, polygons=polygons)

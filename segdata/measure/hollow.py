@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
@@ -10,6 +9,7 @@ from segdata.core.cover import complement, cover
 from segdata.core.line import Line
 from segdata.core.meet import Side
 from segdata.core.runs import Ints, columns
+from segdata.measure.outlines import Rings, are_rings
 
 _SHAPE = ("area", "x", "y", "width", "height")
 
@@ -17,11 +17,12 @@ _SHAPE = ("area", "x", "y", "width", "height")
 def hollow(batch: Batch, holes: pa.Table) -> pa.Table:
     """The table `holes` with the column `empty`: no segment of its annotation claims a pixel of the hole.
 
-    A polygon has no holes; where its raster encloses pixels, as where it touches itself, `empty` is False.
+    A polygon has no holes but those that bridges join to its outline; where its raster encloses other pixels, as where
+    it touches itself, `empty` is False.
     """
-    has_rings = pc.fill_null(pc.greater(pc.list_value_length(batch.segments["rings"]), 0), False).to_numpy()
     owner = holes["segment"].to_numpy()
-    candidate = ~has_rings[owner]
+    rings = Rings.among(batch.segments["rings"], np.unique(owner))
+    candidate = ~np.isin(owner, rings.segment) | are_rings(holes, rings.holes(), *batch.segment_size)
     of_hole = batch.segment_annotation[owner]
     unclaimed = _unclaimed(batch, np.unique(of_hole[candidate]))
     own = np.column_stack([of_hole, *(holes[name].to_numpy() for name in _SHAPE)])

@@ -1,17 +1,18 @@
 """Outlines: what the source's polygon rings tell that their pixels no longer do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from segdata.core import kernels
+from segdata.core import kernels, outline
 from segdata.core.batch import Batch
 from segdata.core.line import Line
 from segdata.core.meet import Side, meet_within
 from segdata.core.runs import Ints, Runs, boxes, spread
+from segdata.core.unkeyhole import unkeyhole
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +50,12 @@ class Rings:
             rings.flatten().to_numpy(zero_copy_only=False),
         )
 
+    @staticmethod
+    def among(column: pa.ChunkedArray, segments: Ints) -> "Rings":
+        """The rings of some segments, given by row, in ascending order."""
+        rings = Rings.of(column.take(pa.array(segments)))
+        return replace(rings, segment=segments[rings.segment])
+
     @property
     def ring_segment(self) -> Ints:
         """(n_rings,) which of `segment` each ring belongs to."""
@@ -62,6 +69,25 @@ class Rings:
         number = spread(self.first_number[ring], n_numbers)
         return Rings(self.segment[chosen], _sums(n_rings), _sums(n_numbers), self.xy[number])
 
+    def opened(self) -> "Rings":
+        """The same segments, rings that bridges join taken apart (`segdata.core.unkeyhole`)."""
+        apart = self._apart()
+        return Rings(self.segment, apart.offsets(len(self.segment)), apart.ring, apart.xy)
+
+    def holes(self) -> "Rings":
+        """The same segments with the holes alone that bridges join to other rings."""
+        apart = self._apart()
+        rows = np.flatnonzero(apart.hole)
+        rings = outline.Rings.alone(apart.xy, apart.ring).take(rows)
+        first_ring = np.searchsorted(apart.owner[rows], np.arange(len(self.segment) + 1))
+        return Rings(self.segment, first_ring, rings.ring, rings.xy)
+
+    def _apart(self) -> outline.Rings[np.float64]:
+        """The rings taken apart; owners are positions in `segment`. Rings with half a point are left out."""
+        owner = self.ring_segment.astype(np.int32)
+        rings = outline.Rings(self.xy, self.first_number, owner, np.arange(len(owner)))
+        return unkeyhole(rings.take(np.flatnonzero(np.diff(self.first_number) % 2 == 0)))
+
 
 def outlines(batch: Batch) -> pa.Table:
     """One row per segment that has rings.
@@ -73,7 +99,7 @@ def outlines(batch: Batch) -> pa.Table:
     """
     rings = Rings.of(batch.segments["rings"])
     height, width = batch.segment_size
-    count, cross_x, cross_y = kernels.crossings(rings.xy, rings.first_number)
+    count, cross_x, cross_y = _crossings(rings)
     per_segment = rings.first_ring[:-1]
     first_crossed = _first(count > 0, rings)
     columns = {
@@ -87,6 +113,38 @@ def outlines(batch: Batch) -> pa.Table:
     columns |= _outside(rings, height[rings.segment], width[rings.segment])
     columns |= _filled(rings, height[rings.segment], width[rings.segment])
     return pa.table(columns)
+
+
+def are_rings(regions: pa.Table, rings: Rings, height: Ints, width: Ints) -> NDArray[np.bool_]:
+    """(n_regions,) whether a ring of the region's segment has the same area and box.
+
+    `regions` has the columns segment, area, x, y, width, height; sizes (n_segments,) are of the images, in pixels.
+    """
+    of = rings.segment[rings.ring_segment]
+    single = np.arange(len(of) + 1, dtype=np.int64)
+    runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[of], width[of]))
+    of_rings = np.column_stack([of, runs.areas(len(of)), *boxes(runs, height[of], len(of))])
+    of_regions = np.column_stack(
+        [regions[name].to_numpy() for name in ("segment", "area", "x", "y", "width", "height")]
+    )
+    _, number = np.unique(np.concatenate([of_regions, of_rings]), axis=0, return_inverse=True)
+    return np.isin(number[: len(of_regions)], number[len(of_regions) :])
+
+
+def _crossings(rings: Rings) -> tuple[Ints, Floats, Floats]:
+    """(n_rings,) proper crossings of each ring with itself, and x and y of the first one.
+
+    Bridges do not count: what is gone in both directions trades no inside for outside (`segdata.core.keyhole`).
+    """
+    count, x, y = kernels.crossings(rings.xy, rings.first_number)
+    crossed = np.flatnonzero((count > 0) & (np.diff(rings.first_number) % 2 == 0))
+    opened = unkeyhole(outline.Rings.alone(rings.xy, rings.first_number).take(crossed))
+    left, left_x, left_y = kernels.crossings(opened.xy, opened.ring)
+    count[crossed] = np.bincount(opened.owner, left, len(count))[crossed]
+    for places, of_opened in ((x, left_x), (y, left_y)):
+        places[crossed] = np.nan
+        places[opened.owner[left > 0][::-1]] = of_opened[left > 0][::-1]  # reversed: the first is written last
+    return count, x, y
 
 
 def _extents(rings: Rings) -> dict[str, Floats]:

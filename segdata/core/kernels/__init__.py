@@ -13,11 +13,14 @@ try:
     if os.environ.get("SEGDATA_KERNELS") == "plain":
         raise ImportError("the plain kernels are asked for")
     from segdata.core.kernels._compiled import (
+        bridges,
         cover,
         crossings,
+        cycles,
         decode_counts,
         encode_counts,
         extents,
+        follow,
         join_counts,
         label_runs,
         order_by,
@@ -34,11 +37,14 @@ try:
     NAME = "compiled"
 except ImportError:
     from segdata.core.kernels._plain import (
+        bridges,
         cover,
         crossings,
+        cycles,
         decode_counts,
         encode_counts,
         extents,
+        follow,
         join_counts,
         label_runs,
         order_by,
@@ -56,11 +62,14 @@ except ImportError:
 
 __all__ = [
     "NAME",
+    "bridges",
     "cover",
     "crossings",
+    "cycles",
     "decode_counts",
     "encode_counts",
     "extents",
+    "follow",
     "join_counts",
     "label_runs",
     "order_by",

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, whole
+from segdata.core.errors import check_choice
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import count_category_losses
-from segdata.formats.coco.polygons import Polygons, malformed
-from segdata.formats.coco.rle import write_rles
+from segdata.formats.coco.drawing import CHOICES, draw
 from segdata.formats.coco.saying import (
     ImageIds,
     Segment,
@@ -30,9 +28,16 @@ from segdata.formats.unheld import count_unheld
 
 
 def write_instances(
-    profile: Profile, batches: Iterable[Batch], path: Path, losses: Losses, lost: frozenset[Kind]
+    profile: Profile,
+    batches: Iterable[Batch],
+    path: Path,
+    losses: Losses,
+    lost: frozenset[Kind],
+    *,
+    polygons: str = "source",
 ) -> None:
-    """Write the document at `path`."""
+    """Write the document at `path`; `polygons` is one of `drawing.CHOICES`, else SegdataError."""
+    check_choice("polygons", polygons, tuple(CHOICES))
     encode = msgspec.json.Encoder().encode
     count_category_losses(profile.taxonomy, losses)
     image_ids, segment_ids = ImageIds(), SegmentIds()
@@ -43,7 +48,8 @@ def write_instances(
             count_unheld(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
             _count_not_annotated(batch, losses)
             ids = image_ids.of(batch)
-            annotations = _annotations(batch, profile.taxonomy, np.array(ids, np.int64), segment_ids, losses)
+            image = np.array(ids, np.int64)
+            annotations = _annotations(batch, profile.taxonomy, image, segment_ids, losses, polygons)
             yield [encode(entry) for entry in image_entries(batch, ids)], [encode(item) for item in annotations]
 
     write_lists(path, profile, items())
@@ -57,7 +63,7 @@ def _count_not_annotated(batch: Batch, losses: Losses) -> None:
 
 
 def _annotations(
-    batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: Losses
+    batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: Losses, polygons: str
 ) -> list[Segment]:
     """The annotations of a batch: those that a document can list."""
     rows = np.flatnonzero(sayable(batch, taxonomy, losses))
@@ -67,42 +73,11 @@ def _annotations(
     changed = np.flatnonzero((ids != wanted) | texts)
     losses.add("segment-id", "segments", len(changed), examples=named(batch, rows[changed]))
     items = segments_of(batch, rows, ids)
-    drawn = _drawn_exactly(batch)[rows]
-    lost = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows] & ~drawn)
+    drawing = draw(batch, rows, polygons)
+    lost = np.flatnonzero(drawing.lost)
     losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
-    rings = batch.segments["rings"].take(pa.array(rows[drawn])).to_pylist()
-    height, width = batch.segment_size
-    coded = write_rles(batch.runs, rows[~drawn], height, width)
-    for shapes, some in ((rings, drawn), (coded, ~drawn)):
-        for k, shape in zip(np.flatnonzero(some).tolist(), shapes, strict=True):
-            items[k].segmentation = shape
+    for item, drawn, keyhole in zip(items, drawing.shapes, drawing.keyhole.tolist(), strict=True):
+        item.segmentation, item.segdata_keyhole = drawn, int(keyhole)
     for item, image in zip(items, image_ids[batch.segment_image[rows]].tolist(), strict=True):
         item.image_id = image
     return items
-
-
-def _drawn_exactly(batch: Batch) -> NDArray[np.bool_]:
-    """(n_segments,) whether the source's rings still rasterise to the segment's pixels."""
-    lists = batch.segments["rings"].combine_chunks()
-    polygons = Polygons.of_lists(lists)
-    exact: NDArray[np.bool_] = np.asarray(lists.is_valid().to_numpy(zero_copy_only=False), bool).copy()
-    wrong = malformed(polygons)
-    exact[np.repeat(np.arange(len(exact)), np.diff(polygons.segment))[wrong]] = False
-    rows = np.flatnonzero(exact)
-    ring_owner = np.repeat(np.arange(len(exact)), np.diff(polygons.segment))
-    height, width = batch.segment_size
-    drawn = polygons.take_rings(np.flatnonzero(exact[ring_owner])).rasterise(height, width)
-    exact[rows] = _same(batch.runs, drawn, len(exact))[rows]
-    return exact
-
-
-def _same(a: Runs, b: Runs, n_owners: int) -> NDArray[np.bool_]:
-    """(n_owners,) whether the runs of an owner are the same on both sides."""
-    first_a, first_b = a.offsets(n_owners), b.offsets(n_owners)
-    same: NDArray[np.bool_] = np.diff(first_a) == np.diff(first_b)
-    rows = np.flatnonzero(same)
-    count = np.diff(first_a)[rows]
-    at_a, at_b = spread(first_a[rows], count), spread(first_b[rows], count)
-    differ = (a.start[at_a] != b.start[at_b]) | (a.length[at_a] != b.length[at_b])
-    same[np.repeat(rows, count)[differ]] = False
-    return same

@@ -4,17 +4,21 @@ from segdata.core.kernels._compiled.counts import decode_counts, encode_counts, 
 from segdata.core.kernels._compiled.crossings import crossings
 from segdata.core.kernels._compiled.groups import extents, order_by, tally
 from segdata.core.kernels._compiled.labels import label_runs, pack_rgb
+from segdata.core.kernels._compiled.outlines import bridges, cycles, follow
 from segdata.core.kernels._compiled.parts import parts
 from segdata.core.kernels._compiled.polygons import rasterise
 from segdata.core.kernels._compiled.rings import parse_rings
 from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
 
 __all__ = [
+    "bridges",
     "cover",
     "crossings",
+    "cycles",
     "decode_counts",
     "encode_counts",
     "extents",
+    "follow",
     "join_counts",
     "label_runs",
     "order_by",

@@ -1,9 +1,12 @@
 # The compiled kernels have the signatures of their plain twins; a test compares the two.
+from segdata.core.kernels._plain import bridges as bridges
 from segdata.core.kernels._plain import cover as cover
 from segdata.core.kernels._plain import crossings as crossings
+from segdata.core.kernels._plain import cycles as cycles
 from segdata.core.kernels._plain import decode_counts as decode_counts
 from segdata.core.kernels._plain import encode_counts as encode_counts
 from segdata.core.kernels._plain import extents as extents
+from segdata.core.kernels._plain import follow as follow
 from segdata.core.kernels._plain import join_counts as join_counts
 from segdata.core.kernels._plain import label_runs as label_runs
 from segdata.core.kernels._plain import order_by as order_by

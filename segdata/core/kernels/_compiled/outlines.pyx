@@ -5,8 +5,8 @@ import numpy as np
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from segdata.core.kernels._plain.outlines import check_reach
 from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.reach import check_reach
 
 cdef struct Points:
     const double *xy
@@ -104,35 +104,34 @@ def bridges(const double[::1] xy, const int64_t[::1] ring, const int64_t[::1] fi
     """Short ways from each ring to those before it: see the plain twin."""
     cdef Py_ssize_t n = first.shape[0], j
     check_offsets(np.asarray(ring), n, xy.shape[0])
-    check_reach(np.asarray(ring), np.asarray(first))
     results = np.full((2, n), -1, np.int64)
-    order, place = _by_x(np.asarray(xy), np.asarray(ring), np.asarray(first))
-    cdef int64_t[:, ::1] found = results
-    cdef const int64_t[::1] ordered = order, placed = place
-    cdef int64_t group = 0
-    cdef Points points
     if n == 0:
         return results[0], results[1]
-    points = Points(&xy[0], &ordered[0], &placed[0])
+    order, place, ends = _by_x(np.asarray(xy), np.asarray(ring), check_reach(np.asarray(ring), np.asarray(first)))
+    cdef int64_t[:, ::1] found = results
+    cdef const int64_t[::1] ordered = order, placed = place, end = ends
+    cdef int64_t begin = 0
+    cdef Points points = Points(&xy[0], &ordered[0], &placed[0])
     with nogil:
         for j in range(n):
             if first[j] == j:
-                group = ring[j] // 2
+                begin = ring[j] // 2
                 continue
-            found[1, j] = nearest_before(&points, ring[j] // 2, ring[first[j]] // 2, group, placed.shape[0])
+            found[1, j] = nearest_before(&points, ring[j] // 2, ring[first[j]] // 2, begin, end[j])
             found[0, j] = nearest(&points, found[1, j], ring[j] // 2, ring[j + 1] // 2)
     return results[0], results[1]
 
 
-def _by_x(xy, ring, first):
-    """The points in the order of their groups and x, and the place of each in that order."""
-    group = np.repeat(np.cumsum(first == np.arange(len(first))), np.diff(ring) // 2)
+def _by_x(xy, ring, group):
+    """Points in the order of their groups and x, the place of each in that order, and where each ring's group ends."""
     start = ring[0] // 2
-    points = xy.reshape(-1, 2)[start : ring[-1] // 2]
-    order = np.concatenate([np.arange(start), start + np.lexsort((points[:, 0], group))]).astype(np.int64)
+    x = xy[2 * start : ring[-1] : 2]
+    order = np.lexsort((x, np.repeat(group, np.diff(ring) // 2)))
+    order = np.concatenate([np.arange(start), start + order]).astype(np.int64)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return order, place
+    last = np.searchsorted(group, group, side="right")
+    return order, place, (ring[last] // 2).astype(np.int64)
 
 
 cdef inline double square(const Points *points, int64_t a, int64_t b) noexcept nogil:

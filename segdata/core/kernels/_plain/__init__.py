@@ -4,17 +4,21 @@ from segdata.core.kernels._plain.counts import decode_counts, encode_counts, joi
 from segdata.core.kernels._plain.crossings import crossings
 from segdata.core.kernels._plain.groups import extents, order_by, tally
 from segdata.core.kernels._plain.labels import label_runs, pack_rgb
+from segdata.core.kernels._plain.outlines import bridges, cycles, follow
 from segdata.core.kernels._plain.parts import parts
 from segdata.core.kernels._plain.polygons import rasterise
 from segdata.core.kernels._plain.rings import parse_rings
 from segdata.core.kernels._plain.sweep import cover, strips, strips_within
 
 __all__ = [
+    "bridges",
     "cover",
     "crossings",
+    "cycles",
     "decode_counts",
     "encode_counts",
     "extents",
+    "follow",
     "join_counts",
     "label_runs",
     "order_by",

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.reach import check_reach
 
 Int64 = NDArray[np.int64]
 
@@ -50,7 +51,7 @@ def cycles(after: Int64) -> tuple[Int64, Int64]:
     if not np.array_equal(np.sort(after), np.arange(n)):
         raise ValueError(f"{n} items do not come after one another in cycles")
     first, ahead = np.arange(n), after
-    while (smaller := np.minimum(first, first[ahead])).tolist() != first.tolist():
+    while not np.array_equal(first, smaller := np.minimum(first, first[ahead])):
         first, ahead = smaller, ahead[ahead]
     last = after == first
     steps = np.where(last, 0, 1)  # to the last item of the cycle, by doubling
@@ -88,13 +89,3 @@ def bridges(xy: NDArray[np.float64], ring: Int64, first: Int64) -> tuple[Int64, 
 def _nearest(points: NDArray[np.float64], low: int, high: int, to: int) -> int:
     """The first point of `low:high` that is nearest to the point `to`."""
     return low + int(((points[low:high] - points[to]) ** 2).sum(axis=1).argmin())
-
-
-def check_reach(ring: Int64, first: Int64) -> None:
-    """Refuse rings that are empty or cut a point in two, and groups of rings that reach into others."""
-    if np.any(ring % 2) or np.any(np.diff(ring) < 2):
-        raise ValueError("a ring has no point, or half of one")
-    row = np.arange(len(first))
-    group = np.maximum.accumulate(np.where(first == row, row, 0)) if len(first) else row
-    if np.any(first > row) or np.any(first < group):
-        raise ValueError("a ring may be joined to rings before it in its group only")

@@ -1,0 +1,160 @@
+"""Label maps: the labels of a dataset as arrays, image by image in any order, rebuilt from runs when asked for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch, whole
+from segdata.core.counts import counts_of_runs, runs_of_counts
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints, Runs, spread
+from segdata.core.taxonomy import Taxonomy
+
+Pixel = TypeVar("Pixel", np.int64, np.int32)
+IGNORE = 255  # what PyTorch's and other losses are usually told to leave out
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """The segments of one image.
+
+    Attributes
+    ----------
+    map : (height, width) int32, the number of the segment that each pixel belongs to, from 1; 0: none. Where segments
+        overlap the last one wins
+    classes : (n,) int64, the class of each segment
+    ids : (n,) int64, the segments' ids in the dataset
+    crowd : (n,) bool
+    runs : the pixels of each, overlaps included
+    """
+
+    map: NDArray[np.int32]
+    classes: Ints
+    ids: Ints
+    crowd: NDArray[np.bool_]
+    runs: Runs = field(repr=False)
+
+    def masks(self) -> NDArray[np.bool_]:
+        """(n, height, width) a mask of each segment, overlaps included."""
+        height, width = self.map.shape
+        masks = np.zeros((len(self.ids), width * height), bool)
+        masks[np.repeat(self.runs.owner, self.runs.length), spread(self.runs.start, self.runs.length)] = True
+        return masks.reshape(len(self.ids), width, height).transpose(0, 2, 1)
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """All labels of a dataset in memory, compressed, some hundred bytes a segment.
+
+    Only the first annotation of each image counts, or that of one annotator.
+
+    Attributes
+    ----------
+    image_ids : (n_images,)
+    uris : (n_images,) where each image's file is; None: not known
+    channels : (n_images,) the URIs of its files where an image has several
+    height, width : (n_images,) in pixels
+    classes : the category ids that classes 0, 1, … stand for: those of the taxonomy that are not void, in its order
+    names : their names
+    """
+
+    image_ids: Sequence[str]
+    uris: Sequence[str | None]
+    channels: Sequence[tuple[str, ...]]
+    height: Ints
+    width: Ints
+    classes: tuple[int, ...]
+    names: tuple[str, ...]
+    _offset: Ints = field(repr=False)  # (n_images + 1,)
+    _counts: pa.Array = field(repr=False)
+    _class: Ints = field(repr=False)  # -1: void, or not in the taxonomy
+    _id: Ints = field(repr=False)
+    _crowd: NDArray[np.bool_] = field(repr=False)
+
+    @staticmethod
+    def of(batches: Iterable[Batch], taxonomy: Taxonomy, annotator: str | None = None) -> "LabelMaps":
+        """The labels of some batches: of the first annotation of each image, or of `annotator`'s."""
+        classes = {each.id: row for row, each in enumerate(c for c in taxonomy.categories if c.kind != "void")}
+        images: list[pa.Table] = []
+        pieces: list[tuple[pa.Array, Ints, Ints, NDArray[np.bool_]]] = []
+        n_segments = [np.zeros(1, np.int64)]
+        for batch in batches:
+            rows = np.flatnonzero(_chosen(batch, annotator)[batch.segment_annotation])
+            height, width = batch.segment_size
+            counts = counts_of_runs(batch.runs, height, width).take(pa.array(rows))
+            category = whole(batch.segments["category_id"])[rows].tolist()
+            crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()[rows]
+            of_segment = np.array([classes.get(each, -1) for each in category], np.int64)
+            pieces.append((counts, of_segment, whole(batch.segments["segment_id"])[rows], crowd))
+            n_segments.append(np.bincount(batch.segment_image[rows], minlength=batch.images.num_rows))
+            images.append(batch.images.select(["image_id", "uri", "channels", "height", "width"]))
+        every = pa.concat_tables(images or [Batch.empty().images])
+        return LabelMaps(
+            every["image_id"].to_pylist(),
+            every["uri"].to_pylist(),
+            [tuple(each["uri"] for each in channels or ()) for channels in every["channels"].to_pylist()],
+            whole(every["height"]),
+            whole(every["width"]),
+            tuple(classes),
+            tuple(taxonomy.name_of(id_) for id_ in classes),
+            np.cumsum(np.concatenate(n_segments)).astype(np.int64),
+            pa.concat_arrays([pa.array([], pa.binary()), *(piece[0] for piece in pieces)]),
+            np.concatenate([np.empty(0, np.int64), *(piece[1] for piece in pieces)]),
+            np.concatenate([np.empty(0, np.int64), *(piece[2] for piece in pieces)]),
+            np.concatenate([np.empty(0, bool), *(piece[3] for piece in pieces)]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def row(self, image_id: str) -> int:
+        """The row of an image; raises SegdataError where there is none."""
+        try:
+            return self.image_ids.index(image_id)
+        except ValueError:
+            raise SegdataError(f"no image {image_id!r} in the dataset") from None
+
+    def semantic(self, row: int, unlabelled: int = IGNORE, void: int = IGNORE) -> NDArray[np.int64]:
+        """(height, width) the class of each pixel of an image; the last segment wins where some overlap."""
+        first, last = self._offset[row], self._offset[row + 1]
+        values = self._class[first:last]
+        return self._painted(row, np.where(values < 0, void, values), unlabelled, np.int64)
+
+    def instances(self, row: int) -> Instances:
+        """The segments of an image, void left out."""
+        first, last = self._offset[row], self._offset[row + 1]
+        kept = np.flatnonzero(self._class[first:last] >= 0)
+        number = np.zeros(last - first, np.int64)
+        number[kept] = np.arange(1, len(kept) + 1)
+        painted = self._painted(row, number, 0, np.int32)
+        at = first + kept
+        return Instances(
+            painted, self._class[at], self._id[at], self._crowd[at], self._runs(row).take(kept, int(last - first))
+        )
+
+    def _painted(self, row: int, values: Ints, blank: int, dtype: type[Pixel]) -> NDArray[Pixel]:
+        """(height, width) with `values[i]` where segment i of an image is."""
+        runs = self._runs(row)
+        canvas: NDArray[Pixel] = np.full(int(self.width[row]) * int(self.height[row]), blank, dtype)
+        canvas[spread(runs.start, runs.length)] = np.repeat(values[runs.owner], runs.length)
+        return np.ascontiguousarray(canvas.reshape(int(self.width[row]), int(self.height[row])).T)
+
+    def _runs(self, row: int) -> Runs:
+        first, last = int(self._offset[row]), int(self._offset[row + 1])
+        size = (np.full(last - first, side[row], np.int64) for side in (self.height, self.width))
+        runs, _ = runs_of_counts(self._counts.slice(first, last - first), *size)
+        return runs
+
+
+def _chosen(batch: Batch, annotator: str | None) -> NDArray[np.bool_]:
+    """(n_annotations,) the annotations that count."""
+    if annotator is None:
+        image = batch.annotation_image
+        first = np.ones(len(image), bool)
+        first[1:] = image[1:] != image[:-1]
+        return first
+    return np.array([name == annotator for name in batch.annotations["annotator"].to_pylist()], bool)

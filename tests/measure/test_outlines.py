@@ -1,0 +1,45 @@
+"""Measured outlines: crossings of rings that have bridges."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata.core import kernels
+from segdata.core.format import Request
+from segdata.formats import coco_instances
+from segdata.measure.outlines import outlines
+from segdata.testing.coco_documents import annotation, document, loaded, written
+
+SQUARE = [[1, 1], [9, 1], [9, 9], [1, 9]]
+BOW = [[20, 1], [29, 9], [29, 1], [20, 9]]
+HOLE = [[3, 3], [3, 6], [5, 6], [5, 3]]
+
+
+def measured(folder: Path, *rings: list[list[float]]) -> dict[str, Any]:
+    """The columns of one segment with these rings."""
+    segmentation = [np.ravel(ring).tolist() for ring in rings]
+    images = [{"id": 1, "file_name": "a.png", "height": 12, "width": 40}]
+    path = written(folder, document(images=images, annotations=[annotation(segmentation=segmentation)]))
+    return outlines(loaded(coco_instances.read(Request(path)))[0]).to_pylist()[0]
+
+
+def bridged(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:
+    """Around a, over to b and around it, and back."""
+    return [*a, a[0], *b, b[0]]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_bridges_may_cross_what_they_like(tmp_path: Path, turn: int) -> None:
+    """The bridge from the far corner of a hole crosses the hole."""
+    ring = bridged(SQUARE, [HOLE[2], *(HOLE[3:] + HOLE[:2])[::turn]])
+    assert kernels.crossings(np.ravel(ring).astype(float), np.array([0, 2 * len(ring)]))[0] == [2]
+    row = measured(tmp_path, ring)
+    assert (row["crossings"], np.isnan(row["cross_x"]), np.isnan(row["cross_y"])) == (0, True, True)
+
+
+def test_what_crosses_itself_beside_bridges_is_found(tmp_path: Path) -> None:
+    """The bow; the bridge to it crosses two edges, both ways, which do not count."""
+    row = measured(tmp_path, HOLE, bridged(SQUARE, BOW), SQUARE)
+    assert (row["crossings"], row["cross_x"], row["cross_y"]) == (1, 24.5, 5)
