@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from segdata.api import assert_valid as assert_valid
     from segdata.api import convert as convert
+    from segdata.api import diff as diff
+    from segdata.api import from_arrays as from_arrays
     from segdata.api import hash_of as hash_of
     from segdata.api import info as info
     from segdata.api import read as read
@@ -27,6 +29,8 @@ __version__ = "0.1.0"
 _HOME = {
     "assert_valid": "segdata.api",
     "convert": "segdata.api",
+    "diff": "segdata.api",
+    "from_arrays": "segdata.api",
     "hash_of": "segdata.api",
     "info": "segdata.api",
     "read": "segdata.api",
@@ -49,6 +53,8 @@ __all__ = [
     "Validation",
     "assert_valid",
     "convert",
+    "diff",
+    "from_arrays",
     "hash_of",
     "info",
     "read",

@@ -1,0 +1,181 @@
+"""Arrays in memory as a dataset: what a notebook or a model has, checked and converted like files."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segdata.core import kernels
+from segdata.core.config import Config
+from segdata.core.dataset import Dataset
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
+from segdata.core.profile import Policy, Profile, Task
+from segdata.core.runs import Ints, Runs
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.images import image_limits
+from segdata.formats.masks.maskfile import Values
+from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry
+from segdata.formats.perimage.found import Found
+from segdata.formats.perimage.source import PerImageSource
+
+Named = str | int  # a category: its name or its id
+Labels = ArrayLike | tuple[ArrayLike, Mapping[int, Named]] | Sequence[tuple[ArrayLike, Named]]
+SourceName = Literal["human", "model", "consensus"]
+
+
+def from_arrays(
+    labels: Mapping[str, Labels],
+    taxonomy: Taxonomy | Iterable[str],
+    *,
+    images: str | Path | None = None,
+    annotator: str | None = None,
+    source: SourceName | None = None,
+    name: str = "arrays",
+) -> Dataset:
+    """A dataset of arrays.
+
+    Parameters
+    ----------
+    labels : image_id -> what is drawn on the image, one of
+
+        - an array (height, width) of category ids: one segment for each category
+        - ``(ids, categories)``: an array (height, width) of segment ids, and the category of each; 0 is nothing
+        - a list of ``(mask, category)``: a segment for each mask (height, width), which may overlap
+    taxonomy : the categories, or their names: these get the ids 1, 2, …
+    images : the folder of the image files, named as in `labels`
+    annotator : who drew them
+    source : ``human``, ``model`` or ``consensus``
+
+    Categories are names or ids. In an array of category ids, `taxonomy.unlabelled` (0 where that is no category) is
+    nothing; other values that are no category become findings (SEG009) of `validate`. Raises SegdataError for arrays
+    of another shape or kind.
+    """
+    known = taxonomy if isinstance(taxonomy, Taxonomy) else _of_names(taxonomy)
+    folder = None if images is None else Path(images)
+    entries = [Entry(image_id, _file(folder, image_id), record=value) for image_id, value in sorted(labels.items())]
+    profile = Profile(
+        name=name,
+        format="arrays",
+        task=_task(labels.values(), known),
+        taxonomy=known,
+        taxonomy_declared=True,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        files=name,
+    )
+    look = partial(_look, known, {} if source is None else {"source": source})
+    opened = PerImageSource(folder or Path(), profile, entries, (), look, annotator, what="label array")
+    with image_limits():
+        return Dataset(opened, profile, Config())
+
+
+def _of_names(names: Iterable[str]) -> Taxonomy:
+    return Taxonomy(categories=tuple(Category(id=id_, name=name) for id_, name in enumerate(names, 1)))
+
+
+def _file(folder: Path | None, image_id: str) -> Path | None:
+    path = None if folder is None else folder / image_id
+    return path if path is not None and path.is_file() else None
+
+
+def _task(labels: Iterable[Labels], taxonomy: Taxonomy) -> Task:
+    """Semantic where all are arrays of categories; with segments it depends on whether the taxonomy has stuff."""
+    if all(not isinstance(each, (tuple, list)) for each in labels):
+        return "semantic"
+    kinds = {category.kind for category in taxonomy.categories}
+    return "panoptic" if kinds >= {"thing", "stuff"} else "instance"
+
+
+def _look(taxonomy: Taxonomy, said: Mapping[str, object], entry: Entry) -> list[Found]:
+    labels: Labels = entry.record
+    if isinstance(labels, tuple):
+        found = _of_ids(entry.image_id, labels[0], labels[1], taxonomy)
+    elif isinstance(labels, list):
+        found = _of_masks(entry.image_id, labels, taxonomy)
+    else:
+        found = _of_categories(_checked(entry.image_id, labels), taxonomy)
+    size, ids, categories, runs, defects = found
+    return [Found(size, ids, categories, runs, annotation=said, defects=defects)]
+
+
+Drawn = tuple[tuple[int, int], Ints, Ints, Runs, list[Defect]]
+
+
+def _of_categories(array: Values, taxonomy: Taxonomy) -> Drawn:
+    """One segment for each category that occurs."""
+    runs = ValueRuns.of(array)
+    ids = set(taxonomy.by_id())
+    nothing = taxonomy.unlabelled_id if taxonomy.unlabelled_id is not None else 0
+    known = np.array([value in ids for value in runs.value.tolist()], bool)
+    strange = [row for row in np.flatnonzero(~known).tolist() if runs.value[row] != nothing or nothing in ids]
+    defects = [_unknown(runs, row) for row in strange]
+    return (runs.height, runs.width), runs.value[known], runs.value[known], _owned(runs, known), defects
+
+
+def _of_ids(image_id: str, array: ArrayLike, categories: Mapping[int, Named], taxonomy: Taxonomy) -> Drawn:
+    """One segment for each value with a category."""
+    runs = ValueRuns.of(_checked(image_id, array))
+    named = {id_: _category(image_id, each, taxonomy) for id_, each in categories.items()}
+    known = np.array([value in named for value in runs.value.tolist()], bool)
+    defects = [_unknown(runs, row) for row in np.flatnonzero(~known & (runs.value != 0)).tolist()]
+    ids = runs.value[known]
+    of_segment = np.array([named[id_] for id_ in ids.tolist()], np.int64)
+    return (runs.height, runs.width), ids, of_segment, _owned(runs, known), defects
+
+
+def _of_masks(image_id: str, masks: Sequence[tuple[ArrayLike, Named]], taxonomy: Taxonomy) -> Drawn:
+    """One segment for each mask."""
+    pieces: list[Runs] = []
+    size: tuple[int, int] = (0, 0)
+    for mask, _ in masks:
+        array = np.asarray(mask, bool)
+        if array.ndim != 2 or (pieces and array.shape != size):
+            raise SegdataError(
+                f"image {image_id!r}: a mask has the shape {array.shape}, not {size or '(height, width)'}"
+            )
+        size = (array.shape[0], array.shape[1])
+        start, length, value = kernels.label_runs(array.view(np.uint8))
+        inside = value > 0
+        pieces.append(Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
+    of_segment = np.array([_category(image_id, category, taxonomy) for _, category in masks], np.int64)
+    ids = np.arange(1, len(masks) + 1, dtype=np.int64)
+    return size, ids, of_segment, Runs.concatenate(pieces, [1] * len(pieces)), []
+
+
+def _checked(image_id: str, labels: object) -> Values:
+    """The labels as an array of whole numbers (height, width)."""
+    array = np.asarray(labels)
+    if array.ndim != 2 or not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
+        raise SegdataError(
+            f"image {image_id!r}: an array of whole numbers (height, width) is expected, this is {array.dtype} of the "
+            f"shape {array.shape}; a stack of masks goes in as a list of (mask, category)"
+        )
+    if array.dtype.itemsize == 8 and array.size and (array.min() < -(2**31) or array.max() >= 2**31):
+        raise SegdataError(f"image {image_id!r}: values go from {array.min()} to {array.max()}; 32 bits are read")
+    values: Values = array if array.dtype in (np.uint8, np.uint16, np.uint32, np.int32) else array.astype(np.int32)
+    return values
+
+
+def _category(image_id: str, named: Named, taxonomy: Taxonomy) -> int:
+    category = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
+    if category is None:
+        near = taxonomy.nearest(str(named)) or [each.name for each in taxonomy.categories[:5]]
+        raise SegdataError(f"image {image_id!r}: category {named!r} is not in the taxonomy; it has {', '.join(near)}")
+    return category.id
+
+
+def _owned(runs: ValueRuns, known: NDArray[np.bool_]) -> Runs:
+    """The runs of the known values, each value an owner."""
+    owner = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
+    return runs.owned(owner, int(known.sum()))
+
+
+def _unknown(runs: ValueRuns, row: int) -> Defect:
+    x, y = runs.first_pixel(row)
+    message = f"value {int(runs.value[row])} has no category; its pixels are unlabelled"
+    return Defect("SEG009", message, place=f"x={x}, y={y}", pixels=int(runs.area[row]))
