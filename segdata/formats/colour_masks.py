@@ -1,7 +1,8 @@
 """Colour masks and index masks: the colour, palette index or grey value of a pixel names its category.
 
 RGB and RGBA masks are read by the colours of the taxonomy, palette and grey masks by its ids (a palette's index is the
-id, its colours are for the eye). CamVid, VOC's SegmentationClass and SceneParse are such.
+id, its colours are for the eye). Without a taxonomy CamVid and SceneParse150 are told by the names of their files, and
+other classes that everybody knows by the option `preset`.
 Written: 8-bit palette PNGs whose index is the category id, where the ids allow; else RGB PNGs.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.defect import Defect
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
@@ -32,6 +33,7 @@ from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
 from segdata.formats.masks.merging import BY_CATEGORY
 from segdata.formats.masks.pairing import opened
+from segdata.formats.masks.preset import implied, preset, preset_names
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import Found
@@ -39,6 +41,7 @@ from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.unheld import counted_unheld
 
 LOSSES: frozenset[Kind] = BY_CATEGORY
+READ_OPTIONS = {"preset": "the classes, where nothing lies beside the masks: " + ", ".join(preset_names())}
 _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
 
@@ -86,8 +89,11 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
 
 def _look(root: Path, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list[Found]:
     """What one mask holds: a segment for each category in it, whose id is the category's."""
-    path = entry.files[0]
-    mask = decoded(root, entry)
+    return [found_in(decoded(root, entry), taxonomy, colours, below(root, entry.files[0]))]
+
+
+def found_in(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> Found:
+    """A segment for each category in a mask; `colours` is the taxonomy's colour legend, `file` how it is called."""
     runs = ValueRuns.of(mask.values)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
     known = meaning > UNKNOWN
@@ -95,9 +101,8 @@ def _look(root: Path, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list
     owners = np.full(len(runs.value), -1, np.int32)
     owners[known] = owner
     defects = unknown_values(mask, runs, meaning, taxonomy) if mask.lossy or (meaning == UNKNOWN).any() else []
-    file = below(root, path)
     places = _places(mask, runs.value[known], owner, len(categories))
-    found = Found(
+    return Found(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=categories,
@@ -106,7 +111,6 @@ def _look(root: Path, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list
         columns={"file": [file] * len(categories), "place": places},
         defects=defects,
     )
-    return [found]
 
 
 def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[str]:
@@ -127,19 +131,39 @@ def _taxonomy(request: Request, masks: list[Path]) -> tuple[Taxonomy, bool]:
     named = colourtable.load_colour_table(table) if table else None
     taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
     heads = mask_headers(spread(masks, _SAMPLE))
+    taxonomy = _preset(request, masks, heads, taxonomy)
     if taxonomy is None:
         if heads and heads[0].palette is not None:
             return draft_masks(masks), False
         raise UnreadableError(
             f"{root}: the masks are {stored(heads)}, and nothing says what their values mean; "
             f"run `segdata taxonomy init {quote(str(root))} --output {quote(str(root / 'taxonomy.yaml'))}`, "
-            "give the categories their names, or give --taxonomy"
+            "give the categories their names, or give --taxonomy, or --read-option preset=camvid11 "
+            f"({', '.join(preset_names())})"
         )
     if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
     if not request.explicit and heads and not any(head.coloured or head.palette is not None for head in heads):
         _must_be_ids(root, spread(masks, _TRIED), taxonomy)
     return taxonomy, True
+
+
+def _preset(
+    request: Request, masks: list[Path], heads: Sequence[MaskHeader], taxonomy: Taxonomy | None
+) -> Taxonomy | None:
+    """The preset that the user names, else what lies beside the masks, else the preset that their names tell."""
+    chosen = request.options.get("preset")
+    if chosen is not None:
+        if taxonomy is not None:
+            raise SegdataError(
+                f"{request.root}: a taxonomy or colour table, and the preset {chosen!r}: give one of them"
+            )
+        return preset(str(chosen))
+    if taxonomy is not None or any(head.palette is not None for head in heads):
+        return taxonomy
+    coloured = bool(heads) and all(head.coloured for head in heads)
+    name = implied(masks, coloured)
+    return None if name is None else preset(name)
 
 
 def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:

@@ -1,5 +1,6 @@
 """Image files beside the labels: found by name, opened for header and EXIF only."""
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -66,10 +67,19 @@ def header(path: Path) -> Header:
 
 def open_image(path: Path) -> Image.Image:
     """An image file opened, its pixels not decoded; raises OSError with the reason where it is none."""
-    if path.stat().st_size == 0:
+    return _opened(path, path.stat().st_size)
+
+
+def open_bytes(data: bytes) -> Image.Image:
+    """An image file in memory opened, its pixels not decoded; raises OSError with the reason where it is none."""
+    return _opened(io.BytesIO(data), len(data))
+
+
+def _opened(file: Path | io.BytesIO, size: int) -> Image.Image:
+    if size == 0:
         raise OSError("the file is empty (0 bytes)")
     try:
-        return Image.open(path)
+        return Image.open(file)
     except UnidentifiedImageError as error:
         raise OSError("is not an image that Pillow knows, or its header is damaged") from error
     except Image.DecompressionBombError as error:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core import kernels
-from segdata.formats.images import open_image
+from segdata.formats.images import open_bytes, open_image
 
 Values = NDArray[np.uint8 | np.uint16 | np.uint32 | np.int32]
 Palette = NDArray[np.uint8]
+_FIRST = 32  # bytes that tell the bit depth of PNG and whether WebP is lossy
 _SAMPLE_FORMAT, _COMPRESSION = 339, 259  # TIFF tags
 _GREY_STEP = {2: 85, 4: 17}  # Pillow spreads small greys over 0 to 255
 _NAMES = {"1": "bilevel", "L": "grey", "LA": "grey+alpha", "P": "palette", "PA": "palette+alpha", "F": "float"}
@@ -81,7 +82,7 @@ class MaskHeader:
 def mask_header(path: Path) -> MaskHeader:
     """How a mask file stores its pixels, without decoding them; raises OSError with the reason."""
     with open_image(path) as image:
-        return _header(image, path)
+        return _header(image, _first(path))
 
 
 def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
@@ -107,42 +108,53 @@ def n_pages(path: Path) -> int:
 def decode(path: Path, page: int = 0) -> MaskFile:
     """The values of a mask file (of one page of it); raises OSError with the reason where there are none."""
     with open_image(path) as image:
-        try:
-            if page:
-                image.seek(page)
-            head = _header(image, path)
-            values = _values(image, head)
-        except (SyntaxError, ValueError, EOFError, IndexError) as error:
-            raise OSError(f"damaged: {error}") from error
-        except OSError as error:
-            raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
+        return _decoded(image, _first(path), page)
+
+
+def decode_bytes(data: bytes) -> MaskFile:
+    """The values of a mask file in memory; raises OSError with the reason where there are none."""
+    with open_bytes(data) as image:
+        return _decoded(image, data[:_FIRST])
+
+
+def _first(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_FIRST)
+
+
+def _decoded(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
+    try:
+        if page:
+            image.seek(page)
+        head = _header(image, first)
+        values = _values(image, head)
+    except (SyntaxError, ValueError, EOFError, IndexError) as error:
+        raise OSError(f"damaged: {error}") from error
+    except OSError as error:
+        raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
     return MaskFile(values, head.coloured, head.encoding, head.palette, head.lossy)
 
 
-def _header(image: Image.Image, path: Path) -> MaskHeader:
+def _header(image: Image.Image, first: bytes) -> MaskHeader:
+    """How an image stores its pixels; `first` are the first bytes of its file."""
     bits = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}.get(image.mode, 8)
     if image.format == "PNG":
-        with path.open("rb") as file:
-            bits = file.read(25)[24]  # IHDR's bit depth, which Pillow's mode does not tell
+        bits = first[24]  # IHDR's bit depth, which Pillow's mode does not tell
     palette = None
     if image.mode == "P" and image.palette is not None:
         # Only PNG and GIF palettes are plain before the pixels are decoded.
         plain = image.palette.rawmode is None and image.palette.mode == "RGB"
         colors = image.palette.tobytes() if plain else bytes(image.getpalette() or ())
         palette = np.frombuffer(colors, np.uint8).reshape(-1, 3)
-    return MaskHeader(image.mode, bits, palette, _lossy(image, path))
+    return MaskHeader(image.mode, bits, palette, _lossy(image, first))
 
 
-def _lossy(image: Image.Image, path: Path) -> str | None:
+def _lossy(image: Image.Image, first: bytes) -> str | None:
     if image.format in ("JPEG", "MPO", "JPEG2000"):
         return "JPEG compression"
     if image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"):
         return "JPEG compression in TIFF"
-    if image.format == "WEBP":
-        with path.open("rb") as file:
-            if file.read(16)[12:] == b"VP8 ":
-                return "lossy WebP compression"
-    return None
+    return "lossy WebP compression" if image.format == "WEBP" and first[12:16] == b"VP8 " else None
 
 
 def _values(image: Image.Image, head: MaskHeader) -> Values:

@@ -1,0 +1,1 @@
+"""Label maps inside Parquet tables, as Hugging Face stores them."""

@@ -1,0 +1,216 @@
+"""Reader: the rows of tables as images, and the label maps in them as segments."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from segdata.core.config import Option
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.core.unsafe import is_unsafe
+from segdata.core.yamlfile import read_text
+from segdata.formats.colour_masks import found_in
+from segdata.formats.masks.legend import UNKNOWN, Legend, index_legend
+from segdata.formats.masks.maskfile import MaskFile, decode_bytes
+from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+
+_LABELS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
+           "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
+_INSTANCES = ("instance", "instances", "instance_map", "instance_mask", "instance_segmentation")
+_IMAGES = ("image", "img", "pixel_values", "images")
+_SPLIT = re.compile(r"([A-Za-z][\w.]*?)-\d{5}-of-\d{5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The names of the columns; None where a table has none such."""
+
+    label: str
+    instance: str | None = None
+    image: str | None = None
+    image_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where the label map of an image is: a row of a row group of a file as it was at a time, in ns."""
+
+    path: Path
+    group: int
+    row: int
+    written: int
+
+
+def columns_of(schema: pa.Schema, options: Mapping[str, Option]) -> Columns:
+    """The columns of a table; raises SegdataError where none of them holds label maps."""
+    pictures = [field.name for field in schema if _is_picture(field.type)]
+    label = str(options["label"]) if "label" in options else _first(_LABELS, pictures)
+    instance = str(options["instance"]) if "instance" in options else _first(_INSTANCES, pictures)
+    for name in (label, instance):
+        if name is not None and name not in pictures:
+            raise SegdataError(f"no column {name!r} of images; there are {', '.join(pictures) or 'none'}")
+    if label is None:
+        found = ", ".join(schema.names)
+        raise SegdataError(f"no column of label maps among {found}; give --read-option label=COLUMN")
+    return Columns(label, instance, _first(_IMAGES, pictures), _first(("image_id", "id"), schema.names))
+
+
+def _is_picture(type_: pa.DataType) -> bool:
+    return pa.types.is_struct(type_) and {"bytes", "path"} <= {type_.field(i).name for i in range(type_.num_fields)}
+
+
+def _first(names: tuple[str, ...], there: list[str]) -> str | None:
+    return next((name for name in names if name in there), None)
+
+
+def id2label(root: Path) -> dict[int, str] | None:
+    """The categories in id2label.json; None where there is no such file. Raises UnreadableError where it is none."""
+    path = root / "id2label.json"
+    if not path.is_file():
+        return None
+    try:
+        named = json.loads(read_text(path))
+        return {int(id_): str(name) for id_, name in named.items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise UnreadableError(f'{path}: is not a JSON object of ids and names, {{"0": "road"}}: {error}') from error
+
+
+def listed(root: Path, shards: list[Path], options: Mapping[str, Option]) -> tuple[list[Entry], Columns, list[Defect]]:
+    """The images of some tables in order; raises UnreadableError where none of them can be read."""
+    entries: list[Entry] = []
+    defects: list[Defect] = []
+    columns: Columns | None = None
+    seen: set[str] = set()
+    for path in shards:
+        called = below(root, path)
+        try:
+            file = pq.ParquetFile(path)
+            columns = columns_of(file.schema_arrow, options)
+            rows = list(_rows(file, path, columns))
+        except (OSError, pa.ArrowException) as error:
+            defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", called))
+            continue
+        split = _SPLIT.match(path.name)
+        for number, (name, row) in enumerate(rows):
+            image_id = name or f"{path.stem}/{number:06d}"
+            if is_unsafe(image_id):
+                message = f"path {image_id!r} leaves the dataset's root; left out"
+                defects.append(Defect("SEG015", message, called, f"row {number}"))
+            elif image_id in seen:
+                message = f"the same image twice: {image_id!r}; the first counts"
+                defects.append(Defect("SEG008", message, called, f"row {number}", image=image_id))
+            else:
+                seen.add(image_id)
+                record = row if row is not None else None
+                entries.append(Entry(image_id, record=record, split=split[1] if split else None))
+    if columns is None:
+        first = f": {defects[0].file}: {defects[0].message}" if defects else ""
+        raise UnreadableError(f"{root}: none of {len(shards)} tables can be read{first}")
+    return sorted(entries, key=lambda entry: entry.image_id), columns, defects
+
+
+def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> list[tuple[str | None, Row | None]]:
+    """What each row of a table is called, and where its label map is; None: it has none."""
+    written = path.stat().st_mtime_ns
+    wanted = [columns.image_id] if columns.image_id else [f"{columns.image}.path"] if columns.image else []
+    found: list[tuple[str | None, Row | None]] = []
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, columns=[*wanted, f"{columns.label}.path"])
+        label = table[columns.label].combine_chunks()
+        names: list[str | None] = [None] * table.num_rows
+        if columns.image_id:
+            names = [None if each is None else str(each) for each in table[columns.image_id].to_pylist()]
+        elif columns.image:
+            names = [each["path"] if each else None for each in table[columns.image].to_pylist()]
+        there = label.is_valid().to_pylist()
+        found += [(names[row], Row(path, group, row, written) if there[row] else None) for row in range(table.num_rows)]
+    return found
+
+
+@lru_cache(maxsize=8)
+def _pictures(path: Path, group: int, column: str, written: int) -> list[bytes | None]:
+    """The files in a column of a row group; `written` tells a file from one that took its place."""
+    table = pq.ParquetFile(path).read_row_group(group, columns=[f"{column}.bytes"])
+    return [None if each is None else each["bytes"] for each in table[column].to_pylist()]
+
+
+def look(root: Path, columns: Columns, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list[Found]:
+    """The segments in the label map, or maps, of one image."""
+    row: Row = entry.record
+    file, place = below(root, row.path), f"row group {row.group}, row {row.row}"
+    label = _decoded(row, columns.label, file, place)
+    if columns.instance is None:
+        found = found_in(label, taxonomy, colours, file)
+    else:
+        instance = _decoded(row, columns.instance, file, place)
+        if instance.values.shape != label.values.shape:
+            sizes = " and ".join(f"{map_.values.shape[1]}x{map_.values.shape[0]}" for map_ in (label, instance))
+            raise BrokenLabelsError(Defect("SEG003", f"the label map and the instance map are {sizes}", file, place))
+        legend = colours if label.coloured else index_legend(taxonomy, label.palette)
+        found = _segments(label, instance, legend, file)
+    return [replace(found, defects=[replace(each, file=file, place=each.place or place) for each in found.defects])]
+
+
+def _decoded(row: Row, column: str, file: str, place: str) -> MaskFile:
+    try:
+        data = _pictures(row.path, row.group, column, row.written)[row.row]
+        if data is None:
+            raise OSError("it has no bytes, only a path")
+        return decode_bytes(data)
+    except (OSError, pa.ArrowException) as error:
+        raise BrokenLabelsError(Defect("SEG001", f"{column} cannot be read: {error}", file, place)) from error
+
+
+def _segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) -> Found:
+    """A segment for each instance, and one for each category outside of all instances."""
+    of_label, of_instance = ValueRuns.of(label.values), ValueRuns.of(instance.values)
+    codes = _codes(of_label, label), _codes(of_instance, instance)
+    runs = ValueRuns.of((codes[0] * np.uint32(len(of_instance.value)) + codes[1]).astype(np.uint32))
+    value, number = np.divmod(runs.value, len(of_instance.value))
+    meaning, ids = legend.read(of_label.value[value]), of_instance.value[number]
+    known = meaning > UNKNOWN
+    owner = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
+    defects = [
+        Defect("SEG009", f"value {int(of_label.value[value[k]])} has no category", pixels=int(runs.area[k]))
+        for k in np.flatnonzero(meaning == UNKNOWN).tolist()
+    ]
+    several, count = np.unique(ids[known & (ids > 0)], return_counts=True)
+    defects += [
+        Defect("SEG014", f"instance {each} has pixels of several categories in the label map", segments=(each,))
+        for each in several[count > 1].tolist()
+    ]
+    segment = _ids(ids[known], meaning[known])
+    columns = {"file": [file] * len(segment), "place": [f"instance {each}" for each in ids[known].tolist()]}
+    return Found(
+        (runs.height, runs.width), segment, meaning[known], runs.owned(owner, int(known.sum())), columns,
+        f"{label.encoding}; {instance.encoding}", defects=defects,
+    )  # fmt: skip
+
+
+def _codes(runs: ValueRuns, mask: MaskFile) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
+    """(height, width) for each pixel the row of its value."""
+    return np.searchsorted(runs.value, mask.values).astype(np.uint32)
+
+
+def _ids(instance: Ints, category: Ints) -> Ints:
+    """(n,) the instance's id; of what is in none, the category's where no instance has that, else a free one."""
+    taken = set(instance[instance > 0].tolist())
+    ids = instance.copy()
+    for k in np.flatnonzero(instance == 0).tolist():
+        id_ = int(category[k])
+        while id_ in taken or id_ < 1:
+            id_ = max(taken, default=0) + 1
+        taken.add(id_)
+        ids[k] = id_
+    return ids

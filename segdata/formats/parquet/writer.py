@@ -1,0 +1,184 @@
+"""Writer: images and label maps as PNG files in Parquet tables that `datasets` loads as images."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.imagefiles import local
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.masks.instance_writer import values_of
+from segdata.formats.masks.merging import count_by_category, count_by_segment, count_covered
+from segdata.formats.masks.painting import painted
+from segdata.formats.sheets import Sheet, sheets
+from segdata.formats.unheld import count_spatial, count_unheld
+
+_ROWS = 100  # images a row group, as `datasets` writes them
+_MOST = 2**16 - 1
+_PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_README = """---
+task_categories:
+- image-segmentation
+configs:
+- config_name: default
+  data_files:
+{files}---
+
+# {name}
+
+Label maps are in the column `label`{instances}; `id2label.json` says what their values mean, and {blank} is nothing.
+"""
+
+
+def write_parquet(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, lost: frozenset[Kind]
+) -> None:
+    """Write `data/<split>-00000-of-00001.parquet` for each split, and what goes with them."""
+    taxonomy = profile.taxonomy
+    over = [each for each in taxonomy.by_id() if not 0 <= each <= _MOST]
+    if over:
+        raise SegdataError(f"category id {over[0]} does not fit a label map of 16 bits (0 to 65 535)")
+    count_spatial(profile, losses)
+    blank = _blank(taxonomy)
+    with_instances = profile.task != "semantic"
+    (target / "data").mkdir(parents=True)
+    with ExitStack() as open_files:
+        splits: dict[str, _Split] = {}
+        for batch in batches:
+            names = batch.images["split"].to_pylist()
+            for row, line in enumerate(_lines(batch, taxonomy, blank, with_instances, losses, lost)):
+                split = names[row] or "train"
+                if split not in splits:
+                    splits[split] = open_files.enter_context(_Split(target, split, with_instances))
+                splits[split].add(line)
+    files = "".join(f"  - split: {split}\n    path: data/{split}-*\n" for split in sorted(splits))
+    said = ", instances in `instance`" if with_instances else ""
+    readme = _README.format(files=files, name=profile.name, instances=said, blank=blank)
+    (target / "README.md").write_text(readme, encoding="utf-8")
+    id2label = {str(id_): category.name for id_, category in sorted(taxonomy.by_id().items())}
+    text = json.dumps(id2label, ensure_ascii=False, indent=1)
+    (target / "id2label.json").write_text(text + "\n", encoding="utf-8")
+    write_beside(target, profile, msgspec.structs.replace(taxonomy, unlabelled=blank))
+
+
+class _Split:
+    """The table of one split, written a row group at a time."""
+
+    def __init__(self, target: Path, split: str, with_instances: bool) -> None:
+        if "/" in split or "\\" in split:
+            raise SegdataError(f"split {split!r} is no part of a file name")
+        pictures = ["image", "label", *(["instance"] if with_instances else [])]
+        features: dict[str, dict[str, str]] = {name: {"_type": "Image"} for name in pictures}
+        features["image_id"] = {"dtype": "string", "_type": "Value"}
+        schema = pa.schema([*((name, _PICTURE) for name in pictures), ("image_id", pa.string())])
+        self._schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        self._path = target / "data" / f"{split}-00000-of-00001.parquet"
+        self._rows: list[dict[str, Any]] = []  # Any: pictures and texts
+
+    def __enter__(self) -> "_Split":
+        self._file = pq.ParquetWriter(self._path, self._schema)
+        return self
+
+    def add(self, line: dict[str, Any]) -> None:
+        self._rows.append(line)
+        if len(self._rows) == _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._file.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows = []
+
+    def __exit__(self, *error: object) -> None:
+        self._flush()
+        self._file.close()
+
+
+def _lines(
+    batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: Losses, lost: frozenset[Kind]
+) -> Iterator[dict[str, Any]]:
+    """A row for each image."""
+    count_unheld(batch, losses, lost, frozenset({"images.split"}))
+    category = batch.segments["category_id"].to_numpy()
+    known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
+    values = np.where(known, category, -1)
+    ids = batch.segments["segment_id"].fill_null(0).to_numpy()
+    if with_instances:
+        count_by_segment(batch, known, losses)
+    else:
+        count_by_category(batch, values, losses, blank)
+    for sheet in sheets(batch):
+        line: dict[str, Any] = {"image_id": sheet.image_id, "image": _file(sheet)}
+        if sheet.annotated:
+            of_sheet = values[sheet.segments]
+            label = painted(sheet, of_sheet, blank, np.uint16)
+            line["label"] = _png(label, sheet.image_id)
+            if with_instances:
+                numbers = _numbers(batch, sheet, ids, of_sheet, losses)
+                instance = painted(sheet, numbers, 0, np.uint16)
+                count_covered(batch, sheet, numbers, instance, losses)
+                line["instance"] = _png(instance, sheet.image_id)
+            else:
+                count_covered(batch, sheet, of_sheet, label, losses)
+        yield line
+
+
+def _numbers(batch: Batch, sheet: Sheet, ids: Ints, values: Ints, losses: Losses) -> Ints:
+    """(n,) the value of each segment in the instance map; -1 for one that is not painted."""
+    painted_ones = np.flatnonzero((values >= 0) & (sheet.runs.areas(len(values)) > 0))
+    rows = sheet.segments[painted_ones]
+    given = values_of(ids[rows])
+    if len(given) and given.max() > _MOST:
+        raise SegdataError(f"image {sheet.image_id!r}: {len(given):,} segments do not fit an instance map of 16 bits")
+    changed = rows[given != ids[rows]]
+    names = batch.images["image_id"]
+    losses.add(
+        "segment-id",
+        "segments",
+        len(changed),
+        examples=[f"{names[int(batch.segment_image[row])]}: {ids[row]}" for row in changed[:3]],
+    )
+    numbers = np.full(len(values), -1, np.int64)
+    numbers[painted_ones] = given
+    return numbers
+
+
+def _png(values: NDArray[np.uint16], name: str) -> dict[str, object]:
+    small = values.astype(np.uint8) if values.size and values.max() <= 255 else values
+    file = io.BytesIO()
+    Image.fromarray(small).save(file, "png")
+    return {"bytes": file.getvalue(), "path": f"{Path(name).stem}.png"}
+
+
+def _file(sheet: Sheet) -> dict[str, object] | None:
+    """The image file; None where it is not there: `datasets` would look for it."""
+    path = local(sheet.uri)
+    return {"bytes": path.read_bytes(), "path": sheet.image_id} if path is not None and path.is_file() else None
+
+
+def _blank(taxonomy: Taxonomy) -> int:
+    """The value of unlabelled pixels: the taxonomy's, else 0, else the highest free one; raises where all are taken."""
+    own = taxonomy.unlabelled_id
+    ids = taxonomy.by_id()
+    if own is not None and 0 <= own <= _MOST and own not in ids:
+        return own
+    for each in chain([0], range(255, 0, -1), range(256, _MOST + 1)):
+        if each not in ids:
+            return each
+    raise SegdataError("all values of 16 bits are categories, none is left for unlabelled")
