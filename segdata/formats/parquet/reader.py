@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -101,9 +101,8 @@ def listed(root: Path, shards: list[Path], options: Mapping[str, Option]) -> tup
         except (OSError, pa.ArrowException) as error:
             defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", called))
             continue
-        split = _SPLIT.match(path.name)
-        for number, (name, row) in enumerate(rows):
-            image_id = name or f"{path.stem}/{number:06d}"
+        for number, entry in enumerate(rows):
+            image_id = entry.image_id or f"{path.stem}/{number:06d}"
             if is_unsafe(image_id):
                 message = f"path {image_id!r} leaves the dataset's root; left out"
                 defects.append(Defect("SEG015", message, called, f"row {number}"))
@@ -112,30 +111,34 @@ def listed(root: Path, shards: list[Path], options: Mapping[str, Option]) -> tup
                 defects.append(Defect("SEG008", message, called, f"row {number}", image=image_id))
             else:
                 seen.add(image_id)
-                record = row if row is not None else None
-                entries.append(Entry(image_id, record=record, split=split[1] if split else None))
+                entries.append(replace(entry, image_id=image_id))
     if columns is None:
         first = f": {defects[0].file}: {defects[0].message}" if defects else ""
         raise UnreadableError(f"{root}: none of {len(shards)} tables can be read{first}")
     return sorted(entries, key=lambda entry: entry.image_id), columns, defects
 
 
-def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> list[tuple[str | None, Row | None]]:
-    """What each row of a table is called, and where its label map is; None: it has none."""
-    written = path.stat().st_mtime_ns
-    wanted = [columns.image_id] if columns.image_id else [f"{columns.image}.path"] if columns.image else []
-    found: list[tuple[str | None, Row | None]] = []
+def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> Iterator[Entry]:
+    """The images of a table, by the names that it has for them, or ""; with a record where there is a label map."""
+    split, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
+    pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]
+    plain = [name for name in ("width", "height", "split", columns.image_id) if name in file.schema_arrow.names]
     for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=[*wanted, f"{columns.label}.path"])
-        label = table[columns.label].combine_chunks()
-        names: list[str | None] = [None] * table.num_rows
-        if columns.image_id:
-            names = [None if each is None else str(each) for each in table[columns.image_id].to_pylist()]
-        elif columns.image:
-            names = [each["path"] if each else None for each in table[columns.image].to_pylist()]
-        there = label.is_valid().to_pylist()
-        found += [(names[row], Row(path, group, row, written) if there[row] else None) for row in range(table.num_rows)]
-    return found
+        table = file.read_row_group(group, columns=[*pictures, *plain])
+        said = {name: table[name].to_pylist() for name in table.column_names}
+        there = table[columns.label].combine_chunks().is_valid().to_pylist()
+        for row in range(table.num_rows):
+            line = {name: values[row] for name, values in said.items()}
+            picture = line.get(columns.image or "")
+            name = line[columns.image_id] if columns.image_id else picture["path"] if picture else None
+            sides = [line.get(side) for side in ("height", "width")]
+            height, width = (side if isinstance(side, int) and side > 0 else 0 for side in sides)
+            yield Entry(
+                "" if name is None else str(name),
+                record=Row(path, group, row, written) if there[row] else None,
+                size=(height, width),
+                split=line["split"] if "split" in line else split[1] if split else None,
+            )
 
 
 @lru_cache(maxsize=8)

@@ -31,6 +31,7 @@ from segdata.formats.unheld import count_spatial, count_unheld
 
 _ROWS = 100  # images a row group, as `datasets` writes them
 _MOST = 2**16 - 1
+BESIDE = {"image_id": "string", "width": "int32", "height": "int32", "split": "string"}
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _README = """---
 task_categories:
@@ -66,7 +67,9 @@ def write_parquet(
                 split = names[row] or "train"
                 if split not in splits:
                     splits[split] = open_files.enter_context(_Split(target, split, with_instances))
-                splits[split].add(line)
+                splits[split].add(line | {"split": names[row]})
+        if not splits:
+            splits["train"] = open_files.enter_context(_Split(target, "train", with_instances))
     files = "".join(f"  - split: {split}\n    path: data/{split}-*\n" for split in sorted(splits))
     said = ", instances in `instance`" if with_instances else ""
     readme = _README.format(files=files, name=profile.name, instances=said, blank=blank)
@@ -85,8 +88,9 @@ class _Split:
             raise SegdataError(f"split {split!r} is no part of a file name")
         pictures = ["image", "label", *(["instance"] if with_instances else [])]
         features: dict[str, dict[str, str]] = {name: {"_type": "Image"} for name in pictures}
-        features["image_id"] = {"dtype": "string", "_type": "Value"}
-        schema = pa.schema([*((name, _PICTURE) for name in pictures), ("image_id", pa.string())])
+        features |= {name: {"dtype": type_, "_type": "Value"} for name, type_ in BESIDE.items()}
+        said = [(name, pa.type_for_alias(type_)) for name, type_ in BESIDE.items()]
+        schema = pa.schema([*((name, _PICTURE) for name in pictures), *said])
         self._schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
         self._path = target / "data" / f"{split}-00000-of-00001.parquet"
         self._rows: list[dict[str, Any]] = []  # Any: pictures and texts
@@ -125,6 +129,7 @@ def _lines(
         count_by_category(batch, values, losses, blank)
     for sheet in sheets(batch):
         line: dict[str, Any] = {"image_id": sheet.image_id, "image": _file(sheet)}
+        line |= {"width": sheet.width or None, "height": sheet.height or None}
         if sheet.annotated:
             of_sheet = values[sheet.segments]
             label = painted(sheet, of_sheet, blank, np.uint16)
