@@ -18,11 +18,12 @@ FLOORS = {
     "store": {"core"},
     "measure": {"core", "store"},
     "rules": {"core"},
+    "edit": {"core", "store"},
     "sample": {"core"},
     "testing": {"core"},
-    "report": {"core", "store", "measure"},
-    "api": {"core", "formats", "store", "measure", "rules", "report", "sample"},
-    "cli": {"core", "formats", "store", "measure", "rules", "report", "sample", "api"},
+    "report": {"core", "store", "measure", "edit"},
+    "api": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample"},
+    "cli": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample", "api"},
 }
 # Pictures and round trips run the real thing: they are tests that others can use.
 FLOORS["testing"] |= {"measure", "formats"}

@@ -1,22 +1,25 @@
 """Convert a dataset from one format to another, and say exactly what was lost."""
 
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Unpack, get_args
 
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
+from segdata.api.placing import Placing, free
+from segdata.api.verifying import proven
 from segdata.core.batch import Batch, replaced
-from segdata.core.content import segment_keys
+from segdata.core.config import Option
 from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.errors import LossError, SegdataError, check_choice
 from segdata.core.format import format_named
 from segdata.core.judge import errors_among, selected
 from segdata.core.loss import Loss, Losses
+from segdata.edit.diff.proof import Proof
 from segdata.formats.images import image_limits
+from segdata.report.certificate import NAME, Place, certificate
 
 OnLoss = Literal["warn", "error", "allow"]
 
@@ -34,6 +37,8 @@ class Conversion:
     defects : what the reader met; `validate` turns these into findings
     verified : None: not asked for; else how many of the segments come back with the same image, category and pixels
     n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
+    proof : None: not asked for; else whether anything differs that no counted loss explains
+    certificate : the file that says what was lost; None where dataset.yaml does
     """
 
     target: Path
@@ -44,6 +49,8 @@ class Conversion:
     defects: tuple[Defect, ...]
     verified: int | None = None
     n_errors: int = 0
+    proof: Proof | None = None
+    certificate: Path | None = None
 
     def __repr__(self) -> str:
         written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"
@@ -60,6 +67,8 @@ def convert(
     copy_images: bool = False,
     jobs: int = 0,
     progress: Progress = silent,
+    announce: Callable[[Sequence[Loss]], None] = lambda losses: None,
+    write_options: Mapping[str, Option] | None = None,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
     """Write a dataset in another format.
@@ -70,55 +79,65 @@ def convert(
     target : a folder, or for formats of one file that file; it must not exist, or be an empty folder
     to : the name of the format
     on_loss : with ``error`` nothing is written when anything is lost (`LossError`); else losses are counted
-    verify : read the target again and count the segments that come back pixel for pixel
+    verify : read the target again and compare all of it with the source: `Conversion.proof` says whether anything
+        differs but the losses that were counted
     copy_images : copy the image files into the target's folder ``images``; else they are referred to
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
-    opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
+    write_options : of the target's format, as `segdata formats` lists them
+    announce : is called with all losses when everything is written, before it is put in its place
+    opening : format, taxonomy, images, config, only, annotator, source, roi, options: as for `read`
 
-    Whatever goes wrong, nothing half-written stays behind.
+    Losses are counted while the target is made, under a hidden name. A certificate of them goes with it: in
+    dataset.yaml of a canonical dataset, as ``losses.json`` in another folder, as ``coco.losses.json`` beside
+    ``coco.json``. Whatever goes wrong, nothing half-written stays behind.
     """
     check_choice("on_loss", on_loss, get_args(OnLoss))
     format = format_named(to)
     if format.write is None:
         raise SegdataError(f"format {to} can only be read")
+    options = write_options or {}
+    format.check_options(options, "write")
     dataset = read(data, **opening)
     selected(dataset.config)  # what is wrong in the configuration is said now, not when all is written
-    path = _free(Path(target))
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    places = {partial: path}  # where things are made, and where they go when all of it is done
+    path = Path(target)
     stream = _Stream(dataset, Losses(), progress)
     batches = stream.batches(jobs)
-    if copy_images:
-        folder = partial / "images"
-        if to == _ONE_FILE and path.suffix.lower() == ".json":
-            folder = path.with_name(f".{path.stem}.images.partial")
-            places[folder] = _free(path.with_name("images"))
-        batches = (_with_copied_images(batch, folder) for batch in batches)
-    try:
-        _remove(places)  # what a conversion left that was killed
-        with image_limits():
-            format.write(dataset.profile, batches, partial, stream.losses)
-        stream.check(on_loss)
-        _move(places)
-    except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-        raise SegdataError(f"{path}: cannot be written: {reason}; nothing is left behind") from error
-    finally:
-        _remove(places)
+    certificate = None
+    with Placing(path) as placing:
+        if copy_images:
+            beside = format.is_file(path)
+            folder = placing.beside(free(path.with_name("images")).name) if beside else placing.made / "images"
+            batches = (_with_copied_images(batch, folder) for batch in batches)
+        try:
+            with image_limits():
+                format.write(dataset.profile, batches, placing.made, stream.losses, **options)
+            losses = stream.check(on_loss)
+            announce(losses)
+            if to not in _KEEPS_LOSSES:
+                certificate = path / NAME if placing.made.is_dir() else path.with_suffix(f".{NAME}")
+                made = placing.made / NAME if placing.made.is_dir() else placing.beside(certificate.name)
+                made.write_text(stream.certified(path, to), encoding="utf-8", newline="\n")
+            placing.commit()
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+            raise SegdataError(f"{path}: cannot be written: {reason}; nothing is left behind") from error
+    shown = proven(dataset, path, to, losses, jobs) if verify else None
     return Conversion(
         path,
         to,
         stream.n_images,
         stream.n_segments,
-        tuple(stream.losses.listed()),
+        losses,
         tuple(stream.defects),
-        _verified(dataset, path, to, jobs) if verify else None,
+        None if shown is None else shown.difference.n_kept,
         len(errors_among(stream.defects, dataset.config)),
+        shown,
+        certificate,
     )
 
 
-_ONE_FILE = "coco-instances"  # the format whose target may be a file; copied images then go beside it
+_KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was lost on the way to them
 
 # Defects that keep something of the source from being read; the others are read nevertheless, as is an image with an
 # unsafe path (SEG015) where it has another name now.
@@ -152,13 +171,22 @@ class _Stream:
         pixels = sum(defect.pixels or 0 for defect in unread)
         self.losses.add("unreadable", "defects", len(unread), pixels, examples)
 
-    def check(self, on_loss: OnLoss) -> None:
-        """Raise where nothing was there to write, or something was lost that must not be."""
+    def check(self, on_loss: OnLoss) -> tuple[Loss, ...]:
+        """What was lost; raises where nothing was there to write, or something was lost that must not be."""
         if self.n_images == 0:
             first = f": {self.defects[0].file or ''}: {self.defects[0].message}" if self.defects else ""
             raise SegdataError(f"{self._dataset.profile.files}: no image could be read{first}")
-        if on_loss == "error" and self.losses.listed():
-            raise LossError(self.losses.listed())
+        losses = self.losses.listed()
+        if on_loss == "error" and losses:
+            raise LossError(losses)
+        return tuple(losses)
+
+    def certified(self, target: Path, to: str) -> str:
+        """The certificate of what was lost."""
+        profile = self._dataset.profile
+        files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
+        source, made = Place(path=files, format=profile.format), Place(path=target.name, format=to)
+        return certificate(source, made, self.n_images, self.n_segments, self.losses.listed(), self.defects)
 
 
 def _with_copied_images(batch: Batch, folder: Path) -> Batch:
@@ -172,44 +200,3 @@ def _with_copied_images(batch: Batch, folder: Path) -> Batch:
             uri = str(target.absolute())
         uris.append(uri)
     return replace(batch, images=replaced(batch.images, "uri", uris))
-
-
-def _free(path: Path) -> Path:
-    """`path`, when nothing is there, or an empty folder."""
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise SegdataError(f"{path}: exists already; name another target, or delete it first")
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _move(places: dict[Path, Path]) -> None:
-    """Put what was made where it belongs, all of it or nothing; the target itself comes last."""
-    moved: dict[Path, Path] = {}
-    try:
-        for made, path in reversed(places.items()):
-            if made.exists():
-                if path.is_dir():
-                    path.rmdir()
-                made.replace(path)
-                moved[made] = path
-    except OSError:
-        _remove(moved.values())
-        raise
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with suppress(FileNotFoundError):
-                path.unlink()
-
-
-def _verified(dataset: Dataset, target: Path, to: str, jobs: int) -> int:
-    """How many segments of the source are in the target with the same image, category and pixels."""
-    written = read(target, format=to)
-    with image_limits():
-        before = segment_keys(dataset.batches(jobs), dataset.taxonomy)
-        after = segment_keys(written.batches(jobs), written.taxonomy)
-    return (before & after).total()

@@ -1,15 +1,18 @@
 """`segdata convert`: write a dataset in another format, and say what was lost."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import Opening, data_options, example
+from segdata.cli.options import Opening, data_options, example, pairs
 
 if TYPE_CHECKING:
     from segdata.api.converting import OnLoss
+    from segdata.core.loss import Loss
 
 
 @click.command(
@@ -29,12 +32,28 @@ if TYPE_CHECKING:
 )
 @click.option("--annotator", metavar="NAME", help="Who drew what has no annotator in SRC.")
 @click.option(
+    "--source",
+    type=click.Choice(("human", "model", "consensus")),
+    help="Where the labels of SRC are from, when it does not say so itself.",
+)
+@click.option(
+    "--write-option",
+    "write_options",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An option of the format of DST; `segdata formats FORMAT` lists them.",
+)
+@click.option(
     "--on-loss",
     type=click.Choice(("warn", "error", "allow")),
     default="warn",
     help="What DST cannot hold: say so (warn, the default), write nothing and exit with 1 (error), be quiet (allow).",
 )
-@click.option("--verify", is_flag=True, help="Read DST again and compare it with SRC, pixel for pixel.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Read DST again and compare all of it with SRC: nothing may differ but the losses that were counted.",
+)
 @click.option(
     "--copy-images", is_flag=True, help="Copy the image files too. Else DST refers to them; COCO only has their names."
 )
@@ -44,6 +63,8 @@ def command(
     dst: Path,
     to: str,
     annotator: str | None,
+    source: str | None,
+    write_options: tuple[str, ...],
     roi: Path | None,
     on_loss: "OnLoss",
     verify: bool,
@@ -52,22 +73,34 @@ def command(
 ) -> int:
     """Write SRC in another format to DST, which must not exist.
 
-    Every loss is counted: what DST cannot hold, and what could not be read.
-    DST is there whole or not at all. Exits with 1 when a loss is not allowed,
-    or when SRC has defects that `segdata validate` calls errors; with
-    --on-loss warn or allow everything else is written nevertheless.
+    What DST cannot hold, and what could not be read, is counted while DST is
+    made under a hidden name, and printed before DST is put in its place; with
+    --on-loss error it is not put there. The losses are written too: in
+    dataset.yaml of a canonical dataset, else in DST/losses.json, or in
+    coco.losses.json beside coco.json.
+
+    Exits with 1 when a loss is not allowed, when --verify finds a difference
+    that is no counted loss (DST is kept), or when SRC has defects that
+    `segdata validate` calls errors; everything else is written nevertheless.
     """
     from segdata.api import convert
     from segdata.cli.output import emit, paper
     from segdata.cli.progress import progress
     from segdata.core.errors import LossError
     from segdata.formats.imagefiles import folder_of_images
-    from segdata.report.losses import refused, with_images, written
+    from segdata.report.losses import lost, refused, with_images, written
 
-    more = {"annotator": annotator, "roi": roi}
+    more = {"annotator": annotator, "source": source, "roi": roi}
     dataset = opening.read(src, **{name: value for name, value in more.items() if value is not None})
+    bar = ExitStack()
+
+    def announce(losses: "Sequence[Loss]") -> None:
+        bar.close()
+        if on_loss != "allow" or not losses:
+            emit(lost(losses, to, paper()))
+
     try:
-        with progress("convert", len(dataset)) as done:
+        with bar:
             result = convert(
                 dataset,
                 dst,
@@ -76,16 +109,18 @@ def command(
                 verify=verify,
                 copy_images=copy_images,
                 jobs=opening.jobs,
-                progress=done,
+                write_options=pairs(write_options),
+                progress=bar.enter_context(progress("convert", len(dataset))),
+                announce=announce,
             )
     except LossError as error:
         emit(refused(str(dst), error.losses, paper()))
         return FOUND
-    emit(written(result, opening.typed(src), paper(), quiet=on_loss == "allow"))
+    emit(written(result, opening.typed(src), paper()))
     # COCO files name images and do not say where they are; the other formats refer to them.
     if to.startswith("coco-") and not copy_images and (images := folder_of_images(dataset)) is not None:
         emit("\n".join(["", "its images are not copied; to read it with them:", *with_images(dst, images, paper())]))
-    if result.verified is not None and result.verified < result.n_segments and not result.losses:
-        say(f"error: {result.n_segments - result.verified:,} segments came back changed; please report it")
+    if result.proof is not None and not result.proof.holds:
+        say(f"error: {dst} differs from {src} in more than the losses that were counted; please report it")
         return FOUND
     return FOUND if result.n_errors else 0

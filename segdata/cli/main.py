@@ -13,7 +13,7 @@ from segdata.cli.options import example
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
     "Look": ("info", "show"),
-    "Check": ("validate", "rules", "explain"),
+    "Check": ("validate", "diff", "rules", "explain"),
     "Change": ("convert", "formats"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)

@@ -9,10 +9,12 @@ from typing import Protocol
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.loss import Loss
+from segdata.edit.diff.proof import Proof
+from segdata.report.diff_text import listed as differences
 from segdata.report.paper import Paper
 from segdata.report.text import typeable
 
-FIRST = 5  # defects that are shown
+FIRST = 5  # defects, or differences, that are shown
 
 
 class Converted(Protocol):
@@ -50,19 +52,30 @@ class Converted(Protocol):
     def n_errors(self) -> int:
         """How many of the defects are errors."""
 
+    @property
+    def proof(self) -> Proof | None:
+        """What reading it back has shown; None where nobody looked."""
 
-def written(done: Converted, typed: Sequence[str], paper: Paper, *, quiet: bool = False) -> str:
-    """What was written, verified, lost and met; `typed` is the source with its options, `quiet` leaves out losses."""
+    @property
+    def certificate(self) -> Path | None:
+        """The file that says what was lost; None where the target itself does."""
+
+
+def lost(losses: Sequence[Loss], format: str, paper: Paper) -> str:
+    """What a target in this format will not have."""
+    if not losses:
+        return "lost: nothing\n"
+    return "\n".join(_losses(losses, f"lost, as {format} cannot hold it", paper)) + "\n"
+
+
+def written(done: Converted, typed: Sequence[str], paper: Paper) -> str:
+    """What was written, verified and met; `typed` is the source with its options."""
     what = f"{counted(done.n_images, 'image')}, {counted(done.n_segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {done.target} ({done.format}), from {what}"]
-    if done.verified is not None:
-        same = done.verified == done.n_segments
-        said = f"verified: {done.verified:,} of {counted(done.n_segments, 'segment')} come back pixel for pixel"
-        lines += paper.wrap(said, style="good" if same else "warning")
-    if done.losses and not quiet:
-        lines += ["", *_losses(done.losses, f"lost, as {done.format} cannot hold it", paper)]
-    elif not done.losses:
-        lines.append("lost: nothing")
+    if done.certificate is not None and done.losses:
+        lines.append(f"what was lost is written in {done.certificate}")
+    if done.proof is not None:
+        lines += _proved(done.proof, done, typed, paper)
     lines += _defects(done.defects, typed, paper)
     if done.n_errors:
         what = "error: what it concerns is" if done.n_errors == 1 else f"{done.n_errors:,} errors: what they concern is"
@@ -71,6 +84,27 @@ def written(done: Converted, typed: Sequence[str], paper: Paper, *, quiet: bool 
         remedy = "mend the source and convert again, or accept a code: severity or suppress in segdata.yaml"
         lines += paper.wrap(remedy)
     return "\n".join(lines) + "\n"
+
+
+def _proved(proof: Proof, done: Converted, typed: Sequence[str], paper: Paper) -> Iterator[str]:
+    """What came back, and whether all else is a counted loss."""
+    found = proof.difference
+    all_same = found.n_same == found.n_kept
+    what = "the same pixels, categories, attributes" if all_same else "the same pixels and categories"
+    said = f"verified: {found.n_kept:,} of {counted(done.n_segments, 'segment')} came back with {what}"
+    said += "" if all_same else f", {found.n_same:,} of them with all attributes"
+    if proof.holds:
+        all_ = "nothing differs but the losses that were counted" if done.losses else "nothing differs"
+        yield from paper.wrap(f"{said}; {all_}", "", "  ", "good")
+        return
+    yield from paper.wrap(f"{said}; what differs too, and is no counted loss:", "", "  ", "error")
+    for line in proof.unexplained:
+        yield from paper.wrap(line, "  ", "    ")
+    if proof.changes:
+        yield "the first of these:"
+        yield from differences(proof.changes[:FIRST], paper)
+    yield from paper.wrap(f"{done.target} is kept, to be looked at:")
+    yield from typeable(["segdata", "diff", typed[0], shlex.quote(str(done.target)), *typed[1:], "--strict"], paper)
 
 
 def with_images(target: Path, images: Path, paper: Paper) -> list[str]:

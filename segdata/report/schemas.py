@@ -12,6 +12,8 @@ import msgspec
 
 from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
+from segdata.report.certificate import schema as losses
+from segdata.report.diff_json import schema as difference
 from segdata.report.json import schema as findings
 from segdata.store.manifest import schema as manifest
 
@@ -20,7 +22,9 @@ def schemas() -> dict[str, str]:
     """File name -> text of the schema."""
     found: dict[str, tuple[str, dict[str, Any]]] = {  # Any: JSON
         "dataset": ("dataset.yaml: a canonical dataset", manifest()),
+        "difference": ("segdata diff --format json", difference()),
         "findings": ("segdata validate --format json", findings()),
+        "losses": ("losses.json: what a conversion lost", losses()),
         "segdata": ("segdata.yaml: what a project decides", msgspec.json.schema(Config)),
         "taxonomy": ("taxonomy.yaml: the categories", msgspec.json.schema(Taxonomy)),
     }

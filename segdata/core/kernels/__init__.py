@@ -32,6 +32,7 @@ try:
         strips,
         strips_within,
         tally,
+        unpack_alpha,
     )
 
     NAME = "compiled"
@@ -56,6 +57,7 @@ except ImportError:
         strips,
         strips_within,
         tally,
+        unpack_alpha,
     )
 
     NAME = "plain"
@@ -81,4 +83,5 @@ __all__ = [
     "strips",
     "strips_within",
     "tally",
+    "unpack_alpha",
 ]

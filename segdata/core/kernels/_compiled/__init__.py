@@ -1,5 +1,6 @@
 """The kernels as compiled extensions; importing fails when one of them was not built."""
 
+from segdata.core.kernels._compiled.brush import unpack_alpha
 from segdata.core.kernels._compiled.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._compiled.crossings import crossings
 from segdata.core.kernels._compiled.groups import extents, order_by, tally
@@ -30,4 +31,5 @@ __all__ = [
     "strips",
     "strips_within",
     "tally",
+    "unpack_alpha",
 ]

@@ -18,3 +18,4 @@ from segdata.core.kernels._plain import split_counts as split_counts
 from segdata.core.kernels._plain import strips as strips
 from segdata.core.kernels._plain import strips_within as strips_within
 from segdata.core.kernels._plain import tally as tally
+from segdata.core.kernels._plain import unpack_alpha as unpack_alpha

@@ -1,5 +1,6 @@
 """The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
 
+from segdata.core.kernels._plain.brush import unpack_alpha
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._plain.crossings import crossings
 from segdata.core.kernels._plain.groups import extents, order_by, tally
@@ -30,4 +31,5 @@ __all__ = [
     "strips",
     "strips_within",
     "tally",
+    "unpack_alpha",
 ]

@@ -1,0 +1,1 @@
+"""Edit: datasets compared, and later cut, joined and changed."""

@@ -1,0 +1,105 @@
+"""The certificate of losses: what it says, where it lies, that it is whole or not there, and that no reader trips."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import segdata
+from segdata.core.errors import SegdataError
+from segdata.core.format import Format, detect, formats
+from segdata.core.loss import Loss
+from segdata.report.certificate import NAME, schema
+from segdata.sample import make
+
+WRITTEN = [each for each in formats().values() if each.write is not None and each.name != "canonical"]
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificate")
+    make(folder, seed=1, images=2, only=("clean",))
+    return folder / "clean"
+
+
+def test_it_lies_beside_a_file_and_says_what_was_lost(clean: Path, tmp_path: Path) -> None:
+    done = segdata.convert(clean / "panoptic", tmp_path / "coco.json", to="coco-instances")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "coco.losses.json"]
+    assert done.certificate == tmp_path / "coco.losses.json"
+    told = json.loads(done.certificate.read_text(encoding="utf-8"))
+    jsonschema.validate(told, schema())
+    assert told["source"] == {"path": str(clean / "panoptic" / "panoptic.json"), "format": "coco-panoptic"}
+    assert told["target"] == {"path": "coco.json", "format": "coco-instances"}
+    assert (told["images"], told["segments"]) == (done.n_images, done.n_segments)
+    assert told["losses"] == [
+        {"kind": loss.kind, "of": loss.of, "count": loss.count, "pixels": loss.pixels,
+         "images": loss.count if loss.of == "images" else None, "examples": loss.examples}
+        for loss in done.losses
+    ]  # fmt: skip
+    assert told["losses"]
+
+
+def test_it_lies_in_a_folder_also_where_nothing_was_lost(clean: Path, tmp_path: Path) -> None:
+    segdata.convert(clean / "instances", tmp_path / "once", to="coco-instances")
+    done = segdata.convert(tmp_path / "once", tmp_path / "coco", to="coco-instances")
+    assert (done.losses, done.certificate) == ((), tmp_path / "coco" / NAME)
+    assert json.loads((tmp_path / "coco" / NAME).read_text(encoding="utf-8"))["losses"] == []
+
+
+def test_a_canonical_dataset_says_it_in_dataset_yaml(clean: Path, tmp_path: Path) -> None:
+    done = segdata.convert(clean / "instances", tmp_path / "canonical")
+    assert done.certificate is None
+    assert not (tmp_path / "canonical" / NAME).exists()
+
+
+def test_defects_are_counted_by_code(clean: Path, tmp_path: Path) -> None:
+    document = json.loads((clean / "instances" / "instances.json").read_text())
+    for row in (0, 1):
+        document["annotations"][row]["category_id"] = 4711
+    (tmp_path / "broken.json").write_text(json.dumps(document))
+    segdata.convert(tmp_path / "broken.json", tmp_path / "out", to="coco-instances")
+    told = json.loads((tmp_path / "out" / NAME).read_text(encoding="utf-8"))
+    assert told["defects"]["SEG007"] == 2
+    assert [loss["kind"] for loss in told["losses"]] == ["unreadable"]
+
+
+def test_a_stale_one_is_replaced(clean: Path, tmp_path: Path) -> None:
+    (tmp_path / "coco.losses.json").write_text("of a file that was deleted")
+    segdata.convert(clean / "instances", tmp_path / "coco.json", to="coco-instances")
+    assert json.loads((tmp_path / "coco.losses.json").read_text())["version"] == 1
+
+
+def test_losses_are_announced_before_anything_is_in_its_place(clean: Path, tmp_path: Path) -> None:
+    seen: list[tuple[list[str], list[str]]] = []
+
+    def announce(losses: Sequence[Loss]) -> None:
+        seen.append(([loss.kind for loss in losses], [path.name for path in tmp_path.iterdir()]))
+
+    done = segdata.convert(clean / "panoptic", tmp_path / "coco.json", to="coco-instances", announce=announce)
+    assert seen == [([loss.kind for loss in done.losses], [".coco.partial.json"])]
+
+
+def test_where_the_announcement_fails_nothing_is_written(clean: Path, tmp_path: Path) -> None:
+    def announce(losses: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segdata.convert(clean / "instances", tmp_path / "coco.json", to="coco-instances", announce=announce)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)
+def test_no_reader_takes_it_for_labels(clean: Path, tmp_path: Path, each: Format) -> None:
+    """In the folder that was written the format is detected, and no finding speaks of the certificate."""
+    try:
+        done = segdata.convert(clean / "instances", tmp_path / "made", to=each.name, copy_images=True)
+    except SegdataError as error:
+        pytest.skip(f"{each.name} refuses the sample: {error}")
+    assert done.certificate == tmp_path / "made" / NAME
+    assert detect(tmp_path / "made") == each.name
+    before = segdata.validate(tmp_path / "made").findings
+    assert not [finding for finding in before if NAME in f"{finding.file} {finding.message} {finding.place}"]
+    done.certificate.unlink()
+    assert segdata.validate(tmp_path / "made").findings == before
