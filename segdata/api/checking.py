@@ -1,16 +1,19 @@
 """Check a dataset, and say what is in it."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack, get_args
 
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.content import content_hash
 from segdata.core.dataset import Dataset
 from segdata.core.errors import InvalidDatasetError
 from segdata.core.judge import judge, needed, selected, unsuppressed
+from segdata.core.profile import RasterRule
 from segdata.core.rule import Family, Tables
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.images import image_limits
+from segdata.formats.shapes.disagreement import Disagreement, disagreement
 from segdata.measure.measure import measure
 
 if TYPE_CHECKING:
@@ -83,16 +86,35 @@ def assert_valid(
         raise InvalidDatasetError(f"{result.dataset}: {counts}. {first}")
 
 
-def info(data: Data, *, jobs: int = 0, with_hash: bool = False, **opening: Unpack[ReadOptions]) -> "Summary":
+def info(
+    data: Data,
+    *,
+    jobs: int = 0,
+    with_hash: bool = False,
+    raster_rules: bool = False,
+    **opening: Unpack[ReadOptions],
+) -> "Summary":
     """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
 
-    `with_hash`: also the content hash of the labels. `opening` as for `read`.
+    `with_hash`: also the content hash of the labels. `raster_rules`: also how many segments with polygons have other
+    pixels when they are drawn by the rule of another tool. `opening` as for `read`.
     """
     dataset = read(data, **opening)
     from segdata.measure.summary import summarise  # heavy: it makes pandas tables
 
     digest = hash_of(dataset, jobs=jobs) if with_hash else None
-    return summarise(dataset.profile.files, measured(dataset, frozenset(), jobs), digest)
+    found = summarise(dataset.profile.files, measured(dataset, frozenset(), jobs), digest)
+    return replace(found, raster_rules=_rules_apart(dataset, jobs)) if raster_rules else found
+
+
+def _rules_apart(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
+    """For each raster rule how many segments have polygons, how many of them differ by it, and by how many pixels."""
+    total = {rule: Disagreement() for rule in get_args(RasterRule) if rule != "mask-native"}
+    with image_limits():
+        for batch in dataset.batches(jobs):
+            for rule in total:
+                total[rule] += disagreement(batch, rule)
+    return {rule: (found.drawn, found.differing, found.pixels) for rule, found in total.items()}
 
 
 def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str:

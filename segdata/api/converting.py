@@ -19,6 +19,7 @@ from segdata.core.judge import errors_among, selected
 from segdata.core.loss import Loss, Losses
 from segdata.edit.diff.proof import Proof
 from segdata.formats.images import image_limits
+from segdata.formats.shapes.disagreement import Disagreement, disagreement
 from segdata.report.certificate import NAME, Place, certificate
 
 OnLoss = Literal["warn", "error", "allow"]
@@ -39,6 +40,7 @@ class Conversion:
     n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
     proof : None: not asked for; else whether anything differs that no counted loss explains
     certificate : the file that says what was lost; None where dataset.yaml does
+    apart : how far the source's own rule for drawing polygons and COCO's are apart; None where they are the same
     """
 
     target: Path
@@ -51,6 +53,7 @@ class Conversion:
     n_errors: int = 0
     proof: Proof | None = None
     certificate: Path | None = None
+    apart: Disagreement | None = None
 
     def __repr__(self) -> str:
         written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"
@@ -134,9 +137,11 @@ def convert(
         len(errors_among(stream.defects, dataset.config)),
         shown,
         certificate,
+        stream.apart,
     )
 
 
+_EXACT_IN_COCO = frozenset({"coco", "mask-native"})  # raster rules of which COCO's polygons are no other reading
 _KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was lost on the way to them
 
 # Defects that keep something of the source from being read; the others are read nevertheless, as is an image with an
@@ -150,6 +155,7 @@ class _Stream:
     def __init__(self, dataset: Dataset, losses: Losses, progress: Progress) -> None:
         self.losses, self.defects = losses, list(dataset.source.defects)
         self.n_images = self.n_segments = 0
+        self.apart: Disagreement | None = None if dataset.profile.raster_rule in _EXACT_IN_COCO else Disagreement()
         self._dataset, self._progress = dataset, progress
 
     def _unread(self) -> list[Defect]:
@@ -164,6 +170,8 @@ class _Stream:
             self.defects.extend(batch.defects)
             self.n_images += batch.images.num_rows
             self.n_segments += batch.n_segments
+            if self.apart is not None:
+                self.apart += disagreement(batch)
             yield batch
             self._progress(batch.images.num_rows)
         unread = self._unread()

@@ -99,6 +99,7 @@ _KEYS: Mapping[str, list[tuple[str, str]]] = {
         ("images: images", "where the image files are"),
         ("instance_ids: {{divisor: 1000, background: 0}}", "or {category: nucleus}, or {table: ids.csv}"),
         ("layers: {{pattern: '{{stem}}_{{category}}.png'}}", "one mask per category or segment"),
+        ("options: {{order: row}}", "of the format; segdata formats NAME lists them"),
     ],
     "Rules (all codes: segdata rules)": [
         ("select: [SEG]", "beginnings of codes, or names"),

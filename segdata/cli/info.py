@@ -10,13 +10,18 @@ from segdata.cli.options import DATA, Opening, data_options, example, report_opt
 @click.command(name="info", epilog=example("segdata info street/", "segdata info street/ --hash --format json"))
 @DATA
 @click.option("--hash", "with_hash", is_flag=True, help="Also the content hash of the labels, to log with a run.")
+@click.option(
+    "--raster-rules", is_flag=True, help="Also which polygons have other pixels when other tools' rules draw them."
+)
 @report_options("text", "json")
 @data_options
-def command(data: Path, with_hash: bool, report: str, output: Path | None, opening: Opening) -> None:
+def command(
+    data: Path, with_hash: bool, raster_rules: bool, report: str, output: Path | None, opening: Opening
+) -> None:
     """Count images, segments and pixels, by category."""
     from segdata.api import info
     from segdata.cli.output import emit, paper
     from segdata.report.info import to_json, to_text
 
-    summary = info(opening.read(data), jobs=opening.jobs, with_hash=with_hash)
+    summary = info(opening.read(data), jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules)
     emit(to_json(summary) if report == "json" else to_text(summary, paper(output)), output)

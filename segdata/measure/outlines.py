@@ -111,7 +111,7 @@ def outlines(batch: Batch) -> pa.Table:
     }
     columns |= _extents(rings)
     columns |= _outside(rings, height[rings.segment], width[rings.segment])
-    columns |= _filled(rings, height[rings.segment], width[rings.segment])
+    columns |= _filled(rings, batch, height[rings.segment], width[rings.segment])
     return pa.table(columns)
 
 
@@ -209,8 +209,8 @@ def _area_beyond(rings: Rings, height: Ints, width: Ints) -> Ints:
     return np.maximum(np.rint(beyond), 0).astype(np.int64)
 
 
-def _filled(rings: Rings, height: Ints, width: Ints) -> dict[str, Ints]:
-    """Rings whose pixels lie wholly inside another ring of the same segment: a union fills such a hole."""
+def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, Ints]:
+    """Rings whose pixels lie wholly inside another ring of the same segment, and are the segment's: no hole."""
     several = np.flatnonzero(np.diff(rings.first_ring) > 1)
     names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height")
     columns = {name: np.zeros(len(rings.segment), np.int64) for name in names}
@@ -227,6 +227,12 @@ def _filled(rings: Rings, height: Ints, width: Ints) -> dict[str, Ints]:
     met = meet_within(Side.of(runs, line, segment))
     inner = np.where(area[met.a] < area[met.b], met.a, met.b)
     inner = np.unique(inner[(met.pixels == area[inner]) & (area[met.a] != area[met.b])])
+    of_segment = batch.runs.take(rings.segment[several], batch.n_segments)
+    mine = Side.of(of_segment, line, np.arange(len(several)))
+    ring = Side.of(runs, line, segment)
+    which, _, _, length = kernels.strips(ring.start, ring.end, ring.owner, mine.start, mine.end, mine.owner)
+    shared = np.bincount(which, weights=length, minlength=n_rings)
+    inner = inner[2 * shared[inner] >= area[inner]]
     box = boxes(runs, ring_height, n_rings)
     owner = several[segment[inner]]
     np.add.at(columns["filled"], owner, 1)

@@ -1,6 +1,7 @@
 """Summary: what is in a dataset, per category and as a whole."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ class Summary:
     categories : one row per category of the taxonomy and per id that it lacks: id, name, kind, images, segments,
         pixels, share (of the labelled pixels), and quantiles of the segments' areas in pixels
     content_hash : of the labels; None when it was not asked for
+    raster_rules : rule -> how many segments have polygons, how many of them have other pixels when they are drawn by
+        that rule, and how many pixels those gain or lose; empty when it was not asked for
     """
 
     dataset: str
@@ -31,6 +34,7 @@ class Summary:
     facts: dict[str, Any]  # Any: numbers and texts, for people
     categories: pd.DataFrame
     content_hash: str | None = None
+    raster_rules: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.facts.get(name, 0)} {name}" for name in ("images", "annotations", "segments"))

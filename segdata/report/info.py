@@ -33,7 +33,24 @@ def to_text(summary: Summary, paper: Paper) -> str:
     lines = [paper.paint(f"segdata info {shorten(summary.dataset, paper.width - 13)}", "bold"), ""]
     for name, value in facts.items():
         lines += paper.wrap(str(value), f"{name:<20}  ", " " * 22)
-    return "\n".join([*lines, "", *_categories(summary.categories, paper)]) + "\n"
+    lines += ["", *_categories(summary.categories, paper)]
+    if summary.raster_rules:
+        lines += ["", *_raster_rules(summary, paper)]
+    return "\n".join(lines) + "\n"
+
+
+def _raster_rules(summary: Summary, paper: Paper) -> Iterator[str]:
+    """Where polygons have other pixels by the rule of another tool."""
+    rows = [
+        [rule, f"{differing:,}", f"{drawn:,}", f"{pixels:,}"]
+        for rule, (drawn, differing, pixels) in summary.raster_rules.items()
+    ]
+    head, *lines = table(("drawn by", "differing", "of", "pixels"), rows, left=(0,))
+    yield paper.paint(head, "bold")
+    yield from lines
+    own = summary.profile.raster_rule
+    said = f"segments whose polygons have other pixels by that rule than here, where they are drawn by: {own}"
+    yield from paper.wrap(said, style="dim")
 
 
 def to_json(summary: Summary) -> str:
@@ -54,6 +71,11 @@ def to_json(summary: Summary) -> str:
         "facts": summary.facts,
         "categories": rows,
     }
+    if summary.raster_rules:
+        found["raster_rules"] = {
+            rule: dict(zip(("segments", "differing", "pixels"), counts, strict=True))
+            for rule, counts in summary.raster_rules.items()
+        }
     return json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 

@@ -17,6 +17,22 @@ from segdata.report.text import typeable
 FIRST = 5  # defects, or differences, that are shown
 
 
+class Apart(Protocol):
+    """How far two rules for drawing polygons are apart; see `segdata.formats.shapes.disagreement`."""
+
+    @property
+    def drawn(self) -> int:
+        """Segments with polygons."""
+
+    @property
+    def differing(self) -> int:
+        """Those that have other pixels by the other rule."""
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels these gain or lose."""
+
+
 class Converted(Protocol):
     """What a conversion did; see `segdata.api.Conversion`."""
 
@@ -60,6 +76,10 @@ class Converted(Protocol):
     def certificate(self) -> Path | None:
         """The file that says what was lost; None where the target itself does."""
 
+    @property
+    def apart(self) -> Apart | None:
+        """How far the source's rule and COCO's are apart; None where they are the same."""
+
 
 def lost(losses: Sequence[Loss], format: str, paper: Paper) -> str:
     """What a target in this format will not have."""
@@ -74,6 +94,10 @@ def written(done: Converted, typed: Sequence[str], paper: Paper) -> str:
     lines = [f"{paper.paint('written', 'good')} {done.target} ({done.format}), from {what}"]
     if done.certificate is not None and done.losses:
         lines.append(f"what was lost is written in {done.certificate}")
+    if done.apart is not None and done.apart.drawn:
+        said = f"polygons are drawn by their own format's rule; by COCO's {done.apart.differing:,} of "
+        said += f"{counted(done.apart.drawn, 'segment')} would have other pixels ({done.apart.pixels:,} px)"
+        lines += paper.wrap(said, "", "  ")
     if done.proof is not None:
         lines += _proved(done.proof, done, typed, paper)
     lines += _defects(done.defects, typed, paper)
