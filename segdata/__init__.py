@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.api import areas_m2 as areas_m2
     from segdata.api import assert_valid as assert_valid
     from segdata.api import convert as convert
     from segdata.api import diff as diff
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "areas_m2": "segdata.api",
     "assert_valid": "segdata.api",
     "convert": "segdata.api",
     "diff": "segdata.api",
@@ -51,6 +53,7 @@ __all__ = [
     "SegdataError",
     "Taxonomy",
     "Validation",
+    "areas_m2",
     "assert_valid",
     "convert",
     "diff",

@@ -4,10 +4,12 @@ from segdata.api.arrays import from_arrays
 from segdata.api.checking import assert_valid, hash_of, info, measured, validate
 from segdata.api.comparing import diff
 from segdata.api.converting import Conversion, convert
+from segdata.api.ground import areas_m2
 from segdata.api.opening import read
 
 __all__ = [
     "Conversion",
+    "areas_m2",
     "assert_valid",
     "convert",
     "diff",

@@ -1,21 +1,18 @@
 """Training data: a dataset as a PyTorch dataset of image, class of each pixel, and segments."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import IGNORE, LabelMaps
+from segdata.core.planes import planes
 
 Sample = dict[str, Any]  # Any: tensors, an id
-_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
-_EXIF_ORIENTATION = 0x0112
 
 
 class TrainingData(Dataset[Sample]):
@@ -24,7 +21,8 @@ class TrainingData(Dataset[Sample]):
     Its keys:
 
     - ``image_id``: its name
-    - ``image``: (channels, height, width) as the file has it, uint8 or uint16; only where `images`
+    - ``image``: (channels, height, width) as the file has it, uint8 or uint16, all bands of a GeoTIFF; only where
+      `images`
     - ``semantic``: (height, width) int64, the class of each pixel; `ignore` where nobody labelled it, or it is void
     - ``instances``: (height, width) int32, 0 for none, else the number of the segment from 1
     - ``classes``: (n,) int64, the class of segments 1, 2, …; ``crowd``: (n,) bool
@@ -85,22 +83,16 @@ class TrainingData(Dataset[Sample]):
         if not files:
             raise SegdataError(f"image {name!r}: nothing says where its file is; give images=FOLDER when reading")
         size = int(self.maps.height[row]), int(self.maps.width[row])
-        return np.concatenate([_decoded(name, Path(file), size) for file in files])
+        return np.concatenate([_decoded(name, file, size) for file in files])
 
 
-def _decoded(name: str, path: Path, size: tuple[int, int]) -> NDArray[np.generic]:
-    """(channels, height, width), turned as EXIF says where only so it has the size of the labels."""
+def _decoded(name: str, uri: str, size: tuple[int, int]) -> NDArray[np.generic]:
+    """(channels, height, width) of a file that must have the size of the labels."""
     try:
-        with Image.open(path) as opened:
-            orientation = opened.getexif().get(_EXIF_ORIENTATION, 1)
-            turned = orientation in _TURNED and (opened.height, opened.width) != size
-            image = ImageOps.exif_transpose(opened) if turned else opened
-            pixels = np.array(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image)
+        pixels = planes(uri, size)
     except OSError as error:
-        raise SegdataError(f"image {name!r}: {path} cannot be read: {error.strerror or error}") from error
-    if pixels.shape[:2] != size:
-        said = f"{pixels.shape[1]}x{pixels.shape[0]}, its labels are {size[1]}x{size[0]}"
+        raise SegdataError(f"image {name!r}: {uri} cannot be read: {error.strerror or error}") from error
+    if pixels.shape[1:] != size:
+        said = f"{pixels.shape[2]}x{pixels.shape[1]}, its labels are {size[1]}x{size[0]}"
         raise SegdataError(f"image {name!r}: the file is {said}; run `segdata validate`")
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    planes = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    return np.ascontiguousarray(planes.transpose(2, 0, 1))
+    return pixels

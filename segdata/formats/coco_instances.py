@@ -31,6 +31,7 @@ from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.coco.sniff import clue, the_document
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
+CHECKED = ("pycocotools",)
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = {"polygons": "; ".join(f"{name}{text}" for name, text in CHOICES.items())}
 

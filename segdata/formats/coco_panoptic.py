@@ -5,7 +5,8 @@ R + 256 G + 65536 B. Id 0 is unlabelled.
 
 Read: 8 bit RGB masks (RGBA where nothing is transparent) joined to `segments_info`, with `isthing`, `iscrowd`, `area`,
 `bbox`; `score`, `track_id`, `attributes` and further keys as in COCO instances. An image without a readable mask is
-not annotated.
+not annotated. Predictions that list no images or categories take those of the ground truth (the option `truth`), and
+are from a model then.
 
 Written: ``panoptic.json`` and ``panoptic/<image>.png``. Ids are kept where they are unique in the image and fit in 24
 bits, else renumbered. Of segments that overlap the later one wins, of several annotators the first. `area` and `bbox`
@@ -17,16 +18,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from segdata.core.batch import Batch
-from segdata.core.format import Clue, Request
+from segdata.core.format import Clue, Request, Source
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.coco.panoptic import PanopticSource, open_panoptic
+from segdata.formats.altered import made_by
+from segdata.formats.coco.panoptic import open_panoptic
 from segdata.formats.coco.panoptic_writer import write_panoptic
 from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.coco.sniff import clue, the_document
+from segdata.formats.coco.truth import TRUTH
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-segment", "overlap"}
+READ_OPTIONS = TRUTH
+CHECKED = ("panopticapi (rgb2id, evaluation.py)",)
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -34,9 +39,10 @@ def detect(seen: Glance) -> Clue | None:
     return clue(seen.root, "panoptic")
 
 
-def read(request: Request) -> PanopticSource:
+def read(request: Request) -> Source:
     """Open a document; raises SegdataError where there is none, or several to choose from."""
-    return open_panoptic(request, *the_document(request.root, "panoptic"))
+    source = open_panoptic(request, *the_document(request.root, "panoptic"))
+    return made_by(source, "model") if "truth" in request.options else source
 
 
 def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:

@@ -41,6 +41,7 @@ from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.unheld import counted_unheld
 
 LOSSES: frozenset[Kind] = BY_CATEGORY
+CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
 READ_OPTIONS = {"preset": "the classes, where nothing lies beside the masks: " + ", ".join(preset_names())}
 _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids

@@ -15,7 +15,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Kind, Taxonomy
 from segdata.formats.coco.categories import read_categories
 from segdata.formats.coco.document import read_document
-from segdata.formats.coco.sniff import documents
+from segdata.formats.coco.sniff import SORTS, documents
 from segdata.formats.masks import colourtable
 from segdata.formats.masks.legend import packed, unpacked
 from segdata.formats.masks.maskclue import look
@@ -163,7 +163,7 @@ def _seen(found: Census, row: int | None) -> str:
 def _from_coco(root: Path) -> Taxonomy | None:
     """The categories of the COCO files at `root`, which must be the same in all that have some; None without any."""
     found: list[tuple[Path, Taxonomy]] = []
-    for path in documents(root, "instances", "panoptic"):
+    for path in documents(root, *SORTS):
         taxonomy = read_categories(read_document(path, path.name), None).taxonomy
         if taxonomy.categories:
             found.append((path, taxonomy))

@@ -7,7 +7,7 @@ divisor 256, where KITTI means "no instance".
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,8 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
-from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.idmeaning import Meaning, by_category, by_divisor, by_table
-from segdata.formats.masks.idtable import IdTable, load_id_table
+from segdata.formats.masks.idrule import Rule, id_rule
 from segdata.formats.masks.instance_writer import write_instance_ids
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, decode
@@ -38,7 +36,6 @@ from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.unheld import counted_unheld
 
 LOSSES: frozenset[Kind] = BESIDE_PIXELS
-_MAX_DIVISOR = 2**32  # values have 32 bits at most
 _DIVISORS = (1000, 256, 65536)
 _TRIED = 16  # masks that are decoded to detect the divisor
 
@@ -63,7 +60,7 @@ def read(request: Request) -> PerImageSource:
     pairing = opened(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     config = request.config.instance_ids or _detected(request, masks)
-    taxonomy, rule = _rule(request, config)
+    taxonomy, rule = id_rule(request, config)
     kinds = {category.kind for category in taxonomy.categories}
     profile = Profile(
         name=request.root.stem,
@@ -85,7 +82,7 @@ def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Loss
     write_instance_ids(profile, counted_unheld(batches, losses, LOSSES), target, losses)
 
 
-def _look(root: Path, rule: "Callable[[ValueRuns, str], Meaning]", divisor: int | None, entry: Entry) -> list[Found]:
+def _look(root: Path, rule: Rule, divisor: int | None, entry: Entry) -> list[Found]:
     """What one image holds: a segment for each value that means one."""
     path = entry.files[0]
     mask = decoded(root, entry)
@@ -122,73 +119,6 @@ def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> 
     pixels = sum(defect.pixels or 0 for defect in unknown)
     message = f"8 bits hold no id of {divisor} or more: ids have wrapped, {pixels:,} px mean nothing; save 16 bit"
     return [Defect("SEG010", message, place=unknown[0].place, pixels=pixels)]
-
-
-def _rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, "Callable[[ValueRuns, str], Meaning]"]:
-    """The taxonomy, and what tells the meaning of values under it."""
-    given = request.taxonomy
-    chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
-    if len(chosen) != 1:
-        raise UnreadableError(
-            f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
-        )
-    if config.divisor is not None:
-        if given is None:
-            raise UnreadableError("instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
-        if not 1 <= config.divisor <= _MAX_DIVISOR:
-            raise UnreadableError(f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …")
-        return given, partial(by_divisor, given, config, _void(given, config))
-    if config.category is not None:
-        taxonomy = given or _single(config)
-        return taxonomy, partial(by_category, _category(taxonomy, config.category), config, _void(taxonomy, config))
-    table = load_id_table(_folder(request.root) / str(config.table))
-    taxonomy = given or _named_in(table, config)
-    return taxonomy, partial(by_table, table, taxonomy, config, _void(taxonomy, config))
-
-
-def _folder(root: Path) -> Path:
-    return root if root.is_dir() else root.parent
-
-
-def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
-    """The category of `instance_ids.void`: of that id, else the first of kind void; raises where there is none."""
-    if config.void is None:
-        return None
-    if config.void in taxonomy.void_ids or not taxonomy.void_ids:
-        if not taxonomy.void_ids:
-            raise UnreadableError(f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void")
-        return config.void
-    return taxonomy.void_ids[0]
-
-
-def _single(config: InstanceIds) -> Taxonomy:
-    """A taxonomy of the one category that segdata.yaml names, and void."""
-    if isinstance(config.category, int):
-        raise UnreadableError(f"instance_ids: category {config.category} is an id; without a taxonomy give a name")
-    one = (Category(id=1, name=str(config.category)),)
-    return Taxonomy(categories=one + _made_up_void(config, {1}))
-
-
-def _made_up_void(config: InstanceIds, taken: set[int]) -> tuple[Category, ...]:
-    if config.void is None:
-        return ()
-    number = config.void if config.void not in taken else max(taken) + 1
-    return (Category(id=number, name="void", kind="void"),)
-
-
-def _category(taxonomy: Taxonomy, named: str | int) -> Category:
-    found = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
-    if found is None:
-        near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
-        raise UnreadableError(f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}")
-    return found
-
-
-def _named_in(table: IdTable, config: InstanceIds) -> Taxonomy:
-    """A taxonomy of the names in a side table, in order of their appearance."""
-    names = dict.fromkeys(table.category)
-    categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, 1))
-    return Taxonomy(categories=categories + _made_up_void(config, {category.id for category in categories}))
 
 
 def _detected(request: Request, masks: list[Path]) -> InstanceIds:

@@ -63,3 +63,9 @@ def naming(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | None = 
 def kind_of(name: str) -> Kind:
     """Void where the name says so, else thing."""
     return "void" if name.strip().lower() in VOID_NAMES else "thing"
+
+
+def names_by_id(taxonomy: Taxonomy) -> dict[int, str]:
+    """The names of categories by id, in order; without those whose id or name an earlier one has already."""
+    by_id, by_name = taxonomy.by_id(), taxonomy.by_name()
+    return {each.id: each.name for each in taxonomy.categories if by_id[each.id] is each is by_name[each.name]}

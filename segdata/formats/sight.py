@@ -19,25 +19,11 @@ _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
 # Formats that are known and not read: what their paths match, and the first bytes of such a file.
 _FOREIGN = {
-    "Cityscapes": (r"_(labelIds|instanceIds|labelTrainIds)\.png$", None),
-    "KITTI": (r"(^|/)image_2/", None),
-    "Mapillary Vistas": (r"(^|/)v\d\.\d/(labels|instances)/", None),
     "NIfTI": (r"\.nii(\.gz)?$", None),
     "DICOM": (r"\.dcm$", None),
-    "LabelMe JSON": (r"\.json$", rb'"shapes"\s*:\s*\['),
-    "VGG Image Annotator (VIA) JSON": (r"\.json$", rb'"shape_attributes"'),
-    "Supervisely JSON": (r"\.json$", rb'"(classTitle|geometryType)"'),
-    "Label Studio JSON": (r"\.json$", rb'"from_name"|"(brush|polygon|rectangle|keypoint)labels"'),
     "VoTT JSON": (r"\.json$", rb'"assets"\s*:\s*\{'),
-    "ADE20K": (r"\.json$", rb'"name_ndx"'),
-    "YouTube-VIS JSON": (r"\.json$", rb'"videos"\s*:\s*\['),
-    "a list of COCO results (predictions without images and categories)": (
-        r"\.json$",
-        rb'\A\s*\[\s*\{[^}]*"image_id"[^}]*"category_id"',
-    ),
-    "CVAT XML": (r"\.xml$", rb"<image\s[^>]*id="),
     "Pascal VOC XML": (r"\.xml$", rb"<annotation>"),
-    "YOLO": (r"\.txt$", rb"\A\d+( -?[\d.]+){4,}\s"),
+    "YOLO boxes": (r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}\s"),
 }
 
 

@@ -1,12 +1,13 @@
 """Ground: the image that segments are drawn over."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from segdata.core.errors import SegdataError
+from segdata.core.planes import located, planes
 from segdata.report.view import Pixels, View
 
 _GREY, _OUTSIDE = 150, 45
@@ -64,16 +65,40 @@ class Ground:
 def _opened(uri: str | None) -> tuple[Image.Image | None, str]:
     if uri is None:
         return None, "no image file"
-    path = Path(uri.removeprefix("file://"))
+    try:
+        path, region = located(uri)
+    except SegdataError:
+        return None, "the image file is not here"
     if not path.is_file():
         return None, "the image file is not here"
     try:
+        if region is not None:
+            return _of_planes(uri), ""
         with Image.open(path) as image:
             if image.width * image.height > _MOST:
                 return None, "the image is too large to draw"
             return _rgb(image), ""
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        return _of_raster(uri)
+    except (OSError, SyntaxError, ValueError, SegdataError, Image.DecompressionBombError) as error:
         return None, f"the image cannot be decoded: {error}"
+
+
+def _of_raster(uri: str) -> tuple[Image.Image | None, str]:
+    """A file that Pillow does not know: a raster of many channels, if anything."""
+    try:
+        return _of_planes(uri), ""
+    except (OSError, SegdataError) as error:
+        return None, f"the image cannot be decoded: {error}"
+
+
+def _of_planes(uri: str) -> Image.Image:
+    """The first three channels as red, green and blue, or the first as grey."""
+    channels = planes(uri, (0, 0), most=3)
+    deep = channels.dtype != np.uint8
+    grey = [Image.fromarray(each.astype(np.float32) if deep else each) for each in channels]
+    shown = grey if len(grey) == 3 else grey[:1] * 3
+    return Image.merge("RGB", [_rgb(each).convert("L") for each in shown])
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,12 +1,13 @@
 """The law of every format: what `write` then `read` gives back is the dataset without the losses that were counted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segdata.core.batch import Batch, concatenate, whole
+from segdata.core.batch import Batch, concatenate, replaced, whole
 from segdata.core.config import Config, load_config
 from segdata.core.format import Format, Request
 from segdata.core.loss import Kind, Losses
@@ -35,9 +36,10 @@ _COLUMNS: dict[Kind, dict[str, frozenset[str]]] = {
     "segment-id": {"segments": frozenset({"segment_id"})},
     "source": {"segments": frozenset({"source"}), "annotations": frozenset({"source"})},
     "track": {"segments": frozenset({"track_id"})},
+    "track-id": {"segments": frozenset({"track_id"})},
 }
 _PIXELS: frozenset[Kind] = frozenset(
-    {"empty-annotation", "empty-segment", "instance", "overlap", "unlabelled", "void", "category-details"}
+    {"empty-annotation", "empty-segment", "instance", "overlap", "part", "unlabelled", "void", "category-details"}
 )
 Content = dict[str, Any]  # Any: columns of every type
 
@@ -65,7 +67,10 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
         if each.severity != "info" and not (each.code == "SEG011" and each.image in _bare(batches))
     ]
     assert not strange, strange
-    assert content(back, source.profile, lost) == content(concatenate(list(batches)), profile, lost)
+    given = concatenate(list(batches))
+    if "segment-id" not in lost:
+        back = _without_gained_rings(back, given)
+    assert content(back, source.profile, lost) == content(given, profile, lost)
     assert categories(source.profile.taxonomy, lost) == categories(profile.taxonomy, lost)
     return losses
 
@@ -79,6 +84,22 @@ def _request(target: Path) -> Request:
         taxonomy=load_taxonomy(taxonomy) if taxonomy.exists() else None,
         config=load_config(config) if config.exists() else Config(),
     )
+
+
+def _without_gained_rings(back: Batch, given: Batch) -> Batch:
+    """`back` without the polygons of segments that had none: another way to write pixels, and no loss."""
+    had = {key for key, rings in zip(_keys(given), given.segments["rings"].to_pylist(), strict=True) if rings}
+    rings = back.segments["rings"].to_pylist()
+    kept = [each if key in had else None for key, each in zip(_keys(back), rings, strict=True)]
+    return replace(back, segments=replaced(back.segments, "rings", kept))
+
+
+def _keys(batch: Batch) -> list[tuple[str, int, int]]:
+    """The image, which of its annotations, and the id of each segment."""
+    images = batch.images["image_id"].to_pylist()
+    place = np.arange(len(batch.annotation_image)) - np.searchsorted(batch.annotation_image, batch.annotation_image)
+    columns = batch.segment_image, place[batch.segment_annotation], whole(batch.segments["segment_id"])
+    return [(images[image], nth, id_) for image, nth, id_ in zip(*map(np.ndarray.tolist, columns), strict=True)]
 
 
 def _bare(batches: Sequence[Batch]) -> set[str]:
@@ -136,14 +157,16 @@ def _segments(
     said = _plain(batch.segments, hidden)
     category = whole(batch.segments["category_id"]).tolist()
     found: list[list[Content]] = []
-    gone = {"void", "unlabelled"} & lost
     for row in range(batch.annotations.num_rows):
         mine = np.flatnonzero(batch.segment_annotation == row).tolist()
-        if gone:
-            mine = [k for k in mine if category[k] not in profile.taxonomy.void_ids]
+        named = [k for k in mine if category[k] not in profile.taxonomy.void_ids]
+        if "void" in lost:
+            mine = named
         shown = {k: pixels[k] for k in mine}
         if "overlap" in lost:
             shown = _seen(mine, pixels)
+        if "unlabelled" in lost:  # void is painted, and cannot be told from the rest then
+            mine = named
         if "empty-segment" in lost:
             mine = [k for k in mine if shown[k]]
         if "instance" in lost:

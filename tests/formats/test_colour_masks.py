@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from segdata.formats.masks.masksource import MaskSource
 
 from segdata.core.batch import Batch, concatenate
 from segdata.core.errors import SegdataError, UnreadableError
@@ -19,6 +18,7 @@ from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.colour_masks import detect, read, write
 from segdata.formats.masks.colour_writer import ink_for, voc_color
+from segdata.formats.perimage.source import PerImageSource
 from segdata.testing.dense import masks_of_runs
 
 ROAD = Category(id=1, name="road", kind="stuff", color=(128, 64, 128))
@@ -33,7 +33,7 @@ def save(path: Path, values: object, **options: object) -> None:
     Image.fromarray(np.array(values, np.uint8)).save(path, **options)
 
 
-def loaded(source: MaskSource) -> Batch:
+def loaded(source: PerImageSource) -> Batch:
     batch = concatenate([source.load(rows) for rows in source.chunks()])
     batch.runs.checked(*batch.segment_size)
     return batch

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from segdata.formats.masks.masksource import MaskSource
 
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.config import Config, InstanceIds, load_config
@@ -20,6 +19,7 @@ from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.instance_ids import detect, read, write
 from segdata.formats.masks.instance_writer import values_of
+from segdata.formats.perimage.source import PerImageSource
 from segdata.testing.dense import masks_of_runs
 
 TAXONOMY = Taxonomy(
@@ -36,7 +36,7 @@ def save(path: Path, values: object, dtype: type = np.uint16) -> None:
     Image.fromarray(np.array(values, dtype)).save(path)
 
 
-def loaded(source: MaskSource) -> Batch:
+def loaded(source: PerImageSource) -> Batch:
     batch = concatenate([source.load(rows) for rows in source.chunks()])
     batch.runs.checked(*batch.segment_size)
     return batch

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from segdata.formats.masks.masksource import MaskSource
 
 from segdata.core.batch import Batch, concatenate
 from segdata.core.config import Config, Layers
@@ -17,6 +16,7 @@ from segdata.core.meet import Side, meet_within
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.layers import detect, read
 from segdata.formats.masks.layername import LayerNames
+from segdata.formats.perimage.source import PerImageSource
 from segdata.testing.dense import masks_of_runs
 
 
@@ -25,12 +25,12 @@ def save(path: Path, values: object) -> None:
     Image.fromarray(np.array(values, np.uint8)).save(path)
 
 
-def opened(root: Path, pattern: str, *, taxonomy: Taxonomy | None = None, **settings: object) -> MaskSource:
+def opened(root: Path, pattern: str, *, taxonomy: Taxonomy | None = None, **settings: object) -> PerImageSource:
     config = Config(layers=Layers(pattern, **settings))  # type: ignore[arg-type]  # as the test gives them
     return read(Request(root, taxonomy=taxonomy, config=config))
 
 
-def loaded(source: MaskSource) -> Batch:
+def loaded(source: PerImageSource) -> Batch:
     batch = concatenate([source.load(rows) for rows in source.chunks()])
     batch.runs.checked(*batch.segment_size)
     return batch

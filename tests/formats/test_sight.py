@@ -10,8 +10,7 @@ from PIL import Image
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.formats.sight import recognised
 
-LABELME = {"version": "5.0", "shapes": [], "imagePath": "a.jpg"}
-RESULTS = [{"image_id": 1, "category_id": 2, "score": 0.5}]
+VOTT = {"assets": {}}
 
 
 def said(root: Path) -> str:
@@ -23,9 +22,8 @@ def said(root: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "text", "title"),
     [
-        ("a.json", json.dumps(LABELME), "LabelMe JSON"),
-        ("results.json", json.dumps(RESULTS), "a list of COCO results"),
-        ("labels/a.txt", "0 0.1 0.2 0.3 0.4 0.5 0.6\n", "YOLO"),
+        ("a.json", json.dumps(VOTT), "VoTT JSON"),
+        ("labels/a.txt", "0 0.1 0.2 0.3 0.4\n", "YOLO boxes"),
         ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),
         ("a.nii.gz", "", "NIfTI"),
         ("gtFine/x/a_gtFine_polygons.txt", "word", None),
@@ -61,7 +59,7 @@ def test_only_what_is_not_known_at_all_may_be_drafted_from(tmp_path: Path) -> No
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(UnreadableError):
         recognised(tmp_path)
-    (tmp_path / "a.json").write_text(json.dumps(LABELME))
+    (tmp_path / "a.json").write_text(json.dumps(VOTT))
     with pytest.raises(SegdataError) as caught:
         recognised(tmp_path)
     assert not isinstance(caught.value, UnreadableError)

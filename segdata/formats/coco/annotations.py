@@ -30,10 +30,11 @@ class Said(msgspec.Struct, gc=False, kw_only=True):
 
 
 class AnnotationItem(Said, gc=False, kw_only=True):
-    """An entry of `annotations` of an instances file."""
+    """An entry of `annotations` of an instances file. What `segdata_keyhole` says, the rings say themselves."""
 
     image_id: Id
     segmentation: Raw = MISSING
+    segdata_keyhole: Raw = MISSING
 
 
 class StrictAnnotationItem(AnnotationItem, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +46,7 @@ _COCO: dict[str, Any] = {"iscrowd": int | bool, "area": float, "bbox": Box}  # A
 _WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes": dict[str, Raw]}
 
 
-def columns_of(items: Sequence[Said], extras: Sequence[dict[str, str]]) -> tuple[dict[str, object], list[Fault]]:
+def columns_of(items: Sequence[Said], extras: Sequence[dict[str, str]]) -> tuple[dict[str, list[Any]], list[Fault]]:
     """Columns of `columns.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
 
     `extras` (n,) are their further keys. A widely used key of another type than usual is one of those.
@@ -67,7 +68,7 @@ def columns_of(items: Sequence[Said], extras: Sequence[dict[str, str]]) -> tuple
     for extra, given in zip(kept, values["attributes"], strict=True):
         extra.update({key: _text(raw) for key, raw in (given or {}).items()})
     ids = [number_of(item.id) for item in items]
-    columns: dict[str, object] = {
+    columns: dict[str, list[Any]] = {  # Any: each column has its own type
         "segment_id": [number for number, _ in ids],
         "source_id": [text for _, text in ids],
         "iscrowd": [value == 1 for value in values["iscrowd"]],

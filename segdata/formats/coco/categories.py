@@ -1,8 +1,8 @@
 """Categories of COCO documents: to a taxonomy and back."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -12,17 +12,26 @@ from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Id, Taxonomy, as_rgb
 from segdata.formats.coco.document import Document
-from segdata.formats.coco.items import decode_items
+from segdata.formats.coco.items import Items, Raw, decode_items
 
 
 class CategoryItem(msgspec.Struct, gc=False):
-    """An entry of `categories`. Other keys (keypoints, skeletons) say nothing about segmentation."""
+    """An entry of `categories`. Other keys (keypoints, synsets) are kept as they are."""
 
     id: Id
     name: str | None = None
     supercategory: Any = None  # Any: a hint that is taken only where it is a text
     isthing: Any = None
     color: Any = None
+    definition: Any = msgspec.field(default=None, name="def")
+
+
+class StrictCategoryItem(CategoryItem, gc=False, forbid_unknown_fields=True):
+    """An entry of `categories` without further keys."""
+
+
+_KNOWN = frozenset(CategoryItem.__struct_encode_fields__)
+KEYS = "category_keys"  # of the profile's metadata: what entries say beyond that, by category id
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Categories:
     to : id in the document -> id in the taxonomy, or, for a category that the taxonomy lacks, a free id
     unknown : those free ids -> the document's names
     listed : the document has a list of categories at all
+    keys : what entries say beyond what a taxonomy holds: id in the taxonomy -> key -> JSON text
     """
 
     taxonomy: Taxonomy
@@ -43,36 +53,45 @@ class Categories:
     to: dict[int, int] = field(default_factory=dict)
     unknown: dict[int, str] = field(default_factory=dict)
     listed: bool = True
+    keys: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the profile: the names of categories that the taxonomy lacks, as JSON."""
-        if not self.unknown:
-            return {}
-        names = {str(id_): name for id_, name in sorted(self.unknown.items())}
-        return {"unknown_categories": json.dumps(names, ensure_ascii=False)}
+        """For the profile: the names of categories that the taxonomy lacks, and the further keys of all, as JSON."""
+        said = {}
+        if self.unknown:
+            names = {str(id_): name for id_, name in sorted(self.unknown.items())}
+            said["unknown_categories"] = json.dumps(names, ensure_ascii=False)
+        if self.keys:
+            raws = {str(id_): {key: Raw(text) for key, text in keys.items()} for id_, keys in self.keys.items()}
+            said[KEYS] = msgspec.json.encode(raws).decode()
+        return said
 
 
 def read_categories(document: Document, given: Taxonomy | None) -> Categories:
     """The categories of a document, mapped to the user's taxonomy where one is `given`: by name, alias, then id."""
-    read = decode_items(document, "categories", CategoryItem, CategoryItem)
+    read: Items[CategoryItem] = decode_items(document, "categories", StrictCategoryItem, CategoryItem)
     first: dict[int, CategoryItem] = {}
-    made = []
-    for row, item in zip(read.rows, read.items, strict=True):
-        place = f"/categories/{row}"
+    made, keys = [], {}
+    for i, (item, extra) in enumerate(zip(read.items, read.extras(range(len(read.items)), _KNOWN), strict=True)):
+        place = read.place(i)
         if item.id in first:
             one = _name(first[item.id])
             message = f"category id {item.id} is here twice ({one!r} and {_name(item)!r}); the first counts"
             document.defects.append(Defect("SEG008", message, document.name, place, category=one))
             continue
         first[item.id] = item
+        if extra:
+            keys[item.id] = extra
         if given is None:
             made.append(_category(item, place, document))
     listed = "categories" in (document.parts or {})
     if given is None:
-        return Categories(Taxonomy(categories=tuple(made)), False, {id_: id_ for id_ in first}, listed=listed)
+        taxonomy = Taxonomy(categories=tuple(made))
+        return Categories(taxonomy, False, {id_: id_ for id_ in first}, listed=listed, keys=keys)
     _report_crossed(document, first, given)
-    return _mapped(first, given, listed)
+    mapped = _mapped(first, given, listed)
+    return replace(mapped, keys={mapped.to[id_]: extra for id_, extra in keys.items()})
 
 
 def _report_crossed(document: Document, first: dict[int, CategoryItem], given: Taxonomy) -> None:
@@ -131,15 +150,18 @@ def _category(item: CategoryItem, place: str, document: Document) -> Category:
         color=color,
         # COCO repeats the name where a category has no group.
         parent=parent if parent and parent != _name(item) else None,
+        definition=item.definition if isinstance(item.definition, str) else None,
     )
 
 
-def category_items(taxonomy: Taxonomy) -> list[dict[str, object]]:
+def category_items(taxonomy: Taxonomy, metadata: Mapping[str, str]) -> list[dict[str, object]]:
     """The categories as COCO has them, those of kind void left out: it has no such kind.
 
-    `isthing` and `color` are COCO panoptic's keys; instances files carry them too, so that stuff stays stuff.
+    `isthing` and `color` are COCO panoptic's keys, `def` is LVIS'; all files carry them, so that stuff stays stuff.
+    `metadata` is the profile's, with the further keys that a document had.
     """
     items = []
+    further = category_keys(metadata)
     for category in taxonomy.categories:
         if category.kind != "void":
             item: dict[str, object] = {"id": category.id, "name": category.name}
@@ -147,13 +169,23 @@ def category_items(taxonomy: Taxonomy) -> list[dict[str, object]]:
             item["isthing"] = int(category.kind == "thing")
             if category.rgb is not None:
                 item["color"] = category.rgb
-            items.append(item)
+            if category.definition is not None:
+                item["def"] = category.definition
+            items.append(further.get(str(category.id), {}) | item)
     return items
+
+
+def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """What documents say of categories beyond what a taxonomy holds: category id -> key -> value."""
+    try:
+        return msgspec.json.decode(metadata.get(KEYS, "{}"), type=dict[str, dict[str, Any]])
+    except msgspec.MsgspecError:  # somebody edited dataset.yaml
+        return {}
 
 
 def count_category_losses(taxonomy: Taxonomy, losses: Losses) -> None:
     """Count what `category_items` leaves out."""
-    kept = {"id", "name", "kind", "color", "parent"}
+    kept = {"id", "name", "kind", "color", "parent", "definition"}
     lost = [each.name for each in taxonomy.categories if each.kind != "void" and _beyond(each, kept)]
     losses.add("category-details", "categories", len(lost), examples=lost)
     void = [each.name for each in taxonomy.categories if each.kind == "void"]

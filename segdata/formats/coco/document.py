@@ -13,13 +13,35 @@ from segdata.core.errors import SegdataError
 
 Raw = msgspec.Raw
 _BOM = b"\xef\xbb\xbf"
+_BLANKS = 4096  # bytes in which a document begins
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _CONSTANTS = (b"-Infinity", b"Infinity", b"NaN")  # what Python's json writes although JSON has no such numbers
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What a document should be.
+
+    Attributes
+    ----------
+    name : in words
+    expected : what it is made of, in words
+    bare : the document may be a list: that of this key
+    remedy : where one of its lists is missing
+    """
+
+    name: str
+    expected: str
+    bare: str | None = None
+    remedy: str = ""
+
+
+COCO = Kind("a COCO document", "an object with images, annotations and categories")
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """A COCO file.
+    """A COCO file, or one of its relatives.
 
     Attributes
     ----------
@@ -27,12 +49,20 @@ class Document:
     name : as defects name it, below the dataset's root
     parts : the values of the top-level keys, undecoded; None when the file could not be read as JSON
     defects : what was met; readers add to it
+    kind : what it should be
+    is_list : it is a bare list, that of `kind.bare`
     """
 
     path: Path
     name: str
     parts: dict[str, Raw] | None
     defects: list[Defect] = field(default_factory=list)
+    kind: Kind = COCO
+    is_list: bool = False
+
+    def pointer(self, key: str) -> str:
+        """Where the value of a top-level key is (a JSON pointer)."""
+        return "" if self.is_list else f"/{key}"
 
     def items(self, key: str) -> list[Raw]:
         """The undecoded items of a top-level list; a missing or other value is SEG004 and no items."""
@@ -40,13 +70,14 @@ class Document:
             return []
         raw = self.parts.get(key)
         if raw is None:
-            self.defects.append(Defect("SEG004", f"{key!r} is missing: a COCO file has a list of them", self.name, "/"))
+            message = f"{key!r} is missing: {self.kind.name} has a list of them{self.kind.remedy}"
+            self.defects.append(Defect("SEG004", message, self.name, "/"))
             return []
         try:
             return msgspec.json.decode(raw, type=list[Raw])
         except msgspec.ValidationError:
             found = bytes(memoryview(raw)[:20]).decode("utf-8", "replace")
-            self.defects.append(Defect("SEG004", f"{key!r} is not a list: {found}…", self.name, f"/{key}"))
+            self.defects.append(Defect("SEG004", f"{key!r} is not a list: {found}…", self.name, self.pointer(key)))
             return []
 
     def small(self, key: str, limit: int = 65_536) -> str | None:
@@ -55,7 +86,7 @@ class Document:
         return None if raw is None or len(raw) > limit else bytes(raw).decode()
 
 
-def read_document(path: Path, name: str) -> Document:
+def read_document(path: Path, name: str, kind: Kind = COCO) -> Document:
     """The document in a file; where it is not JSON, one without parts and with a defect that says so.
 
     NaN and Infinity become the texts "NaN" and "Infinity", which no number field accepts: so the items that hold
@@ -67,24 +98,34 @@ def read_document(path: Path, name: str) -> Document:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     defects: list[Defect] = []
     try:
-        return Document(path, name, _parts(memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data), defects)
+        parts = _parts(memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data, kind)
+        return Document(path, name, parts, defects, kind, _is_list(data, kind))
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         pass
-    data = _mended(data, name, defects)
+    data = _mended(data, name, defects, kind)
     try:
-        return Document(path, name, _parts(data), defects)
+        return Document(path, name, _parts(data, kind), defects, kind, _is_list(data, kind))
     except (ValueError, RecursionError) as error:
-        message, line = _complaint(data, error)
+        message, line = _complaint(data, error, kind)
         defects.append(Defect("SEG001", message, name, line=line))
-    return Document(path, name, None, defects)
+    return Document(path, name, None, defects, kind)
 
 
-def _parts(data: bytes | memoryview) -> dict[str, Raw]:
-    """The top-level values; raises ValueError where the bytes are no JSON object in UTF-8."""
-    parts = msgspec.json.decode(data, type=dict[str, Raw])
+def _parts(data: bytes | memoryview, kind: Kind) -> dict[str, Raw]:
+    """The top-level values; raises ValueError where the bytes are no JSON object, or list, in UTF-8."""
+    if kind.bare is not None and _is_list(data, kind):
+        msgspec.json.decode(data, type=list[Raw])
+        parts = {kind.bare: Raw(data)}
+    else:
+        parts = msgspec.json.decode(data, type=dict[str, Raw])
     if not (isinstance(data, bytes) and data.isascii()):
         _check_texts(data)
     return parts
+
+
+def _is_list(data: bytes | memoryview, kind: Kind) -> bool:
+    """Whether it begins as a list, and may."""
+    return kind.bare is not None and bytes(data[:_BLANKS]).removeprefix(_BOM).lstrip().startswith(b"[")
 
 
 def _check_texts(data: bytes | memoryview) -> None:
@@ -96,14 +137,14 @@ def _check_texts(data: bytes | memoryview) -> None:
     decoder.decode(b"", final=True)
 
 
-def _mended(data: bytes, name: str, defects: list[Defect]) -> bytes:
+def _mended(data: bytes, name: str, defects: list[Defect], kind: Kind) -> bytes:
     """The same content as strict JSON in UTF-8, where Python's lenient reader can make it that; else much the same."""
     quoted = data = data.removeprefix(_BOM)
     for constant in _CONSTANTS:
         if constant in quoted:
             quoted = re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', quoted)
     try:
-        _parts(quoted)
+        _parts(quoted, kind)
         return quoted
     except (ValueError, RecursionError) as error:
         encoding = json.detect_encoding(data)
@@ -140,14 +181,14 @@ def _byte_of(error: Exception) -> int | None:
     return int(found[1]) if found else None
 
 
-def _complaint(data: bytes, error: Exception) -> tuple[str, int | None]:
+def _complaint(data: bytes, error: Exception, kind: Kind) -> tuple[str, int | None]:
     """What is wrong with a file that could not be read, and the line, from 1."""
     if not data.strip():
         return f"the file is empty ({len(data)} bytes)", None
     if isinstance(error, msgspec.ValidationError):
-        return "is not a COCO document: an object with images, annotations and categories is expected", None
+        return f"is not {kind.name}: {kind.expected} is expected", None
     if isinstance(error, RecursionError):
-        return "is not a COCO document: it is nested too deeply", None
+        return f"is not {kind.name}: it is nested too deeply", None
     at = _byte_of(error)
     cut = at is None or at >= len(data.rstrip())
     at = len(data) if at is None else at

@@ -19,10 +19,12 @@ from segdata.formats.coco.fault import Fault
 from segdata.formats.coco.items import Items, decode_items
 from segdata.formats.coco.listing import Listing, read_listing
 from segdata.formats.coco.opened import OpenedDocument, images_of_document, profile_of
+from segdata.formats.coco.row_major import without_row_major
 from segdata.formats.coco.segmentation import read_shapes
+from segdata.formats.images import ImageFolder
 
 _CHUNK = 8_192  # images and annotations that are decoded at once
-_KNOWN = SAID | {"image_id", "segmentation"}
+_KNOWN = SAID | {"image_id", "segmentation", "segdata_keyhole"}
 _UNKNOWN = -1
 
 
@@ -48,15 +50,16 @@ class InstancesSource(OpenedDocument):
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their annotations decoded."""
-        images, defects = self.listing.table(rows, self.folder, self.document)
+        images, defects = self.listing.table(rows, self.folder)
         height, width = whole(images["height"]), whole(images["width"])
         # Without the image's size nothing can be drawn; the image has its defect already.
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
         at = self.at[spread(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
         items = [self.items.items[i] for i in at.tolist()]
-        shapes = read_shapes([item.segmentation for item in items], height[image], width[image])
+        raws, size = [item.segmentation for item in items], (height[image], width[image])
         columns, faults = columns_of(items, self.items.extras(at.tolist(), _KNOWN))
+        shapes = without_row_major(read_shapes(raws, *size), raws, columns["declared_bbox"], *size)
         faults += shapes.faults
         defects += self._defects(faults, items, at, rows[image])
         segments = table(
@@ -66,7 +69,7 @@ class InstancesSource(OpenedDocument):
             category_id=[self.categories.to[item.category_id] for item in items],
             rings=shapes.rings,
             file=pa.repeat(self.document.name, len(items)),
-            place=[f"/annotations/{self.items.rows[i]}" for i in at.tolist()],
+            place=[self.items.place(i) for i in at.tolist()],
             **columns,
         )
         number = np.cumsum(shapes.sound) - 1
@@ -88,7 +91,7 @@ class InstancesSource(OpenedDocument):
                 fault.code,
                 fault.message,
                 self.document.name,
-                f"/annotations/{self.items.rows[at[fault.row]]}{fault.place}",
+                self.items.place(int(at[fault.row]), fault.place),
                 image=self.image_ids[image[fault.row]],
                 segments=(items[fault.row].id,),
                 category=names.get(self.categories.to[items[fault.row].category_id]),
@@ -97,21 +100,38 @@ class InstancesSource(OpenedDocument):
         ]
 
 
-def open_instances(request: Request, path: Path, name: str) -> InstancesSource:
+def open_instances(request: Request, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
     """Open the document at `path`; no segmentation is decoded yet. `name` is how defects call it."""
     document = read_document(path, name)
     listing = read_listing(document)
     categories = read_categories(document, request.taxonomy)
     items = decode_items(document, "annotations", StrictAnnotationItem, AnnotationItem)
+    folder = images_of_document(request, document, listing)
+    source = joined(request, document, items, listing, categories, folder, format)
+    _report_duplicates(document, items, listing)
+    return source
+
+
+def joined(
+    request: Request,
+    document: Document,
+    items: Items[AnnotationItem],
+    listing: Listing,
+    categories: Categories,
+    folder: ImageFolder,
+    format: str,
+) -> InstancesSource:
+    """Annotations with their images and categories; those of others are left out, with a defect.
+
+    The images may be listed in another document than `document`, in which the annotations are.
+    """
     image = np.array([listing.row_of.get(item.image_id, _UNKNOWN) for item in items.items], np.int64)
     _report_dangling_images(document, items, image, listing)
     known = _known_categories(document, items, image, categories)
-    _report_duplicates(document, items, image, listing)
-    folder = images_of_document(request, document, listing)
     order = np.argsort(image, kind="stable")
     order = order[(known & (image >= 0))[order]]
     return InstancesSource(
-        profile_of(request, document, categories, "instances"),
+        profile_of(request, document, categories, format),
         document,
         listing,
         categories,
@@ -125,7 +145,7 @@ def open_instances(request: Request, path: Path, name: str) -> InstancesSource:
 
 def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: Listing) -> None:
     """SEG007 for every annotation of an image that is not listed. The same digits as another type are named."""
-    if "images" not in (document.parts or {}):
+    if "images" not in (listing.document.parts or {}):
         return  # one defect says that the whole list is missing
     rows = np.flatnonzero(image == _UNKNOWN).tolist()
     alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
@@ -134,7 +154,7 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
         other = alike.get(str(item.image_id))
         hint = "" if other is None else f"; there is {other!r}, but a text is no number"
         message = f"image_id {item.image_id!r} is not among the images{hint}; left out"
-        place = f"/annotations/{items.rows[i]}/image_id"
+        place = items.place(i, "/image_id")
         document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
 
 
@@ -148,12 +168,12 @@ def _known_categories(
     for i in np.flatnonzero(~known & (image != _UNKNOWN)).tolist():
         item = items.items[i]
         message = f"category_id {item.category_id} is not among the categories; left out"
-        place = f"/annotations/{items.rows[i]}/category_id"
+        place = items.place(i, "/category_id")
         document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
     return known
 
 
-def _report_duplicates(document: Document, items: Items[AnnotationItem], image: Ints, listing: Listing) -> None:
+def _report_duplicates(document: Document, items: Items[AnnotationItem], listing: Listing) -> None:
     """SEG008 for every annotation id that occurs twice; all of them are read."""
     ids = [item.id for item in items.items]
     if len(set(ids)) == len(ids):
@@ -164,9 +184,10 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], image: 
         if id_ in twice:
             where.setdefault(id_, []).append(i)
     for id_, found in where.items():
-        places = ", ".join(f"/annotations/{items.rows[i]}" for i in found[:4]) + (", …" if len(found) > 4 else "")
-        names = {listing.image_ids[image[i]] for i in found if image[i] >= 0}
-        message = f"annotation id {id_!r} is here {len(found)} times ({places}), in {len(names)} images; all are read"
-        first = listing.image_ids[image[found[0]]] if image[found[0]] >= 0 else None
-        place = f"/annotations/{items.rows[found[1]]}/id"
+        places = ", ".join(items.place(i) for i in found[:4]) + (", …" if len(found) > 4 else "")
+        rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in found]
+        n_images = len({row for row in rows if row >= 0})
+        message = f"annotation id {id_!r} is here {len(found)} times ({places}), in {n_images} images; all are read"
+        first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
+        place = items.place(found[1], "/id")
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -13,13 +13,14 @@ from segdata.formats.coco.document import Document
 
 Raw = msgspec.Raw
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Id = int | str
 MISSING = Raw(b"")
 MAX_ID = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Items(Generic[T]):
+class Items(Generic[T_co]):
     """The items of one list that could be decoded.
 
     Attributes
@@ -27,11 +28,17 @@ class Items(Generic[T]):
     items : (n,) structs
     rows : (n,) where each is in the list
     raws : the undecoded list, when some item has keys that its struct does not know; else empty
+    pointer : where the list is in its document (a JSON pointer)
     """
 
-    items: list[T] = field(default_factory=list)
+    items: Sequence[T_co] = ()
     rows: Sequence[int] = ()
     raws: Sequence[Raw] = ()
+    pointer: str = ""
+
+    def place(self, at: int, within: str = "") -> str:
+        """Where in the document the item at a position is, or what is at the pointer `within` it."""
+        return f"{self.pointer}/{self.rows[at]}{within}"
 
     def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
         """The keys beyond `known` of the items at these positions, each value as JSON text."""
@@ -54,17 +61,17 @@ def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]
     `strict` refuses keys that it does not know and `lenient` does not: where every item is `strict`, none has keys
     to be kept.
     """
-    raws = document.items(key)
+    raws, pointer = document.items(key), document.pointer(key)
     try:
         decode = msgspec.json.Decoder(strict).decode
-        return Items([decode(raw) for raw in raws], range(len(raws)))
+        return Items([decode(raw) for raw in raws], range(len(raws)), pointer=pointer)
     except msgspec.ValidationError:
         items, broken = decode_each(raws, lenient)
     for row, problem in broken.items():
-        place = f"/{key}/{row}{problem.place}"
+        place = f"{pointer}/{row}{problem.place}"
         document.defects.append(Defect("SEG004", f"{problem.message}; left out", document.name, place))
     rows = [row for row in range(len(raws)) if row not in broken]
-    return Items([item for item in items if item is not None], rows, raws)
+    return Items([item for item in items if item is not None], rows, raws, pointer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from segdata.core.profile import Policy, Profile
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.listing import Listing
-from segdata.formats.coco.sniff import Sort
+from segdata.formats.coco.misnamed import misnamed_images
 from segdata.formats.image_folder import find_images, orphans
 from segdata.formats.images import ImageFolder
 
@@ -48,18 +48,21 @@ def images_of_document(
     request: Request, document: Document, listing: Listing, masks: tuple[Path, ...] = ()
 ) -> ImageFolder:
     """Where the images are, `masks` being folders that hold none; image files that the document lacks are defects."""
-    folder, missing = find_images(document.path, document.name, listing.image_ids, request.images, masks)
+    named = document.path, document.name, listing.image_ids, request.images
+    folder, missing = find_images(*named, masks)
+    if folder.root is None:
+        folder, missing = misnamed_images(*named) or (folder, missing)
     document.defects.extend([*missing, *orphans(document.path, folder, listing.image_ids)])
     return folder
 
 
-def profile_of(request: Request, document: Document, categories: Categories, sort: Sort) -> Profile:
+def profile_of(request: Request, document: Document, categories: Categories, format: str) -> Profile:
     """What is known of the dataset: panoptic files label every pixel once, instances files what they like."""
     kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
-    panoptic = sort == "panoptic"
+    panoptic = format == "coco-panoptic"
     return Profile(
         name=request.root.name if request.root.is_dir() else request.root.stem,
-        format=f"coco-{sort}",
+        format=format,
         task="panoptic" if panoptic else "instance",
         taxonomy=categories.taxonomy,
         taxonomy_declared=categories.declared,

@@ -14,15 +14,21 @@ from segdata.core.format import Request
 from segdata.core.runs import Ints, Runs
 from segdata.formats.coco.annotations import columns_of
 from segdata.formats.coco.categories import read_categories
-from segdata.formats.coco.document import Document, read_document
+from segdata.formats.coco.document import Document, Kind, read_document
 from segdata.formats.coco.items import Id, Items, Raw, decode_items
 from segdata.formats.coco.listing import Listing, read_listing
 from segdata.formats.coco.mask_folder import find_masks, orphan_masks
 from segdata.formats.coco.opened import OpenedDocument, images_of_document, profile_of
 from segdata.formats.coco.panoptic_join import Joined, Where, join
 from segdata.formats.coco.panoptic_mask import Mask, RefusedMaskError, read_mask
+from segdata.formats.coco.truth import known_categories, truth_of
 from segdata.formats.images import ImageFolder
 
+PANOPTIC = Kind(
+    "a COCO document",
+    "an object with images, annotations and categories",
+    remedy="; for predictions give --read-option truth=FILE.json",
+)
 _CHUNK = 16  # masks that are decoded at once
 _KNOWN = frozenset({"id", "image_id", "file_name", "segments_info"})
 
@@ -61,7 +67,7 @@ class PanopticSource(OpenedDocument):
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their masks decoded; one whose mask cannot be read is not annotated."""
-        images, defects = self.listing.table(rows, self.folder, self.document)
+        images, defects = self.listing.table(rows, self.folder)
         width, height = images["width"].to_pylist(), images["height"].to_pylist()
         annotated, encodings, found, attributes = [], [], [], []
         for k, row in enumerate(rows.tolist()):
@@ -149,16 +155,26 @@ def _other_size(mask: Mask, width: int, height: int, where: Where) -> Defect:
 
 def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:
     """Open the document at `path`; no mask is decoded yet. `name` is how defects call it."""
-    document = read_document(path, name)
-    listing = read_listing(document)
-    categories = read_categories(document, request.taxonomy)
+    document = read_document(path, name, PANOPTIC)
+    truth = _truth(request, document)
+    listing = read_listing(truth)
+    known = read_categories if truth is document else known_categories
+    categories = known(truth, request.taxonomy)
     entries = decode_items(document, "annotations", StrictEntryItem, EntryItem)
     entry = _joined(document, listing, entries)
     masks = find_masks(document, [item.file_name for item in entries.items])
-    folder = images_of_document(request, document, listing, () if masks.root is None else (masks.root,))
+    folder = images_of_document(request, truth, listing, () if masks.root is None else (masks.root,))
+    if truth is not document:
+        document.defects.extend(truth.defects)
     document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
-    profile = profile_of(request, document, categories, "panoptic")
+    profile = profile_of(request, document, categories, "coco-panoptic")
     return PanopticSource(profile, document, listing, categories, folder, request.annotator, entries, entry, masks)
+
+
+def _truth(request: Request, document: Document) -> Document:
+    """What lists the images and categories: the document itself, or of predictions the ground truth."""
+    listed = "images" in (document.parts or {}) and "truth" not in request.options
+    return document if listed else truth_of(request, document.path) or document
 
 
 def _joined(document: Document, listing: Listing, entries: Items[EntryItem]) -> dict[int, int]:
@@ -167,7 +183,7 @@ def _joined(document: Document, listing: Listing, entries: Items[EntryItem]) -> 
     for i, item in enumerate(entries.items):
         place = f"/annotations/{entries.rows[i]}/image_id"
         row = listing.row_of.get(item.image_id)
-        if row is None and "images" in (document.parts or {}):
+        if row is None and "images" in (listing.document.parts or {}):
             message = f"image_id {item.image_id!r} is not among the images; left out"
             document.defects.append(Defect("SEG007", message, document.name, place))
         elif row is not None and row >= 0 and entry.setdefault(row, i) != i:
@@ -177,6 +193,6 @@ def _joined(document: Document, listing: Listing, entries: Items[EntryItem]) -> 
     for row, image in enumerate(listing.image_ids):
         if row not in entry and document.parts is not None:
             message = "image without an entry in annotations"
-            place = f"/images/{listing.items.rows[listing.at[row]]}"
-            document.defects.append(Defect("SEG011", message, document.name, place, image=image))
+            place = listing.place(row)
+            document.defects.append(Defect("SEG011", message, listing.document.name, place, image=image))
     return entry

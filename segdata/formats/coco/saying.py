@@ -49,6 +49,7 @@ class Segment(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
     track_id: int | None = None
     attributes: dict[str, Raw] | None = None
     segmentation: object = None
+    segdata_keyhole: int = 0  # 1: the one ring of the segmentation has bridges to holes
 
 
 def segments_of(batch: Batch, rows: Ints, ids: Ints) -> list[Segment]:
@@ -186,19 +187,20 @@ def named(batch: Batch, rows: Ints) -> list[str]:
 def write_lists(path: Path, profile: Profile, pieces: Iterable[tuple[list[bytes], list[bytes]]]) -> None:
     """Write a document: images and annotations come encoded, a piece at a time.
 
-    The images come last, for they are few, and annotations need not wait for them.
+    The images come after the annotations, for they are few, and annotations need not wait for them; the categories
+    come last, when what the profile's metadata says of them may have been counted on the way.
     """
     head: dict[str, Raw] = {
         key: as_raw(profile.metadata[key]) for key in ("info", "licenses") if key in profile.metadata
     }
-    head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy)))
     images: list[bytes] = []
     separator = b"\n"
     with path.open("wb") as file:
-        file.write(msgspec.json.encode(head)[:-1] + b',"annotations":[')
+        file.write(msgspec.json.encode(head)[:-1] + (b"," if head else b"") + b'"annotations":[')
         for entries, annotations in pieces:
             images += entries
             if annotations:
                 file.write(separator + b",\n".join(annotations))
                 separator = b",\n"
-        file.write(b'\n],"images":[\n' + b",\n".join(images) + b"\n]}\n")
+        categories = msgspec.json.encode(category_items(profile.taxonomy, profile.metadata))
+        file.write(b'\n],"images":[\n' + b",\n".join(images) + b'\n],"categories":' + categories + b"}\n")

@@ -3,12 +3,18 @@
 import json
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue
 
-Sort = Literal["instances", "panoptic"]
+Sort = Literal["instances", "panoptic", "lvis"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+_KEYS = {
+    "instances": "images, annotations and categories",
+    "panoptic": "segments_info",
+    "lvis": "neg_category_ids, or the synsets of categories",
+}
 _SAMPLE = 1 << 16
 _WHOLE = 1 << 20  # files up to this size are looked at as a whole
 
@@ -25,9 +31,19 @@ def sort_of(path: Path) -> Sort | None:
     if b'"segments_info"' in text:
         return "panoptic" if lists else None
     drawn = b'"segmentation"' in text and b'"image_id"' in text
+    if lists == {b"annotations"} and b'"predicted_iou"' in text:
+        return None  # what SAM writes of one image
+    if lists and _is_lvis(text):
+        return "lvis"
     if len(lists) >= 2 and (b"annotations" in lists or drawn):
         return "instances"
     return "instances" if lists and drawn else None
+
+
+def _is_lvis(text: bytes) -> bool:
+    """Whether images say what is not in them, or categories are those of WordNet."""
+    federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
+    return federated or (b'"synset"' in text and b'"frequency"' in text)
 
 
 def _samples(path: Path) -> bytes:
@@ -78,9 +94,14 @@ def clue(root: Path, sort: Sort) -> Clue | None:
     if not found:
         broken = broken_documents(root) if sort == "instances" else []
         return Clue(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
-    keys = "segments_info" if sort == "panoptic" else "images, annotations and categories"
     names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in found[:3])
-    return Clue(1.0, f"COCO {sort}: {names} holds {keys}" + (f" (and {len(found) - 3} more)" if len(found) > 3 else ""))
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return Clue(1.0, f"{called(sort)}: {names} holds {_KEYS[sort]}{more}")
+
+
+def called(sort: Sort) -> str:
+    """What users call a sort of documents."""
+    return "LVIS" if sort == "lvis" else f"COCO {sort}"
 
 
 def the_document(root: Path, sort: Sort) -> tuple[Path, str]:
@@ -93,10 +114,10 @@ def the_document(root: Path, sort: Sort) -> tuple[Path, str]:
     if root.is_file():
         return root, root.name
     # A document without annotations may be of either sort.
-    found = documents(root, sort) or documents(root, "instances", "panoptic") or broken_documents(root)
+    found = documents(root, sort) or documents(root, *SORTS) or broken_documents(root)
     if not found:
-        raise UnreadableError(f"{root}: no COCO {sort} JSON in it or in its folder annotations")
+        raise UnreadableError(f"{root}: no {called(sort)} JSON in it or in its folder annotations")
     if len(found) > 1:
         names = ", ".join(path.relative_to(root).as_posix() for path in found)
-        raise UnreadableError(f"{root}: {len(found)} COCO {sort} files, name one of them: {names}")
+        raise UnreadableError(f"{root}: {len(found)} {called(sort)} files, name one of them: {names}")
     return found[0], found[0].relative_to(root).as_posix()

@@ -34,7 +34,7 @@ _MOST_16 = 2**16 - 1
 def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
     """Write `masks/`, `instances.csv`, `images.csv`, `taxonomy.yaml` and `segdata.yaml` below `target`."""
     target.mkdir(parents=True)
-    names = _category_names(profile.taxonomy)
+    names = category_names(profile.taxonomy)
     with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
@@ -77,14 +77,14 @@ def _rows(
             yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri
 
 
-def values_of(ids: Ints) -> Ints:
-    """(n,) the pixel value of each segment of one image: its id where that is 1 to 65 535 and its own, else a free one.
+def values_of(ids: Ints, most: int = _MOST_16) -> Ints:
+    """(n,) the pixel value of each segment of one image: its id where that is 1 to `most` and its own, else a free one.
 
     >>> values_of(np.array([7, 7, 900100, 2])).tolist()
     [1, 3, 4, 2]
     """
     values, count = np.unique(ids, return_counts=True)
-    own = np.isin(ids, values[(count == 1) & (values > 0) & (values <= _MOST_16)])
+    own = np.isin(ids, values[(count == 1) & (values > 0) & (values <= most)])
     taken = ids[own]
     n_free = int((~own).sum())
     free = np.setdiff1d(np.arange(1, len(ids) + 1, dtype=np.int64), taken)[:n_free]
@@ -108,7 +108,7 @@ def _save(sheet: Sheet, values: Ints, target: Path, files: MaskNames) -> tuple[s
     return name, occurs(values, pixels)
 
 
-def _category_names(taxonomy: Taxonomy) -> dict[int, str]:
+def category_names(taxonomy: Taxonomy) -> dict[int, str]:
     """Category id -> what the table calls it: its name, or its id where another category has that name first."""
     named = taxonomy.by_name()
     called = {}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from segdata.core.defect import Defect
 from segdata.core.unsafe import is_unsafe
 from segdata.core.yamlfile import read_text
-from segdata.formats.images import ImageFolder
+from segdata.formats.images import MAX_PIXELS, ImageFolder
 
 INDEX = "images.csv"
 _COLUMNS = ("image", "mask", "width", "height", "uri")
+_OF_VIDEOS = ("sequence", "frame", "split")
+Cell = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class IndexRow:
     size : height and width in pixels; (0, 0) where unknown
     uri : where the image is said to be
     image : the image file, where it is found
+    sequence, frame, split : where the image belongs in a video
     """
 
     image_id: str
@@ -33,13 +37,20 @@ class IndexRow:
     size: tuple[int, int]
     uri: str | None
     image: Path | None
+    sequence: str | None = None
+    frame: int | None = None
+    split: str | None = None
 
 
-def write_index(target: Path, rows: Iterable[tuple[str, str | None, int, int, str | None]]) -> None:
-    """Write `images.csv` below `target`: image id, mask (below `target`; None: not annotated), width, height, uri."""
+def write_index(target: Path, rows: Iterable[tuple[Cell, ...]], videos: bool = False) -> None:
+    """Write `images.csv` below `target`.
+
+    `rows` are image id, mask (below `target`; None: not annotated), width, height, uri; of videos also sequence, frame
+    and split.
+    """
     with (target / INDEX).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(_COLUMNS)
+        lines.writerow(_COLUMNS + (_OF_VIDEOS if videos else ()))
         lines.writerows(("" if value is None else value for value in row) for row in rows)
 
 
@@ -78,6 +89,12 @@ def _row(root: Path, folder: ImageFolder, record: dict[str, str]) -> IndexRow | 
         size = (int(record.get("height") or 0), int(record.get("width") or 0))
     except ValueError:
         return "SEG004", f"width {record.get('width')!r} and height {record.get('height')!r} are not whole numbers"
+    if min(size) < 0 or size[0] * size[1] > MAX_PIXELS or max(size) > MAX_PIXELS:
+        return "SEG004", f"the size is {size[1]} x {size[0]}; up to {MAX_PIXELS:,} pixels are expected"
     uri = record.get("uri") or None
     image = folder.paths.get(image_id) or (Path(uri) if uri and Path(uri).is_file() else None)
-    return IndexRow(image_id, (root / mask,) if mask else (), size, uri, image)
+    number = record.get("frame") or ""
+    if number and re.fullmatch(r"-?[0-9]{1,18}", number) is None:
+        return "SEG004", f"frame {number!r} is not a whole number"
+    film = (record.get("sequence") or None, int(number) if number else None, record.get("split") or None)
+    return IndexRow(image_id, (root / mask,) if mask else (), size, uri, image, *film)

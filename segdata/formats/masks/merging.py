@@ -13,13 +13,16 @@ from segdata.formats.sheets import Sheet, examples, is_painted
 BY_CATEGORY: frozenset[Kind] = BESIDE_PIXELS | {"crowd", "instance", "unlabelled"}
 
 
-def count_by_category(batch: Batch, values: Ints, losses: Losses, blank: int | None = None) -> None:
+def count_by_category(
+    batch: Batch, values: Ints, losses: Losses, blank: int | None = None, ids: Ints | None = None
+) -> None:
     """Count what masks lose in which segments of one category become one.
 
     Parameters
     ----------
     values : (n_segments,) what the category of each segment is painted with; -1: it cannot be painted
     blank : what unlabelled pixels are painted with
+    ids : (n_segments,) which segment id each will have; None: that of its category
     """
     areas = batch.runs.areas(batch.n_segments)
     _count_unpainted(batch, values >= 0, areas, losses)
@@ -28,22 +31,26 @@ def count_by_category(batch: Batch, values: Ints, losses: Losses, blank: int | N
     _, group, size = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     several = np.flatnonzero(merged)[size[group.reshape(-1)] > 1]
     losses.add("instance", "segments", len(several), int(areas[several].sum()), examples(batch, several))
-    categories, ids = batch.segments["category_id"].to_numpy(), batch.segments["segment_id"].to_numpy()
-    renamed = np.flatnonzero(merged & ((categories != ids) | _named(batch)))
+    new = batch.segments["category_id"].to_numpy() if ids is None else ids
+    renamed = np.flatnonzero(merged & ((new != batch.segments["segment_id"].to_numpy()) | _named(batch)))
     losses.add("segment-id", "segments", len(renamed), 0, examples(batch, renamed))
     unlabelled = np.flatnonzero(merged & (values == (-1 if blank is None else blank)))
     losses.add("unlabelled", "segments", len(unlabelled), int(areas[unlabelled].sum()), examples(batch, unlabelled))
     count_overlaps(batch, np.where(is_painted(batch), values, -1), losses)
 
 
-def count_by_segment(batch: Batch, kept: NDArray[np.bool_], losses: Losses) -> None:
-    """Count what masks lose in which each segment has a value of its own; `kept` (n_segments,): it can be painted."""
+def count_by_segment(batch: Batch, kept: NDArray[np.bool_], losses: Losses, painted_as: Ints | None = None) -> None:
+    """Count what masks lose in which each segment has a value of its own.
+
+    `kept` (n_segments,): it can be painted. `painted_as` (n_segments,): the same number for segments of one annotation
+    that share a value, as void does; None: none do.
+    """
     areas = batch.runs.areas(batch.n_segments)
     _count_unpainted(batch, kept, areas, losses)
     mine = is_painted(batch) & kept
     named = np.flatnonzero(mine & _named(batch))
     losses.add("segment-id", "segments", len(named), 0, examples(batch, named))
-    own = np.arange(batch.n_segments, dtype=np.int64)
+    own = np.arange(batch.n_segments, dtype=np.int64) if painted_as is None else painted_as
     count_overlaps(batch, np.where(mine, own, -1), losses)
 
 

@@ -35,14 +35,27 @@ class Pairing:
     places: dict[str, str] = field(default_factory=dict)
 
 
-def paired(root: Path, images: Path | None = None) -> Pairing:
+def paired(root: Path, images: Path | None = None, *, paged: bool = True) -> Pairing:
     """The images and masks of a dataset: by `images.csv` where our writers left one, else by layout and name.
 
-    What stays alone on either side is SEG011; when not one image is known that is a single finding.
+    What stays alone on either side is SEG011; when not one image is known that is a single finding. `paged`: each page
+    of a TIFF is an image of its own; else they are the overviews of one.
     """
     if (root / INDEX).is_file():
         rows, defects = indexed(root, images)
-        entries = [Entry(row.image_id, row.image, row.masks, uri=row.uri, size=row.size) for row in rows]
+        entries = [
+            Entry(
+                row.image_id,
+                row.image,
+                row.masks,
+                uri=row.uri,
+                size=row.size,
+                sequence=row.sequence,
+                frame=row.frame,
+                split=row.split,
+            )
+            for row in rows
+        ]
         missing = [entry.image_id for entry in entries if entry.image is None]
         if missing and len(missing) == len(entries):
             return Pairing(tuple(entries), (*defects, no_images(len(entries), root, images)), bare=True)
@@ -57,9 +70,8 @@ def paired(root: Path, images: Path | None = None) -> Pairing:
         defects.append(no_images(len(entries), root, images))
     elif entries:
         defects += [_bare_folder(root, pairing) for pairing in found if pairing.bare and pairing.entries]
-    return Pairing(
-        tuple(sorted(_pages(entries), key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out)
-    )
+    pages = _pages(entries) if paged else entries
+    return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
 
 
 def _laid_out(root: Path, layout: Layout) -> Pairing:

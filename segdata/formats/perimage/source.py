@@ -117,6 +117,11 @@ def _images(entries: list[Entry], headers: list[Header | None], found: list[Sequ
         of_image[0].size if of_image else (head.height, head.width) if head else entry.size
         for entry, head, of_image in zip(entries, headers, found, strict=True)
     ]
+    return image_table(entries, sizes)
+
+
+def image_table(entries: Sequence[Entry], sizes: Sequence[tuple[int, int]]) -> pa.Table:
+    """Rows of `columns.BATCH_IMAGES`; `sizes` (n,) are heights and widths in pixels, 0 where unknown."""
     return table(
         BATCH_IMAGES,
         len(entries),

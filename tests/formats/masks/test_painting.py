@@ -14,7 +14,8 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats import colour_masks, instance_ids
-from segdata.formats.masks.painting import MaskNames, occurs, painted, sheets
+from segdata.formats.masks.painting import MaskNames, occurs, painted
+from segdata.formats.sheets import sheets
 from segdata.testing.dense import runs_of_masks
 
 PROFILE = Profile(

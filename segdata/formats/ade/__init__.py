@@ -1,0 +1,1 @@
+"""ADE20K: masks of classes and instances with levels of parts, and what is written of each object."""

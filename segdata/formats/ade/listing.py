@@ -1,0 +1,109 @@
+"""Listing: the images of ADE20K below a folder, and what must be known of all of them before any is decoded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.ade.catalogue import Catalogue, Names
+from segdata.formats.ade.files import SEG, Files, files_of
+from segdata.formats.ade.note import Notes
+from segdata.formats.images import ImageFolder
+from segdata.formats.masks.maskindex import INDEX, IndexRow, indexed
+from segdata.formats.masks.pairing import no_images
+from segdata.formats.perimage.entry import Entry, below
+
+_SPLITS = frozenset({"training", "validation", "testing", "train", "val", "test"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The images of a dataset.
+
+    Attributes
+    ----------
+    entries : in the order of image ids; the record of an annotated one is its `Files`
+    catalogue : the categories
+    defects : what is wrong with the files
+    """
+
+    entries: tuple[Entry, ...]
+    catalogue: Catalogue
+    defects: tuple[Defect, ...]
+
+
+def listing(root: Path, images: Path | None, given: Taxonomy | None) -> Listing:
+    """The images at `root`; `images` and `given` are the user's folder of images and taxonomy.
+
+    Raises UnreadableError where there are no masks, or nothing names their classes.
+    """
+    every = files_of(root)
+    index = root / INDEX
+    rows, defects = indexed(root, images) if index.is_file() else ([], [])
+    if not every and not index.is_file():
+        raise UnreadableError(f"{root}: no masks of ADE20K (X{SEG} beside X.jpg, with X.json or X_atr.txt)")
+    if given is None and every and all(files.text is None for files in every):
+        raise UnreadableError(
+            f"{root}: neither .json nor _atr.txt files name the classes; write taxonomy.yaml with their indices as ids"
+        )
+    of_mask = {_stem(row.masks[0], root): row for row in rows if row.masks}
+    pictures = {PurePosixPath(name).with_suffix("").as_posix(): name for name in ImageFolder.below(images).paths}
+    names, entries = Names(), []
+    for files in every:
+        if rows and files.seg is None:
+            continue  # images.csv has it
+        notes = files.notes(root)
+        names.add(notes, below(root, files.text) if files.text else "")
+        entries.append(_entry(files, notes, of_mask.get(files.stem), images, pictures))
+        if files.seg is None and files.image is not None:
+            message = f"an image without {Path(files.stem).name}{SEG}"
+            defects.append(Defect("SEG011", message, below(root, files.image), image=entries[-1].image_id))
+    entries += [_of_row(row, None, {}) for row in rows if not row.masks]
+    entries.sort(key=lambda entry: entry.image_id)
+    missing = [entry for entry in entries if entry.image is None]
+    if entries and len(missing) == len(entries):
+        defects.append(no_images(len(entries), root, images))
+    else:
+        message = "the image file does not exist"
+        defects += [Defect("SEG002", message, entry.image_id, image=entry.image_id) for entry in missing]
+    return Listing(tuple(entries), names.catalogue(given), (*defects, *names.defects))
+
+
+def _entry(files: Files, notes: Notes, row: IndexRow | None, images: Path | None, pictures: Mapping[str, str]) -> Entry:
+    """The image of some files; images.csv goes before what names tell."""
+    record = files if files.seg else None
+    if row is not None:
+        return _of_row(row, record, notes.metadata)
+    stem = PurePosixPath(files.stem)
+    image, name = files.image, files.stem + (files.image.suffix if files.image else "")
+    if images is not None and files.stem in pictures:
+        image, name = images / pictures[files.stem], pictures[files.stem]
+    elif image is None:
+        named = (
+            notes.filename if notes.filename and PurePosixPath(notes.filename).stem == stem.name else stem.name + SEG
+        )
+        name = stem.with_name(PurePosixPath(named).name).as_posix()
+    split = next((part for part in stem.parts[:-1] if part.lower() in _SPLITS), None)
+    files_ = (files.seg,) if files.seg else ()
+    return Entry(name, image, files_, record, split=split, metadata=notes.metadata)
+
+
+def _of_row(row: IndexRow, files: Files | None, metadata: Mapping[str, str]) -> Entry:
+    return Entry(
+        image_id=row.image_id,
+        image=row.image,
+        files=(files.seg,) if files and files.seg else (),
+        record=files,
+        size=row.size,
+        uri=row.uri,
+        sequence=row.sequence,
+        frame=row.frame,
+        split=row.split,
+        metadata=metadata,
+    )
+
+
+def _stem(mask: Path, root: Path) -> str:
+    return mask.relative_to(root).as_posix().removesuffix(SEG) if mask.is_relative_to(root) else mask.as_posix()

@@ -1,0 +1,76 @@
+"""COCO results: a list of what a model found, each item an image, a category, a segmentation and a score.
+
+Specification: https://cocodataset.org/#format-results and `loadRes` of pycocotools.
+
+Read: segmentations as in COCO instances, in practice compressed RLE; `score`; further keys as attributes. Items are
+numbered from 1, as pycocotools does. The list names images and categories by id alone: these come from the ground
+truth (the option `truth`), from an ``image_info….json`` beside the list, or from a folder of images called by their
+ids together with a taxonomy. All of the images that are listed there are taken for predicted, with nothing found where
+the list has nothing. The annotations are from a model; `--annotator` gives its name.
+
+Written: ``results.json``, and ``image_info.json`` with the images and categories, as COCO has it for its test images.
+Items have no `bbox`: pycocotools and lvis-api would take the box's area for the segment's. A segment without a score
+gets that of the option `score` (1 if it is not given), which is counted as a loss.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from segdata.core.batch import Batch
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.altered import AlteredSource, made_by
+from segdata.formats.coco.results import open_results
+from segdata.formats.coco.results_writer import BEYOND_RESULTS, write_results
+from segdata.formats.coco.sniff import SORTS, documents
+from segdata.formats.coco.truth import BESIDE, TRUTH
+
+LOSSES: frozenset[Kind] = BEYOND_RESULTS
+READ_OPTIONS = TRUTH
+WRITE_OPTIONS = {"score": "the score of segments that have none; default: 1"}
+CHECKED = ("pycocotools (loadRes)",)
+_MOST = 8  # JSON files that are looked into
+
+
+def detect(seen: Glance) -> Clue | None:
+    """A JSON list whose items have an image_id and a category_id; beside a ground truth it is not what was meant."""
+    found = _lists(seen)
+    if not found:
+        return None
+    alone = seen.root.is_file() or not documents(seen.root, *SORTS)
+    return Clue(1.0 if alone else 0.5, f"COCO results: {', '.join(found[:3])} is a list with image_id and category_id")
+
+
+def read(request: Request) -> AlteredSource:
+    """Open a list; raises SegdataError where there is none, or several, or nothing tells its images and categories."""
+    root = request.root
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    names = [root.name] if root.is_file() else _lists(Glance(root))
+    if len(names) != 1:
+        found = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
+        raise UnreadableError(f"{root}: {found if names else 'no list of COCO results in it'}")
+    path = root if root.is_file() else root / names[0]
+    return made_by(open_results(request, path, names[0]), "model")
+
+
+def write(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, score: str | float = 1.0
+) -> None:
+    """Write ``results.json`` and ``image_info.json`` into the folder `target`."""
+    write_results(profile, batches, target, losses, score)
+
+
+def _lists(seen: Glance) -> list[str]:
+    """The names of the JSON lists of results; an empty one is meant where the images are listed beside it."""
+    found = seen.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
+    listed = seen.matching(rf"^{BESIDE.replace('*', '.*')}$")
+    return [name for name in found if _is_list(seen.head(name), bool(listed))]
+
+
+def _is_list(head: bytes, listed: bool) -> bool:
+    empty = head.split() in ([b"[]"], [b"[", b"]"])
+    return listed if empty else b'"image_id"' in head and b'"category_id"' in head

@@ -1,0 +1,1 @@
+"""Volumes of medicine: NIfTI files and DICOM objects, as slices."""

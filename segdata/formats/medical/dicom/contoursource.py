@@ -1,0 +1,172 @@
+"""Contour source: structure sets as slices, and the regions on each, filled."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from segdata.core.cover import cover
+from segdata.core.defect import Defect
+from segdata.core.format import Request
+from segdata.core.line import Line
+from segdata.core.meet import Side
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Runs
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.medical.dicom.contourplaces import Ring, RingDrawing, RingDrawings
+from segdata.formats.medical.dicom.index import IndexFile, IndexSegment
+from segdata.formats.medical.dicom.segsource import SOURCES
+from segdata.formats.medical.dicom.structures import Region, StructureSet
+from segdata.formats.naming import Naming, kind_of, naming
+from segdata.formats.perimage.entry import Entry
+from segdata.formats.perimage.found import Found
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shapes.centre import fill_centres
+from segdata.formats.shapes.flat import Flat
+
+Holes = Literal["xor", "union"]
+
+
+def contour_source(
+    request: Request,
+    objects: Sequence[StructureSet],
+    places: RingDrawings,
+    indexed: Mapping[str, IndexFile],
+    holes: Holes,
+) -> PerImageSource:
+    """The slices of a dataset; `indexed` is what an index says of the structure sets, by name."""
+    regions = [region for each in objects for region in each.regions]
+    categories = _naming(request.taxonomy, regions)
+    profile = Profile(
+        name=request.root.stem,
+        format="rt-struct",
+        task="instance",
+        taxonomy=categories.taxonomy,
+        taxonomy_declared=categories.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="centre-evenodd",
+        files=str(request.root),
+        metadata=categories.metadata,
+        sequences=tuple(places.sequences),
+    )
+    kept = {(name, each.number): each for name, file in indexed.items() for each in file.segments}
+    said = {each.name: indexed[each.name].annotator if each.name in indexed else each.interpreter for each in objects}
+    look = _Look(categories, places.annotators(said), kept, holes)
+    defects = (*(defect for each in objects for defect in each.defects), *places.defects)
+    return PerImageSource(
+        request.root, profile, places.entries, defects, look.at, request.annotator, 64, "structure set"
+    )
+
+
+def _naming(given: Taxonomy | None, regions: Sequence[Region]) -> Naming:
+    """Categories by the names of regions."""
+    own: dict[str, Category] = {}
+    for each in regions:
+        if each.name not in own:
+            own[each.name] = Category(id=len(own) + 1, name=each.name, kind=kind_of(each.name), color=each.color)
+    return naming(own, given, Taxonomy(categories=tuple(own.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Looks at one slice."""
+
+    naming: Naming
+    annotator: Mapping[str, str | None]
+    kept: Mapping[tuple[str, int], IndexSegment]
+    holes: Holes
+
+    def at(self, entry: Entry) -> list[Found]:
+        """What each structure set has on a slice."""
+        drawing: RingDrawing = entry.record
+        return [self._drawn(drawing.size, each, rings) for each, rings in drawing.pieces]
+
+    def _drawn(self, size: tuple[int, int], found: StructureSet, rings: list[Ring]) -> Found:
+        """What one structure set has on a slice."""
+        of_region: dict[int, list[Ring]] = {}
+        for ring in rings:
+            of_region.setdefault(ring.region.number, []).append(ring)
+        drawn = list(of_region.values())
+        runs, nested = filled(drawn, size, self.holes)
+        regions = [each[0].region for each in drawn]
+        kept = [self.kept.get((found.name, region.number)) for region in regions]
+        sources = {SOURCES.get(region.algorithm) for region in found.regions}
+        common = next(iter(sources)) if len(sources) == 1 else None
+        return Found(
+            size,
+            np.array(
+                [
+                    region.number if each is None or each.segment is None else each.segment
+                    for region, each in zip(regions, kept, strict=True)
+                ],
+                np.int64,
+            ),
+            np.array([self._category(region, each) for region, each in zip(regions, kept, strict=True)], np.int64),
+            runs,
+            {
+                "track_id": [
+                    region.number if each is None else each.track for region, each in zip(regions, kept, strict=True)
+                ],
+                "source": [None if common else SOURCES.get(region.algorithm) for region in regions],
+                "attributes": [_attributes(region) for region in regions],
+                "rings": [[ring.points.ravel().tolist() for ring in each] for each in drawn],
+                "file": [found.name] * len(drawn),
+                "place": [each[0].contour.place for each in drawn],
+            },
+            annotator=self.annotator[found.name],
+            annotation={"source": common},
+            # Where they are filled, the rings themselves show it to the rule.
+            defects=[_nested(found, drawn[row], pixels) for row, pixels in nested] if self.holes == "xor" else [],
+        )
+
+    def _category(self, region: Region, kept: IndexSegment | None) -> int:
+        return self.naming.to[region.name] if kept is None or not self.naming.declared else kept.category
+
+
+def _nested(found: StructureSet, rings: list[Ring], pixels: int) -> Defect:
+    """Contours of one region that share pixels, which mean a hole to most programs and none to the standard."""
+    region = rings[0].region
+    message = f"contours of {region.name!r} lie in one another: {pixels:,} px in several are left out, as a hole"
+    place = rings[0].contour.place
+    return Defect("SEG018", message, found.name, place, segments=(region.number,), pixels=pixels, severity="info")
+
+
+def filled(drawn: Sequence[Sequence[Ring]], size: tuple[int, int], holes: Holes) -> tuple[Runs, list[tuple[int, int]]]:
+    """The pixels of n regions on one slice, and where contours share pixels: (region, pixels).
+
+    A pixel is inside where its centre is inside an odd number of contours; with `union`, in any of them, unless they
+    are CLOSEDPLANAR_XOR. One contour by itself is even-odd, so that its keyhole is a hole.
+    """
+    height, width = size
+    n = len(drawn)
+    points = [ring.points for each in drawn for ring in each]
+    ends = np.cumsum([0, *map(len, points)])
+    counts = np.array([len(each) for each in drawn], np.int64)
+    together = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    every = np.concatenate([np.empty((0, 2)), *points])
+    odd = fill_centres(Flat(every, ends, together), np.full(n, height), np.full(n, width))
+    if (counts < 2).all():
+        return odd, []
+    alone = np.arange(len(points) + 1)
+    single = fill_centres(Flat(every, ends, alone), np.full(len(points), height), np.full(len(points), width))
+    region = np.repeat(np.arange(n, dtype=np.int32), counts)
+    line = Line.of(np.full(n, height, np.int64), np.full(n, width, np.int64))
+    union = cover(Side.of(Runs(single.start, single.length, region[single.owner]), line, np.arange(n)), line).runs
+    xor = np.array([each[0].contour.xor for each in drawn], bool)
+    more = union.areas(n) - odd.areas(n)
+    nested = [(row, int(more[row])) for row in np.flatnonzero((more > 0) & ~xor).tolist()]
+    if holes == "xor" or not nested:
+        return odd, nested
+    parts = [(odd if xor[row] else union).take(np.array([row]), n) for row in range(n)]
+    return Runs.concatenate(parts, [1] * n), nested
+
+
+def _attributes(region: Region) -> list[tuple[str, str]]:
+    """What else is said of a region, as JSON."""
+    said = dict(region.attributes)
+    if region.algorithm == "SEMIAUTOMATIC":
+        said["algorithm_type"] = region.algorithm
+    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(said.items())]

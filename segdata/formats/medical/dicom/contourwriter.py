@@ -1,0 +1,246 @@
+"""Contour writer: what one annotator drew on the images of a series as a DICOM structure set, along the pixels' edges.
+
+A hole is joined to the outline of its part by a bridge of no width, the keyhole of the standard: every program knows
+closed contours, and few know those that are combined by exclusive or.
+Source: DICOM PS3.3 A.19 (RT Structure Set IOD), C.8.8.6.3.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.keyhole import keyhole
+from segdata.core.loss import Losses
+from segdata.core.outline import Rings, outlines
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.medical.dicom.contourplaces import millimetres_of
+from segdata.formats.medical.dicom.files import STRUCTURE_SET, DicomImage, read_dataset
+from segdata.formats.medical.dicom.groups import Group, Layer
+from segdata.formats.medical.dicom.index import IndexSegment
+from segdata.formats.medical.dicom.members import (
+    KINDS,
+    Key,
+    Segment,
+    attributes_of,
+    index_of,
+    key_of,
+    members_of,
+    person_of,
+    text_of,
+)
+from segdata.formats.medical.extra import package
+from segdata.formats.shapes.centre import fill_centres
+from segdata.formats.shapes.flat import Flat, sums
+from segdata.formats.shapes.soundness import check_ring
+
+KNOWN = frozenset({"interpreted_type", "description", "algorithm_type"})
+_DATA = 0x30060050  # Contour Data
+_STUDY = (
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyDescription",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyID",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+)
+Who = tuple[str | None, str | None]  # annotator and source
+Item = Any  # of a sequence; pydicom's dataset has every attribute
+
+
+class ContourWriter:
+    """Writes structure sets below a folder."""
+
+    def __init__(self, target: Path, taxonomy: Taxonomy, losses: Losses) -> None:
+        self._target, self._losses = target, losses
+        self._categories = taxonomy.by_id()
+        self._count = 0
+
+    def save(self, group: Group, who: Who) -> tuple[str, tuple[IndexSegment, ...]]:
+        """Write what `who` drew; the file, and what its regions are."""
+        drawn = group.layers[who]
+        images = {name: image for name, image in group.images if name in drawn}
+        for name, image in images.items():
+            if image.plane is None:
+                raise SegdataError(f"image {name!r}: {image.path} does not say where it lies; contours need that")
+        members = members_of(drawn, KNOWN, self._losses)
+        numbers = {key: number for number, key in enumerate(members, 1)}
+        contours: dict[Key, list[Item]] = {key: [] for key in numbers}
+        for name, layer in drawn.items():
+            for key, contour in _contours(layer, images[name], self._losses):
+                contours[key].append(contour)
+        self._count += 1
+        name = f"structures/{self._count:04d}.dcm"
+        self._save(name, list(images.values()), who, numbers, members, contours)
+        return name, index_of(numbers, members)
+
+    def _save(
+        self,
+        name: str,
+        images: Sequence[DicomImage],
+        who: Who,
+        numbers: Mapping[Key, int],
+        members: Mapping[Key, list[Segment]],
+        contours: Mapping[Key, list[Item]],
+    ) -> None:
+        made = _structure_set(images)
+        frame = str(made.get("FrameOfReferenceUID", ""))
+        made.StructureSetROISequence = [
+            self._region(number, key, members[key][0], who, frame) for key, number in numbers.items()
+        ]
+        made.ROIContourSequence = [
+            self._contour(number, key, contours[key]) for key, number in numbers.items() if contours[key]
+        ]
+        made.RTROIObservationsSequence = [
+            _item(
+                ObservationNumber=number,
+                ReferencedROINumber=number,
+                RTROIInterpretedType=str(attributes_of(members[key][0], KNOWN).get("interpreted_type", "")),
+                ROIInterpreter=person_of(who[0]) or "",
+            )
+            for key, number in numbers.items()
+        ]
+        path = self._target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made.save_as(path, enforce_file_format=True)
+
+    def _name(self, category: int) -> str:
+        return self._categories[category].name if category in self._categories else str(category)
+
+    def _region(self, number: int, key: Key, member: Segment, who: Who, frame: str) -> Item:
+        """How the structure set describes a region."""
+        said = attributes_of(member, KNOWN)
+        item = _item(
+            ROINumber=number,
+            ReferencedFrameOfReferenceUID=frame,
+            ROIName=text_of(self._name(key[0])),
+            ROIGenerationAlgorithm=KINDS.get(who[1] or "", str(said.get("algorithm_type", ""))),
+        )
+        if "description" in said:
+            item.ROIDescription = str(said["description"])
+        return item
+
+    def _contour(self, number: int, key: Key, contours: list[Item]) -> Item:
+        category = self._categories.get(key[0])
+        item = _item(ReferencedROINumber=number, ContourSequence=contours)
+        if category is not None and category.rgb is not None:
+            item.ROIDisplayColor = list(category.rgb)
+        return item
+
+
+def _contours(layer: Layer, image: DicomImage, losses: Losses) -> list[tuple[Key, Item]]:
+    """The closed contours of each segment on a slice.
+
+    These are the source's rings where they give exactly its pixels, else one along the edges of each part, with its
+    holes.
+    """
+    height, width = image.size
+    n = len(layer.segments)
+    drawn = _sound(layer, height, width)
+    lost = [row for row, each in enumerate(layer.segments) if each["rings"] and row not in drawn]
+    losses.add("rings", "segments", len(lost), examples=[str(layer.segments[row]["segment_id"]) for row in lost[:3]])
+    kept = [(row, np.array(ring, np.float64).reshape(-1, 2)) for row, rings in drawn.items() for ring in rings]
+    edges = [row for row in range(n) if row not in drawn]
+    traced = outlines(layer.runs.take(np.array(edges, np.int64), n), np.full(len(edges), height, np.int64))
+    part = np.cumsum(~traced.hole) - 1  # an outer ring is followed by its holes
+    whole = keyhole(Rings(traced.xy, traced.ring, part.astype(np.int32), traced.outer))
+    owner = traced.owner[~traced.hole]
+    for at, ring in enumerate(whole.as_lists()):
+        kept.append((edges[int(owner[at])], np.array(ring, np.float64).reshape(-1, 2)))
+    return [(key_of(layer.segments[row]), _contour(points, image)) for row, points in kept]
+
+
+def _sound(layer: Layer, height: int, width: int) -> dict[int, list[list[float]]]:
+    """The rings of the segments whose pixels are just what their rings give."""
+    said = {row: each["rings"] for row, each in enumerate(layer.segments) if each["rings"]}
+    sound = {row: rings for row, rings in said.items() if all(check_ring(ring) is None for ring in rings)}
+    points = [np.array(ring, np.float64).reshape(-1, 2) for rings in sound.values() for ring in rings]
+    flat = Flat(
+        np.concatenate([np.empty((0, 2)), *points]),
+        sums(np.array([len(each) for each in points], np.int64)),
+        sums(np.array([len(rings) for rings in sound.values()], np.int64)),
+    )
+    n = len(sound)
+    filled = fill_centres(flat, np.full(n, height, np.int64), np.full(n, width, np.int64))
+    ends, mine = filled.offsets(n), layer.runs.offsets(len(layer.segments))
+    exact = {}
+    for at, (row, rings) in enumerate(sound.items()):
+        one, other = slice(ends[at], ends[at + 1]), slice(mine[row], mine[row + 1])
+        if np.array_equal(filled.start[one], layer.runs.start[other]) and np.array_equal(
+            filled.length[one], layer.runs.length[other]
+        ):
+            exact[row] = rings
+    return exact
+
+
+def _contour(points: NDArray[np.float64], image: DicomImage) -> Item:
+    """A closed contour of points (n, 2) in pixels."""
+    assert image.plane is not None
+    item = _item(
+        ContourImageSequence=[_item(ReferencedSOPClassUID=image.kind, ReferencedSOPInstanceUID=image.uid)],
+        ContourGeometricType="CLOSED_PLANAR",
+        NumberOfContourPoints=len(points),
+    )
+    item[_DATA] = _numbers(millimetres_of(points, image.plane))
+    return item
+
+
+def _numbers(points: NDArray[np.float64]) -> Any:  # Any: pydicom's element
+    """The coordinates as they stand in the file; a number each would become an object of its own."""
+    # 16 characters are allowed for a number.
+    text = "\\".join(f"{value:.10g}" for value in points.ravel().tolist()).encode()
+    text += b" " * (len(text) % 2)
+    element = package("pydicom.dataelem").RawDataElement
+    return element(package("pydicom").tag.Tag(_DATA), "DS", len(text), text, 0, True, True, True)
+
+
+def _structure_set(images: Sequence[DicomImage]) -> Item:
+    """A structure set of these images, without regions."""
+    pydicom, uid = package("pydicom"), package("pydicom.uid")
+    first = read_dataset(images[0].path)
+    first.decode()
+    made = pydicom.Dataset()
+    made.SpecificCharacterSet = "ISO_IR 192"
+    for keyword in _STUDY:
+        setattr(made, keyword, first.get(keyword, ""))
+    now = datetime.datetime.now()
+    made.SOPClassUID, made.SOPInstanceUID = STRUCTURE_SET, uid.generate_uid()
+    made.SeriesInstanceUID, made.SeriesNumber, made.Modality = uid.generate_uid(), 1, "RTSTRUCT"
+    made.Manufacturer, made.ManufacturerModelName, made.OperatorsName = "segdata", "segdata", ""
+    made.StructureSetLabel, made.ApprovalStatus = "SEGDATA", "UNAPPROVED"
+    made.StructureSetDate, made.StructureSetTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
+    named = [_item(ReferencedSOPClassUID=each.kind, ReferencedSOPInstanceUID=each.uid) for each in images]
+    series = _item(SeriesInstanceUID=images[0].series, ContourImageSequence=named)
+    study = _item(
+        ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1",  # detached study management, as the standard asks for
+        ReferencedSOPInstanceUID=images[0].study,
+        RTReferencedSeriesSequence=[series],
+    )
+    made.ReferencedFrameOfReferenceSequence = [
+        _item(FrameOfReferenceUID=first.get("FrameOfReferenceUID", ""), RTReferencedStudySequence=[study])
+    ]
+    meta = package("pydicom.dataset").FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = made.SOPClassUID, made.SOPInstanceUID
+    # Explicit lengths end at 65,534 bytes, and contours do not.
+    meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
+    made.file_meta = meta
+    return made
+
+
+def _item(**values: Any) -> Item:  # Any: values of all types
+    """An item of a sequence."""
+    item = package("pydicom").Dataset()
+    for keyword, value in values.items():
+        setattr(item, keyword, value)
+    return item

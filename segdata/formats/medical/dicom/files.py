@@ -1,0 +1,261 @@
+"""DICOM files: which files of a folder are DICOM, what kind of object each holds, and where images lie in the patient.
+
+Source: DICOM PS3.10 (the file's preamble and meta information), PS3.3 C.7.6.2 (Image Plane Module).
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.defect import Defect
+from segdata.core.unsafe import check_name
+from segdata.formats.images import MAX_PIXELS
+from segdata.formats.medical.extra import package
+from segdata.formats.perimage.entry import below
+
+Floats = NDArray[np.float64]
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # binary or fractional; label map
+STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+_MOST_FILES = 100_000  # that are looked at in search of images
+_CLASS = re.compile(rb"\A.{128}DICM.{0,200}?UI.{2}(1\.2\.840\.10008\.5\.1\.4\.1\.1\.[\d.]+)", re.DOTALL)
+_TAGS = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "PatientID",
+    "Modality",
+    "InstanceNumber",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "SliceThickness",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """Where the pixels of a slice lie: the centre of the first one, the directions of rows and columns, and spacing.
+
+    Attributes
+    ----------
+    position : (3,) millimetres (left, posterior, superior)
+    row, column : (3,) unit vectors along a row (x grows) and along a column (y grows)
+    spacing : (2,) millimetres from one column to the next, and from one row to the next
+    """
+
+    position: Floats
+    row: Floats
+    column: Floats
+    spacing: Floats
+
+    @property
+    def normal(self) -> Floats:
+        """(3,) the unit vector across the slice."""
+        return np.cross(self.row, self.column)
+
+    @property
+    def depth(self) -> float:
+        """Millimetres along the normal."""
+        return float(self.normal @ self.position)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DicomImage:
+    """An image of one frame.
+
+    Attributes
+    ----------
+    path : the file
+    name : below the folder of images, POSIX
+    uid, series, study, reference : its own UID, and those of its series, study and frame of reference
+    size : height and width
+    plane : where it lies; None where that is not said
+    patient : id of the patient
+    number : in the series
+    kind : UID of its SOP class
+    """
+
+    path: Path
+    name: str
+    uid: str
+    series: str
+    study: str
+    reference: str
+    size: tuple[int, int]
+    plane: Plane | None
+    patient: str | None = None
+    number: int = 0
+    kind: str = ""
+
+
+@dataclass
+class DicomFolder:
+    """The DICOM files of a dataset.
+
+    Attributes
+    ----------
+    root : where names in messages start
+    images : by their UID
+    objects : the files that hold objects of the kinds that were asked for
+    defects : met in looking at them
+    """
+
+    root: Path
+    images: dict[str, DicomImage] = field(default_factory=dict)
+    objects: list[Path] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+
+def kind_of_head(head: bytes) -> str | None:
+    """The SOP class in the first bytes of a file; None where it is no DICOM file."""
+    match = _CLASS.match(head)
+    return match[1].decode() if match else None
+
+
+@contextmanager
+def lenient() -> Iterator[None]:
+    """Lets pydicom read values that break rules of the standard which do not matter here, without a word."""
+    settings = package("pydicom").config.settings
+    before = settings.reading_validation_mode
+    settings.reading_validation_mode = package("pydicom").config.IGNORE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        settings.reading_validation_mode = before
+
+
+def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: pydicom's dataset has every attribute
+    """What a file says beside pixels; raises OSError with the reason where it is damaged."""
+    if path.stat().st_size == 0:
+        raise OSError("the file is empty (0 bytes)")
+    pydicom = package("pydicom")
+    try:
+        with lenient():
+            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=None if tags is None else list(tags))
+    except OSError:
+        raise
+    except Exception as error:  # whatever a parser may meet in a damaged file
+        raise OSError(f"damaged: {error or type(error).__name__}") from error
+
+
+def open_folder(root: Path, kinds: Sequence[str], images: Path | None = None) -> DicomFolder:
+    """The objects of these kinds below a folder, or the one file, and all images below it or in `images`."""
+    found = DicomFolder(root if root.is_dir() else root.parent)
+    if root.is_file():
+        found.objects.append(root)
+    for place in dict.fromkeys([found.root, *([images] if images is not None else [])]):
+        start = images if images is not None and place == images else found.root
+        for path in _files(place):
+            with path.open("rb") as file:
+                kind = kind_of_head(file.read(512))
+            if kind in kinds:
+                if root.is_dir() and place == found.root:
+                    found.objects.append(path)
+            elif kind is not None and kind not in (*SEGMENTATIONS, STRUCTURE_SET):
+                _add_image(found, path, start)
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files below a folder, in the order of names."""
+    count = 0
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            count += 1
+            if count > _MOST_FILES:
+                return
+            path = Path(place, name)
+            if path.is_file():
+                check_name(path)
+                yield path
+
+
+def _add_image(found: DicomFolder, path: Path, start: Path) -> None:
+    try:
+        image = image_of(path, start)
+    except OSError as error:
+        message = f"image cannot be read: {error.strerror or error}"
+        found.defects.append(Defect("SEG001", message, below(found.root, path)))
+        return
+    if image is None:
+        return
+    first = found.images.setdefault(image.uid, image)
+    if first.path != path and not path.samefile(first.path):
+        message = f"a second image with the UID of {first.name!r}; the first one is taken"
+        found.defects.append(Defect("SEG008", message, below(found.root, path)))
+
+
+def image_of(path: Path, start: Path) -> DicomImage | None:
+    """The image in a file, named below `start`; None for one of several frames, or none. Raises OSError."""
+    said = read_dataset(path, _TAGS)
+    try:
+        size = int(said.get("Rows") or 0), int(said.get("Columns") or 0)
+        if 0 in size or int(said.get("NumberOfFrames") or 1) > 1 or not said.get("SOPInstanceUID"):
+            return None
+        if size[0] * size[1] > MAX_PIXELS:
+            raise OSError(f"claims {size[1]}x{size[0]} pixels")
+        name = path.relative_to(start).as_posix() if path.is_relative_to(start) else path.name
+        return DicomImage(
+            path,
+            name,
+            str(said.SOPInstanceUID),
+            str(said.get("SeriesInstanceUID", "")),
+            str(said.get("StudyInstanceUID", "")),
+            str(said.get("FrameOfReferenceUID", "")),
+            size,
+            plane_of(said.get("ImagePositionPatient"), said.get("ImageOrientationPatient"), said.get("PixelSpacing")),
+            str(said.get("PatientID") or "") or None,
+            int(said.get("InstanceNumber") or 0),
+            str(said.get("SOPClassUID", "")),
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise OSError(f"damaged: {error}") from error
+
+
+def plane_of(position: Any, orientation: Any, spacing: Any) -> Plane | None:  # Any: values of a foreign file
+    """The plane that three attributes describe; None where one is missing or makes no sense."""
+    try:
+        place = np.array([float(each) for each in position], np.float64)
+        turn = np.array([float(each) for each in orientation], np.float64)
+        between_rows, between_columns = (float(each) for each in spacing)
+    except (TypeError, ValueError):
+        return None
+    if place.shape != (3,) or turn.shape != (6,) or not np.isfinite([*place, *turn, between_rows]).all():
+        return None
+    row, column = turn[:3], turn[3:]
+    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    if min(between_rows, between_columns) <= 0 or not np.allclose(lengths, 1, atol=1e-2) or abs(row @ column) > 1e-2:
+        return None
+    return Plane(place, row / lengths[0], column / lengths[1], np.array([between_columns, between_rows]))
+
+
+def in_order(images: Sequence[DicomImage]) -> list[DicomImage]:
+    """The slices of one series from one end to the other, by place where that is known, else by number."""
+    if images and all(each.plane is not None for each in images):
+        normal = images[0].plane.normal if images[0].plane else np.zeros(3)
+        return sorted(images, key=lambda each: (float(normal @ each.plane.position), each.number, each.name))  # type: ignore[union-attr]  # all have one
+    return sorted(images, key=lambda each: (each.number, each.name))
+
+
+def by_series(images: Mapping[str, DicomImage]) -> dict[str, list[DicomImage]]:
+    """The images of each series, in order."""
+    found: dict[str, list[DicomImage]] = {}
+    for image in images.values():
+        found.setdefault(image.series, []).append(image)
+    return {series: in_order(each) for series, each in found.items()}

@@ -1,0 +1,115 @@
+"""dicom.json: what the images are called, beside DICOM objects that know them by their UIDs. Our writers leave one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.unsafe import is_unsafe
+from segdata.formats.medical.dicom.files import DicomImage, image_of, in_order
+from segdata.formats.medical.dicom.slices import Series
+from segdata.formats.medical.fileuri import local_file
+
+INDEX = "dicom.json"
+
+
+class IndexImage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image: its UID in DICOM, where its file is; the rest as in the canonical dataset."""
+
+    image: str
+    uid: str
+    uri: str
+    width: int
+    height: int
+    sequence: str | None = None
+    frame: int | None = None
+    group: str | None = None
+
+
+class IndexSegment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A segment or region of interest by its number in the object: category, track and segment id."""
+
+    number: int
+    category: int
+    track: int | None = None
+    segment: int | None = None
+
+
+class IndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A DICOM object below the root, who drew what is in it, and what its segments are."""
+
+    file: str
+    annotator: str | None = None
+    segments: tuple[IndexSegment, ...] = ()
+
+
+class DicomIndex(msgspec.Struct, frozen=True):
+    """The whole file."""
+
+    images: tuple[IndexImage, ...]
+    files: tuple[IndexFile, ...]
+    version: int = 1
+
+
+def write_dicom_index(target: Path, images: Sequence[IndexImage], files: Sequence[IndexFile]) -> None:
+    """Write `dicom.json` below `target`, one image a line."""
+    lines = ",\n".join(msgspec.json.encode(each).decode() for each in images)
+    said = msgspec.json.encode(files).decode()
+    text = f'{{"version": 1, "files": {said}, "images": [\n{lines}\n]}}\n'
+    (target / INDEX).write_text(text, encoding="utf-8")
+
+
+def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], dict[str, IndexFile]]:
+    """The images in `dicom.json` as series, and its objects by name; raises UnreadableError where it is no index."""
+    try:
+        index = msgspec.json.decode((root / INDEX).read_bytes(), type=DicomIndex)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableError(f"{root / INDEX}: cannot be read: {error}") from error
+    sequences: dict[tuple[bool, str], list[tuple[IndexImage, DicomImage]]] = {}
+    seen: set[str] = set()
+    for row, each in enumerate(index.images):
+        place = f"/images/{row}"
+        if not each.image or is_unsafe(each.image):
+            message = f"path {each.image!r} leaves the dataset's root; name files below it"
+            defects.append(Defect("SEG015", message, INDEX, place))
+        elif each.image in seen:
+            defects.append(Defect("SEG008", "the same image twice", INDEX, place, image=each.image))
+        elif min(each.width, each.height) < 1:
+            defects.append(Defect("SEG004", "the size is not positive", INDEX, place, image=each.image))
+        else:
+            seen.add(each.image)
+            key = (each.sequence is not None, each.sequence or each.image)
+            sequences.setdefault(key, []).append((each, _image(each, root, defects, place)))
+    return [_series(each) for each in sequences.values()], {each.file: each for each in index.files}
+
+
+def _image(said: IndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
+    """The image, with what its file says about its place where that is here."""
+    path = local_file(said.uri) or Path(said.uri)
+    known = DicomImage(path, said.image, said.uid, "", "", "", (said.height, said.width), None, said.group)
+    if not said.uid:  # nobody worked on it, and it need not be DICOM
+        return known
+    try:
+        found = image_of(path, root)
+    except FileNotFoundError:
+        defects.append(Defect("SEG002", "image file does not exist", INDEX, place, image=said.image))
+        return known
+    except OSError as error:
+        message = f"image cannot be read: {error.strerror or error}"
+        defects.append(Defect("SEG001", message, INDEX, place, image=said.image))
+        return known
+    if found is None or found.uid != said.uid:
+        message = f"{said.uri!r} is not the image with the UID {said.uid}"
+        defects.append(Defect("SEG007", message, INDEX, place, image=said.image))
+        return known
+    return replace(found, name=said.image, patient=said.group)
+
+
+def _series(pairs: list[tuple[IndexImage, DicomImage]]) -> Series:
+    """A sequence in the order of the slices' places."""
+    frame = {image.name: said.frame for said, image in pairs}
+    images = in_order([image for _, image in pairs])
+    return Series(pairs[0][0].sequence, images, [frame[image.name] for image in images])

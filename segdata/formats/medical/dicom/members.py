@@ -1,0 +1,79 @@
+"""Members: segments on single slices that are one segment of a DICOM object, over all of its slices."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from segdata.core.loss import Losses
+from segdata.formats.medical.dicom.groups import Layer
+from segdata.formats.medical.dicom.index import IndexSegment
+
+KINDS = {"model": "AUTOMATIC", "human": "MANUAL"}  # how objects say what drew; nothing is known: SEMIAUTOMATIC
+Key = tuple[int, bool, int]  # category, whether there is a track, track or segment id
+Segment = Mapping[str, Any]  # Any: cells of all types
+_LONGEST = 64  # characters of DICOM's long strings
+
+
+def key_of(segment: Segment) -> Key:
+    """What a segment has in common with the same one on other slices: its category, and its track or id."""
+    track = segment["track_id"]
+    return segment["category_id"], track is not None, (segment["segment_id"] or 0) if track is None else track
+
+
+def members_of(drawn: Mapping[str, Layer], known: frozenset[str], losses: Losses) -> dict[Key, list[Segment]]:
+    """The segments of an object with those on slices that they consist of; what the object cannot tell is counted.
+
+    `drawn` is by image, `known` the attributes that the object has a place for.
+    """
+    found: dict[Key, list[Segment]] = {}
+    for name, layer in drawn.items():
+        several = Counter(key_of(each) for each in layer.segments if each["pixels"])
+        losses.add("instance", "segments", sum(count for count in several.values() if count > 1), 0, [name])
+        for each in layer.segments:
+            if each["pixels"]:
+                found.setdefault(key_of(each), []).append(each)
+            example = [f"{name}: {each['source_id'] or each['segment_id']}"]
+            losses.add("empty-segment", "segments", int(each["pixels"] == 0), 0, example)
+            losses.add("segment-id", "segments", int(each["source_id"] is not None), 0, example)
+    for members in found.values():
+        first = members[0]
+        losses.add("segment-id", "segments", sum(each["segment_id"] != first["segment_id"] for each in members))
+        said = attributes_of(first, known)
+        differing = [each for each in members if attributes_of(each, known) != said or has_more(each, known)]
+        losses.add("attributes", "segments", len(differing))
+    return found
+
+
+def index_of(numbers: Mapping[Key, int], members: Mapping[Key, list[Segment]]) -> tuple[IndexSegment, ...]:
+    """What the segments of an object are, by their numbers."""
+    found = []
+    for (category, tracked, track), number in numbers.items():
+        id_ = members[category, tracked, track][0]["segment_id"]
+        found.append(IndexSegment(number, category, track if tracked else None, None if id_ == number else id_))
+    return tuple(found)
+
+
+def attributes_of(segment: Segment, known: frozenset[str]) -> dict[str, Any]:  # Any: JSON
+    """The attributes that objects have a place for."""
+    return {key: json.loads(value) for key, value in segment["attributes"] or () if key in known}
+
+
+def has_more(segment: Segment, known: frozenset[str]) -> bool:
+    """Whether there are attributes that objects have no place for."""
+    return any(key not in known for key, _ in segment["attributes"] or ())
+
+
+def text_of(name: str) -> str:
+    r"""A name as DICOM's long strings allow it: 64 characters, no backslash, and nothing that is not printed.
+
+    >>> text_of("left\\right")
+    'left/right'
+    """
+    kept = "".join("/" if each == "\\" else each for each in name if each.isprintable()).strip()
+    return kept[:_LONGEST].strip() or "unnamed"
+
+
+def person_of(name: str | None) -> str | None:
+    """A name as DICOM's names of persons allow it."""
+    return None if name is None else text_of(name.replace("^", " ").replace("=", " "))

@@ -1,0 +1,203 @@
+"""SEG source: DICOM segmentations as slices, and what is drawn on each."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from segdata.core.defect import Defect
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Runs
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.medical.dicom.index import IndexFile, IndexSegment
+from segdata.formats.medical.dicom.segobject import SegFrame, SegObject, SegSegment
+from segdata.formats.medical.dicom.segpixels import SegPixels, decode_seg
+from segdata.formats.medical.dicom.segplaces import SegDrawing, SegDrawings
+from segdata.formats.medical.shelf import Shelf
+from segdata.formats.naming import Naming, kind_of, naming
+from segdata.formats.perimage.entry import Entry
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.source import PerImageSource
+
+SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # what the third kind, SEMIAUTOMATIC, is nobody can say
+SCHEME = "99SEGDATA"  # of codes that our writer makes up, because every segment needs some
+UNKNOWN = "unknown"  # what our writer calls an algorithm that it does not know
+
+
+def seg_source(
+    request: Request,
+    objects: Sequence[SegObject],
+    places: SegDrawings,
+    indexed: Mapping[str, IndexFile],
+    threshold: float,
+) -> PerImageSource:
+    """The slices of a dataset; `indexed` is what an index says of the objects, by name."""
+    categories = seg_naming(request.taxonomy, [each for found in objects for each in found.segments.values()])
+    profile = Profile(
+        name=request.root.stem,
+        format="dicom-seg",
+        task="instance",
+        taxonomy=categories.taxonomy,
+        taxonomy_declared=categories.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        files=str(request.root),
+        metadata=categories.metadata,
+        sequences=tuple(places.sequences),
+    )
+    by_path = {each.path: each for each in objects}
+    shelf = Shelf(lambda path: decode_seg(by_path[path], threshold))
+    kept = {(name, each.number): each for name, file in indexed.items() for each in file.segments}
+    said = {each.name: indexed[each.name].annotator if each.name in indexed else _said_by(each) for each in objects}
+    look = _Look(shelf, categories, places.annotators(said), places.first_slice, _long(objects), kept)
+    defects = (*(defect for each in objects for defect in each.defects), *places.defects)
+    return PerImageSource(
+        request.root, profile, places.entries, defects, look.at, request.annotator, 64, "segmentation"
+    )
+
+
+def seg_naming(given: Taxonomy | None, segments: Sequence[SegSegment]) -> Naming:
+    """Categories by the labels of segments; what a code says of one is its definition."""
+    own: dict[str, Category] = {}
+    for each in segments:
+        if each.label not in own:
+            code = each.codes.get("property_type", {})
+            meaning = code.get("meaning") if code.get("scheme") != SCHEME else None
+            own[each.label] = Category(
+                id=len(own) + 1, name=each.label, kind=kind_of(each.label), color=each.color, definition=meaning or None
+            )
+    return naming(own, given, Taxonomy(categories=tuple(own.values())))
+
+
+def _said_by(found: SegObject) -> str | None:
+    """The algorithm, where all segments are of one; else the creator."""
+    algorithms = {each.algorithm for each in found.segments.values()}
+    kind, name = next(iter(algorithms)) if len(algorithms) == 1 else ("", "")
+    return name if kind == "AUTOMATIC" and name and name != UNKNOWN else found.creator
+
+
+def _long(objects: Sequence[SegObject]) -> dict[str, set[int]]:
+    """The segments of each object that have several frames: they go through slices."""
+    found = {}
+    for each in objects:
+        numbers = [frame.segment for frame in each.frames if frame.segment is not None]
+        found[each.name] = (
+            {number for number in numbers if numbers.count(number) > 1} if len(numbers) < 99 else set(numbers)
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Looks at one slice."""
+
+    shelf: Shelf[SegPixels]
+    naming: Naming
+    annotator: Mapping[str, str | None]
+    first: Mapping[str, str]
+    long: Mapping[str, set[int]]
+    kept: Mapping[tuple[str, int], IndexSegment]
+
+    def at(self, entry: Entry) -> list[Found]:
+        """What each segmentation has on a slice."""
+        drawing: SegDrawing = entry.record
+        found: list[Found] = []
+        broken: list[Defect] = []
+        for each, frames in drawing.pieces:
+            is_first = self.first[each.name] == drawing.image_id
+            try:
+                pixels = self.shelf.take(each.path)
+            except OSError as error:
+                message = f"segmentation cannot be read: {error.strerror or error}; nothing of it is"
+                broken += [Defect("SEG001", message, each.name)] if is_first else []
+                continue
+            found.append(self._drawn(each, frames, pixels, is_first))
+        if not found:
+            raise BrokenLabelsError(*broken)
+        found[0] = replace(found[0], defects=[*found[0].defects, *broken])
+        return found
+
+    def _drawn(self, found: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> Found:
+        """What one segmentation has on a slice."""
+        runs: dict[int, Runs] = {}
+        at: dict[int, int] = {}
+        defects = _soft(found, pixels) if is_first else []
+        for frame in frames:
+            for number, each in pixels.runs.get(frame.index, {}).items():
+                place = f"frame {frame.index + 1}"
+                if number in runs:
+                    message = f"a second frame of this segment and slice, after frame {at[number] + 1}; it is left out"
+                    defects.append(Defect("SEG008", message, found.name, place, segments=(number,)))
+                else:
+                    runs[number], at[number] = each, frame.index
+            for value, count in pixels.unknown.get(frame.index, {}).items():
+                message = f"value {value} is no segment: {count:,} px"
+                defects.append(Defect("SEG009", message, found.name, f"frame {frame.index + 1}", pixels=count))
+        segments = [found.segments[number] for number in sorted(runs)]
+        sources = {SOURCES.get(each.algorithm[0]) for each in found.segments.values()}
+        common = next(iter(sources)) if len(sources) == 1 else None
+        return Found(
+            found.size,
+            np.array([self._id(found, each) for each in segments], np.int64),
+            np.array([self._category(found, each) for each in segments], np.int64),
+            Runs.concatenate([runs[each.number] for each in segments], [1] * len(segments)),
+            {
+                "track_id": [self._track(found, each) for each in segments],
+                "source": [None if common else SOURCES.get(each.algorithm[0]) for each in segments],
+                "attributes": [attributes_of(each) for each in segments],
+                "file": [found.name] * len(segments),
+                "place": [f"frame {at[each.number] + 1}" for each in segments],
+            },
+            f"DICOM {found.kind}",
+            self.annotator[found.name],
+            {"source": common},
+            defects,
+        )
+
+    def _id(self, found: SegObject, segment: SegSegment) -> int:
+        kept = self.kept.get((found.name, segment.number))
+        return segment.number if kept is None or kept.segment is None else kept.segment
+
+    def _category(self, found: SegObject, segment: SegSegment) -> int:
+        kept = self.kept.get((found.name, segment.number))
+        return self.naming.to[segment.label] if kept is None or not self.naming.declared else kept.category
+
+    def _track(self, found: SegObject, segment: SegSegment) -> int | None:
+        """The track: what the tracking id says, where it is a number; else the segment, if it goes through slices."""
+        kept = self.kept.get((found.name, segment.number))
+        if kept is not None:
+            return kept.track
+        tracked, _ = segment.tracking
+        if tracked.isdigit() and len(tracked) < 19:
+            return int(tracked)
+        return segment.number if segment.number in self.long[found.name] or found.kind == "LABELMAP" else None
+
+
+def attributes_of(segment: SegSegment) -> list[tuple[str, str]]:
+    """What else the object says of a segment, as JSON."""
+    said: dict[str, object] = {key: code for key, code in segment.codes.items() if code["scheme"] != SCHEME}
+    kind, name = segment.algorithm
+    if kind == "SEMIAUTOMATIC" and name != UNKNOWN:
+        said |= {"algorithm_type": kind, "algorithm_name": name}
+    tracked, uid = segment.tracking
+    if tracked and not tracked.isdigit():
+        said |= {"tracking_id": tracked, "tracking_uid": uid}
+    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(said.items())]
+
+
+def _soft(found: SegObject, pixels: SegPixels) -> list[Defect]:
+    """One information for each fractional segment that has pixels between nothing and everything."""
+    return [
+        Defect(
+            "SEG010",
+            f"{count:,} px of {found.segments[number].label!r} are between 0 and 1; they are cut at the threshold",
+            found.name,
+            segments=(number,),
+            pixels=count,
+            severity="info",
+        )
+        for number, count in sorted(pixels.n_soft.items())
+        if count
+    ]

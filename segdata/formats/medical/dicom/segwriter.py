@@ -1,0 +1,161 @@
+"""SEG writer: what one annotator drew on the images of a series as a DICOM segmentation, through highdicom."""
+
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Losses
+from segdata.core.runs import spread
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.medical.dicom.files import DicomImage, read_dataset
+from segdata.formats.medical.dicom.groups import Group, Layer
+from segdata.formats.medical.dicom.index import IndexSegment
+from segdata.formats.medical.dicom.members import (
+    KINDS,
+    Key,
+    Segment,
+    attributes_of,
+    index_of,
+    key_of,
+    members_of,
+    person_of,
+    text_of,
+)
+from segdata.formats.medical.dicom.segsource import SCHEME, UNKNOWN
+from segdata.formats.medical.extra import package
+
+_CODES = ("property_category", "property_type", "anatomic_region")
+_KNOWN = frozenset({*_CODES, "algorithm_type", "algorithm_name", "tracking_id", "tracking_uid"})
+
+
+class SegWriter:
+    """Writes segmentations below a folder."""
+
+    def __init__(self, target: Path, taxonomy: Taxonomy, losses: Losses) -> None:
+        self._target, self._losses = target, losses
+        self._categories = taxonomy.by_id()
+        self._count = 0
+
+    def save(self, group: Group, who: tuple[str | None, str | None]) -> tuple[str, tuple[IndexSegment, ...]]:
+        """Write what `who`, an annotator and a source, drew; the file, and what its segments are."""
+        drawn = group.layers[who]
+        images = [(name, image) for name, image in group.images if name in drawn]
+        members = members_of(drawn, _KNOWN, self._losses)
+        numbers = {key: number for number, key in enumerate(members, 1)}
+        pixels = _pixels([drawn[name] for name, _ in images], images[0][1].size, numbers)
+        descriptions = [self._description(number, key, members[key][0], who) for key, number in numbers.items()]
+        index = index_of(numbers, members)
+        if not descriptions:  # an object needs a segment, also where nothing was found
+            category = min(self._categories, default=1)
+            descriptions = [self._description(1, (category, False, 1), {"attributes": None}, who)]
+            index = (IndexSegment(1, category),)
+        self._count += 1
+        name = f"segmentations/{self._count:04d}.dcm"
+        self._save(name, [image for _, image in images], pixels, descriptions, who[0])
+        return name, index
+
+    def _description(
+        self, number: int, key: Key, member: Segment, who: tuple[str | None, str | None]
+    ) -> Any:  # Any: highdicom's object
+        """How the object describes a segment."""
+        highdicom = package("highdicom")
+        category = self._categories.get(key[0]) or Category(id=key[0], name=str(key[0]))
+        said = attributes_of(member, _KNOWN)
+        codes = {name: _coded(said.get(name), category) for name in _CODES}
+        kind = KINDS.get(who[1] or "", "SEMIAUTOMATIC")
+        tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
+        if key[1]:
+            tracked, uid = str(key[2]), None
+        if tracked and not uid:
+            uid = highdicom.UID()
+        color = category.rgb
+        return highdicom.seg.SegmentDescription(
+            number,
+            text_of(category.name),
+            codes["property_category"],
+            codes["property_type"],
+            kind,
+            None if kind == "MANUAL" else _algorithm(kind, said, who[0]),
+            uid,
+            tracked,
+            [codes["anatomic_region"]] if "anatomic_region" in said else None,
+            display_color=None if color is None else highdicom.color.CIELabColor.from_rgb(*color),
+        )
+
+    def _save(
+        self, name: str, images: list[DicomImage], pixels: NDArray[Any], descriptions: list[Any], annotator: str | None
+    ) -> None:  # Any: of any width; highdicom's objects
+        highdicom = package("highdicom")
+        sources = [_source(image) for image in images]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about values in the images that are not quite as the standard says
+                made = highdicom.seg.Segmentation(
+                    sources,
+                    pixels,
+                    "BINARY",
+                    descriptions,
+                    series_instance_uid=highdicom.UID(),
+                    series_number=1000 + self._count,
+                    sop_instance_uid=highdicom.UID(),
+                    instance_number=1,
+                    manufacturer="segdata",
+                    manufacturer_model_name="segdata",
+                    software_versions=version("segdata"),
+                    device_serial_number="0",
+                    content_creator_name=person_of(annotator),
+                    content_label="SEGDATA",
+                )
+                (self._target / name).parent.mkdir(parents=True, exist_ok=True)
+                made.save_as(self._target / name)
+        except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError) as error:
+            raise SegdataError(f"{images[0].path}: no segmentation can be made of this series: {error}") from error
+
+
+def _source(image: DicomImage) -> Any:  # Any: pydicom's dataset has every attribute
+    """The header of an image in UTF-8: what is made of it gets its character set, and names in any script."""
+    said = read_dataset(image.path)
+    said.decode()
+    said.SpecificCharacterSet = "ISO_IR 192"
+    return said
+
+
+def _pixels(layers: list[Layer], size: tuple[int, int], numbers: Mapping[Key, int]) -> NDArray[Any]:
+    """(n, height, width) the number of each pixel's segment; with a fourth axis, of segments, where these overlap."""
+    height, width = size
+    labels = np.zeros((len(layers), width * height), np.uint16 if len(numbers) > 255 else np.uint8)
+    overlap = False
+    for row, layer in enumerate(layers):
+        value = np.array([numbers.get(key_of(each), 0) for each in layer.segments], np.int64)
+        labels[row][spread(layer.runs.start, layer.runs.length)] = np.repeat(value[layer.runs.owner], layer.runs.length)
+        overlap = overlap or int((labels[row] > 0).sum()) < int(layer.runs.length.sum())
+    if overlap:
+        stacked = np.zeros((len(layers), width * height, len(numbers)), np.uint8)
+        for row, layer in enumerate(layers):
+            value = np.array([numbers.get(key_of(each), 1) - 1 for each in layer.segments], np.int64)
+            cells = spread(layer.runs.start, layer.runs.length)
+            stacked[row, cells, np.repeat(value[layer.runs.owner], layer.runs.length)] = 1
+        return np.ascontiguousarray(stacked.reshape(len(layers), width, height, len(numbers)).transpose(0, 2, 1, 3))
+    return np.ascontiguousarray(labels.reshape(len(layers), width, height).transpose(0, 2, 1))
+
+
+def _coded(said: Any, category: Category) -> Any:  # Any: JSON, and highdicom's object
+    """A code that was read, else one that is made up of the category."""
+    concept = package("highdicom").sr.CodedConcept
+    if isinstance(said, dict) and said.get("value") and said.get("scheme"):
+        return concept(str(said["value"]), str(said["scheme"]), text_of(str(said.get("meaning") or said["value"])))
+    return concept(str(category.id)[:16], SCHEME, text_of(category.name))
+
+
+def _algorithm(kind: str, said: Mapping[str, Any], annotator: str | None) -> Any:  # Any: JSON, and highdicom's object
+    """Which algorithm drew: the model, or what was read."""
+    highdicom = package("highdicom")
+    name = str(said.get("algorithm_name") or UNKNOWN) if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN
+    family = package("pydicom.sr.codedict").codes.DCM.ArtificialIntelligence
+    return highdicom.AlgorithmIdentificationSequence(name=text_of(name), family=family, version=UNKNOWN)

@@ -1,0 +1,1 @@
+"""NIfTI: volumes of labels, their slices, and what their values mean."""

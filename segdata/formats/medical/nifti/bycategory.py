@@ -1,0 +1,50 @@
+"""By category: segments painted with the values of their categories, layer by layer."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from segdata.core.batch import Batch
+from segdata.core.loss import Losses
+from segdata.core.runs import Ints
+from segdata.formats.masks.merging import count_by_category, count_covered
+from segdata.formats.masks.painting import painted
+from segdata.formats.medical.nifti.layering import Layering
+from segdata.formats.medical.nifti.stack import Picture, Values, picture_rows
+from segdata.formats.sheets import sheets
+
+
+def pictures_by_category(batches: Iterable[Batch], layering: Layering, losses: Losses) -> Iterator[Picture]:
+    """The images of the batches, while what one value a pixel cannot hold is counted."""
+    for batch in batches:
+        layer, value = layering.of(batch.segments["category_id"].to_numpy())
+        rows = picture_rows(batch)
+        layers = [
+            _painted(batch, np.flatnonzero(layer == row), value, layering.blank, losses)
+            for row in range(len(layering.layers))
+        ]
+        for row, sheet in zip(rows, sheets(batch), strict=True):
+            values = [next(each) for each in layers]
+            yield Picture(
+                **row,
+                height=sheet.height,
+                width=sheet.width,
+                annotated=sheet.annotated,
+                layers=[each for each in values if each is not None],
+            )
+
+
+def _painted(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Losses) -> Iterator[Values | None]:
+    """The values of one layer in each image of a batch, made of its segments at `rows`; None: it is not annotated."""
+    layer = batch.take_segments(rows)
+    values = value[rows]
+    count_by_category(layer, values, losses, blank)
+    most = max(int(values.max(initial=0)), blank)
+    narrow = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
+    for sheet in sheets(layer):
+        if not sheet.annotated:
+            yield None
+            continue
+        pixels = painted(sheet, values[sheet.segments], blank, np.uint32)
+        count_covered(layer, sheet, values[sheet.segments], pixels, losses)
+        yield pixels.astype(narrow)

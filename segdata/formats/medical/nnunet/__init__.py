@@ -1,0 +1,1 @@
+"""nnU-Net: dataset.json, cases, and regions."""

@@ -1,0 +1,1 @@
+"""Probabilities of classes in NumPy archives, and the segments that they make."""

@@ -1,0 +1,98 @@
+"""PASCAL VOC: palette masks of classes (SegmentationClass) and of objects (SegmentationObject).
+
+Read: VOC itself, CVAT's "Segmentation mask 1.1", the exports of labelme and Datumaro. In both masks 0 is background,
+read as unlabelled, and 255 the void between objects; palette and grey masks by index, RGB masks by colour. An object
+has the class of most of its pixels; pixels where the two masks disagree are findings. Without masks of objects the
+dataset is semantic. What the values mean says labelmap.txt (`name:r,g,b:parts:actions`) or class_names.txt, else they
+are VOC's twenty classes. ImageSets/Segmentation/*.txt names the images and their splits; other files in JPEGImages
+belong to VOC's other tasks. Annotations/*.xml adds boxes and attributes (pose, truncated, occluded, difficult, parts,
+actions and free ones), by class and place; where the image has void, whose pixels boxes include and masks do not, a box
+that differs is the attribute `bndbox`.
+
+Written: the same files, with images.csv for names, sizes and frames, and labelmap.txt and taxonomy.yaml unless the
+classes are VOC's. At most 254 classes and 254 objects an image. Of a semantic dataset only the masks of classes.
+
+Specification: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html; labelmap.txt: docs.cvat.ai,
+"Segmentation Mask", and open-edge-platform/datumaro src/datumaro/plugins/data_formats/voc. Not verified on VOC's own
+images: that the numbers of objects count the boxes of the XML file, which is only used to tell apart boxes that fit
+several objects.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from segdata.core.batch import Batch
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Policy, Profile
+from segdata.formats.masks.merging import BY_CATEGORY
+from segdata.formats.masks.pairing import images_of
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.voc.classmap import class_map
+from segdata.formats.voc.listing import CLASSES, listing, voc_folder
+from segdata.formats.voc.look import Look
+from segdata.formats.voc.writer import write_voc
+
+LOSSES: frozenset[Kind] = BY_CATEGORY - {"unlabelled"} | {"spatial"}
+CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "labelme's export in its repository", "Pillow")
+READ_OPTIONS = {"classes": "the folder of class masks, for others than SegmentationClass (SegmentationClassAug)"}
+_MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
+_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
+
+
+def detect(seen: Glance) -> Clue | None:
+    """A folder SegmentationClass with masks in it, unless segdata.yaml says that they are something else."""
+    masks = [name for name in seen.matching(r"\.(png|bmp|tiff?)$") if _MASK.search(name)]
+    if not masks or re.search(rb"^(instance_ids|layers)\s*:", seen.head("segdata.yaml"), re.MULTILINE):
+        return None
+    folder = _MASK.search(masks[0])
+    objects = seen.matching(r"(^|/)SegmentationObject(PNG)?/")
+    evidence = f"{folder[1] if folder else CLASSES}/" + (" and SegmentationObject/" if objects else "")
+    return Clue(1.0 if objects else 0.95, evidence)
+
+
+def read(request: Request) -> PerImageSource:
+    """Open a dataset in VOC's layout.
+
+    Raises UnreadableError where there are no masks, or several datasets.
+    """
+    classes = _class_folder(request)
+    folder = voc_folder(request.root, classes)
+    images = listing(request.root, folder, classes, images_of(request))
+    stems = [entry.files[0].stem for entry in images.entries if entry.files]
+    mapping = class_map(folder, request.taxonomy, "thing" if images.has_objects else "stuff", stems)
+    kinds = {each.kind for each in mapping.taxonomy.categories}
+    profile = Profile(
+        name=request.root.stem,
+        format="pascal-voc",
+        task=("panoptic" if "stuff" in kinds else "instance") if images.has_objects else "semantic",
+        taxonomy=mapping.taxonomy,
+        taxonomy_declared=mapping.categories.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("forbid"),
+        files=str(request.root),
+        metadata=mapping.categories.metadata,
+        places=images.places,
+    )
+    look = Look.of(request.root, mapping, images.has_objects)
+    defects = (*images.defects, *mapping.doubts)
+    return PerImageSource(request.root, profile, images.entries, defects, look, request.annotator)
+
+
+def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write a dataset in VOC's layout.
+
+    Raises SegdataError for category ids beyond 254 and images of more than 254 objects.
+    """
+    write_voc(profile, batches, target, losses, LOSSES)
+
+
+def _class_folder(request: Request) -> str:
+    """The folder of class masks: as the user says, else the first of its usual names that is there."""
+    if "classes" in request.options:
+        return str(request.options["classes"])
+    places = ("", "*/", "*/*/")
+    names = (name for place in places for name in _FOLDERS if any(request.root.glob(f"{place}{name}/")))
+    return next(names, CLASSES)

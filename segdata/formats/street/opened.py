@@ -1,0 +1,46 @@
+"""Opened: a dataset of street scenes whose files are paired and whose labels are known."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile, RasterRule
+from segdata.formats.masks.pairing import Pairing
+from segdata.formats.naming import Naming
+from segdata.formats.perimage.entry import Entry
+from segdata.formats.perimage.found import Found
+from segdata.formats.perimage.source import PerImageSource
+
+
+def opened(
+    request: Request,
+    format: str,
+    pairing: Pairing,
+    naming: Naming,
+    looks: Mapping[str, Callable[[Entry], Found]],
+    numbered: bool,
+    raster_rule: RasterRule = "mask-native",
+) -> PerImageSource:
+    """The source. Scenes are labelled pixel by pixel, each pixel once: so coverage is exhaustive, and nothing overlaps.
+
+    `looks` are called for entries by their `record`; `numbered`: some labels tell instances apart.
+    """
+    profile = Profile(
+        name=request.root.stem,
+        format=format,
+        task="panoptic" if numbered else "semantic",
+        taxonomy=naming.taxonomy,
+        taxonomy_declared=naming.declared,
+        coverage=Policy("exhaustive"),
+        overlap=Policy("forbid"),
+        raster_rule=raster_rule,
+        files=str(request.root),
+        metadata=naming.metadata,
+        places=pairing.places,
+    )
+    look = partial(_look, looks)
+    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, look, request.annotator)
+
+
+def _look(looks: Mapping[str, Callable[[Entry], Found]], entry: Entry) -> list[Found]:
+    return [looks[str(entry.record)](entry)]

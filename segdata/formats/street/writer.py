@@ -1,0 +1,179 @@
+"""Writer: masks of label ids and numbers, one image at a time, with `images.csv` and taxonomy.yaml beside them."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.unsafe import is_unsafe
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.masks.maskindex import Cell, write_index
+from segdata.formats.masks.merging import BY_CATEGORY, count_by_category, count_covered
+from segdata.formats.masks.painting import painted
+from segdata.formats.sheets import Sheet, examples, is_painted, sheets
+from segdata.formats.street.numbering import Numbering
+from segdata.formats.unheld import count_spatial, count_unheld
+
+LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial", "void"}
+_INDEXED = ["sequence", "frame", "split"]  # what the index tells of images
+NOT_WRITTEN = -1  # in place of a label id
+Pixels = NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one format writes masks.
+
+    Attributes
+    ----------
+    numbering : of its instance masks
+    label_of : category id -> label id; what is not in it is not written
+    blank : the label id of what nobody labelled
+    stem : what files of an image are called below the target, by its split (None: it has none) and image_id
+    save : writes the masks of an image: target, stem, values; returns the path below the target of the one that has
+        these values. `save_labels` is the same for values that are label ids
+    crowds : a region of a thing without a number is a crowd
+    """
+
+    numbering: Numbering
+    label_of: Mapping[int, int]
+    blank: int
+    stem: Callable[[str | None, str], str]
+    save: Callable[[Path, str, Pixels], str]
+    save_labels: Callable[[Path, str, Pixels], str]
+    crowds: bool
+
+
+def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: Style) -> None:
+    """Write a dataset: of several annotations of an image the first, of segments that overlap the later one wins.
+
+    Of a semantic dataset only masks of label ids are written: nothing says which pixels of a thing are one instance.
+    Raises SegdataError where there are more instances of a label in an image than numbers.
+    """
+    target.mkdir(parents=True)
+    count_spatial(profile, losses)
+    write_index(target, _rows(profile, batches, target, losses, style), videos=True)
+    write_beside(target, profile, profile.taxonomy)
+
+
+def _rows(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: Style
+) -> Iterator[tuple[Cell, ...]]:
+    """Write the masks, and tell the rows of the index."""
+    numbering = None if profile.task == "semantic" else style.numbering
+    save = style.save_labels if numbering is None else style.save
+    blank = style.blank if numbering is None else int(numbering.region(np.array([style.blank], np.int64))[0])
+    things = [each.id for each in profile.taxonomy.categories if each.kind == "thing" and numbering is not None]
+    stems = _Stems(style)
+    for batch in batches:
+        ink = _Ink.of(batch, style, np.array(things, np.int64))
+        count_unheld(batch, losses, LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
+        indexed = batch.images.select(_INDEXED).to_pylist()
+        for sheet, known in zip(sheets(batch), indexed, strict=True):
+            path = None
+            if sheet.annotated:
+                sheet = _visible(sheet, ink)
+                values = ink.fill(sheet, numbering)
+                pixels = painted(sheet, values, blank, np.uint16)
+                count_covered(batch, sheet, values, pixels, losses)
+                path = save(target, stems.stem(sheet.image_id, known["split"]), pixels)
+            yield sheet.image_id, path, sheet.width, sheet.height, sheet.uri, *known.values()
+        _count(batch, ink, profile, style, numbering is not None, losses)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ink:
+    """What the segments of a batch are painted with.
+
+    Attributes
+    ----------
+    label : (n_segments,) the label id, `NOT_WRITTEN` for none
+    numbered : (n_segments,) 1: an instance, 0: a region, -1: stuff that is alone, which may have a number
+    crowd : (n_segments,) it is a crowd, and will not be read as one
+    ids : (n_segments,) segment ids
+    value : (n_segments,) the value, once it is decided
+    """
+
+    label: Ints
+    numbered: Ints
+    crowd: NDArray[np.bool_]
+    ids: Ints
+    value: Ints
+
+    @staticmethod
+    def of(batch: Batch, style: Style, things: Ints) -> "_Ink":
+        categories = batch.segments["category_id"].to_numpy()
+        label = np.array([style.label_of.get(each, NOT_WRITTEN) for each in categories.tolist()], np.int64)
+        label[label == style.blank] = NOT_WRITTEN  # pixels that nobody painted are blank
+        thing = np.isin(categories, things)
+        crowd: NDArray[np.bool_] = batch.segments["iscrowd"].fill_null(False).to_numpy()
+        kept = crowd & thing & style.crowds
+        keys = np.stack([batch.segment_annotation, label], axis=1)
+        _, same, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+        alone = count[same.reshape(-1)] == 1
+        numbered = np.where(thing & ~kept, 1, np.where(~thing & alone, -1, 0))
+        ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
+        return _Ink(label, numbered, crowd & ~kept, ids, np.full(len(label), NOT_WRITTEN, np.int64))
+
+    def fill(self, sheet: Sheet, numbering: Numbering | None) -> Ints:
+        """Decide the values (n,) of one image's segments; raises SegdataError where there are too many."""
+        rows = sheet.segments
+        label = self.label[rows]
+        try:
+            self.value[rows] = (
+                label if numbering is None else numbering.values(label, self.numbered[rows], self.ids[rows])
+            )
+        except SegdataError as error:
+            raise SegdataError(f"image {sheet.image_id!r}: {error}") from error
+        return self.value[rows]
+
+
+def _visible(sheet: Sheet, ink: _Ink) -> Sheet:
+    """The sheet with the segments that have a label and pixels."""
+    n_segments = len(sheet.segments)
+    kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(n_segments) > 0))
+    return replace(sheet, segments=sheet.segments[kept], runs=sheet.runs.take(kept, n_segments))
+
+
+def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bool, losses: Losses) -> None:
+    """Count what masks cannot hold; `numbered`: their values are segment ids, else label ids."""
+    mine, areas = is_painted(batch), batch.runs.areas(batch.n_segments)
+    categories = batch.segments["category_id"].to_numpy()
+    void = (ink.label == NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
+    nobody = [each for each, label in style.label_of.items() if label == style.blank]
+    blank = ~void & np.isin(categories, nobody)
+    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("unlabelled", blank), ("crowd", ink.crowd))
+    for kind, flags in kinds:
+        rows = np.flatnonzero(mine & flags)
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), examples(batch, rows))
+    others = np.flatnonzero(~void & ~blank)
+    # What has no pixels got no value, and is known all the same.
+    values = np.where((ink.label >= 0) & (ink.value < 0), 0, ink.value)[others]
+    count_by_category(batch.take_segments(others), values, losses, ids=values if numbered else None)
+
+
+class _Stems:
+    """Gives each image a name of its own for its files."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._taken: set[str] = set()
+
+    def stem(self, image_id: str, split: str | None) -> str:
+        """The path below the target, without what the kinds of masks add; raises SegdataError for an unsafe id."""
+        if is_unsafe(image_id):
+            raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its masks have no place")
+        folder = split if split and not is_unsafe(split) and re.fullmatch(r"[\w. -]*\w", split) else None
+        stem = self._style.stem(folder, image_id)
+        if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems take for the same
+            stem = f"{stem}-{len(self._taken)}"
+        self._taken.add(stem.lower())
+        return stem

@@ -1,0 +1,104 @@
+"""Supervisely projects of images: meta.json, and folders `<dataset>/ann/<image file>.json` and `<dataset>/img`.
+
+Specification: https://docs.supervisely.com/data-organization/00_ann_format_navi, and of supervisely/supervisely on
+GitHub supervisely/geometry/{bitmap,alpha_mask,polygon,rectangle,point_location}.py, supervisely/annotation/label.py.
+
+Read: bitmaps (base64 of a PNG, packed with zlib or not) at their origin; polygons with OpenCV's fillPoly on truncated
+coordinates, holes drawn with 0 afterwards; rectangles with both corners; alpha masks, of which pixels of at least half
+opacity are taken and the soft ones counted. Datasets, nested ones too, are the folders of image ids; one called train,
+val or test is a split. Classes are found by title, not by classId. Tags are attributes: true without a value, a list
+where a name is given several times; of the tags `confidence`, `track_id` and `iscrowd` the first is the score, the
+others are the columns of these names. Tags of an image are attributes of its annotation. labelerLogin is the annotator
+where all objects of an image have the same one, else an attribute. Points, lines and skeletons have no pixels and are
+counted. An annotation file without objects is an image on which nothing is: Supervisely writes one for images that
+nobody worked on, too. Projects of videos, volumes and point clouds are refused.
+
+Written: bitmaps, as Supervisely encodes them. Attributes that are texts, numbers, true, or lists of several of these
+are tags; others are counted. taxonomy.yaml keeps what meta.json has no place for, images.csv the sizes and where the
+images are. Images go to images/ with `--copy-images`; Supervisely wants them in `<dataset>/img`. The tags `track_id`
+and `iscrowd` are our own; that `confidence` is what models call their scores is from memory.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from segdata.core.batch import Batch
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Policy, Profile
+from segdata.formats.masks.pairing import images_of
+from segdata.formats.naming import naming
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.sly.objects import look_at_objects
+from segdata.formats.sly.project import META, open_project
+from segdata.formats.sly.writer import write_project
+
+LOSSES: frozenset[Kind] = frozenset(
+    {
+        "annotation-attributes",
+        "annotator",
+        "attributes",
+        "category",
+        "empty-segment",
+        "image-details",
+        "rings",
+        "secondary-categories",
+        "segment-id",
+        "source",
+        "spatial",
+    }
+)
+CHECKED = (
+    "the published rules of the Supervisely SDK (bitmap, alpha_mask, polygon, rectangle), with OpenCV and Pillow",
+    "a project exported by Supervisely (lemons-annotated)",
+)
+_IN_META = rb'"classes"\s*:\s*\['
+_IN_ANN = rb'"(geometryType|classTitle)"\s*:|"objects"\s*:\s*\[\s*\]'
+
+
+def detect(seen: Glance) -> Clue | None:
+    """meta.json with classes, and annotations in folders `ann`."""
+    if seen.root.is_file():
+        named = seen.root.name == META and seen.heads(".", _IN_META) and any(seen.root.parent.glob("*/ann"))
+        return Clue(1.0, f"{META} beside datasets with ann/") if named else None
+    meta = seen.heads(r"^meta\.json$", _IN_META)
+    drawn = seen.heads(r"(^|/)ann/[^/]+\.json$", _IN_ANN)
+    if meta and drawn:
+        return Clue(1.0, f"{META} has classes, {drawn[0]} has objects")
+    if meta and seen.matching(r"(^|/)ann/[^/]+\.json$"):
+        return Clue(0.95, f"{META} has classes, and there are files in ann/")
+    return Clue(0.9, f"{drawn[0]} has objects with classTitle") if drawn else None
+
+
+def read(request: Request) -> PerImageSource:
+    """Open a project, or a dataset of one; raises UnreadableError where there is none, or it is not one of images."""
+    root = request.root if request.root.is_dir() else request.root.parent
+    if not request.root.exists():
+        raise UnreadableError(f"{request.root}: does not exist")
+    project = open_project(root, images_of(request))
+    titles = [each.name for each in project.taxonomy.categories]
+    known = naming(titles, request.taxonomy, project.taxonomy)
+    profile = Profile(
+        name=root.name,
+        format="supervisely",
+        task="instance",
+        taxonomy=known.taxonomy,
+        taxonomy_declared=known.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="cv2",
+        files=str(request.root),
+        metadata=known.metadata,
+    )
+    look = partial(look_at_objects, root, {title: known.to[title] for title in titles})
+    return PerImageSource(
+        root, profile, project.entries, project.defects, look, request.annotator, what="size in the annotation"
+    )
+
+
+def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write the project `target`; raises SegdataError where two images would share an annotation file."""
+    write_project(profile, batches, target, losses, LOSSES)

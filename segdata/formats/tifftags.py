@@ -1,0 +1,62 @@
+"""TIFF tags: the first directory of a TIFF or BigTIFF file, read without decoding anything.
+
+For files whose number of channels Pillow does not know, and to see at first sight what a file is.
+Source: TIFF 6.0, section 2; BigTIFF, https://www.awaresystems.be/imaging/tiff/bigtiff.html.
+"""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+WIDTH, HEIGHT, ORIENTATION, CHANNELS, SAMPLE_FORMAT = 256, 257, 274, 277, 339
+# ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory. Source: OGC GeoTIFF 1.1, section 7.
+GEOGRAPHIC = frozenset({33550, 33922, 34264, 34735})
+_MOST = 4096  # entries of a directory; real ones have some twenty
+_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # field types
+
+
+def tiff_tags(path: Path) -> dict[int, int]:
+    """The tags of the first picture, each with its first value (0 where that is no whole number).
+
+    Raises OSError where the file is no TIFF, or its directory is cut off.
+    """
+    with path.open("rb") as file:
+        try:
+            return _directory(file)
+        except struct.error as error:
+            raise OSError("damaged TIFF: its directory is cut off") from error
+
+
+def _directory(file: BinaryIO) -> dict[int, int]:
+    head = file.read(8)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) == 8 else 0
+    if version not in (42, 43):
+        raise OSError("is no TIFF")
+    is_big = version == 43
+    offset, count, cell = ("Q", "Q", 8) if is_big else ("I", "H", 4)
+    start = file.read(8) if is_big else head[4:]
+    file.seek(min(struct.unpack(f"{order}{offset}", start)[0], 2**63 - 1))
+    (n_entries,) = struct.unpack(f"{order}{count}", file.read(struct.calcsize(f"{order}{count}")))
+    if n_entries > _MOST:
+        raise OSError(f"damaged TIFF: its directory has {n_entries:,} entries")
+    size = 4 + 2 * cell
+    entries = file.read(n_entries * size)
+    found = {}
+    for row in range(n_entries):
+        entry = entries[row * size : (row + 1) * size]
+        tag, kind = struct.unpack(f"{order}HH", entry[:4])
+        (n_values,) = struct.unpack(f"{order}{offset}", entry[4 : 4 + cell])
+        found[tag] = _first(file, f"{order}{_INTEGERS.get(kind, '')}", n_values, entry[4 + cell :], f"{order}{offset}")
+    return found
+
+
+def _first(file: BinaryIO, code: str, n_values: int, cell: bytes, offset: str) -> int:
+    """The first value of a tag: in its cell where all fit there, else where the cell says."""
+    size = struct.calcsize(code)
+    if size == 0 or n_values == 0:
+        return 0
+    if size * n_values > len(cell):
+        file.seek(min(struct.unpack(offset, cell)[0], 2**63 - 1))
+        cell = file.read(size)
+    return int(struct.unpack(code, cell[:size])[0])

@@ -1,0 +1,259 @@
+"""Files of CVAT: their labels and images, and which image files these are."""
+
+import os
+import posixpath
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError, check_choice
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.sequence import ImageSequence
+from segdata.core.unsafe import check_name, is_unsafe
+from segdata.formats.images import ImageFolder
+from segdata.formats.masks.pairing import images_of, no_images
+from segdata.formats.naming import naming
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.tools.cvat_labels import Labels
+from segdata.formats.tools.cvat_shapes import AREAS, NO_AREA, Drawn, Record, look
+from segdata.formats.tools.cvat_tracks import Video, videos
+from segdata.formats.tools.source import ToolSource
+from segdata.formats.xmlfile import XmlError, read_xml
+
+HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
+_START = 1 << 16  # bytes in which a file of CVAT shows what it is
+_ANSWERS = ("yes", "no", "true", "false")
+
+
+@dataclass(slots=True)
+class _Opened:
+    """The images of all files by image_id, and what is wrong with them."""
+
+    root: Path
+    folders: Sequence[ImageFolder]
+    labels: Labels = field(default_factory=Labels)
+    names: set[str] = field(default_factory=set)
+    others: Counter[str] = field(default_factory=Counter)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+    sequences: list[ImageSequence] = field(default_factory=list)
+
+
+def open_cvat(request: Request) -> ToolSource:
+    """Open the files at or below a path; raises UnreadableError where none is CVAT's."""
+    root = request.root
+    answer = str(request.options.get("interpolate", "no")).lower()
+    check_choice("interpolate", answer, _ANSWERS)
+    here = root if root.is_dir() else root.parent
+    images = images_of(request)
+    paths = _documents(root)
+    places = [images] if images else [here, here / "images", here.parent / "images"]
+    opened = _Opened(root, [ImageFolder.below(place) for place in places])
+    for path in paths:
+        _add(opened, path, interpolate=answer in ("yes", "true"))
+    if opened.others:
+        said = ", ".join(f"{count:,} {tag}" for tag, count in sorted(opened.others.items()))
+        opened.defects.append(Defect("SEG004", f"shapes without area are left out: {said}", severity="info"))
+    _look_for_images(opened, here, images)
+    own = opened.labels.taxonomy()
+    named = naming(opened.names | opened.labels.categories.keys(), request.taxonomy, own)
+    profile = Profile(
+        name=root.name if root.is_dir() else root.stem,
+        format="cvat",
+        task="instance",
+        taxonomy=named.taxonomy,
+        taxonomy_declared=named.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="coco",
+        files=root.as_posix(),
+        metadata=named.metadata,
+        sequences=tuple(opened.sequences),
+    )
+    entries = sorted(opened.entries.values(), key=lambda entry: entry.image_id)
+    see = partial(look, opened.labels.types)
+    return ToolSource(root, profile, entries, tuple(opened.defects), named.to, see, request.annotator)
+
+
+def _documents(root: Path) -> list[Path]:
+    """CVAT's files at or below a path."""
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_file():
+        if zipfile.is_zipfile(root):
+            raise UnreadableError(f"{root}: is a zip archive; unzip it and give the folder")
+        return [root]
+    found, packed = [], None
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            packed = path if path.suffix.lower() == ".zip" else packed
+            if path.suffix.lower() == ".xml" and re.search(HEAD, _head(path)):
+                check_name(path)
+                found.append(path)
+    if not found:
+        hint = f"; unzip {packed.name}" if packed else ""
+        raise UnreadableError(f"{root}: no CVAT file, which is XML that begins with annotations{hint}")
+    return found
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_START)
+    except OSError:
+        return b""
+
+
+def _add(opened: _Opened, path: Path, *, interpolate: bool) -> None:
+    """Add the images of a file."""
+    file = below(opened.root, path)
+    try:
+        document = read_xml(path)
+    except (XmlError, OSError) as error:
+        line = error.line if isinstance(error, XmlError) else None
+        opened.defects.append(Defect("SEG001", f"the XML {error}", file, line=line))
+        return
+    if document.tag != "annotations":
+        message = f"the XML is of {document.tag!r:.40}; CVAT's is of 'annotations'"
+        opened.defects.append(Defect("SEG004", message, file))
+        return
+    opened.labels.add(document)
+    for row, image in enumerate(document.iterfind("image"), 1):
+        _add_image(opened, path, image, f"/annotations/image[{row}]")
+    wrong: list[tuple[str, str]] = []
+    for shape in (shape for track in document.iterfind("track") for shape in track):
+        opened.others.update([shape.tag] if shape.tag in NO_AREA else [])
+    for video in videos(document, wrong, interpolate=interpolate):
+        _add_video(opened, path, video)
+    opened.defects += [Defect("SEG004", message, file, place) for message, place in wrong]
+
+
+def _add_image(opened: _Opened, path: Path, image: Element, place: str) -> None:
+    file = below(opened.root, path)
+    name = image.get("name", "").replace("\\", "/")
+    if not name:
+        opened.defects.append(Defect("SEG004", "an image without name; left out", file, place))
+        return
+    if is_unsafe(name):
+        message = f"path {name!r} leaves the dataset's root; its last part is taken for the name"
+        opened.defects.append(Defect("SEG015", message, file, place))
+        name = PurePosixPath(name).name or "image"
+    split = image.get("subset") or None
+    folder = posixpath.dirname(file) if path.is_relative_to(opened.root) else ""
+    image_id = posixpath.join(folder, name)
+    if image_id in opened.entries and split:
+        image_id = posixpath.join(folder, split, name)
+    if image_id in opened.entries:
+        message = f"image {image_id!r} is listed twice; the first one is read"
+        opened.defects.append(Defect("SEG008", message, file, place, image=image_id))
+        return
+    shapes = tuple(_shapes(opened, image, place))
+    opened.names.update(each.label for each in shapes if each.label)
+    size = _side(image.get("height")), _side(image.get("width"))
+    hit = _hit(opened.folders, [image_id, name, *([f"{split}/{name}"] if split else [])])
+    record = Record(shapes, tuple(image.iterfind("tag")))
+    opened.entries[image_id] = Entry(
+        image_id, hit, (path,), record, size=size, source_id=image.get("id"), split=split, metadata={}
+    )
+
+
+def _shapes(opened: _Opened, image: Element, place: str) -> Iterator[Drawn]:
+    """The shapes with an area, each with its place."""
+    count = Counter[str]()
+    for shape in image:
+        count[shape.tag] += 1
+        if shape.tag in AREAS:
+            there = f"{place}/{shape.tag}[{count[shape.tag]}]"
+            yield Drawn(shape, there, shape.get("label", ""), shape.get("group_id"), shape.get("source"))
+        elif shape.tag in NO_AREA:
+            opened.others[shape.tag] += 1
+        elif shape.tag != "tag":
+            message = f"CVAT has no shape {shape.tag!r:.40}; left out"
+            opened.defects.append(Defect("SEG004", message, place=f"{place}/{shape.tag}"))
+
+
+def _side(text: str | None) -> int:
+    digits = (text or "").strip()
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else 0
+
+
+def _hit(folders: Sequence[ImageFolder], names: Sequence[str]) -> Path | None:
+    """The first image file of one of these names."""
+    return next((folder.paths[name] for name in names for folder in folders if name in folder.paths), None)
+
+
+def _add_video(opened: _Opened, path: Path, video: Video) -> None:
+    """Add the frames of a video, `frame_000000.png` and so on as CVAT calls them."""
+    file = below(opened.root, path)
+    folder = posixpath.dirname(file) if path.is_relative_to(opened.root) else ""
+    bare = video.name.replace("\\", "/").rpartition("/")[2]
+    name = bare if bare not in ("", ".", "..") else path.stem
+    sequence = posixpath.join(folder, name)
+    while any(each.name == sequence for each in opened.sequences):
+        sequence += "_"
+    alone = posixpath.join(folder, "frame_")
+    several = any(image_id.startswith(alone) for image_id in opened.entries)
+    prefix = f"{sequence}/frame_" if several else alone
+    opened.sequences.append(ImageSequence(sequence))
+    annotated = video.annotated
+    for frame in sorted(video.frames):
+        image_id = f"{prefix}{frame:06d}.png"
+        stems = [f"{prefix}{frame:06d}.png", f"frame_{frame:06d}.png"]
+        near = [alike for stem in stems for each in opened.folders if (alike := each.near(stem))]
+        hit = _hit(opened.folders, near)
+        image_id = image_id.removesuffix(".png") + (hit.suffix if hit else ".png")
+        shapes = tuple(video.shapes.get(frame, ()))
+        opened.names.update(each.label for each in shapes if each.label)
+        record = Record(shapes) if frame in annotated else None
+        files = (path,) if record else ()
+        opened.entries[image_id] = Entry(
+            image_id,
+            hit,
+            files,
+            record,
+            size=video.size,
+            source_id=str(frame),
+            sequence=sequence,
+            frame=frame,
+            split=video.split,
+        )
+    if video.unknown:
+        n_frames = len(video.frames - annotated)
+        message = (
+            f"tracks have {video.unknown:,} frames between keyframes of which nothing is known, {n_frames:,} frames "
+            "are not annotated at all; --read-option interpolate=yes puts shapes in between"
+        )
+        opened.defects.append(Defect("SEG004", message, file, "/annotations/track", severity="warning"))
+
+
+def _look_for_images(opened: _Opened, here: Path, images: Path | None) -> None:
+    """Say which image files are missing, and which nobody lists."""
+    gone = [entry for entry in opened.entries.values() if entry.image is None]
+    if gone and len(gone) == len(opened.entries):
+        opened.defects.append(no_images(len(gone), here, images))
+        return
+    for entry in gone:
+        near = next((hit for folder in opened.folders if (hit := folder.near(entry.image_id))), None)
+        hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
+        message = f"image file {entry.image_id!r} does not exist{hint}"
+        file = below(opened.root, entry.files[0]) if entry.files else None
+        opened.defects.append(Defect("SEG002", message, file, image=entry.image_id))
+    used = {entry.image for entry in opened.entries.values()}
+    beside = {path.parent for path in used if path is not None}
+    alone = {
+        path: name
+        for folder in opened.folders
+        for name, path in folder.paths.items()
+        if path.parent in beside and path not in used
+    }
+    for name in sorted(alone.values()) if opened.root.is_dir() else ():
+        opened.defects.append(Defect("SEG011", "an image that no CVAT file lists", name, image=name))

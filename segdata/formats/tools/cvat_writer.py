@@ -1,0 +1,257 @@
+"""Writes CVAT XML 1.1 for images: polygons where they are exact, and masks."""
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, whole
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category
+from segdata.formats.coco.saying import named
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.shapes.bitmap import crop_bitmaps
+from segdata.formats.shapes.shape import Bitmap
+from segdata.formats.sheets import is_painted
+from segdata.formats.tools.cvat_shapes import SEMI, STANDING
+from segdata.formats.tools.exact import names_of, source_polygons
+from segdata.formats.tools.groups import as_number, groups
+from segdata.formats.tools.mark import GROUP
+from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
+from segdata.formats.xmlfile import is_xml_text
+
+BEYOND_CVAT: frozenset[Kind] = frozenset(
+    {
+        "annotation-attributes",
+        "annotator",
+        "attributes",
+        "category",
+        "empty-annotation",
+        "empty-segment",
+        "image-details",
+        "rings",
+        "secondary-categories",
+        "segment-id",
+        "source",
+        "spatial",
+    }
+)
+_COUNTED = BEYOND_CVAT - {"attributes", "empty-segment", "rings"}  # from columns alone
+_HELD = frozenset({"segments.source", "images.split", "images.metadata"})
+_SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}
+_TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
+_VALUES = {"checkbox": "false\ntrue", "number": "-1000000;1000000;1", "text": ""}
+_TAGS = "tags"
+Json = dict[str, Any]  # Any: JSON
+
+
+@dataclass(slots=True)
+class _Specs:
+    """Which attributes the segments of each category have, and how many of each type."""
+
+    seen: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
+    tags: set[str] = field(default_factory=set)
+
+    def add(self, label: str, name: str, value: object) -> None:
+        """Count a value."""
+        kinds = self.seen.setdefault(label, {}).setdefault(name, Counter())
+        kinds[_TYPES.get(type(value), "other")] += 1
+
+    def kind(self, label: str, name: str) -> str:
+        """The type that all values have; text where they differ."""
+        kinds = self.seen[label][name]
+        return next(iter(kinds)) if len(kinds) == 1 and "other" not in kinds else "text"
+
+    def count_lost(self, losses: Losses) -> None:
+        """Count the values that come back as texts, and were none."""
+        for label, names in self.seen.items():
+            for name, kinds in names.items():
+                if self.kind(label, name) == "text":
+                    count = kinds.total() - kinds["text"]
+                    losses.add("attributes", "segments", count, examples=[f"{label}: {name}"])
+
+
+def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write ``annotations.xml`` and ``taxonomy.yaml`` into `target`.
+
+    The head of the file lists the attributes of all segments: so these go to a temporary file first.
+    """
+    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if is_xml_text(name)}
+    target.mkdir(parents=True, exist_ok=True)
+    write_beside(target, profile, profile.taxonomy)
+    count_spatial(profile, losses)
+    specs, number = _Specs(), 0
+    with tempfile.TemporaryFile() as body:
+        for batch in batches:
+            count_unheld(batch, losses, _COUNTED, _HELD)
+            count_not_annotated(batch, losses)
+            for image in _images(batch, names, specs, losses, number):
+                body.write(image.encode())
+                number += 1
+        specs.count_lost(losses)
+        body.seek(0)
+        categories = [each for each in profile.taxonomy.categories if names.get(each.id) == each.name]
+        with (target / "annotations.xml").open("wb") as file:
+            file.write(_head(profile.name, number, categories, specs).encode())
+            shutil.copyfileobj(body, file)
+            file.write(b"</annotations>\n")
+
+
+def _head(name: str, size: int, categories: Sequence[Category], specs: _Specs) -> str:
+    """The version and the meta data."""
+    labels = [_label(each.name, each.rgb, "any", specs) for each in categories]
+    known = {each.name for each in categories}
+    labels += [_label(tag, None, "tag", specs) for tag in sorted(specs.tags - known)]
+    shown = escape(name) if is_xml_text(name) else "dataset"
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n<task>\n'
+        f"<name>{shown}</name>\n<size>{size}</size>\n<mode>annotation</mode>\n<labels>\n{''.join(labels)}"
+        "</labels>\n</task>\n</meta>\n"
+    )
+
+
+def _label(name: str, color: tuple[int, int, int] | None, kind: str, specs: _Specs) -> str:
+    attributes = "".join(
+        f"<attribute><name>{_text(each)}</name><mutable>False</mutable><input_type>{type_}</input_type>"
+        f"<default_value></default_value><values>{_VALUES[type_]}</values></attribute>"
+        for each, type_ in sorted((each, specs.kind(name, each)) for each in specs.seen.get(name, ()))
+    )
+    shown = "" if color is None else "<color>#{:02x}{:02x}{:02x}</color>".format(*color)
+    return f"<label><name>{_text(name)}</name>{shown}<type>{kind}</type><attributes>{attributes}</attributes></label>\n"
+
+
+def _text(text: str) -> str:
+    """A text within an element; a carriage return would come back as a line feed."""
+    return escape(text, {"\r": "&#13;"})
+
+
+def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: Losses, number: int) -> Iterator[str]:
+    """The images of a batch as elements; `number` counts those before."""
+    rows = _writable(batch, names, losses)
+    drawn = _drawn(batch, rows, losses)
+    said = batch.segments.take(pa.array(rows)).to_pylist()
+    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
+    whose = batch.annotations["source"].to_pylist()
+    for row, image in enumerate(batch.images.to_pylist()):
+        these = slice(bounds[row], bounds[row + 1])
+        segments = said[these]
+        labels = [names[each["category_id"]] for each in segments]
+        numbers, kept = groups(labels, segments, [len(each) for each in drawn[these]], first=1)
+        elements = []
+        for k, (label, segment, parts) in enumerate(zip(labels, segments, drawn[these], strict=True)):
+            source = segment["source"] or whose[segment["annotation"]]
+            fields, inner, is_whole = _said(segment, label, source, kept[k], specs)
+            group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
+            if not is_whole:
+                losses.add("attributes", "segments", 1, examples=named(batch, rows[[bounds[row] + k]]))
+            elements += [
+                f"<{tag} label={quoteattr(label)}{fields}{shape}{group}>{inner}</{tag}>\n" for tag, shape in parts
+            ]
+        renamed = [k for k, each in enumerate(segments, 1) if each["segment_id"] != k or each["source_id"] is not None]
+        losses.add(
+            "segment-id", "segments", len(renamed), examples=named(batch, rows[[bounds[row] + k - 1 for k in renamed]])
+        )
+        subset = "" if image["split"] is None else f" subset={quoteattr(image['split'])}"
+        size = f' width="{image["width"] or 0}" height="{image["height"] or 0}"'
+        tags = _tags(image, specs, losses)
+        start = f'<image id="{number + row}" name={quoteattr(image["image_id"])}{subset}{size}>\n'
+        yield start + "".join(elements) + tags + "</image>\n"
+
+
+def _tags(image: Json, specs: _Specs, losses: Losses) -> str:
+    """The tags of an image, which are all of its metadata that CVAT has a place for."""
+    metadata = dict(image["metadata"] or ())
+    tags = json.loads(metadata.get(_TAGS, "null"))
+    sound = isinstance(tags, list) and tags and all(isinstance(tag, str) and tag and is_xml_text(tag) for tag in tags)
+    if len(metadata) > bool(sound):
+        losses.add("image-details", "images", 1, examples=[image["image_id"]])
+    if not sound:
+        return ""
+    specs.tags.update(tags)
+    return "".join(f'<tag label={quoteattr(tag)} source="manual"></tag>\n' for tag in tags)
+
+
+def _writable(batch: Batch, names: dict[int, str], losses: Losses) -> Ints:
+    """The segments that can be written: the first annotator's, of a known category, and with pixels."""
+    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    areas = batch.runs.areas(batch.n_segments)
+    known = np.isin(category, np.array(list(names), np.int64))
+    strange = np.flatnonzero(first & ~known)
+    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
+    empty = np.flatnonzero(first & known & (areas == 0))
+    losses.add("empty-segment", "segments", len(empty), examples=named(batch, empty))
+    return np.flatnonzero(first & known & (areas > 0))
+
+
+def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[tuple[str, str]]]:
+    """(n,) the shapes of each segment: the element, and the attributes that draw it."""
+    polygons = source_polygons(batch, rows, "coco")
+    rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
+    has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
+    lost = rest[has_rings[rest]]
+    losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
+    shapes = [[("polygon", _points(polygon.exterior.tolist())) for polygon in each] for each in polygons]
+    height = batch.segment_size[0][rows[rest]]
+    bitmaps = crop_bitmaps(batch.runs.take(rows[rest], batch.n_segments), height, len(rest))
+    for row, bitmap in zip(rest.tolist(), bitmaps, strict=True):
+        shapes[row] = [("mask", _mask(bitmap))]
+    return shapes
+
+
+def _points(points: Sequence[Sequence[float]]) -> str:
+    return f' points="{";".join(f"{x!r},{y!r}" for x, y in points)}"'
+
+
+def _mask(bitmap: Bitmap) -> str:
+    """Runs of nothing and something in turn, row by row; the first may be empty."""
+    values = bitmap.mask.ravel()
+    cuts = np.flatnonzero(np.diff(values)) + 1
+    counts = np.diff(np.concatenate([[0], cuts, [len(values)]])).tolist()
+    if values[0]:
+        counts.insert(0, 0)
+    height, width = bitmap.mask.shape
+    return f' rle="{", ".join(map(str, counts))}" left="{bitmap.x}" top="{bitmap.y}" width="{width}" height="{height}"'
+
+
+def _said(segment: Json, label: str, source: str | None, as_group: bool, specs: _Specs) -> tuple[str, str, bool]:
+    """What an element says of its segment: attributes of the element, its content, and whether that is all."""
+    every = {key: json.loads(value) for key, value in segment["attributes"] or ()}
+    if as_group:
+        del every[GROUP]
+    n_said = len(every)
+    fields = f' source="{_SOURCES[source]}"' if source in _SOURCES else ""
+    if source == "human" and every.get("source") == SEMI:
+        fields, n_said = f' source="{SEMI}"', n_said - 1
+        del every["source"]
+    occluded = every.get("occluded") is True
+    z_order = as_number(json.dumps(every.get("z_order")))
+    if occluded:
+        del every["occluded"]
+    if z_order:
+        del every["z_order"]
+    fields += f' occluded="{int(occluded)}" z_order="{z_order or 0}"'
+    kept = {key: value for key, value in every.items() if key not in STANDING and key and is_xml_text(key)}
+    kept = {key: value for key, value in kept.items() if not isinstance(value, str) or is_xml_text(value)}
+    columns: Json = {"is_crowd": segment["iscrowd"] or None, "score": segment["score"], "track_id": segment["track_id"]}
+    is_whole = len(kept) + occluded + bool(z_order) == n_said
+    kept |= {key: value for key, value in columns.items() if value is not None}
+    for key, value in kept.items():
+        specs.add(label, key, value)
+    inner = "".join(
+        f"<attribute name={quoteattr(key)}>{_text(_shown(value))}</attribute>" for key, value in kept.items()
+    )
+    return fields, inner, is_whole
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

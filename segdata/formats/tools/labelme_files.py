@@ -1,0 +1,226 @@
+"""Files of LabelMe: which image each is about, and which labels occur."""
+
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import msgspec
+
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.unsafe import check_name, is_unsafe
+from segdata.formats.coco.document import Kind, read_document
+from segdata.formats.images import SUFFIXES, ImageFolder
+from segdata.formats.masks.pairing import images_of, no_images
+from segdata.formats.naming import naming
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.tools.labelme_shapes import AREAS, NOBODY, look
+from segdata.formats.tools.source import ToolSource
+
+LABELME = Kind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
+_OURS = frozenset({"losses.json"})  # beside what we write
+_OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})
+
+
+class _ShapeHead(msgspec.Struct, gc=False):
+    label: object = None
+    shape_type: object = None
+
+
+class _Head(msgspec.Struct, gc=False):
+    """What is needed of a file before any image is asked for; the rest is skipped, not decoded."""
+
+    shapes: list[_ShapeHead] | None = None
+    imagePath: object = None  # noqa: N815 - LabelMe's name
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is in the files: the image that each names, labels, and how many shapes have no area, by type."""
+
+    image: dict[str, str | None] = field(default_factory=dict)
+    labels: set[str] = field(default_factory=set)
+    others: Counter[str] = field(default_factory=Counter)
+    strange: list[str] = field(default_factory=list)
+
+
+def open_labelme(request: Request) -> ToolSource:
+    """Open the files at or below a path; raises UnreadableError where none is LabelMe's."""
+    root = request.root
+    files = _files(root)
+    seen = _seen(files)
+    if not seen.image:
+        raise UnreadableError(f"{root}: no LabelMe JSON file, which has shapes and imagePath")
+    entries, defects = _entries(root, {name: files[name] for name in seen.image}, seen.image, images_of(request))
+    named = naming(seen.labels, request.taxonomy)
+    profile = Profile(
+        name=root.name if root.is_dir() else root.stem,
+        format="labelme",
+        task="instance",
+        taxonomy=named.taxonomy,
+        taxonomy_declared=named.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="pil",
+        files=root.as_posix(),
+        metadata=named.metadata,
+    )
+    defects += _about(seen)
+    return ToolSource(root, profile, entries, tuple(defects), named.to, partial(look, root, LABELME), request.annotator)
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """The JSON files by their paths below the dataset's root."""
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_file():
+        return {root.name: root}
+    found = {}
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.suffix.lower() == ".json" and not name.startswith("."):
+                check_name(path)
+                found[path.relative_to(root).as_posix()] = path
+    return {name: path for name, path in found.items() if name not in _OURS}
+
+
+def _seen(files: dict[str, Path]) -> _Seen:
+    """Look into every file. One that cannot be decoded counts as LabelMe's: what is wrong is told when it is read."""
+    seen = _Seen()
+    for name, path in files.items():
+        head = _head(path)
+        if head is None:
+            seen.image[name] = None
+            continue
+        if head.shapes is None:
+            seen.strange.append(name)
+            continue
+        told = head.imagePath
+        seen.image[name] = PureWindowsPath(told).as_posix() if isinstance(told, str) and told else None
+        for shape in head.shapes:
+            if shape.shape_type in _OTHER_SHAPES:
+                seen.others[str(shape.shape_type)] += 1
+            elif isinstance(shape.label, str) and shape.label != NOBODY:
+                seen.labels.add(shape.label)
+            elif shape.label == NOBODY and shape.shape_type in AREAS:
+                seen.others[NOBODY] += 1
+    return seen
+
+
+def _head(path: Path) -> _Head | None:
+    """What a file holds; None where it is no JSON."""
+    try:
+        return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=_Head)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        parts = read_document(path, path.name, LABELME).parts
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return None if parts is None else _slow_head({key: bytes(raw) for key, raw in parts.items()})
+
+
+def _slow_head(parts: dict[str, bytes]) -> _Head:
+    """The same of a file in which something has the wrong type."""
+    if "shapes" not in parts:
+        return _Head()
+    every = msgspec.json.decode(parts["shapes"])
+    shapes = [
+        _ShapeHead(each.get("label"), each.get("shape_type"))
+        for each in (every if isinstance(every, list) else [])
+        if isinstance(each, dict)
+    ]
+    return _Head(shapes, msgspec.json.decode(parts.get("imagePath", b"null")))
+
+
+def _about(seen: _Seen) -> list[Defect]:
+    """What is left out of all files, in one information each."""
+    defects = []
+    if seen.others:
+        said = ", ".join(f"{count:,} {name}" for name, count in sorted(seen.others.items()))
+        message = f"shapes without area, or of nobody, are left out: {said}"
+        defects.append(Defect("SEG004", message, severity="info"))
+    if seen.strange:
+        said = ", ".join(seen.strange[:3]) + (", …" if len(seen.strange) > 3 else "")
+        message = f"{len(seen.strange):,} JSON files without shapes are not LabelMe's: {said}"
+        defects.append(Defect("SEG011", message, seen.strange[0], severity="info"))
+    return defects
+
+
+def _entries(
+    root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
+) -> tuple[list[Entry], list[Defect]]:
+    """The images of the files, and what is wrong with files on either side."""
+    here = root if root.is_dir() else root.parent
+    places = [images] if images else [here, *(() if root.is_file() else (here / "images",)), here.parent / "images"]
+    folders = [_right_in(place) if root.is_file() else ImageFolder.below(place) for place in places]
+    found = {name: _image_of(name, named[name], folders) for name in labels}
+    used = {at for at, image_id in found.values() if at is not None}
+    defects = [_unsafe(root, labels[name], told) for name, told in named.items() if _leaves(name, told, found[name][0])]
+    entries: dict[str, Entry] = {}
+    claimed: set[str] = set()
+    for name, path in labels.items():
+        at, image_id = found[name]
+        file = below(root, path)
+        if image_id in entries:
+            message = f"a second file of labels of image {image_id!r}; the first one is read"
+            defects.append(Defect("SEG008", message, file, image=image_id))
+            continue
+        image = None if at is None else folders[at].paths[image_id]
+        entries[image_id] = Entry(image_id, image, (path,))
+        if at is None and used:
+            near = next((near for folder in folders if (near := folder.near(image_id))), None)
+            claimed.add(near or "")
+            hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
+            message = f"image file {image_id!r} does not exist{hint}"
+            defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
+    if not used:
+        return list(entries.values()), [*defects, no_images(len(entries), here, images)]
+    for at in sorted(used) if root.is_dir() else ():
+        for name in sorted(folders[at].paths.keys() - entries.keys() - claimed):
+            entries[name] = Entry(name, folders[at].paths[name])
+            defects.append(Defect("SEG011", "an image without labels", name, image=name))
+    return sorted(entries.values(), key=lambda entry: entry.image_id), defects
+
+
+def _right_in(place: Path) -> ImageFolder:
+    """The files right in a folder: around a single JSON file there may be anything."""
+    there = sorted(place.iterdir()) if place.is_dir() else []
+    return ImageFolder(place, {path.name: path for path in there if path.suffix.lower() in SUFFIXES})
+
+
+def _image_of(name: str, told: str | None, folders: Sequence[ImageFolder]) -> tuple[int | None, str]:
+    """The folder that has the image of a file, and its name there; a name without folder where none has it.
+
+    The image lies beside the file in one of the folders, or where imagePath leads to within one of them; where there
+    is no imagePath it is called as the file.
+    """
+    if told is None:
+        bare = PurePosixPath(name).with_suffix(".json").as_posix()
+        near = [(at, hit) for at, folder in enumerate(folders) if (hit := folder.near(bare))]
+        return near[0] if near else (None, name)
+    beside = PurePosixPath(name).with_name(PurePosixPath(told).name or "image").as_posix()
+    led = posixpath.normpath(posixpath.join(posixpath.dirname(name), told))
+    for candidate in (beside, PurePosixPath(told).name, led):
+        for at, folder in enumerate(folders):
+            if candidate in folder.paths:
+                return at, candidate
+    return None, beside
+
+
+def _leaves(name: str, told: str | None, found: int | None) -> bool:
+    """Whether a path leads out of the dataset, and the image is not found by its name either."""
+    if told is None or found is not None:
+        return False
+    return is_unsafe(posixpath.normpath(posixpath.join(posixpath.dirname(name), told)))
+
+
+def _unsafe(root: Path, path: Path, told: str | None) -> Defect:
+    message = f"path {told!r} leaves the dataset's root; its last part is taken for the name"
+    return Defect("SEG015", message, below(root, path), "/imagePath")

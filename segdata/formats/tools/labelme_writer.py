@@ -1,0 +1,209 @@
+"""Writes LabelMe files: one for each image, polygons where they are exact, and masks."""
+
+import base64
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from segdata.core.batch import Batch, whole
+from segdata.core.loss import Kind, Losses
+from segdata.core.outline import Rings
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.unkeyhole import bridged
+from segdata.formats.coco.items import Raw
+from segdata.formats.coco.saying import as_raw, named
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.shapes.bitmap import crop_bitmaps
+from segdata.formats.shapes.flat import sums
+from segdata.formats.shapes.shape import Bitmap, Polygon
+from segdata.formats.shapes.transcribe import as_polygons
+from segdata.formats.sheets import is_painted
+from segdata.formats.tools.exact import names_of, source_polygons
+from segdata.formats.tools.groups import groups
+from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, TOLD_OF_FILE, TOLD_OF_SHAPE
+from segdata.formats.tools.mark import GROUP
+from segdata.formats.unheld import count_not_annotated, count_unheld
+
+BEYOND_LABELME: frozenset[Kind] = frozenset(
+    {
+        "annotation-attributes",
+        "annotator",
+        "attributes",
+        "category",
+        "empty-annotation",
+        "image-details",
+        "rings",
+        "secondary-categories",
+        "segment-id",
+    }
+)
+_HELD = frozenset({"annotations.annotator", "images.metadata"})
+_COUNTED = BEYOND_LABELME - {"attributes", "rings"}  # from columns alone
+_VERSION = "5.5.0"  # of labelme, whose files these are like
+_BOOLEANS = (b"true", b"false")
+Json = dict[str, Any]  # Any: JSON
+
+
+def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
+    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name != NOBODY}
+    target.mkdir(parents=True, exist_ok=True)
+    write_beside(target, profile, profile.taxonomy)
+    taken = {"losses.json"}
+    for batch in batches:
+        count_unheld(batch, losses, _COUNTED, _HELD)
+        count_not_annotated(batch, losses)
+        for image_id, uri, document in _documents(batch, names, losses):
+            path = target / _free(image_id, taken)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            document["imagePath"] = _image_path(path, image_id, uri, target)
+            path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+
+
+def _free(image_id: str, taken: set[str]) -> str:
+    """The name of an image's file: that of the image but for the extension, unless another image has that."""
+    name = PurePosixPath(image_id).with_suffix(".json").as_posix()
+    if name.lower() in taken:
+        name = f"{image_id}.json"
+    taken.add(name.lower())
+    return name
+
+
+def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str:
+    """Where the image is, seen from its file: in `target` if it was copied there, else beside the file."""
+    start = target.absolute()
+    if uri is not None and Path(uri).is_relative_to(start):
+        return Path(os.path.relpath(uri, path.absolute().parent)).as_posix()
+    return PurePosixPath(image_id).name
+
+
+def _documents(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[tuple[str, str | None, Json]]:
+    """The file of each image, but for the path of the image; and its name and where it is."""
+    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    known = np.isin(category, np.array(list(names), np.int64))
+    strange = np.flatnonzero(first & ~known)
+    areas = batch.runs.areas(batch.n_segments)
+    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
+    rows = np.flatnonzero(first & known)
+    drawn = _drawn(batch, rows, losses)
+    said = batch.segments.take(pa.array(rows)).to_pylist()
+    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
+    annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
+    annotated = set(batch.annotation_image.tolist())
+    whose = batch.annotations.select(["annotator", "source"]).to_pylist()
+    for row, image in enumerate(batch.images.to_pylist()):
+        these = slice(bounds[row], bounds[row + 1])
+        labels = [names[each["category_id"]] for each in said[these]]
+        shapes = _shapes(batch, rows[these], labels, said[these], drawn[these], losses)
+        flags, more = _metadata(image, losses)
+        owner = whose[annotation[row]] if row in annotated else {}
+        yield (
+            image["image_id"],
+            image["uri"],
+            {
+                "version": _VERSION,
+                "flags": flags,
+                "shapes": shapes,
+                "imagePath": "",
+                "imageData": None,
+                "imageHeight": image["height"],
+                "imageWidth": image["width"],
+                **more,
+                **{key: value for key, value in owner.items() if value is not None},
+            },
+        )
+
+
+def _metadata(image: Json, losses: Losses) -> tuple[dict[str, Raw], dict[str, Raw]]:
+    """The flags and the further keys of a file."""
+    every = {key: as_raw(value) for key, value in image["metadata"] or ()}
+    flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
+    taken = FILE_KEYS | TOLD_OF_FILE
+    more = {key: value for key, value in every.items() if key not in flags and key not in taken}
+    if len(flags) + len(more) < len(every):
+        losses.add("image-details", "images", 1, examples=[image["image_id"]])
+    return flags, more
+
+
+def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]]:
+    """(n,) the shapes of each segment: type, points and mask."""
+    height, width = (side[rows] for side in batch.segment_size)
+    polygons = [each if _stay(each) else [] for each in source_polygons(batch, rows, "pil")]
+    rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
+    lost = rest[batch.segments["rings"].is_valid().to_numpy()[rows[rest]]]
+    losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
+    runs = batch.runs.take(rows[rest], batch.n_segments)
+    outlined = as_polygons(runs, "pil", height[rest], width[rest])
+    bitmaps = crop_bitmaps(runs, height[rest], len(rest))
+    shapes = [[_polygon(polygon) for polygon in each] for each in polygons]
+    for row, found, wrong, bitmap in zip(
+        rest.tolist(), outlined.polygons, outlined.wrong.tolist(), bitmaps, strict=True
+    ):
+        exact = found and not wrong and not any(polygon.holes for polygon in found) and _stay(found)
+        shapes[row] = [_polygon(polygon) for polygon in found] if exact else [_mask(bitmap)]
+    return shapes
+
+
+def _stay(polygons: Sequence[Polygon]) -> bool:
+    """Whether polygons are read as they are: none goes anywhere there and back, as thin ones do."""
+    offset = sums(np.array([polygon.exterior.size for polygon in polygons], np.int64))
+    xy = np.concatenate([np.empty(0), *(polygon.exterior.ravel() for polygon in polygons)])
+    return not bridged(Rings.alone(xy, offset)).any()
+
+
+def _polygon(polygon: Polygon) -> Json:
+    return {"shape_type": "polygon", "points": polygon.exterior.tolist(), "mask": None}
+
+
+def _mask(bitmap: Bitmap) -> Json:
+    """A mask; one of a single pixel that is not set where there are no pixels."""
+    mask = bitmap.mask if bitmap.mask.size else np.zeros((1, 1), bool)
+    height, width = mask.shape
+    file = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(file, "PNG")
+    corners = [[float(bitmap.x), float(bitmap.y)], [float(bitmap.x + width - 1), float(bitmap.y + height - 1)]]
+    return {"shape_type": "mask", "points": corners, "mask": base64.b64encode(file.getvalue()).decode()}
+
+
+def _shapes(
+    batch: Batch, rows: Ints, labels: Sequence[str], said: Sequence[Json], drawn: Sequence[list[Json]], losses: Losses
+) -> list[Json]:
+    """The shapes of one image."""
+    numbers, kept = groups(labels, said, [len(each) for each in drawn])
+    shapes, incomplete = [], []
+    for row, (label, segment, parts, group, as_group) in enumerate(
+        zip(labels, said, drawn, numbers, kept, strict=True)
+    ):
+        common, is_whole = _said(segment, as_group)
+        if not is_whole:
+            incomplete.append(row)
+        shapes += [{"label": label, "group_id": group, **common, **part} for part in parts]
+    losses.add("attributes", "segments", len(incomplete), examples=named(batch, rows[incomplete]))
+    renamed = [row for row, segment in enumerate(said) if segment["source_id"] is not None]
+    losses.add("segment-id", "segments", len(renamed), examples=named(batch, rows[renamed]))
+    return shapes
+
+
+def _said(segment: Json, as_group: bool) -> tuple[Json, bool]:
+    """What a shape says of its segment, and whether that is all; `as_group`: its attribute group_id is the group's."""
+    every = {key: as_raw(value) for key, value in segment["attributes"] or ()}
+    if as_group:
+        del every[GROUP]
+    flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
+    description = every.get("description", Raw(b"null"))
+    described = bytes(description).startswith(b'"') and bytes(description) != b'""'
+    taken = SHAPE_KEYS | TOLD_OF_SHAPE
+    more = {key: value for key, value in every.items() if key not in flags and key not in taken}
+    columns = {"id": segment["segment_id"], "track_id": segment["track_id"], "score": segment["score"]}
+    columns |= {"source": segment["source"], "iscrowd": segment["iscrowd"] or None}
+    common: Json = {"description": description if described else None, "flags": flags, **more}
+    common |= {key: value for key, value in columns.items() if value is not None}
+    return common, len(flags) + len(more) + described == len(every)

@@ -1,0 +1,211 @@
+"""Files of VIA: their images, found by name, and what is needed to draw on them."""
+
+import os
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.core.glance import HEAD
+from segdata.core.profile import Policy, Profile
+from segdata.core.unsafe import check_name, is_unsafe
+from segdata.formats.images import ImageFolder
+from segdata.formats.masks.pairing import images_of, no_images
+from segdata.formats.naming import naming
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.tools.source import ToolSource
+from segdata.formats.tools.via_categories import NO_CATEGORY, USUAL, Census, ambiguous, category_of
+from segdata.formats.tools.via_documents import Listed, read_via
+from segdata.formats.tools.via_regions import Reading, declared_size, declared_split, look
+
+JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
+CSV_HEAD = rb"\A(\xef\xbb\xbf)?#?filename,file_size,file_attributes,region_count,region_id,region_shape_attributes"
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+_NO_AREA = frozenset({"point", "polyline", "line"})
+
+
+@dataclass(slots=True)
+class _Opened:
+    """The images of all documents by image_id, and what is wrong with them."""
+
+    root: Path
+    folders: Sequence[ImageFolder]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+    missing: list[tuple[Listed, Entry]] = field(default_factory=list)
+
+
+def open_via(request: Request) -> ToolSource:
+    """Open the files at or below a path."""
+    root = request.root
+    paths = _documents(root)
+    if not paths:
+        raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
+    here = root if root.is_dir() else root.parent
+    images = images_of(request)
+    places = [images] if images else [here, here / "images", here.parent / "images"]
+    opened = _Opened(root, [ImageFolder.below(place) for place in places])
+    for path in paths:
+        listed, defects = read_via(path, below(root, path))
+        opened.defects += defects
+        for each in listed:
+            _add(opened, path, each)
+    _must_be_drawable(opened, here, images)
+    attribute, census, defects = _census(opened, request.options.get("attribute"))
+    named = naming(census, request.taxonomy)
+    profile = Profile(
+        name=root.name if root.is_dir() else root.stem,
+        format="via",
+        task="instance",
+        taxonomy=named.taxonomy,
+        taxonomy_declared=named.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="coco",
+        files=root.as_posix(),
+        metadata=named.metadata,
+    )
+    entries = sorted(opened.entries.values(), key=lambda entry: entry.image_id)
+    reading = Reading(attribute, named.to)
+    told = (*opened.defects, *defects, *_orphans(opened))
+    return ToolSource(root, profile, entries, told, named.to, partial(look, reading), request.annotator)
+
+
+def _documents(root: Path) -> list[Path]:
+    """VIA's files at or below a path; of a CSV and a JSON in one folder the JSON."""
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_file():
+        return [root]
+    found: list[Path] = []
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for suffix, head in ((".json", JSON_HEAD), (".csv", CSV_HEAD)):
+            paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
+            hits = [path for path in paths if re.search(head, _head(path))]
+            found += hits
+            if hits:
+                break
+    for path in found:
+        check_name(path)
+    return found
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
+
+
+def _add(opened: _Opened, path: Path, listed: Listed) -> None:
+    """Add an image of a document: its file, its name, and where it is."""
+    name = listed.item.filename.replace("\\", "/")
+    uri = listed.item.filename if "://" in name else None
+    file = below(opened.root, path)
+    if uri is not None or is_unsafe(name):
+        bare = PurePosixPath(name.split("?")[0]).name or "image"
+        if uri is None:
+            message = f"path {listed.item.filename!r} leaves the dataset's root; its last part is taken for the name"
+            opened.defects.append(Defect("SEG015", message, file, f"{listed.place}/filename"))
+        name = bare
+    folder = posixpath.dirname(file) if path.is_relative_to(opened.root) else ""
+    image_id = posixpath.join(folder, name)
+    if image_id in opened.entries:
+        message = f"image {image_id!r} is listed twice; the first entry is read"
+        opened.defects.append(Defect("SEG008", message, file, listed.place or None, image=image_id))
+        return
+    hit = next((each.paths[want] for want in (image_id, name) for each in opened.folders if want in each.paths), None)
+    size = declared_size(listed)
+    split = declared_split(listed)
+    split = split or next((part for part in reversed(folder.split("/")) if part.lower() in _SPLITS), None)
+    entry = Entry(image_id, hit, (path,), listed, size=size, uri=uri, split=split)
+    opened.entries[image_id] = entry
+    if hit is None:
+        opened.missing.append((listed, entry))
+
+
+def _must_be_drawable(opened: _Opened, here: Path, images: Path | None) -> None:
+    """Say which image files are missing; raises UnreadableError where none is here and nothing else tells sizes."""
+    missing = opened.missing
+    if len(missing) < len(opened.entries):
+        for listed, entry in missing:
+            near = next((hit for folder in opened.folders if (hit := folder.near(entry.image_id))), None)
+            hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
+            lost = "" if 0 not in entry.size else ", and nothing else tells its size: its regions cannot be drawn"
+            message = f"image file {entry.image_id!r} does not exist{lost}{hint}"
+            file = below(opened.root, entry.files[0])
+            opened.defects.append(Defect("SEG002", message, file, listed.place or None, image=entry.image_id))
+    elif missing and all(0 in entry.size for _, entry in missing):
+        message = f"none of the {len(missing):,} image files is here, and VIA keeps no sizes to draw regions in"
+        raise UnreadableError(f"{opened.root}: {message} (looked in {images or here}); give --images")
+    elif missing:
+        opened.defects.append(no_images(len(missing), here, images))
+
+
+def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
+    """The attribute that names categories, the names, and what is to be told about that."""
+    census, without, others = Census(), Counter[str](), Counter[str]()
+    said: list[tuple[Entry, str, object]] = []
+    for entry in opened.entries.values():
+        for place, region in _regions(entry.record):
+            shape = region.get("shape_attributes")
+            kind = shape.get("name") if isinstance(shape, dict) else None
+            if kind in _NO_AREA:
+                others[str(kind)] += 1
+            else:
+                census.add(region.get("region_attributes"))
+                said.append((entry, place, region.get("region_attributes")))
+    attribute, more = census.chosen(wanted)
+    names: set[str] = set()
+    first: tuple[Entry, str] | None = None
+    for entry, place, each in said:
+        found = category_of(each, attribute)
+        names.update(found or [NO_CATEGORY])
+        if not found:
+            without[entry.image_id] += 1
+            first = first or (entry, place)
+    doubtful = attribute is not None and attribute.lower() not in USUAL and wanted is None and more
+    defects = [Defect("SEG004", ambiguous(str(attribute), more), severity="info")] if doubtful else []
+    if first is not None:
+        which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
+        message = (
+            f"{without.total():,} regions of {len(without):,} images have no category ({which}); "
+            f"they are read as {NO_CATEGORY!r}"
+        )
+        file = below(opened.root, first[0].files[0])
+        defects.append(Defect("SEG004", message, file, first[1], severity="warning"))
+    if others:
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()))
+        defects.append(Defect("SEG004", f"regions without area are left out: {listed}", severity="info"))
+    return attribute, names, defects
+
+
+def _regions(listed: Listed) -> list[tuple[str, dict[str, object]]]:
+    """The regions that are objects, each with its place; what is wrong with others is told when they are drawn."""
+    try:
+        return [(place, region) for place, region in listed.regions() if isinstance(region, dict)]
+    except TypeError:
+        return []
+
+
+def _orphans(opened: _Opened) -> list[Defect]:
+    """Image files that lie among those that are listed, and are not."""
+    used = {entry.image for entry in opened.entries.values() if entry.image is not None}
+    folders = {path.parent for path in used}
+    alone = {
+        path: name
+        for folder in opened.folders
+        for name, path in folder.paths.items()
+        if path.parent in folders and path not in used
+    }
+    if opened.root.is_file():
+        return []
+    return [Defect("SEG011", "an image that no VIA file lists", name, image=name) for name in sorted(alone.values())]

@@ -1,0 +1,172 @@
+"""Regions of VIA: what is drawn on an image, and what is said of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from segdata.core.defect import Defect
+from segdata.formats.altered import SOURCES
+from segdata.formats.images import MAX_PIXELS, Header
+from segdata.formats.perimage.entry import Entry
+from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shapes.shape import Ellipse, Polygon, Shape, box
+from segdata.formats.shapes.soundness import check_numbers, check_ring
+from segdata.formats.tools.mark import Drawing, Mark, as_text
+from segdata.formats.tools.via_categories import NO_CATEGORY, category_of
+from segdata.formats.tools.via_documents import Listed
+
+_NO_AREA = frozenset({"point", "polyline", "line"})
+TOLD_OF_FILE = frozenset({"width", "height", "annotator", "source", "split"})
+_MOST = 2**62  # of a number that names something
+_NUMBERS = {
+    "rect": ("x", "y", "width", "height"),
+    "circle": ("cx", "cy", "r"),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+}
+Json = dict[str, Any]  # Any: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What regions are read by: the attribute that names categories (None: none does), and the ids of these."""
+
+    attribute: str | None
+    to: Mapping[str, int]
+
+
+class _Wrong(Exception):  # noqa: N818 - a region that is left out
+    def __init__(self, code: str, message: str, within: str = "") -> None:
+        super().__init__(message)
+        self.code, self.within = code, within
+
+
+@dataclass(slots=True)
+class _Drawn:
+    marks: list[Mark] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+
+def declared_size(listed: Listed) -> tuple[int, int]:
+    """Height and width in pixels that the attributes of a file tell; (0, 0) where they do not."""
+    said = listed.item.file_attributes
+    sides = [_side(said.get(key)) for key in ("height", "width")] if isinstance(said, dict) else [0, 0]
+    return (sides[0], sides[1]) if 0 < sides[0] * sides[1] <= MAX_PIXELS else (0, 0)
+
+
+def declared_split(listed: Listed) -> str | None:
+    """The split that the attributes of a file tell."""
+    said = listed.item.file_attributes
+    split = said.get("split") if isinstance(said, dict) else None
+    return split if isinstance(split, str) and split else None
+
+
+def _side(value: object) -> int:
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def look(reading: Reading, entry: Entry, head: Header | None) -> Drawing:
+    """What is drawn on an image; its size is that of its file as browsers show it, where no attribute tells."""
+    listed: Listed = entry.record
+    size = entry.size
+    if 0 in size and head is not None:
+        size = (head.width, head.height) if head.turned else (head.height, head.width)
+    try:
+        regions = listed.regions()
+    except TypeError as error:
+        raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{listed.place}/regions")) from error
+    drawn = _Drawn()
+    if 0 not in size:  # else the missing file is reported
+        for place, region in regions:
+            _add(drawn, reading, region, place)
+    said = listed.item.file_attributes
+    told: Json = said if isinstance(said, dict) else {}
+    annotator, source = told.get("annotator"), told.get("source")
+    known = {"width", "height"} if 0 not in entry.size else set()
+    known |= {"annotator"} if isinstance(annotator, str) else set()
+    known |= {"source"} if source in SOURCES else set()
+    known |= {"split"} if declared_split(listed) else set()
+    return Drawing(
+        size,
+        drawn.marks,
+        annotator if isinstance(annotator, str) else None,
+        {"source": source} if source in SOURCES else {},
+        {key: as_text(value) for key, value in sorted(told.items()) if key not in known},
+        drawn.defects,
+    )
+
+
+def _add(drawn: _Drawn, reading: Reading, region: object, place: str) -> None:
+    """Add a region; one that is broken is left out, with a defect."""
+    try:
+        if not isinstance(region, dict) or not isinstance(region.get("shape_attributes"), dict):
+            raise _Wrong("SEG004", "a region has shape_attributes, an object")
+        kind = region["shape_attributes"].get("name")
+        if isinstance(kind, str) and kind in _NO_AREA:
+            return
+        shape = _shape(region["shape_attributes"], kind)
+        said = region.get("region_attributes")
+        if not (said is None or isinstance(said, dict)):
+            raise _Wrong("SEG004", f"region_attributes is {said!r:.40}, an object is expected", "/region_attributes")
+        drawn.marks.append(_mark(reading, shape, said or {}, place))
+    except _Wrong as wrong:
+        within = wrong.within if place.startswith("/") else ""
+        drawn.defects.append(Defect(wrong.code, f"{wrong}; left out", place=place + within))
+
+
+def _shape(said: Json, kind: object) -> Shape:
+    within = "/shape_attributes"
+    if kind == "polygon":
+        x, y = said.get("all_points_x"), said.get("all_points_y")
+        if not (isinstance(x, list) and isinstance(y, list)) or len(x) != len(y):
+            raise _Wrong("SEG006", "a polygon has as many numbers in all_points_x as in all_points_y", within)
+        points = list(zip(x, y, strict=True))
+        wrong = check_ring(points)
+        if wrong is not None:
+            raise _Wrong("SEG006", f"the polygon {wrong}", within)
+        return Polygon(np.array(points, np.float64))
+    if not isinstance(kind, str) or kind not in _NUMBERS:
+        raise _Wrong("SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name")
+    numbers = [_number(said, key, within) for key in _NUMBERS[kind]]
+    wrong = check_numbers(*numbers)
+    if wrong is not None or min(numbers[2:]) < 0:
+        raise _Wrong("SEG006", f"the {kind} {wrong or 'has a side or radius below 0'}", within)
+    if kind == "rect":
+        x, y, width, height = numbers
+        return box(x, y, x + width, y + height)
+    theta = math.degrees(_number(said, "theta", within)) if kind == "ellipse" and "theta" in said else 0.0
+    if not math.isfinite(theta):
+        raise _Wrong("SEG006", f"the ellipse is turned by {theta}", f"{within}/theta")
+    return Ellipse(numbers[0], numbers[1], numbers[2], numbers[-1], theta)
+
+
+def _number(said: Json, key: str, within: str) -> float:
+    value = said.get(key)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise _Wrong("SEG004", f"{key} is {value!r:.40}, a number is expected", f"{within}/{key}")
+    return float(value)
+
+
+def _mark(reading: Reading, shape: Shape, said: Json, place: str) -> Mark:
+    """A region with what is said of it."""
+    categories = category_of(said, reading.attribute) or [NO_CATEGORY]
+    also = [reading.to[name] for name in categories[1:]]
+    columns: Json = {"also": also or None, "iscrowd": said.get("iscrowd") is True}
+    taken = {reading.attribute, "iscrowd"} if columns["iscrowd"] else {reading.attribute}
+    for key in ("segment_id", "track_id"):
+        value = said.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST:
+            taken.add(key)
+            columns[key] = value
+    score = said.get("score")
+    if isinstance(score, (int, float)) and not isinstance(score, bool):
+        taken.add("score")
+        columns["score"] = float(score)
+    if said.get("source") in SOURCES:
+        taken.add("source")
+        columns["source"] = said["source"]
+    attributes = {key: as_text(value) for key, value in said.items() if key not in taken}
+    return Mark(categories[0], shape, place, None, columns.pop("segment_id", None), attributes, columns)

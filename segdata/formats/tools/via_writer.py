@@ -1,0 +1,217 @@
+"""Writes VIA 2 projects: a polygon for each segment, by COCO's rule exactly its pixels."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, whole
+from segdata.core.keyhole import keyhole
+from segdata.core.loss import Kind, Losses
+from segdata.core.outline import outlines
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.formats.coco.saying import as_raw, named
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.sheets import is_painted
+from segdata.formats.tools.exact import names_of, source_polygons
+from segdata.formats.tools.via_categories import TOLD
+from segdata.formats.tools.via_regions import TOLD_OF_FILE
+from segdata.formats.unheld import count_not_annotated, count_unheld
+
+BEYOND_VIA: frozenset[Kind] = frozenset(
+    {
+        "annotation-attributes",
+        "annotator",
+        "attributes",
+        "category",
+        "empty-annotation",
+        "empty-segment",
+        "image-details",
+        "rings",
+        "secondary-categories",
+        "segment-id",
+    }
+)
+_COUNTED = BEYOND_VIA - {"attributes", "rings", "secondary-categories"}  # from columns alone
+_HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
+_NAME = "via_project.json"
+_CATEGORY = "category"
+_COLUMNS = ("segment_id", "track_id", "score", "source", "iscrowd")
+_NO_SIZE = -1  # bytes of an image file that is not here
+Json = dict[str, Any]  # Any: JSON
+# What VIA 2.0.12 saves in a new project; it does not open one without.
+_SETTINGS: Json = {
+    "ui": {
+        "annotation_editor_height": 25,
+        "annotation_editor_fontsize": 0.8,
+        "leftsidebar_width": 18,
+        "image_grid": {
+            "img_height": 80,
+            "rshape_fill": "none",
+            "rshape_fill_opacity": 0.3,
+            "rshape_stroke": "yellow",
+            "rshape_stroke_width": 2,
+            "show_region_shape": True,
+            "show_image_policy": "all",
+        },
+        "image": {
+            "region_label": _CATEGORY,
+            "region_color": _CATEGORY,
+            "region_label_font": "10px Sans",
+            "on_image_annotation_editor_placement": "NEAR_REGION",
+        },
+    },
+    "core": {"buffer_size": 18, "filepath": {}, "default_filepath": ""},
+}
+
+
+class _Project:
+    """The project file, written image by image; what VIA has to know of the attributes comes last."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._ids = file, list[str]()
+        self.of_regions, self.of_files, self.copied = set[str](), set[str](), False
+        file.write(b'{"_via_img_metadata":{')
+
+    def add(self, image: Json) -> None:
+        """Write an image."""
+        id_ = f"{image['filename']}{image['size']}"
+        separator = b",\n" if self._ids else b"\n"
+        self._ids.append(id_)
+        self._file.write(separator + msgspec.json.encode(id_) + b":" + msgspec.json.encode(image))
+        self.of_files |= image["file_attributes"].keys()
+        self.of_regions.update(*(region["region_attributes"] for region in image["regions"]))
+
+    def finish(self, name: str, categories: Iterable[str]) -> None:
+        """Write what comes after the images."""
+        core = {**_SETTINGS["core"], "default_filepath": "images/" if self.copied else ""}
+        text = {"type": "text", "description": "", "default_value": ""}
+        options = dict.fromkeys(categories, "")
+        category = {"type": "dropdown", "description": "", "options": options, "default_options": {}}
+        regions = {_CATEGORY: category, **dict.fromkeys(sorted(self.of_regions - {_CATEGORY}), text)}
+        rest = {
+            "_via_settings": {**_SETTINGS, "core": core, "project": {"name": name}},
+            "_via_attributes": {"region": regions, "file": dict.fromkeys(sorted(self.of_files), text)},
+            "_via_data_format_version": "2.0.10",
+            "_via_image_id_list": self._ids,
+        }
+        self._file.write(b"\n}," + msgspec.json.encode(rest)[1:] + b"\n")
+
+
+def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write ``via_project.json`` and ``taxonomy.yaml`` into `target`."""
+    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name.strip()}
+    target.mkdir(parents=True, exist_ok=True)
+    write_beside(target, profile, profile.taxonomy)
+    with (target / _NAME).open("wb") as file:
+        project = _Project(file)
+        for batch in batches:
+            count_unheld(batch, losses, _COUNTED, _HELD)
+            count_not_annotated(batch, losses)
+            for image in _images(batch, names, losses):
+                project.add(image)
+            uris = batch.images["uri"].to_pylist()
+            project.copied |= any(uri and Path(uri).is_relative_to(target.absolute()) for uri in uris)
+        project.finish(profile.name, names.values())
+
+
+def _images(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[Json]:
+    """The images as VIA has them."""
+    rows = _writable(batch, names, losses)
+    said = batch.segments.take(pa.array(rows)).to_pylist()
+    regions = [
+        {"shape_attributes": shape, "region_attributes": attributes}
+        for shape, attributes in zip(
+            _polygons(batch, rows, losses), _said(batch, rows, said, names, losses), strict=True
+        )
+    ]
+    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
+    annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
+    annotated = set(batch.annotation_image.tolist())
+    whose = batch.annotations.select(["annotator", "source"]).to_pylist()
+    for row, image in enumerate(batch.images.to_pylist()):
+        path = Path(image["uri"]) if image["uri"] and "://" not in image["uri"] else None
+        yield {
+            "filename": image["image_id"],
+            "size": path.stat().st_size if path is not None and path.is_file() else _NO_SIZE,
+            "regions": regions[bounds[row] : bounds[row + 1]],
+            "file_attributes": _of_file(image, whose[annotation[row]] if row in annotated else {}, losses),
+        }
+
+
+def _of_file(image: Json, whose: Json, losses: Losses) -> Json:
+    """What is said of an image."""
+    metadata = {key: as_raw(value) for key, value in image["metadata"] or ()}
+    kept = {key: value for key, value in metadata.items() if key not in TOLD_OF_FILE}
+    if len(kept) < len(metadata):
+        losses.add("image-details", "images", 1, examples=[image["image_id"]])
+    columns = {"width": image["width"] or None, "height": image["height"] or None, "split": image["split"], **whose}
+    return {**kept, **{key: value for key, value in columns.items() if value is not None}}
+
+
+def _writable(batch: Batch, names: dict[int, str], losses: Losses) -> Ints:
+    """The segments that can be written: the first annotator's, of a known category, and with pixels."""
+    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    areas = batch.runs.areas(batch.n_segments)
+    known = np.isin(category, np.array(list(names), np.int64))
+    strange = np.flatnonzero(first & ~known)
+    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
+    empty = np.flatnonzero(first & known & (areas == 0))
+    losses.add("empty-segment", "segments", len(empty), examples=named(batch, empty))
+    return np.flatnonzero(first & known & (areas > 0))
+
+
+def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:
+    """(n,) a polygon for each segment: the source's only one where it is exact, else one around all its pixels."""
+    source = source_polygons(batch, rows, "coco")
+    points = [polygons[0].exterior if len(polygons) == 1 else None for polygons in source]
+    rest = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
+    has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
+    lost = rest[has_rings[rest]]
+    losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
+    height = batch.segment_size[0][rows[rest]]
+    rings = keyhole(outlines(batch.runs.take(rows[rest], batch.n_segments), height))
+    made = [np.array(ring).reshape(-1, 2) for ring in rings.as_lists()]
+    for row, ring in zip(rest.tolist(), made, strict=True):
+        points[row] = ring
+    return [
+        {"name": "polygon", "all_points_x": ring[:, 0].tolist(), "all_points_y": ring[:, 1].tolist()}
+        for ring in points
+        if ring is not None
+    ]
+
+
+def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], losses: Losses) -> Iterator[Json]:
+    """(n,) what is said of each segment."""
+    incomplete, also_lost, renamed = [], [], []
+    found = []
+    for row, segment in zip(rows.tolist(), said, strict=True):
+        attributes = {key: as_raw(value) for key, value in segment["attributes"] or ()}
+        kept = {key: value for key, value in attributes.items() if key not in TOLD and key != _CATEGORY}
+        category, is_whole = _category(segment, names)
+        columns = {key: segment[key] for key in _COLUMNS if segment[key] is not None and segment[key] is not False}
+        found.append({_CATEGORY: category, **kept, **columns})
+        incomplete += [row] if len(kept) < len(attributes) else []
+        also_lost += [] if is_whole else [row]
+        renamed += [] if segment["source_id"] is None else [row]
+    kinds: tuple[tuple[Kind, list[int]], ...] = (
+        ("attributes", incomplete),
+        ("secondary-categories", also_lost),
+        ("segment-id", renamed),
+    )
+    for kind, some in kinds:
+        losses.add(kind, "segments", len(some), examples=named(batch, np.array(some, np.int64)))
+    return iter(found)
+
+
+def _category(segment: Json, names: dict[int, str]) -> tuple[str | dict[str, bool], bool]:
+    """The category, or with secondary ones a checkbox with all of them ticked; and whether that is all."""
+    ids = [segment["category_id"], *(segment["also"] or ())]
+    if len(ids) == 1:
+        return names[ids[0]], True
+    is_whole = len(set(ids)) == len(ids) and all(id_ in names for id_ in ids)
+    return ({names[id_]: True for id_ in ids}, True) if is_whole else (names[ids[0]], False)

@@ -1,0 +1,82 @@
+"""Painter: writes videos as a mask for each frame, whatever its values mean."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.formats.masks.maskindex import Cell, write_index
+from segdata.formats.masks.merging import count_by_category, count_covered
+from segdata.formats.masks.painting import BESIDE_PIXELS, painted
+from segdata.formats.sheets import Sheet, sheets
+from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.video.scheme import Scheme
+from segdata.formats.video.spots import Spot, Spots
+
+# What masks of tracks cannot hold.
+BESIDE_TRACKS: frozenset[Kind] = BESIDE_PIXELS | {"crowd", "instance", "spatial", "track-id"}
+_IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})
+Values = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """Writes a mask for each annotated image, and `images.csv`.
+
+    Attributes
+    ----------
+    scheme : the values of segments
+    blank : the value of unlabelled pixels; where it is that of a category of void, they are counted as "unlabelled"
+    spots : where files go
+    save : writes the (height, width) values of one frame and tells the file's path below the target; the values (k,)
+        that occur come with their categories
+    lost : what the format cannot hold
+    """
+
+    scheme: Scheme
+    blank: int
+    spots: Spots
+    save: Callable[[Spot, Values, Ints, Ints], str]
+    lost: frozenset[Kind]
+
+    def write(self, profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+        """Write all frames below `target`."""
+        count_spatial(profile, losses)
+        write_index(target, self._rows(batches, losses), videos=True)
+
+    def _rows(self, batches: Iterable[Batch], losses: Losses) -> Iterator[tuple[Cell, ...]]:
+        """Write the masks, and tell the rows of the index."""
+        by_columns = self.lost - {"track"} - ({"crowd"} if self.scheme.plain_crowds else set())
+        for batch in batches:
+            count_unheld(batch, losses, by_columns, _IN_INDEX)
+            values = self.scheme.values(batch, losses)
+            count_by_category(batch, values, losses, ids=values)
+            category = batch.segments["category_id"].to_numpy()
+            films = zip(*(batch.images[name].to_pylist() for name in ("sequence", "frame", "split")), strict=True)
+            for sheet, spot, film in zip(sheets(batch), self.spots.of(batch), films, strict=True):
+                name = None
+                if sheet.annotated:
+                    pixels, shown, rows = self._painted(batch, sheet, values[sheet.segments], losses)
+                    name = self.save(spot, pixels, shown, category[rows])
+                yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri, *film
+
+    def _painted(self, batch: Batch, sheet: Sheet, values: Ints, losses: Losses) -> tuple[Values, Ints, Ints]:
+        """The values of one frame, those that occur (k,), and a segment of each."""
+        kept = np.flatnonzero(values >= 0)
+        distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
+        shown = replace(sheet, segments=sheet.segments[kept], runs=sheet.runs.take(kept, len(values)))
+        # Painted in small numbers: what occurs is soon looked up then.
+        codes = painted(shown, code + 1, 0, np.uint32)
+        count_covered(batch, shown, code + 1, codes, losses)
+        area = np.bincount(codes.reshape(-1), minlength=len(distinct) + 1)
+        if self.blank == self.scheme.void and self.scheme.voids and area[0]:
+            losses.add("unlabelled", "images", 1, int(area[0]), [sheet.image_id])
+        meaning = np.concatenate([[self.blank], distinct]).astype(np.uint32)
+        seen = area[1:] > 0
+        return meaning[codes], distinct[seen], shown.segments[first[seen]]

@@ -1,0 +1,105 @@
+"""Seen: what one mask of a frame shows, once it is known what its values mean; and what PNG headers tell."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.defect import Defect
+from segdata.core.glance import Glance
+from segdata.core.runs import Ints
+from segdata.formats.masks.maskfile import MaskFile
+from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import Found
+from segdata.formats.video.spots import NO_SEQUENCES
+
+Flags = NDArray[np.bool_]
+GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the k values of a mask stand for.
+
+    Attributes
+    ----------
+    known : (k,) whether a value stands for a segment
+    category : (k,) the category's id
+    ids : (k,) the segment's id, which is the track's too where `tracked`
+    tracked : (k,) whether it has a track
+    crowd : (k,) whether it is a group; None: nothing is
+    """
+
+    known: Flags
+    category: Ints
+    ids: Ints
+    tracked: Flags
+    crowd: Flags | None = None
+
+
+def found_of(
+    root: Path,
+    entry: Entry,
+    mask: MaskFile,
+    runs: ValueRuns,
+    shown: Shown,
+    defects: Sequence[Defect],
+    place: Callable[[int], str] = "value {}".format,
+) -> Found:
+    """The annotation in the mask of a frame; `place` says in reports where a segment of an id is."""
+    kept = np.flatnonzero(shown.known)
+    owner = np.full(len(runs.value), -1, np.int32)
+    owner[kept] = np.arange(len(kept), dtype=np.int32)
+    file, ids = below(root, entry.files[0]), shown.ids[kept].tolist()
+    return Found(
+        size=(runs.height, runs.width),
+        encoding=mask.encoding,
+        segment_id=shown.ids[kept],
+        category_id=shown.category[kept],
+        runs=runs.owned(owner, len(kept)),
+        columns={
+            "file": [file] * len(kept),
+            "place": [place(id_) for id_ in ids],
+            "track_id": [id_ if has else None for id_, has in zip(ids, shown.tracked[kept].tolist(), strict=True)],
+            "iscrowd": [] if shown.crowd is None else shown.crowd[kept].tolist(),
+        },
+        defects=defects,
+    )
+
+
+def unknown_values(runs: ValueRuns, rows: Iterable[int], called: Ints, why: str) -> list[Defect]:
+    """SEG009 for each value at these rows; `called` (k,) are the values as messages name them."""
+    defects = []
+    for row in rows:
+        x, y = runs.first_pixel(row)
+        area = int(runs.area[row])
+        message = f"value {called[row]} {why}: {area:,} px, the first at x={x}, y={y}"
+        defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
+    return defects
+
+
+def frames(seen: Glance, pattern: str) -> list[str]:
+    """The names that match `pattern`, of which the group `sequence` is the name of a video, not of a split or a role.
+
+    So `masks/000001.png` and `instances/train/000001.png` are no frames of videos.
+    """
+    expression = re.compile(pattern)
+    found = []
+    for name in seen.names:
+        match = expression.search(name)
+        if match is not None and match["sequence"].lower() not in NO_SEQUENCES:
+            found.append(name)
+    return found
+
+
+def png_kinds(seen: Glance, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
+    """Bits a channel and colour type of the first few PNG files.
+
+    Source: PNG specification (third edition), section 11.2.1.
+    """
+    heads = [seen.head(name)[:26] for name in names[:most]]
+    return {(head[24], head[25]) for head in heads if head.startswith(b"\x89PNG") and len(head) == 26}

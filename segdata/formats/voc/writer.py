@@ -1,0 +1,185 @@
+"""Writer: masks of classes and objects, lists of splits, and XML files of boxes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch, whole
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, boxes
+from segdata.core.taxonomy import Taxonomy
+from segdata.core.unsafe import is_unsafe
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.masks.instance_writer import values_of
+from segdata.formats.masks.maskindex import Cell, write_index
+from segdata.formats.masks.merging import count_by_category, count_by_segment, count_covered
+from segdata.formats.masks.painting import MaskNames, painted
+from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.sheets import Sheet, examples, is_painted, sheets
+from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.voc.classes import BACKGROUND, MOST, VOC, VOID
+from segdata.formats.voc.ink import OBJECT_PALETTE, Ink, ink_for, picture
+from segdata.formats.voc.labelmap import LABELMAP, write_label_map
+from segdata.formats.voc.listing import BOXES, CLASSES, OBJECTS
+from segdata.formats.voc.lists import LISTS, NO_SPLIT
+from segdata.formats.voc.markup import annotation_xml, attributes_of, object_xml
+
+_HELD = frozenset({"images.split", "images.sequence", "images.frame"})
+# What XML files hold of objects, as columns and as kinds of loss.
+_OF_OBJECTS = frozenset(f"segments.{name}" for name in ("attributes", "iscrowd", "score", "source", "track_id"))
+_OBJECT_KINDS: frozenset[Kind] = frozenset({"attributes", "crowd", "score", "source", "track"})
+Pixels = NDArray[np.uint8]
+
+
+def write_voc(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, lost: frozenset[Kind]) -> None:
+    """Write the dataset below `target`; `lost` are the kinds that the format declares.
+
+    A semantic dataset gets masks of classes alone; in others every segment but void is an object.
+    """
+    semantic = profile.task == "semantic"
+    writer = _Writer(profile.taxonomy, semantic, target, ink_for(profile.taxonomy), losses, lost)
+    for folder in [CLASSES] if semantic else [CLASSES, OBJECTS]:
+        (target / folder).mkdir(parents=True)
+    count_spatial(profile, losses)
+    write_index(target, writer.rows(batches), videos=True)
+    (target / LISTS).mkdir(parents=True)
+    for split, stems in writer.lists.items():
+        (target / LISTS / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8")
+    if profile.taxonomy != VOC:
+        write_label_map(target / LABELMAP, writer.ink.colors)
+    if profile.taxonomy != VOC or profile.coverage.declared or profile.overlap.declared:
+        write_beside(target, profile, profile.taxonomy)
+
+
+@dataclass
+class _Writer:
+    """Writes images one at a time.
+
+    Attributes
+    ----------
+    taxonomy : of the dataset
+    semantic : only classes are written
+    target : the folder
+    ink : how classes are painted
+    losses, lost : as in `write_voc`
+    lists : the stems of annotated images by split
+    """
+
+    taxonomy: Taxonomy
+    semantic: bool
+    target: Path
+    ink: Ink
+    losses: Losses
+    lost: frozenset[Kind]
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    _names: MaskNames = field(default_factory=MaskNames)
+
+    def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
+        """Write the files of each image, and tell the rows of images.csv."""
+        for batch in batches:
+            index = self.ink.values(whole(batch.segments["category_id"]))
+            words = self._counted(batch, index)
+            films = batch.images.select(["sequence", "frame", "split"]).to_pylist()
+            for sheet, film in zip(sheets(batch), films, strict=True):
+                mask = None
+                if sheet.annotated:
+                    stem = self._names.name(sheet.image_id, "").removeprefix("masks/")
+                    mask = f"{CLASSES}/{stem}.png"
+                    self.lists.setdefault(_list_name(film["split"]), []).append(stem)
+                    self._paint(batch, sheet, index[sheet.segments], words, stem)
+                yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri, *film.values()
+
+    def _counted(self, batch: Batch, index: Ints) -> list[dict[str, str]]:
+        """The attributes of segments, once what is lost of the batch is counted."""
+        if self.semantic:
+            count_unheld(batch, self.losses, self.lost, _HELD)
+            count_by_category(batch, index, self.losses)
+            return []
+        count_unheld(batch, self.losses, self.lost, _HELD | _OF_OBJECTS)
+        self._count_void(batch, index == VOID)
+        shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
+        same = np.where(index == VOID, shared, np.arange(batch.n_segments))
+        count_by_segment(batch, index >= 0, self.losses, same)
+        words, unsaid = attributes_of(batch)
+        rows = np.array(unsaid, np.int64)
+        self.losses.add("attributes", "segments", len(rows), examples=examples(batch, rows))
+        return words
+
+    def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
+        """Count what is said of void, which has no box, and its segments that become one."""
+        some = batch.take_segments(np.flatnonzero(void))
+        count_unheld(some, self.losses, _OBJECT_KINDS, frozenset({"annotations.source"}))
+        areas = batch.runs.areas(batch.n_segments)
+        rows = np.flatnonzero(void & is_painted(batch) & (areas > 0))
+        annotation = batch.segment_annotation[rows]
+        several = rows[np.bincount(annotation, minlength=batch.annotations.num_rows)[annotation] > 1]
+        self.losses.add("instance", "segments", len(several), int(areas[several].sum()), examples(batch, several))
+
+    def _paint(self, batch: Batch, sheet: Sheet, index: Ints, words: list[dict[str, str]], stem: str) -> None:
+        """Write the files of one image."""
+        known = np.flatnonzero((index >= 0) & (sheet.runs.areas(len(index)) > 0))
+        seen = replace(sheet, segments=sheet.segments[known], runs=sheet.runs.take(known, len(index)))
+        classes = painted(seen, index[known], BACKGROUND, np.uint8)
+        self._save(CLASSES, stem, classes, self.ink.palette)
+        if self.semantic:
+            count_covered(batch, seen, index[known], classes, self.losses)
+            return
+        number = _numbers(batch, seen, index[known], self.losses)
+        objects = painted(seen, number, BACKGROUND, np.uint8)
+        self._save(OBJECTS, stem, objects, OBJECT_PALETTE)
+        count_covered(batch, seen, number, objects, self.losses)
+        self._describe(batch, seen, number, objects, words, stem)
+
+    def _save(self, folder: str, stem: str, pixels: Pixels, palette: bytes) -> None:
+        path = self.target / folder / f"{stem}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(pixels, palette).save(path)
+
+    def _describe(
+        self, batch: Batch, sheet: Sheet, number: Ints, objects: Pixels, words: list[dict[str, str]], stem: str
+    ) -> None:
+        """Write the XML file of one image: a box for each object that can be seen."""
+        runs = ValueRuns.of(objects)
+        n = len(runs.value)
+        sides = np.array(boxes(runs.owned(np.arange(n, dtype=np.int32), n), np.full(n, runs.height), n)).T.tolist()
+        row_of = {k: row for k, row in zip(number.tolist(), sheet.segments.tolist(), strict=True) if k != VOID}
+        categories = batch.segments["category_id"].take(sheet.segments).to_pylist()
+        name_of = dict(zip(sheet.segments.tolist(), map(self.taxonomy.name_of, categories), strict=True))
+        shown = [(row_of[value], box) for value, box in zip(runs.value.tolist(), sides, strict=True) if value in row_of]
+        text = annotation_xml(
+            sheet.image_id,
+            sheet.width,
+            sheet.height,
+            (object_xml(name_of[row], box, words[row]) for row, box in shown),
+        )
+        path = self.target / BOXES / f"{stem}.xml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _numbers(batch: Batch, sheet: Sheet, index: Ints, losses: Losses) -> Ints:
+    """(n,) the value of each segment in the mask of objects; raises SegdataError where there are too many."""
+    ids = whole(batch.segments["segment_id"])[sheet.segments]
+    is_object = index != VOID
+    count = int(is_object.sum())
+    if count > MOST:
+        raise SegdataError(
+            f"image {sheet.image_id!r} has {count} objects, VOC's masks number {MOST} at most; write instance-ids or "
+            "coco-instances, or leave some out"
+        )
+    number = np.full(len(ids), VOID, np.int64)
+    number[is_object] = values_of(ids[is_object], MOST)
+    changed = sheet.segments[number != ids]
+    losses.add("segment-id", "segments", len(changed), examples=examples(batch, changed))
+    return number
+
+
+def _list_name(split: str | None) -> str:
+    """The list of a split; images.csv keeps the split itself."""
+    name = (split or NO_SPLIT).replace("/", "_").replace("\\", "_")
+    return NO_SPLIT if is_unsafe(name) or name.startswith(".") else name

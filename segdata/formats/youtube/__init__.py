@@ -1,0 +1,1 @@
+"""YouTube-VIS documents: videos, and tracks with a segmentation for each frame."""

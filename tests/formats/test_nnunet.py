@@ -1,0 +1,265 @@
+"""nnU-Net: labels, regions, channels and what its own checks would refuse."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from PIL import Image
+
+from segdata import Dataset, convert, diff, read
+from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import detect, format_named
+from segdata.core.loss import Losses
+from segdata.core.profile import Policy, Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.nnunet import write
+from segdata.testing.dense import masks_of_runs
+from segdata.testing.nifti_files import write_nifti
+from segdata.testing.round_trip import assert_round_trip
+from segdata.testing.strategies import Details, datasets
+
+pytest.importorskip("nibabel")
+PLACED = np.diag([-1.0, 1.0, 3.0, 1.0])
+PLAIN = {"background": 0, "liver": 1, "tumour": 2}
+REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
+Voxels = np.ndarray[Any, Any]
+
+
+def whole(dataset: Dataset) -> Batch:
+    batch = concatenate(list(dataset))
+    batch.runs.checked(*batch.segment_size)
+    return batch
+
+
+def met(dataset: Dataset) -> list[Defect]:
+    return [*dataset.source.defects, *whole(dataset).defects]
+
+
+def drawn(dataset: Dataset) -> dict[tuple[str, str], list[list[bool]]]:
+    """Image and category -> mask."""
+    batch = whole(dataset)
+    names = batch.images["image_id"].to_pylist()
+    category = batch.segments["category_id"].to_pylist()
+    masks = masks_of_runs(batch.runs, *batch.segment_size)
+    return {
+        (names[image], dataset.profile.name_of(id_)): mask.tolist()
+        for mask, image, id_ in zip(masks, batch.segment_image, category, strict=True)
+    }
+
+
+def described(folder: Path, labels: dict[str, Any], n: int, ending: str, **more: Any) -> None:
+    said = {"channel_names": {"0": "CT"}, "labels": labels, "numTraining": n, "file_ending": ending, **more}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "dataset.json").write_text(json.dumps(said))
+
+
+def with_volumes(folder: Path, labels: dict[str, Any], voxels: Voxels, n_channels: int = 1, **more: Any) -> Path:
+    channels = {str(number): f"T{number + 1}" for number in range(n_channels)}
+    described(folder, labels, 1, ".nii.gz", **{"channel_names": channels, **more})
+    for number in range(n_channels):
+        write_nifti(folder / f"imagesTr/case_1_{number:04d}.nii.gz", voxels.astype(np.int16) * 9, sform=PLACED)
+    write_nifti(folder / "labelsTr/case_1.nii.gz", voxels, sform=PLACED)
+    return folder
+
+
+def test_volumes_with_channels(tmp_path: Path) -> None:
+    voxels = np.zeros((4, 3, 2), np.uint8)
+    voxels[1, 2, 0], voxels[3, 0, 1] = 1, 2
+    write_nifti(tmp_path / "imagesTs/case_9_0000.nii.gz", voxels, sform=PLACED)
+    write_nifti(tmp_path / "imagesTs/case_9_0001.nii.gz", voxels, sform=PLACED)
+    with_volumes(tmp_path, PLAIN, voxels, 2)
+    assert detect(tmp_path) == detect(tmp_path / "dataset.json") == "nnunet"
+    dataset = read(tmp_path)
+    assert met(dataset) == []
+    found = drawn(dataset)
+    assert found.keys() == {("case_1.nii.gz/0000", "liver"), ("case_1.nii.gz/0001", "tumour")}
+    assert np.argwhere(found["case_1.nii.gz/0000", "liver"]).tolist() == [[2, 1]]
+    batch = whole(dataset)
+    assert batch.images["split"].to_pylist() == ["train", "train", "test", "test"]
+    assert batch.annotation_image.tolist() == [0, 1], "nobody annotated the test images"
+    channels = batch.images["channels"].to_pylist()[1]
+    assert [(each["name"], Path(each["uri"]).name) for each in channels] == [
+        ("T1", "case_1_0000.nii.gz#k=1"),
+        ("T2", "case_1_0001.nii.gz#k=1"),
+    ]
+    convert(dataset, tmp_path / "can")
+    convert(tmp_path / "can", tmp_path / "out", to="nnunet")
+    again = read(tmp_path / "out")
+    assert whole(again).images["channels"].to_pylist() == batch.images["channels"].to_pylist()
+    one, other = (each / "labelsTr/case_1.nii.gz" for each in (tmp_path, tmp_path / "out"))
+    assert gzip.decompress(one.read_bytes()) == gzip.decompress(other.read_bytes())
+
+
+def test_pictures_of_red_green_blue_and_near_infrared(tmp_path: Path) -> None:
+    """A colour file for three channels, and a second file for the fourth."""
+    described(tmp_path, {"background": 0, "road": 1}, 1, ".png", channel_names={"0": "rgb", "1": "nir"})
+    (tmp_path / "imagesTr").mkdir()
+    (tmp_path / "labelsTr").mkdir()
+    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(tmp_path / "imagesTr/a_0000.png")
+    Image.fromarray(np.zeros((3, 4), np.uint8)).save(tmp_path / "imagesTr/a_0001.png")
+    labels = np.zeros((3, 4), np.uint8)
+    labels[1, 2:] = 1
+    Image.fromarray(labels).save(tmp_path / "labelsTr/a.png")
+    dataset = read(tmp_path)
+    assert met(dataset) == []
+    assert drawn(dataset) == {("a.png", "road"): (labels > 0).tolist()}
+    (channels,) = whole(dataset).images["channels"].to_pylist()
+    assert [each["name"] for each in channels] == ["rgb", "nir"]
+    convert(dataset, tmp_path / "out", to="nnunet")
+    said = json.loads((tmp_path / "out/dataset.json").read_text())
+    assert said["channel_names"] == {"0": "rgb", "1": "nir"}
+    assert said["dataset"]["a"]["images"] == [str(tmp_path / f"imagesTr/a_000{number}.png") for number in (0, 1)]
+    assert whole(read(tmp_path / "out")).images["channels"].to_pylist() == [channels]
+
+
+def test_regions_overlap_and_come_back(tmp_path: Path) -> None:
+    voxels = np.arange(8, dtype=np.uint8).reshape(2, 4, 1) % 4
+    with_volumes(tmp_path, REGIONS, voxels, regions_class_order=[1, 2, 3])
+    dataset = read(tmp_path)
+    assert met(dataset) == []
+    assert dataset.profile.overlap.value == "allow"
+    found = drawn(dataset)
+    flat = voxels[:, :, 0].T
+    assert found["case_1.nii.gz", "whole"] == np.isin(flat, [1, 2, 3]).tolist()
+    assert found["case_1.nii.gz", "core"] == np.isin(flat, [2, 3]).tolist()
+    assert found["case_1.nii.gz", "enhancing"] == (flat == 3).tolist()
+    convert(dataset, tmp_path / "can")
+    done = convert(tmp_path / "can", tmp_path / "out", to="nnunet")
+    assert {loss.kind for loss in done.losses} <= {"image-details"}
+    one, other = (each / "labelsTr/case_1.nii.gz" for each in (tmp_path, tmp_path / "out"))
+    assert gzip.decompress(one.read_bytes()) == gzip.decompress(other.read_bytes())
+    said = json.loads((tmp_path / "out/dataset.json").read_text())
+    assert (said["labels"], said["regions_class_order"]) == (REGIONS, [1, 2, 3])
+    assert list(said["labels"]) == list(REGIONS), "the order of regions means something"
+
+
+def test_what_regions_cannot_hold_is_counted(tmp_path: Path) -> None:
+    """`enhancing` outside of `core`: no value stands for that."""
+    voxels = np.zeros((2, 1, 1), np.uint8)
+    voxels[0] = 2
+    with_volumes(tmp_path, REGIONS, voxels, regions_class_order=[1, 2, 3])
+    dataset = read(tmp_path)
+    batch = whole(dataset)
+    core = batch.segments["category_id"].to_pylist().index(2)
+    kept = batch.take_segments(np.array([core]))
+    losses = Losses()
+    write(dataset.profile, [kept], tmp_path / "out", losses)
+    assert [(loss.kind, loss.count, loss.pixels) for loss in losses.listed() if loss.kind == "overlap"] == [
+        ("overlap", 1, 1)
+    ]
+
+
+def test_ignore_is_void(tmp_path: Path) -> None:
+    with_volumes(tmp_path, {**PLAIN, "ignore": 3}, np.array([[[3], [1]]], np.uint8))
+    dataset = read(tmp_path)
+    assert {each.name: each.kind for each in dataset.taxonomy.categories} == {
+        "liver": "stuff",
+        "tumour": "stuff",
+        "ignore": "void",
+    }
+
+
+def one_void(dataset: tuple[Profile, list[Batch]]) -> bool:
+    return len(dataset[0].taxonomy.void_ids) <= 1
+
+
+@settings(max_examples=25)
+@given(dataset=datasets().filter(one_void))
+def test_only_what_was_counted_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
+) -> None:
+    assert_round_trip(format_named("nnunet"), *dataset, tmp_path_factory.mktemp("law"))
+
+
+@settings(max_examples=25)
+@given(dataset=datasets(Details(overlaps=False, several=False, extras=False)).filter(one_void))
+def test_categories_are_kept(tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]) -> None:
+    losses = assert_round_trip(format_named("nnunet"), *dataset, tmp_path_factory.mktemp("law"))
+    assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "instance", "segment-id"}
+
+
+def test_void_categories_become_one_and_are_counted(tmp_path: Path) -> None:
+    void = [Category(id=id_, name=name, kind="void") for id_, name in ((7, "void"), (9, "ego vehicle"))]
+    taxonomy = Taxonomy(categories=(Category(id=4, name="background"), *void))
+    source = with_volumes(tmp_path / "in", {"background": 0, "void": 1}, np.array([[[1], [1]]], np.uint8))
+    batch = whole(read(source))
+    moved = Batch(batch.images, batch.annotations, replaced(batch.segments, "category_id", [9]), batch.runs)
+    profile = Profile("x", "x", "semantic", taxonomy, True, Policy("sparse"), Policy("allow"))
+    losses = Losses()
+    write(profile, [moved], tmp_path / "out", losses)
+    assert {loss.kind: loss.pixels for loss in losses.listed()}["void"] == 2
+    said = json.loads((tmp_path / "out/dataset.json").read_text())
+    assert said["labels"] == {"background": 0, "background_4": 1, "ignore": 2}, "names that mean something are not used"
+    assert {category for _, category in drawn(read(tmp_path / "out"))} == {"void"}
+
+
+def test_what_nnunet_refuses_is_found(tmp_path: Path) -> None:
+    voxels = np.array([[[1], [5]]], np.uint8)
+    with_volumes(tmp_path, {"background": 0, "a": 1, "ignore": 2, "b": 4}, voxels, numTraining=3)
+    write_nifti(tmp_path / "labelsTr/case_2.nii.gz", voxels, sform=PLACED)
+    write_nifti(tmp_path / "imagesTr/case_3_0000.nii.gz", voxels, sform=PLACED)
+    write_nifti(tmp_path / "imagesTr/case.nii.gz", voxels, sform=PLACED)
+    found = sorted((each.code, each.file, each.place) for each in met(read(tmp_path)) if each.code != "SEG017")
+    assert found == [
+        ("SEG004", "dataset.json", "/labels"),
+        ("SEG004", "dataset.json", "/labels/ignore"),
+        ("SEG009", "labelsTr/case_1.nii.gz", "x=0, y=1"),
+        ("SEG009", "labelsTr/case_2.nii.gz", "x=0, y=1"),
+        ("SEG011", "imagesTr/case.nii.gz", None),
+        ("SEG011", "imagesTr/case_3_0000.nii.gz", None),
+        ("SEG011", "labelsTr/case_2.nii.gz", None),
+    ]
+
+
+def test_channels_that_lie_elsewhere_or_are_missing(tmp_path: Path) -> None:
+    voxels = np.ones((2, 2, 1), np.uint8)
+    with_volumes(tmp_path, {"background": 0, "a": 1}, voxels, 2, channel_names={"0": "a", "1": "b", "2": "c"})
+    write_nifti(tmp_path / "imagesTr/case_1_0001.nii.gz", voxels, sform=PLACED * 2)
+    found = [(each.code, each.file) for each in met(read(tmp_path))]
+    assert ("SEG017", "imagesTr/case_1_0001.nii.gz") in found
+    assert ("SEG002", "imagesTr/case_1_0000.nii.gz") in found
+
+
+def test_decathlon(tmp_path: Path) -> None:
+    """Version 1: value -> name, and all channels of an image in one file."""
+    voxels = np.ones((2, 2, 2), np.uint8)
+    described(tmp_path, {"0": "background", "1": "liver"}, 1, ".nii.gz", modality={"0": "FLAIR", "1": "T1"})
+    write_nifti(tmp_path / "imagesTr/BRATS_001.nii.gz", np.zeros((2, 2, 2, 2), np.int16), sform=PLACED)
+    write_nifti(tmp_path / "labelsTr/BRATS_001.nii.gz", voxels, sform=PLACED)
+    dataset = read(tmp_path)
+    assert met(dataset) == []
+    assert set(drawn(dataset)) == {(f"BRATS_001.nii.gz/000{k}", "liver") for k in (0, 1)}
+
+
+def test_a_dataset_of_instances_is_written_as_pictures(tmp_path: Path) -> None:
+    sample = Path(__file__).parents[2] / "sample_data/panoptic"
+    convert(sample, tmp_path / "out", to="nnunet", copy_images=True)
+    assert detect(tmp_path / "out") == "nnunet"
+    said = json.loads((tmp_path / "out/dataset.json").read_text())
+    assert said["file_ending"] == ".png"
+    assert said["numTraining"] == len(said["dataset"]) == len(list((tmp_path / "out/labelsTr").iterdir()))
+    values = sorted(value for value in said["labels"].values() if value)
+    assert values == list(range(1, len(values) + 1))
+    for name, case in said["dataset"].items():
+        with Image.open(tmp_path / "out" / case["label"]) as picture:
+            label = np.asarray(picture)
+        assert set(np.unique(label)) <= {0, *values}
+        with Image.open(tmp_path / "out" / case["images"][0]) as image:
+            assert image.size == label.shape[::-1], name
+    assert diff(tmp_path / "out", read(tmp_path / "out")).same
+    convert(sample, tmp_path / "volumes", to="nnunet", write_options={"file_ending": ".nii.gz", "channels": "R,G,B"})
+    said = json.loads((tmp_path / "volumes/dataset.json").read_text())
+    assert (said["file_ending"], said["channel_names"]) == (".nii.gz", {"0": "R", "1": "G", "2": "B"})
+    with pytest.raises(SegdataError, match=r"it must be \.nii\.gz or \.png"):
+        convert(sample, tmp_path / "jpg", to="nnunet", write_options={"file_ending": ".jpg"})
+
+
+def test_no_dataset_json(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="no dataset"):
+        read(tmp_path, format="nnunet")

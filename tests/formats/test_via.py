@@ -1,0 +1,203 @@
+"""VIA files of all versions, against pycocotools and a public dataset."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from segdata import Dataset, convert, read
+from segdata.core.batch import Batch, concatenate
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import detect
+from segdata.testing.dense import Mask, masks_of_runs
+
+POLYGON = {"name": "polygon", "all_points_x": [2, 12, 12, 2], "all_points_y": [3, 3, 9, 9]}
+HEADER = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
+
+
+def loaded(dataset: Dataset) -> Batch:
+    return concatenate(list(dataset))
+
+
+def masks(batch: Batch) -> list[Mask]:
+    return masks_of_runs(batch.runs, *batch.segment_size)
+
+
+def names(dataset: Dataset, batch: Batch) -> list[str]:
+    return [dataset.profile.name_of(id_) for id_ in batch.segments["category_id"].to_pylist()]
+
+
+def region(shape: object, **said: object) -> dict[str, object]:
+    return {"shape_attributes": shape, "region_attributes": said}
+
+
+def image(folder: Path, name: str = "a.png", height: int = 20, width: int = 30) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((height, width), np.uint8)).save(folder / name)
+
+
+def save(path: Path, *regions: object, key: str | None = None, **more: object) -> Path:
+    """A file of one image, a.png: plain, or under a key as in projects."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    listed = {"a.png7": {"filename": "a.png", "size": 7, "regions": regions, "file_attributes": {}, **more}}
+    path.write_text(json.dumps(listed if key is None else {key: listed, "_via_settings": {}}), encoding="utf-8")
+    return path
+
+
+def drawn(ring: list[float], height: int = 20, width: int = 30) -> Mask:
+    (rle,) = coco_mask.frPyObjects([ring], height, width)
+    found: Mask = coco_mask.decode(rle) > 0
+    return found
+
+
+def test_a_public_dataset(real_data: Path) -> None:
+    root = real_data / "via_kudzu"
+    assert detect(root) == detect(root / "train") == "via"
+    train = read(root / "train")
+    (told,) = train.source.defects
+    assert (told.severity, "'inseto'" in told.message, "'insect'" in told.message) == ("info", True, True)
+    batch = loaded(train)
+    assert (batch.images.num_rows, batch.n_segments, batch.defects) == (24, 520, ())
+    assert set(names(train, batch)) == {"kudzu"}
+    rings = batch.segments["rings"].to_pylist()
+    for row in range(0, 520, 37):
+        height, width = (int(side[row]) for side in batch.segment_size)
+        np.testing.assert_array_equal(masks(batch)[row], drawn(rings[row][0], height, width))
+
+
+def test_regions_without_category_are_kept_and_told(real_data: Path) -> None:
+    dataset = read(real_data / "via_kudzu/val")
+    (told,) = dataset.source.defects
+    assert (told.code, told.severity, told.file) == ("SEG004", "warning", "via_region_data.json")
+    assert told.message.startswith("349 regions of 16 images have no category")
+    batch = loaded(dataset)
+    assert (batch.n_segments, set(names(dataset, batch))) == (349, {"region"})
+    both = read(real_data / "via_kudzu")
+    assert (len(both), loaded(both).n_segments) == (40, 869)
+    assert set(loaded(both).images["split"].to_pylist()) == {"train", "val"}
+
+
+@pytest.mark.parametrize("version", ["1", "2", "project", "csv"])
+def test_every_version(tmp_path: Path, version: str) -> None:
+    image(tmp_path)
+    if version == "csv":
+        cell = [json.dumps(POLYGON).replace('"', '""'), json.dumps({"class": "car"}).replace('"', '""')]
+        row = f'a.png,7,"{{}}",1,0,"{cell[0]}","{cell[1]}"\n'
+        (tmp_path / "via.csv").write_text(f"{HEADER}\n{row}", encoding="utf-8")
+    elif version == "1":
+        item = {"filename": "a.png", "regions": {"0": region(POLYGON, **{"class": "car"})}, "base64_img_data": ""}
+        (tmp_path / "via.json").write_text(json.dumps({"a.png7": item}), encoding="utf-8")
+    else:
+        key = "_via_img_metadata" if version == "project" else None
+        save(tmp_path / "via.json", region(POLYGON, **{"class": "car"}), key=key)
+    assert detect(tmp_path) == "via"
+    dataset = read(tmp_path)
+    batch = loaded(dataset)
+    assert (dataset.source.defects, batch.defects, names(dataset, batch)) == ((), (), ["car"])
+    np.testing.assert_array_equal(masks(batch)[0], drawn([2, 3, 12, 3, 12, 9, 2, 9]))
+    place = {"1": "/a.png7/regions/0", "2": "/a.png7/regions/0", "csv": "line 2"}
+    assert batch.segments["place"].to_pylist() == [place.get(version, "/_via_img_metadata/a.png7/regions/0")]
+
+
+def test_every_shape(tmp_path: Path) -> None:
+    image(tmp_path)
+    save(
+        tmp_path / "via.json",
+        region({"name": "rect", "x": 2, "y": 3, "width": 10, "height": 6}, c="a"),
+        region({"name": "circle", "cx": 15, "cy": 10, "r": 5}, c="a"),
+        region({"name": "ellipse", "cx": 15, "cy": 10, "rx": 8, "ry": 2, "theta": math.pi / 2}, c="a"),
+        region({"name": "point", "cx": 15, "cy": 10}, c="a"),
+        region({"name": "polyline", "all_points_x": [1, 2], "all_points_y": [1, 2]}, c="a"),
+    )
+    dataset = read(tmp_path)
+    (told,) = dataset.source.defects
+    assert (told.severity, told.message.rpartition(": ")[2]) == ("info", "1 point, 1 polyline")
+    rect, circle, ellipse = masks(loaded(dataset))
+    np.testing.assert_array_equal(rect, drawn([2, 3, 12, 3, 12, 9, 2, 9]))
+    y, x = np.mgrid[:20, :30]
+    assert abs(int(circle.sum()) - 25 * math.pi) < 12
+    assert circle[(x - 15) ** 2 + (y - 10) ** 2 < 20].all()
+    assert ellipse[3:17, 15].all()
+    assert not ellipse[10, 20:].any()
+
+
+def test_which_attribute_names_the_category(tmp_path: Path) -> None:
+    """A usual name, else what most regions have; the user goes before; of a checkbox the first, then secondary ones."""
+    image(tmp_path)
+    many = {"id": "17", "kind": {"car": True, "bus": True, "van": False}, "class": ""}
+    save(tmp_path / "via.json", region(POLYGON, **many), region(POLYGON, **{**many, "id": "18", "kind": {"bus": True}}))
+    chosen = read(tmp_path, options={"attribute": "kind"})
+    batch = loaded(chosen)
+    assert names(chosen, batch) == ["car", "bus"]
+    bus = batch.segments["category_id"].to_pylist()[1]
+    assert batch.segments["also"].to_pylist() == [[bus], None]
+    assert batch.segments["attributes"].to_pylist()[0] == [("class", '""'), ("id", '"17"')]
+    assert names(read(tmp_path), loaded(read(tmp_path))) == ["car", "bus"]
+    with pytest.raises(SegdataError, match="no region has the attribute 'colour'; there are: id, kind, class"):
+        read(tmp_path, options={"attribute": "colour"})
+
+
+def test_sizes_come_from_images_or_attributes(tmp_path: Path) -> None:
+    save(tmp_path / "a/via.json", region(POLYGON, c="car"))
+    with pytest.raises(UnreadableError, match="none of the 1 image files is here, and VIA keeps no sizes"):
+        read(tmp_path / "a")
+    image(tmp_path / "elsewhere")
+    assert loaded(read(tmp_path / "a", images=tmp_path / "elsewhere")).n_segments == 1
+    save(tmp_path / "b/via.json", region(POLYGON, c="car"), file_attributes={"width": "30", "height": 20})
+    dataset = read(tmp_path / "b")
+    assert [each.severity for each in dataset.source.defects] == ["info"]
+    assert [mask.shape for mask in masks(loaded(dataset))] == [(20, 30)]
+
+
+def test_one_missing_image_of_several(tmp_path: Path) -> None:
+    """Its regions cannot be drawn; it stays listed and annotated."""
+    image(tmp_path)
+    listed = {
+        name: {"filename": f"{name}.png", "size": 1, "regions": [region(POLYGON, c="car")]} for name in ("a", "b")
+    }
+    (tmp_path / "via.json").write_text(json.dumps(listed))
+    dataset = read(tmp_path)
+    (missing,) = dataset.source.defects
+    assert (missing.code, missing.image, missing.place) == ("SEG002", "b.png", "/b")
+    assert "cannot be drawn" in missing.message
+    batch = loaded(dataset)
+    assert (batch.images.num_rows, batch.annotations.num_rows, batch.n_segments) == (2, 2, 1)
+
+
+def test_what_is_written_is_a_project(tmp_path: Path) -> None:
+    """Holes and parts in one ring, exact by COCO's rule; what VIA has no field for is an attribute."""
+    image(tmp_path / "a")
+    save(
+        tmp_path / "a/via.json",
+        region(POLYGON, **{"class": "car", "iscrowd": True, "score": 0.25, "track_id": 4, "note": {"x": [1]}}),
+        file_attributes={"camera": "left", "annotator": "ann", "split": "val"},
+    )
+    conversion = convert(tmp_path / "a", tmp_path / "b", to="via", copy_images=True, verify=True)
+    assert conversion.losses == ()
+    assert conversion.proof is not None
+    assert conversion.proof.unexplained == ()
+    project: dict[str, Any] = json.loads((tmp_path / "b/via_project.json").read_text())
+    assert project["_via_settings"]["core"]["default_filepath"] == "images/"
+    (id_,) = project["_via_image_id_list"]
+    item = project["_via_img_metadata"][id_]
+    assert id_ == f"a.png{(tmp_path / 'a/a.png').stat().st_size}" == f"{item['filename']}{item['size']}"
+    assert item["regions"][0]["shape_attributes"]["all_points_x"] == [2, 12, 12, 2]
+    assert project["_via_attributes"]["region"].keys() == set(item["regions"][0]["region_attributes"])
+    ring = np.ones((20, 30), bool)
+    ring[4:8, 4:9] = False
+    ring[15:, :] = False
+    ring[18, 3] = True
+    (tmp_path / "m/masks").mkdir(parents=True)
+    Image.fromarray(ring.astype(np.uint8)).save(tmp_path / "m/masks/a.png")
+    (tmp_path / "m/taxonomy.yaml").write_text("unlabelled: 0\ncategories: [{id: 1, name: car}]\n")
+    convert(tmp_path / "m", tmp_path / "c", to="via")
+    written = json.loads((tmp_path / "c/via_project.json").read_text())["_via_img_metadata"]["a.png-1"]["regions"]
+    shape = written[0]["shape_attributes"]
+    points = np.stack([shape["all_points_x"], shape["all_points_y"]], axis=1)
+    np.testing.assert_array_equal(drawn(points.ravel().tolist()), ring)
+    np.testing.assert_array_equal(masks(loaded(read(tmp_path / "c")))[0], ring)

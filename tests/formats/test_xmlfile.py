@@ -1,0 +1,39 @@
+"""XML files: what is unsafe or broken is refused with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from segdata.formats.xmlfile import XmlError, read_xml
+
+BOMB = '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;">]>\n<a>&c;</a>'
+EXTERNAL = '<!DOCTYPE a SYSTEM "file:///etc/passwd">\n<a/>'
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        (BOMB.encode(), 1, "document type"),
+        (EXTERNAL.encode(), 1, "document type"),
+        (BOMB.encode("utf-16"), 1, "document type"),
+        (b"", 1, "not well formed"),
+        (b"<a>\n<b></a>", 2, "not well formed: mismatched tag"),
+        (b"<a>\n&nothing;</a>", 2, "undefined entity"),
+        (b"<a>" * 100_000, 1, "deeper than 64"),
+        (b'<?xml version="1.0" encoding="klingon"?><a/>', 1, "unknown encoding"),
+        (b"\x00\x01\x02", 1, "not well formed"),
+    ],
+)
+def test_refused(tmp_path: Path, content: bytes, line: int, words: str) -> None:
+    (tmp_path / "a.xml").write_bytes(content)
+    with pytest.raises(XmlError, match=words) as raised:
+        read_xml(tmp_path / "a.xml")
+    assert raised.value.line == line
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_read(tmp_path: Path, encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><a b="1"><c>Straße &amp; &#228;</c></a>'
+    (tmp_path / "a.xml").write_bytes(text.encode(encoding))
+    root = read_xml(tmp_path / "a.xml")
+    assert (root.tag, root.get("b"), root.findtext("c")) == ("a", "1", "Straße & ä")
