@@ -157,7 +157,9 @@ def _look(root: Path, ids: dict[int, int], keypoints: int | None, entry: Entry) 
         raise BrokenLabelsError(Defect("SEG001", message, file)) from error
     lines = read_lines(text, ids, keypoints)
     n = len(lines.rings)
-    shapes = shapes_of([in_pixels(ring, height, width) for ring in lines.rings], height, width)
+    cuts = np.cumsum([len(ring) for ring in lines.rings])[:-1]
+    points = in_pixels(np.concatenate([np.empty((0, 2)), *lines.rings]), height, width)
+    shapes = shapes_of(np.split(points, cuts) if n else [], height, width)
     sides = np.array([width, height], np.float64)
     columns: dict[str, Sequence[object]] = {
         "rings": [[scaled(ring, sides).ravel().tolist()] for ring in lines.rings],

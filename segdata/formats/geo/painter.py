@@ -17,7 +17,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.idtable import COLUMNS
 from segdata.formats.masks.instance_writer import category_names, values_of
 from segdata.formats.masks.merging import count_by_category, count_by_segment, count_covered
-from segdata.formats.masks.painting import painted
+from segdata.formats.masks.painting import V, painted
 from segdata.formats.sheets import Sheet, sheets
 
 MOST = 2**32 - 1
@@ -91,20 +91,22 @@ class CategoryPainter:
         for said, sheet in _sheets(batch):
             pixels = None
             if sheet.annotated:
-                mine = values[sheet.segments]
-                pixels = self._painted(sheet, mine)
-                count_covered(batch, sheet, mine, pixels, self.losses)
+                pixels = self._painted(batch, sheet, values[sheet.segments])
                 self.used = self.used or bool((pixels == self.blank).any())
             yield Painted(said, sheet.height, sheet.width, pixels)
 
-
-    def _painted(self, sheet: Sheet, values: Ints) -> Pixels:
-        """In as few bits as hold all values."""
+    def _painted(self, batch: Batch, sheet: Sheet, values: Ints) -> Pixels:
+        """In as few bits as hold all values: large rasters wait for memory."""
         if self.most < 2**8:
-            return painted(sheet, values, self.blank, np.uint8)
+            return self._counted(batch, sheet, values, np.uint8)
         if self.most < 2**16:
-            return painted(sheet, values, self.blank, np.uint16)
-        return painted(sheet, values, self.blank, np.uint32)
+            return self._counted(batch, sheet, values, np.uint16)
+        return self._counted(batch, sheet, values, np.uint32)
+
+    def _counted(self, batch: Batch, sheet: Sheet, values: Ints, dtype: type[V]) -> NDArray[V]:
+        pixels = painted(sheet, values, self.blank, dtype)
+        count_covered(batch, sheet, values, pixels, self.losses)
+        return pixels
 
 
 class SegmentPainter:

@@ -16,7 +16,6 @@ from segdata.core.unkeyhole import bridged as goes_back
 from segdata.core.unkeyhole import unkeyhole
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.bridge import bridged
-from segdata.formats.shapes.flat import sums
 from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Shape
 
 _STEPS = 16  # within a pixel, where rings may pass without meeting
@@ -33,14 +32,23 @@ def in_pixels(shares: Floats, height: int, width: int) -> Floats:
 
 def shapes_of(rings: Sequence[Floats], height: int, width: int) -> list[Shape]:
     """What n rings (m, 2), in pixels, stand for: polygons, and where they are bridged, bitmaps without the bridges."""
-    ring = sums(np.array([2 * len(each) for each in rings], np.int64))
-    every = Rings.alone(np.concatenate([np.empty(0), *(each.ravel() for each in rings)]), ring)
     shapes: list[Shape] = [Polygon(each) for each in rings]
-    for row in np.flatnonzero(goes_back(every)).tolist():
-        parts = unkeyhole(Rings.alone(rings[row].ravel(), np.array([0, ring[row + 1] - ring[row]])))
+    for row in _meeting(rings):
+        alone = Rings.alone(rings[row].ravel(), np.array([0, rings[row].size]))
+        parts = unkeyhole(alone) if goes_back(alone)[0] else alone
         if len(parts) > 1:
             shapes[row] = _drawn(parts, height, width)
     return shapes
+
+
+def _meeting(rings: Sequence[Floats]) -> list[int]:
+    """The rows of rings that have a point twice; only these can go back their own way."""
+    points = np.concatenate([np.empty((0, 2)), *rings])
+    ring = np.repeat(np.arange(len(rings)), np.fromiter(map(len, rings), np.int64, len(rings)))
+    order = np.lexsort((points[:, 1], points[:, 0], ring))
+    again = (points[order[1:]] == points[order[:-1]]).all(axis=1) & (ring[order[1:]] == ring[order[:-1]])
+    rows: list[int] = np.unique(ring[order[1:][again]]).tolist()
+    return rows
 
 
 def _drawn(rings: Rings[np.float64], height: int, width: int) -> Bitmap:

@@ -2,12 +2,15 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
+from itertools import chain
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
+from segdata.formats.shapes.flat import sums
 from segdata.formats.shapes.shape import Floats
 
 _TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
@@ -40,16 +43,35 @@ def read_lines(text: bytes, classes: Container[int] | None = None, keypoints: in
     """
     defects: list[Defect] = []
     numbered = _numbers(text.removeprefix(_BOM), defects)
-    kept: list[tuple[int, list[float]]] = []
-    for number, values in numbered:
-        wrong = _problem(values, classes, keypoints)
+    count = np.fromiter((len(values) for _, values in numbered), np.int64, len(numbered))
+    numbers = np.fromiter(chain.from_iterable(values for _, values in numbered), np.float64, count.sum())
+    offset = sums(count)
+    suspect = _suspect(numbers, offset, keypoints)
+    category, rings, lines = [], [], []
+    for row, (number, values) in enumerate(numbered):
+        unknown = classes is not None and values[0] not in classes
+        wrong = _problem(values, classes, keypoints) if suspect[row] or unknown else None
         if wrong is None:
-            kept.append((number, values))
+            lines.append(number)
+            category.append(int(values[0]))
+            rings.append(numbers[offset[row] + 1 : offset[row + 1]].reshape(-1, 2))
         else:
             defects.append(Defect(wrong[0], wrong[1], place=f"line {number}", line=number))
-    rings = [np.array(values[1:]).reshape(-1, 2) for _, values in kept]
-    lines = np.array([number for number, _ in kept], np.int64)
-    return Lines(lines, np.array([values[0] for _, values in kept], np.int64), rings, defects)
+    return Lines(np.array(lines, np.int64), np.array(category, np.int64), rings, defects)
+
+
+def _suspect(numbers: Floats, offset: Ints, keypoints: int | None) -> NDArray[np.bool_]:
+    """(n,) which lines are to be looked at closely; no other has anything wrong but its class."""
+    if len(offset) == 1:
+        return np.zeros(0, bool)
+    first, n = offset[:-1], np.diff(offset) - 1
+    category = numbers[first]
+    shares = numbers.copy()
+    shares[first] = 0
+    sound = (np.minimum.reduceat(shares, first) >= -_TOLERANCE) & (np.maximum.reduceat(shares, first) <= 1 + _TOLERANCE)
+    sound &= (category >= 0) & (category < 2**31) & (category == np.rint(category))
+    sound &= (n >= 6) & (n % 2 == 0) & (n != 4 + (keypoints or 0))
+    return ~sound
 
 
 def _numbers(text: bytes, defects: list[Defect]) -> list[tuple[int, list[float]]]:
