@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_write import panoptic
+from tests.sample.test_write import panoptic
 
 from segdata.sample.annotators import ANNOTATORS, Annotator, annotate, write_annotators
 from segdata.sample.dataset import shoot

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from test_write import categories_in, panoptic
+from tests.sample.test_write import categories_in, panoptic
 
 from segdata.sample.dataset import shoot
 from segdata.sample.noise import INJECTIONS, inject, write_noise

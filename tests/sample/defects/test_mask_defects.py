@@ -8,7 +8,7 @@ import pytest
 import yaml
 from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
-from test_coco_defects import box, document, holds, of
+from tests.sample.defects.test_coco_defects import box, document, holds, of
 
 from segdata.sample import Truth
 
