@@ -30,7 +30,7 @@ from segdata.core.profile import Policy, Profile
 from segdata.formats.ade.listing import listing
 from segdata.formats.ade.look import Look
 from segdata.formats.ade.writer import write_ade
-from segdata.formats.masks.painting import BESIDE_PIXELS
+from segdata.formats.beyond import BESIDE_PIXELS
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.perimage.source import PerImageSource
 

@@ -27,12 +27,12 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BESIDE_STREETS
 from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.street.cityscapes_reader import open_cityscapes
 from segdata.formats.street.cityscapes_writer import known_alone, write_cityscapes
-from segdata.formats.street.writer import LOSSES as _LOSSES
 
-LOSSES: frozenset[Kind] = _LOSSES
+LOSSES: frozenset[Kind] = BESIDE_STREETS
 CHECKED = (
     "the formulas of cityscapesScripts' json2instanceImg, json2labelImg and createPanopticImgs",
     "Pillow's ImageDraw.polygon",

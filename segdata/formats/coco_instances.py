@@ -24,10 +24,10 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_COCO
 from segdata.formats.coco.drawing import CHOICES
 from segdata.formats.coco.instances import InstancesSource, open_instances
 from segdata.formats.coco.instances_writer import write_instances
-from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.coco.sniff import clue, the_document
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}

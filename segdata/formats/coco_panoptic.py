@@ -23,9 +23,9 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.altered import made_by
+from segdata.formats.beyond import BEYOND_COCO
 from segdata.formats.coco.panoptic import open_panoptic
 from segdata.formats.coco.panoptic_writer import write_panoptic
-from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.coco.sniff import clue, the_document
 from segdata.formats.coco.truth import TRUTH
 

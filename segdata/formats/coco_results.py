@@ -23,8 +23,9 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.altered import AlteredSource, made_by
+from segdata.formats.beyond import BEYOND_RESULTS
 from segdata.formats.coco.results import open_results
-from segdata.formats.coco.results_writer import BEYOND_RESULTS, write_results
+from segdata.formats.coco.results_writer import write_results
 from segdata.formats.coco.sniff import SORTS, documents
 from segdata.formats.coco.truth import BESIDE, TRUTH
 

@@ -24,6 +24,7 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.draft import draft_masks
 from segdata.formats.masks import colourtable
 from segdata.formats.masks.colour_writer import write_colour_masks
@@ -31,7 +32,6 @@ from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.legend import UNKNOWN, Legend, colour_legend, index_legend, unknown_values
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
-from segdata.formats.masks.merging import BY_CATEGORY
 from segdata.formats.masks.pairing import opened
 from segdata.formats.masks.preset import implied, preset, preset_names
 from segdata.formats.masks.valueruns import ValueRuns

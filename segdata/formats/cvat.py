@@ -28,8 +28,9 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_CVAT
 from segdata.formats.tools.cvat_files import HEAD, open_cvat
-from segdata.formats.tools.cvat_writer import BEYOND_CVAT, write_cvat
+from segdata.formats.tools.cvat_writer import write_cvat
 from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = BEYOND_CVAT

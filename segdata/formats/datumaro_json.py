@@ -24,9 +24,10 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_DATUMARO
 from segdata.formats.chained import ChainedSource
 from segdata.formats.datumaro.opened import open_documents
-from segdata.formats.datumaro.writer import BEYOND_DATUMARO, write_documents
+from segdata.formats.datumaro.writer import write_documents
 
 LOSSES: frozenset[Kind] = BEYOND_DATUMARO
 CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")

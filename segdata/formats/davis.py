@@ -30,6 +30,7 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
+from segdata.formats.beyond import BESIDE_TRACKS
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.colour_writer import voc_color
 from segdata.formats.masks.decoded import decoded
@@ -52,7 +53,7 @@ from segdata.formats.video.davisfiles import (
 )
 from segdata.formats.video.davisobjects import OBJECT, VOID, Objects, year_by_values
 from segdata.formats.video.footage import filmed, videos
-from segdata.formats.video.painter import BESIDE_TRACKS, Painter, Values
+from segdata.formats.video.painter import Painter, Values
 from segdata.formats.video.scheme import Scheme
 from segdata.formats.video.seen import PALETTE, Shown, found_of, frames, png_kinds, unknown_values
 from segdata.formats.video.spots import Spot, Spots

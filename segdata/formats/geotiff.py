@@ -28,6 +28,7 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.beyond import BESIDE_PIXELS, BY_CATEGORY
 from segdata.formats.geo.folder import RasterFolder
 from segdata.formats.geo.index import INDEX, write_index
 from segdata.formats.geo.look import Looker
@@ -36,8 +37,6 @@ from segdata.formats.geo.opening import open_rasters
 from segdata.formats.geo.painter import CategoryPainter, Painter, SegmentPainter
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.layout import RivalFoldersError, layouts
-from segdata.formats.masks.merging import BY_CATEGORY
-from segdata.formats.masks.painting import BESIDE_PIXELS
 from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.tifftags import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 from segdata.formats.unheld import count_spatial, count_unheld

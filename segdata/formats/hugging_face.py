@@ -24,8 +24,8 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.masks.legend import colour_legend
-from segdata.formats.masks.merging import BY_CATEGORY
 from segdata.formats.parquet.reader import Columns, columns_of, id2label, listed, look
 from segdata.formats.parquet.writer import write_parquet
 from segdata.formats.perimage.source import PerImageSource

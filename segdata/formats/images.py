@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from segdata.core.defect import Defect
 from segdata.core.unsafe import check_name, is_unsafe
-from segdata.formats.tifftags import HEIGHT, ORIENTATION, WIDTH, tiff_tags
+from segdata.formats.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
@@ -54,14 +54,9 @@ class Header:
 
 def header(path: Path) -> Header:
     """The header of an image file; raises OSError with the reason where there is none."""
-    try:
-        opened = open_image(path)
-    except OSError:
-        told = _tiff_header(path)
-        if told is None:
-            raise
-        return told
-    with opened as image:
+    if is_tiff(path):
+        return _tiff_header(path)  # of any number of channels; Pillow knows one to four
+    with open_image(path) as image:
         try:
             # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
             known = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
@@ -73,14 +68,14 @@ def header(path: Path) -> Header:
             raise OSError(f"damaged header: {error}") from error
 
 
-def _tiff_header(path: Path) -> Header | None:
-    """The header of a TIFF file with other channels than Pillow knows; None where there is none."""
-    try:
-        tags = tiff_tags(path)
-    except OSError:
-        return None
+def _tiff_header(path: Path) -> Header:
+    tags = tiff_tags(path)
     width, height = tags.get(WIDTH, 0), tags.get(HEIGHT, 0)
-    return Header(width, height, tags.get(ORIENTATION) or 1) if 0 < width * height <= MAX_PIXELS else None
+    if not width or not height:
+        raise OSError("damaged header: it says no size")
+    if width * height > MAX_PIXELS:
+        raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)")
+    return Header(width, height, tags.get(ORIENTATION) or 1)
 
 
 def open_image(path: Path) -> Image.Image:

@@ -22,12 +22,12 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
+from segdata.formats.beyond import BESIDE_PIXELS
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.idrule import Rule, id_rule
 from segdata.formats.masks.instance_writer import write_instance_ids
 from segdata.formats.masks.maskclue import look
 from segdata.formats.masks.maskfile import MaskFile, decode
-from segdata.formats.masks.painting import BESIDE_PIXELS
 from segdata.formats.masks.pairing import opened
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below

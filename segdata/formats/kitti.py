@@ -30,6 +30,7 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BESIDE_STREETS
 from segdata.formats.masks.maskindex import INDEX
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.perimage.source import PerImageSource
@@ -42,10 +43,9 @@ from segdata.formats.street.numbering import KITTI
 from segdata.formats.street.opened import opened
 from segdata.formats.street.pairs import chosen, paired_by_index, paired_files
 from segdata.formats.street.split_folders import kind_of, relabelled, split_files, stem_of
-from segdata.formats.street.writer import LOSSES as _LOSSES
 from segdata.formats.street.writer import Pixels, Style, write_street
 
-LOSSES: frozenset[Kind] = _LOSSES
+LOSSES: frozenset[Kind] = BESIDE_STREETS
 CHECKED = ("the formulas of KITTI's devkit for semantics", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {
     "labels": "instance or semantic; default: of each image the first of these",

@@ -25,8 +25,9 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_LABELME
 from segdata.formats.tools.labelme_files import open_labelme
-from segdata.formats.tools.labelme_writer import BEYOND_LABELME, write_labelme
+from segdata.formats.tools.labelme_writer import write_labelme
 from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = BEYOND_LABELME

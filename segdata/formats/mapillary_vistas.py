@@ -32,6 +32,7 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.beyond import BESIDE_STREETS
 from segdata.formats.masks.maskindex import INDEX
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.perimage.source import PerImageSource
@@ -47,10 +48,9 @@ from segdata.formats.street.vistas_config import (
     load_vistas_config,
     vistas_labels,
 )
-from segdata.formats.street.writer import LOSSES as _LOSSES
 from segdata.formats.street.writer import Pixels, Style, write_street
 
-LOSSES: frozenset[Kind] = _LOSSES
+LOSSES: frozenset[Kind] = BESIDE_STREETS
 CHECKED = ("the formulas of the release's demo.py and of mapillary_vistas' evaluation", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {
     "labels": "instances or labels; default: of each image the first of these",

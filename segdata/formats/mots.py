@@ -30,6 +30,7 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
+from segdata.formats.beyond import BESIDE_TRACKS
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.maskfile import MaskFile
@@ -42,7 +43,7 @@ from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.video import motstext
 from segdata.formats.video.footage import Footage, filmed, first_folder, videos
 from segdata.formats.video.motsclasses import DIVISOR, IGNORED, LABELS, MotsClasses, read_classes, written_classes
-from segdata.formats.video.painter import BESIDE_TRACKS, Painter, Values
+from segdata.formats.video.painter import Painter, Values
 from segdata.formats.video.scheme import Scheme
 from segdata.formats.video.seen import GREY, Flags, Shown, found_of, frames, png_kinds, unknown_values
 from segdata.formats.video.spots import Spot, Spots

@@ -26,9 +26,9 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.instance_writer import category_names
-from segdata.formats.masks.merging import BY_CATEGORY
 from segdata.formats.medical.nifti.bycategory import pictures_by_category
 from segdata.formats.medical.nifti.byinstance import TABLE, InstancePainter
 from segdata.formats.medical.nifti.folder import VolumeFolder

@@ -22,8 +22,8 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.merging import BY_CATEGORY
 from segdata.formats.medical.nifti.bycategory import pictures_by_category
 from segdata.formats.medical.nifti.head import is_volume
 from segdata.formats.medical.nifti.index import INDEX, read_index, write_index

@@ -27,7 +27,7 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Policy, Profile
-from segdata.formats.masks.merging import BY_CATEGORY
+from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.voc.classmap import class_map

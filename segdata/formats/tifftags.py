@@ -1,6 +1,6 @@
 """TIFF tags: the first directory of a TIFF or BigTIFF file, read without decoding anything.
 
-For files whose number of channels Pillow does not know, and to see at first sight what a file is.
+For files whose channels Pillow does not know, and to see at first sight what a file is.
 Source: TIFF 6.0, section 2; BigTIFF, https://www.awaresystems.be/imaging/tiff/bigtiff.html.
 """
 
@@ -12,7 +12,16 @@ WIDTH, HEIGHT, ORIENTATION, CHANNELS, SAMPLE_FORMAT = 256, 257, 274, 277, 339
 # ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory. Source: OGC GeoTIFF 1.1, section 7.
 GEOGRAPHIC = frozenset({33550, 33922, 34264, 34735})
 _MOST = 4096  # entries of a directory; real ones have some twenty
+_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # field types
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file is called TIFF, and begins as one."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in _BEGINNINGS
 
 
 def tiff_tags(path: Path) -> dict[int, int]:
@@ -36,7 +45,7 @@ def _directory(file: BinaryIO) -> dict[int, int]:
     is_big = version == 43
     offset, count, cell = ("Q", "Q", 8) if is_big else ("I", "H", 4)
     start = file.read(8) if is_big else head[4:]
-    file.seek(min(struct.unpack(f"{order}{offset}", start)[0], 2**63 - 1))
+    _seek(file, struct.unpack(f"{order}{offset}", start)[0])
     (n_entries,) = struct.unpack(f"{order}{count}", file.read(struct.calcsize(f"{order}{count}")))
     if n_entries > _MOST:
         raise OSError(f"damaged TIFF: its directory has {n_entries:,} entries")
@@ -57,6 +66,11 @@ def _first(file: BinaryIO, code: str, n_values: int, cell: bytes, offset: str) -
     if size == 0 or n_values == 0:
         return 0
     if size * n_values > len(cell):
-        file.seek(min(struct.unpack(offset, cell)[0], 2**63 - 1))
+        _seek(file, struct.unpack(offset, cell)[0])
         cell = file.read(size)
     return int(struct.unpack(code, cell[:size])[0])
+
+
+def _seek(file: BinaryIO, offset: int) -> None:
+    """Go to an offset, or the end: systems refuse offsets that no file can have."""
+    file.seek(min(offset, file.seek(0, 2)))

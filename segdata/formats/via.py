@@ -25,9 +25,10 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_VIA
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.via_files import CSV_HEAD, JSON_HEAD, open_via
-from segdata.formats.tools.via_writer import BEYOND_VIA, write_via
+from segdata.formats.tools.via_writer import write_via
 
 LOSSES: frozenset[Kind] = BEYOND_VIA
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")

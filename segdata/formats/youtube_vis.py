@@ -24,8 +24,8 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.altered import AlteredSource
+from segdata.formats.beyond import BEYOND_COCO
 from segdata.formats.coco.drawing import CHOICES
-from segdata.formats.coco.saying import BEYOND_COCO
 from segdata.formats.youtube.opened import open_document
 from segdata.formats.youtube.writer import write_document
 

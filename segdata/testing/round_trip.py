@@ -69,7 +69,7 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
     assert not strange, strange
     given = concatenate(list(batches))
     if "segment-id" not in lost:
-        back = _without_gained_rings(back, given)
+        back = _without_gained_rings(back, given, "annotator" not in lost)
     assert content(back, source.profile, lost) == content(given, profile, lost)
     assert categories(source.profile.taxonomy, lost) == categories(profile.taxonomy, lost)
     return losses
@@ -86,20 +86,25 @@ def _request(target: Path) -> Request:
     )
 
 
-def _without_gained_rings(back: Batch, given: Batch) -> Batch:
-    """`back` without the polygons of segments that had none: another way to write pixels, and no loss."""
-    had = {key for key, rings in zip(_keys(given), given.segments["rings"].to_pylist(), strict=True) if rings}
+def _without_gained_rings(back: Batch, given: Batch, by_name: bool) -> Batch:
+    """`back` without the polygons of segments that had none: another way to write pixels, and no loss.
+
+    `by_name`: annotations belong together that have the same annotator; else the first of each image do.
+    """
+    had = {key for key, rings in zip(_keys(given, by_name), given.segments["rings"].to_pylist(), strict=True) if rings}
     rings = back.segments["rings"].to_pylist()
-    kept = [each if key in had else None for key, each in zip(_keys(back), rings, strict=True)]
+    kept = [each if key in had else None for key, each in zip(_keys(back, by_name), rings, strict=True)]
     return replace(back, segments=replaced(back.segments, "rings", kept))
 
 
-def _keys(batch: Batch) -> list[tuple[str, int, int]]:
+def _keys(batch: Batch, by_name: bool) -> list[tuple[str, object, int]]:
     """The image, which of its annotations, and the id of each segment."""
-    images = batch.images["image_id"].to_pylist()
-    place = np.arange(len(batch.annotation_image)) - np.searchsorted(batch.annotation_image, batch.annotation_image)
-    columns = batch.segment_image, place[batch.segment_annotation], whole(batch.segments["segment_id"])
-    return [(images[image], nth, id_) for image, nth, id_ in zip(*map(np.ndarray.tolist, columns), strict=True)]
+    images, image_of = batch.images["image_id"].to_pylist(), batch.annotation_image
+    nth = (np.arange(len(image_of)) - np.searchsorted(image_of, image_of)).tolist()
+    whose = batch.annotations["annotator"].to_pylist() if by_name else nth
+    ids = whole(batch.segments["segment_id"]).tolist()
+    annotation = batch.segment_annotation.tolist()
+    return [(images[image_of[row]], whose[row], id_) for row, id_ in zip(annotation, ids, strict=True)]
 
 
 def _bare(batches: Sequence[Batch]) -> set[str]:

@@ -114,14 +114,15 @@ def add_moved(ledger: Ledger, portion: Portion, found: Moved) -> None:
     """Count in `ledger` the pixels that have other categories."""
     names = [*portion.categories[2], None]  # -1: none
     annotations = portion.annotations
-    by_frame: dict[int, list[str]] = {}
+    by_frame: dict[int, list[tuple[int, str]]] = {}
     for frame, a, b, pixels in found.moves:
         ledger.moves[names[a], names[b]] += pixels
-        by_frame.setdefault(frame, []).append(f"{names[a] or 'nothing'} -> {names[b] or 'nothing'} {pixels:,}")
+        said = f"{names[a] or 'nothing'} -> {names[b] or 'nothing'} {pixels:,}"
+        by_frame.setdefault(frame, []).append((-pixels, said))
 
     def change(k: int) -> Change:
         frame = int(found.frame[k])
-        most = by_frame[frame]
+        most = [said for _, said in sorted(by_frame[frame])]  # by name where pixels are as many: however it is cut
         more = f", and {len(most) - 3} more" if len(most) > 3 else ""
         x, y, width, height = (int(each[k]) for each in found.box)
         who = portion.a.annotator(int(annotations.a[frame])) or portion.b.annotator(int(annotations.b[frame]))

@@ -9,15 +9,14 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch, whole
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.formats.beyond import BEYOND_RESULTS
 from segdata.formats.coco.categories import category_items, count_category_losses
 from segdata.formats.coco.rle import write_rles
-from segdata.formats.coco.saying import BEYOND_COCO, ImageIds, as_raw, image_entries, named, sayable
+from segdata.formats.coco.saying import ImageIds, as_raw, image_entries, named, sayable
 from segdata.formats.unheld import count_unheld
-
-BEYOND_RESULTS: frozenset[Kind] = BEYOND_COCO | {"attributes", "crowd", "empty-annotation", "score", "track"}
 
 
 class _Result(msgspec.Struct, gc=False):

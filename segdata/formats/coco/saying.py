@@ -19,21 +19,6 @@ from segdata.formats.coco.listing import KNOWN as IMAGE_KEYS
 from segdata.formats.sheets import is_painted
 
 HELD = frozenset({"images.metadata", "annotations.attributes"})
-# What neither instances nor panoptic files can hold.
-BEYOND_COCO: frozenset[Kind] = frozenset(
-    {
-        "annotator",
-        "annotation-attributes",
-        "category",
-        "category-details",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "void",
-    }
-)
 
 
 class Segment(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):

@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from segdata.core.batch import Batch, whole
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_DATUMARO
 from segdata.formats.coco.saying import as_raw, named
 from segdata.formats.datumaro.annotations import annotations_of
 from segdata.formats.datumaro.items import DEFAULT
@@ -21,20 +22,6 @@ from segdata.formats.masks.beside import write_beside
 from segdata.formats.sheets import is_painted
 from segdata.formats.unheld import count_unheld
 
-BEYOND_DATUMARO: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-annotation",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-    }
-)
 _HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
 _IMAGE = 2  # Datumaro's number for media that are images
 _OURS = frozenset({"annotator", "source"})  # what an item's attributes say of its annotation

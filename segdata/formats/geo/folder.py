@@ -105,8 +105,7 @@ class RasterFolder:
         self._files[key] = name, []
         most = 2**32 - 1 if self._most is None else self._most
         place = Place.of(picture.metadata).shifted(-piece.window.x, -piece.window.y)
-        size = piece.raster_width, piece.raster_height
-        profile = self._profile(size, most, place) | {"SPARSE_OK": True}
+        profile = self._profile((piece.raster_width, piece.raster_height), most, place)
         raster = self._closing.enter_context(create_raster(_made(self._target / name), **profile))
         self._describe(raster, picture)
         return raster

@@ -4,13 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.runs import Ints
-from segdata.formats.masks.painting import BESIDE_PIXELS, V, count_overlaps, occurs
+from segdata.formats.masks.painting import V, count_overlaps, occurs
 from segdata.formats.sheets import Sheet, examples, is_painted
-
-# What a mask of categories cannot hold.
-BY_CATEGORY: frozenset[Kind] = BESIDE_PIXELS | {"crowd", "instance", "unlabelled"}
 
 
 def count_by_category(

@@ -8,30 +8,12 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.meet import Side, meet_within
 from segdata.core.runs import Ints, spread
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.sheets import Sheet, examples
 
-# What masks of one value a pixel cannot hold, whatever the value means.
-BESIDE_PIXELS: frozenset[Kind] = frozenset(
-    {
-        "annotator",
-        "attributes",
-        "annotation-attributes",
-        "category",
-        "empty-segment",
-        "image-details",
-        "overlap",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "track",
-    }
-)
 V = TypeVar("V", np.uint8, np.uint16, np.uint32, np.int32)
 
 

@@ -14,15 +14,15 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unsafe import is_unsafe
+from segdata.formats.beyond import BESIDE_STREETS
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.maskindex import Cell, write_index
-from segdata.formats.masks.merging import BY_CATEGORY, count_by_category, count_covered
+from segdata.formats.masks.merging import count_by_category, count_covered
 from segdata.formats.masks.painting import painted
 from segdata.formats.sheets import Sheet, examples, is_painted, sheets
 from segdata.formats.street.numbering import Numbering
 from segdata.formats.unheld import count_spatial, count_unheld
 
-LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial", "void"}
 _INDEXED = ["sequence", "frame", "split"]  # what the index tells of images
 NOT_WRITTEN = -1  # in place of a label id
 Pixels = NDArray[np.uint16]
@@ -75,7 +75,7 @@ def _rows(
     stems = _Stems(style)
     for batch in batches:
         ink = _Ink.of(batch, style, np.array(things, np.int64))
-        count_unheld(batch, losses, LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
+        count_unheld(batch, losses, BESIDE_STREETS - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
         indexed = batch.images.select(_INDEXED).to_pylist()
         for sheet, known in zip(sheets(batch), indexed, strict=True):
             path = None

@@ -229,8 +229,8 @@ def _add_video(opened: _Opened, path: Path, video: Video) -> None:
     if video.unknown:
         n_frames = len(video.frames - annotated)
         message = (
-            f"tracks have {video.unknown:,} frames between keyframes of which nothing is known, {n_frames:,} frames "
-            "are not annotated at all; --read-option interpolate=yes puts shapes in between"
+            f"tracks have {video.unknown:,} frames between keyframes of which nothing is known (not annotated at all: "
+            f"{n_frames:,} frames); --read-option interpolate=yes puts shapes in between"
         )
         opened.defects.append(Defect("SEG004", message, file, "/annotations/track", severity="warning"))
 

@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, whole
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
+from segdata.formats.beyond import BEYOND_CVAT
 from segdata.formats.coco.saying import named
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.shapes.bitmap import crop_bitmaps
@@ -30,22 +31,6 @@ from segdata.formats.tools.mark import GROUP
 from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 from segdata.formats.xmlfile import is_xml_text
 
-BEYOND_CVAT: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-annotation",
-        "empty-segment",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "spatial",
-    }
-)
 _COUNTED = BEYOND_CVAT - {"attributes", "empty-segment", "rings"}  # from columns alone
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
 _SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}

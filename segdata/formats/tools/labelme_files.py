@@ -106,11 +106,12 @@ def _seen(files: dict[str, Path]) -> _Seen:
         told = head.imagePath
         seen.image[name] = PureWindowsPath(told).as_posix() if isinstance(told, str) and told else None
         for shape in head.shapes:
-            if shape.shape_type in _OTHER_SHAPES:
-                seen.others[str(shape.shape_type)] += 1
+            kind = shape.shape_type if isinstance(shape.shape_type, str) else "polygon"
+            if kind in _OTHER_SHAPES:
+                seen.others[kind] += 1
             elif isinstance(shape.label, str) and shape.label != NOBODY:
                 seen.labels.add(shape.label)
-            elif shape.label == NOBODY and shape.shape_type in AREAS:
+            elif shape.label == NOBODY and kind in AREAS:
                 seen.others[NOBODY] += 1
     return seen
 
@@ -119,7 +120,9 @@ def _head(path: Path) -> _Head | None:
     """What a file holds; None where it is no JSON."""
     try:
         return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=_Head)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if str(error).startswith("Expected `object`") and " - at " not in str(error):
+            return _Head()  # sound JSON of another kind
         parts = read_document(path, path.name, LABELME).parts
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -13,11 +13,12 @@ import pyarrow as pa
 from PIL import Image
 
 from segdata.core.batch import Batch, whole
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.outline import Rings
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unkeyhole import bridged
+from segdata.formats.beyond import BEYOND_LABELME
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.saying import as_raw, named
 from segdata.formats.masks.beside import write_beside
@@ -32,19 +33,6 @@ from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, 
 from segdata.formats.tools.mark import GROUP
 from segdata.formats.unheld import count_not_annotated, count_unheld
 
-BEYOND_LABELME: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-annotation",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-    }
-)
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
 _COUNTED = BEYOND_LABELME - {"attributes", "rings"}  # from columns alone
 _VERSION = "5.5.0"  # of labelme, whose files these are like

@@ -158,8 +158,8 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
         for place, region in _regions(entry.record):
             shape = region.get("shape_attributes")
             kind = shape.get("name") if isinstance(shape, dict) else None
-            if kind in _NO_AREA:
-                others[str(kind)] += 1
+            if isinstance(kind, str) and kind in _NO_AREA:
+                others[kind] += 1
             else:
                 census.add(region.get("region_attributes"))
                 said.append((entry, place, region.get("region_attributes")))

@@ -14,6 +14,7 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.outline import outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.formats.beyond import BEYOND_VIA
 from segdata.formats.coco.saying import as_raw, named
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.sheets import is_painted
@@ -22,20 +23,6 @@ from segdata.formats.tools.via_categories import TOLD
 from segdata.formats.tools.via_regions import TOLD_OF_FILE
 from segdata.formats.unheld import count_not_annotated, count_unheld
 
-BEYOND_VIA: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-annotation",
-        "empty-segment",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-    }
-)
 _COUNTED = BEYOND_VIA - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
 _NAME = "via_project.json"

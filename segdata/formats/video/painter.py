@@ -13,14 +13,13 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.masks.maskindex import Cell, write_index
 from segdata.formats.masks.merging import count_by_category, count_covered
-from segdata.formats.masks.painting import BESIDE_PIXELS, painted
+from segdata.formats.masks.painting import painted
 from segdata.formats.sheets import Sheet, sheets
 from segdata.formats.unheld import count_spatial, count_unheld
 from segdata.formats.video.scheme import Scheme
 from segdata.formats.video.spots import Spot, Spots
 
 # What masks of tracks cannot hold.
-BESIDE_TRACKS: frozenset[Kind] = BESIDE_PIXELS | {"crowd", "instance", "spatial", "track-id"}
 _IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})
 Values = NDArray[np.uint32]
 

@@ -1,0 +1,374 @@
+"""RT-STRUCT: contours where they lie, filled as other programs fill them; what is written comes back."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segdata import Dataset, convert, diff, read, validate
+from segdata.core.batch import Batch, concatenate
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import detect, format_named
+from segdata.core.loss import Losses
+from segdata.core.profile import Policy, Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.rt_struct import write
+from segdata.testing.dense import masks_of_runs, runs_of_masks
+from segdata.testing.dicom_files import CtSeries, Points, contour, item, save, write_ct, write_structures
+from segdata.testing.round_trip import assert_round_trip
+from segdata.testing.strategies import masks
+
+pytest.importorskip("pydicom")
+SIZE = (7, 9)
+OUTER: Points = [(1, 1), (8, 1), (8, 6), (1, 6)]
+INNER: Points = [(3, 2), (6, 2), (6, 4), (3, 4)]
+Mask = np.ndarray[Any, Any]
+
+
+def box(left: int, top: int, right: int, bottom: int) -> Mask:
+    mask = np.zeros(SIZE, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def whole(dataset: Dataset) -> Batch:
+    batch = concatenate(list(dataset))
+    batch.runs.checked(*batch.segment_size)
+    return batch
+
+
+def drawn(dataset: Dataset) -> dict[tuple[str, int], Mask]:
+    """Image and segment id -> mask."""
+    batch = whole(dataset)
+    names = batch.images["image_id"].to_pylist()
+    found = masks_of_runs(batch.runs, *batch.segment_size)
+    ids = batch.segments["segment_id"].to_pylist()
+    return {(names[image], id_): mask for mask, image, id_ in zip(found, batch.segment_image, ids, strict=True)}
+
+
+def met(dataset: Dataset) -> list[Defect]:
+    return [*dataset.source.defects, *whole(dataset).defects]
+
+
+def only(dataset: Dataset) -> Mask:
+    (mask,) = drawn(dataset).values()
+    return mask
+
+
+def test_contours_are_put_where_they_lie(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 3, SIZE)
+    regions = [
+        (4, "liver", [contour(series, 2, OUTER), contour(series, 0, INNER)]),
+        (9, "cord", [contour(series, 2, INNER)]),
+    ]
+    write_structures(tmp_path / "rt.dcm", series, regions)
+    dataset = read(tmp_path)
+    assert detect(tmp_path) == detect(tmp_path / "rt.dcm") == "rt-struct"
+    assert met(dataset) == []
+    found = drawn(dataset)
+    assert sorted(found) == [("ct/001.dcm", 4), ("ct/003.dcm", 4), ("ct/003.dcm", 9)]
+    np.testing.assert_array_equal(found["ct/003.dcm", 4], box(1, 1, 8, 6))
+    np.testing.assert_array_equal(found["ct/001.dcm", 4], box(3, 2, 6, 4))
+    batch = whole(dataset)
+    assert batch.annotation_image.tolist() == [0, 1, 2], "a slice without a contour is annotated, and empty"
+    assert batch.segments["track_id"].to_pylist() == [4, 4, 9]
+    assert dataset.taxonomy.by_name()["cord"].rgb == (255, 0, 9)
+    assert batch.segments["rings"].to_pylist()[1] == [[float(each) for point in OUTER for each in point]]
+    assert dataset.profile.raster_rule == "centre-evenodd"
+
+
+@settings(max_examples=20)
+@given(
+    points=st.lists(st.tuples(st.integers(-20, 110), st.integers(-20, 90)), min_size=3, max_size=9),
+    shift=st.sampled_from([(0.31, 0.47), (0.03, 0.93)]),
+)
+def test_pixels_are_those_of_scikit_image_and_matplotlib(
+    tmp_path_factory: pytest.TempPathFactory, points: list[tuple[int, int]], shift: tuple[float, float]
+) -> None:
+    """The centre rule, where no centre is on an edge: a closed contour filled even-odd."""
+    draw, path = pytest.importorskip("skimage.draw"), pytest.importorskip("matplotlib.path")
+    ring = [(x / 10 + shift[0] / 97, y / 10 + shift[1] / 89) for x, y in points]
+    folder = tmp_path_factory.mktemp("oracle")
+    series = write_ct(folder, 1, SIZE)
+    write_structures(folder / "rt.dcm", series, [(1, "a", [contour(series, 0, ring)])])
+    rows = whole(read(folder)).segments["rings"].to_pylist()
+    (used,) = rows[0] if rows else [[value for point in ring for value in point]]
+    corners = np.array(used).reshape(-1, 2)
+    np.testing.assert_allclose(corners, ring, atol=1e-5)
+    found = drawn(read(folder)).get(("001.dcm", 1), np.zeros(SIZE, bool))
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    centres = np.stack([x.ravel(), y.ravel()], axis=1) + 0.5
+    apart = _distance(centres, corners)
+    clear = (apart > 1e-4).reshape(SIZE)
+    np.testing.assert_array_equal(found[clear], draw.polygon2mask(SIZE, corners[:, ::-1] - 0.5)[clear])
+    if _is_simple(corners):
+        inside = path.Path(corners).contains_points(centres).reshape(SIZE)
+        np.testing.assert_array_equal(found[clear], inside[clear])
+
+
+def _distance(points: Mask, corners: Mask) -> Mask:
+    """From each of the points to the nearest edge."""
+    start, end = corners[None], np.roll(corners, -1, axis=0)[None]
+    along = np.clip(
+        ((points[:, None] - start) * (end - start)).sum(2) / np.maximum(((end - start) ** 2).sum(2), 1e-12), 0, 1
+    )
+    nearest: Mask = np.linalg.norm(start + along[:, :, None] * (end - start) - points[:, None], axis=2).min(1)
+    return nearest
+
+
+def _is_simple(corners: Mask) -> bool:
+    """Whether a ring does not cross itself; matplotlib fills those that do by the winding number."""
+    geometry = pytest.importorskip("shapely.geometry")
+    return bool(geometry.Polygon(corners).is_valid)
+
+
+def test_a_keyhole_is_a_hole(tmp_path: Path) -> None:
+    """One contour, whose inner part is reached by a bridge of no width: the standard's way of a hole."""
+    series = write_ct(tmp_path, 1, SIZE)
+    ring = [*OUTER, OUTER[0], *INNER[::-1], INNER[-1]]
+    for holes in ("xor", "union"):
+        write_structures(tmp_path / "rt.dcm", series, [(1, "a", [contour(series, 0, ring)])])
+        dataset = read(tmp_path, options={"holes": holes})
+        np.testing.assert_array_equal(only(dataset), box(1, 1, 8, 6) & ~box(3, 2, 6, 4))
+        assert met(dataset) == []
+
+
+@pytest.mark.parametrize("kind", ["CLOSED_PLANAR", "CLOSEDPLANAR_XOR"])
+def test_a_contour_in_another(tmp_path: Path, kind: str) -> None:
+    series = write_ct(tmp_path, 1, SIZE)
+    rings = [OUTER, INNER, [(4, 3), (5, 3), (5, 4), (4, 4)]]
+    write_structures(tmp_path / "rt.dcm", series, [(1, "a", [contour(series, 0, ring, kind) for ring in rings])])
+    hole = box(1, 1, 8, 6) & ~box(3, 2, 6, 4) | box(4, 3, 5, 4)
+    plain = read(tmp_path)
+    np.testing.assert_array_equal(only(plain), hole)
+    full = read(tmp_path, options={"holes": "union"})
+    if kind == "CLOSEDPLANAR_XOR":
+        assert met(plain) == met(full) == []
+        np.testing.assert_array_equal(only(full), hole)
+        return
+    np.testing.assert_array_equal(only(full), box(1, 1, 8, 6))
+    (nested,) = met(plain)
+    assert (nested.code, nested.severity, nested.pixels) == ("SEG018", "info", 6)
+    for dataset in (plain, full):
+        assert [each.code for each in validate(dataset).findings if each.code == "SEG018"] == ["SEG018"]
+    with pytest.raises(SegdataError, match="xor"):
+        read(tmp_path, options={"holes": "or"})
+
+
+def test_what_has_no_pixels_is_told(tmp_path: Path) -> None:
+    series = write_ct(tmp_path, 2, SIZE)
+    skew = contour(series, 0, OUTER)
+    skew.ContourData = [float(value) + 3 * (place in (2, 5)) for place, value in enumerate(skew.ContourData)]
+    region = [
+        contour(series, 0, INNER),
+        contour(series, 0, [(1, 1), (2, 2)]),
+        contour(series, 0, [(1, 1)], "POINT"),
+        contour(series, 0, [(2, 1)], "POINT"),
+        contour(series, 0, OUTER, "OPEN_PLANAR"),
+        contour(series, 0, OUTER, "ROUND"),
+        contour(series, 0, OUTER, ContourData=[1.0, 2.0, 3.0, 4.0]),
+        contour(series, 0, OUTER, ContourData=[]),
+        skew,
+    ]
+    write_structures(tmp_path / "rt.dcm", series, [(3, "a", region)])
+    dataset = read(tmp_path)
+    np.testing.assert_array_equal(only(dataset), box(3, 2, 6, 4))
+    found = met(dataset)
+    assert [(each.code, each.severity) for each in found if each.severity == "info"] == [("SEG006", "info")] * 2
+    assert [each.message[:2] for each in found if each.severity == "info"] == ["1 ", "2 "]
+    left_out = [(each.code, each.place[-2:-1]) for each in found if each.severity != "info"]
+    assert sorted(left_out) == [("SEG006", row) for row in "15678"]
+    assert {each.segments for each in found} == {(3,)}
+
+
+def test_a_contour_off_every_slice(tmp_path: Path) -> None:
+    series = write_ct(tmp_path, 2, SIZE)
+    above = CtSeries(series.paths, series.uids, SIZE, (-20.0, -30.0, 47.5), series.spacing)
+    near = CtSeries(series.paths, series.uids, SIZE, (-20.0, -30.0, 40.4), series.spacing)
+    write_structures(tmp_path / "rt.dcm", series, [(3, "a", [contour(above, 0, OUTER), contour(near, 0, INNER)])])
+    dataset = read(tmp_path)
+    assert list(drawn(dataset)) == [("001.dcm", 3)], "less than half a slice away"
+    (lost,) = met(dataset)
+    assert lost.code == "SEG007"
+    assert "5.5 mm" in lost.message
+
+
+def test_a_contour_that_names_another_slice(tmp_path: Path) -> None:
+    series = write_ct(tmp_path, 2, SIZE)
+    wrong = contour(series, 0, OUTER)
+    wrong.ContourImageSequence[0].ReferencedSOPInstanceUID = series.uids[1]
+    write_structures(tmp_path / "rt.dcm", series, [(3, "a", [wrong])])
+    dataset = read(tmp_path)
+    assert list(drawn(dataset)) == [("001.dcm", 3)]
+    assert [each.code for each in met(dataset)] == ["SEG017"]
+
+
+def test_a_turned_patient(tmp_path: Path) -> None:
+    """Slices that are not along the axes, with pixels that are not square."""
+    series = write_ct(tmp_path, 3, SIZE, spacing=(0.5, 0.8, 2.0))
+    turn = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.4], [0.2, -0.3, 1.0]]))[0]
+    turn *= np.sign(np.linalg.det(turn))
+    for header in series.headers:
+        header.ImagePositionPatient = [f"{each:.10g}" for each in turn @ np.array(header.ImagePositionPatient, float)]
+        header.ImageOrientationPatient = [f"{each:.10g}" for each in turn[:, :2].T.ravel()]
+        save(header, series.paths[header.InstanceNumber - 1])
+    made = contour(series, 1, OUTER)
+    points = np.array([float(each) for each in made.ContourData]).reshape(-1, 3) @ turn.T
+    made.ContourData = [f"{each:.10g}" for each in points.ravel()]
+    write_structures(tmp_path / "rt.dcm", series, [(1, "a", [made])])
+    dataset = read(tmp_path)
+    assert met(dataset) == []
+    assert list(drawn(dataset)) == [("002.dcm", 1)]
+    np.testing.assert_array_equal(only(dataset), box(1, 1, 8, 6))
+
+
+def test_who_drew(tmp_path: Path) -> None:
+    series = write_ct(tmp_path, 1, SIZE)
+    path = write_structures(tmp_path / "rt.dcm", series, [(1, "a", [contour(series, 0, OUTER)])])
+    said = pytest.importorskip("pydicom").dcmread(path)
+    said.StructureSetROISequence[0].ROIGenerationAlgorithm = "AUTOMATIC"
+    said.RTROIObservationsSequence = [
+        item(ObservationNumber=1, ReferencedROINumber=1, RTROIInterpretedType="ORGAN", ROIInterpreter="Doe^Ann")
+    ]
+    said.save_as(path)
+    batch = whole(read(tmp_path))
+    assert batch.annotations.select(["annotator", "source"]).to_pylist() == [
+        {"annotator": "Doe Ann", "source": "model"}
+    ]
+    assert batch.segments["attributes"].to_pylist() == [[("interpreted_type", '"ORGAN"')]]
+
+
+def test_without_its_images_there_are_no_pixels(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    write_structures(tmp_path / "rt/rt.dcm", series, [(1, "a", [contour(series, 0, OUTER)])])
+    dataset = read(tmp_path / "rt")
+    assert len(dataset) == 0
+    assert [(each.code, each.severity) for each in dataset.source.defects] == [("SEG002", None)]
+    there = read(tmp_path / "rt", images=tmp_path / "ct")
+    np.testing.assert_array_equal(only(there), box(1, 1, 8, 6))
+
+
+@st.composite
+def scenes(draw: Any) -> list[list[tuple[int, int | None, Mask]]]:
+    """Of each slice its segments: category, track, mask; they may overlap."""
+    return [
+        [
+            (draw(st.integers(1, 2)), draw(st.sampled_from([None, 5, 6])), draw(masks(*SIZE)))
+            for _ in range(draw(st.integers(0, 2)))
+        ]
+        for _ in range(2)
+    ]
+
+
+def dataset_of(series: CtSeries, scene: list[list[tuple[int, int | None, Mask]]]) -> tuple[Profile, Batch]:
+    """A scene on the slices of a series."""
+    rows = [(image, *each, id_) for image, some in enumerate(scene) for id_, each in enumerate(some, 1)]
+    n = len(scene)
+    batch = Batch(
+        table(
+            BATCH_IMAGES,
+            n,
+            image_id=[f"a/{k}.dcm" for k in range(n)],
+            uri=[path.as_uri() for path in series.paths],
+            height=[SIZE[0]] * n,
+            width=[SIZE[1]] * n,
+            sequence=["a"] * n,
+            frame=list(range(5, 5 + n)),
+        ),
+        table(BATCH_ANNOTATIONS, n, image=list(range(n)), annotator=["Ann"] * n, source=["human"] * n),
+        table(
+            BATCH_SEGMENTS,
+            len(rows),
+            annotation=[row[0] for row in rows],
+            category_id=[row[1] for row in rows],
+            track_id=[row[2] for row in rows],
+            segment_id=[row[4] for row in rows],
+            iscrowd=[False] * len(rows),
+        ),
+        runs_of_masks([row[3] for row in rows]),
+    )
+    taxonomy = Taxonomy(categories=(Category(id=1, name="Lebér \\ 水"), Category(id=2, name="b", color=(1, 2, 250))))
+    return Profile("x", "x", "instance", taxonomy, True, Policy("sparse"), Policy("allow")), batch
+
+
+@settings(max_examples=15)
+@given(scene=scenes())
+def test_what_is_written_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, scene: list[list[tuple[int, int | None, Mask]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("law")
+    profile, batch = dataset_of(write_ct(folder / "ct", 2, SIZE), scene)
+    losses = assert_round_trip(format_named("rt-struct"), profile, [batch], folder)
+    assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "segment-id", "instance"}
+
+
+def test_contours_that_were_read_are_written_again(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "in/ct", 1, SIZE)
+    ring = [(0.4, 0.7), (7.25, 1.125), (4.5, 5.375)]
+    write_structures(tmp_path / "in/rt.dcm", series, [(1, "a", [contour(series, 0, ring)])])
+    done = convert(tmp_path / "in", tmp_path / "out", to="rt-struct", on_loss="error")
+    assert done.n_segments == 1
+    before, after = (whole(read(tmp_path / each)).segments["rings"].to_pylist() for each in ("in", "out"))
+    assert before == after == [[[value for point in ring for value in point]]]
+    assert diff(read(tmp_path / "in"), read(tmp_path / "out")).same
+
+
+def test_rings_that_do_not_give_the_pixels_are_counted(tmp_path: Path) -> None:
+    profile, batch = dataset_of(write_ct(tmp_path / "ct", 1, SIZE), [[(1, None, box(0, 0, 3, 3))]])
+    for ring, lost in (([0.0, 0, 3, 0, 3, 3, 0, 3], 0), ([0.0, 0, 4, 0, 4, 4], 1), ([0.0, 0, float("nan"), 1], 1)):
+        segments = batch.segments.drop_columns(["rings"]).append_column(
+            "rings",
+            table(BATCH_SEGMENTS, 1, annotation=[0], category_id=[1], segment_id=[1], iscrowd=[False], rings=[[ring]])[
+                "rings"
+            ],
+        )
+        given = Batch(batch.images, batch.annotations, segments.select(batch.segments.column_names), batch.runs)
+        losses = Losses()
+        write(profile, [given], tmp_path / f"out{lost}{len(ring)}", losses)
+        assert {loss.kind: loss.count for loss in losses.listed()}.get("rings", 0) == lost
+
+
+def test_other_programs_find_a_whole_structure_set(tmp_path: Path) -> None:
+    """What readers need: numbers that agree, references to every image, points on their slice, holes as keyholes."""
+    pydicom = pytest.importorskip("pydicom")
+    scene = [[(1, 5, box(0, 0, 5, 5) & ~box(1, 1, 3, 3)), (2, None, box(6, 1, 8, 2))], [(1, 5, box(2, 2, 4, 5))]]
+    series = write_ct(tmp_path / "ct", 2, SIZE)
+    profile, batch = dataset_of(series, scene)
+    write(profile, [batch], tmp_path / "out", Losses())
+    (path,) = (tmp_path / "out/structures").iterdir()
+    said = pydicom.dcmread(path)
+    assert str(said.PatientName) == "Doe^Jane"
+    assert [str(each.ROIName) for each in said.StructureSetROISequence] == ["Lebér / 水", "b"]
+    liver, other = said.ROIContourSequence
+    assert list(other.ROIDisplayColor) == [1, 2, 250]
+    assert [each.ContourGeometricType for each in liver.ContourSequence] == ["CLOSED_PLANAR"] * 2
+    first = liver.ContourSequence[0]
+    assert first.ContourImageSequence[0].ReferencedSOPInstanceUID == series.uids[0]
+    assert int(first.NumberOfContourPoints) * 3 == len(first.ContourData)
+    assert {float(each) for each in first.ContourData[2::3]} == {40.0}
+    assert str(said.RTROIObservationsSequence[0].ROIInterpreter) == "Ann"
+
+
+def test_without_dicom_images_it_says_what_is_needed(tmp_path: Path) -> None:
+    sample = Path(__file__).parents[2] / "sample_data/panoptic"
+    with pytest.raises(SegdataError, match="needs the DICOM file that it was drawn on"):
+        convert(sample, tmp_path / "out", to="rt-struct")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UnreadableError, match="no DICOM structure set"):
+        read(tmp_path, format="rt-struct")
+
+
+def test_a_liver_goes_through_a_structure_set(real_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    folder = real_data / "peer_fixtures/dicom_seg/dcmqi"
+    convert(folder, tmp_path / "rt", to="rt-struct")
+    convert(tmp_path / "rt", tmp_path / "seg", to="dicom-seg")
+    for there in ("rt", "seg"):
+        again = read(tmp_path / there)
+        assert whole(again).runs.areas(len(again.segments)).sum() == 107098
+        assert not diff(read(folder), again).rows
