@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segdata.core.defect import Defect
     from segdata.core.table import Table
 
-Family = Literal["coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts"]
+Family = Literal["coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts", "copies"]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 
@@ -33,7 +33,8 @@ class Tables:
     Attributes
     ----------
     profile : of the dataset
-    images : image_id, uri, sha256, sequence, frame, split, group, camera, timestamp, width, height (0: unknown)
+    images : image_id, uri, sha256, sequence, frame, split, group, camera, timestamp, width, height (0: unknown);
+        family `copies`: content (hash of the file, where another may be the same), part (its split)
     annotations : image (row), annotator, source, stage, coverage, encoding, n_segments; family `coverage`: labelled,
         unlabelled, void, multiple (pixels that two segments or more claim)
     segments : annotation (row), image (row), segment_id, source_id, category_id, iscrowd, track_id, score, source,

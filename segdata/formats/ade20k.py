@@ -20,19 +20,17 @@ X_atr.txt, of which no sample is public.
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
-from segdata.core.errors import check_choice
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
-from segdata.core.profile import Policy, Profile
-from segdata.formats.ade.listing import listing
-from segdata.formats.ade.look import Look
-from segdata.formats.ade.writer import write_ade
+from segdata.core.profile import Profile
 from segdata.formats.beyond import BESIDE_PIXELS
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.perimage.source import PerImageSource
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BESIDE_PIXELS | {"spatial"}
 CHECKED = ("CSAILVision/ADE20K's sample images", "loadAde20K's formulas", "Datumaro's fixture in its repository")
@@ -57,33 +55,21 @@ def detect(seen: Glance) -> Clue | None:
     return None
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a dataset of ADE20K.
 
     Raises UnreadableError where there are no masks, or nothing names their classes.
     """
-    instances = str(request.options.get("instances", "yes"))
-    check_choice("instances", instances, ("yes", "no"))
-    found = listing(request.root, images_of(request), request.taxonomy)
-    categories = found.catalogue.categories
-    profile = Profile(
-        name=request.root.stem,
-        format="ade20k",
-        task="instance",
-        taxonomy=categories.taxonomy,
-        taxonomy_declared=True,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        files=str(request.root),
-        metadata=categories.metadata,
-    )
-    look = Look(request.root, found.catalogue, instances == "yes")
-    return PerImageSource(request.root, profile, found.entries, found.defects, look, request.annotator, per_chunk=4)
+    from segdata.formats.ade.opened import open_ade
+
+    return open_ade(request)
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write a dataset as ADE20K.
 
     Raises SegdataError for category ids beyond 6655 and for images of more than 255 objects on one level.
     """
+    from segdata.formats.ade.writer import write_ade
+
     write_ade(profile, batches, target, losses, LOSSES)

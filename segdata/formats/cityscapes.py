@@ -19,8 +19,8 @@ cityscapesscripts/preparation/json2instanceImg.py and json2labelImg.py.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.errors import check_choice
 from segdata.core.format import Clue, Request
@@ -28,9 +28,10 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.beyond import BESIDE_STREETS
-from segdata.formats.perimage.source import PerImageSource
-from segdata.formats.street.cityscapes_reader import open_cityscapes
-from segdata.formats.street.cityscapes_writer import known_alone, write_cityscapes
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BESIDE_STREETS
 CHECKED = (
@@ -55,17 +56,19 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(1.0, f"{found[0]} is named as in Cityscapes") if found else None
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a dataset: a root with `gtFine` or `gtCoarse`, one of these, a folder in it, or one label file.
 
     Raises UnreadableError where there are no labels, or only colours.
     """
+    from segdata.formats.street.cityscapes_reader import open_cityscapes
+
     return open_cityscapes(request)
 
 
 def write(
     profile: Profile,
-    batches: Iterable[Batch],
+    batches: "Iterable[Batch]",
     target: Path,
     losses: Losses,
     *,
@@ -73,6 +76,8 @@ def write(
     unknown: Option = "refuse",
 ) -> None:
     """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
+    from segdata.formats.street.cityscapes_writer import known_alone, write_cityscapes
+
     check_choice("trainids", str(trainids), ("yes", "no", "True", "False"))
     check_choice("unknown", unknown, ("refuse", "drop"))
     known = batches if unknown == "drop" else known_alone(profile, batches, "Cityscapes")

@@ -18,22 +18,24 @@ first is written. COCO has no kind for void: such segments are left out, and cou
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.beyond import BEYOND_COCO
-from segdata.formats.coco.drawing import CHOICES
-from segdata.formats.coco.instances import InstancesSource, open_instances
-from segdata.formats.coco.instances_writer import write_instances
+from segdata.formats.coco.options import HOW_POLYGONS
 from segdata.formats.coco.sniff import clue, the_document
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.coco.instances import InstancesSource
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
 CHECKED = ("pycocotools",)
 FILE_SUFFIXES = (".json",)
-WRITE_OPTIONS = {"polygons": "; ".join(f"{name}{text}" for name, text in CHOICES.items())}
+WRITE_OPTIONS = HOW_POLYGONS
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -41,18 +43,22 @@ def detect(seen: Glance) -> Clue | None:
     return clue(seen.root, "instances")
 
 
-def read(request: Request) -> InstancesSource:
+def read(request: Request) -> "InstancesSource":
     """Open a document; raises SegdataError where there is none, or several to choose from."""
+    from segdata.formats.coco.instances import open_instances
+
     return open_instances(request, *the_document(request.root, "instances"))
 
 
 def write(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, polygons: str = "source"
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, polygons: str = "source"
 ) -> None:
     """Write one document: `target` itself where it ends in .json, else annotations.json in that folder.
 
     Raises SegdataError where `polygons` is none of the choices.
     """
+    from segdata.formats.coco.instances_writer import write_instances
+
     path = target if target.suffix.lower() == ".json" else target / "annotations.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_instances(profile, batches, path, losses, LOSSES, polygons=polygons)

@@ -16,18 +16,18 @@ is read as unlabelled.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.format import Clue, Request, Source
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.altered import made_by
 from segdata.formats.beyond import BEYOND_COCO
-from segdata.formats.coco.panoptic import open_panoptic
-from segdata.formats.coco.panoptic_writer import write_panoptic
+from segdata.formats.coco.options import TRUTH
 from segdata.formats.coco.sniff import clue, the_document
-from segdata.formats.coco.truth import TRUTH
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-segment", "overlap"}
 READ_OPTIONS = TRUTH
@@ -41,10 +41,15 @@ def detect(seen: Glance) -> Clue | None:
 
 def read(request: Request) -> Source:
     """Open a document; raises SegdataError where there is none, or several to choose from."""
+    from segdata.formats.altered import made_by
+    from segdata.formats.coco.panoptic import open_panoptic
+
     source = open_panoptic(request, *the_document(request.root, "panoptic"))
     return made_by(source, "model") if "truth" in request.options else source
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write the document ``panoptic.json`` and its masks into the folder `target`."""
+    from segdata.formats.coco.panoptic_writer import write_panoptic
+
     write_panoptic(profile, batches, target, losses, LOSSES)

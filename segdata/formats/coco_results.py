@@ -15,19 +15,20 @@ gets that of the option `score` (1 if it is not given), which is counted as a lo
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.altered import AlteredSource, made_by
 from segdata.formats.beyond import BEYOND_RESULTS
-from segdata.formats.coco.results import open_results
-from segdata.formats.coco.results_writer import write_results
+from segdata.formats.coco.options import BESIDE, TRUTH
 from segdata.formats.coco.sniff import SORTS, documents
-from segdata.formats.coco.truth import BESIDE, TRUTH
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.altered import AlteredSource
 
 LOSSES: frozenset[Kind] = BEYOND_RESULTS
 READ_OPTIONS = TRUTH
@@ -45,8 +46,11 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(1.0 if alone else 0.5, f"COCO results: {', '.join(found[:3])} is a list with image_id and category_id")
 
 
-def read(request: Request) -> AlteredSource:
+def read(request: Request) -> "AlteredSource":
     """Open a list; raises SegdataError where there is none, or several, or nothing tells its images and categories."""
+    from segdata.formats.altered import made_by
+    from segdata.formats.coco.results import open_results
+
     root = request.root
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
@@ -59,9 +63,11 @@ def read(request: Request) -> AlteredSource:
 
 
 def write(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, score: str | float = 1.0
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, score: str | float = 1.0
 ) -> None:
     """Write ``results.json`` and ``image_info.json`` into the folder `target`."""
+    from segdata.formats.coco.results_writer import write_results
+
     write_results(profile, batches, target, losses, score)
 
 

@@ -22,16 +22,18 @@ are written with the type that all of them have.
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.beyond import BEYOND_CVAT
-from segdata.formats.tools.cvat_files import HEAD, open_cvat
-from segdata.formats.tools.cvat_writer import write_cvat
-from segdata.formats.tools.source import ToolSource
+from segdata.formats.tools.heads import CVAT
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = BEYOND_CVAT
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
@@ -40,7 +42,7 @@ READ_OPTIONS = {"interpolate": "yes: between keyframes of a track, shapes with a
 
 def detect(seen: Glance) -> Clue | None:
     """XML that begins with annotations, their meta data or images; or a zip archive with such a file."""
-    found = seen.heads(r"\.xml$", HEAD)
+    found = seen.heads(r"\.xml$", CVAT)
     if found:
         return Clue(1.0, f"CVAT: {', '.join(found[:3])} has annotations with meta data")
     if seen.root.is_file() and "annotations.xml" in _zipped(seen.root):
@@ -57,11 +59,15 @@ def _zipped(path: Path) -> list[str]:
         return []
 
 
-def read(request: Request) -> ToolSource:
+def read(request: Request) -> "ToolSource":
     """Open the XML files at or below a path; raises UnreadableError where none is CVAT's."""
+    from segdata.formats.tools.cvat_files import open_cvat
+
     return open_cvat(request)
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write ``annotations.xml`` and ``taxonomy.yaml`` into the folder `target`."""
+    from segdata.formats.tools.cvat_writer import write_cvat
+
     write_cvat(profile, batches, target, losses)

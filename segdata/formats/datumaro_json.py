@@ -17,17 +17,18 @@ categories, which labels have no place for. Of several annotators of an image th
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.beyond import BEYOND_DATUMARO
-from segdata.formats.chained import ChainedSource
-from segdata.formats.datumaro.opened import open_documents
-from segdata.formats.datumaro.writer import write_documents
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.chained import ChainedSource
 
 LOSSES: frozenset[Kind] = BEYOND_DATUMARO
 CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")
@@ -45,8 +46,10 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(0.95, f"Datumaro: {', '.join(found[:3])} has labels as Datumaro writes them") if found else None
 
 
-def read(request: Request) -> ChainedSource:
+def read(request: Request) -> "ChainedSource":
     """Open the documents of a dataset, or one of them; raises UnreadableError where there is none."""
+    from segdata.formats.datumaro.opened import open_documents
+
     root = request.root
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
@@ -63,6 +66,8 @@ def _beside_others(root: Path) -> list[Path]:
     return [root / name for name in found] or sorted(root.glob("*.json"))
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into the folder `target`."""
+    from segdata.formats.datumaro.writer import write_documents
+
     write_documents(profile, batches, target, losses)

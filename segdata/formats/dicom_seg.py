@@ -14,26 +14,17 @@ Source: DICOM PS3.3 A.51 and C.8.20; ImagingDataCommons/highdicom docs/seg.rst.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
-from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.medical.dicom.files import SEGMENTATIONS, kind_of_head, open_folder
-from segdata.formats.medical.dicom.groups import Groups, count_beside
-from segdata.formats.medical.dicom.index import INDEX, IndexFile, read_dicom_index, write_dicom_index
-from segdata.formats.medical.dicom.segobject import SegObject, read_seg
-from segdata.formats.medical.dicom.segplaces import SegDrawings
-from segdata.formats.medical.dicom.segsource import seg_source
-from segdata.formats.medical.dicom.segwriter import SegWriter
-from segdata.formats.medical.dicom.slices import series_of
-from segdata.formats.perimage.entry import below
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.medical.dicom.kinds import SEGMENTATIONS, kind_of_head
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = frozenset(
     {
@@ -62,56 +53,15 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(1.0, f"{found[0]} is a DICOM segmentation") if found else None
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a segmentation, or all below a folder; raises UnreadableError where there is none."""
-    if not request.root.exists():
-        raise UnreadableError(f"{request.root}: does not exist")
-    threshold = _threshold(request)
-    folder = open_folder(request.root, SEGMENTATIONS, images_of(request))
-    if not folder.objects:
-        raise UnreadableError(f"{request.root}: no DICOM segmentation")
-    objects: list[SegObject] = []
-    for path in folder.objects:
-        name = below(folder.root, path)
-        try:
-            objects.append(read_seg(path, name))
-        except OSError as error:
-            message = f"segmentation cannot be read: {error.strerror or error}"
-            folder.defects.append(Defect("SEG001", message, name))
-    every = series_of(folder.images)
-    indexed: dict[str, IndexFile] = {}
-    if (folder.root / INDEX).is_file():
-        every, indexed = read_dicom_index(folder.root, folder.defects)
-    places = SegDrawings()
-    for each in objects:
-        places.place(each, every, folder.root)
-    for series in every if indexed else ():
-        places.add(series)
-    places.defects += folder.defects
-    return seg_source(request, objects, places, indexed, threshold)
+    from segdata.formats.medical.dicom.segreader import open_segmentations
+
+    return open_segmentations(request)
 
 
-def _threshold(request: Request) -> float:
-    """The option; raises SegdataError for what is no share."""
-    said = request.options.get("threshold", 0.5)
-    try:
-        value = float(said)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 1:
-        raise SegdataError(f"threshold is {said!r}, it must be more than 0 and at most 1")
-    return value
-
-
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write segmentations of the images' series; raises SegdataError where an annotated image is no DICOM file."""
-    target.mkdir(parents=True)
-    writer = SegWriter(target, profile.taxonomy, losses)
-    groups = Groups("dicom-seg")
-    files: list[IndexFile] = []
-    for group in groups.of(count_beside(batch, LOSSES - {"attributes", "source"}, losses) for batch in batches):
-        for who in group.layers:
-            file, segments = writer.save(group, who)
-            files.append(IndexFile(file, who[0], segments))
-    write_dicom_index(target, groups.index, files)
-    write_beside(target, profile, profile.taxonomy)
+    from segdata.formats.medical.dicom.segsets import write_segmentations
+
+    write_segmentations(profile, batches, target, losses, LOSSES)

@@ -62,7 +62,8 @@ def detect(seen: Glance) -> Clue | None:
     """Our index, or masks in a known layout that are TIFF files with a place in the world, or lie beside a .tfw."""
     if INDEX in seen.names and seen.root.is_dir():
         return Clue(1.0, f"{INDEX} says which window of which raster each image is")
-    if not seen.matching(r"\.tiff?$"):
+    one_a_folder = {name.rpartition("/")[0]: name for name in seen.matching(r"\.tiff?$")}
+    if not any(_is_placed(seen.path(name)) for name in one_a_folder.values()):
         return None
     try:
         found = layouts(seen.root)
@@ -70,10 +71,11 @@ def detect(seen: Glance) -> Clue | None:
         return None
     masks = [path for layout in found for path in layout.mask_files()][:_LOOKED_AT]
     alone = bool(found) and found[0].masks == seen.root
-    placed = [path for path in masks if path.suffix.lower() in _TIFF and _is_placed(path, alone)]
+    placed = [path for path in masks if path.suffix.lower() in _TIFF and _is_placed(path, as_labels=alone)]
     if not placed:
         return None
-    return Clue(0.85 if alone else 0.98, f"{placed[0].name} is a GeoTIFF in the place of labels")
+    named = not alone or not {"taxonomy.yaml", "segdata.yaml"}.isdisjoint(seen.names)
+    return Clue(0.98 if named else 0.85, f"{placed[0].name} is a GeoTIFF in the place of labels")
 
 
 def read(request: Request) -> PerImageSource:
@@ -161,12 +163,12 @@ def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:
     return msgspec.structs.replace(taxonomy, unlabelled=blank)
 
 
-def _is_placed(path: Path, alone: bool) -> bool:
-    """Whether a TIFF file lies somewhere in the world; where nothing says that it is labels, it must look like some."""
+def _is_placed(path: Path, as_labels: bool = False) -> bool:
+    """Whether a TIFF file lies somewhere in the world; `as_labels`: and has one band of whole numbers."""
     try:
         tags = tiff_tags(path)
     except OSError:
         return False
     world = any(path.with_suffix(suffix).is_file() for suffix in (".tfw", ".tifw", ".wld"))
     is_labels = tags.get(CHANNELS, 1) == 1 and tags.get(SAMPLE_FORMAT, 1) in (1, 2)
-    return (bool(GEOGRAPHIC & tags.keys()) or world) and (is_labels or not alone)
+    return (bool(GEOGRAPHIC & tags.keys()) or world) and (is_labels or not as_labels)

@@ -12,23 +12,19 @@ Layout: https://huggingface.co/docs/datasets/image_dataset, and files written by
 
 import re
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
-from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
-from segdata.core.profile import Policy, Profile, Task
-from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.profile import Profile
 from segdata.formats.beyond import BY_CATEGORY
-from segdata.formats.masks.legend import colour_legend
-from segdata.formats.parquet.reader import Columns, columns_of, id2label, listed, look
-from segdata.formats.parquet.writer import write_parquet
-from segdata.formats.perimage.source import PerImageSource
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BY_CATEGORY | {"category-details", "spatial"}
 CHECKED = ("datasets 5.2 (reads what is written, and its files are read)",)
@@ -41,37 +37,34 @@ _SHARD = r"(^|/)[\w.]+-\d{5}-of-\d{5}(-\w+)?\.parquet$"
 
 def detect(seen: Glance) -> Clue | None:
     """Parquet files named as shards of a split, with a column of images."""
-    for name in seen.matching(_SHARD)[:1]:
-        try:
-            columns = columns_of(pq.read_schema(seen.path(name)), {})
-        except (OSError, SegdataError, ValueError):
-            return None
-        return Clue(0.95, f"{name} has label maps in its column {columns.label}")
-    return None
+    shards = seen.matching(_SHARD)
+    label = _label_column(seen.path(shards[0])) if shards else None
+    return None if label is None else Clue(0.95, f"{shards[0]} has label maps in its column {label}")
 
 
-def read(request: Request) -> PerImageSource:
+def _label_column(path: Path) -> str | None:
+    """The column of label maps in a table; None where there is none."""
+    import pyarrow.parquet as pq
+
+    from segdata.formats.parquet.reader import columns_of
+
+    try:
+        return columns_of(pq.read_schema(path), {}).label
+    except (OSError, SegdataError, ValueError):
+        return None
+
+
+def read(request: Request) -> "PerImageSource":
     """Open the tables; label maps are decoded when a batch asks for them."""
-    shards = _shards(request.root)
-    entries, columns, defects = listed(request.root, shards, request.options)
-    root = request.root if request.root.is_dir() else request.root.parent
-    taxonomy, declared = _taxonomy(request, root)
-    profile = Profile(
-        name=request.root.stem,
-        format="hugging-face",
-        task=_task(columns, taxonomy),
-        taxonomy=taxonomy,
-        taxonomy_declared=declared,
-        coverage=Policy("sparse" if columns.instance else "exhaustive"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-    )
-    found = partial(look, root, columns, taxonomy, colour_legend(taxonomy))
-    return PerImageSource(root, profile, entries, tuple(defects), found, request.annotator, what="label map")
+    from segdata.formats.parquet.opened import open_tables
+
+    return open_tables(request, _shards(request.root))
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write a table for each split; raises SegdataError where an id does not fit 16 bits."""
+    from segdata.formats.parquet.writer import write_parquet
+
     write_parquet(profile, batches, target, losses, LOSSES)
 
 
@@ -84,26 +77,3 @@ def _shards(root: Path) -> list[Path]:
     if not shards:
         raise UnreadableError(f"{root}: no Parquet files in it; expected is data/train-00000-of-00001.parquet")
     return shards
-
-
-def _taxonomy(request: Request, root: Path) -> tuple[Taxonomy, bool]:
-    """The user's taxonomy, else that of id2label.json; void is 255 where it is no category."""
-    if request.taxonomy is not None:
-        return request.taxonomy, True
-    names = id2label(root)
-    if names is None:
-        raise UnreadableError(
-            f'{root}: nothing says what the values of the label maps mean; write id2label.json ({{"0": "road", …}}), '
-            "or give --taxonomy"
-        )
-    categories = [Category(id=id_, name=name, kind="stuff") for id_, name in sorted(names.items())]
-    if 255 not in names:
-        categories.append(Category(id=255, name="ignore", kind="void"))
-    return Taxonomy(categories=tuple(categories), unlabelled=None if 0 in names else 0), False
-
-
-def _task(columns: Columns, taxonomy: Taxonomy) -> Task:
-    if columns.instance is None:
-        return "semantic"
-    kinds = {category.kind for category in taxonomy.categories}
-    return "panoptic" if kinds >= {"thing", "stuff"} else "instance"

@@ -13,9 +13,9 @@ from PIL import Image, UnidentifiedImageError
 
 from segdata.core.defect import Defect
 from segdata.core.unsafe import check_name, is_unsafe
+from segdata.formats.imagenames import is_image_name
 from segdata.formats.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
 _EXIF_ORIENTATION = 0x0112
 _EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
@@ -132,7 +132,7 @@ class ImageFolder:
         found = {}
         for folder, _, names in os.walk(root, followlinks=False):
             for name in names:
-                if Path(name).suffix.lower() in SUFFIXES:
+                if is_image_name(name):
                     path = Path(folder, name)
                     check_name(path)
                     found[path.relative_to(root).as_posix()] = path

@@ -24,22 +24,18 @@ Studio: that free keys of `meta` survive an edit there.
 
 import re
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import HEAD, Glance
 from segdata.core.loss import Kind, Losses
-from segdata.core.profile import Policy, Profile
-from segdata.formats.labelstudio.annotations import look_at_tasks
-from segdata.formats.labelstudio.labelconfig import config_beside
-from segdata.formats.labelstudio.tasks import read_tasks, refuse_min
-from segdata.formats.labelstudio.writer import write_tasks
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.naming import naming
-from segdata.formats.perimage.source import PerImageSource
+from segdata.core.profile import Profile
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = frozenset(
     {
@@ -81,39 +77,17 @@ def _is_tasks(head: bytes) -> bool:
     return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or re.search(_MIN, head))
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a file of tasks, or a folder; raises UnreadableError where there is none, and for JSON-MIN."""
-    files = _files(request.root)
-    config = config_beside(request.root, request.root)
-    tasks = read_tasks(request.root, files, config.image_key, images_of(request))
-    known = naming(
-        {*tasks.labels, *(each.name for each in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
-    )
-    profile = Profile(
-        name=request.root.stem,
-        format="label-studio",
-        task="instance",
-        taxonomy=known.taxonomy,
-        taxonomy_declared=known.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="coco",
-        files=str(request.root),
-        metadata=known.metadata,
-    )
-    return PerImageSource(
-        request.root,
-        profile,
-        tasks.entries,
-        (*config.defects, *tasks.defects),
-        partial(look_at_tasks, known.to),
-        request.annotator,
-        what="size of the regions",
-    )
+    from segdata.formats.labelstudio.opened import open_tasks
+
+    return open_tasks(request, _files(request.root))
 
 
 def _files(root: Path) -> list[Path]:
     """The files of tasks; raises UnreadableError where there is none."""
+    from segdata.formats.labelstudio.tasks import refuse_min
+
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
     files = [root] if root.is_file() else sorted(root.glob("*.json"))
@@ -128,6 +102,8 @@ def _files(root: Path) -> list[Path]:
     return files
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, prefix: str = "") -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, prefix: str = "") -> None:
     """Write the task file `target`, or a folder with one; raises SegdataError where an image has no size."""
+    from segdata.formats.labelstudio.writer import write_tasks
+
     write_tasks(profile, batches, target, losses, LOSSES, prefix)

@@ -19,16 +19,17 @@ and an image that nobody annotated gets a file without shapes.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.formats.beyond import BEYOND_LABELME
-from segdata.formats.tools.labelme_files import open_labelme
-from segdata.formats.tools.labelme_writer import write_labelme
-from segdata.formats.tools.source import ToolSource
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = BEYOND_LABELME
 CHECKED = ("labelme's own VOC exports in its repository", "Pillow")
@@ -45,11 +46,15 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(0.95, f"LabelMe: {', '.join(found[:3])} has shapes of an image")
 
 
-def read(request: Request) -> ToolSource:
+def read(request: Request) -> "ToolSource":
     """Open the JSON files at or below a path; raises UnreadableError where none is LabelMe's."""
+    from segdata.formats.tools.labelme_files import open_labelme
+
     return open_labelme(request)
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write a JSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
+    from segdata.formats.tools.labelme_writer import write_labelme
+
     write_labelme(profile, batches, target, losses)

@@ -5,34 +5,15 @@
 category of its image, and an empty layer means that the image has none of it.
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from segdata.core import loss
 from segdata.core.config import load_config
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
-from segdata.core.profile import Policy, Profile
-from segdata.core.runs import Ints, Runs
-from segdata.core.taxonomy import Category, Kind, Taxonomy
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.decoded import cannot_decode
-from segdata.formats.masks.layername import Layer, LayerNames
-from segdata.formats.masks.layout import IMAGE_FOLDERS
-from segdata.formats.masks.maskfile import MaskFile, Values, decode
-from segdata.formats.masks.pairing import images_of, no_images
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+
+if TYPE_CHECKING:
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[loss.Kind] = frozenset()  # it is only read
 
@@ -45,191 +26,8 @@ def detect(seen: Glance) -> Clue | None:
     return None
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or where no file fits it."""
-    config = request.config.layers
-    if config is None:
-        raise UnreadableError(
-            f"{request.root}: how are the layer files called? write in segdata.yaml "
-            '`layers: {pattern: "{stem}_{category}.png"}`'
-        )
-    names = LayerNames.of(config)
-    pictures, files = _pictures(request, names)
-    layers = names.found(files, pictures, request.taxonomy)
-    if not layers:
-        raise UnreadableError(f"{request.root}: no file fits layers.pattern {config.pattern!r}")
-    entries, by_file, defects = _entries(request, layers, pictures)
-    kind: Kind = "thing" if names.has_instances else "stuff"
-    taxonomy, ids, unknown = _categories(request.taxonomy, list(by_file.values()), kind)
-    profile = Profile(
-        name=request.root.stem,
-        format="layers",
-        task="instance" if names.has_instances else "semantic",
-        taxonomy=taxonomy,
-        taxonomy_declared=request.taxonomy is not None,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        files=str(request.root),
-        metadata={"unknown_categories": json.dumps(unknown)} if unknown else {},
-    )
-    look = partial(_look, request.root, config.threshold, by_file, ids)
-    return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
+    from segdata.formats.masks.layers_reader import open_layers
 
-
-def _pictures(request: Request, names: LayerNames) -> tuple[dict[str, Path], dict[str, Path]]:
-    """The images, and the files that may be layers.
-
-    Images are where the user says, else in a folder called images (raw, …), else whatever the pattern does not fit.
-    """
-    files = ImageFolder.below(request.root).paths
-    folder = images_of(request)
-    if folder is None:
-        folders = {path.name.lower(): path for path in sorted(request.root.iterdir()) if path.is_dir()}
-        folder = next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
-    if folder is None:
-        return {name: path for name, path in files.items() if not names.fits(name)}, files
-    pictures = ImageFolder.below(folder).paths
-    taken = set(pictures.values())
-    return pictures, {name: path for name, path in files.items() if path not in taken}
-
-
-def _entries(
-    request: Request, layers: list[Layer], pictures: dict[str, Path]
-) -> tuple[list[Entry], dict[Path, Layer], list[Defect]]:
-    """The images with their layers, the layers by file, and what stays alone.
-
-    A layer without image is left out: a pattern easily fits files that are no layers.
-    """
-    some = any(layer.image for layer in layers)
-    used = [layer for layer in layers if layer.image or not some]
-    of_image: dict[str, list[Path]] = {}
-    for layer in used:
-        of_image.setdefault(layer.image or layer.stem, []).append(layer.path)
-    entries = [Entry(name, pictures.get(name), tuple(paths)) for name, paths in of_image.items()]
-    defects = [
-        Defect("SEG011", f"a layer without image {layer.stem!r}", below(request.root, layer.path))
-        for layer in layers
-        if some and not layer.image
-    ]
-    if not some:
-        defects.append(no_images(len(entries), request.root, images_of(request)))
-        return entries, {layer.path: layer for layer in used}, defects
-    # Images are only those of folders in which some image has layers: other files are no concern of ours.
-    homes = {pictures[name].parent for name in of_image}
-    alone = [name for name, path in pictures.items() if name not in of_image and path.parent in homes]
-    entries += [Entry(name, pictures[name], ()) for name in alone]
-    defects += [
-        Defect("SEG011", "an image without layers", below(request.root, pictures[name]), image=name) for name in alone
-    ]
-    return sorted(entries, key=lambda entry: entry.image_id), {layer.path: layer for layer in used}, defects
-
-
-def _categories(
-    given: Taxonomy | None, layers: list[Layer], kind: Kind
-) -> tuple[Taxonomy, dict[str, int], dict[str, str]]:
-    """The taxonomy, the id of each category that layers name, and the names (by id) that the taxonomy lacks."""
-    names = sorted({layer.category for layer in layers})
-    if given is None:
-        made = Taxonomy(
-            categories=tuple(Category(id=number, name=name, kind=kind) for number, name in enumerate(names, 1))
-        )
-        return made, {category.name: category.id for category in made.categories}, {}
-    named = given.by_name()
-    free = max((category.id for category in given.categories), default=0) + 1
-    lacking = [name for name in names if name not in named]
-    ids = {name: named[name].id for name in names if name in named} | {
-        name: free + row for row, name in enumerate(lacking)
-    }
-    return given, ids, {str(ids[name]): name for name in lacking}
-
-
-def _look(
-    root: Path, threshold: int | None, by_file: dict[Path, Layer], ids: dict[str, int], entry: Entry
-) -> list[Found]:
-    """What the layers of one image hold: a segment for each that has pixels, and for each instance."""
-    layers: list[Layer] = []
-    pieces: list[Runs] = []
-    defects: list[Defect] = []
-    encodings: set[str] = set()
-    size = (0, 0)
-    for path, mask in _decoded(root, entry, defects):
-        layer, size = by_file[path], mask.values.shape
-        encodings.add(mask.encoding.partition(", palette")[0])  # what colours a palette has means nothing here
-        runs, doubtful = foreground(mask, threshold)
-        defects += [replace(doubtful, file=below(root, path), category=layer.category)] if doubtful else []
-        if len(runs) or layer.instance is not None:
-            layers.append(layer)
-            pieces.append(runs)
-    if not encodings:
-        raise BrokenLabelsError(*defects)
-    categories = np.array([ids[layer.category] for layer in layers], np.int64)
-    found = Found(
-        size=size,
-        encoding="; ".join(sorted(encodings)),
-        segment_id=_segment_ids(layers, categories),
-        category_id=categories,
-        runs=Runs.concatenate(pieces, [1] * len(pieces)),
-        columns={"file": [below(root, layer.path) for layer in layers]},
-        defects=defects,
-    )
-    return [found]
-
-
-def _decoded(root: Path, entry: Entry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
-    """The layers of an image, one at a time; broken ones, and those of another size than the first, become defects."""
-    size: tuple[int, int] | None = None
-    for path in entry.files:
-        try:
-            mask = decode(path)
-        except OSError as error:
-            defects.append(cannot_decode(root, path, error))
-            continue
-        height, width = mask.values.shape
-        size = size or (height, width)
-        if (height, width) == size:
-            yield path, mask
-        else:
-            message = f"the layer is {width}x{height}, others are {size[1]}x{size[0]}"
-            defects.append(Defect("SEG003", message, below(root, path)))
-
-
-def foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | None]:
-    """The pixels of a layer as runs of one owner, and SEG010 where it holds more than foreground and background.
-
-    Without a threshold everything but 0 is foreground; of several values, those from half of the top one on (half of
-    255 where a file of 8 bits comes near that).
-    """
-    runs = ValueRuns.of(_brightness(mask))
-    levels = np.flatnonzero(runs.value > 0)
-    limit, defect = threshold or 1, None
-    if threshold is None and len(levels) > 1:
-        top = int(runs.value[-1])
-        limit = 128 if 128 <= top <= 255 else top // 2 + 1
-        between = int(runs.area[levels[:-1]].sum())
-        x, y = runs.first_pixel(int(levels[0]))
-        message = (
-            f"{counted(len(levels) - 1, 'value')} between 0 and {top} in a layer ({between:,} px; "
-            f"cut at {limit}): it was smoothed, compressed or merged; set layers.threshold, or clean the file"
-        )
-        defect = Defect("SEG010", message, place=f"x={x}, y={y}", pixels=between)
-    owner = np.where(runs.value >= limit, 0, -1).astype(np.int32)
-    return runs.owned(owner, 1), defect
-
-
-def _brightness(mask: MaskFile) -> Values:
-    """The values of a layer; of colours the largest channel."""
-    if not mask.coloured:
-        return mask.values
-    channels = [mask.values >> np.uint32(shift) & np.uint32(255) for shift in (0, 8, 16)]
-    brightest: Values = np.maximum(np.maximum(channels[0], channels[1]), channels[2]).astype(np.uint8)
-    return brightest
-
-
-def _segment_ids(layers: list[Layer], categories: Ints) -> Ints:
-    """(n,) the instance numbers, or the category ids, where they are unique in the image; else 1, 2, …."""
-    numbers = [layer.instance or "" for layer in layers]
-    if all(number.isdigit() for number in numbers):
-        ids = np.array([int(number) for number in numbers], np.int64)
-    else:
-        ids = categories
-    return ids if len(np.unique(ids)) == len(ids) else np.arange(1, len(layers) + 1, dtype=np.int64)
+    return open_layers(request)

@@ -15,30 +15,25 @@ coverage is exhaustive it is the reverse. LVIS has no crowds: the flag is kept a
 takes no notice of it. Not checked against the published files, which are not here, but against what lvis-api reads.
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
-from segdata.core.format import Clue, Request
+from segdata.core.format import Clue, Request, Source
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats import coco_instances
-from segdata.formats.altered import AlteredSource
-from segdata.formats.coco.categories import KEYS, category_keys
-from segdata.formats.coco.federated import Federation, present_categories, saying_federated
-from segdata.formats.coco.instances import open_instances
-from segdata.formats.coco.instances_writer import write_instances
+from segdata.formats.beyond import BEYOND_COCO
+from segdata.formats.coco.options import HOW_POLYGONS
 from segdata.formats.coco.sniff import clue, the_document
 
-LOSSES: frozenset[Kind] = coco_instances.LOSSES
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+
+LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
 CHECKED = ("pycocotools", "lvis/lvis.py and lvis/eval.py of lvis-dataset/lvis-api (what they ask for)")
 FILE_SUFFIXES = (".json",)
-WRITE_OPTIONS = coco_instances.WRITE_OPTIONS
-_RARE, _COMMON = 10, 100  # images that a category is in, at most
+WRITE_OPTIONS = HOW_POLYGONS
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -46,35 +41,23 @@ def detect(seen: Glance) -> Clue | None:
     return clue(seen.root, "lvis")
 
 
-def read(request: Request) -> AlteredSource:
+def read(request: Request) -> Source:
     """Open a document; raises SegdataError where there is none, or several to choose from."""
+    from segdata.formats.altered import AlteredSource
+    from segdata.formats.coco.federated import Federation
+    from segdata.formats.coco.instances import open_instances
+
     source = open_instances(request, *the_document(request.root, "lvis"), "lvis")
     return AlteredSource(source, Federation.of(source.listing, source.categories).told)
 
 
 def write(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, polygons: str = "source"
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, polygons: str = "source"
 ) -> None:
     """Write one document: `target` itself where it ends in .json, else annotations.json in that folder.
 
     Raises SegdataError where `polygons` is none of the choices.
     """
-    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    counted = replace(profile, metadata=dict(profile.metadata))
-    write_instances(counted, _federated(batches, counted, losses), path, losses, LOSSES, polygons=polygons)
+    from segdata.formats.coco.lvis_writer import write_lvis
 
-
-def _federated(batches: Iterable[Batch], profile: Profile, losses: Losses) -> Iterator[Batch]:
-    """The batches with what LVIS says of images; after the last one `profile` tells the categories' frequencies."""
-    n_images: Counter[int] = Counter()
-    for batch in batches:
-        for ids in present_categories(batch):
-            n_images.update(ids)
-        yield saying_federated(batch, profile, losses)
-    keys = category_keys(profile.metadata)
-    for category in profile.taxonomy.categories:
-        count = n_images[category.id]
-        frequency = "r" if count <= _RARE else "c" if count <= _COMMON else "f"
-        keys.setdefault(str(category.id), {}).setdefault("frequency", frequency)
-    profile.metadata[KEYS] = json.dumps(keys, ensure_ascii=False)
+    write_lvis(profile, batches, target, losses, LOSSES, polygons=polygons)

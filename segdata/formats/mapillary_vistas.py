@@ -18,37 +18,19 @@ files, which are not free to copy.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
-from segdata.core.batch import Batch
-from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.beyond import BESIDE_STREETS
-from segdata.formats.masks.maskindex import INDEX
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.perimage.source import PerImageSource
-from segdata.formats.street.codebook import codebook, label_ids
-from segdata.formats.street.look import Look
-from segdata.formats.street.numbering import VISTAS
-from segdata.formats.street.opened import opened
-from segdata.formats.street.pairs import Files, chosen, paired_by_index, paired_files
-from segdata.formats.street.split_folders import kind_of, relabelled, split_files, stem_of
-from segdata.formats.street.vistas_config import (
-    dump_vistas_config,
-    label_colors,
-    load_vistas_config,
-    vistas_labels,
-)
-from segdata.formats.street.writer import Pixels, Style, write_street
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BESIDE_STREETS
 CHECKED = ("the formulas of the release's demo.py and of mapillary_vistas' evaluation", "Datumaro 1.13.12's sample")
@@ -56,10 +38,6 @@ READ_OPTIONS = {
     "labels": "instances or labels; default: of each image the first of these",
     "version": "v1.2 or v2.0; default: the latest there is",
 }
-_KINDS = ("instances", "labels")
-_VERSIONS = ("v2.0", "v1.2", "")  # the folder's name; version 1.1 has none
-_WRITTEN = "v1.2"
-_PICTURES = "images"
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -72,76 +50,18 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(0.95, f"{versioned[0]}: a folder of Mapillary Vistas") if versioned else None
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a dataset: a folder with splits, or one split, with the config in it or above it.
 
     Raises UnreadableError where there are no labels, or neither a config nor a taxonomy.
     """
-    kind = chosen(request.options, "labels", _KINDS)
-    asked = chosen(request.options, "version", _VERSIONS[:2])
-    root, images = request.root, images_of(request)
-    if (root / INDEX).is_file():
-        version = _WRITTEN
-        pairing = paired_by_index(root, images, kind, kind_of, relabelled)
-    else:
-        version, files = _files(root, images, _VERSIONS if asked is None else (asked,))
-        pairing = paired_files(root, files, _KINDS, kind, images)
-    labels = _labels(request, version)
-    book = codebook(labels, request.taxonomy)
-    numbered = any(entry.record == "instances" for entry in pairing.entries)
-    looks = {"instances": Look(root, book, VISTAS, numbered).at, "labels": Look(root, book, None, numbered).at}
-    return opened(request, "mapillary-vistas", pairing, book.naming, looks, numbered)
+    from segdata.formats.street.vistas_reader import open_vistas
+
+    return open_vistas(request)
 
 
-def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[str, Files]:
-    """The first version that there is, and its files."""
-    for version in versions:
-        folders = {kind: f"{version}/{kind}".removeprefix("/") for kind in _KINDS}
-        files = split_files(root, images, _PICTURES, ".jpg", folders)
-        if files.labels:
-            break
-    return version, files
-
-
-def _labels(request: Request, version: str) -> Taxonomy:
-    """The labels of the config in the root or above it, else of the taxonomy given."""
-    name = f"config_{version}.json" if version else "config.json"
-    start = (request.root if request.root.is_dir() else request.root.parent).absolute()
-    for folder in (start, *start.parents[:2]):
-        if (folder / name).is_file():
-            return load_vistas_config(folder / name)
-    if request.taxonomy is None:
-        raise UnreadableError(f"{request.root}: no {name} says what the labels are; add it, or give --taxonomy")
-    return request.taxonomy
-
-
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write a dataset; raises SegdataError for more categories or instances than there are ids."""
-    labels = vistas_labels(profile.taxonomy)
-    own = Taxonomy(categories=tuple(Category(id=id_, name=label.name) for id_, label in enumerate(labels[:-1])))
-    palette = bytes(value for color in label_colors(labels) for value in color)
-    stem, saves = partial(stem_of, _PICTURES), (partial(_save, palette), partial(_save_labels, palette))
-    style = Style(VISTAS, label_ids(own, profile.taxonomy), len(labels) - 1, stem, *saves, crowds=False)
-    write_street(profile, batches, target, losses, style)
-    (target / f"config_{_WRITTEN}.json").write_text(dump_vistas_config(labels, _WRITTEN), encoding="utf-8")
+    from segdata.formats.street.vistas_writer import write_vistas
 
-
-def _save(palette: bytes, target: Path, stem: str, values: Pixels) -> str:
-    """Write the masks of an image whose segments are instances and regions."""
-    _save_labels(palette, target, stem, values >> np.uint16(8))
-    return _written(target, stem, "instances", Image.fromarray(values))
-
-
-def _save_labels(palette: bytes, target: Path, stem: str, labels: Pixels) -> str:
-    """Write the mask of an image whose segments are label ids."""
-    picture = Image.fromarray(labels.astype(np.uint8))
-    picture.putpalette(palette)
-    return _written(target, stem, "labels", picture)
-
-
-def _written(target: Path, stem: str, kind: str, picture: Image.Image) -> str:
-    split, _, name = stem.partition("/")
-    path = target / split / _WRITTEN / kind / f"{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
-    return f"{split}/{_WRITTEN}/{kind}/{name}.png"
+    write_vistas(profile, batches, target, losses)

@@ -21,78 +21,49 @@ several objects.
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Profile
 from segdata.formats.beyond import BY_CATEGORY
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.perimage.source import PerImageSource
-from segdata.formats.voc.classmap import class_map
-from segdata.formats.voc.listing import CLASSES, listing, voc_folder
-from segdata.formats.voc.look import Look
-from segdata.formats.voc.writer import write_voc
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BY_CATEGORY - {"unlabelled"} | {"spatial"}
 CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "labelme's export in its repository", "Pillow")
 READ_OPTIONS = {"classes": "the folder of class masks, for others than SegmentationClass (SegmentationClassAug)"}
 _MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
-_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 
 def detect(seen: Glance) -> Clue | None:
     """A folder SegmentationClass with masks in it, unless segdata.yaml says that they are something else."""
-    masks = [name for name in seen.matching(r"\.(png|bmp|tiff?)$") if _MASK.search(name)]
+    masks = [found for name in seen.matching(r"\.(png|bmp|tiff?)$") if (found := _MASK.search(name))]
     if not masks or re.search(rb"^(instance_ids|layers)\s*:", seen.head("segdata.yaml"), re.MULTILINE):
         return None
-    folder = _MASK.search(masks[0])
     objects = seen.matching(r"(^|/)SegmentationObject(PNG)?/")
-    evidence = f"{folder[1] if folder else CLASSES}/" + (" and SegmentationObject/" if objects else "")
+    evidence = f"{masks[0][1]}/" + (" and SegmentationObject/" if objects else "")
     return Clue(1.0 if objects else 0.95, evidence)
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a dataset in VOC's layout.
 
     Raises UnreadableError where there are no masks, or several datasets.
     """
-    classes = _class_folder(request)
-    folder = voc_folder(request.root, classes)
-    images = listing(request.root, folder, classes, images_of(request))
-    stems = [entry.files[0].stem for entry in images.entries if entry.files]
-    mapping = class_map(folder, request.taxonomy, "thing" if images.has_objects else "stuff", stems)
-    kinds = {each.kind for each in mapping.taxonomy.categories}
-    profile = Profile(
-        name=request.root.stem,
-        format="pascal-voc",
-        task=("panoptic" if "stuff" in kinds else "instance") if images.has_objects else "semantic",
-        taxonomy=mapping.taxonomy,
-        taxonomy_declared=mapping.categories.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-        metadata=mapping.categories.metadata,
-        places=images.places,
-    )
-    look = Look.of(request.root, mapping, images.has_objects)
-    defects = (*images.defects, *mapping.doubts)
-    return PerImageSource(request.root, profile, images.entries, defects, look, request.annotator)
+    from segdata.formats.voc.opened import open_voc
+
+    return open_voc(request)
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write a dataset in VOC's layout.
 
     Raises SegdataError for category ids beyond 254 and images of more than 254 objects.
     """
+    from segdata.formats.voc.writer import write_voc
+
     write_voc(profile, batches, target, losses, LOSSES)
-
-
-def _class_folder(request: Request) -> str:
-    """The folder of class masks: as the user says, else the first of its usual names that is there."""
-    if "classes" in request.options:
-        return str(request.options["classes"])
-    places = ("", "*/", "*/*/")
-    names = (name for place in places for name in _FOLDERS if any(request.root.glob(f"{place}{name}/")))
-    return next(names, CLASSES)

@@ -20,21 +20,17 @@ and `iscrowd` are our own; that `confidence` is what models call their scores is
 """
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
-from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
-from segdata.core.profile import Policy, Profile
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.naming import naming
-from segdata.formats.perimage.source import PerImageSource
-from segdata.formats.sly.objects import look_at_objects
-from segdata.formats.sly.project import META, open_project
-from segdata.formats.sly.writer import write_project
+from segdata.core.profile import Profile
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = frozenset(
     {
@@ -55,6 +51,7 @@ CHECKED = (
     "the published rules of the Supervisely SDK (bitmap, alpha_mask, polygon, rectangle), with OpenCV and Pillow",
     "a project exported by Supervisely (lemons-annotated)",
 )
+_META = "meta.json"
 _IN_META = rb'"classes"\s*:\s*\['
 _IN_ANN = rb'"(geometryType|classTitle)"\s*:|"objects"\s*:\s*\[\s*\]'
 
@@ -62,43 +59,26 @@ _IN_ANN = rb'"(geometryType|classTitle)"\s*:|"objects"\s*:\s*\[\s*\]'
 def detect(seen: Glance) -> Clue | None:
     """meta.json with classes, and annotations in folders `ann`."""
     if seen.root.is_file():
-        named = seen.root.name == META and seen.heads(".", _IN_META) and any(seen.root.parent.glob("*/ann"))
-        return Clue(1.0, f"{META} beside datasets with ann/") if named else None
+        named = seen.root.name == _META and seen.heads(".", _IN_META) and any(seen.root.parent.glob("*/ann"))
+        return Clue(1.0, f"{_META} beside datasets with ann/") if named else None
     meta = seen.heads(r"^meta\.json$", _IN_META)
     drawn = seen.heads(r"(^|/)ann/[^/]+\.json$", _IN_ANN)
     if meta and drawn:
-        return Clue(1.0, f"{META} has classes, {drawn[0]} has objects")
+        return Clue(1.0, f"{_META} has classes, {drawn[0]} has objects")
     if meta and seen.matching(r"(^|/)ann/[^/]+\.json$"):
-        return Clue(0.95, f"{META} has classes, and there are files in ann/")
+        return Clue(0.95, f"{_META} has classes, and there are files in ann/")
     return Clue(0.9, f"{drawn[0]} has objects with classTitle") if drawn else None
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a project, or a dataset of one; raises UnreadableError where there is none, or it is not one of images."""
-    root = request.root if request.root.is_dir() else request.root.parent
-    if not request.root.exists():
-        raise UnreadableError(f"{request.root}: does not exist")
-    project = open_project(root, images_of(request))
-    titles = [each.name for each in project.taxonomy.categories]
-    known = naming(titles, request.taxonomy, project.taxonomy)
-    profile = Profile(
-        name=root.name,
-        format="supervisely",
-        task="instance",
-        taxonomy=known.taxonomy,
-        taxonomy_declared=known.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="cv2",
-        files=str(request.root),
-        metadata=known.metadata,
-    )
-    look = partial(look_at_objects, root, {title: known.to[title] for title in titles})
-    return PerImageSource(
-        root, profile, project.entries, project.defects, look, request.annotator, what="size in the annotation"
-    )
+    from segdata.formats.sly.opened import open_supervisely
+
+    return open_supervisely(request)
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write the project `target`; raises SegdataError where two images would share an annotation file."""
+    from segdata.formats.sly.writer import write_project
+
     write_project(profile, batches, target, losses, LOSSES)

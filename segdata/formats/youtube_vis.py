@@ -16,23 +16,24 @@ its own. There is no kind for void: such segments are left out, and counted.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.altered import AlteredSource
 from segdata.formats.beyond import BEYOND_COCO
-from segdata.formats.coco.drawing import CHOICES
-from segdata.formats.youtube.opened import open_document
-from segdata.formats.youtube.writer import write_document
+from segdata.formats.coco.options import HOW_POLYGONS
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.altered import AlteredSource
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"spatial"}
 CHECKED = ("ytvos.py's decoding through pycocotools",)
 READ_OPTIONS = {"truth": "FILE: for a list of results the JSON of the ground truth, which lists videos and categories"}
-WRITE_OPTIONS = {"polygons": "; ".join(f"{name}{meaning}" for name, meaning in CHOICES.items())}
+WRITE_OPTIONS = HOW_POLYGONS
 FILE_SUFFIXES = (".json",)
 _JSON = r"\.json$"
 _VIDEOS = rb'"file_names"\s*:|"segmentations"\s*:|"videos"\s*:\s*\[\s*\]'
@@ -44,8 +45,10 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(1.0, f"{found[0]} has videos with file names, or tracks with segmentations") if found else None
 
 
-def read(request: Request) -> AlteredSource:
+def read(request: Request) -> "AlteredSource":
     """Open a document; raises SegdataError where there is none, or several, or results without their ground truth."""
+    from segdata.formats.youtube.opened import open_document
+
     root = request.root
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
@@ -59,9 +62,11 @@ def read(request: Request) -> AlteredSource:
 
 
 def write(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, polygons: str = "source"
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, polygons: str = "source"
 ) -> None:
     """Write one document: `target` itself where it ends in .json, else instances.json in that folder."""
+    from segdata.formats.youtube.writer import write_document
+
     path = target if target.suffix.lower() == ".json" else target / "instances.json"
     write_document(profile, batches, path, losses, LOSSES, polygons)
 

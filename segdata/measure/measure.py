@@ -18,6 +18,7 @@ from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure import rows
+from segdata.measure.copies import copies
 from segdata.measure.coverage import coverage
 from segdata.measure.outlines import outlines
 from segdata.measure.pairs import contacts, pairs
@@ -131,6 +132,8 @@ def measure(
 
     unmeasured = measure_batch(Batch.empty(), known, frozenset(get_args(Family))).tables
     found = together(pieces())
+    if "copies" in families:
+        found.tables["images"] = _beside(found.tables["images"], copies(found.tables["images"]))
     tables = {name: Table.of(table) for name, table in (unmeasured | found.tables).items()}
     return Tables(profile=known, defects=tuple(found.defects), **tables)
 

@@ -225,14 +225,15 @@ def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, 
     area = runs.areas(n_rings)
     line = Line.of(height[several], width[several])
     met = meet_within(Side.of(runs, line, segment))
-    inner = np.where(area[met.a] < area[met.b], met.a, met.b)
-    inner = np.unique(inner[(met.pixels == area[inner]) & (area[met.a] != area[met.b])])
-    of_segment = batch.runs.take(rings.segment[several], batch.n_segments)
-    mine = Side.of(of_segment, line, np.arange(len(several)))
+    small, large = np.where(area[met.a] < area[met.b], (met.a, met.b), (met.b, met.a))
+    within = (met.pixels == area[small]) & (area[small] != area[large])
+    of_segment = Side.of(batch.runs.take(rings.segment[several], batch.n_segments), line, np.arange(len(several)))
     ring = Side.of(runs, line, segment)
-    which, _, _, length = kernels.strips(ring.start, ring.end, ring.owner, mine.start, mine.end, mine.owner)
-    shared = np.bincount(which, weights=length, minlength=n_rings)
-    inner = inner[2 * shared[inner] >= area[inner]]
+    which, _, _, length = kernels.strips(
+        ring.start, ring.end, ring.owner, of_segment.start, of_segment.end, of_segment.owner
+    )
+    shared = np.bincount(which, weights=length, minlength=n_rings).astype(np.int64)
+    inner = _holes(small[within], large[within], area, shared)
     box = boxes(runs, ring_height, n_rings)
     owner = several[segment[inner]]
     np.add.at(columns["filled"], owner, 1)
@@ -240,6 +241,18 @@ def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, 
     for name, values in zip(names[2:], box, strict=True):
         columns[name][owner[::-1]] = values[inner[::-1]]  # reversed: the first of each segment is written last
     return columns
+
+
+def _holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:
+    """Rings that would be holes by the even-odd rule, where at least half of the hole's pixels are the segment's.
+
+    `inner` lies in `outer`, pair by pair; `shared` (n_rings,) are the pixels of each ring that are the segment's.
+    """
+    depth = np.bincount(inner, minlength=len(area))
+    sign = 1 - 2 * ((depth[inner] - depth[outer]) % 2)  # an island in a hole is no part of it
+    hole = area + np.bincount(outer, sign * area[inner], len(area))
+    filled = shared + np.bincount(outer, sign * shared[inner], len(area))
+    return np.flatnonzero((depth % 2 == 1) & (hole > 0) & (2 * filled >= hole))
 
 
 def _first(flag: NDArray[np.bool_], rings: Rings) -> Ints:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.batch import Batch
-from segdata.core.format import Clue, Request
+from segdata.core.format import Clue, Request, Source
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.core.taxonomy import dump_taxonomy, load_taxonomy
+from segdata.core.taxonomy import load_taxonomy
 from segdata.store import manifest as manifests
-from segdata.store.manifest import Decision, Lost, Manifest, Origin, Revision
-from segdata.store.source import CanonicalSource
-from segdata.store.write import RevisionWriter, write_sequences
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
 
 LOSSES: frozenset[Kind] = frozenset()
 
@@ -25,8 +25,10 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(1.0, " and ".join(found[:2])) if len(found) > 1 else None
 
 
-def read(request: Request) -> CanonicalSource:
+def read(request: Request) -> Source:
     """Open the current revision of a canonical dataset."""
+    from segdata.store.source import CanonicalSource
+
     root = request.root.parent if request.root.name == manifests.NAME else request.root
     manifest = manifests.load(root)
     taxonomy = request.taxonomy or load_taxonomy(root / "taxonomy.yaml")
@@ -35,33 +37,8 @@ def read(request: Request) -> CanonicalSource:
     )
 
 
-def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write batches (images in ascending order of image_id) as a new dataset with the revision r0001."""
-    name = "r0001"
-    target.mkdir(parents=True, exist_ok=True)
-    with RevisionWriter(target / name, target) as writer:
-        for batch in batches:
-            writer.add(batch)
-    write_sequences(target / name, profile.sequences)
-    manifests.write_whole(target / "taxonomy.yaml", dump_taxonomy(profile.taxonomy))
-    manifests.commit(
-        target,
-        Manifest(
-            segdata=manifests.VERSION,
-            name=profile.name,
-            task=profile.task,
-            coverage=Decision(profile.coverage.value, profile.coverage.declared),
-            overlap=Decision(profile.overlap.value, profile.overlap.declared),
-            raster_rule=profile.raster_rule,
-            taxonomy_declared=profile.taxonomy_declared,
-            origin=Origin(profile.format, _place(profile.files), tuple(Lost.of_loss(loss) for loss in losses.listed())),
-            revision=name,
-            revisions=(Revision(name, manifests.now(), f"converted from {profile.format}", parts=writer.n_parts),),
-            metadata=profile.metadata,
-        ),
-    )
+    from segdata.store.fresh import write_canonical
 
-
-def _place(files: str) -> str:
-    """What the data were read from, so that it means the same from any folder: an absolute POSIX path, or a URI."""
-    return files if not files or "://" in files else Path(files).absolute().as_posix()
+    write_canonical(profile, batches, target, losses)

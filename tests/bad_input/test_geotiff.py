@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import segdata
+from segdata.core.batch import replaced
 from segdata.core.errors import SegdataError
+from segdata.core.loss import Losses
 from segdata.core.rasterfile import create_raster
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.geotiff import write
 
 rasterio = pytest.importorskip("rasterio")
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="field"),), unlabelled=0)
@@ -161,10 +164,6 @@ def test_an_index_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 )
 def test_metadata_that_say_nothing_of_the_kind_are_kept_as_they_are(tmp_path: Path, metadata: dict[str, str]) -> None:
     """Of any source: what is no place is not taken for one; a name that leaves the root is refused."""
-    from segdata.core.batch import replaced
-    from segdata.core.loss import Losses
-    from segdata.formats.geotiff import write
-
     dataset = segdata.from_arrays({"a.png": np.array([[1, 1], [0, 1]])}, TAXONOMY)
     batch = next(iter(dataset))
     said = type(batch)(

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import segdata
+from segdata.core.batch import replaced
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, detect, format_named
 from segdata.core.glance import Glance
+from segdata.core.loss import Losses
 from segdata.core.rasterfile import create_raster, open_raster
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.geotiff import write
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 
@@ -77,7 +80,7 @@ def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, da
     assert_round_trip(named, *dataset, tmp_path_factory.mktemp("law"))
 
 
-TILED = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(3, 17))
+TILED = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(4, 17))
 
 
 @settings(max_examples=25)
@@ -128,9 +131,6 @@ def test_windows_that_overlap_are_images_by_themselves(tmp_path: Path) -> None:
     dataset = segdata.read(tmp_path / "big.tif", taxonomy=TAXONOMY, options={"tile": 2})
     rows = dataset.source.load(np.arange(2))
     window = json.dumps({"raster": "big.tif", "raster_width": 4, "raster_height": 3, "x": 1, "y": 0})
-    from segdata.core.batch import replaced
-    from segdata.core.loss import Losses
-    from segdata.formats.geotiff import write
 
     said = rows.images["metadata"].to_pylist()
     moved = [said[0], [(key, window if key == "window" else value) for key, value in said[1]]]
@@ -307,3 +307,9 @@ def test_detection(tmp_path: Path) -> None:
     assert detect(tmp_path / "plain") == "geotiff"
     geotiff(tmp_path / "photos" / "a.tif", np.zeros((3, 40, 40), np.uint8))
     assert format_named("geotiff").detect(Glance(tmp_path / "photos")) is None
+
+
+def test_segments_are_detected_too(tmp_path: Path) -> None:
+    geotiff(tmp_path / "a.tif", np.ones((2, 2), np.uint16))
+    (tmp_path / "segdata.yaml").write_text("instance_ids: {category: house}\n")
+    assert detect(tmp_path) == "geotiff"

@@ -40,7 +40,13 @@ def shape(label: str, points: object, kind: str | None = "polygon", **more: obje
 
 
 def save(path: Path, *shapes: object, size: tuple[int, int] = (20, 30), **more: object) -> Path:
-    document = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": f"{path.stem}.png", "imageData": None}
+    document: dict[str, object] = {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": f"{path.stem}.png",
+        "imageData": None,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**document, "imageHeight": size[0], "imageWidth": size[1], **more}), encoding="utf-8")
     return path
@@ -84,7 +90,7 @@ def test_its_own_exports_have_the_same_pixels(real_data: Path, folder: str, name
         # The Pillow of then drew a corner of a sofa (shape 6, vertex 103.9, 290.6) one pixel farther than Pillow 13.
         off = 1 if name == "2011_000006" else 0
         assert np.count_nonzero(classes != Image.open(exported / "SegmentationClass" / f"{name}.png")) == off
-        drawn = np.where(classes == 255, 0, Image.open(exported / "SegmentationObject" / f"{name}.png"))
+        drawn = np.where(classes == 255, 0, np.asarray(Image.open(exported / "SegmentationObject" / f"{name}.png")))
         assert np.count_nonzero(drawn != np.where(classes == 255, 0, objects)) == off
 
 

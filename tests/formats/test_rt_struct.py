@@ -106,9 +106,7 @@ def test_pixels_are_those_of_scikit_image_and_matplotlib(
     apart = _distance(centres, corners)
     clear = (apart > 1e-4).reshape(SIZE)
     np.testing.assert_array_equal(found[clear], draw.polygon2mask(SIZE, corners[:, ::-1] - 0.5)[clear])
-    if _is_simple(corners):
-        inside = path.Path(corners).contains_points(centres).reshape(SIZE)
-        np.testing.assert_array_equal(found[clear], inside[clear])
+    np.testing.assert_array_equal(found[clear], path.Path(corners).contains_points(centres).reshape(SIZE)[clear])
 
 
 def _distance(points: Mask, corners: Mask) -> Mask:
@@ -119,12 +117,6 @@ def _distance(points: Mask, corners: Mask) -> Mask:
     )
     nearest: Mask = np.linalg.norm(start + along[:, :, None] * (end - start) - points[:, None], axis=2).min(1)
     return nearest
-
-
-def _is_simple(corners: Mask) -> bool:
-    """Whether a ring does not cross itself; matplotlib fills those that do by the winding number."""
-    geometry = pytest.importorskip("shapely.geometry")
-    return bool(geometry.Polygon(corners).is_valid)
 
 
 def test_a_keyhole_is_a_hole(tmp_path: Path) -> None:
@@ -153,7 +145,7 @@ def test_a_contour_in_another(tmp_path: Path, kind: str) -> None:
         return
     np.testing.assert_array_equal(only(full), box(1, 1, 8, 6))
     (nested,) = met(plain)
-    assert (nested.code, nested.severity, nested.pixels) == ("SEG018", "info", 6)
+    assert (nested.code, nested.severity, nested.pixels) == ("SEG018", "info", 5), "its pixel in the middle is inside"
     for dataset in (plain, full):
         assert [each.code for each in validate(dataset).findings if each.code == "SEG018"] == ["SEG018"]
     with pytest.raises(SegdataError, match="xor"):
@@ -371,4 +363,4 @@ def test_a_liver_goes_through_a_structure_set(real_data: Path, tmp_path: Path) -
     for there in ("rt", "seg"):
         again = read(tmp_path / there)
         assert whole(again).runs.areas(len(again.segments)).sum() == 107098
-        assert not diff(read(folder), again).rows
+        assert not diff(read(folder), again).counts.keys() - {"rings-added", "attributes"}

@@ -10,7 +10,7 @@ from segdata.core.unsafe import check_name
 from segdata.formats.ade.atr import read_atr
 from segdata.formats.ade.document import read_document
 from segdata.formats.ade.note import Notes
-from segdata.formats.images import SUFFIXES
+from segdata.formats.imagenames import SUFFIXES
 from segdata.formats.perimage.entry import below
 
 SEG = "_seg.png"

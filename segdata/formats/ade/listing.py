@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
+from segdata.core.splits import split_of
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.ade.catalogue import Catalogue, Names
 from segdata.formats.ade.files import SEG, Files, files_of
@@ -14,8 +15,6 @@ from segdata.formats.images import ImageFolder
 from segdata.formats.masks.maskindex import INDEX, IndexRow, indexed
 from segdata.formats.masks.pairing import no_images
 from segdata.formats.perimage.entry import Entry, below
-
-_SPLITS = frozenset({"training", "validation", "testing", "train", "val", "test"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _entry(files: Files, notes: Notes, row: IndexRow | None, images: Path | None
             notes.filename if notes.filename and PurePosixPath(notes.filename).stem == stem.name else stem.name + SEG
         )
         name = stem.with_name(PurePosixPath(named).name).as_posix()
-    split = next((part for part in stem.parts[:-1] if part.lower() in _SPLITS), None)
+    split = split_of(stem.as_posix())
     files_ = (files.seg,) if files.seg else ()
     return Entry(name, image, files_, record, split=split, metadata=notes.metadata)
 

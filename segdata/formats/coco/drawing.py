@@ -16,12 +16,6 @@ from segdata.formats.coco.polygons import Polygons, malformed
 from segdata.formats.coco.rle import write_rles
 
 Flags = NDArray[np.bool_]
-# What `polygons` may be, and what it means.
-CHOICES = {
-    "source": " (default): the source's rings where they have exactly the segment's pixels, else RLE",
-    "exact": ": the same, else outlines along the pixels, holes in one keyhole ring",
-    "never": ": RLE for all",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ class Drawing:
 
 
 def draw(batch: Batch, rows: Ints, polygons: str) -> Drawing:
-    """The segments at these rows, by one of `CHOICES`; polygons were rasterised and have exactly the pixels."""
+    """The segments at these rows, by one of `options.POLYGONS`; polygons were rasterised and have exactly the pixels."""
     n = len(rows)
     height, width = (side[rows] for side in batch.segment_size)
     runs, rings = batch.runs.take(rows, batch.n_segments), batch.segments["rings"].combine_chunks().take(pa.array(rows))

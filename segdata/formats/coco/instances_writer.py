@@ -13,7 +13,8 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import count_category_losses
-from segdata.formats.coco.drawing import CHOICES, draw
+from segdata.formats.coco.drawing import draw
+from segdata.formats.coco.options import POLYGONS
 from segdata.formats.coco.saying import (
     ImageIds,
     Segment,
@@ -36,8 +37,8 @@ def write_instances(
     *,
     polygons: str = "source",
 ) -> None:
-    """Write the document at `path`; `polygons` is one of `drawing.CHOICES`, else SegdataError."""
-    check_choice("polygons", polygons, tuple(CHOICES))
+    """Write the document at `path`; `polygons` is one of `options.POLYGONS`, else SegdataError."""
+    check_choice("polygons", polygons, tuple(POLYGONS))
     encode = msgspec.json.Encoder().encode
     count_category_losses(profile.taxonomy, losses)
     image_ids, segment_ids = ImageIds(), SegmentIds()

@@ -11,11 +11,10 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import Categories, read_categories
 from segdata.formats.coco.document import Document, Raw, read_document
 from segdata.formats.coco.items import Id
+from segdata.formats.coco.options import BESIDE
 from segdata.formats.images import ImageFolder, header
 from segdata.formats.perimage.entry import below
 
-TRUTH = {"truth": "FILE: the JSON of the ground truth, which lists the images and categories"}
-BESIDE = "image_info*.json"
 
 
 def truth_of(request: Request, document: Path, used: Sequence[Id] | None = None) -> Document | None:

@@ -52,13 +52,13 @@ class OpenRasters:
     defects: list[Defect] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
 
-    def head(self, path: Path) -> RasterHead | None:
-        """The head of a raster of labels; None, and a defect at the first time, where it has none."""
+    def head(self, path: Path, image_id: str) -> RasterHead | None:
+        """The head of the raster of an image's labels; None, and a defect, where it has none."""
         if path not in self.heads:
             try:
                 self.heads[path] = read_head(path)
             except OSError as error:
-                self.defects.append(cannot_decode(self.root, path, error))
+                self.defects.append(replace(cannot_decode(self.root, path, error), image=image_id))
                 return None
         return self.heads[path]
 
@@ -82,7 +82,7 @@ def open_rasters(request: Request) -> OpenRasters:
 
 def _opened(found: OpenRasters, entry: Entry, side: int | None) -> Iterator[Entry]:
     """The images that a raster is: itself, or its windows."""
-    head = found.head(entry.files[0]) if entry.files else None
+    head = found.head(entry.files[0], entry.image_id) if entry.files else None
     image = _image_head(entry)
     if head is None:
         yield replace(entry, files=(), metadata={} if image is None else image.metadata)
@@ -179,7 +179,7 @@ def _indexed(found: OpenRasters, images: Path | None) -> None:
 
 def _entry(found: OpenRasters, row: IndexRow, folder: ImageFolder) -> Entry | None:
     """The image of a row; None where its raster has no such window."""
-    head = None if row.mask is None else found.head(found.root / row.mask)
+    head = None if row.mask is None else found.head(found.root / row.mask, row.image)
     metadata = dict(row.metadata)
     if head is not None:
         window = row.window

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.images import SUFFIXES, ImageFolder
+from segdata.formats.imagenames import SUFFIXES
+from segdata.formats.images import ImageFolder
 
 _UPLOAD = "data/upload/"
 _PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash

@@ -1,29 +1,14 @@
 """Layout: in which folders of a dataset the masks and the images lie. Of several that fit none is taken."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
-from segdata.formats.images import SUFFIXES, ImageFolder
+from segdata.formats.imagenames import IMAGE_FOLDERS, MASK_FOLDERS, holds_images, is_image_name
+from segdata.formats.images import ImageFolder
 from segdata.formats.masks.maskfile import mask_headers
 from segdata.formats.masks.partner import match
 
-MASK_FOLDERS = (
-    "masks",
-    "labels",
-    "annotations",
-    "mask",
-    "label",
-    "segmentationclass",
-    "gt",
-    "groundtruth",
-    "ground_truth",
-    "instances",
-    "instance_ids",
-    "targets",
-)
-IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs")
 # They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
 _NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
 TWIN_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
@@ -73,7 +58,7 @@ def layouts(root: Path, images: Path | None = None) -> list[Layout]:
     RivalFoldersError where more than one folder may be that of the masks.
     """
     if root.is_file():
-        return [Layout(root, images, "", "one mask file")] if root.suffix.lower() in SUFFIXES else []
+        return [Layout(root, images, "", "one mask file")] if is_image_name(root.name) else []
     folders = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
     named = _named(folders)
     if named:
@@ -86,7 +71,7 @@ def layouts(root: Path, images: Path | None = None) -> list[Layout]:
     twins = list(_twins(folders, images))
     if twins:
         return twins
-    if _has_files(root):
+    if holds_images(root):
         return [Layout(root, images, "", "a folder of image files")]
     return []
 
@@ -95,7 +80,7 @@ def _named(folders: dict[str, Path]) -> list[Path]:
     """The folders that are called what masks are called, `labels/` or `labels_v2/`, and hold image files."""
     begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
     return [
-        path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if _has_files(path)
+        path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if holds_images(path)
     ]
 
 
@@ -128,15 +113,10 @@ def _twins(folders: dict[str, Path], images: Path | None) -> list[Layout]:
     found = []
     for path in folders.values():
         suffix = next((end for end in TWIN_SUFFIXES if path.name.endswith(end) and path.name != end), None)
-        if suffix is None or not _has_files(path):
+        if suffix is None or not holds_images(path):
             continue
         name = path.name.removesuffix(suffix)
         inside = [folder for folder in (images and images / name, images, folders.get(name.lower())) if folder]
         beside = next((folder for folder in inside if folder.is_dir()), None)
         found.append(Layout(path, beside, f"{name}/", f"folders {name}/ and {path.name}/"))
     return found
-
-
-def _has_files(folder: Path) -> bool:
-    """Whether an image file lies below a folder."""
-    return any(Path(name).suffix.lower() in SUFFIXES for _, _, names in os.walk(folder) for name in names)

@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segdata.core.config import Config, load_config
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks import colourtable
-from segdata.formats.masks.layout import RivalFoldersError, layouts
-from segdata.formats.masks.maskfile import MaskHeader, decode, mask_headers
-from segdata.formats.masks.maskindex import INDEX
-from segdata.formats.masks.partner import flat
-from segdata.formats.masks.valueruns import ValueRuns
+from segdata.core.config import Config
+from segdata.formats.imagenames import holds_images, is_image_name
 
-_LOOKED_AT = 8  # masks whose headers are read
+if TYPE_CHECKING:
+    from segdata.formats.masks.maskfile import MaskHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +25,21 @@ class MaskClue:
     """
 
     config: Config
-    heads: Sequence[MaskHeader]
+    heads: "Sequence[MaskHeader]"
     evidence: str
     named: bool
 
 
 def look(root: Path) -> MaskClue | None:
     """The masks below `root`, at first sight; None where there are none, or only photographs."""
-    settings = root / "segdata.yaml"
-    config = load_config(settings) if settings.is_file() else Config()
-    try:
-        found = layouts(root)
-    except RivalFoldersError as error:  # reading says so
-        heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_LOOKED_AT])
-        return MaskClue(config, heads, "several folders that may be masks", True)
-    if not found:
-        return MaskClue(config, (), INDEX, True) if (root / INDEX).is_file() else None
-    alone = found[0].masks == root and root.is_dir()
-    masks, images = flat(ImageFolder.below(root).paths) if alone else ({}, {})
-    some = list(masks.values()) or [path for layout in found for path in layout.mask_files()]
-    named = not alone or bool(images) or colourtable.beside(root) is not None or (root / "taxonomy.yaml").is_file()
-    heads = mask_headers(some[:_LOOKED_AT])
-    if alone and (any(head.lossy for head in heads) or (not named and _is_photograph(some[0]))):
-        return None
-    return MaskClue(config, heads, found[0].evidence, named)
+    named = is_image_name(root.name) if root.is_file() else holds_images(root) or (root / "images.csv").is_file()
+    if not named:
+        return None  # most datasets are something else, and need not wait for what opens images
+    from segdata.formats.masks.sighted import sighted
+
+    return sighted(root)
 
 
-def _is_photograph(path: Path) -> bool:
-    """Whether neighbours rarely have the same value: masks are made of areas, photographs of shades."""
-    try:
-        runs = ValueRuns.of(decode(path).values)
-    except OSError:
-        return False
-    n_pixels = runs.height * runs.width
-    return n_pixels > 1000 and 2 * len(runs.start) > n_pixels
+def stored(heads: "Sequence[MaskHeader]") -> str:
+    """How masks are stored, in words."""
+    return heads[0].encoding if heads else "unreadable"

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
+from segdata.core.splits import split_of
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks.layout import Layout, layouts
 from segdata.formats.masks.maskfile import n_pages
 from segdata.formats.masks.maskindex import INDEX, indexed
 from segdata.formats.masks.partner import flat, match
 from segdata.formats.perimage.entry import Entry, below
-
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +120,7 @@ def _bare_folder(root: Path, pairing: Pairing) -> Defect:
 
 def _entry(prefix: str, name: str, image: Path | None, mask: Path | None) -> Entry:
     image_id = prefix + name
-    split = next((part for part in PurePosixPath(image_id).parts[:-1] if part.lower() in _SPLITS), None)
-    return Entry(image_id, image, () if mask is None else (mask,), split=split)
+    return Entry(image_id, image, () if mask is None else (mask,), split=split_of(image_id))
 
 
 def no_images(n_images: int, root: Path, images: Path | None) -> Defect:

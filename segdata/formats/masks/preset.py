@@ -10,7 +10,6 @@ import msgspec
 from segdata.core.config import nearest
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
-from segdata.formats.voc.classes import VOC
 
 _FOLDER = Path(__file__).parent / "presets"
 _CAMVID = re.compile(r"(?:0001TP_\d{6}|0006R0_f\d{5}|0016E5_\d{5}|Seq05VD_f\d{5})(?:_L)?")
@@ -33,6 +32,8 @@ def preset(name: str) -> Taxonomy:
         known = preset_names()
         raise SegdataError(f"no preset is called {name!r}{nearest(name, known)}; known: {', '.join(known)}")
     if name == "voc":
+        from segdata.formats.voc.classes import VOC
+
         return VOC
     if name == "sceneparse150-reduced":
         whole = preset("sceneparse150")

@@ -18,7 +18,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.unsafe import is_unsafe
 from segdata.core.yamlfile import read_text
-from segdata.formats.colour_masks import found_in
+from segdata.formats.masks.colour_reader import found_in
 from segdata.formats.masks.legend import UNKNOWN, Legend, index_legend
 from segdata.formats.masks.maskfile import MaskFile, decode_bytes
 from segdata.formats.masks.valueruns import ValueRuns

@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from segdata.core.defect import Defect
 from segdata.core.unsafe import check_name, is_unsafe
-from segdata.formats.images import SUFFIXES, ImageFolder
+from segdata.formats.imagenames import SUFFIXES
+from segdata.formats.images import ImageFolder
 from segdata.formats.masks.pairing import no_images
 from segdata.formats.masks.partner import match
 from segdata.formats.perimage.entry import Entry, below

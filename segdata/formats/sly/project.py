@@ -9,6 +9,7 @@ from typing import Any
 
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
+from segdata.core.splits import split_of
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.unsafe import check_name
 from segdata.formats.images import ImageFolder
@@ -20,7 +21,6 @@ from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError
 
 META = "meta.json"
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _OTHERS = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -83,7 +83,7 @@ def _walked(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]
     given = ImageFolder.below(images).paths if images else {}
     for folder in _datasets(root):
         name = PurePosixPath(*(part for part in folder.relative_to(root).parts if part != "datasets"))
-        split = next((part for part in reversed(name.parts) if part.lower() in _SPLITS), None)
+        split = split_of((name / "image").as_posix())
         pictures = ImageFolder.below(folder / "img")
         there = dict(pictures.paths)
         labels = {path.name: path for path in sorted((folder / "ann").iterdir()) if path.suffix.lower() == ".json"}

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import check_name
-from segdata.formats.images import SUFFIXES, ImageFolder
+from segdata.formats.imagenames import SUFFIXES
+from segdata.formats.images import ImageFolder
 from segdata.formats.perimage.entry import below
 from segdata.formats.street.pairs import NO_SPLIT, Files, own_key
 

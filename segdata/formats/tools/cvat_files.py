@@ -24,10 +24,10 @@ from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.tools.cvat_labels import Labels
 from segdata.formats.tools.cvat_shapes import AREAS, NO_AREA, Drawn, Record, look
 from segdata.formats.tools.cvat_tracks import Video, videos
+from segdata.formats.tools.heads import CVAT
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.xmlfile import XmlError, read_xml
 
-HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
 _START = 1 << 16  # bytes in which a file of CVAT shows what it is
 _ANSWERS = ("yes", "no", "true", "false")
 
@@ -96,7 +96,7 @@ def _documents(root: Path) -> list[Path]:
         for name in sorted(names):
             path = Path(folder, name)
             packed = path if path.suffix.lower() == ".zip" else packed
-            if path.suffix.lower() == ".xml" and re.search(HEAD, _head(path)):
+            if path.suffix.lower() == ".xml" and re.search(CVAT, _head(path)):
                 check_name(path)
                 found.append(path)
     if not found:

@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -23,11 +24,11 @@ from segdata.formats.coco.saying import named
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.shape import Bitmap
-from segdata.formats.sheets import is_painted
 from segdata.formats.tools.cvat_shapes import SEMI, STANDING
-from segdata.formats.tools.exact import names_of, source_polygons
+from segdata.formats.tools.exact import source_polygons
 from segdata.formats.tools.groups import as_number, groups
 from segdata.formats.tools.mark import GROUP
+from segdata.formats.tools.writable import names_of, writable
 from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 from segdata.formats.xmlfile import is_xml_text
 
@@ -36,6 +37,7 @@ _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
 _SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}
 _TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
 _VALUES = {"checkbox": "false\ntrue", "number": "-1000000;1000000;1", "text": ""}
+_DEFAULTS = {"checkbox": "false", "number": "0", "text": ""}
 _TAGS = "tags"
 Json = dict[str, Any]  # Any: JSON
 
@@ -108,7 +110,7 @@ def _head(name: str, size: int, categories: Sequence[Category], specs: _Specs) -
 def _label(name: str, color: tuple[int, int, int] | None, kind: str, specs: _Specs) -> str:
     attributes = "".join(
         f"<attribute><name>{_text(each)}</name><mutable>False</mutable><input_type>{type_}</input_type>"
-        f"<default_value></default_value><values>{_VALUES[type_]}</values></attribute>"
+        f"<default_value>{_DEFAULTS[type_]}</default_value><values>{_VALUES[type_]}</values></attribute>"
         for each, type_ in sorted((each, specs.kind(name, each)) for each in specs.seen.get(name, ()))
     )
     shown = "" if color is None else "<color>#{:02x}{:02x}{:02x}</color>".format(*color)
@@ -122,12 +124,14 @@ def _text(text: str) -> str:
 
 def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: Losses, number: int) -> Iterator[str]:
     """The images of a batch as elements; `number` counts those before."""
-    rows = _writable(batch, names, losses)
+    rows = writable(batch, names, losses, empty=False)
     drawn = _drawn(batch, rows, losses)
     said = batch.segments.take(pa.array(rows)).to_pylist()
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     whose = batch.annotations["source"].to_pylist()
     for row, image in enumerate(batch.images.to_pylist()):
+        if not is_xml_text(image["image_id"] + (image["split"] or "")):
+            raise SegdataError(f"image {image['image_id']!r}: its name or split has characters that no XML can hold")
         these = slice(bounds[row], bounds[row + 1])
         segments = said[these]
         labels = [names[each["category_id"]] for each in segments]
@@ -164,18 +168,6 @@ def _tags(image: Json, specs: _Specs, losses: Losses) -> str:
         return ""
     specs.tags.update(tags)
     return "".join(f'<tag label={quoteattr(tag)} source="manual"></tag>\n' for tag in tags)
-
-
-def _writable(batch: Batch, names: dict[int, str], losses: Losses) -> Ints:
-    """The segments that can be written: the first annotator's, of a known category, and with pixels."""
-    category, first = whole(batch.segments["category_id"]), is_painted(batch)
-    areas = batch.runs.areas(batch.n_segments)
-    known = np.isin(category, np.array(list(names), np.int64))
-    strange = np.flatnonzero(first & ~known)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
-    empty = np.flatnonzero(first & known & (areas == 0))
-    losses.add("empty-segment", "segments", len(empty), examples=named(batch, empty))
-    return np.flatnonzero(first & known & (areas > 0))
 
 
 def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[tuple[str, str]]]:

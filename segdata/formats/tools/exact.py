@@ -5,7 +5,6 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.rings import Drawn
 from segdata.formats.shapes.shape import Polygon
 
@@ -17,9 +16,3 @@ def source_polygons(batch: Batch, rows: Ints, rule: RasterRule) -> list[list[Pol
     holed = np.diff(drawn.polygons.polygon) > 1
     exact[drawn.segment[holed]] = False
     return [drawn.of_segment(row) if whole else [] for row, whole in zip(rows.tolist(), exact[rows], strict=True)]
-
-
-def names_of(taxonomy: Taxonomy) -> dict[int, str]:
-    """The name that each category is written by; a second category of a name has none."""
-    named = taxonomy.by_name()
-    return {each.id: each.name for each in taxonomy.categories if each.name and named[each.name].id == each.id}

@@ -16,7 +16,8 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.unsafe import check_name, is_unsafe
 from segdata.formats.coco.document import Kind, read_document
-from segdata.formats.images import SUFFIXES, ImageFolder
+from segdata.formats.imagenames import SUFFIXES
+from segdata.formats.images import ImageFolder
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch
 from segdata.core.loss import Losses
 from segdata.core.outline import Rings
 from segdata.core.profile import Profile
@@ -26,11 +26,11 @@ from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.flat import sums
 from segdata.formats.shapes.shape import Bitmap, Polygon
 from segdata.formats.shapes.transcribe import as_polygons
-from segdata.formats.sheets import is_painted
-from segdata.formats.tools.exact import names_of, source_polygons
+from segdata.formats.tools.exact import source_polygons
 from segdata.formats.tools.groups import groups
 from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, TOLD_OF_FILE, TOLD_OF_SHAPE
 from segdata.formats.tools.mark import GROUP
+from segdata.formats.tools.writable import names_of, writable
 from segdata.formats.unheld import count_not_annotated, count_unheld
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
@@ -75,12 +75,7 @@ def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str
 
 def _documents(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[tuple[str, str | None, Json]]:
     """The file of each image, but for the path of the image; and its name and where it is."""
-    category, first = whole(batch.segments["category_id"]), is_painted(batch)
-    known = np.isin(category, np.array(list(names), np.int64))
-    strange = np.flatnonzero(first & ~known)
-    areas = batch.runs.areas(batch.n_segments)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
-    rows = np.flatnonzero(first & known)
+    rows = writable(batch, names, losses, empty=True)
     drawn = _drawn(batch, rows, losses)
     said = batch.segments.take(pa.array(rows)).to_pylist()
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()

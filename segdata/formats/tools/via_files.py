@@ -19,13 +19,12 @@ from segdata.formats.images import ImageFolder
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.tools.heads import VIA_CSV, VIA_JSON
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.via_categories import NO_CATEGORY, USUAL, Census, ambiguous, category_of
 from segdata.formats.tools.via_documents import Listed, read_via
 from segdata.formats.tools.via_regions import Reading, declared_size, declared_split, look
 
-JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
-CSV_HEAD = rb"\A(\xef\xbb\xbf)?#?filename,file_size,file_attributes,region_count,region_id,region_shape_attributes"
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _NO_AREA = frozenset({"point", "polyline", "line"})
 
@@ -86,7 +85,7 @@ def _documents(root: Path) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for suffix, head in ((".json", JSON_HEAD), (".csv", CSV_HEAD)):
+        for suffix, head in ((".json", VIA_JSON), (".csv", VIA_CSV)):
             paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
             hits = [path for path in paths if re.search(head, _head(path))]
             found += hits

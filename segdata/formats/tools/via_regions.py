@@ -123,11 +123,14 @@ def _shape(said: Json, kind: object) -> Shape:
         x, y = said.get("all_points_x"), said.get("all_points_y")
         if not (isinstance(x, list) and isinstance(y, list)) or len(x) != len(y):
             raise _Wrong("SEG006", "a polygon has as many numbers in all_points_x as in all_points_y", within)
-        points = list(zip(x, y, strict=True))
+        try:
+            points = np.array([x, y]).T
+        except ValueError:
+            raise _Wrong("SEG006", "the polygon has points that are not pairs of numbers", within) from None
         wrong = check_ring(points)
         if wrong is not None:
             raise _Wrong("SEG006", f"the polygon {wrong}", within)
-        return Polygon(np.array(points, np.float64))
+        return Polygon(points.astype(np.float64))
     if not isinstance(kind, str) or kind not in _NUMBERS:
         raise _Wrong("SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name")
     numbers = [_number(said, key, within) for key in _NUMBERS[kind]]

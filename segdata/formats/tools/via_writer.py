@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch
 from segdata.core.keyhole import keyhole
 from segdata.core.loss import Kind, Losses
 from segdata.core.outline import outlines
@@ -17,10 +17,10 @@ from segdata.core.runs import Ints
 from segdata.formats.beyond import BEYOND_VIA
 from segdata.formats.coco.saying import as_raw, named
 from segdata.formats.masks.beside import write_beside
-from segdata.formats.sheets import is_painted
-from segdata.formats.tools.exact import names_of, source_polygons
+from segdata.formats.tools.exact import source_polygons
 from segdata.formats.tools.via_categories import TOLD
 from segdata.formats.tools.via_regions import TOLD_OF_FILE
+from segdata.formats.tools.writable import names_of, writable
 from segdata.formats.unheld import count_not_annotated, count_unheld
 
 _COUNTED = BEYOND_VIA - {"attributes", "rings", "secondary-categories"}  # from columns alone
@@ -108,7 +108,7 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
 
 def _images(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[Json]:
     """The images as VIA has them."""
-    rows = _writable(batch, names, losses)
+    rows = writable(batch, names, losses, empty=False)
     said = batch.segments.take(pa.array(rows)).to_pylist()
     regions = [
         {"shape_attributes": shape, "region_attributes": attributes}
@@ -138,18 +138,6 @@ def _of_file(image: Json, whose: Json, losses: Losses) -> Json:
         losses.add("image-details", "images", 1, examples=[image["image_id"]])
     columns = {"width": image["width"] or None, "height": image["height"] or None, "split": image["split"], **whose}
     return {**kept, **{key: value for key, value in columns.items() if value is not None}}
-
-
-def _writable(batch: Batch, names: dict[int, str], losses: Losses) -> Ints:
-    """The segments that can be written: the first annotator's, of a known category, and with pixels."""
-    category, first = whole(batch.segments["category_id"]), is_painted(batch)
-    areas = batch.runs.areas(batch.n_segments)
-    known = np.isin(category, np.array(list(names), np.int64))
-    strange = np.flatnonzero(first & ~known)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
-    empty = np.flatnonzero(first & known & (areas == 0))
-    losses.add("empty-segment", "segments", len(empty), examples=named(batch, empty))
-    return np.flatnonzero(first & known & (areas > 0))
 
 
 def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:

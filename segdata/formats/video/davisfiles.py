@@ -11,12 +11,10 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.runs import Ints
 from segdata.formats.perimage.entry import below
+from segdata.formats.video.davisnames import IMAGES, MASKS, META, SETS, SIZES
 from segdata.formats.video.footage import Footage, first_folder
 from segdata.formats.video.spots import Spot, file_name
 
-MASKS = ("Annotations", "Annotations_unsupervised")
-IMAGES, SETS, META = "JPEGImages", "ImageSets", "meta.json"
-SIZES = ("480p", "1080p", "Full-Resolution")
 _NUMBER = re.compile("[1-9][0-9]{0,2}")
 
 

@@ -25,15 +25,11 @@ from segdata.formats.video.footage import first_folder, frame_numbers
 from segdata.formats.video.listed import ListedSource
 from segdata.formats.video.motsclasses import DIVISOR, LABELS, MotsClasses
 from segdata.formats.video.motslines import Lines, draw, joined, read_lines
+from segdata.formats.video.motsnames import FOLDER
 from segdata.formats.video.painter import Values
 from segdata.formats.video.spool import Spool
 from segdata.formats.video.spots import Spot
 
-FOLDER = "instances_txt"
-NAME = rf"^([^/]+|{FOLDER}/[^/]+|[^/]+/gt/gt)\.txt$"
-LINE = rb"\A\d+ \d+ (?:10|[1-9]) \d{2,6} \d{2,6} [0-o]+\r?(?:\n|\Z)"
-# In a folder of that name also of images so small that the numbers might be anything, and videos of nothing.
-IN_FOLDER, ANY_LINE = rf"(^|/){FOLDER}/[^/]+\.txt$", rb"\A(?:\d+ \d+ \d+ \d+ \d+ [0-o]+\r?(?:\n|\Z)|\Z)"
 Clips = dict[Path, dict[int, int]]  # the file of a sequence -> frame -> row of its image
 
 

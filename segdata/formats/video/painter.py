@@ -19,7 +19,6 @@ from segdata.formats.unheld import count_spatial, count_unheld
 from segdata.formats.video.scheme import Scheme
 from segdata.formats.video.spots import Spot, Spots
 
-# What masks of tracks cannot hold.
 _IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})
 Values = NDArray[np.uint32]
 

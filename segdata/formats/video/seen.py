@@ -1,6 +1,5 @@
-"""Seen: what one mask of a frame shows, once it is known what its values mean; and what PNG headers tell."""
+"""Seen: what one mask of a frame shows, once it is known what its values mean."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
-from segdata.core.glance import Glance
 from segdata.core.runs import Ints
 from segdata.formats.masks.maskfile import MaskFile
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import Found
-from segdata.formats.video.spots import NO_SEQUENCES
 
 Flags = NDArray[np.bool_]
-GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +76,3 @@ def unknown_values(runs: ValueRuns, rows: Iterable[int], called: Ints, why: str)
         message = f"value {called[row]} {why}: {area:,} px, the first at x={x}, y={y}"
         defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
     return defects
-
-
-def frames(seen: Glance, pattern: str) -> list[str]:
-    """The names that match `pattern`, of which the group `sequence` is the name of a video, not of a split or a role.
-
-    So `masks/000001.png` and `instances/train/000001.png` are no frames of videos.
-    """
-    expression = re.compile(pattern)
-    found = []
-    for name in seen.names:
-        match = expression.search(name)
-        if match is not None and match["sequence"].lower() not in NO_SEQUENCES:
-            found.append(name)
-    return found
-
-
-def png_kinds(seen: Glance, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
-    """Bits a channel and colour type of the first few PNG files.
-
-    Source: PNG specification (third edition), section 11.2.1.
-    """
-    heads = [seen.head(name)[:26] for name in names[:most]]
-    return {(head[24], head[25]) for head in heads if head.startswith(b"\x89PNG") and len(head) == 26}

@@ -9,11 +9,8 @@ from pathlib import PurePosixPath
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.masks.layout import IMAGE_FOLDERS, MASK_FOLDERS
+from segdata.formats.video.firstsight import NO_SEQUENCES
 
-_SPLITS = ("train", "training", "val", "valid", "validation", "test", "testing")
-# Folders that are not called as a video, but as a split or by what is in them; nor are ours.
-NO_SEQUENCES = frozenset({*_SPLITS, *MASK_FOLDERS, *IMAGE_FOLDERS})
 _NO_NAME = re.compile(r'[\x00-\x1f\\/:*?"<>|]')
 
 

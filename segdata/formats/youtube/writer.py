@@ -16,7 +16,8 @@ from segdata.core.profile import Profile
 from segdata.core.runs import boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import category_items, count_category_losses
-from segdata.formats.coco.drawing import CHOICES, draw
+from segdata.formats.coco.drawing import draw
+from segdata.formats.coco.options import POLYGONS
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.saying import as_raw, named, sayable
 from segdata.formats.unheld import count_spatial, count_unheld
@@ -59,8 +60,8 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
 def write_document(
     profile: Profile, batches: Iterable[Batch], path: Path, losses: Losses, lost: frozenset[Kind], polygons: str
 ) -> None:
-    """Write the document at `path`; `polygons` is one of `drawing.CHOICES`."""
-    check_choice("polygons", polygons, tuple(CHOICES))
+    """Write the document at `path`; `polygons` is one of `options.POLYGONS`."""
+    check_choice("polygons", polygons, tuple(POLYGONS))
     count_category_losses(profile.taxonomy, losses)
     count_spatial(profile, losses)
     with Spool() as frames, Spool() as tracks:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import segdata
+from segdata.core.batch import replaced
 from segdata.core.errors import SegdataError
-from segdata.formats.geo.ground import row_areas_m2
+from segdata.formats.geo.ground import row_areas_m2, segment_areas_m2
 from segdata.formats.geo.place import Place
 
 pytest.importorskip("rasterio")
@@ -65,9 +66,6 @@ def test_what_has_no_areas() -> None:
 @given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 2)))
 def test_segments_are_the_sum_of_their_pixels(ids: np.ndarray) -> None:
     """In degrees, where each row counts differently, beside an image that lies nowhere."""
-    from segdata.core.batch import replaced
-    from segdata.formats.geo.ground import segment_areas_m2
-
     batch = next(iter(segdata.from_arrays({"a.png": ids, "b.png": ids}, ["a", "b"])))
     images = replaced(batch.images, "metadata", [list(DEGREES.metadata.items()), None])
     found = segment_areas_m2(type(batch)(images, batch.annotations, batch.segments, batch.runs))

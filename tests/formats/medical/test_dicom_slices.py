@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.formats.medical.dicom.contourplaces import millimetres_of, pixels_of
-from segdata.formats.medical.dicom.files import SEGMENTATIONS, Plane, kind_of_head, open_folder, plane_of
+from segdata.formats.medical.dicom.files import Plane, open_folder, plane_of
+from segdata.formats.medical.dicom.kinds import SEGMENTATIONS, kind_of_head
 from segdata.formats.medical.dicom.slices import same_place, series_of, volume_of
 from segdata.testing.dicom_files import CT, write_ct
 

@@ -16,7 +16,7 @@ from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.dicom.contourplaces import Ring, RingDrawing, RingDrawings
-from segdata.formats.medical.dicom.index import IndexFile, IndexSegment
+from segdata.formats.medical.dicom.index import IndexFile, IndexSegment, meanings
 from segdata.formats.medical.dicom.segsource import SOURCES
 from segdata.formats.medical.dicom.structures import Region, StructureSet
 from segdata.formats.naming import Naming, kind_of, naming
@@ -52,9 +52,10 @@ def contour_source(
         metadata=categories.metadata,
         sequences=tuple(places.sequences),
     )
-    kept = {(name, each.number): each for name, file in indexed.items() for each in file.segments}
+    kept = meanings(indexed, categories, places.defects)
     said = {each.name: indexed[each.name].annotator if each.name in indexed else each.interpreter for each in objects}
-    look = _Look(categories, places.annotators(said), kept, holes)
+    empty = {name: SOURCES.get(file.algorithm or "") for name, file in indexed.items()}
+    look = _Look(categories, places.annotators(said), empty, kept, holes)
     defects = (*(defect for each in objects for defect in each.defects), *places.defects)
     return PerImageSource(
         request.root, profile, places.entries, defects, look.at, request.annotator, 64, "structure set"
@@ -76,6 +77,7 @@ class _Look:
 
     naming: Naming
     annotator: Mapping[str, str | None]
+    source: Mapping[str, str | None]  # of structure sets without regions
     kept: Mapping[tuple[str, int], IndexSegment]
     holes: Holes
 
@@ -94,7 +96,7 @@ class _Look:
         regions = [each[0].region for each in drawn]
         kept = [self.kept.get((found.name, region.number)) for region in regions]
         sources = {SOURCES.get(region.algorithm) for region in found.regions}
-        common = next(iter(sources)) if len(sources) == 1 else None
+        common = next(iter(sources)) if len(sources) == 1 else self.source.get(found.name)
         return Found(
             size,
             np.array(

@@ -19,9 +19,10 @@ from segdata.core.loss import Losses
 from segdata.core.outline import Rings, outlines
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.medical.dicom.contourplaces import millimetres_of
-from segdata.formats.medical.dicom.files import STRUCTURE_SET, DicomImage, read_dataset
+from segdata.formats.medical.dicom.files import DicomImage, read_dataset
 from segdata.formats.medical.dicom.groups import Group, Layer
 from segdata.formats.medical.dicom.index import IndexSegment
+from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 from segdata.formats.medical.dicom.members import (
     KINDS,
     Key,

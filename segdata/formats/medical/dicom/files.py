@@ -4,28 +4,27 @@ Source: DICOM PS3.10 (the file's preamble and meta information), PS3.3 C.7.6.2 (
 """
 
 import os
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
 from segdata.core.unsafe import check_name
 from segdata.formats.images import MAX_PIXELS
+from segdata.formats.medical.dicom.kinds import SEGMENTATIONS, STRUCTURE_SET, kind_of_head
 from segdata.formats.medical.extra import package
 from segdata.formats.perimage.entry import below
 
 Floats = NDArray[np.float64]
-SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # binary or fractional; label map
-STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 _MOST_FILES = 100_000  # that are looked at in search of images
-_CLASS = re.compile(rb"\A.{128}DICM.{0,200}?UI.{2}(1\.2\.840\.10008\.5\.1\.4\.1\.1\.[\d.]+)", re.DOTALL)
 _TAGS = (
     "SOPClassUID",
     "SOPInstanceUID",
@@ -119,38 +118,58 @@ class DicomFolder:
     defects: list[Defect] = field(default_factory=list)
 
 
-def kind_of_head(head: bytes) -> str | None:
-    """The SOP class in the first bytes of a file; None where it is no DICOM file."""
-    match = _CLASS.match(head)
-    return match[1].decode() if match else None
+@dataclass
+class _Leniency:
+    """Who is reading now: pydicom's settings are those of the whole process, and the last to leave puts them back."""
+
+    lock: Lock = field(default_factory=Lock)
+    readers: int = 0
+    restored: ExitStack = field(default_factory=ExitStack)
+
+
+_LENIENCY = _Leniency()
 
 
 @contextmanager
-def lenient() -> Iterator[None]:
+def _lenient() -> Iterator[None]:
     """Lets pydicom read values that break rules of the standard which do not matter here, without a word."""
-    settings = package("pydicom").config.settings
-    before = settings.reading_validation_mode
-    settings.reading_validation_mode = package("pydicom").config.IGNORE
-    try:
-        with warnings.catch_warnings():
+    with _LENIENCY.lock:
+        if _LENIENCY.readers == 0:
+            settings = package("pydicom").config.settings
+            mode = settings.reading_validation_mode
+            _LENIENCY.restored.callback(setattr, settings, "reading_validation_mode", mode)
+            _LENIENCY.restored.enter_context(warnings.catch_warnings())
+            settings.reading_validation_mode = package("pydicom").config.IGNORE
             warnings.simplefilter("ignore")
-            yield
+        _LENIENCY.readers += 1
+    try:
+        yield
     finally:
-        settings.reading_validation_mode = before
+        with _LENIENCY.lock:
+            _LENIENCY.readers -= 1
+            if _LENIENCY.readers == 0:
+                _LENIENCY.restored.close()
 
 
 def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: pydicom's dataset has every attribute
     """What a file says beside pixels; raises OSError with the reason where it is damaged."""
     if path.stat().st_size == 0:
         raise OSError("the file is empty (0 bytes)")
-    pydicom = package("pydicom")
+    with telling():
+        wanted = None if tags is None else list(tags)
+        return package("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+
+
+@contextmanager
+def telling(what: str = "damaged") -> Iterator[None]:
+    """Turns whatever pydicom may meet in a damaged file, now or when a value is first used, into OSError."""
     try:
-        with lenient():
-            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=None if tags is None else list(tags))
-    except OSError:
+        with _lenient():
+            yield
+    except (OSError, SegdataError):
         raise
-    except Exception as error:  # whatever a parser may meet in a damaged file
-        raise OSError(f"damaged: {error or type(error).__name__}") from error
+    except Exception as error:
+        raise OSError(f"{what}: {error or type(error).__name__}") from error
 
 
 def open_folder(root: Path, kinds: Sequence[str], images: Path | None = None) -> DicomFolder:
@@ -204,28 +223,30 @@ def _add_image(found: DicomFolder, path: Path, start: Path) -> None:
 def image_of(path: Path, start: Path) -> DicomImage | None:
     """The image in a file, named below `start`; None for one of several frames, or none. Raises OSError."""
     said = read_dataset(path, _TAGS)
-    try:
-        size = int(said.get("Rows") or 0), int(said.get("Columns") or 0)
-        if 0 in size or int(said.get("NumberOfFrames") or 1) > 1 or not said.get("SOPInstanceUID"):
-            return None
-        if size[0] * size[1] > MAX_PIXELS:
-            raise OSError(f"claims {size[1]}x{size[0]} pixels")
-        name = path.relative_to(start).as_posix() if path.is_relative_to(start) else path.name
-        return DicomImage(
-            path,
-            name,
-            str(said.SOPInstanceUID),
-            str(said.get("SeriesInstanceUID", "")),
-            str(said.get("StudyInstanceUID", "")),
-            str(said.get("FrameOfReferenceUID", "")),
-            size,
-            plane_of(said.get("ImagePositionPatient"), said.get("ImageOrientationPatient"), said.get("PixelSpacing")),
-            str(said.get("PatientID") or "") or None,
-            int(said.get("InstanceNumber") or 0),
-            str(said.get("SOPClassUID", "")),
-        )
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise OSError(f"damaged: {error}") from error
+    name = path.relative_to(start).as_posix() if path.is_relative_to(start) else path.name
+    with telling():
+        return _image_of(said, path, name)
+
+
+def _image_of(said: Any, path: Path, name: str) -> DicomImage | None:  # Any: pydicom's dataset has every attribute
+    size = int(said.get("Rows") or 0), int(said.get("Columns") or 0)
+    if 0 in size or int(said.get("NumberOfFrames") or 1) > 1 or not said.get("SOPInstanceUID"):
+        return None
+    if size[0] * size[1] > MAX_PIXELS:
+        raise OSError(f"claims {size[1]}x{size[0]} pixels")
+    return DicomImage(
+        path,
+        name,
+        str(said.SOPInstanceUID),
+        str(said.get("SeriesInstanceUID", "")),
+        str(said.get("StudyInstanceUID", "")),
+        str(said.get("FrameOfReferenceUID", "")),
+        size,
+        plane_of(said.get("ImagePositionPatient"), said.get("ImageOrientationPatient"), said.get("PixelSpacing")),
+        str(said.get("PatientID") or "") or None,
+        int(said.get("InstanceNumber") or 0),
+        str(said.get("SOPClassUID", "")),
+    )
 
 
 def plane_of(position: Any, orientation: Any, spacing: Any) -> Plane | None:  # Any: values of a foreign file

@@ -1,6 +1,6 @@
 """dicom.json: what the images are called, beside DICOM objects that know them by their UIDs. Our writers leave one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from segdata.core.unsafe import is_unsafe
 from segdata.formats.medical.dicom.files import DicomImage, image_of, in_order
 from segdata.formats.medical.dicom.slices import Series
 from segdata.formats.medical.fileuri import local_file
+from segdata.formats.naming import Naming
 
 INDEX = "dicom.json"
 
@@ -39,11 +40,15 @@ class IndexSegment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class IndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A DICOM object below the root, who drew what is in it, and what its segments are."""
+    """A DICOM object below the root, who drew what is in it, and what its segments are.
+
+    `algorithm` is AUTOMATIC or MANUAL, for a structure set without regions, which cannot say it.
+    """
 
     file: str
     annotator: str | None = None
     segments: tuple[IndexSegment, ...] = ()
+    algorithm: str | None = None
 
 
 class DicomIndex(msgspec.Struct, frozen=True):
@@ -84,6 +89,20 @@ def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], d
             key = (each.sequence is not None, each.sequence or each.image)
             sequences.setdefault(key, []).append((each, _image(each, root, defects, place)))
     return [_series(each) for each in sequences.values()], {each.file: each for each in index.files}
+
+
+def meanings(
+    indexed: Mapping[str, IndexFile], naming: Naming, defects: list[Defect]
+) -> dict[tuple[str, int], IndexSegment]:
+    """What an index says of segments, by object and number, where their categories are known."""
+    found = {(name, each.number): each for name, file in indexed.items() for each in file.segments}
+    known = naming.taxonomy.by_id()
+    for (name, number), each in [*found.items()] if naming.declared else []:
+        if each.category not in known:
+            message = f"category {each.category} of segment {number} is not in the taxonomy; its label is taken"
+            defects.append(Defect("SEG009", message, INDEX, f"/files/{name}", segments=(number,)))
+            del found[name, number]
+    return found
 
 
 def _image(said: IndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:

@@ -13,7 +13,7 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Color
 from segdata.formats.images import MAX_PIXELS
-from segdata.formats.medical.dicom.files import Plane, plane_of, read_dataset
+from segdata.formats.medical.dicom.files import Plane, plane_of, read_dataset, telling
 from segdata.formats.medical.extra import package
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
@@ -97,10 +97,8 @@ class SegObject:
 def read_seg(path: Path, name: str) -> SegObject:
     """The segmentation in a file; raises OSError with the reason where it cannot be read at all."""
     said = read_dataset(path)
-    try:
+    with telling():
         return _parsed(said, path, name)
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError) as error:
-        raise OSError(f"damaged: {error}") from error
 
 
 def _parsed(said: Any, path: Path, name: str) -> SegObject:  # Any: pydicom's dataset has every attribute

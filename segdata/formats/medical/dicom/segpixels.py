@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segdata.core.runs import Runs
 from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.medical.dicom.files import lenient
+from segdata.formats.medical.dicom.files import telling
 from segdata.formats.medical.dicom.segobject import SegObject
 from segdata.formats.medical.extra import package
 
@@ -35,18 +35,13 @@ def decode_seg(found: SegObject, threshold: float) -> SegPixels:
     """All pixels, of a fractional one those of at least `threshold`, 0 to 1; raises OSError with the reason."""
     pixels = SegPixels()
     wanted = {frame.index: frame for frame in found.frames}
-    try:
-        with lenient():
-            for index, frame in enumerate(_frames(found)):
-                if index not in wanted:
-                    continue
-                if frame.shape != found.size:
-                    raise OSError(f"frame {index + 1} has shape {frame.shape}")
-                _add(pixels, found, index, wanted[index].segment, np.ascontiguousarray(frame), threshold)
-    except OSError:
-        raise
-    except Exception as error:  # whatever a decoder may meet in damaged data, and a decoder that is not installed
-        raise OSError(f"its pixels cannot be decoded: {error or type(error).__name__}") from error
+    with telling("its pixels cannot be decoded"):  # also where a decoder is not installed
+        for index, frame in enumerate(_frames(found)):
+            if index not in wanted:
+                continue
+            if frame.shape != found.size:
+                raise OSError(f"frame {index + 1} has shape {frame.shape}")
+            _add(pixels, found, index, wanted[index].segment, np.ascontiguousarray(frame), threshold)
     return pixels
 
 

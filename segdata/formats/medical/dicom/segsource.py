@@ -11,7 +11,7 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.medical.dicom.index import IndexFile, IndexSegment
+from segdata.formats.medical.dicom.index import IndexFile, IndexSegment, meanings
 from segdata.formats.medical.dicom.segobject import SegFrame, SegObject, SegSegment
 from segdata.formats.medical.dicom.segpixels import SegPixels, decode_seg
 from segdata.formats.medical.dicom.segplaces import SegDrawing, SegDrawings
@@ -49,7 +49,7 @@ def seg_source(
     )
     by_path = {each.path: each for each in objects}
     shelf = Shelf(lambda path: decode_seg(by_path[path], threshold))
-    kept = {(name, each.number): each for name, file in indexed.items() for each in file.segments}
+    kept = meanings(indexed, categories, places.defects)
     said = {each.name: indexed[each.name].annotator if each.name in indexed else _said_by(each) for each in objects}
     look = _Look(shelf, categories, places.annotators(said), places.first_slice, _long(objects), kept)
     defects = (*(defect for each in objects for defect in each.defects), *places.defects)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Color
-from segdata.formats.medical.dicom.files import read_dataset
+from segdata.formats.medical.dicom.files import read_dataset, telling
 
 Floats = NDArray[np.float64]
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -89,10 +89,8 @@ class StructureSet:
 def read_structures(path: Path, name: str) -> StructureSet:
     """The structure set in a file; raises OSError with the reason where it cannot be read at all."""
     said = read_dataset(path)
-    try:
+    with telling():
         return _parsed(said, path, name)
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError) as error:
-        raise OSError(f"damaged: {error}") from error
 
 
 def _parsed(said: Any, path: Path, name: str) -> StructureSet:  # Any: pydicom's dataset has every attribute

@@ -11,7 +11,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.images import SUFFIXES
+from segdata.formats.imagenames import SUFFIXES
 from segdata.formats.medical.fileuri import inside, local_file
 from segdata.formats.medical.nifti.folder import index_image
 from segdata.formats.medical.nifti.head import stem

@@ -1,0 +1,199 @@
+"""SAM reader: the masks of each image, from the JSON of SA-1B or of amg.py."""
+
+import itertools
+import re
+from collections import Counter
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.unsafe import is_unsafe
+from segdata.formats.coco.annotations import SAID, Said, columns_of
+from segdata.formats.coco.document import Document, read_document
+from segdata.formats.coco.document import Kind as Sort
+from segdata.formats.coco.fault import Fault
+from segdata.formats.coco.items import MISSING, Id, Items, Raw, decode_column, decode_items, problem
+from segdata.formats.coco.listing import MAX_SIDE
+from segdata.formats.coco.segmentation import read_shapes
+from segdata.formats.images import header
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.labelfiles import label_files
+from segdata.formats.perimage.source import PerImageSource
+
+SAM = Sort("a SAM document", "a list of masks, or an object with image and annotations", "annotations")
+_HEAD = 4096  # bytes, in which SA-1B names the image
+_STATED = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
+
+
+class SamItem(Said, gc=False, kw_only=True):
+    """A mask. What `amg.py` writes has no id: "" stands for none."""
+
+    id: Id = ""
+    category_id: int = 0
+    segmentation: Raw = MISSING
+    predicted_iou: Raw = MISSING
+
+
+class StrictSamItem(SamItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """A mask without further keys."""
+
+
+class ImageInfo(msgspec.Struct):
+    """What a file of SA-1B says of its image."""
+
+    width: int | None = None
+    height: int | None = None
+    file_name: str | None = None
+
+
+class _Sized(msgspec.Struct):
+    size: tuple[int, int]
+
+
+_KNOWN = SAID | {"segmentation", "predicted_iou"}
+
+
+def open_sam(request: Request) -> PerImageSource:
+    """The files of a dataset, or one of them; raises UnreadableError where there is none."""
+    if not request.root.exists():
+        raise UnreadableError(f"{request.root}: does not exist")
+    entries, defects = label_files(request.root, ".json", request.images, _image_of)
+    if not any(entry.files for entry in entries):
+        raise UnreadableError(f"{request.root}: no JSON files in it")
+    taxonomy, category = _category(request)
+    profile = Profile(
+        name=request.root.stem,
+        format="sam",
+        task="instance",
+        taxonomy=taxonomy,
+        taxonomy_declared=request.taxonomy is not None,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        files=request.root.as_posix(),
+    )
+    look = partial(_look, request.root, category)
+    return PerImageSource(
+        request.root, profile, entries, tuple(defects), look, request.annotator, what="size of the masks"
+    )
+
+
+def _image_of(path: Path) -> str | None:
+    """The name that a file of SA-1B gives to its image."""
+    try:
+        with path.open("rb") as file:
+            stated = _STATED.search(file.read(_HEAD))
+        return None if stated is None else stated[1].decode()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _category(request: Request) -> tuple[Taxonomy, int]:
+    """The taxonomy, and the id of the category that all segments are of."""
+    name = str(request.options.get("category", "object"))
+    if request.taxonomy is None:
+        return Taxonomy(categories=(Category(id=1, name=name),)), 1
+    known = request.taxonomy.by_name()
+    others = [each for each in request.taxonomy.categories if each.kind != "void"]
+    if name not in known and ("category" in request.options or len(others) != 1):
+        names = ", ".join(each.name for each in others[:5])
+        raise UnreadableError(f"category {name!r} is not in the taxonomy; give --read-option category=NAME: {names}")
+    return request.taxonomy, (known.get(name) or others[0]).id
+
+
+def _look(root: Path, category: int, entry: Entry) -> list[Found]:
+    """The masks of one image."""
+    document = read_document(entry.files[0], below(root, entry.files[0]), SAM)
+    if document.parts is None:
+        raise BrokenLabelsError(*document.defects)
+    masks: Items[SamItem] = decode_items(document, "annotations", StrictSamItem, SamItem)
+    n_masks = len(masks.items)
+    height, width = _size(document, masks, entry)
+    shapes = read_shapes(
+        [item.segmentation for item in masks.items], *(np.full(n_masks, side) for side in (height, width))
+    )
+    _number(document, masks)
+    columns, faults = columns_of(masks.items, masks.extras(range(n_masks), _KNOWN))
+    scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
+    faults += [Fault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
+    for each in sorted([*faults, *shapes.faults], key=lambda each: each.row):
+        place, id_ = masks.place(each.row, each.place), masks.items[each.row].id
+        document.defects.append(Defect(each.code, each.message, document.name, place, segments=(id_,)))
+    said = columns | {
+        "score": scores,
+        "file": [document.name] * n_masks,
+        "place": [masks.place(i) for i in range(n_masks)],
+    }
+    sound = np.flatnonzero(shapes.sound).tolist()
+    return [
+        Found(
+            size=(height, width),
+            segment_id=np.array([said["segment_id"][i] for i in sound], np.int64),
+            category_id=np.full(len(sound), category, np.int64),
+            runs=shapes.runs.take(np.array(sound, np.int64), n_masks),
+            columns={name: [said[name][i] for i in sound] for name in said if name != "segment_id"},
+            annotation={"source": "model"},
+            defects=document.defects,
+        )
+    ]
+
+
+def _size(document: Document, masks: Items[SamItem], entry: Entry) -> tuple[int, int]:
+    """Height and width in pixels: what SA-1B says of the image, else what the first mask or the image file says."""
+    info = _info(document)
+    height, width = info.height, info.width
+    if height is None or width is None:
+        height, width = next(map(_sides, masks.items), (0, 0))
+    if 0 in (height, width) and entry.image is not None:
+        with suppress(OSError):  # that it cannot be read will be told
+            head = header(entry.image)
+            height, width = head.height, head.width
+    if not (0 <= height <= MAX_SIDE and 0 <= width <= MAX_SIDE):
+        message = f"the image is {width} x {height}; sides of 1 to {MAX_SIDE:,} pixels are expected"
+        raise BrokenLabelsError(*document.defects, Defect("SEG004", message, document.name))
+    return height, width
+
+
+def _info(document: Document) -> ImageInfo:
+    """What the document says of its image; what is malformed, or leaves the dataset, is a defect."""
+    raw = (document.parts or {}).get("image", Raw(b"{}"))
+    try:
+        info = msgspec.json.decode(raw, type=ImageInfo)
+    except msgspec.ValidationError as error:
+        why = problem(error)
+        document.defects.append(Defect("SEG004", why.message, document.name, f"/image{why.place}"))
+        return ImageInfo()
+    if info.file_name is not None and is_unsafe(info.file_name):
+        message = f"path {info.file_name!r} leaves the dataset's root; the image is looked for by this file's name"
+        document.defects.append(Defect("SEG015", message, document.name, "/image/file_name"))
+    return info
+
+
+def _sides(item: SamItem) -> tuple[int, int]:
+    """Height and width of a mask; 0 where it does not tell."""
+    try:
+        return msgspec.json.decode(item.segmentation, type=_Sized).size
+    except msgspec.MsgspecError:
+        return 0, 0
+
+
+def _number(document: Document, masks: Items[SamItem]) -> None:
+    """Give an id to masks that have none; SEG008 for ids that occur twice."""
+    count = Counter(item.id for item in masks.items if item.id != "")
+    for id_, times in count.items():
+        if times > 1:
+            last = max(i for i, item in enumerate(masks.items) if item.id == id_)
+            message = f"id {id_!r} is here {times} times; all are read"
+            document.defects.append(Defect("SEG008", message, document.name, masks.place(last, "/id"), segments=(id_,)))
+    free = (number for number in itertools.count(1) if number not in count)
+    for item in masks.items:
+        if item.id == "":
+            item.id = next(free)

@@ -1,0 +1,43 @@
+"""Opened: files of tasks, with the configuration beside them."""
+
+from functools import partial
+from pathlib import Path
+
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.formats.labelstudio.annotations import look_at_tasks
+from segdata.formats.labelstudio.labelconfig import config_beside
+from segdata.formats.labelstudio.tasks import read_tasks
+from segdata.formats.masks.pairing import images_of
+from segdata.formats.naming import naming
+from segdata.formats.perimage.source import PerImageSource
+
+
+def open_tasks(request: Request, files: list[Path]) -> PerImageSource:
+    """The tasks in `files`."""
+    config = config_beside(request.root, request.root)
+    tasks = read_tasks(request.root, files, config.image_key, images_of(request))
+    known = naming(
+        {*tasks.labels, *(each.name for each in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
+    )
+    profile = Profile(
+        name=request.root.stem,
+        format="label-studio",
+        task="instance",
+        taxonomy=known.taxonomy,
+        taxonomy_declared=known.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="coco",
+        files=str(request.root),
+        metadata=known.metadata,
+    )
+    return PerImageSource(
+        request.root,
+        profile,
+        tasks.entries,
+        (*config.defects, *tasks.defects),
+        partial(look_at_tasks, known.to),
+        request.annotator,
+        what="size of the regions",
+    )

@@ -1,0 +1,60 @@
+"""nnU-Net writer: cases, dataset.json, and what it has no place for beside it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.batch import Batch
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.medical.nifti.bycategory import pictures_by_category
+from segdata.formats.medical.nifti.index import write_index
+from segdata.formats.medical.nifti.stack import Stack, stacks
+from segdata.formats.medical.nnunet.byregion import pictures_by_region
+from segdata.formats.medical.nnunet.datasetjson import NAME
+from segdata.formats.medical.nnunet.folder import NnunetFolder
+from segdata.formats.medical.nnunet.plan import Plan, plan_of
+from segdata.formats.sheets import examples, is_painted
+from segdata.formats.unheld import count_spatial, count_unheld
+
+_HELD = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
+
+
+def write_nnunet(
+    profile: Profile,
+    batches: Iterable[Batch],
+    target: Path,
+    losses: Losses,
+    kinds: frozenset[Kind],
+    *,
+    file_ending: str | None = None,
+    channels: str | None = None,
+) -> None:
+    """Write the cases: volumes, or pictures."""
+    plan = plan_of(profile, file_ending, channels)
+    if plan.ending == ".png":
+        count_spatial(profile, losses)
+    target.mkdir(parents=True)
+    folder = NnunetFolder(target, profile, plan.ending, losses)
+    counted = (_counted(batch, plan, losses, kinds) for batch in batches)
+    if plan.regions:
+        pictures = pictures_by_region(counted, plan, losses)
+    else:
+        pictures = pictures_by_category(counted, plan.layering, losses)
+    piles = stacks(pictures) if plan.ending == ".nii.gz" else (Stack([picture]) for picture in pictures)
+    volumes = [folder.save(stack) for stack in piles]
+    (target / NAME).write_text(plan.dataset_json(folder.cases), encoding="utf-8")
+    write_index(target, volumes, {})
+    write_beside(target, profile, profile.taxonomy)
+
+
+def _counted(batch: Batch, plan: Plan, losses: Losses, kinds: frozenset[Kind]) -> Batch:
+    """The batch; what its columns say beyond labels is counted, and void categories that become one."""
+    count_unheld(batch, losses, kinds, _HELD)
+    merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))
+    rows = np.flatnonzero(merged & is_painted(batch))
+    pixels = int(batch.runs.areas(batch.n_segments)[rows].sum())
+    losses.add("void", "segments", len(rows), pixels, examples(batch, rows))
+    return batch

@@ -1,0 +1,91 @@
+"""DAVIS reader: videos of index masks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError, check_choice
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.formats.masks.decoded import decoded
+from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.pairing import images_of
+from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.video.davisfiles import Place, places, read_meta, splits, year_of_sets
+from segdata.formats.video.davisnames import MASKS
+from segdata.formats.video.davisobjects import VOID, Objects, year_by_values
+from segdata.formats.video.footage import filmed, videos
+from segdata.formats.video.seen import Shown, found_of, unknown_values
+
+_YEARS = ("2016", "2017", "2019")
+
+
+def open_davis(request: Request) -> PerImageSource:
+    """The dataset; raises UnreadableError where there are no frames, several folders of them, or 255 is unclear."""
+    root, images = request.root, images_of(request)
+    found = places(root, images, str(request.options.get("masks", "")))
+    pairing = filmed(root, [place.footage for place in found], images, sparse=True)
+    if not any(entry.files for entry in pairing.entries) and not (root / INDEX).is_file():
+        raise UnreadableError(f"{root}: no frames; DAVIS has {MASKS[0]}/480p/<sequence>/00000.png")
+    defects = list(pairing.defects)
+    listed = {
+        place.footage.masks / name: objects
+        for place in found
+        for name, objects in read_meta(root, place.root, defects).items()
+    }
+    year = _year(request, found, pairing.entries, known=bool(listed))
+    objects = Objects.of(year, listed, request.taxonomy)
+    entries = pairing.entries if (root / INDEX).is_file() else _split(pairing.entries, found, year)
+    profile = Profile(
+        name=root.stem,
+        format="davis",
+        task="instance",
+        taxonomy=objects.naming.taxonomy,
+        taxonomy_declared=objects.naming.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("forbid"),
+        files=str(root),
+        metadata=objects.naming.metadata,
+        sequences=videos(entries),
+    )
+    look = partial(_look, root, objects)
+    return PerImageSource(root, profile, entries, tuple(defects), look, annotator=request.annotator)
+
+
+def _year(request: Request, found: Sequence[Place], entries: Sequence[Entry], known: bool) -> int:
+    """Which year's meaning the value 255 has; `known`: there is a meta.json, which only later years have."""
+    given = str(request.options.get("year", ""))
+    if given:
+        check_choice("year", given, _YEARS)
+        return 2016 if given == _YEARS[0] else 2017
+    told = [year for place in found if (year := year_of_sets(place.root)) is not None]
+    return 2017 if known else max(told) if told else year_by_values(request.root, entries)
+
+
+def _split(entries: Sequence[Entry], found: Sequence[Place], year: int) -> list[Entry]:
+    """The entries with the splits that ImageSets tell, where folders do not."""
+    told: Mapping[str, str] = {name: split for place in found for name, split in splits(place.root, year).items()}
+    return [replace(entry, split=entry.split or told.get(entry.sequence or "")) for entry in entries]
+
+
+def _look(root: Path, objects: Objects, entry: Entry) -> list[Found]:
+    """What one frame holds."""
+    mask = decoded(root, entry)
+    if mask.coloured or mask.lossy:
+        why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} holds no numbers of objects"
+        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit palette PNG", below(root, entry.files[0])))
+    runs = ValueRuns.of(mask.values)
+    category, known = objects.categories(runs.value, entry.files[0].parent)
+    void = known & (category == objects.naming.to[objects.void])
+    # The one object of 2016 is the first, not the 255th.
+    ids = np.where((runs.value == VOID) & ~void, 1, runs.value)
+    why = "is neither 0 nor 255" if objects.year == 2016 else "is no object of the video"
+    defects = unknown_values(runs, np.flatnonzero(~known & (runs.value != 0)).tolist(), runs.value, why)
+    return [found_of(root, entry, mask, runs, Shown(known, category, ids, ~void), defects)]

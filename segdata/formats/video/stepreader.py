@@ -1,0 +1,101 @@
+"""STEP reader: panoptic maps of videos."""
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.formats.masks.decoded import decoded
+from segdata.formats.masks.maskfile import decode
+from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.pairing import images_of
+from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.video.footage import Footage, filmed, first_folder, videos
+from segdata.formats.video.seen import Shown, found_of, unknown_values
+from segdata.formats.video.stepclasses import VOID, StepClasses, read_classes
+
+_MAPS = "panoptic_maps"
+_SPLITS = ("train", "val", "test")
+_LAST_FRAME, _LAST_TRACK, _SMALL = 999_999, 65_535, 999
+_TRIED = 16  # masks that are decoded to see whose classes they have
+
+
+def open_step(request: Request) -> PerImageSource:
+    """The dataset; raises UnreadableError where there are no maps, or nothing tells their classes."""
+    root, images = request.root, images_of(request)
+    pairing = filmed(root, _footage(root, images), images)
+    masks = [path for entry in pairing.entries for path in entry.files]
+    if not masks and not (root / INDEX).is_file():
+        raise UnreadableError(f"{root}: no frames; STEP has {_MAPS}/<split>/<sequence>/<frame>.png")
+    labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
+    classes = read_classes(root, request.taxonomy, labels, partial(_occurring, masks))
+    profile = Profile(
+        name=root.stem,
+        format="kitti-step",
+        task="panoptic",
+        taxonomy=classes.naming.taxonomy,
+        taxonomy_declared=classes.naming.declared,
+        coverage=Policy("exhaustive"),
+        overlap=Policy("forbid"),
+        files=str(root),
+        metadata=classes.naming.metadata,
+        sequences=videos(pairing.entries),
+    )
+    look = partial(_look, root, classes)
+    return PerImageSource(root, profile, pairing.entries, pairing.defects, look, annotator=request.annotator)
+
+
+def _footage(root: Path, images: Path | None) -> list[Footage]:
+    """The splits with their folders of images, or the sequences alone."""
+    maps = root if root.name == _MAPS else root / _MAPS
+    if not maps.is_dir():
+        raise UnreadableError(f"{root}: no folder {_MAPS}; STEP has {_MAPS}/<split>/<sequence>/<frame>.png")
+    photos = images or first_folder(maps.parent / "images")
+    splits = [maps / name for name in _SPLITS if (maps / name).is_dir()]
+    if not splits:
+        return [Footage(maps, photos or first_folder(maps.parent / "training", maps.parent / "training/image_02"))]
+    return [
+        Footage(each, first_folder(photos / each.name) if photos else None, each.name, f"{each.name}/")
+        for each in splits
+    ]
+
+
+def _occurring(masks: list[Path]) -> set[int]:
+    """The classes in some of the masks."""
+    found: set[int] = set()
+    for path in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
+        with suppress(OSError):
+            found |= set(np.unique(decode(path).values & 255).tolist())
+    return found
+
+
+def _look(root: Path, classes: StepClasses, entry: Entry) -> list[Found]:
+    """What one frame holds."""
+    mask = decoded(root, entry)
+    if not mask.coloured or mask.lossy:
+        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no class and track"
+        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit RGB PNG", below(root, entry.files[0])))
+    runs = ValueRuns.of(mask.values)
+    kind, number = runs.value & 255, (runs.value >> 8 & 255) * 256 + (runs.value >> 16)
+    category = np.array([classes.category.get(each, 0) for each in kind.tolist()], np.int64)
+    taxonomy = classes.naming.taxonomy
+    known = np.isin(kind, np.array(list(classes.category), np.int64))
+    unknown = np.flatnonzero(~known & ~(classes.unlabelled & (kind == VOID)))
+    void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
+    thing = np.isin(category, np.array([each.id for each in taxonomy.categories if each.kind == "thing"], np.int64))
+    ids = (kind << 16) + number
+    tracked, crowd = (number > 0) & ~void, (number == 0) & thing & known
+    defects = unknown_values(runs, unknown.tolist(), kind, "of red is of no class")
+    return [found_of(root, entry, mask, runs, Shown(known, category, ids, tracked, crowd), defects, _place)]
+
+
+def _place(id_: int) -> str:
+    return f"class {id_ >> 16}, track {id_ & _LAST_TRACK}"

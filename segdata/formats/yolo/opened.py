@@ -1,0 +1,126 @@
+"""Opened: a dataset of YOLO's label files, with the classes of data.yaml."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.images import MAX_PIXELS, header
+from segdata.formats.masks.pairing import images_of
+from segdata.formats.naming import kind_of, naming
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shapes.raster import rasterise
+from segdata.formats.shapes.scaled import scaled
+from segdata.formats.yolo.bridges import in_pixels, shapes_of
+from segdata.formats.yolo.classes import Classes, read_classes
+from segdata.formats.yolo.lines import read_lines
+from segdata.formats.yolo.listing import Listing, Missing, listed
+
+
+def open_yolo(request: Request) -> PerImageSource:
+    """The dataset; raises UnreadableError where there are no labels, or no images."""
+    root = request.root if request.root.is_dir() else request.root.parent
+    missing = str(request.options.get("missing", "unannotated"))
+    if missing not in ("unannotated", "background"):
+        raise SegdataError(f"yolo-seg: missing is {missing!r}, it is unannotated or background")
+    if not request.root.exists():
+        raise UnreadableError(f"{request.root}: does not exist")
+    classes = read_classes(root)
+    absent: Missing = "background" if missing == "background" else "unannotated"
+    listing = listed(root, images_of(request), classes.split_of(root), absent)
+    classes = classes if classes.names else _numbered(classes, listing)
+    own = Taxonomy(categories=tuple(Category(id=i, name=name, kind=kind_of(name)) for i, name in _unique(classes)))
+    known = naming(classes.names.values(), request.taxonomy, own)
+    profile = Profile(
+        name=root.name,
+        format="yolo-seg",
+        task="instance",
+        taxonomy=known.taxonomy,
+        taxonomy_declared=known.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="cv2",
+        files=str(request.root),
+        metadata=known.metadata,
+    )
+    ids = {number: known.to[name] for number, name in classes.names.items()}
+    look = partial(_look, root, ids, classes.keypoints)
+    defects = (*classes.defects, *listing.defects)
+    return PerImageSource(root, profile, listing.entries, defects, look, request.annotator, 64, "declared size")
+
+
+def _unique(classes: Classes) -> list[tuple[int, str]]:
+    """The classes with their numbers; of several with one name the first."""
+    first = {name: number for number, name in sorted(classes.names.items(), reverse=True)}
+    return sorted((number, name) for name, number in first.items())
+
+
+def _numbered(classes: Classes, listing: Listing) -> Classes:
+    """Numbers as names, for want of others: those that occur."""
+    occurring: set[int] = set()
+    for entry in listing.entries:
+        for path in entry.files:
+            with suppress(OSError):
+                occurring |= set(read_lines(path.read_bytes()).category.tolist())
+    said = Defect("SEG004", "neither data.yaml nor classes.txt names the classes: their numbers do", severity="info")
+    names = {number: str(number) for number in sorted(occurring)}
+    return replace(classes, names=names, defects=(*classes.defects, *([] if classes.defects else [said])))
+
+
+def _look(root: Path, ids: dict[int, int], keypoints: int | None, entry: Entry) -> list[Found]:
+    """The segments of one image."""
+    height, width = _size(entry)
+    path = entry.files[0] if entry.files else None
+    file = None if path is None else below(root, path)
+    try:
+        text = b"" if path is None else path.read_bytes()
+    except OSError as error:
+        message = f"the labels cannot be read: {error.strerror or error}"
+        raise BrokenLabelsError(Defect("SEG001", message, file)) from error
+    lines = read_lines(text, ids, keypoints)
+    n = len(lines.rings)
+    cuts = np.cumsum([len(ring) for ring in lines.rings])[:-1]
+    points = in_pixels(np.concatenate([np.empty((0, 2)), *lines.rings]), height, width)
+    shapes = shapes_of(np.split(points, cuts) if n else [], height, width)
+    sides = np.array([width, height], np.float64)
+    columns: dict[str, Sequence[object]] = {
+        "rings": [[scaled(ring, sides).ravel().tolist()] for ring in lines.rings],
+        "file": [file] * n,
+        "place": [f"line {number}" for number in lines.number.tolist()],
+    }
+    return [
+        Found(
+            size=(height, width),
+            segment_id=lines.number,
+            category_id=np.array([ids[each] for each in lines.category.tolist()], np.int64),
+            runs=rasterise([[shape] for shape in shapes], "cv2", height, width),
+            columns=columns,
+            defects=lines.defects,
+        )
+    ]
+
+
+def _size(entry: Entry) -> tuple[int, int]:
+    """Height and width of an image in pixels, turned as its EXIF orientation says; raises BrokenLabelsError."""
+    if 0 not in entry.size:
+        if not 0 < entry.size[0] * entry.size[1] <= MAX_PIXELS or min(entry.size) < 0:
+            message = f"the image is {entry.size[1]} x {entry.size[0]}; at most {MAX_PIXELS:,} pixels are expected"
+            raise BrokenLabelsError(Defect("SEG004", message))
+        return entry.size
+    if entry.image is None:
+        raise BrokenLabelsError(Defect("SEG002", "the image file does not exist, and nothing else tells its size"))
+    try:
+        head = header(entry.image)
+    except OSError as error:  # it is reported where all image files are
+        raise BrokenLabelsError from error
+    return (head.width, head.height) if head.turned else (head.height, head.width)
