@@ -79,7 +79,8 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 def main() -> None:
     """Convert, validate and look at image segmentation labels, pixel exact.
 
-    DATA is a file or folder of any format that segdata reads: COCO instances
-    and panoptic, colour masks, instance-ID images, one mask per category or
-    segment, or its own canonical dataset. The format is detected.
+    DATA is a file or folder of any format that segdata reads: masks, COCO and
+    its relatives, annotation tools, videos, volumes, rasters, model results
+    (`segdata formats` lists them), or its own canonical dataset. The format is
+    detected.
     """

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Color
 from segdata.formats.medical.dicom.files import read_dataset, telling
+from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 
 Floats = NDArray[np.float64]
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -94,6 +95,8 @@ def read_structures(path: Path, name: str) -> StructureSet:
 
 
 def _parsed(said: Any, path: Path, name: str) -> StructureSet:  # Any: pydicom's dataset has every attribute
+    if said.get("SOPClassUID") != STRUCTURE_SET:
+        raise OSError(f"it is no structure set: its SOP class is {said.get('SOPClassUID')}")
     defects: list[Defect] = []
     drawn: dict[int, Any] = {}
     for row, each in enumerate(said.get("ROIContourSequence") or []):
