@@ -28,6 +28,7 @@ FLOORS = {
 # Pictures and round trips run the real thing: they are tests that others can use.
 FLOORS["testing"] |= {"measure", "formats"}
 HEAVY = {"pandas", "pyarrow", "scipy", "torch", "fiftyone", "matplotlib", "dask", "cv2", "PIL", "numpy", "jinja2"}
+READERS = {"cv2", "scipy", "pyarrow.parquet", "nibabel", "pydicom", "rasterio", "torch", "pandas"}
 
 
 def modules() -> list[Path]:
@@ -74,3 +75,19 @@ def test_start_up_imports_nothing_heavy(command: str) -> None:
     code = f"{ran}\nimport sys\nprint('\\nHEAVY', *sorted(set(sys.modules) & {HEAVY!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].strip() == "HEAVY"
+
+
+def test_telling_a_format_loads_no_readers() -> None:
+    """What a format reads and writes with is imported when that format is chosen, not to ask which one it is."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom segdata.core.format import detect, formats\n"
+        f"formats()\nprint(*sorted(set(sys.modules) & {HEAVY!r}))\n"
+        "print(detect(Path(sys.argv[1])))\n"
+        f"print(*sorted(set(sys.modules) & {READERS!r}))\n"
+        "print(sum(name.startswith('segdata') for name in sys.modules))"
+    )
+    sample = ROOT.parent / "sample_data" / "panoptic"
+    done = subprocess.run([sys.executable, "-c", code, sample], capture_output=True, text=True, check=True)
+    before, name, after, n_modules = done.stdout.split("\n")[:4]
+    assert (before, name, after) == ("", "coco-panoptic", "")
+    assert int(n_modules) < 120

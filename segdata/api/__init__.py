@@ -1,12 +1,32 @@
-"""The library: everything that the command line does, as functions. Puts the rooms together."""
+"""The library: everything that the command line does, as functions. Puts the rooms together.
 
-from segdata.api.arrays import from_arrays
-from segdata.api.checking import assert_valid, hash_of, info, measured, validate
-from segdata.api.comparing import diff
-from segdata.api.converting import Conversion, convert
-from segdata.api.ground import areas_m2
-from segdata.api.opening import read
+A function is imported from its module when it is asked for: who validates need not wait for what writes and compares.
+"""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segdata.api.arrays import from_arrays
+    from segdata.api.checking import assert_valid, hash_of, info, measured, validate
+    from segdata.api.comparing import diff
+    from segdata.api.converting import Conversion, convert
+    from segdata.api.ground import areas_m2
+    from segdata.api.opening import read
+
+_HOME = {
+    "Conversion": "converting",
+    "areas_m2": "ground",
+    "assert_valid": "checking",
+    "convert": "converting",
+    "diff": "comparing",
+    "from_arrays": "arrays",
+    "hash_of": "checking",
+    "info": "checking",
+    "measured": "checking",
+    "read": "opening",
+    "validate": "checking",
+}
 __all__ = [
     "Conversion",
     "areas_m2",
@@ -20,3 +40,10 @@ __all__ = [
     "read",
     "validate",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a function from its module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'segdata.api' has no attribute {name!r}")
+    return getattr(import_module(f"segdata.api.{_HOME[name]}"), name)

@@ -13,7 +13,6 @@ from segdata.core.profile import RasterRule
 from segdata.core.rule import Family, Tables
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.images import image_limits
-from segdata.formats.shapes.disagreement import Disagreement, disagreement
 from segdata.measure.measure import measure
 
 if TYPE_CHECKING:
@@ -109,6 +108,8 @@ def info(
 
 def _rules_apart(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
     """For each raster rule how many segments have polygons, how many of them differ by it, and by how many pixels."""
+    from segdata.formats.shapes.disagreement import Disagreement, disagreement
+
     total = {rule: Disagreement() for rule in get_args(RasterRule) if rule != "mask-native"}
     with image_limits():
         for batch in dataset.batches(jobs):

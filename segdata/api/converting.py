@@ -149,6 +149,11 @@ _KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was
 _UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015"})
 
 
+def _is_unread(defect: Defect) -> bool:
+    """Whether something of the source was left out; of SEG017 only values that are no whole numbers."""
+    return defect.code in _UNREAD or (defect.code == "SEG017" and bool(defect.pixels))
+
+
 class _Stream:
     """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
 
@@ -160,7 +165,7 @@ class _Stream:
 
     def _unread(self) -> list[Defect]:
         """The defects that lost something of the source."""
-        lost = [each for each in self.defects if each.code in _UNREAD and each.severity != "info"]
+        lost = [each for each in self.defects if each.severity != "info" and _is_unread(each)]
         there = set(self._dataset.source.image_ids) if any(each.code == "SEG015" for each in lost) else frozenset()
         return [each for each in lost if each.code != "SEG015" or each.image not in there]
 

@@ -10,10 +10,10 @@ import numpy as np
 from segdata.core.config import Config, Option, load_config, nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request, format_named
+from segdata.core.format import Format, Request, format_named
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
-from segdata.core.unsafe import check_name
+from segdata.core.unsafe import check_files, check_name
 from segdata.formats.altered import made_by
 from segdata.formats.imagefiles import with_image_files
 from segdata.formats.images import image_limits
@@ -82,11 +82,12 @@ def read(
         return data
     root = Path(data)
     check_name(root.absolute())
+    check_files(root)
     settings = config if isinstance(config, Config) else _config(root, config)
     name = format or settings.format or _implied(settings, config) or recognised(root)
     chosen = format_named(name)
-    said = {**settings.options, **(options or {})}
-    chosen.check_options(said, "read")
+    _check_options(chosen, settings, None if isinstance(config, Config) else Path(config or folder_of(root) / CONFIG))
+    chosen.check_options(options or {}, "read")
     request = Request(
         root=root,
         taxonomy=taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(root, taxonomy, settings.taxonomy),
@@ -94,7 +95,7 @@ def read(
         config=settings,
         annotator=annotator,
         explicit=(format or settings.format) is not None,
-        options=said,
+        options={**settings.options, **(options or {})},
     )
     with image_limits():
         opened = chosen.read(request)
@@ -125,6 +126,14 @@ def _config(root: Path, given: str | Path | None) -> Config:
         return load_config(Path(given))
     beside = folder_of(root) / CONFIG
     return load_config(beside) if lexists(beside) else Config()
+
+
+def _check_options(chosen: Format, settings: Config, file: Path | None) -> None:
+    """Raise SegdataError where the configuration in `file` has options that the format has not."""
+    try:
+        chosen.check_options(settings.options, "read")
+    except SegdataError as error:
+        raise SegdataError(f"{file}: {error}" if file else str(error)) from error
 
 
 def _implied(settings: Config, given: object) -> str | None:

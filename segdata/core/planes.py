@@ -11,11 +11,13 @@ from PIL import Image, ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.rasterfile import open_raster
+from segdata.core.volumefile import dicom_image, is_dicom, volume_slice
 
 Planes = NDArray[np.generic]
 _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 _EXIF_ORIENTATION = 0x0112
 _REGION = re.compile(r"xywh=(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})")
+_SLICE = re.compile(r"k=(\d{1,9})")
 _BITS, _CHANNELS = 258, 277  # TIFF tags
 _SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
 
@@ -23,16 +25,23 @@ _SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
 def planes(uri: str, size: tuple[int, int], most: int | None = None) -> Planes:
     """(channels, height, width) of an image, uint8 or uint16 mostly, as its file has them.
 
-    `uri` is a path or a file URI; behind a # it may name a region, ``xywh=x,y,width,height`` in pixels. An image that
-    has the height and width `size` only when turned as EXIF says is turned. GeoTIFFs are read through rasterio where
-    Pillow holds less than they have (regions, several channels of 16 bits, more than four of them), the first `most`.
+    `uri` is a path or a file URI; behind a # it may name a region, ``xywh=x,y,width,height`` in pixels, or a slice of
+    a NIfTI volume, ``k=3``. An image that has the height and width `size` only when turned as EXIF says is turned.
+    GeoTIFFs are read through rasterio where Pillow holds less than they have (regions, several channels of 16 bits,
+    more than four of them), the first `most`; NIfTI and DICOM files as they are meant, with their scale.
 
-    Raises OSError where the file cannot be decoded, and SegdataError where rasterio is needed and not installed.
+    Raises OSError where the file cannot be decoded, and SegdataError where a package is needed and not installed.
     """
-    path, region = located(uri)
-    if region is not None or _is_raster(path):
-        return _raster(path, region, most)
-    if _is_deep_png(path):
+    path, part = located(uri)
+    if isinstance(part, int):
+        return volume_slice(path, part)
+    if part is not None or _is_raster(path):
+        return _raster(path, part, most)
+    with path.open("rb") as file:
+        head = file.read(132)
+    if is_dicom(head):
+        return dicom_image(path)
+    if _is_deep_png(head):
         return _deep_png(path)
     with Image.open(path) as opened:
         turned = opened.getexif().get(_EXIF_ORIENTATION, 1) in _TURNED and (opened.height, opened.width) != size
@@ -43,8 +52,8 @@ def planes(uri: str, size: tuple[int, int], most: int | None = None) -> Planes:
     return np.ascontiguousarray(layers.transpose(2, 0, 1))
 
 
-def located(uri: str) -> tuple[Path, tuple[int, ...] | None]:
-    """The file that a path or URI names, and its region (x, y, width, height).
+def located(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
+    """The file that a path or URI names, and its region (x, y, width, height) or the number of its slice.
 
     Raises SegdataError for a URI of another machine, and for one with something else behind the #.
     """
@@ -53,10 +62,13 @@ def located(uri: str) -> tuple[Path, tuple[int, ...] | None]:
     parts = urlparse(uri)
     if parts.scheme != "file":
         raise SegdataError(f"{uri}: only files of this machine are read; copy it here")
-    region = _REGION.fullmatch(parts.fragment)
+    path, (region, slice_) = Path(unquote(parts.path)), (each.fullmatch(parts.fragment) for each in (_REGION, _SLICE))
+    if slice_ is not None:
+        return path, int(slice_[1])
     if parts.fragment and region is None:
-        raise SegdataError(f"{uri}: what is behind the # is no region xywh=x,y,width,height, so it cannot be read")
-    return Path(unquote(parts.path)), None if region is None else tuple(map(int, region.groups()))
+        said = "no region xywh=x,y,width,height and no slice k=number"
+        raise SegdataError(f"{uri}: what is behind the # is {said}, so it cannot be read")
+    return path, None if region is None else tuple(map(int, region.groups()))
 
 
 def _is_raster(path: Path) -> bool:
@@ -71,11 +83,9 @@ def _is_raster(path: Path) -> bool:
         return path.is_file()
 
 
-def _is_deep_png(path: Path) -> bool:
-    """Whether a PNG has colours of 16 bits a channel, of which Pillow keeps 8."""
-    with path.open("rb") as file:
-        head = file.read(26)
-    return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26 and head[24] == 16 and head[25] in (2, 6)
+def _is_deep_png(head: bytes) -> bool:
+    """Whether a PNG has colours of 16 bits a channel, of which Pillow keeps 8, by its first bytes."""
+    return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) > 25 and head[24] == 16 and head[25] in (2, 6)
 
 
 def _deep_png(path: Path) -> Planes:

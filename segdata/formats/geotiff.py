@@ -17,29 +17,19 @@ Needs the extra `geo`. Source: OGC GeoTIFF 1.1 (19-008r4); GDAL, doc/source/driv
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from segdata.core.batch import Batch
-from segdata.core.config import InstanceIds
-from segdata.core.errors import check_choice
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
-from segdata.core.profile import Policy, Profile, Task
-from segdata.core.taxonomy import Taxonomy
-from segdata.formats.beyond import BESIDE_PIXELS, BY_CATEGORY
-from segdata.formats.geo.folder import RasterFolder
-from segdata.formats.geo.index import INDEX, write_index
-from segdata.formats.geo.look import Looker
-from segdata.formats.geo.meaning import band_of, rule_of, taxonomy_of, with_void
-from segdata.formats.geo.opening import open_rasters
-from segdata.formats.geo.painter import CategoryPainter, Painter, SegmentPainter
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.layout import RivalFoldersError, layouts
-from segdata.formats.perimage.source import PerImageSource
+from segdata.core.profile import Profile
+from segdata.formats.beyond import BY_CATEGORY
+from segdata.formats.geo.index import INDEX
 from segdata.formats.tifftags import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
-from segdata.formats.unheld import count_spatial, count_unheld
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial"}
 CHECKED = ("GDAL through rasterio", "Snyder (1987) for areas")
@@ -51,11 +41,8 @@ READ_OPTIONS = {
 WRITE_OPTIONS = {
     "values": "category: ids of categories; instance: numbers of segments, with a table of them; default: by the task"
 }
-TABLE = "instances.csv"
-_HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))
 _TIFF = (".tif", ".tiff")
 _LOOKED_AT = 8
-_PER_CHUNK = 2**25  # pixels of images that are loaded at once
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -65,6 +52,8 @@ def detect(seen: Glance) -> Clue | None:
     one_a_folder = {name.rpartition("/")[0]: name for name in seen.matching(r"\.tiff?$")}
     if not any(_is_placed(seen.path(name)) for name in one_a_folder.values()):
         return None
+    from segdata.formats.masks.layout import RivalFoldersError, layouts
+
     try:
         found = layouts(seen.root)
     except RivalFoldersError:
@@ -78,89 +67,26 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(0.98 if named else 0.85, f"{placed[0].name} is a GeoTIFF in the place of labels")
 
 
-def read(request: Request) -> PerImageSource:
+def read(request: Request) -> "PerImageSource":
     """Open a raster of labels, or a folder of them, with their images.
 
     Raises UnreadableError where nothing says what values mean, and SegdataError where rasterio is not installed.
     """
-    opened = open_rasters(request)
-    band, config, heads = band_of(request), request.config.instance_ids, opened.heads.values()
-    task: Task = "semantic"
-    if config is None:
-        given, declared = taxonomy_of(request, opened, band)
-        taxonomy, void = with_void(given, heads)
-        look = Looker(request.root, taxonomy, void, band)
-    else:
-        taxonomy, rule = rule_of(request, config, heads)
-        declared = request.taxonomy is not None
-        task = "panoptic" if {each.kind for each in taxonomy.categories} >= {"thing", "stuff"} else "instance"
-        look = Looker(request.root, taxonomy, None, band, rule, config.background or 0)
-    profile = Profile(
-        name=request.root.stem,
-        format="geotiff",
-        task=task,
-        taxonomy=taxonomy,
-        taxonomy_declared=declared,
-        coverage=Policy("exhaustive" if config is None else "sparse"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-        places=opened.places,
-    )
-    largest = max((entry.record.n_pixels for entry in opened.entries if entry.record is not None), default=1)
-    per_chunk = max(1, min(16, _PER_CHUNK // largest))
-    return PerImageSource(
-        request.root, profile, opened.entries, tuple(opened.defects), look, request.annotator, per_chunk=per_chunk
-    )
+    from segdata.formats.geo.reader import open_geotiff
+
+    return open_geotiff(request)
 
 
 def write(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, values: str | None = None
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, values: str | None = None
 ) -> None:
     """Write a dataset as GeoTIFFs; pixels stay what they are, and lie where they lay.
 
     Raises SegdataError for category ids that 32 bits do not hold.
     """
-    by = values or ("category" if profile.task == "semantic" else "instance")
-    check_choice("values", by, ("category", "instance"))
-    count_spatial(profile, losses)
-    target.mkdir(parents=True)
-    if by == "category":
-        painter = CategoryPainter(profile.taxonomy, losses)
-        void = next(iter(profile.taxonomy.void_ids), None)
-        folder = RasterFolder(target, painter.most, void, profile.taxonomy)
-        _save(folder, painter, batches, losses, BY_CATEGORY)
-        taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
-        write_beside(target, profile, taxonomy)
-    else:
-        numbers = SegmentPainter(profile.taxonomy, losses, target / TABLE)
-        try:
-            folder = RasterFolder(target, None, None, None)
-            _save(folder, numbers, batches, losses, BESIDE_PIXELS)
-        finally:
-            numbers.close()
-        write_beside(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
-    write_index(target, folder.rows)
+    from segdata.formats.geo.writer import write_geotiff
 
-
-def _save(
-    folder: RasterFolder, painter: Painter, batches: Iterable[Batch], losses: Losses, kinds: frozenset[Kind]
-) -> None:
-    """Write all images, while what rasters do not hold is counted."""
-    try:
-        for batch in batches:
-            count_unheld(batch, losses, kinds, _HELD)
-            for picture in painter.pictures(batch):
-                folder.save(picture)
-    finally:
-        folder.close()
-
-
-def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:
-    """The taxonomy, which says what unlabelled pixels have."""
-    color = taxonomy.unlabelled_color
-    if color is not None and set(color) == {blank}:
-        return taxonomy
-    return msgspec.structs.replace(taxonomy, unlabelled=blank)
+    write_geotiff(profile, batches, target, losses, values=values)
 
 
 def _is_placed(path: Path, as_labels: bool = False) -> bool:

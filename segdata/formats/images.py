@@ -17,6 +17,7 @@ from segdata.formats.imagenames import is_image_name
 from segdata.formats.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
+_PNG_PIXELS = 8 * 1032  # that a byte can hold at most: of one bit each, packed as far as DEFLATE can
 _EXIF_ORIENTATION = 0x0112
 _EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
 _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
@@ -92,13 +93,17 @@ def _opened(file: Path | io.BytesIO, size: int) -> Image.Image:
     if size == 0:
         raise OSError("the file is empty (0 bytes)")
     try:
-        return Image.open(file)
+        image = Image.open(file)
     except UnidentifiedImageError as error:
         raise OSError("is not an image that Pillow knows, or its header is damaged") from error
     except Image.DecompressionBombError as error:
         raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
     except (SyntaxError, ValueError, EOFError) as error:
         raise OSError(f"damaged header: {error}") from error
+    if image.format == "PNG" and image.width * image.height > size * _PNG_PIXELS:
+        image.close()
+        raise OSError(f"claims {image.width:,} x {image.height:,} pixels, more than {size:,} bytes can hold")
+    return image
 
 
 def _is_truncated(path: Path, format_name: str) -> bool:

@@ -19,8 +19,7 @@ _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
 # Formats that are known and not read: what their paths match, and the first bytes of such a file.
 _FOREIGN = {
-    "NIfTI": (r"\.nii(\.gz)?$", None),
-    "DICOM": (r"\.dcm$", None),
+    "DICOM images without a segmentation or structure set": (r"\.dcm$", None),
     "VoTT JSON": (r"\.json$", rb'"assets"\s*:\s*\{'),
     "Pascal VOC XML": (r"\.xml$", rb"<annotation>"),
     "YOLO boxes": (r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}\s"),

@@ -66,13 +66,13 @@ def _opened(uri: str | None) -> tuple[Image.Image | None, str]:
     if uri is None:
         return None, "no image file"
     try:
-        path, region = located(uri)
+        path, part = located(uri)
     except SegdataError:
         return None, "the image file is not here"
     if not path.is_file():
         return None, "the image file is not here"
     try:
-        if region is not None:
+        if part is not None:
             return _of_planes(uri), ""
         with Image.open(path) as image:
             if image.width * image.height > _MOST:
@@ -85,7 +85,7 @@ def _opened(uri: str | None) -> tuple[Image.Image | None, str]:
 
 
 def _of_raster(uri: str) -> tuple[Image.Image | None, str]:
-    """A file that Pillow does not know: a raster of many channels, if anything."""
+    """A file that Pillow does not know: a raster of many channels or a DICOM image, if anything."""
     try:
         return _of_planes(uri), ""
     except (OSError, SegdataError) as error:
@@ -105,7 +105,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     """As 8-bit RGB; deeper grey images are stretched between their 1st and 99th percentile."""
     if not image.mode.startswith(("I", "F")):
         return image.convert("RGB")
-    values: NDArray[np.float64] = np.asarray(image).astype(np.float64)
+    values: NDArray[np.float64] = np.nan_to_num(np.asarray(image).astype(np.float64))
     low, high = np.percentile(values, (1, 99))
     stretched = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255
     return Image.fromarray(stretched.astype(np.uint8)).convert("RGB")

@@ -239,6 +239,9 @@ def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     missing = {"image_id", "category_id", "counts"} & (set(schema.names) - set(rows.column_names))
     if missing:
         raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
+    twice = sorted(name for name in schema.names if rows.column_names.count(name) > 1)
+    if twice:
+        raise pa.ArrowInvalid(f"column {', '.join(twice)} is there twice")
     columns = {name: rows[name] for name in schema.names if name in rows.column_names}
     conformed = table(schema, rows.num_rows, **columns)
     conformed.validate(full=True)  # texts that are not UTF-8 pass until they are looked at

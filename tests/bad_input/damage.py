@@ -274,14 +274,15 @@ def change_content(path: Path, rng: Rng) -> str:
     return how.__name__
 
 
-def change_file(path: Path, rng: Rng) -> str:
-    """Damage a file as a whole: gone, empty, renamed, a link, a folder or a pipe; returns the name of the way."""
+def change_file(root: Path, file: Path, rng: Rng) -> str:
+    """Damage a file of a dataset as a whole: gone, renamed, a link, a folder, a pipe; returns the name of the way."""
+    path, depth = root / file, len(file.parts)
     ways: dict[str, Callable[[Path], object]] = {
         "gone": Path.unlink,
         "empty": lambda path: path.write_bytes(b""),
         "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
         "renamed": lambda path: path.rename(path.with_name(rng.choice(("new\nline", "é ☃", "x" * 200, "-x", "..x")) + path.suffix)),
-        "other suffix": lambda path: path.rename(path.with_suffix(rng.choice((".PNG", ".json", ".txt", "", ".xml")))),
+        "other suffix": lambda path: path.rename(path.with_suffix(rng.choice((".PNG", ".json", ".txt", ".xml")))),
         "hidden": lambda path: path.rename(path.with_name(f".{path.name}")),
         "twice": lambda path: path.with_name(f"copy {path.name}").write_bytes(path.read_bytes()),
         "link to itself": lambda path: (path.unlink(), path.symlink_to(path.name)),
@@ -293,6 +294,8 @@ def change_file(path: Path, rng: Rng) -> str:
         "endless": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
         "its folder is gone": lambda path: path.parent.rename(path.parents[1] / "moved"),
     }
+    if depth < 2:
+        del ways["its folder is gone"]
     name = rng.choice(list(ways))
     ways[name](path)
     return name

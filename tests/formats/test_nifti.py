@@ -320,6 +320,14 @@ def test_voxels_that_are_no_labels(tmp_path: Path, values: list[float], broken: 
         assert found[0].file == "a.nii"
 
 
+def test_voxels_that_are_left_out_are_a_loss(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "a.nii", np.array([[[1], [2.5]], [[0], [1.9999]]]), sform=PLACED)
+    done = convert(path, tmp_path / "out", to="canonical")
+    assert [(loss.kind, loss.count) for loss in done.losses if loss.kind == "unreadable"] == [("unreadable", 1)]
+    with pytest.raises(SegdataError, match="unreadable"):
+        convert(path, tmp_path / "strict", to="canonical", on_loss="error")
+
+
 def test_headers_that_contradict_each_other(tmp_path: Path) -> None:
     voxels = np.ones((2, 2, 2), np.uint8)
     elsewhere = PLACED.copy()

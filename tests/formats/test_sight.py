@@ -25,7 +25,7 @@ def said(root: Path) -> str:
         ("a.json", json.dumps(VOTT), "VoTT JSON"),
         ("labels/a.txt", "0 0.1 0.2 0.3 0.4\n", "YOLO boxes"),
         ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),
-        ("a.nii.gz", "", "NIfTI"),
+        ("a.dcm", "", "DICOM images"),
         ("gtFine/x/a_gtFine_polygons.txt", "word", None),
     ],
 )

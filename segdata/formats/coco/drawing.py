@@ -35,7 +35,7 @@ class Drawing:
 
 
 def draw(batch: Batch, rows: Ints, polygons: str) -> Drawing:
-    """The segments at these rows, by one of `options.POLYGONS`; polygons were rasterised and have exactly the pixels."""
+    """The segments at these rows, by one of `POLYGONS`; polygons were rasterised and have exactly the pixels."""
     n = len(rows)
     height, width = (side[rows] for side in batch.segment_size)
     runs, rings = batch.runs.take(rows, batch.n_segments), batch.segments["rings"].combine_chunks().take(pa.array(rows))

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs
+from segdata.formats.images import open_image
 
 UNLABELLED = 0
 MAX_ID = 2**24 - 1
@@ -63,13 +64,9 @@ class Mask:
 def read_mask(path: Path) -> Mask:
     """Decode a mask; raises RefusedMaskError where ids cannot be trusted."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             encoding = _encoding(image, path)
             pixels = np.asarray(image)
-    except UnidentifiedImageError as error:
-        raise RefusedMaskError("SEG001", "mask is not an image, or its header is damaged") from error
-    except Image.DecompressionBombError as error:
-        raise RefusedMaskError("SEG001", "mask claims too many pixels (decompression bomb)") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RefusedMaskError("SEG001", f"mask cannot be decoded: {reason}") from error

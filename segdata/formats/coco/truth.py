@@ -16,7 +16,6 @@ from segdata.formats.images import ImageFolder, header
 from segdata.formats.perimage.entry import below
 
 
-
 def truth_of(request: Request, document: Path, used: Sequence[Id] | None = None) -> Document | None:
     """What lists the images and categories of predictions; None where there is nothing.
 

@@ -41,25 +41,9 @@ def paired(root: Path, images: Path | None = None, *, paged: bool = True) -> Pai
     of a TIFF is an image of its own; else they are the overviews of one.
     """
     if (root / INDEX).is_file():
-        rows, defects = indexed(root, images)
-        entries = [
-            Entry(
-                row.image_id,
-                row.image,
-                row.masks,
-                uri=row.uri,
-                size=row.size,
-                sequence=row.sequence,
-                frame=row.frame,
-                split=row.split,
-            )
-            for row in rows
-        ]
-        missing = [entry.image_id for entry in entries if entry.image is None]
-        if missing and len(missing) == len(entries):
-            return Pairing(tuple(entries), (*defects, no_images(len(entries), root, images)), bare=True)
-        gone = [Defect("SEG002", f"image file {name!r} does not exist", INDEX, image=name) for name in missing]
-        return Pairing(tuple(entries), (*defects, *gone))
+        entries, defects = indexed(root, images)
+        bare = bool(entries) and all(entry.image is None for entry in entries)
+        return Pairing(tuple(entries), tuple(defects), bare)
     laid_out = layouts(root, images)
     found = [_laid_out(root, layout) for layout in laid_out]
     entries = [entry for pairing in found for entry in pairing.entries]

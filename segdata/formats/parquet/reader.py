@@ -53,7 +53,10 @@ class Row:
 
 
 def columns_of(schema: pa.Schema, options: Mapping[str, Option]) -> Columns:
-    """The columns of a table; raises SegdataError where none of them holds label maps."""
+    """The columns of a table; raises SegdataError where none holds label maps, ArrowInvalid where a name is twice."""
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise pa.ArrowInvalid(f"column {', '.join(twice)} is there twice")
     pictures = [field.name for field in schema if _is_picture(field.type)]
     label = str(options["label"]) if "label" in options else _first(_LABELS, pictures)
     instance = str(options["instance"]) if "instance" in options else _first(_INSTANCES, pictures)
@@ -133,11 +136,12 @@ def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> Iterator[Entry]
             name = line[columns.image_id] if columns.image_id else picture["path"] if picture else None
             sides = [line.get(side) for side in ("height", "width")]
             height, width = (side if isinstance(side, int) and side > 0 else 0 for side in sides)
+            named = line.get("split")
             yield Entry(
                 "" if name is None else str(name),
                 record=Row(path, group, row, written) if there[row] else None,
                 size=(height, width),
-                split=line["split"] if "split" in line else split[1] if split else None,
+                split=(named if isinstance(named, str) else None) if "split" in line else split[1] if split else None,
             )
 
 

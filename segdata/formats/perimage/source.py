@@ -8,13 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
-from segdata.formats.images import Header, header, size_defects
+from segdata.formats.images import Header, size_defects
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.headers import header_of
+from segdata.formats.perimage.tables import annotation_table, image_table
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,13 @@ class PerImageSource:
         """The images at these rows, their labels decoded."""
         entries = [self.entries[row] for row in rows]
         defects: list[Defect] = []
-        headers = [self._header(entry, defects) for entry in entries]
+        headers = [header_of(self.root, entry, defects) for entry in entries]
         found = [self._found(entry, head, defects) for entry, head in zip(entries, headers, strict=True)]
         drawn = [each for of_image in found for each in of_image]
         image = np.repeat(np.arange(len(entries), dtype=np.int32), [len(of_image) for of_image in found])
-        return Batch(
-            _images(entries, headers, found), self._annotations(drawn, image), *_segments(drawn), tuple(defects)
-        )
-
-    def _header(self, entry: Entry, defects: list[Defect]) -> Header | None:
-        if entry.image is None:
-            return None
-        try:
-            return header(entry.image)
-        except OSError as error:
-            message = f"image cannot be read: {error.strerror or error}"
-            defects.append(Defect("SEG001", message, below(self.root, entry.image), image=entry.image_id))
-            return None
+        encoding = [each.encoding for each in drawn]
+        annotations = annotation_table(drawn, image, self.annotator, encoding=encoding)
+        return Batch(_images(entries, headers, found), annotations, *_segments(drawn), tuple(defects))
 
     def _found(self, entry: Entry, head: Header | None, defects: list[Defect]) -> Sequence[Found]:
         """What is drawn on an image; nothing where that cannot be read."""
@@ -99,17 +91,6 @@ class PerImageSource:
             ]
         return found
 
-    def _annotations(self, drawn: list[Found], image: np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Table:
-        named = dict.fromkeys(name for each in drawn for name in each.annotation)
-        return table(
-            BATCH_ANNOTATIONS,
-            len(drawn),
-            image=image,
-            annotator=[each.annotator or self.annotator for each in drawn],
-            encoding=[each.encoding for each in drawn],
-            **{name: [each.annotation.get(name) for each in drawn] for name in named},
-        )
-
 
 def _images(entries: list[Entry], headers: list[Header | None], found: list[Sequence[Found]]) -> pa.Table:
     """The rows of `images`. The size that was drawn on goes before the image's: the runs must fit into it."""
@@ -118,25 +99,6 @@ def _images(entries: list[Entry], headers: list[Header | None], found: list[Sequ
         for entry, head, of_image in zip(entries, headers, found, strict=True)
     ]
     return image_table(entries, sizes)
-
-
-def image_table(entries: Sequence[Entry], sizes: Sequence[tuple[int, int]]) -> pa.Table:
-    """Rows of `columns.BATCH_IMAGES`; `sizes` (n,) are heights and widths in pixels, 0 where unknown."""
-    return table(
-        BATCH_IMAGES,
-        len(entries),
-        image_id=[entry.image_id for entry in entries],
-        source_id=[entry.source_id for entry in entries],
-        uri=[entry.image.as_posix() if entry.image else entry.uri for entry in entries],
-        channels=[None if entry.channels is None else list(entry.channels) for entry in entries],
-        height=[size[0] or None for size in sizes],
-        width=[size[1] or None for size in sizes],
-        sequence=[entry.sequence for entry in entries],
-        frame=[entry.frame for entry in entries],
-        split=[entry.split for entry in entries],
-        group=[entry.group for entry in entries],
-        metadata=[list(entry.metadata.items()) or None for entry in entries],
-    )
 
 
 def _segments(drawn: list[Found]) -> tuple[pa.Table, Runs]:

@@ -2,9 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
-from scipy.spatial import Delaunay
 
 from segdata.core.runs import Ints
 
@@ -49,6 +46,9 @@ def _tree(points: Points, ring: Ints, n_rings: int) -> tuple[Ints, Ints, Ints, I
     Also the points (rows of `points`) where the bridge to each ring leaves its parent and arrives; the first ring is
     its own parent and "arrives" at its first point.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+
     a, b = _neighbours(points)
     apart = ring[a] != ring[b]
     a, b = a[apart], b[apart]
@@ -80,6 +80,8 @@ def _neighbours(points: Points) -> tuple[Ints, Ints]:
     edges = [np.column_stack([of[:-1], of[1:]]), np.column_stack([order[same], order[same + 1]])]
     across, down = x[of] - x[of[0]], y[of] - y[of[0]]
     if (across * down[-1] != down * across[-1]).any():
+        from scipy.spatial import Delaunay
+
         corner = of[Delaunay(points[of]).simplices]
         edges += [corner[:, :2], corner[:, 1:], corner[:, ::2]]
     a, b = np.concatenate(edges).T

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
+from segdata.core.defect import Defect
 from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile, RasterRule
 from segdata.formats.masks.pairing import Pairing
 from segdata.formats.naming import Naming
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import Found
+from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.found import BrokenLabelsError, Found
 from segdata.formats.perimage.source import PerImageSource
 
 
@@ -38,9 +40,13 @@ def opened(
         metadata=naming.metadata,
         places=pairing.places,
     )
-    look = partial(_look, looks)
+    look = partial(_look, request.root, looks)
     return PerImageSource(request.root, profile, pairing.entries, pairing.defects, look, request.annotator)
 
 
-def _look(looks: Mapping[str, Callable[[Entry], Found]], entry: Entry) -> list[Found]:
-    return [looks[str(entry.record)](entry)]
+def _look(root: Path, looks: Mapping[str, Callable[[Entry], Found]], entry: Entry) -> list[Found]:
+    look = looks.get(str(entry.record))
+    if look is None:  # images.csv may name any file
+        message = f"is in no folder of labels ({', '.join(looks)})"
+        raise BrokenLabelsError(Defect("SEG004", message, below(root, entry.files[0])))
+    return [look(entry)]

@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
+from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
-from segdata.formats.images import Header, header, size_defects
+from segdata.formats.images import Header, size_defects
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError
-from segdata.formats.perimage.source import image_table
+from segdata.formats.perimage.headers import header_of
+from segdata.formats.perimage.tables import annotation_table, image_table
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.rings import ring_lists
 from segdata.formats.tools.mark import Drawing, Joined, joined
@@ -61,7 +62,7 @@ class ToolSource:
         """The images at these rows; all their shapes are rasterised at once."""
         entries = [self.entries[row] for row in rows]
         defects: list[Defect] = []
-        headers = [self._header(entry, defects) for entry in entries]
+        headers = [header_of(self.root, entry, defects) for entry in entries]
         drawings = [self._drawing(entry, head, defects) for entry, head in zip(entries, headers, strict=True)]
         sizes = [
             drawing.size if drawing else (head.height, head.width) if head else entry.size
@@ -76,25 +77,13 @@ class ToolSource:
         for row, drawing in there:
             segments.append(joined(drawing.marks))
             defects += [self._in(entries[row], drawing, each) for each in segments[-1].defects]
-        annotations = self._annotations([row for row, _ in there], [drawing for _, drawing in there])
+        drawn, image = [drawing for _, drawing in there], np.array([row for row, _ in there], np.int32)
         return Batch(
             image_table(entries, sizes),
-            annotations,
-            *self._segments(
-                segments, [drawing.size for _, drawing in there], [self._file(entries[row]) for row, _ in there]
-            ),
+            annotation_table(drawn, image, self.annotator),
+            *self._segments(segments, [each.size for each in drawn], [self._file(entries[row]) for row, _ in there]),
             tuple(defects),
         )
-
-    def _header(self, entry: Entry, defects: list[Defect]) -> Header | None:
-        if entry.image is None:
-            return None
-        try:
-            return header(entry.image)
-        except OSError as error:
-            message = f"image cannot be read: {error.strerror or error}"
-            defects.append(Defect("SEG001", message, below(self.root, entry.image), image=entry.image_id))
-            return None
 
     def _file(self, entry: Entry) -> str | None:
         return below(self.root, entry.files[0]) if entry.files else None
@@ -120,16 +109,6 @@ class ToolSource:
             defects += size_defects(entry.image_id, head, width, height, "declared size", file, None)
             defects += [self._in(entry, drawing, each) for each in drawing.defects]
         return drawing
-
-    def _annotations(self, rows: Sequence[int], drawings: Sequence[Drawing]) -> pa.Table:
-        named = dict.fromkeys(name for each in drawings for name in each.annotation)
-        return table(
-            BATCH_ANNOTATIONS,
-            len(drawings),
-            image=np.array(rows, np.int32),
-            annotator=[each.annotator or self.annotator for each in drawings],
-            **{name: [each.annotation.get(name) for each in drawings] for name in named},
-        )
 
     def _segments(
         self, drawn: Sequence[Joined], sizes: Sequence[tuple[int, int]], files: Sequence[str | None]

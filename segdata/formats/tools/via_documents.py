@@ -100,7 +100,7 @@ def _read_csv(path: Path, name: str) -> tuple[list[Listed], list[Defect]]:
     for line, row in _rows(text, name, defects):
         try:
             told, shape, said = (msgspec.json.decode(row[at], type=dict[str, object]) for at in (2, 5, 6))
-        except (msgspec.DecodeError, IndexError) as error:
+        except (msgspec.DecodeError, RecursionError, IndexError) as error:
             defects.append(Defect("SEG004", f"is no line of {_COLUMNS} columns: {error}; left out", name, line=line))
             continue
         fresh = ImageItem(row[0], row[1], file_attributes=told)

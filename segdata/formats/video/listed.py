@@ -13,9 +13,10 @@ from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, spread
-from segdata.formats.images import Header, header, size_defects
+from segdata.formats.images import size_defects
 from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.source import image_table
+from segdata.formats.perimage.headers import header_of
+from segdata.formats.perimage.tables import image_table
 
 _CHUNK = 8_192  # images and segments that are decoded at once
 
@@ -104,18 +105,8 @@ class ListedSource:
 
     def _size(self, entry: Entry, defects: list[Defect]) -> tuple[int, int]:
         """Height and width as declared, else as the image file has them."""
-        head = self._header(entry, defects)
+        head = header_of(self.root, entry, defects)
         height, width = entry.size
         file = below(self.root, entry.files[0]) if entry.files else None
         defects += size_defects(entry.image_id, head, width, height, "declared size", file, None)
         return (head.height, head.width) if head is not None and 0 in entry.size else entry.size
-
-    def _header(self, entry: Entry, defects: list[Defect]) -> Header | None:
-        if entry.image is None:
-            return None
-        try:
-            return header(entry.image)
-        except OSError as error:
-            message = f"image cannot be read: {error.strerror or error}"
-            defects.append(Defect("SEG001", message, below(self.root, entry.image), image=entry.image_id))
-            return None

@@ -1,7 +1,6 @@
 """Listing: the images of a YOLO dataset and their label files."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -11,7 +10,6 @@ from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import check_name
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks.maskindex import INDEX, indexed
-from segdata.formats.masks.pairing import no_images
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.yolo.classes import SplitOf
 
@@ -34,21 +32,8 @@ def listed(root: Path, images: Path | None, split_of: SplitOf, missing: Missing)
     what an image without label file is.
     """
     if (root / INDEX).is_file():
-        rows, defects = indexed(root, images)
-        entries = tuple(
-            Entry(
-                row.image_id,
-                row.image,
-                row.masks,
-                size=row.size,
-                uri=row.uri,
-                sequence=row.sequence,
-                frame=row.frame,
-                split=row.split,
-            )
-            for row in rows
-        )
-        return Listing(entries, (*defects, *_absent(entries, root, images)))
+        entries, defects = indexed(root, images)
+        return Listing(tuple(entries), tuple(defects))
     labels = _labels(root)
     pictures = ImageFolder.below(images or root)
     if not labels:
@@ -82,16 +67,6 @@ def _paired(root: Path, labels: dict[str, Path], pictures: ImageFolder, split_of
         file = labels[key].relative_to(root).as_posix()
         defects.append(Defect("SEG002", f"the image of these labels does not exist{hint}", file))
     return Listing(tuple(sorted(entries, key=lambda entry: entry.image_id)), tuple(defects))
-
-
-def _absent(entries: tuple[Entry, ...], root: Path, images: Path | None) -> Iterator[Defect]:
-    """The image files of `images.csv` that are not here."""
-    gone = [entry.image_id for entry in entries if entry.image is None]
-    if gone and len(gone) == len(entries):
-        yield no_images(len(gone), root, images)
-        return
-    for name in gone:
-        yield Defect("SEG002", f"image file {name!r} does not exist", INDEX, image=name)
 
 
 def _labels(root: Path) -> dict[str, Path]:

@@ -17,8 +17,8 @@ from segdata.core.runs import boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import category_items, count_category_losses
 from segdata.formats.coco.drawing import draw
-from segdata.formats.coco.options import POLYGONS
 from segdata.formats.coco.items import Raw
+from segdata.formats.coco.options import POLYGONS
 from segdata.formats.coco.saying import as_raw, named, sayable
 from segdata.formats.unheld import count_spatial, count_unheld
 from segdata.formats.video.spool import Spool

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.cover import cover
 from segdata.core.errors import SegdataError
 from segdata.core.keyhole import keyhole
+from segdata.core.line import Line
 from segdata.core.loss import Losses
+from segdata.core.meet import Side
 from segdata.core.outline import Rings, outlines
+from segdata.core.runs import Runs
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.medical.dicom.contourplaces import millimetres_of
 from segdata.formats.medical.dicom.files import DicomImage, read_dataset
@@ -147,6 +151,7 @@ def _contours(layer: Layer, image: DicomImage, losses: Losses) -> list[tuple[Key
     holes.
     """
     height, width = image.size
+    layer = _merged(layer, height, width, losses)
     n = len(layer.segments)
     drawn = _sound(layer, height, width)
     lost = [row for row, each in enumerate(layer.segments) if each["rings"] and row not in drawn]
@@ -160,6 +165,24 @@ def _contours(layer: Layer, image: DicomImage, losses: Losses) -> list[tuple[Key
     for at, ring in enumerate(whole.as_lists()):
         kept.append((edges[int(owner[at])], np.array(ring, np.float64).reshape(-1, 2)))
     return [(key_of(layer.segments[row]), _contour(points, image)) for row, points in kept]
+
+
+def _merged(layer: Layer, height: int, width: int, losses: Losses) -> Layer:
+    """The same with one segment for each region: even-odd, what two of its contours share would be outside."""
+    first: dict[Key, int] = {}
+    group = np.array([first.setdefault(key_of(each), len(first)) for each in layer.segments], np.int32)
+    if len(first) == len(group):
+        return layer
+    order = np.argsort(group, kind="stable")
+    runs = layer.runs.take(order, len(group))
+    line = Line.of(np.full(len(first), height, np.int64), np.full(len(first), width, np.int64))
+    together = Runs(runs.start, runs.length, group[order][runs.owner])
+    count = np.bincount(group)
+    lost = [each for each, at in zip(layer.segments, group, strict=True) if each["rings"] and count[at] > 1]
+    losses.add("rings", "segments", len(lost), examples=[str(each["segment_id"]) for each in lost[:3]])
+    alone = {at: each for each, at in reversed([*zip(layer.segments, group.tolist(), strict=True)])}
+    segments = [alone[at] if count[at] == 1 else {**alone[at], "rings": None} for at in range(len(first))]
+    return Layer(segments, cover(Side.of(together, line, np.arange(len(first))), line).runs)
 
 
 def _sound(layer: Layer, height: int, width: int) -> dict[int, list[list[float]]]:

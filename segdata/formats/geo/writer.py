@@ -1,0 +1,69 @@
+"""GeoTIFF writer: rasters of categories, or of numbers of segments."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from segdata.core.batch import Batch
+from segdata.core.config import InstanceIds
+from segdata.core.errors import check_choice
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.beyond import BESIDE_PIXELS, BY_CATEGORY
+from segdata.formats.geo.folder import RasterFolder
+from segdata.formats.geo.index import write_index
+from segdata.formats.geo.painter import CategoryPainter, Painter, SegmentPainter
+from segdata.formats.masks.beside import write_beside
+from segdata.formats.unheld import count_spatial, count_unheld
+
+TABLE = "instances.csv"
+_HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))
+
+
+def write_geotiff(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, values: str | None = None
+) -> None:
+    """Write the rasters, and beside them what they do not hold."""
+    by = values or ("category" if profile.task == "semantic" else "instance")
+    check_choice("values", by, ("category", "instance"))
+    count_spatial(profile, losses)
+    target.mkdir(parents=True)
+    if by == "category":
+        painter = CategoryPainter(profile.taxonomy, losses)
+        void = next(iter(profile.taxonomy.void_ids), None)
+        folder = RasterFolder(target, painter.most, void, profile.taxonomy)
+        _save(folder, painter, batches, losses, BY_CATEGORY)
+        taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
+        write_beside(target, profile, taxonomy)
+    else:
+        numbers = SegmentPainter(profile.taxonomy, losses, target / TABLE)
+        try:
+            folder = RasterFolder(target, None, None, None)
+            _save(folder, numbers, batches, losses, BESIDE_PIXELS)
+        finally:
+            numbers.close()
+        write_beside(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+    write_index(target, folder.rows)
+
+
+def _save(
+    folder: RasterFolder, painter: Painter, batches: Iterable[Batch], losses: Losses, kinds: frozenset[Kind]
+) -> None:
+    """Write all images, while what rasters do not hold is counted."""
+    try:
+        for batch in batches:
+            count_unheld(batch, losses, kinds, _HELD)
+            for picture in painter.pictures(batch):
+                folder.save(picture)
+    finally:
+        folder.close()
+
+
+def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:
+    """The taxonomy, which says what unlabelled pixels have."""
+    color = taxonomy.unlabelled_color
+    if color is not None and set(color) == {blank}:
+        return taxonomy
+    return msgspec.structs.replace(taxonomy, unlabelled=blank)
