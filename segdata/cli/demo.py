@@ -37,6 +37,8 @@ def command(folder: Path, scenes: int) -> None:
     _run("info", clean / "panoptic")
     _run("convert", clean / "panoptic", folder / "street", "--verify")
     _run("convert", folder / "street", folder / "street-masks", "--to", "colour-masks", "--copy-images")
+    _run("convert", folder / "street", folder / "street-yolo", "--to", "yolo-seg", "--copy-images", "--verify")
+    _run("diff", folder / "street", folder / "street-yolo")
     _run("validate", folder / "street")
 
     _say("3. The same scenes, spoiled")
@@ -57,6 +59,7 @@ _LEFT = {
     "reports": "every finding of every spoiled dataset, as JSON",
     "street": "a canonical dataset: Parquet tables that pandas and DuckDB read",
     "street-masks": "the same as colour masks, with the images",
+    "street-yolo": "and as YOLO polygons, with losses.json, which says what they cannot hold",
     "data": "the sample data; data/defects/truth.json lists what was seeded",
 }
 

@@ -38,69 +38,30 @@ BEYOND_COCO: frozenset[Kind] = frozenset(
         "secondary-categories",
         "segment-id",
         "source",
+        "spatial",
         "void",
     }
 )
 # Lists of results.
 BEYOND_RESULTS: frozenset[Kind] = BEYOND_COCO | {"attributes", "crowd", "empty-annotation", "score", "track"}
-# LabelMe's files.
-BEYOND_LABELME: frozenset[Kind] = frozenset(
+# Files of annotation tools.
+BEYOND_TOOLS: frozenset[Kind] = frozenset(
     {
         "annotation-attributes",
-        "annotator",
         "attributes",
         "category",
-        "empty-annotation",
         "image-details",
         "rings",
         "secondary-categories",
         "segment-id",
-    }
-)
-# CVAT's XML.
-BEYOND_CVAT: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-annotation",
-        "empty-segment",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
         "spatial",
     }
 )
+# LabelMe's files.
+BEYOND_LABELME: frozenset[Kind] = BEYOND_TOOLS | {"annotator", "empty-annotation"}
 # Projects of VIA.
-BEYOND_VIA: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-annotation",
-        "empty-segment",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-    }
-)
+BEYOND_VIA: frozenset[Kind] = BEYOND_LABELME | {"empty-segment"}
+# CVAT's XML.
+BEYOND_CVAT: frozenset[Kind] = BEYOND_VIA | {"source"}
 # Datumaro's documents.
-BEYOND_DATUMARO: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-annotation",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-    }
-)
+BEYOND_DATUMARO: frozenset[Kind] = BEYOND_LABELME | {"source"}

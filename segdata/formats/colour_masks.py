@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = BY_CATEGORY
+LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial"}
 CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
 READ_OPTIONS = {"preset": "the classes, where nothing lies beside the masks: " + ", ".join(preset_names())}
 

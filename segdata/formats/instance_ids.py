@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = BESIDE_PIXELS
+LOSSES: frozenset[Kind] = BESIDE_PIXELS | {"spatial"}
 
 
 def detect(seen: Glance) -> Clue | None:

@@ -20,31 +20,18 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BESIDE_PIXELS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "category-details",
-        "crowd",
-        "empty-annotation",
-        "empty-segment",
-        "image-details",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "spatial",
-        "track",
-    }
-)
+LOSSES: frozenset[Kind] = (BESIDE_PIXELS - {"overlap"}) | {
+    "category-details",
+    "crowd",
+    "empty-annotation",
+    "spatial",
+}
 CHECKED = ("pycocotools (the same pairs as uncompressed counts)", "the competitions' published decoder, as a formula")
 FILE_SUFFIXES = (".csv",)
 READ_OPTIONS = {

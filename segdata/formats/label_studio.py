@@ -32,25 +32,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import HEAD, Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_TOOLS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "attributes",
-        "category",
-        "category-details",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "spatial",
-    }
-)
+LOSSES: frozenset[Kind] = BEYOND_TOOLS | {"category-details", "source"}
 CHECKED = (
     "label-studio-sdk (its brush encoder, byte for byte)",
     "pycocotools (polygons and rectangles)",

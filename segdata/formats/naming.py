@@ -3,7 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from segdata.core.config import Coverage, Overlap
+from segdata.core.profile import Policy, Profile, RasterRule, Task
+from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Category, Kind, Taxonomy
 
 # What annotation tools and datasets call regions that are to be ignored.
@@ -33,6 +37,38 @@ class Naming:
         if not self.unknown:
             return {}
         return {"unknown_categories": json.dumps({str(id_): name for id_, name in sorted(self.unknown.items())})}
+
+    def profile(
+        self,
+        format: str,
+        root: Path,
+        task: Task,
+        coverage: Coverage,
+        overlap: Overlap,
+        *,
+        name: str | None = None,
+        raster_rule: RasterRule = "mask-native",
+        places: Mapping[str, str] | None = None,
+        sequences: tuple[ImageSequence, ...] = (),
+    ) -> Profile:
+        """The profile of the dataset at `root`: `coverage` and `overlap` are habits of its format, nothing declared.
+
+        `name` is that of the dataset, for want of which `root` tells; the others are as in `Profile`.
+        """
+        return Profile(
+            name=root.stem if name is None else name,
+            format=format,
+            task=task,
+            taxonomy=self.taxonomy,
+            taxonomy_declared=self.declared,
+            coverage=Policy(coverage),
+            overlap=Policy(overlap),
+            raster_rule=raster_rule,
+            files=root.as_posix(),
+            metadata=self.metadata,
+            places=dict(places or {}),
+            sequences=sequences,
+        )
 
 
 def naming(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | None = None) -> Naming:

@@ -1,9 +1,10 @@
 """Sheets: what formats write that keep one annotation of each image, the first where there are several."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
@@ -33,6 +34,10 @@ class Sheet:
     segments: Ints
     runs: Runs
 
+    def only(self, kept: Ints) -> "Sheet":
+        """The sheet with some of its segments, by their positions."""
+        return replace(self, segments=self.segments[kept], runs=self.runs.take(kept, len(self.segments)))
+
 
 def sheets(batch: Batch) -> Iterator[Sheet]:
     """The images of a batch, each with what is painted. Raises SegdataError where an annotated one has no size."""
@@ -60,6 +65,8 @@ def is_painted(batch: Batch) -> NDArray[np.bool_]:
 
 
 def examples(batch: Batch, rows: NDArray[np.integer]) -> list[str]:
-    """The first three segments of `rows`, as "image: segment id"."""
-    names, ids = batch.images["image_id"], batch.segments["segment_id"]
-    return [f"{names[int(batch.segment_image[row])]}: {ids[int(row)]}" for row in rows[:3]]
+    """The first three segments of `rows`, as "image: id"; the id is the source's own where it has one."""
+    few = rows[:3]
+    images = batch.images["image_id"].take(pa.array(batch.segment_image[few])).to_pylist()
+    ids = batch.segments.select(["source_id", "segment_id"]).take(pa.array(few)).to_pylist()
+    return [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]

@@ -27,26 +27,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BEYOND_TOOLS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "empty-segment",
-        "image-details",
-        "rings",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "spatial",
-    }
-)
+LOSSES: frozenset[Kind] = BEYOND_TOOLS | {"annotator", "empty-segment", "source"}
 CHECKED = (
     "the published rules of the Supervisely SDK (bitmap, alpha_mask, polygon, rectangle), with OpenCV and Pillow",
     "a project exported by Supervisely (lemons-annotated)",

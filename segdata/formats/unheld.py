@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Rows
+from segdata.formats.sheets import examples
 
 Flags = NDArray[np.bool_]
 # The columns behind each kind of loss. What only pixels can tell is counted by the writers themselves.
@@ -64,7 +64,8 @@ def count_unheld(batch: Batch, losses: Losses, lost: frozenset[Kind], held: froz
                 for column in columns:
                     said |= _says(column)
                 rows = np.flatnonzero(said)
-                losses.add(kind, of, len(rows), examples=_examples(batch, table, rows[:3], images, image_of))
+                few = examples(batch, rows) if of == "segments" else [images[image_of[row]] for row in rows[:3]]
+                losses.add(kind, of, len(rows), examples=few)
     if "annotator" in lost:
         per_image = np.bincount(of_annotation, minlength=len(images))
         several = np.flatnonzero(per_image > 1)
@@ -80,15 +81,6 @@ def _says(column: pa.ChunkedArray) -> Flags:
         return valid
     counts = [np.diff(chunk.offsets.to_numpy()) for chunk in column.chunks]
     return valid & (np.concatenate([np.empty(0, np.int64), *counts]) > 0)
-
-
-def _examples(batch: Batch, table: str, rows: Ints, images: list[str], image_of: Rows | Ints) -> list[str]:
-    """Image and id of segments, the image of other rows."""
-    names = [images[image_of[row]] for row in rows]
-    if table != "segments":
-        return names
-    picked = batch.segments.select(["source_id", "segment_id"]).take(pa.array(rows)).to_pylist()
-    return [f"{name}: {row['source_id'] or row['segment_id']}" for name, row in zip(names, picked, strict=True)]
 
 
 def counted_unheld(batches: Iterable[Batch], losses: Losses, kinds: frozenset[Kind]) -> Iterator[Batch]:

@@ -29,30 +29,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.formats.beyond import BESIDE_PIXELS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "annotator",
-        "attributes",
-        "category",
-        "crowd",
-        "empty-segment",
-        "image-details",
-        "part",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-        "spatial",
-        "track",
-    }
-)
+LOSSES: frozenset[Kind] = (BESIDE_PIXELS - {"overlap"}) | {"crowd", "part", "spatial"}
 CHECKED = (
     "the published rule of Ultralytics' polygon2mask, with OpenCV",
     "Datumaro 1.13's fixture of YOLOv8 segmentation",

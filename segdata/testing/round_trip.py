@@ -9,6 +9,7 @@ import numpy as np
 
 from segdata.core.batch import Batch, concatenate, replaced, whole
 from segdata.core.config import Config, load_config
+from segdata.core.counts import counts_of_runs
 from segdata.core.format import Format, Request
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
@@ -68,8 +69,7 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
     ]
     assert not strange, strange
     given = concatenate(list(batches))
-    if "segment-id" not in lost:
-        back = _without_gained_rings(back, given, "annotator" not in lost)
+    back = _without_gained_rings(back, given, "annotator" not in lost)
     assert content(back, source.profile, lost) == content(given, profile, lost)
     assert categories(source.profile.taxonomy, lost) == categories(profile.taxonomy, lost)
     return losses
@@ -97,14 +97,17 @@ def _without_gained_rings(back: Batch, given: Batch, by_name: bool) -> Batch:
     return replace(back, segments=replaced(back.segments, "rings", kept))
 
 
-def _keys(batch: Batch, by_name: bool) -> list[tuple[str, object, int]]:
-    """The image, which of its annotations, and the id of each segment."""
+def _keys(batch: Batch, by_name: bool) -> list[tuple[str, object, int, bytes]]:
+    """The image, which of its annotations, category and pixels of each segment."""
     images, image_of = batch.images["image_id"].to_pylist(), batch.annotation_image
     nth = (np.arange(len(image_of)) - np.searchsorted(image_of, image_of)).tolist()
     whose = batch.annotations["annotator"].to_pylist() if by_name else nth
-    ids = whole(batch.segments["segment_id"]).tolist()
-    annotation = batch.segment_annotation.tolist()
-    return [(images[image_of[row]], whose[row], id_) for row, id_ in zip(annotation, ids, strict=True)]
+    category = whole(batch.segments["category_id"]).tolist()
+    pixels = counts_of_runs(batch.runs, *batch.segment_size).to_pylist()
+    return [
+        (images[image_of[row]], whose[row], id_, counts)
+        for row, id_, counts in zip(batch.segment_annotation.tolist(), category, pixels, strict=True)
+    ]
 
 
 def _bare(batches: Sequence[Batch]) -> set[str]:

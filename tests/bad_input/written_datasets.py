@@ -70,13 +70,15 @@ def _scene(root: Path) -> None:
     edges = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=0, append=0))
     counts = np.diff(edges, prepend=0, append=HEIGHT * WIDTH).tolist()
     for image in (1, 2, 3):
-        holed = {"id": 10 + image, "image_id": image, "category_id": 2, "iscrowd": 0}
+        holed: dict[str, Any] = {"id": 10 + image, "image_id": image, "category_id": 2, "iscrowd": 0}
         holed |= {"segmentation": {"size": [HEIGHT, WIDTH], "counts": counts}, "attributes": {"occluded": True}}
         document["annotations"].append(holed)
     (root / "coco.json").write_text(json.dumps(document))
 
 
-# What is not a format, written with the default options from the scene.
+# The packages of the extras that a format needs.
+NEEDS = {"dicom-seg": ("pydicom",), "rt-struct": ("pydicom",), "nifti": ("nibabel",), "geotiff": ("rasterio",)}
+# What is not written by a writer from the scene.
 _MAKERS: dict[str, Callable[[Path], None]] = {
     "dicom-seg": _dicom_seg,
     "layers": lambda root: write_sound("layers", root),

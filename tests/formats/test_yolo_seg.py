@@ -92,7 +92,7 @@ def test_ultralytics_sees_a_written_segment_with_its_hole(tmp_path: Path) -> Non
     written = segdata.convert(segdata.from_arrays({"a.png": [(mask, "cat")]}, ["cat"]), tmp_path / "y", to="yolo-seg")
     line = (tmp_path / "y/labels/a.txt").read_text(encoding="utf-8")
     assert (polygon2mask(line, 12, 15) == mask).all()
-    assert {loss.kind for loss in written.losses} == {"rings"}
+    assert written.losses == ()
     assert (tmp_path / "y/train.txt").exists() is False
     assert (tmp_path / "y/images.txt").read_text(encoding="utf-8") == "./images/a.png\n"
 
@@ -217,3 +217,15 @@ def test_fixture_of_datumaro(real_data: Path) -> None:
 def test_boxes_alone_are_not_this_format(real_data: Path) -> None:
     with pytest.raises(SegdataError, match="looks like YOLO boxes"):
         segdata.read(real_data / "peer_fixtures/label_studio/test_import_yolo_data_unif_dims")
+
+
+def test_what_had_no_polygon_loses_none(tmp_path: Path) -> None:
+    image = tmp_path / "images" / "a.png"
+    image.parent.mkdir()
+    Image.new("L", (4, 4)).save(image)
+    labels = {"a.png": np.array([[1, 1, 0, 0]] * 4)}
+    dataset = segdata.from_arrays(labels, ["cat"], images=image.parent)
+    result = segdata.convert(dataset, tmp_path / "yolo", to="yolo-seg", copy_images=True, verify=True)
+    assert "rings" not in {loss.kind for loss in result.losses}
+    assert result.proof is not None
+    assert result.proof.holds

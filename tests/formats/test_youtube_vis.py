@@ -249,3 +249,17 @@ def test_several_documents_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(SegdataError, match=r"2 YouTube-VIS documents, name one of them: train\.json, valid\.json"):
         read(tmp_path)
     assert len(read(tmp_path / "train.json")) == 5
+
+
+def test_an_empty_segment_is_in_its_frame(tmp_path: Path) -> None:
+    """An empty list of rings would say that the track is not there."""
+    image = {"id": 1, "file_name": "a.jpg", "width": 6, "height": 4}
+    empty = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [], "iscrowd": 0}
+    categories = [{"id": 1, "name": "cat"}]
+    source = written(
+        tmp_path, {"images": [image], "annotations": [empty], "categories": categories}, name="coco.json"
+    )
+    result = convert(source, tmp_path / "tracks.json", to="youtube-vis", verify=True)
+    assert result.proof is not None
+    assert result.proof.difference.counts.get("segment-missing") is None
+    assert json.loads((tmp_path / "tracks.json").read_text())["annotations"][0]["areas"] == [0]

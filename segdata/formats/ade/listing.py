@@ -1,7 +1,7 @@
 """Listing: the images of ADE20K below a folder, and what must be known of all of them before any is decoded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segdata.core.defect import Defect
@@ -12,7 +12,7 @@ from segdata.formats.ade.catalogue import Catalogue, Names
 from segdata.formats.ade.files import SEG, Files, files_of
 from segdata.formats.ade.note import Notes
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX, IndexRow, indexed
+from segdata.formats.masks.maskindex import INDEX, indexed
 from segdata.formats.masks.pairing import no_images
 from segdata.formats.perimage.entry import Entry, below
 
@@ -47,7 +47,7 @@ def listing(root: Path, images: Path | None, given: Taxonomy | None) -> Listing:
         raise UnreadableError(
             f"{root}: neither .json nor _atr.txt files name the classes; write taxonomy.yaml with their indices as ids"
         )
-    of_mask = {_stem(row.masks[0], root): row for row in rows if row.masks}
+    of_mask = {_stem(row.files[0], root): row for row in rows if row.files}
     pictures = {PurePosixPath(name).with_suffix("").as_posix(): name for name in ImageFolder.below(images).paths}
     names, entries = Names(), []
     for files in every:
@@ -59,7 +59,7 @@ def listing(root: Path, images: Path | None, given: Taxonomy | None) -> Listing:
         if files.seg is None and files.image is not None:
             message = f"an image without {Path(files.stem).name}{SEG}"
             defects.append(Defect("SEG011", message, below(root, files.image), image=entries[-1].image_id))
-    entries += [_of_row(row, None, {}) for row in rows if not row.masks]
+    entries += [row for row in rows if not row.files]
     entries.sort(key=lambda entry: entry.image_id)
     missing = [entry for entry in entries if entry.image is None]
     if entries and len(missing) == len(entries):
@@ -70,11 +70,11 @@ def listing(root: Path, images: Path | None, given: Taxonomy | None) -> Listing:
     return Listing(tuple(entries), names.catalogue(given), (*defects, *names.defects))
 
 
-def _entry(files: Files, notes: Notes, row: IndexRow | None, images: Path | None, pictures: Mapping[str, str]) -> Entry:
+def _entry(files: Files, notes: Notes, row: Entry | None, images: Path | None, pictures: Mapping[str, str]) -> Entry:
     """The image of some files; images.csv goes before what names tell."""
     record = files if files.seg else None
     if row is not None:
-        return _of_row(row, record, notes.metadata)
+        return replace(row, files=(files.seg,) if files.seg else (), record=record, metadata=notes.metadata)
     stem = PurePosixPath(files.stem)
     image, name = files.image, files.stem + (files.image.suffix if files.image else "")
     if images is not None and files.stem in pictures:
@@ -87,21 +87,6 @@ def _entry(files: Files, notes: Notes, row: IndexRow | None, images: Path | None
     split = split_of(stem.as_posix())
     files_ = (files.seg,) if files.seg else ()
     return Entry(name, image, files_, record, split=split, metadata=notes.metadata)
-
-
-def _of_row(row: IndexRow, files: Files | None, metadata: Mapping[str, str]) -> Entry:
-    return Entry(
-        image_id=row.image_id,
-        image=row.image,
-        files=(files.seg,) if files and files.seg else (),
-        record=files,
-        size=row.size,
-        uri=row.uri,
-        sequence=row.sequence,
-        frame=row.frame,
-        split=row.split,
-        metadata=metadata,
-    )
 
 
 def _stem(mask: Path, root: Path) -> str:

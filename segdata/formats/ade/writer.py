@@ -1,7 +1,7 @@
 """Writer: the masks of each level, the JSON file of each image, and the masks of single objects."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -77,7 +77,7 @@ class _Writer:
                     stem = self._names.name(sheet.image_id, "").removeprefix("masks/")
                     mask = f"{stem}{SEG}"
                     rows = np.flatnonzero(kept[sheet.segments] & (sheet.runs.areas(len(sheet.segments)) > 0))
-                    self._write(batch, _only(sheet, rows), words, stem, metadata)
+                    self._write(batch, sheet.only(rows), words, stem, metadata)
                 self._count_metadata(sheet, metadata)
                 yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri, *each.values()
 
@@ -103,7 +103,7 @@ class _Writer:
         for each in range(int(level.max(initial=0)) + 1):
             rows = np.flatnonzero(level == each)
             path = self.target / (f"{stem}_parts_{each}.png" if each else f"{stem}{SEG}")
-            runs = paint_level(batch, _only(sheet, rows), path, self.losses)
+            runs = paint_level(batch, sheet.only(rows), path, self.losses)
             seen.append(Runs(runs.start, runs.length, rows[runs.owner].astype(np.int32)))
         visible = Runs.concatenate(seen, [0] * len(seen)).sorted_by_owner(n)
         shown = np.flatnonzero(visible.areas(n) > 0)
@@ -114,7 +114,7 @@ class _Writer:
             if not paint_object(visible.take(np.array([row]), n), amodal, (sheet.height, sheet.width), path):
                 self._lose("attributes", batch, sheet.segments[row : row + 1])
             masks.append(name)
-        document = self._document(batch, _only(sheet, shown), words, masks)
+        document = self._document(batch, sheet.only(shown), words, masks)
         document |= {name: msgspec.Raw(json.encode()) for name, json in metadata.items() if name not in OWN_KEYS}
         encoded = msgspec.json.encode({"annotation": document})
         (self.target / f"{stem}.json").write_bytes(encoded)
@@ -158,8 +158,3 @@ class _Writer:
 
     def _lose(self, kind: Kind, batch: Batch, rows: Ints) -> None:
         self.losses.add(kind, "segments", len(rows), examples=examples(batch, rows))
-
-
-def _only(sheet: Sheet, rows: Ints) -> Sheet:
-    """The sheet with only some of its segments."""
-    return replace(sheet, segments=sheet.segments[rows], runs=sheet.runs.take(rows, len(sheet.segments)))

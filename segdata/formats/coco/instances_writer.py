@@ -20,12 +20,12 @@ from segdata.formats.coco.saying import (
     Segment,
     SegmentIds,
     image_entries,
-    named,
     sayable,
     segments_of,
     write_lists,
 )
-from segdata.formats.unheld import count_unheld
+from segdata.formats.sheets import examples
+from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 
 
 def write_instances(
@@ -41,26 +41,20 @@ def write_instances(
     check_choice("polygons", polygons, tuple(POLYGONS))
     encode = msgspec.json.Encoder().encode
     count_category_losses(profile.taxonomy, losses)
+    count_spatial(profile, losses)
     image_ids, segment_ids = ImageIds(), SegmentIds()
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
             # Rings are counted by what becomes of them.
             count_unheld(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
-            _count_not_annotated(batch, losses)
+            count_not_annotated(batch, losses)
             ids = image_ids.of(batch)
             image = np.array(ids, np.int64)
             annotations = _annotations(batch, profile.taxonomy, image, segment_ids, losses, polygons)
             yield [encode(entry) for entry in image_entries(batch, ids)], [encode(item) for item in annotations]
 
     write_lists(path, profile, items())
-
-
-def _count_not_annotated(batch: Batch, losses: Losses) -> None:
-    """COCO has one list of images: whoever reads it takes every image for annotated."""
-    names = batch.images["image_id"].to_pylist()
-    rows = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
-    losses.add("empty-annotation", "images", len(rows), examples=[names[row] for row in rows[:3]])
 
 
 def _annotations(
@@ -72,11 +66,11 @@ def _annotations(
     ids = segment_ids.of(wanted)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]
     changed = np.flatnonzero((ids != wanted) | texts)
-    losses.add("segment-id", "segments", len(changed), examples=named(batch, rows[changed]))
+    losses.add("segment-id", "segments", len(changed), examples=examples(batch, rows[changed]))
     items = segments_of(batch, rows, ids)
     drawing = draw(batch, rows, polygons)
     lost = np.flatnonzero(drawing.lost)
-    losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
     for item, drawn, keyhole in zip(items, drawing.shapes, drawing.keyhole.tolist(), strict=True):
         item.segmentation, item.segdata_keyhole = drawn, int(keyhole)
     for item, image in zip(items, image_ids[batch.segment_image[rows]].tolist(), strict=True):

@@ -20,14 +20,13 @@ from segdata.formats.coco.saying import (
     ImageIds,
     entry_attributes,
     image_entries,
-    named,
     sayable,
     segments_of,
     write_lists,
 )
 from segdata.formats.masks.painting import MaskNames, count_overlaps, painted
-from segdata.formats.sheets import sheets
-from segdata.formats.unheld import count_unheld
+from segdata.formats.sheets import examples, sheets
+from segdata.formats.unheld import count_spatial, count_unheld
 
 
 def write_panoptic(
@@ -37,6 +36,7 @@ def write_panoptic(
     folder = target / "panoptic"
     folder.mkdir(parents=True)
     count_category_losses(profile.taxonomy, losses)
+    count_spatial(profile, losses)
     image_ids, names = ImageIds(), MaskNames()
     encode = msgspec.json.Encoder().encode
 
@@ -73,7 +73,7 @@ def _entries(
             )
     kept = np.concatenate([np.empty(0, np.int64), *rows])
     gone = np.setdiff1d(np.arange(batch.n_segments), kept)
-    losses.add("empty-segment", "segments", len(gone), examples=named(batch, gone))
+    losses.add("empty-segment", "segments", len(gone), examples=examples(batch, gone))
     shown = batch.take_segments(kept, Runs.concatenate(visible, [len(each) for each in rows]))
     segments = segments_of(shown, np.arange(len(kept)), ids[kept])
     bounds = np.cumsum([0, *map(len, rows)]).tolist()
@@ -115,5 +115,5 @@ def _segment_ids(batch: Batch, losses: Losses) -> Ints:
             raise SegdataError(f"an image has {len(taken) + len(missing):,} segments; COCO panoptic holds {MAX_ID:,}")
         ids[missing] = free
     changed = np.flatnonzero(~own | batch.segments["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(changed), examples=named(batch, changed))
+    losses.add("segment-id", "segments", len(changed), examples=examples(batch, changed))
     return ids

@@ -15,8 +15,9 @@ from segdata.core.runs import Ints
 from segdata.formats.beyond import BEYOND_RESULTS
 from segdata.formats.coco.categories import category_items, count_category_losses
 from segdata.formats.coco.rle import write_rles
-from segdata.formats.coco.saying import ImageIds, as_raw, image_entries, named, sayable
-from segdata.formats.unheld import count_unheld
+from segdata.formats.coco.saying import ImageIds, as_raw, image_entries, sayable
+from segdata.formats.sheets import examples
+from segdata.formats.unheld import count_spatial, count_unheld
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -31,6 +32,7 @@ def write_results(profile: Profile, batches: Iterable[Batch], target: Path, loss
     default = _number(score)
     target.mkdir(parents=True, exist_ok=True)
     count_category_losses(profile.taxonomy, losses)
+    count_spatial(profile, losses)
     image_ids, encode = ImageIds(), msgspec.json.Encoder().encode
     images: list[msgspec.Raw] = []
     n_results = 0
@@ -77,10 +79,10 @@ def _results(
     said = batch.segments.take(pa.array(rows))
     scores = said["score"].to_numpy()
     bare = np.flatnonzero(~np.isfinite(scores))
-    losses.add("score", "segments", len(bare), examples=named(batch, rows[bare]))
+    losses.add("score", "segments", len(bare), examples=examples(batch, rows[bare]))
     changed = whole(said["segment_id"]) != n_before + 1 + np.arange(len(rows))
     moved = np.flatnonzero(changed | said["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(moved), examples=named(batch, rows[moved]))
+    losses.add("segment-id", "segments", len(moved), examples=examples(batch, rows[moved]))
     scores = np.where(np.isfinite(scores), scores, default)
     coded = write_rles(batch.runs, rows, *batch.segment_size)
     return map(

@@ -16,7 +16,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import category_items
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.listing import KNOWN as IMAGE_KEYS
-from segdata.formats.sheets import is_painted
+from segdata.formats.sheets import examples, is_painted
 
 HELD = frozenset({"images.metadata", "annotations.attributes"})
 
@@ -157,16 +157,8 @@ def sayable(batch: Batch, taxonomy: Taxonomy, losses: Losses) -> NDArray[np.bool
     kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~known))
     for kind, flag in kinds:
         rows = np.flatnonzero(flag & first)
-        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), named(batch, rows))
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), examples(batch, rows))
     return first & known & ~void
-
-
-def named(batch: Batch, rows: Ints) -> list[str]:
-    """Image and id of the first few segments at these rows, for reports."""
-    few = rows[:3]
-    ids = batch.segments["segment_id"].take(pa.array(few)).to_pylist()
-    images = batch.images["image_id"].take(pa.array(batch.segment_image[few])).to_pylist()
-    return [f"{image}: {id_}" for image, id_ in zip(images, ids, strict=True)]
 
 
 def write_lists(path: Path, profile: Profile, pieces: Iterable[tuple[list[bytes], list[bytes]]]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from segdata.core.batch import Batch, replaced
 from segdata.core.defect import Defect
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Profile
 from segdata.formats.altered import SOURCES, AlteredSource
 from segdata.formats.chained import ChainedSource
 from segdata.formats.coco.categories import Categories
@@ -56,18 +56,9 @@ def open_documents(request: Request, paths: Sequence[Path]) -> ChainedSource:
     images = ImageFolder.below(request.images or _base(paths[0]) / "images")
     subsets = [_subset(document, len(each.to), images) for document, each in zip(documents, categories, strict=True)]
     _rename_alike(subsets)
-    profile = Profile(
-        name=request.root.name if request.root.is_dir() else request.root.stem,
-        format="datumaro",
-        task="instance",
-        taxonomy=named.taxonomy,
-        taxonomy_declared=named.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="coco",
-        files=request.root.as_posix(),
-        metadata=named.metadata,
-    )
+    root = request.root
+    name = root.name if root.is_dir() else root.stem
+    profile = named.profile("datumaro", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
     folder = images if any(each.files for each in subsets) else ImageFolder(None)
     sources = [_source(request, profile, each, known, folder) for each, known in zip(subsets, categories, strict=True)]
     return ChainedSource(profile, tuple(sources), tuple(_about_files(subsets, images, request)))

@@ -14,13 +14,13 @@ from segdata.core.batch import Batch, whole
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.formats.beyond import BEYOND_DATUMARO
-from segdata.formats.coco.saying import as_raw, named
+from segdata.formats.coco.saying import as_raw
 from segdata.formats.datumaro.annotations import annotations_of
 from segdata.formats.datumaro.items import DEFAULT
 from segdata.formats.datumaro.labels import label_items
 from segdata.formats.masks.beside import write_beside
-from segdata.formats.sheets import is_painted
-from segdata.formats.unheld import count_unheld
+from segdata.formats.sheets import examples, is_painted
+from segdata.formats.unheld import count_spatial, count_unheld
 
 _HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
 _IMAGE = 2  # Datumaro's number for media that are images
@@ -66,6 +66,7 @@ class Documents:
 
 def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
     """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into `target`."""
+    count_spatial(profile, losses)
     label_of = {category.id: k for k, category in reversed(list(enumerate(profile.taxonomy.categories)))}
     with ExitStack() as stack:
         documents = Documents(target / "annotations", profile, stack)
@@ -102,7 +103,7 @@ def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[t
     known = np.isin(category, np.array(list(label_of), np.int64))
     strange = np.flatnonzero(first & ~known)
     areas = batch.runs.areas(batch.n_segments)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
+    losses.add("category", "segments", len(strange), int(areas[strange].sum()), examples(batch, strange))
     rows = np.flatnonzero(first & known)
     annotations = annotations_of(batch, rows, label_of, losses)
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Task
 from segdata.formats.image_folder import find_images
 from segdata.formats.kaggle.look import Order, look
 from segdata.formats.kaggle.rows import Rows, read_rows
@@ -26,17 +26,8 @@ def open_table(request: Request, path: Path) -> PerImageSource:
     known = naming((by_id.get(name, name) for name in names), taxonomy)
     ids = {name: known.to[by_id.get(name, name)] for name in names} | {None: known.to.get(by_id.get(only, only), 0)}
     entries, defects = _entries(request, path, rows, size)
-    profile = Profile(
-        name=request.root.stem,
-        format="kaggle-rle",
-        task="semantic" if rows.by_class else "instance",
-        taxonomy=known.taxonomy,
-        taxonomy_declared=known.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        files=str(path),
-        metadata=known.metadata,
-    )
+    task: Task = "semantic" if rows.by_class else "instance"
+    profile = known.profile("kaggle-rle", path, task, "sparse", "allow", name=request.root.stem)
     found = partial(look, path.name, ids, order)
     return PerImageSource(
         path.parent, profile, entries, (*rows.defects, *defects), found, request.annotator, 64, "declared size"

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -66,7 +65,7 @@ def _kept(batch: Batch, sheet: Sheet, known: list[bool], losses: Losses) -> Shee
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renumbered = rows[(ids != np.arange(1, len(rows) + 1)) | named]
     losses.add("segment-id", "segments", len(renumbered), examples=examples(batch, renumbered))
-    return replace(sheet, segments=rows, runs=sheet.runs.take(kept, len(areas)))
+    return sheet.only(kept)
 
 
 def _pairs(sheet: Sheet) -> Iterator[str]:

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.formats.labelstudio.annotations import look_at_tasks
 from segdata.formats.labelstudio.labelconfig import config_beside
 from segdata.formats.labelstudio.tasks import read_tasks
@@ -20,18 +19,7 @@ def open_tasks(request: Request, files: list[Path]) -> PerImageSource:
     known = naming(
         {*tasks.labels, *(each.name for each in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
     )
-    profile = Profile(
-        name=request.root.stem,
-        format="label-studio",
-        task="instance",
-        taxonomy=known.taxonomy,
-        taxonomy_declared=known.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="coco",
-        files=str(request.root),
-        metadata=known.metadata,
-    )
+    profile = known.profile("label-studio", request.root, "instance", "sparse", "allow", raster_rule="coco")
     return PerImageSource(
         request.root,
         profile,

@@ -22,6 +22,7 @@ from segdata.formats.masks.maskindex import write_index
 from segdata.formats.masks.merging import count_by_category, count_covered
 from segdata.formats.masks.painting import MaskNames, painted
 from segdata.formats.sheets import Sheet, sheets
+from segdata.formats.unheld import count_spatial
 
 _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 
@@ -79,6 +80,7 @@ def ink_for(taxonomy: Taxonomy) -> Ink:
 def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
     """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`; pixels stay what they are, instances do not."""
     ink = ink_for(profile.taxonomy)
+    count_spatial(profile, losses)
     target.mkdir(parents=True)
     blank_used: list[bool] = []
     write_index(target, _rows(batches, target, ink, losses, blank_used))

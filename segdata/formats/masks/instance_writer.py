@@ -5,7 +5,6 @@ Segment ids are the values where they fit 16 bits and are unique in the image; e
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from segdata.formats.masks.maskindex import write_index
 from segdata.formats.masks.merging import count_by_segment
 from segdata.formats.masks.painting import MaskNames, occurs, painted
 from segdata.formats.sheets import Sheet, examples, sheets
+from segdata.formats.unheld import count_spatial
 
 TABLE = "instances.csv"
 _MOST_16 = 2**16 - 1
@@ -33,6 +33,7 @@ _MOST_16 = 2**16 - 1
 
 def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
     """Write `masks/`, `instances.csv`, `images.csv`, `taxonomy.yaml` and `segdata.yaml` below `target`."""
+    count_spatial(profile, losses)
     target.mkdir(parents=True)
     names = category_names(profile.taxonomy)
     with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
@@ -63,8 +64,8 @@ def _rows(
                 continue
             areas = sheet.runs.areas(len(sheet.segments))
             kept = np.flatnonzero(known[sheet.segments] & (areas > 0))
-            rows = sheet.segments[kept]
-            sheet = replace(sheet, segments=rows, runs=sheet.runs.take(kept, len(areas)))
+            sheet = sheet.only(kept)
+            rows = sheet.segments
             values = values_of(ids[rows])
             name, seen = _save(sheet, values, target, files)
             losses.add("empty-segment", "segments", int((~seen).sum()), 0, examples(batch, rows[~seen]))

@@ -41,7 +41,7 @@ def paired(root: Path, images: Path | None = None, *, paged: bool = True) -> Pai
     of a TIFF is an image of its own; else they are the overviews of one.
     """
     if (root / INDEX).is_file():
-        entries, defects = indexed(root, images)
+        entries, defects = by_index(root, images)
         bare = bool(entries) and all(entry.image is None for entry in entries)
         return Pairing(tuple(entries), tuple(defects), bare)
     laid_out = layouts(root, images)
@@ -105,6 +105,16 @@ def _bare_folder(root: Path, pairing: Pairing) -> Defect:
 def _entry(prefix: str, name: str, image: Path | None, mask: Path | None) -> Entry:
     image_id = prefix + name
     return Entry(image_id, image, () if mask is None else (mask,), split=split_of(image_id))
+
+
+def by_index(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]:
+    """The images of `images.csv`, and what is wrong with it: its lines, and the image files that are not here."""
+    entries, defects = indexed(root, images)
+    gone = [entry.image_id for entry in entries if entry.image is None]
+    if gone and len(gone) == len(entries):
+        return entries, [*defects, no_images(len(gone), root, images)]
+    missing = [Defect("SEG002", f"image file {name!r} does not exist", INDEX, image=name) for name in gone]
+    return entries, [*defects, *missing]
 
 
 def no_images(n_images: int, root: Path, images: Path | None) -> Defect:

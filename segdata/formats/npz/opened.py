@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.formats.npz.archive import ArrayHead, UnreadableArrayError, chosen, decode, heads, texts
 from segdata.formats.npz.classes import UNLABELLED, Classes, classes
 from segdata.formats.npz.scores import above, likeliest, sums_to_one, unsound
@@ -35,16 +34,9 @@ def open_archives(request: Request) -> PerImageSource:
     path, head = next(iter(sound.items()))
     axis, known = _classes(request, path, head)
     threshold = _threshold(request, known, head)
-    profile = Profile(
-        name=root.stem,
-        format="npz",
-        task="semantic",
-        taxonomy=known.naming.taxonomy,
-        taxonomy_declared=known.naming.declared,
-        coverage=Policy("sparse" if threshold is not None or UNLABELLED in known.category else "exhaustive"),
-        overlap=Policy("forbid" if threshold is None else "allow"),
-        files=root.as_posix(),
-        metadata=known.naming.metadata,
+    sparse = threshold is not None or UNLABELLED in known.category
+    profile = known.naming.profile(
+        "npz", root, "semantic", "sparse" if sparse else "exhaustive", "forbid" if threshold is None else "allow"
     )
     slices = [each for entry in entries for each in _slices(entry, layouts, axis)]
     look = partial(_look, root, Volumes(axis), known.category, threshold)

@@ -4,7 +4,6 @@ from functools import partial
 
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.naming import naming
 from segdata.formats.perimage.source import PerImageSource
@@ -20,17 +19,8 @@ def open_supervisely(request: Request) -> PerImageSource:
     project = open_project(root, images_of(request))
     titles = [each.name for each in project.taxonomy.categories]
     known = naming(titles, request.taxonomy, project.taxonomy)
-    profile = Profile(
-        name=root.name,
-        format="supervisely",
-        task="instance",
-        taxonomy=known.taxonomy,
-        taxonomy_declared=known.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="cv2",
-        files=str(request.root),
-        metadata=known.metadata,
+    profile = known.profile(
+        "supervisely", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
     )
     look = partial(look_at_objects, root, {title: known.to[title] for title in titles})
     return PerImageSource(

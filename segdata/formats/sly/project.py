@@ -14,8 +14,8 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.unsafe import check_name
 from segdata.formats.images import ImageFolder
 from segdata.formats.jsonfile import read_json
-from segdata.formats.masks.maskindex import INDEX, indexed
-from segdata.formats.masks.pairing import no_images
+from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.pairing import by_index, no_images
 from segdata.formats.naming import kind_of
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError
@@ -48,31 +48,11 @@ def open_project(root: Path, images: Path | None) -> Project:
         raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")
     taxonomy, defects = _classes(meta, below(root, meta))
     if (root / INDEX).is_file():
-        rows, more = indexed(root, images)
-        entries = [
-            Entry(
-                row.image_id,
-                row.image,
-                row.masks,
-                size=row.size,
-                uri=row.uri,
-                sequence=row.sequence,
-                frame=row.frame,
-                split=row.split,
-            )
-            for row in rows
-        ]
-        more += [
-            Defect("SEG002", f"image file {entry.image_id!r} does not exist", INDEX, image=entry.image_id)
-            for entry in entries
-            if entry.image is None
-        ]
+        entries, more = by_index(root, images)
     else:
         entries, more = _walked(root, images)
         if not entries:
             raise UnreadableError(f"{root}: no annotation files; datasets are folders with ann/ and img/ in them")
-    if entries and all(entry.image is None for entry in entries):
-        more = [each for each in more if each.code != "SEG002"] + [no_images(len(entries), root, images)]
     return Project(taxonomy, tuple(sorted(entries, key=lambda entry: entry.image_id)), (*defects, *more))
 
 
@@ -102,6 +82,8 @@ def _walked(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]
             image_id = (name / file).as_posix()
             entries.append(Entry(image_id, path, split=split))
             defects.append(Defect("SEG011", "an image without annotation", below(root, path), image=image_id))
+    if entries and all(entry.image is None for entry in entries):
+        defects = [no_images(len(entries), root, images)]
     return entries, defects
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segdata.core.defect import Defect
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile, RasterRule
+from segdata.core.profile import RasterRule, Task
 from segdata.formats.masks.pairing import Pairing
 from segdata.formats.naming import Naming
 from segdata.formats.perimage.entry import Entry, below
@@ -27,18 +27,9 @@ def opened(
 
     `looks` are called for entries by their `record`; `numbered`: some labels tell instances apart.
     """
-    profile = Profile(
-        name=request.root.stem,
-        format=format,
-        task="panoptic" if numbered else "semantic",
-        taxonomy=naming.taxonomy,
-        taxonomy_declared=naming.declared,
-        coverage=Policy("exhaustive"),
-        overlap=Policy("forbid"),
-        raster_rule=raster_rule,
-        files=str(request.root),
-        metadata=naming.metadata,
-        places=pairing.places,
+    task: Task = "panoptic" if numbered else "semantic"
+    profile = naming.profile(
+        format, request.root, task, "exhaustive", "forbid", raster_rule=raster_rule, places=pairing.places
     )
     look = partial(_look, request.root, looks)
     return PerImageSource(request.root, profile, pairing.entries, pairing.defects, look, request.annotator)

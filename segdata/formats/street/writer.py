@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -138,9 +138,8 @@ class _Ink:
 
 def _visible(sheet: Sheet, ink: _Ink) -> Sheet:
     """The sheet with the segments that have a label and pixels."""
-    n_segments = len(sheet.segments)
-    kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(n_segments) > 0))
-    return replace(sheet, segments=sheet.segments[kept], runs=sheet.runs.take(kept, n_segments))
+    kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(len(sheet.segments)) > 0))
+    return sheet.only(kept)
 
 
 def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bool, losses: Losses) -> None:

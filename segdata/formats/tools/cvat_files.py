@@ -14,7 +14,6 @@ from xml.etree.ElementTree import Element
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.core.sequence import ImageSequence
 from segdata.core.unsafe import check_name, is_unsafe
 from segdata.formats.images import ImageFolder
@@ -64,18 +63,9 @@ def open_cvat(request: Request) -> ToolSource:
     _look_for_images(opened, here, images)
     own = opened.labels.taxonomy()
     named = naming(opened.names | opened.labels.categories.keys(), request.taxonomy, own)
-    profile = Profile(
-        name=root.name if root.is_dir() else root.stem,
-        format="cvat",
-        task="instance",
-        taxonomy=named.taxonomy,
-        taxonomy_declared=named.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="coco",
-        files=root.as_posix(),
-        metadata=named.metadata,
-        sequences=tuple(opened.sequences),
+    name = root.name if root.is_dir() else root.stem
+    profile = named.profile(
+        "cvat", root, "instance", "sparse", "allow", name=name, raster_rule="coco", sequences=tuple(opened.sequences)
     )
     entries = sorted(opened.entries.values(), key=lambda entry: entry.image_id)
     see = partial(look, opened.labels.types)

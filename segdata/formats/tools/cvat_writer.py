@@ -20,10 +20,10 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 from segdata.formats.beyond import BEYOND_CVAT
-from segdata.formats.coco.saying import named
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.shape import Bitmap
+from segdata.formats.sheets import examples
 from segdata.formats.tools.cvat_shapes import SEMI, STANDING
 from segdata.formats.tools.exact import source_polygons
 from segdata.formats.tools.groups import as_number, groups
@@ -142,13 +142,16 @@ def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: Losses, 
             fields, inner, is_whole = _said(segment, label, source, kept[k], specs)
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not is_whole:
-                losses.add("attributes", "segments", 1, examples=named(batch, rows[[bounds[row] + k]]))
+                losses.add("attributes", "segments", 1, examples=examples(batch, rows[[bounds[row] + k]]))
             elements += [
                 f"<{tag} label={quoteattr(label)}{fields}{shape}{group}>{inner}</{tag}>\n" for tag, shape in parts
             ]
         renamed = [k for k, each in enumerate(segments, 1) if each["segment_id"] != k or each["source_id"] is not None]
         losses.add(
-            "segment-id", "segments", len(renamed), examples=named(batch, rows[[bounds[row] + k - 1 for k in renamed]])
+            "segment-id",
+            "segments",
+            len(renamed),
+            examples=examples(batch, rows[[bounds[row] + k - 1 for k in renamed]]),
         )
         subset = "" if image["split"] is None else f" subset={quoteattr(image['split'])}"
         size = f' width="{image["width"] or 0}" height="{image["height"] or 0}"'
@@ -176,7 +179,7 @@ def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[tuple[str, str
     rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
     has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
     lost = rest[has_rings[rest]]
-    losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
     shapes = [[("polygon", _points(polygon.exterior.tolist())) for polygon in each] for each in polygons]
     height = batch.segment_size[0][rows[rest]]
     bitmaps = crop_bitmaps(batch.runs.take(rows[rest], batch.n_segments), height, len(rest))

@@ -13,7 +13,6 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.core.unsafe import check_name, is_unsafe
 from segdata.formats.coco.document import Kind, read_document
 from segdata.formats.imagenames import SUFFIXES
@@ -60,18 +59,8 @@ def open_labelme(request: Request) -> ToolSource:
         raise UnreadableError(f"{root}: no LabelMe JSON file, which has shapes and imagePath")
     entries, defects = _entries(root, {name: files[name] for name in seen.image}, seen.image, images_of(request))
     named = naming(seen.labels, request.taxonomy)
-    profile = Profile(
-        name=root.name if root.is_dir() else root.stem,
-        format="labelme",
-        task="instance",
-        taxonomy=named.taxonomy,
-        taxonomy_declared=named.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="pil",
-        files=root.as_posix(),
-        metadata=named.metadata,
-    )
+    name = root.name if root.is_dir() else root.stem
+    profile = named.profile("labelme", root, "instance", "sparse", "allow", name=name, raster_rule="pil")
     defects += _about(seen)
     return ToolSource(root, profile, entries, tuple(defects), named.to, partial(look, root, LABELME), request.annotator)
 

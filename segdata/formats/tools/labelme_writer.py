@@ -20,18 +20,19 @@ from segdata.core.runs import Ints
 from segdata.core.unkeyhole import bridged
 from segdata.formats.beyond import BEYOND_LABELME
 from segdata.formats.coco.items import Raw
-from segdata.formats.coco.saying import as_raw, named
+from segdata.formats.coco.saying import as_raw
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.flat import sums
 from segdata.formats.shapes.shape import Bitmap, Polygon
 from segdata.formats.shapes.transcribe import as_polygons
+from segdata.formats.sheets import examples
 from segdata.formats.tools.exact import source_polygons
 from segdata.formats.tools.groups import groups
 from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, TOLD_OF_FILE, TOLD_OF_SHAPE
 from segdata.formats.tools.mark import GROUP
 from segdata.formats.tools.writable import names_of, writable
-from segdata.formats.unheld import count_not_annotated, count_unheld
+from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
 _COUNTED = BEYOND_LABELME - {"attributes", "rings"}  # from columns alone
@@ -44,6 +45,7 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
     """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
     names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name != NOBODY}
     target.mkdir(parents=True, exist_ok=True)
+    count_spatial(profile, losses)
     write_beside(target, profile, profile.taxonomy)
     taken = {"losses.json"}
     for batch in batches:
@@ -122,7 +124,7 @@ def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]]:
     polygons = [each if _stay(each) else [] for each in source_polygons(batch, rows, "pil")]
     rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
     lost = rest[batch.segments["rings"].is_valid().to_numpy()[rows[rest]]]
-    losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
     runs = batch.runs.take(rows[rest], batch.n_segments)
     outlined = as_polygons(runs, "pil", height[rest], width[rest])
     bitmaps = crop_bitmaps(runs, height[rest], len(rest))
@@ -169,9 +171,9 @@ def _shapes(
         if not is_whole:
             incomplete.append(row)
         shapes += [{"label": label, "group_id": group, **common, **part} for part in parts]
-    losses.add("attributes", "segments", len(incomplete), examples=named(batch, rows[incomplete]))
+    losses.add("attributes", "segments", len(incomplete), examples=examples(batch, rows[incomplete]))
     renamed = [row for row, segment in enumerate(said) if segment["source_id"] is not None]
-    losses.add("segment-id", "segments", len(renamed), examples=named(batch, rows[renamed]))
+    losses.add("segment-id", "segments", len(renamed), examples=examples(batch, rows[renamed]))
     return shapes
 
 

@@ -13,7 +13,7 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.glance import HEAD
-from segdata.core.profile import Policy, Profile
+from segdata.core.splits import split_of
 from segdata.core.unsafe import check_name, is_unsafe
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks.pairing import images_of, no_images
@@ -25,7 +25,6 @@ from segdata.formats.tools.via_categories import NO_CATEGORY, USUAL, Census, amb
 from segdata.formats.tools.via_documents import Listed, read_via
 from segdata.formats.tools.via_regions import Reading, declared_size, declared_split, look
 
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _NO_AREA = frozenset({"point", "polyline", "line"})
 
 
@@ -58,18 +57,8 @@ def open_via(request: Request) -> ToolSource:
     _must_be_drawable(opened, here, images)
     attribute, census, defects = _census(opened, request.options.get("attribute"))
     named = naming(census, request.taxonomy)
-    profile = Profile(
-        name=root.name if root.is_dir() else root.stem,
-        format="via",
-        task="instance",
-        taxonomy=named.taxonomy,
-        taxonomy_declared=named.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="coco",
-        files=root.as_posix(),
-        metadata=named.metadata,
-    )
+    name = root.name if root.is_dir() else root.stem
+    profile = named.profile("via", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
     entries = sorted(opened.entries.values(), key=lambda entry: entry.image_id)
     reading = Reading(attribute, named.to)
     told = (*opened.defects, *defects, *_orphans(opened))
@@ -123,8 +112,7 @@ def _add(opened: _Opened, path: Path, listed: Listed) -> None:
         return
     hit = next((each.paths[want] for want in (image_id, name) for each in opened.folders if want in each.paths), None)
     size = declared_size(listed)
-    split = declared_split(listed)
-    split = split or next((part for part in reversed(folder.split("/")) if part.lower() in _SPLITS), None)
+    split = declared_split(listed) or split_of(file)
     entry = Entry(image_id, hit, (path,), listed, size=size, uri=uri, split=split)
     opened.entries[image_id] = entry
     if hit is None:

@@ -15,13 +15,14 @@ from segdata.core.outline import outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.beyond import BEYOND_VIA
-from segdata.formats.coco.saying import as_raw, named
+from segdata.formats.coco.saying import as_raw
 from segdata.formats.masks.beside import write_beside
+from segdata.formats.sheets import examples
 from segdata.formats.tools.exact import source_polygons
 from segdata.formats.tools.via_categories import TOLD
 from segdata.formats.tools.via_regions import TOLD_OF_FILE
 from segdata.formats.tools.writable import names_of, writable
-from segdata.formats.unheld import count_not_annotated, count_unheld
+from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 
 _COUNTED = BEYOND_VIA - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
@@ -93,6 +94,7 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
     """Write ``via_project.json`` and ``taxonomy.yaml`` into `target`."""
     names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name.strip()}
     target.mkdir(parents=True, exist_ok=True)
+    count_spatial(profile, losses)
     write_beside(target, profile, profile.taxonomy)
     with (target / _NAME).open("wb") as file:
         project = _Project(file)
@@ -147,7 +149,7 @@ def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:
     rest = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
     has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
     lost = rest[has_rings[rest]]
-    losses.add("rings", "segments", len(lost), examples=named(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
     height = batch.segment_size[0][rows[rest]]
     rings = keyhole(outlines(batch.runs.take(rows[rest], batch.n_segments), height))
     made = [np.array(ring).reshape(-1, 2) for ring in rings.as_lists()]
@@ -179,7 +181,7 @@ def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], los
         ("segment-id", renamed),
     )
     for kind, some in kinds:
-        losses.add(kind, "segments", len(some), examples=named(batch, np.array(some, np.int64)))
+        losses.add(kind, "segments", len(some), examples=examples(batch, np.array(some, np.int64)))
     return iter(found)
 
 

@@ -6,8 +6,7 @@ from segdata.core.batch import Batch, whole
 from segdata.core.loss import Losses
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco.saying import named
-from segdata.formats.sheets import is_painted
+from segdata.formats.sheets import examples, is_painted
 
 
 def names_of(taxonomy: Taxonomy) -> dict[int, str]:
@@ -26,9 +25,9 @@ def writable(batch: Batch, names: dict[int, str], losses: Losses, *, empty: bool
     areas = batch.runs.areas(batch.n_segments)
     known = np.isin(category, np.array(list(names), np.int64))
     strange = np.flatnonzero(first & ~known)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), named(batch, strange))
+    losses.add("category", "segments", len(strange), int(areas[strange].sum()), examples(batch, strange))
     if empty:
         return np.flatnonzero(first & known)
     without = np.flatnonzero(first & known & (areas == 0))
-    losses.add("empty-segment", "segments", len(without), examples=named(batch, without))
+    losses.add("empty-segment", "segments", len(without), examples=examples(batch, without))
     return np.flatnonzero(first & known & (areas > 0))

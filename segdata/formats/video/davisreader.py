@@ -10,7 +10,6 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.maskindex import INDEX
 from segdata.formats.masks.pairing import images_of
@@ -43,18 +42,8 @@ def open_davis(request: Request) -> PerImageSource:
     year = _year(request, found, pairing.entries, known=bool(listed))
     objects = Objects.of(year, listed, request.taxonomy)
     entries = pairing.entries if (root / INDEX).is_file() else _split(pairing.entries, found, year)
-    profile = Profile(
-        name=root.stem,
-        format="davis",
-        task="instance",
-        taxonomy=objects.naming.taxonomy,
-        taxonomy_declared=objects.naming.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("forbid"),
-        files=str(root),
-        metadata=objects.naming.metadata,
-        sequences=videos(entries),
-    )
+    films = videos(entries)
+    profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=films)
     look = partial(_look, root, objects)
     return PerImageSource(root, profile, entries, tuple(defects), look, annotator=request.annotator)
 

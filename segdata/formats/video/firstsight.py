@@ -4,12 +4,12 @@ import re
 from collections.abc import Sequence
 
 from segdata.core.glance import Glance
+from segdata.core.splits import SPLITS
 from segdata.formats.imagenames import IMAGE_FOLDERS, MASK_FOLDERS
 
 GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
-_SPLITS = ("train", "training", "val", "valid", "validation", "test", "testing")
 # Folders that are not called as a video, but as a split or by what is in them; nor are ours.
-NO_SEQUENCES = frozenset({*_SPLITS, *MASK_FOLDERS, *IMAGE_FOLDERS})
+NO_SEQUENCES = frozenset({*SPLITS, *MASK_FOLDERS, *IMAGE_FOLDERS})
 
 
 def frames(seen: Glance, pattern: str) -> list[str]:

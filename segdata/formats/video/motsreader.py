@@ -9,7 +9,7 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request, Source
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Profile
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.maskfile import MaskFile
 from segdata.formats.masks.maskindex import INDEX
@@ -105,18 +105,8 @@ def _misnamed(root: Path, entries: Iterable[Entry]) -> list[Defect]:
 
 
 def _profile(request: Request, classes: MotsClasses, entries: Iterable[Entry]) -> Profile:
-    return Profile(
-        name=request.root.stem,
-        format="mots",
-        task="instance",
-        taxonomy=classes.naming.taxonomy,
-        taxonomy_declared=classes.naming.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-        metadata=classes.naming.metadata,
-        sequences=videos(entries),
-    )
+    films = videos(entries)
+    return classes.naming.profile("mots", request.root, "instance", "sparse", "forbid", sequences=films)
 
 
 def _look(root: Path, classes: MotsClasses, entry: Entry) -> list[Found]:

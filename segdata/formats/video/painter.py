@@ -1,7 +1,7 @@
 """Painter: writes videos as a mask for each frame, whatever its values mean."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,7 @@ class Painter:
         """The values of one frame, those that occur (k,), and a segment of each."""
         kept = np.flatnonzero(values >= 0)
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
-        shown = replace(sheet, segments=sheet.segments[kept], runs=sheet.runs.take(kept, len(values)))
+        shown = sheet.only(kept)
         # Painted in small numbers: what occurs is soon looked up then.
         codes = painted(shown, code + 1, 0, np.uint32)
         count_covered(batch, shown, code + 1, codes, losses)

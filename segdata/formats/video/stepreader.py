@@ -9,7 +9,6 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.maskfile import decode
 from segdata.formats.masks.maskindex import INDEX
@@ -21,10 +20,8 @@ from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.video.footage import Footage, filmed, first_folder, videos
 from segdata.formats.video.seen import Shown, found_of, unknown_values
 from segdata.formats.video.stepclasses import VOID, StepClasses, read_classes
+from segdata.formats.video.stepnames import LAST_TRACK, MAPS, SPLITS
 
-_MAPS = "panoptic_maps"
-_SPLITS = ("train", "val", "test")
-_LAST_FRAME, _LAST_TRACK, _SMALL = 999_999, 65_535, 999
 _TRIED = 16  # masks that are decoded to see whose classes they have
 
 
@@ -34,32 +31,22 @@ def open_step(request: Request) -> PerImageSource:
     pairing = filmed(root, _footage(root, images), images)
     masks = [path for entry in pairing.entries for path in entry.files]
     if not masks and not (root / INDEX).is_file():
-        raise UnreadableError(f"{root}: no frames; STEP has {_MAPS}/<split>/<sequence>/<frame>.png")
+        raise UnreadableError(f"{root}: no frames; STEP has {MAPS}/<split>/<sequence>/<frame>.png")
     labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
     classes = read_classes(root, request.taxonomy, labels, partial(_occurring, masks))
-    profile = Profile(
-        name=root.stem,
-        format="kitti-step",
-        task="panoptic",
-        taxonomy=classes.naming.taxonomy,
-        taxonomy_declared=classes.naming.declared,
-        coverage=Policy("exhaustive"),
-        overlap=Policy("forbid"),
-        files=str(root),
-        metadata=classes.naming.metadata,
-        sequences=videos(pairing.entries),
-    )
+    films = videos(pairing.entries)
+    profile = classes.naming.profile("kitti-step", root, "panoptic", "exhaustive", "forbid", sequences=films)
     look = partial(_look, root, classes)
     return PerImageSource(root, profile, pairing.entries, pairing.defects, look, annotator=request.annotator)
 
 
 def _footage(root: Path, images: Path | None) -> list[Footage]:
     """The splits with their folders of images, or the sequences alone."""
-    maps = root if root.name == _MAPS else root / _MAPS
+    maps = root if root.name == MAPS else root / MAPS
     if not maps.is_dir():
-        raise UnreadableError(f"{root}: no folder {_MAPS}; STEP has {_MAPS}/<split>/<sequence>/<frame>.png")
+        raise UnreadableError(f"{root}: no folder {MAPS}; STEP has {MAPS}/<split>/<sequence>/<frame>.png")
     photos = images or first_folder(maps.parent / "images")
-    splits = [maps / name for name in _SPLITS if (maps / name).is_dir()]
+    splits = [maps / name for name in SPLITS if (maps / name).is_dir()]
     if not splits:
         return [Footage(maps, photos or first_folder(maps.parent / "training", maps.parent / "training/image_02"))]
     return [
@@ -98,4 +85,4 @@ def _look(root: Path, classes: StepClasses, entry: Entry) -> list[Found]:
 
 
 def _place(id_: int) -> str:
-    return f"class {id_ >> 16}, track {id_ & _LAST_TRACK}"
+    return f"class {id_ >> 16}, track {id_ & LAST_TRACK}"

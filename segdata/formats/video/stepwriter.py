@@ -17,11 +17,10 @@ from segdata.formats.video.painter import Painter, Values
 from segdata.formats.video.scheme import Scheme
 from segdata.formats.video.spots import Spot, Spots
 from segdata.formats.video.stepclasses import VOID, written_classes
+from segdata.formats.video.stepnames import LAST_TRACK, MAPS, SPLITS
 from segdata.formats.video.tracks import TrackNumbers
 
-_MAPS = "panoptic_maps"
-_SPLITS = ("train", "val", "test")
-_LAST_FRAME, _LAST_TRACK, _SMALL = 999_999, 65_535, 999
+_LAST_FRAME, _SMALL = 999_999, 999
 
 
 def write_step(
@@ -36,16 +35,16 @@ def write_step(
     """Write all images; raises SegdataError for what the format has no numbers for."""
     classes, whose = written_classes(profile.taxonomy, labels)
     stuff = frozenset(each.id for each in profile.taxonomy.categories if each.kind == "stuff")
-    refusal = f"STEP holds {_LAST_TRACK:,} of a category"
+    refusal = f"STEP holds {LAST_TRACK:,} of a category"
     scheme = Scheme(
         base={id_: number << 16 for id_, number in classes.items()},
         void=VOID << 16,
         voids=profile.taxonomy.void_ids,
-        numbers=TrackNumbers(1, _LAST_TRACK, refusal, small=_SMALL),
+        numbers=TrackNumbers(1, LAST_TRACK, refusal, small=_SMALL),
         plain=stuff,
         plain_crowds=True,
     )
-    (target / _MAPS).mkdir(parents=True)
+    (target / MAPS).mkdir(parents=True)
     Painter(scheme, VOID << 16, Spots(_LAST_FRAME), partial(_save, target), kinds).write(
         profile, batches, target, losses
     )
@@ -57,7 +56,7 @@ def write_step(
 
 def _save(target: Path, spot: Spot, pixels: Values, shown: Ints, category: Ints) -> str:
     """Write one frame."""
-    name = f"{_MAPS}/{_split(spot)}/{spot.folder}/{spot.number:06d}.png"
+    name = f"{MAPS}/{_split(spot)}/{spot.folder}/{spot.number:06d}.png"
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     bytes_ = pixels.astype("<u4").view(np.uint8).reshape(*pixels.shape, 4)
     Image.fromarray(np.ascontiguousarray(bytes_[:, :, 2::-1])).save(target / name)
@@ -65,4 +64,4 @@ def _save(target: Path, spot: Spot, pixels: Values, shown: Ints, category: Ints)
 
 
 def _split(spot: Spot) -> str:
-    return spot.split if spot.split in _SPLITS else _SPLITS[0]
+    return spot.split if spot.split in SPLITS else SPLITS[0]

@@ -1,14 +1,14 @@
 """Listing: the images of a dataset in VOC's layout, with their masks, boxes and splits."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX, IndexRow, indexed
+from segdata.formats.masks.maskindex import INDEX, indexed
 from segdata.formats.masks.pairing import no_images
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.voc.lists import read_lists
@@ -74,9 +74,9 @@ def listing(root: Path, folder: Path, classes: str, images: Path | None) -> List
         stem: Labels(mask, objects.get(stem), path if (path := folder / BOXES / f"{stem}.xml").is_file() else None)
         for stem, mask in masks.items()
     }
-    of_mask = {_stem(row.masks[0], folder / classes): row for row in rows if row.masks}
+    of_mask = {_stem(row.files[0], folder / classes): row for row in rows if row.files}
     entries = [_entry(stem, labels.get(stem), of_mask.get(stem), pictures, place, splits) for stem in stems]
-    entries += [_of_row(row, None) for row in rows if not row.masks]
+    entries += [row for row in rows if not row.files]
     defects += [*wrong, *_alone(root, masks, objects, splits, entries, bool(rows))]
     missing = [entry for entry in entries if entry.image is None]
     if len(missing) == len(entries):
@@ -92,32 +92,18 @@ def listing(root: Path, folder: Path, classes: str, images: Path | None) -> List
 def _entry(
     stem: str,
     labels: Labels | None,
-    row: IndexRow | None,
+    row: Entry | None,
     pictures: Mapping[str, Path],
     place: Path | None,
     splits: Mapping[str, str | None],
 ) -> Entry:
     """The image of a stem; images.csv goes before what names tell."""
     if row is not None:
-        return _of_row(row, labels)
+        return replace(row, files=(labels.classes,) if labels else (), record=labels)
     files = (labels.classes,) if labels else ()
     image = pictures.get(stem)
     suffix = image.suffix if image else labels.classes.suffix if labels else ""
     return Entry(stem + suffix, image, files, labels, split=splits.get(stem))
-
-
-def _of_row(row: IndexRow, labels: Labels | None) -> Entry:
-    return Entry(
-        image_id=row.image_id,
-        image=row.image,
-        files=(labels.classes,) if labels else (),
-        record=labels,
-        size=row.size,
-        uri=row.uri,
-        sequence=row.sequence,
-        frame=row.frame,
-        split=row.split,
-    )
 
 
 def _alone(

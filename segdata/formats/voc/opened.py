@@ -1,7 +1,7 @@
 """Opened: a dataset in VOC's layout."""
 
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Task
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.voc.classmap import class_map
@@ -19,18 +19,8 @@ def open_voc(request: Request) -> PerImageSource:
     stems = [entry.files[0].stem for entry in images.entries if entry.files]
     mapping = class_map(folder, request.taxonomy, "thing" if images.has_objects else "stuff", stems)
     kinds = {each.kind for each in mapping.taxonomy.categories}
-    profile = Profile(
-        name=request.root.stem,
-        format="pascal-voc",
-        task=("panoptic" if "stuff" in kinds else "instance") if images.has_objects else "semantic",
-        taxonomy=mapping.taxonomy,
-        taxonomy_declared=mapping.categories.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-        metadata=mapping.categories.metadata,
-        places=images.places,
-    )
+    task: Task = ("panoptic" if "stuff" in kinds else "instance") if images.has_objects else "semantic"
+    profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=images.places)
     look = Look.of(request.root, mapping, images.has_objects)
     defects = (*images.defects, *mapping.doubts)
     return PerImageSource(request.root, profile, images.entries, defects, look, request.annotator)

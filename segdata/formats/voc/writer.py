@@ -1,7 +1,7 @@
 """Writer: masks of classes and objects, lists of splits, and XML files of boxes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +123,7 @@ class _Writer:
     def _paint(self, batch: Batch, sheet: Sheet, index: Ints, words: list[dict[str, str]], stem: str) -> None:
         """Write the files of one image."""
         known = np.flatnonzero((index >= 0) & (sheet.runs.areas(len(index)) > 0))
-        seen = replace(sheet, segments=sheet.segments[known], runs=sheet.runs.take(known, len(index)))
+        seen = sheet.only(known)
         classes = painted(seen, index[known], BACKGROUND, np.uint8)
         self._save(CLASSES, stem, classes, self.ink.palette)
         if self.semantic:

@@ -9,7 +9,8 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import check_name
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX, indexed
+from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.pairing import by_index
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.yolo.classes import SplitOf
 
@@ -32,7 +33,7 @@ def listed(root: Path, images: Path | None, split_of: SplitOf, missing: Missing)
     what an image without label file is.
     """
     if (root / INDEX).is_file():
-        entries, defects = indexed(root, images)
+        entries, defects = by_index(root, images)
         return Listing(tuple(entries), tuple(defects))
     labels = _labels(root)
     pictures = ImageFolder.below(images or root)

@@ -11,7 +11,6 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.images import MAX_PIXELS, header
 from segdata.formats.masks.pairing import images_of
@@ -41,18 +40,7 @@ def open_yolo(request: Request) -> PerImageSource:
     classes = classes if classes.names else _numbered(classes, listing)
     own = Taxonomy(categories=tuple(Category(id=i, name=name, kind=kind_of(name)) for i, name in _unique(classes)))
     known = naming(classes.names.values(), request.taxonomy, own)
-    profile = Profile(
-        name=root.name,
-        format="yolo-seg",
-        task="instance",
-        taxonomy=known.taxonomy,
-        taxonomy_declared=known.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="cv2",
-        files=str(request.root),
-        metadata=known.metadata,
-    )
+    profile = known.profile("yolo-seg", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2")
     ids = {number: known.to[name] for number, name in classes.names.items()}
     look = partial(_look, root, ids, classes.keypoints)
     defects = (*classes.defects, *listing.defects)

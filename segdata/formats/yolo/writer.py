@@ -116,6 +116,7 @@ def _shares(batch: Batch, sheet: Sheet, kept: Ints, drawn: Drawn, losses: Losses
     source = [_single(drawn, row) for row in sheet.segments[kept].tolist()]
     shares = [None if ring is None else ring / sides for ring in source]
     exact = _exact(shares, runs, sheet)
+    had = batch.segments["rings"].is_valid().to_numpy()[sheet.segments[kept]]
     texts = []
     for row, made in enumerate(single_rings(runs, sheet.height, len(kept))):
         ring, share = source[row], shares[row]
@@ -125,7 +126,8 @@ def _shares(batch: Batch, sheet: Sheet, kept: Ints, drawn: Drawn, losses: Losses
         else:
             texts.append(" ".join(f"{each:.9g}" for each in (made / sides).ravel().tolist()))
             same = False
-        losses.add("rings", "segments", int(not same), examples=examples(batch, sheet.segments[kept[[row]]]))
+        lost = had[row] and not same
+        losses.add("rings", "segments", int(lost), examples=examples(batch, sheet.segments[kept[[row]]]))
     _count_bridges(batch, sheet, kept, texts, losses)
     return texts
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import msgspec
 
 from segdata.core.defect import Defect
+from segdata.core.splits import SPLITS
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.items import MISSING, Id, Items, Raw, decode_items
 from segdata.formats.coco.listing import MAX_SIDE, Listed, Listing, StrictImageItem, listed
 from segdata.formats.video.footage import frame_numbers
 
-SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 OWN = "segdata"  # the key of a video under which our writer keeps what the format has no place for
 
 

@@ -19,7 +19,8 @@ from segdata.formats.coco.categories import category_items, count_category_losse
 from segdata.formats.coco.drawing import draw
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.options import POLYGONS
-from segdata.formats.coco.saying import as_raw, named, sayable
+from segdata.formats.coco.saying import as_raw, sayable
+from segdata.formats.sheets import examples
 from segdata.formats.unheld import count_spatial, count_unheld
 from segdata.formats.video.spool import Spool
 from segdata.formats.youtube.videos import KNOWN, OWN, Own
@@ -89,7 +90,7 @@ def _frames(batch: Batch, taxonomy: Taxonomy, losses: Losses, polygons: str) -> 
     rows = np.flatnonzero(sayable(batch, taxonomy, losses))
     drawing = draw(batch, rows, polygons)
     lost = rows[np.flatnonzero(drawing.lost)]
-    losses.add("rings", "segments", len(lost), examples=named(batch, lost))
+    losses.add("rings", "segments", len(lost), examples=examples(batch, lost))
     height, width = batch.image_size
     box = np.stack(boxes(batch.runs, batch.segment_size[0], batch.n_segments), axis=1)[rows]
     columns = ("track_id", "category_id", "iscrowd", "segment_id", "source_id", "score", "attributes")

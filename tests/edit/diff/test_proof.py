@@ -60,6 +60,7 @@ SCORE, TRACK, RINGS = loss("score", "segments", 2), loss("track", "segments", 9)
         (difference(empty_annotation=(2, 0)), [BARE], []),
         (difference(annotation_missing=(1, 0)), [loss("annotator", "annotations", 5)], ["annotation-missing"]),
         (difference(annotation_attributes=(2, 0)), [SOURCE, STAGE], []),
+        (difference(source=(3, 0)), [loss("source", "annotations", 1)], []),  # of an annotation with three segments
         (difference(rings_missing=(3, 0)), [RINGS], []),
         (difference(rings_added=(3, 0)), [], []),
         (difference(image_missing=(1, 0)), [loss("unreadable", "defects", 1)], ["image-missing"]),
