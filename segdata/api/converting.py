@@ -180,7 +180,7 @@ class _Stream:
             yield batch
             self._progress(batch.images.num_rows)
         unread = self._unread()
-        examples = (f"{each.code} in {each.file or each.image}{each.place or ''}" for each in unread)
+        examples = (" ".join(filter(None, (each.code, "in", each.file or each.image, each.place))) for each in unread)
         pixels = sum(defect.pixels or 0 for defect in unread)
         self.losses.add("unreadable", "defects", len(unread), pixels, examples)
 

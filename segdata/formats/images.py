@@ -162,13 +162,17 @@ class ImageFolder:
             return None, None, [Defect("SEG015", message, file, place, image=name)]
         path = self.paths.get(name)
         if path is None:
-            near = self.near(name)
-            hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
-            return None, None, [Defect("SEG002", f"image file {name!r} does not exist{hint}", file, place, image=name)]
+            message = f"image file {name!r} does not exist{hint_at(self.near(name))}"
+            return None, None, [Defect("SEG002", message, file, place, image=name)]
         try:
             return path, header(path), []
         except OSError as error:
             return path, None, [Defect("SEG001", f"image cannot be read: {error.strerror or error}", name, image=name)]
+
+
+def hint_at(near: str | None) -> str:
+    """How the message about a missing file ends: `near` is a file whose name is almost the missing one's."""
+    return f"; there is {near!r}, which differs only in case or extension" if near else ""
 
 
 def _bare(name: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BESIDE_PIXELS | {"spatial"}
+CHECKED = ("Pillow and numpy (each value's pixels)",)
 
 
 def detect(seen: Glance) -> Clue | None:

@@ -34,7 +34,9 @@ def parsed(text: bytes) -> Any:  # Any: JSON
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return json.loads(text)  # takes NaN, and says more precisely what is wrong
+        value = json.loads(text)  # takes NaN, and says more precisely what is wrong
+        json.dumps(value, ensure_ascii=False).encode()  # halves of surrogates are no letters, and no table holds them
+        return value
 
 
 def encoded(value: object) -> str:

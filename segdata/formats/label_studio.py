@@ -83,7 +83,9 @@ def _files(root: Path) -> list[Path]:
         seen = Glance(root)
         files = [path for path in files if _is_tasks(seen.head(path.name))] or files
     if not files:
-        raise UnreadableError(f"{root}: no JSON files in it")
+        below = [name for name in seen.heads(r"\.json$", _TASKS, most=32) if _is_tasks(seen.head(name))]
+        remedy = f", but below it: {', '.join(below[:5])}; name one of them, or its folder" if below else ""
+        raise UnreadableError(f"{root}: no JSON files in it{remedy}")
     for path in files:
         with path.open("rb") as file:
             refuse_min(path, file.read(HEAD))

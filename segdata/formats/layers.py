@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[loss.Kind] = frozenset()  # it is only read
+CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 
 def detect(seen: Glance) -> Clue | None:

@@ -57,7 +57,6 @@ def _pipe(path: Path) -> None:
 
 # Each is given the file, and says by its name what becomes of it.
 LOST: dict[str, Callable[[Path], object]] = {
-    "gone": Path.unlink,
     "empty": lambda path: path.write_bytes(b""),
     "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "a link to itself": lambda path: _linked(path, path.name),
@@ -71,6 +70,7 @@ ENDLESS: dict[str, Callable[[Path], object]] = {"a pipe": _pipe, "a device": lam
 def change_file(path: Path, rng: Rng) -> None:
     """Damage a file as a whole: gone, renamed, there twice, a link, a folder, a pipe, or beside a link upwards."""
     ways: tuple[Callable[[Path], object], ...] = (
+        Path.unlink,
         *LOST.values(),
         *ENDLESS.values(),
         lambda path: path.rename(path.with_name(rng.choice(NAMES) + path.suffix)),

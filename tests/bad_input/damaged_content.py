@@ -62,7 +62,7 @@ def another_table(data: bytes, rng: Rng) -> bytes:
         lambda: table.set_column(at, name, pa.array([[0, 2**40]] * n)),
         lambda: table.set_column(at, name, pa.array([b"\xff\0"] * n)),
         lambda: table.set_column(at, name, pa.array([{"bytes": b"", "path": "../x"}] * n)),
-        lambda: table.set_column(at, name, table[name].take(pa.array([0] * n))),
+        lambda: table.set_column(at, name, table[name].take(pa.array([0] * n, pa.int64()))),
         lambda: table.slice(1),
         lambda: table.slice(0, 0),
         lambda: pa.concat_tables([table, table]),

@@ -1,5 +1,7 @@
 """DICOM-SEG: frames where they belong, whatever their order; what is written comes back, and highdicom reads it."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata import Dataset, convert, diff, read
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
@@ -234,6 +236,42 @@ def test_each_annotator_has_an_object_of_their_own(tmp_path: Path) -> None:
     assert done.n_segments == 2
     assert len(list((tmp_path / "out/segmentations").iterdir())) == 2
     assert diff(read(given), read(tmp_path / "out")).same
+
+
+def test_attributes_and_places_come_back(tmp_path: Path) -> None:
+    """Or are counted: what is tracked by a name, drawn with an algorithm's help, or lies at decimals of decimals."""
+    given = tmp_path / "in"
+    series = write_ct(given / "ct", 3, SIZE, origin=(-123.4567, 0.1, 1 / 3), spacing=(0.7, 0.3, 2.1))
+    code = item(CodeValue="10200004", CodingSchemeDesignator="SCT", CodeMeaning="Liver")
+    segments = [
+        segment(1, "liver", TrackingID="lesion A", TrackingUID="1.3", SegmentedPropertyTypeCodeSequence=[code]),
+        segment(2, "vessel", SegmentAlgorithmType="SEMIAUTOMATIC"),
+        segment(3, "duct", SegmentAlgorithmType="SEMIAUTOMATIC", SegmentAlgorithmName="grow"),
+    ]
+    frames = [(number, k, box(number, 0, number + 1, 3)) for number in (1, 2, 3) for k in (0, 1, 2)]
+    write_seg(given / "a.dcm", series, segments, frames)
+    for to in ("dicom-seg", "rt-struct", "nifti", "nnunet"):
+        done = convert(given, tmp_path / to, to=to, verify=True)
+        assert done.proof is not None
+        assert done.proof.holds, to
+    assert diff(given, tmp_path / "dicom-seg").same
+
+
+def test_attributes_of_other_formats_are_counted(tmp_path: Path) -> None:
+    """Names that DICOM has a place for, with values that it has none for."""
+    values = {
+        "property_type": "liver",
+        "tracking_id": 5,
+        "algorithm_name": "x",
+        "description": ["a"],
+        "algorithm_type": 1,
+    }
+    profile, batch = dataset_of(write_ct(tmp_path / "ct", 3, SIZE), [[(1, 5, box(0, 0, 3, 3))], [], []])
+    said = [[(key, json.dumps(value)) for key, value in sorted(values.items())]]
+    given = replace(batch, segments=replaced(batch.segments, "attributes", said))
+    for name in ("dicom-seg", "rt-struct"):
+        losses = assert_round_trip(format_named(name), profile, [given], tmp_path / name)
+        assert [(loss.kind, loss.count) for loss in losses.listed()] == [("attributes", 1)]
 
 
 def test_without_dicom_images_it_says_what_is_needed(tmp_path: Path) -> None:

@@ -239,3 +239,10 @@ def test_exports_in_the_repository_of_the_sdk(real_data: Path) -> None:
     assert boxes.annotations["annotator"].tolist() == ["2", "1", "1"]
     turned = segdata.read(folder / "test_export_yolo/data_obb.json")
     assert len(turned.segments) == 25
+
+
+def test_tasks_in_folders_below_are_named(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    tasks(tmp_path / "export", region("polygonlabels", {"points": [[0, 0], [50, 0], [50, 50]], "polygonlabels": ["a"]}))
+    with pytest.raises(UnreadableError, match=r"but below it: export/\w+\.json; name one of them"):
+        segdata.read(tmp_path)

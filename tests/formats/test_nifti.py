@@ -21,6 +21,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
+from segdata.core.runs import Runs
 from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nifti.voxels import decode
@@ -200,6 +201,43 @@ def test_simpleitk_reads_what_is_written(tmp_path: Path) -> None:
     np.testing.assert_allclose(one.GetSpacing(), other.GetSpacing())
     np.testing.assert_array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
     assert other.GetPixelIDTypeAsString() == "16-bit signed integer", "the smallest type that holds 300"
+
+
+EXACT = (0.1, 1e-9, 0, -123.456, 0, -0.7, 0, 1 / 3, 0, 0, 2.5, 9.87654321, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+@pytest.mark.parametrize(
+    "place",
+    [
+        ImageSequence("a.nii", "volume"),
+        ImageSequence("a.nii", "volume", spacing=(0.1, 0.7, 2.5)),
+        ImageSequence("a.nii", "volume", EXACT, "RPS", (0.1, 0.7, 2.5)),
+    ],
+)
+def test_a_place_comes_back_as_it_is_known(tmp_path: Path, place: ImageSequence, annotated: bool) -> None:
+    """Headers have single precision, and millimetres where nothing is known."""
+    dataset = read(write_nifti(tmp_path / "in/a.nii", np.ones((3, 2, 2), np.uint8)))
+    batch = whole(dataset)
+    if not annotated:
+        batch = Batch(batch.images, batch.annotations.slice(0, 0), batch.segments.slice(0, 0), Runs.empty())
+    profile = replace(dataset.profile, sequences=(place,), metadata={})
+    losses = Losses()
+    write(profile, [batch], tmp_path / "out", losses)
+    assert losses.listed() == []
+    back = read(tmp_path / "out", format="nifti")
+    (found,) = back.profile.sequences
+    assert (found.affine, found.axes, found.spacing) == (place.affine, place.axes, place.spacing)
+    assert codes(back) == []
+
+
+def test_a_place_that_somebody_changed_is_the_files(tmp_path: Path) -> None:
+    dataset = read(write_nifti(tmp_path / "in/a.nii", np.ones((3, 2, 2), np.uint8)))
+    place = ImageSequence("a.nii", "volume", EXACT, "RPS", (0.1, 0.7, 2.5))
+    write(replace(dataset.profile, sequences=(place,)), list(dataset), tmp_path / "out", Losses())
+    (path,) = (tmp_path / "out/labels").iterdir()
+    write_nifti(path, np.ones((3, 2, 2), np.uint8), sform=PLACED)
+    assert read(tmp_path / "out").profile.sequences[0].affine == tuple(PLACED.ravel())
 
 
 def test_a_type_that_is_too_small_is_widened_and_the_rest_of_the_header_kept(tmp_path: Path) -> None:

@@ -256,9 +256,7 @@ def test_an_empty_segment_is_in_its_frame(tmp_path: Path) -> None:
     image = {"id": 1, "file_name": "a.jpg", "width": 6, "height": 4}
     empty = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [], "iscrowd": 0}
     categories = [{"id": 1, "name": "cat"}]
-    source = written(
-        tmp_path, {"images": [image], "annotations": [empty], "categories": categories}, name="coco.json"
-    )
+    source = written(tmp_path, {"images": [image], "annotations": [empty], "categories": categories}, name="coco.json")
     result = convert(source, tmp_path / "tracks.json", to="youtube-vis", verify=True)
     assert result.proof is not None
     assert result.proof.difference.counts.get("segment-missing") is None

@@ -106,7 +106,9 @@ def _room(kind: Kind, losses: Sequence[Loss]) -> tuple[int, int]:
         if kind in EXPLAINS.get(loss.kind, frozenset({loss.kind})) or (mistaken and loss.kind == "overlap")
         if (loss.of in _OF_TAXONOMY) == of_taxonomy
     ]
-    in_images = sum(loss.count for loss in causes if loss.of == "images")
+    # An annotation is on one image, and says nothing about how many segments it has.
+    wide = {"images", "annotations"} if unit(kind) == "segment" else {"images"}
+    in_images = sum(loss.count for loss in causes if loss.of in wide)
     return sum(loss.count for loss in causes) - in_images, in_images
 
 

@@ -78,11 +78,16 @@ def _of_task(task: Task, ids: Mapping[str, int], entry: Entry, strange: list[Def
 def _list(text: bytes, what: str, task: Task, defects: list[Defect]) -> list[object]:
     if not text:
         return []
-    value = parsed(text)
+    place = f"{task.place}/{what}"
+    try:
+        value = parsed(text)
+    except (ValueError, RecursionError) as error:
+        defects.append(Defect("SEG001", f"{what} cannot be read: {error}", task.file, place))
+        return []
     if isinstance(value, list):
         return value
     if value is not None:
-        defects.append(Defect("SEG004", f"{what} is no list", task.file, f"{task.place}/{what}"))
+        defects.append(Defect("SEG004", f"{what} is no list", task.file, place))
     return []
 
 

@@ -21,7 +21,7 @@ def label_files(
     Images are below `images`, else beside the label files, or in a folder ``images`` there or next to `root`.
     `stated` tells the name that a label file gives to its image; else the two have the same name but for the extension.
     """
-    labels = _files(root, suffix)
+    labels = files_below(root, suffix)
     named = {name: _in_folder_of(name, stated(path)) for name, path in labels.items()}
     here = root if root.is_dir() else root.parent
     places = [images] if images else [here, here / "images", here.parent / "images"]
@@ -45,8 +45,8 @@ def label_files(
     return sorted(entries.values(), key=lambda entry: entry.image_id), defects
 
 
-def _files(root: Path, suffix: str) -> dict[str, Path]:
-    """The label files by their paths below the dataset's root."""
+def files_below(root: Path, suffix: str) -> dict[str, Path]:
+    """The label files by their paths below the dataset's root; `root` may be one itself."""
     if root.is_file():
         return {root.name: root}
     found = {}

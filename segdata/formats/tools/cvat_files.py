@@ -16,18 +16,18 @@ from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request
 from segdata.core.sequence import ImageSequence
 from segdata.core.unsafe import check_name, is_unsafe
-from segdata.formats.images import ImageFolder
+from segdata.formats.images import ImageFolder, hint_at
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.tools.cvat_labels import Labels
 from segdata.formats.tools.cvat_shapes import AREAS, NO_AREA, Drawn, Record, look
 from segdata.formats.tools.cvat_tracks import Video, videos
-from segdata.formats.tools.heads import CVAT
+from segdata.formats.tools.heads import CVAT, head_of
+from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.xmlfile import XmlError, read_xml
 
-_START = 1 << 16  # bytes in which a file of CVAT shows what it is
 _ANSWERS = ("yes", "no", "true", "false")
 
 
@@ -53,8 +53,7 @@ def open_cvat(request: Request) -> ToolSource:
     here = root if root.is_dir() else root.parent
     images = images_of(request)
     paths = _documents(root)
-    places = [images] if images else [here, here / "images", here.parent / "images"]
-    opened = _Opened(root, [ImageFolder.below(place) for place in places])
+    opened = _Opened(root, picture_folders(here, images))
     for path in paths:
         _add(opened, path, interpolate=answer in ("yes", "true"))
     if opened.others:
@@ -86,21 +85,13 @@ def _documents(root: Path) -> list[Path]:
         for name in sorted(names):
             path = Path(folder, name)
             packed = path if path.suffix.lower() == ".zip" else packed
-            if path.suffix.lower() == ".xml" and re.search(CVAT, _head(path)):
+            if path.suffix.lower() == ".xml" and re.search(CVAT, head_of(path)):
                 check_name(path)
                 found.append(path)
     if not found:
         hint = f"; unzip {packed.name}" if packed else ""
         raise UnreadableError(f"{root}: no CVAT file, which is XML that begins with annotations{hint}")
     return found
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_START)
-    except OSError:
-        return b""
 
 
 def _add(opened: _Opened, path: Path, *, interpolate: bool) -> None:
@@ -149,7 +140,7 @@ def _add_image(opened: _Opened, path: Path, image: Element, place: str) -> None:
     shapes = tuple(_shapes(opened, image, place))
     opened.names.update(each.label for each in shapes if each.label)
     size = _side(image.get("height")), _side(image.get("width"))
-    hit = _hit(opened.folders, [image_id, name, *([f"{split}/{name}"] if split else [])])
+    hit = first_picture(opened.folders, [image_id, name, *([f"{split}/{name}"] if split else [])])
     record = Record(shapes, tuple(image.iterfind("tag")))
     opened.entries[image_id] = Entry(
         image_id, hit, (path,), record, size=size, source_id=image.get("id"), split=split, metadata={}
@@ -176,11 +167,6 @@ def _side(text: str | None) -> int:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else 0
 
 
-def _hit(folders: Sequence[ImageFolder], names: Sequence[str]) -> Path | None:
-    """The first image file of one of these names."""
-    return next((folder.paths[name] for name in names for folder in folders if name in folder.paths), None)
-
-
 def _add_video(opened: _Opened, path: Path, video: Video) -> None:
     """Add the frames of a video, `frame_000000.png` and so on as CVAT calls them."""
     file = below(opened.root, path)
@@ -198,8 +184,8 @@ def _add_video(opened: _Opened, path: Path, video: Video) -> None:
     for frame in sorted(video.frames):
         image_id = f"{prefix}{frame:06d}.png"
         stems = [f"{prefix}{frame:06d}.png", f"frame_{frame:06d}.png"]
-        near = [alike for stem in stems for each in opened.folders if (alike := each.near(stem))]
-        hit = _hit(opened.folders, near)
+        alike = [other for stem in stems for each in opened.folders if (other := each.near(stem))]
+        hit = first_picture(opened.folders, alike)
         image_id = image_id.removesuffix(".png") + (hit.suffix if hit else ".png")
         shapes = tuple(video.shapes.get(frame, ()))
         opened.names.update(each.label for each in shapes if each.label)
@@ -232,18 +218,9 @@ def _look_for_images(opened: _Opened, here: Path, images: Path | None) -> None:
         opened.defects.append(no_images(len(gone), here, images))
         return
     for entry in gone:
-        near = next((hit for folder in opened.folders if (hit := folder.near(entry.image_id))), None)
-        hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
+        hint = hint_at(near(opened.folders, entry.image_id))
         message = f"image file {entry.image_id!r} does not exist{hint}"
         file = below(opened.root, entry.files[0]) if entry.files else None
         opened.defects.append(Defect("SEG002", message, file, image=entry.image_id))
-    used = {entry.image for entry in opened.entries.values()}
-    beside = {path.parent for path in used if path is not None}
-    alone = {
-        path: name
-        for folder in opened.folders
-        for name, path in folder.paths.items()
-        if path.parent in beside and path not in used
-    }
-    for name in sorted(alone.values()) if opened.root.is_dir() else ():
-        opened.defects.append(Defect("SEG011", "an image that no CVAT file lists", name, image=name))
+    if opened.root.is_dir():
+        opened.defects += unlisted(opened.folders, opened.entries.values(), "CVAT")

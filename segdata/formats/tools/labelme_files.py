@@ -1,6 +1,5 @@
 """Files of LabelMe: which image each is about, and which labels occur."""
 
-import os
 import posixpath
 from collections import Counter
 from collections.abc import Sequence
@@ -13,14 +12,16 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
-from segdata.core.unsafe import check_name, is_unsafe
+from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.document import Kind, read_document
 from segdata.formats.imagenames import SUFFIXES
-from segdata.formats.images import ImageFolder
+from segdata.formats.images import ImageFolder, hint_at
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.perimage.labelfiles import files_below
 from segdata.formats.tools.labelme_shapes import AREAS, NOBODY, look
+from segdata.formats.tools.pictures import near
 from segdata.formats.tools.source import ToolSource
 
 LABELME = Kind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
@@ -69,17 +70,7 @@ def _files(root: Path) -> dict[str, Path]:
     """The JSON files by their paths below the dataset's root."""
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
-    if root.is_file():
-        return {root.name: root}
-    found = {}
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder, name)
-            if path.suffix.lower() == ".json" and not name.startswith("."):
-                check_name(path)
-                found[path.relative_to(root).as_posix()] = path
-    return {name: path for name, path in found.items() if name not in _OURS}
+    return {name: path for name, path in files_below(root, ".json").items() if root.is_file() or name not in _OURS}
 
 
 def _seen(files: dict[str, Path]) -> _Seen:
@@ -168,10 +159,9 @@ def _entries(
         image = None if at is None else folders[at].paths[image_id]
         entries[image_id] = Entry(image_id, image, (path,))
         if at is None and used:
-            near = next((near for folder in folders if (near := folder.near(image_id))), None)
-            claimed.add(near or "")
-            hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
-            message = f"image file {image_id!r} does not exist{hint}"
+            alike = near(folders, image_id)
+            claimed.add(alike or "")
+            message = f"image file {image_id!r} does not exist{hint_at(alike)}"
             defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
     if not used:
         return list(entries.values()), [*defects, no_images(len(entries), here, images)]
@@ -196,8 +186,8 @@ def _image_of(name: str, told: str | None, folders: Sequence[ImageFolder]) -> tu
     """
     if told is None:
         bare = PurePosixPath(name).with_suffix(".json").as_posix()
-        near = [(at, hit) for at, folder in enumerate(folders) if (hit := folder.near(bare))]
-        return near[0] if near else (None, name)
+        alike = [(at, hit) for at, folder in enumerate(folders) if (hit := folder.near(bare))]
+        return alike[0] if alike else (None, name)
     beside = PurePosixPath(name).with_name(PurePosixPath(told).name or "image").as_posix()
     led = posixpath.normpath(posixpath.join(posixpath.dirname(name), told))
     for candidate in (beside, PurePosixPath(told).name, led):

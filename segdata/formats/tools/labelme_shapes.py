@@ -56,7 +56,10 @@ def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> Drawing:
     document = read_document(entry.files[0], below(root, entry.files[0]), kind)
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
-    said: Json = {key: msgspec.json.decode(raw) for key, raw in document.parts.items() if key != "imageData"}
+    try:
+        said: Json = {key: msgspec.json.decode(raw) for key, raw in document.parts.items() if key != "imageData"}
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and half letters
+        raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
     shapes = said.get("shapes")
     if not isinstance(shapes, list):
         raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes"))

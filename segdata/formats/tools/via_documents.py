@@ -48,7 +48,10 @@ class Listed:
 
     def regions(self) -> list[tuple[str, object]]:
         """The regions, each with its place; VIA 1 has them by number. Raises TypeError for another value."""
-        every = msgspec.json.decode(self.item.regions)
+        try:
+            every = msgspec.json.decode(self.item.regions)
+        except (ValueError, RecursionError) as error:
+            raise TypeError(f"regions cannot be read: {error}") from error
         if isinstance(every, dict):
             return [(f"{self.place}/regions/{key}", each) for key, each in every.items()]
         if not isinstance(every, list):

@@ -12,14 +12,14 @@ from pathlib import Path, PurePosixPath
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
-from segdata.core.glance import HEAD
 from segdata.core.splits import split_of
 from segdata.core.unsafe import check_name, is_unsafe
-from segdata.formats.images import ImageFolder
+from segdata.formats.images import ImageFolder, hint_at
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.tools.heads import VIA_CSV, VIA_JSON
+from segdata.formats.tools.heads import VIA_CSV, VIA_JSON, head_of
+from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.via_categories import NO_CATEGORY, USUAL, Census, ambiguous, category_of
 from segdata.formats.tools.via_documents import Listed, read_via
@@ -47,8 +47,7 @@ def open_via(request: Request) -> ToolSource:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     here = root if root.is_dir() else root.parent
     images = images_of(request)
-    places = [images] if images else [here, here / "images", here.parent / "images"]
-    opened = _Opened(root, [ImageFolder.below(place) for place in places])
+    opened = _Opened(root, picture_folders(here, images))
     for path in paths:
         listed, defects = read_via(path, below(root, path))
         opened.defects += defects
@@ -61,7 +60,8 @@ def open_via(request: Request) -> ToolSource:
     profile = named.profile("via", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
     entries = sorted(opened.entries.values(), key=lambda entry: entry.image_id)
     reading = Reading(attribute, named.to)
-    told = (*opened.defects, *defects, *_orphans(opened))
+    alone = unlisted(opened.folders, opened.entries.values(), "VIA") if root.is_dir() else []
+    told = (*opened.defects, *defects, *alone)
     return ToolSource(root, profile, entries, told, named.to, partial(look, reading), request.annotator)
 
 
@@ -76,21 +76,13 @@ def _documents(root: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for suffix, head in ((".json", VIA_JSON), (".csv", VIA_CSV)):
             paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
-            hits = [path for path in paths if re.search(head, _head(path))]
+            hits = [path for path in paths if re.search(head, head_of(path))]
             found += hits
             if hits:
                 break
     for path in found:
         check_name(path)
     return found
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except OSError:
-        return b""
 
 
 def _add(opened: _Opened, path: Path, listed: Listed) -> None:
@@ -110,7 +102,7 @@ def _add(opened: _Opened, path: Path, listed: Listed) -> None:
         message = f"image {image_id!r} is listed twice; the first entry is read"
         opened.defects.append(Defect("SEG008", message, file, listed.place or None, image=image_id))
         return
-    hit = next((each.paths[want] for want in (image_id, name) for each in opened.folders if want in each.paths), None)
+    hit = first_picture(opened.folders, (image_id, name))
     size = declared_size(listed)
     split = declared_split(listed) or split_of(file)
     entry = Entry(image_id, hit, (path,), listed, size=size, uri=uri, split=split)
@@ -124,8 +116,7 @@ def _must_be_drawable(opened: _Opened, here: Path, images: Path | None) -> None:
     missing = opened.missing
     if len(missing) < len(opened.entries):
         for listed, entry in missing:
-            near = next((hit for folder in opened.folders if (hit := folder.near(entry.image_id))), None)
-            hint = f"; there is {near!r}, which differs only in case or extension" if near else ""
+            hint = hint_at(near(opened.folders, entry.image_id))
             lost = "" if 0 not in entry.size else ", and nothing else tells its size: its regions cannot be drawn"
             message = f"image file {entry.image_id!r} does not exist{lost}{hint}"
             file = below(opened.root, entry.files[0])
@@ -181,18 +172,3 @@ def _regions(listed: Listed) -> list[tuple[str, dict[str, object]]]:
         return [(place, region) for place, region in listed.regions() if isinstance(region, dict)]
     except TypeError:
         return []
-
-
-def _orphans(opened: _Opened) -> list[Defect]:
-    """Image files that lie among those that are listed, and are not."""
-    used = {entry.image for entry in opened.entries.values() if entry.image is not None}
-    folders = {path.parent for path in used}
-    alone = {
-        path: name
-        for folder in opened.folders
-        for name, path in folder.paths.items()
-        if path.parent in folders and path not in used
-    }
-    if opened.root.is_file():
-        return []
-    return [Defect("SEG011", "an image that no VIA file lists", name, image=name) for name in sorted(alone.values())]

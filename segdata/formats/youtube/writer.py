@@ -19,6 +19,7 @@ from segdata.formats.coco.categories import category_items, count_category_losse
 from segdata.formats.coco.drawing import draw
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.options import POLYGONS
+from segdata.formats.coco.rle import write_rles
 from segdata.formats.coco.saying import as_raw, sayable
 from segdata.formats.sheets import examples
 from segdata.formats.unheld import count_spatial, count_unheld
@@ -92,6 +93,11 @@ def _frames(batch: Batch, taxonomy: Taxonomy, losses: Losses, polygons: str) -> 
     lost = rows[np.flatnonzero(drawing.lost)]
     losses.add("rings", "segments", len(lost), examples=examples(batch, lost))
     height, width = batch.image_size
+    areas = batch.runs.areas(batch.n_segments)[rows]
+    empty = rows[areas == 0]
+    # An empty list of rings would say that the track is not in the frame.
+    blank = iter(write_rles(batch.runs, empty, *batch.segment_size))
+    shapes = [shape if area else next(blank) for shape, area in zip(drawing.shapes, areas, strict=True)]
     box = np.stack(boxes(batch.runs, batch.segment_size[0], batch.n_segments), axis=1)[rows]
     columns = ("track_id", "category_id", "iscrowd", "segment_id", "source_id", "score", "attributes")
     said = batch.segments.select(columns).take(pa.array(rows))
@@ -99,9 +105,9 @@ def _frames(batch: Batch, taxonomy: Taxonomy, losses: Losses, polygons: str) -> 
         Piece(track, category, bool(crowd), id_, text is not None, score, attributes, area, bbox, shape)
         for (track, category, crowd, id_, text, score, attributes), area, bbox, shape in zip(
             zip(*(said[name].to_pylist() for name in columns), strict=True),
-            batch.runs.areas(batch.n_segments)[rows].tolist(),
+            areas.tolist(),
             box.tolist(),
-            drawing.shapes,
+            shapes,
             strict=True,
         )
     ]

@@ -1,6 +1,7 @@
 """What losses explain, and how often."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -60,7 +61,6 @@ SCORE, TRACK, RINGS = loss("score", "segments", 2), loss("track", "segments", 9)
         (difference(empty_annotation=(2, 0)), [BARE], []),
         (difference(annotation_missing=(1, 0)), [loss("annotator", "annotations", 5)], ["annotation-missing"]),
         (difference(annotation_attributes=(2, 0)), [SOURCE, STAGE], []),
-        (difference(source=(3, 0)), [loss("source", "annotations", 1)], []),  # of an annotation with three segments
         (difference(rings_missing=(3, 0)), [RINGS], []),
         (difference(rings_added=(3, 0)), [], []),
         (difference(image_missing=(1, 0)), [loss("unreadable", "defects", 1)], ["image-missing"]),
@@ -74,6 +74,13 @@ def test_what_is_left_unexplained(found: Difference, losses: Sequence[Loss], une
     assert [line[: len(said)] for line, said in zip(shown.unexplained, unexplained, strict=True)] == unexplained
     assert shown.holds == (not unexplained)
     assert bool(shown.changes) == (not shown.holds)
+
+
+@pytest.mark.parametrize(("images", "holds"), [(1, True), (2, False)])
+def test_what_an_annotation_loses_all_its_segments_may_lose(images: int, holds: bool) -> None:
+    """Of an annotation by a model every segment may come back as a model's."""
+    found = replace(difference(), counts={"source": Count(3, images, 0)})
+    assert proof(found, [SOURCE]).holds == holds
 
 
 def test_every_kind_of_loss_explains_something_that_can_differ() -> None:

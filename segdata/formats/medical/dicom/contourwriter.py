@@ -6,7 +6,9 @@ Source: DICOM PS3.3 A.19 (RT Structure Set IOD), C.8.8.6.3.
 """
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 from segdata.formats.medical.dicom.members import (
     KINDS,
     Key,
-    Segment,
+    Said,
     attributes_of,
     index_of,
     key_of,
@@ -43,7 +45,7 @@ from segdata.formats.shapes.centre import fill_centres
 from segdata.formats.shapes.flat import Flat, sums
 from segdata.formats.shapes.soundness import check_ring
 
-KNOWN = frozenset({"interpreted_type", "description", "algorithm_type"})
+_CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")
 _DATA = 0x30060050  # Contour Data
 _STUDY = (
     "StudyDate",
@@ -79,7 +81,8 @@ class ContourWriter:
         for name, image in images.items():
             if image.plane is None:
                 raise SegdataError(f"image {name!r}: {image.path} does not say where it lies; contours need that")
-        members = members_of(drawn, KNOWN, self._losses)
+        held = partial(_held, who[1])
+        members = members_of(drawn, held, self._losses)
         numbers = {key: number for number, key in enumerate(members, 1)}
         contours: dict[Key, list[Item]] = {key: [] for key in numbers}
         for name, layer in drawn.items():
@@ -87,7 +90,8 @@ class ContourWriter:
                 contours[key].append(contour)
         self._count += 1
         name = f"structures/{self._count:04d}.dcm"
-        self._save(name, list(images.values()), who, numbers, members, contours)
+        said = {key: attributes_of(members[key][0], held) for key in numbers}
+        self._save(name, list(images.values()), who, numbers, said, contours)
         return name, index_of(numbers, members)
 
     def _save(
@@ -96,13 +100,13 @@ class ContourWriter:
         images: Sequence[DicomImage],
         who: Who,
         numbers: Mapping[Key, int],
-        members: Mapping[Key, list[Segment]],
+        said: Mapping[Key, Said],
         contours: Mapping[Key, list[Item]],
     ) -> None:
         made = _structure_set(images)
         frame = str(made.get("FrameOfReferenceUID", ""))
         made.StructureSetROISequence = [
-            self._region(number, key, members[key][0], who, frame) for key, number in numbers.items()
+            self._region(number, key, said[key], who, frame) for key, number in numbers.items()
         ]
         made.ROIContourSequence = [
             self._contour(number, key, contours[key]) for key, number in numbers.items() if contours[key]
@@ -111,7 +115,7 @@ class ContourWriter:
             _item(
                 ObservationNumber=number,
                 ReferencedROINumber=number,
-                RTROIInterpretedType=str(attributes_of(members[key][0], KNOWN).get("interpreted_type", "")),
+                RTROIInterpretedType=said[key].get("interpreted_type", ""),
                 ROIInterpreter=person_of(who[0]) or "",
             )
             for key, number in numbers.items()
@@ -123,17 +127,16 @@ class ContourWriter:
     def _name(self, category: int) -> str:
         return self._categories[category].name if category in self._categories else str(category)
 
-    def _region(self, number: int, key: Key, member: Segment, who: Who, frame: str) -> Item:
+    def _region(self, number: int, key: Key, said: Said, who: Who, frame: str) -> Item:
         """How the structure set describes a region."""
-        said = attributes_of(member, KNOWN)
         item = _item(
             ROINumber=number,
             ReferencedFrameOfReferenceUID=frame,
             ROIName=text_of(self._name(key[0])),
-            ROIGenerationAlgorithm=KINDS.get(who[1] or "", str(said.get("algorithm_type", ""))),
+            ROIGenerationAlgorithm=KINDS.get(who[1] or "", said.get("algorithm_type", "")),
         )
         if "description" in said:
-            item.ROIDescription = str(said["description"])
+            item.ROIDescription = said["description"]
         return item
 
     def _contour(self, number: int, key: Key, contours: list[Item]) -> Item:
@@ -142,6 +145,17 @@ class ContourWriter:
         if category is not None and category.rgb is not None:
             item.ROIDisplayColor = list(category.rgb)
         return item
+
+
+def _held(source: str | None, said: Said) -> set[str]:
+    """The attributes that come back."""
+    code, text = said.get("interpreted_type"), said.get("description")
+    found = {
+        "interpreted_type": isinstance(code, str) and _CODE.fullmatch(code) is not None,
+        "description": isinstance(text, str) and text.isprintable() and text.strip() == text and len(text) <= 1024,
+        "algorithm_type": said.get("algorithm_type") == "SEMIAUTOMATIC" and source not in KINDS,
+    }
+    return {key for key, is_held in found.items() if is_held and said.get(key)}
 
 
 def _contours(layer: Layer, image: DicomImage, losses: Losses) -> list[tuple[Key, Item]]:

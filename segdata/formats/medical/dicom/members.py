@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from segdata.core.loss import Losses
@@ -12,6 +12,8 @@ from segdata.formats.medical.dicom.index import IndexSegment
 KINDS = {"model": "AUTOMATIC", "human": "MANUAL"}  # how objects say what drew; nothing is known: SEMIAUTOMATIC
 Key = tuple[int, bool, int]  # category, whether there is a track, track or segment id
 Segment = Mapping[str, Any]  # Any: cells of all types
+Said = Mapping[str, Any]  # attributes by name; Any: JSON
+Held = Callable[[Said], set[str]]  # which of a segment's attributes come back from an object
 _LONGEST = 64  # characters of DICOM's long strings
 
 
@@ -21,10 +23,10 @@ def key_of(segment: Segment) -> Key:
     return segment["category_id"], track is not None, (segment["segment_id"] or 0) if track is None else track
 
 
-def members_of(drawn: Mapping[str, Layer], known: frozenset[str], losses: Losses) -> dict[Key, list[Segment]]:
-    """The segments of an object with those on slices that they consist of; what the object cannot tell is counted.
+def members_of(drawn: Mapping[str, Layer], held: Held, losses: Losses) -> dict[Key, list[Segment]]:
+    """The segments of an object, with those on slices that they consist of; what the object cannot tell is counted.
 
-    `drawn` is by image, `known` the attributes that the object has a place for.
+    `drawn` is by image.
     """
     found: dict[Key, list[Segment]] = {}
     for name, layer in drawn.items():
@@ -39,9 +41,8 @@ def members_of(drawn: Mapping[str, Layer], known: frozenset[str], losses: Losses
     for members in found.values():
         first = members[0]
         losses.add("segment-id", "segments", sum(each["segment_id"] != first["segment_id"] for each in members))
-        said = attributes_of(first, known)
-        differing = [each for each in members if attributes_of(each, known) != said or has_more(each, known)]
-        losses.add("attributes", "segments", len(differing))
+        said = attributes_of(first, held)
+        losses.add("attributes", "segments", sum(_attributes(each) != said for each in members))
     return found
 
 
@@ -54,14 +55,20 @@ def index_of(numbers: Mapping[Key, int], members: Mapping[Key, list[Segment]]) -
     return tuple(found)
 
 
-def attributes_of(segment: Segment, known: frozenset[str]) -> dict[str, Any]:  # Any: JSON
-    """The attributes that objects have a place for."""
-    return {key: json.loads(value) for key, value in segment["attributes"] or () if key in known}
+def attributes_of(segment: Segment, held: Held) -> dict[str, Any]:  # Any: JSON
+    """The attributes that come back from an object."""
+    said = _attributes(segment)
+    kept = held(said)
+    return {key: value for key, value in said.items() if key in kept}
 
 
-def has_more(segment: Segment, known: frozenset[str]) -> bool:
-    """Whether there are attributes that objects have no place for."""
-    return any(key not in known for key, _ in segment["attributes"] or ())
+def _attributes(segment: Segment) -> dict[str, Any]:  # Any: JSON
+    return {key: json.loads(value) for key, value in segment["attributes"] or ()}
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is a text that DICOM's long strings keep as it is."""
+    return isinstance(value, str) and value != "" and text_of(value) == value
 
 
 def text_of(name: str) -> str:

@@ -23,7 +23,8 @@ from segdata.formats.perimage.source import PerImageSource
 
 SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # what the third kind, SEMIAUTOMATIC, is nobody can say
 SCHEME = "99SEGDATA"  # of codes that our writer makes up, because every segment needs some
-UNKNOWN = "unknown"  # what our writer calls an algorithm that it does not know
+UNKNOWN = "unknown"  # what our writer calls an algorithm where nothing is known of who drew
+UNNAMED = "unnamed"  # and where a person drew with its help
 
 
 def seg_source(
@@ -180,7 +181,9 @@ def attributes_of(segment: SegSegment) -> list[tuple[str, str]]:
     said: dict[str, object] = {key: code for key, code in segment.codes.items() if code["scheme"] != SCHEME}
     kind, name = segment.algorithm
     if kind == "SEMIAUTOMATIC" and name != UNKNOWN:
-        said |= {"algorithm_type": kind, "algorithm_name": name}
+        said["algorithm_type"] = kind
+        if name not in ("", UNNAMED):
+            said["algorithm_name"] = name
     tracked, uid = segment.tracking
     if tracked and not tracked.isdigit():
         said |= {"tracking_id": tracked, "tracking_uid": uid}

@@ -1,7 +1,9 @@
 """SEG writer: what one annotator drew on the images of a series as a DICOM segmentation, through highdicom."""
 
+import re
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,19 +21,20 @@ from segdata.formats.medical.dicom.index import IndexSegment
 from segdata.formats.medical.dicom.members import (
     KINDS,
     Key,
-    Segment,
+    Said,
     attributes_of,
     index_of,
+    is_text,
     key_of,
     members_of,
     person_of,
     text_of,
 )
-from segdata.formats.medical.dicom.segsource import SCHEME, UNKNOWN
+from segdata.formats.medical.dicom.segsource import SCHEME, UNKNOWN, UNNAMED
 from segdata.formats.medical.extra import package
 
 _CODES = ("property_category", "property_type", "anatomic_region")
-_KNOWN = frozenset({*_CODES, "algorithm_type", "algorithm_name", "tracking_id", "tracking_uid"})
+_UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
 
 
 class SegWriter:
@@ -46,14 +49,16 @@ class SegWriter:
         """Write what `who`, an annotator and a source, drew; the file, and what its segments are."""
         drawn = group.layers[who]
         images = [(name, image) for name, image in group.images if name in drawn]
-        members = members_of(drawn, _KNOWN, self._losses)
+        held = partial(_held, who[1])
+        members = members_of(drawn, held, self._losses)
         numbers = {key: number for number, key in enumerate(members, 1)}
         pixels = _pixels([drawn[name] for name, _ in images], images[0][1].size, numbers)
-        descriptions = [self._description(number, key, members[key][0], who) for key, number in numbers.items()]
+        said = {key: attributes_of(members[key][0], held) for key in numbers}
+        descriptions = [self._description(number, key, said[key], who) for key, number in numbers.items()]
         index = index_of(numbers, members)
         if not descriptions:  # an object needs a segment, also where nothing was found
             category = min(self._categories, default=1)
-            descriptions = [self._description(1, (category, False, 1), {"attributes": None}, who)]
+            descriptions = [self._description(1, (category, False, 1), {}, who)]
             index = (IndexSegment(1, category),)
         self._count += 1
         name = f"segmentations/{self._count:04d}.dcm"
@@ -61,17 +66,16 @@ class SegWriter:
         return name, index
 
     def _description(
-        self, number: int, key: Key, member: Segment, who: tuple[str | None, str | None]
+        self, number: int, key: Key, said: Said, who: tuple[str | None, str | None]
     ) -> Any:  # Any: highdicom's object
         """How the object describes a segment."""
         highdicom = package("highdicom")
         category = self._categories.get(key[0]) or Category(id=key[0], name=str(key[0]))
-        said = attributes_of(member, _KNOWN)
         codes = {name: _coded(said.get(name), category) for name in _CODES}
         kind = KINDS.get(who[1] or "", "SEMIAUTOMATIC")
         tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
-        if key[1]:
-            tracked, uid = str(key[2]), None
+        if key[1] and not tracked:
+            tracked = str(key[2])
         if tracked and not uid:
             uid = highdicom.UID()
         color = category.rgb
@@ -145,17 +149,38 @@ def _pixels(layers: list[Layer], size: tuple[int, int], numbers: Mapping[Key, in
     return np.ascontiguousarray(labels.reshape(len(layers), width, height).transpose(0, 2, 1))
 
 
+def _held(source: str | None, said: Said) -> set[str]:
+    """The attributes that come back."""
+    found = {key for key in _CODES if _is_code(said.get(key))}
+    if said.get("algorithm_type") == "SEMIAUTOMATIC" and source not in KINDS:
+        found.add("algorithm_type")
+        name = said.get("algorithm_name")
+        found |= {"algorithm_name"} if is_text(name) and name not in (UNKNOWN, UNNAMED) else set()
+    tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
+    if is_text(tracked) and not str(tracked).isdigit() and isinstance(uid, str) and _UID.fullmatch(uid):
+        found |= {"tracking_id", "tracking_uid"}
+    return found
+
+
+def _is_code(said: object) -> bool:
+    """Whether a value is a code that was read, and no made-up one."""
+    if not isinstance(said, dict) or said.keys() != {"value", "scheme", "meaning"}:
+        return False
+    return all(map(is_text, said.values())) and len(said["scheme"]) <= 16 and said["scheme"] != SCHEME
+
+
 def _coded(said: Any, category: Category) -> Any:  # Any: JSON, and highdicom's object
     """A code that was read, else one that is made up of the category."""
     concept = package("highdicom").sr.CodedConcept
-    if isinstance(said, dict) and said.get("value") and said.get("scheme"):
-        return concept(str(said["value"]), str(said["scheme"]), text_of(str(said.get("meaning") or said["value"])))
+    if said is not None:
+        return concept(said["value"], said["scheme"], said["meaning"])
     return concept(str(category.id)[:16], SCHEME, text_of(category.name))
 
 
 def _algorithm(kind: str, said: Mapping[str, Any], annotator: str | None) -> Any:  # Any: JSON, and highdicom's object
     """Which algorithm drew: the model, or what was read."""
     highdicom = package("highdicom")
-    name = str(said.get("algorithm_name") or UNKNOWN) if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN
+    known = said.get("algorithm_name") or (UNNAMED if "algorithm_type" in said else UNKNOWN)
+    name = known if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN
     family = package("pydicom.sr.codedict").codes.DCM.ArtificialIntelligence
     return highdicom.AlgorithmIdentificationSequence(name=text_of(name), family=family, version=UNKNOWN)

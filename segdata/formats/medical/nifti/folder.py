@@ -5,11 +5,13 @@ from pathlib import Path, PurePosixPath
 from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
+from segdata.core.sequence import ImageSequence
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.medical.fileuri import inside
-from segdata.formats.medical.nifti.head import is_volume, stem
+from segdata.formats.medical.nifti.head import is_volume, read_head, stem
 from segdata.formats.medical.nifti.index import IndexImage, IndexLabel, IndexVolume
 from segdata.formats.medical.nifti.layering import Layering
+from segdata.formats.medical.nifti.place import Place, volume_sequence
 from segdata.formats.medical.nifti.stack import Picture, Stack
 from segdata.formats.medical.nifti.writing import head_of, write_volume
 
@@ -44,6 +46,7 @@ class VolumeFolder:
             tuple(labels),
             stack.sequence,
             sequence.kind if sequence is not None else "volume",
+            place=place_beside(stack, sequence, self._target / labels[0].file if labels else None),
         )
 
     def _is_written(self, stack: Stack, row: int, layer: str) -> bool:
@@ -69,6 +72,16 @@ class VolumeFolder:
             name = f"{stem(name)}.{len(self._taken)}{name[len(stem(name)) :]}"
         self._taken.add(name.lower())
         return name
+
+
+def place_beside(stack: Stack, sequence: ImageSequence | None, path: Path | None) -> Place | None:
+    """What the index has to say of where a volume lies, because the header of its labels says something else."""
+    if stack.sequence is None:
+        return None
+    head = None if path is None else read_head(path)
+    said = ImageSequence(stack.sequence) if head is None else volume_sequence(stack.sequence, head)
+    place = Place() if sequence is None else Place.of(sequence)
+    return place if place != Place.of(said) and place.fits(head) else None
 
 
 def index_image(place: int, picture: Picture, target: Path) -> IndexImage:

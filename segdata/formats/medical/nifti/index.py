@@ -11,6 +11,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.medical.fileuri import outside
 from segdata.formats.medical.nifti.files import LabelFile
+from segdata.formats.medical.nifti.place import Place
 from segdata.formats.medical.nifti.reel import Frame, Reel
 
 INDEX = "volumes.json"
@@ -38,13 +39,17 @@ class IndexLabel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class IndexVolume(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sequence, or an image by itself, with the files of labels drawn on it."""
+    """A sequence, or an image by itself, with the files of labels drawn on it.
+
+    `place` is said where headers cannot say it as it is known.
+    """
 
     images: tuple[IndexImage, ...]
     labels: tuple[IndexLabel, ...] = ()
     sequence: str | None = None
     kind: Literal["video", "volume"] = "volume"
     split: str | None = None
+    place: Place | None = None
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -107,4 +112,6 @@ def _reel(root: Path, volume: IndexVolume, images: list[IndexImage]) -> Reel:
         for each in images
     ]
     labels = tuple(LabelFile(root / each.file, each.name or each.file, each.layer) for each in volume.labels)
-    return Reel(volume.sequence or images[0].image, frames, labels, volume.sequence, volume.kind, volume.split)
+    return Reel(
+        volume.sequence or images[0].image, frames, labels, volume.sequence, volume.kind, volume.split, volume.place
+    )

@@ -84,7 +84,7 @@ class OpenVolumes:
             file = below(self.root, label.path)
             other, what = (image, "image") if image or not kept else (first, f"labels in {kept[0].path.name}")
             self.defects += _contradictions(file, head, other, what)
-            if not head.is_placed and reel.sequence is not None:
+            if not head.is_placed and reel.sequence is not None and reel.place is None:
                 self.defects.append(Defect("SEG017", _UNPLACED, file, severity="warning"))
             if (label.layer, label.annotator) in drawn:
                 message = f"a second volume of labels for {reel.name!r}; the first one is read"

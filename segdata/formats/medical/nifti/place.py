@@ -1,7 +1,10 @@
 """World place: where volumes lie in the world, and in what two that should lie alike differ."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +14,31 @@ from segdata.formats.medical.nifti.head import Head, corner_distance
 
 Floats = NDArray[np.float64]
 TOLERANCE_MM = 1e-3
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a volume lies, as in `ImageSequence`: headers round it, and have no word for what is not known."""
+
+    affine: Annotated[tuple[float, ...], msgspec.Meta(min_length=16, max_length=16)] | None = None
+    axes: str | None = None
+    spacing: tuple[float, float, float] | None = None
+
+    @staticmethod
+    def of(sequence: ImageSequence) -> "Place":
+        """What is known of a sequence."""
+        return Place(sequence.affine, sequence.axes, sequence.spacing)
+
+    def fits(self, head: Head | None) -> bool:
+        """Whether a header says the same, but for rounding; without one it is the only word."""
+        if head is None:
+            return True
+        if self.affine is None:
+            return not head.is_placed
+        return head.is_placed and np.allclose(head.affine.reshape(-1), self.affine, rtol=1e-5, atol=TOLERANCE_MM)
+
+    def told(self, sequence: ImageSequence) -> ImageSequence:
+        """The sequence at this place."""
+        return replace(sequence, affine=self.affine, axes=self.axes, spacing=self.spacing)
 
 
 def volume_sequence(name: str, head: Head) -> ImageSequence:

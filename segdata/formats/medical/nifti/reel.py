@@ -6,6 +6,7 @@ from typing import Literal
 
 from segdata.formats.medical.fileuri import slice_uri
 from segdata.formats.medical.nifti.files import LabelFile, Scan
+from segdata.formats.medical.nifti.place import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Reel:
     sequence : as in the images' column; None: an image by itself
     kind : of the sequence
     split : train, val or test
+    place : where it lies in the world, exactly; None: as its headers say
     """
 
     name: str
@@ -52,6 +54,7 @@ class Reel:
     sequence: str | None = None
     kind: Literal["video", "volume"] = "volume"
     split: str | None = None
+    place: Place | None = None
 
 
 def reel_of(scan: Scan, n_slices: int, size: tuple[int, int]) -> Reel:

@@ -71,11 +71,12 @@ def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
         if reel.sequence is None:
             continue
         heads = [opened.heads[label.name] for label in reel.labels]
-        if not heads:
-            found.append(ImageSequence(reel.sequence, reel.kind))
-            continue
-        volume = replace(volume_sequence(reel.sequence, heads[0]), kind=reel.kind)
-        if len(heads) == 1:
+        head = heads[0] if heads else None
+        volume = ImageSequence(reel.sequence) if head is None else volume_sequence(reel.sequence, head)
+        volume = replace(volume, kind=reel.kind)
+        if reel.place is not None and reel.place.fits(head):
+            volume = reel.place.told(volume)
+        if len(heads) < 2:
             found.append(volume)
             continue
         found.append(replace(volume, dtype=None, header=None))

@@ -13,7 +13,7 @@ from segdata.core.profile import Profile
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.imagenames import SUFFIXES
 from segdata.formats.medical.fileuri import inside, local_file
-from segdata.formats.medical.nifti.folder import index_image
+from segdata.formats.medical.nifti.folder import index_image, place_beside
 from segdata.formats.medical.nifti.head import stem
 from segdata.formats.medical.nifti.index import IndexLabel, IndexVolume
 from segdata.formats.medical.nifti.stack import Picture, Stack
@@ -42,6 +42,7 @@ class NnunetFolder:
         head = head_of(sequence)
         places = stack.places(head.shape[2] if head is not None else None)
         labels: tuple[IndexLabel, ...] = ()
+        path: Path | None = None
         if stack.annotated:
             case = self._name(stack.name)
             file = f"{_LABELS}/{case}{self._ending}"
@@ -62,6 +63,7 @@ class NnunetFolder:
             labels,
             stack.sequence,
             sequence.kind if sequence is not None else "volume",
+            place=place_beside(stack, sequence, path) if self._ending == ".nii.gz" else None,
         )
 
     def _name(self, name: str) -> str:
