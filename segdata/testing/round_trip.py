@@ -1,5 +1,6 @@
 """The law of every format: what `write` then `read` gives back is the dataset without the losses that were counted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,17 +98,20 @@ def _without_gained_rings(back: Batch, given: Batch, by_name: bool) -> Batch:
     return replace(back, segments=replaced(back.segments, "rings", kept))
 
 
-def _keys(batch: Batch, by_name: bool) -> list[tuple[str, object, int, bytes]]:
-    """The image, which of its annotations, category and pixels of each segment."""
+def _keys(batch: Batch, by_name: bool) -> list[tuple[object, ...]]:
+    """The image, which of its annotations, category and pixels of each segment, and how many such were before it."""
     images, image_of = batch.images["image_id"].to_pylist(), batch.annotation_image
     nth = (np.arange(len(image_of)) - np.searchsorted(image_of, image_of)).tolist()
     whose = batch.annotations["annotator"].to_pylist() if by_name else nth
     category = whole(batch.segments["category_id"]).tolist()
     pixels = counts_of_runs(batch.runs, *batch.segment_size).to_pylist()
-    return [
-        (images[image_of[row]], whose[row], id_, counts)
-        for row, id_, counts in zip(batch.segment_annotation.tolist(), category, pixels, strict=True)
-    ]
+    seen: Counter[tuple[object, ...]] = Counter()
+    keys: list[tuple[object, ...]] = []
+    for row, id_, counts in zip(batch.segment_annotation.tolist(), category, pixels, strict=True):
+        key = (images[image_of[row]], whose[row], id_, counts)
+        keys.append((*key, seen[key]))
+        seen[key] += 1
+    return keys
 
 
 def _bare(batches: Sequence[Batch]) -> set[str]:

@@ -61,8 +61,6 @@ LOST: dict[str, Callable[[Path], object]] = {
     "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "a link to itself": lambda path: _linked(path, path.name),
     "a link to nowhere": lambda path: _linked(path, "nowhere"),
-    "a link to its folder": lambda path: _linked(path, "."),
-    "a folder": _folder,
 }
 ENDLESS: dict[str, Callable[[Path], object]] = {"a pipe": _pipe, "a device": lambda path: _linked(path, "/dev/zero")}
 
@@ -71,6 +69,8 @@ def change_file(path: Path, rng: Rng) -> None:
     """Damage a file as a whole: gone, renamed, there twice, a link, a folder, a pipe, or beside a link upwards."""
     ways: tuple[Callable[[Path], object], ...] = (
         Path.unlink,
+        _folder,
+        lambda path: _linked(path, "."),
         *LOST.values(),
         *ENDLESS.values(),
         lambda path: path.rename(path.with_name(rng.choice(NAMES) + path.suffix)),

@@ -23,12 +23,13 @@ from tests.bad_input.damaged_content import png_claiming
 from tests.bad_input.sound_datasets import Said, left_behind, segdata, validated
 from tests.bad_input.written_datasets import NEEDS, WRITTEN, write_dataset
 
-MUTATIONS = int(os.environ.get("SEGDATA_FUZZ", "8"))
+MUTATIONS = int(os.environ.get("SEGDATA_FUZZ", "6"))
 SECONDS = 20  # after which a command hangs
 MEMORY = 4 << 30  # bytes
-# Records, lists, and labels that lie there a second time: nobody misses them.
+# Records, lists, images, and labels that lie there a second time: nobody misses them. An empty .txt is a sound one.
 NEEDLESS = (
-    r"README|losses|images\.|sequences\.|segdata\.|Sets/|Annotations/.*xml|labelIds|/semantic/|v1.2/labels/|Object/"
+    r"README|losses|images\.|sequences\.|segdata\.|id2label|\.txt$|ct/"
+    r"|Annotations/.*xml|Object/|labelIds|/semantic/|v1.2/labels/"
 )
 
 
@@ -73,6 +74,7 @@ def _converted(data: Path, out: Path, to: str) -> Said:
     return said
 
 
+@pytest.mark.filterwarnings("ignore:.*Invalid value for VR:UserWarning")  # pydicom says it of what is damaged
 @pytest.mark.parametrize("name", WRITTEN)
 def test_damage_at_random(name: str, tmp_path: Path) -> None:
     data = _written(name, tmp_path / "sound")

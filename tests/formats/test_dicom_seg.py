@@ -257,6 +257,33 @@ def test_attributes_and_places_come_back(tmp_path: Path) -> None:
     assert diff(given, tmp_path / "dicom-seg").same
 
 
+@pytest.mark.parametrize("name", ["dicom-seg", "rt-struct"])
+@pytest.mark.parametrize(
+    ("of_all", "own", "lost"),
+    [
+        ("model", (None, None), []),
+        (None, ("human", "model"), []),
+        (None, (None, "model"), []),
+        (None, ("model", "model"), ["source"]),
+        ("human", ("model", None), ["source"]),
+        (None, ("consensus", None), ["source"]),
+        ("consensus", (None, None), ["source"]),
+    ],
+)
+def test_what_drew_comes_back_or_is_counted(
+    tmp_path: Path, name: str, of_all: str | None, own: tuple[str | None, ...], lost: list[str]
+) -> None:
+    scene = [[(1, 5, box(0, 0, 3, 3)), (2, None, box(3, 3, 5, 4))], [], []]
+    profile, batch = dataset_of(write_ct(tmp_path / "ct", 3, SIZE), scene)
+    given = replace(
+        batch,
+        annotations=replaced(batch.annotations, "source", [of_all] * 2),
+        segments=replaced(batch.segments, "source", own),
+    )
+    losses = assert_round_trip(format_named(name), profile, [given], tmp_path)
+    assert list(dict.fromkeys(loss.kind for loss in losses.listed())) == lost
+
+
 def test_attributes_of_other_formats_are_counted(tmp_path: Path) -> None:
     """Names that DICOM has a place for, with values that it has none for."""
     values = {

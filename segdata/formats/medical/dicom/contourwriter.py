@@ -7,7 +7,8 @@ Source: DICOM PS3.3 A.19 (RT Structure Set IOD), C.8.8.6.3.
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from segdata.formats.medical.dicom.members import (
     KINDS,
     Key,
     Said,
+    Segment,
     attributes_of,
     index_of,
     key_of,
@@ -82,78 +84,78 @@ class ContourWriter:
             if image.plane is None:
                 raise SegdataError(f"image {name!r}: {image.path} does not say where it lies; contours need that")
         held = partial(_held, who[1])
-        members = members_of(drawn, held, self._losses)
-        numbers = {key: number for number, key in enumerate(members, 1)}
-        contours: dict[Key, list[Item]] = {key: [] for key in numbers}
+        members = members_of(drawn, who[1], held, self._losses)
+        regions = {
+            key: _Region(number, key, some[0]["source"] or who[1], attributes_of(some[0], held))
+            for number, (key, some) in enumerate(members.items(), 1)
+        }
         for name, layer in drawn.items():
             for key, contour in _contours(layer, images[name], self._losses):
-                contours[key].append(contour)
+                regions[key].contours.append(contour)
         self._count += 1
         name = f"structures/{self._count:04d}.dcm"
-        said = {key: attributes_of(members[key][0], held) for key in numbers}
-        self._save(name, list(images.values()), who, numbers, said, contours)
-        return name, index_of(numbers, members)
+        self._save(name, list(images.values()), who[0], list(regions.values()))
+        return name, index_of({key: each.number for key, each in regions.items()}, members)
 
     def _save(
-        self,
-        name: str,
-        images: Sequence[DicomImage],
-        who: Who,
-        numbers: Mapping[Key, int],
-        said: Mapping[Key, Said],
-        contours: Mapping[Key, list[Item]],
+        self, name: str, images: Sequence[DicomImage], annotator: str | None, regions: Sequence["_Region"]
     ) -> None:
         made = _structure_set(images)
         frame = str(made.get("FrameOfReferenceUID", ""))
-        made.StructureSetROISequence = [
-            self._region(number, key, said[key], who, frame) for key, number in numbers.items()
-        ]
-        made.ROIContourSequence = [
-            self._contour(number, key, contours[key]) for key, number in numbers.items() if contours[key]
-        ]
+        made.StructureSetROISequence = [self._region(each, frame) for each in regions]
+        made.ROIContourSequence = [self._contours(each) for each in regions if each.contours]
         made.RTROIObservationsSequence = [
             _item(
-                ObservationNumber=number,
-                ReferencedROINumber=number,
-                RTROIInterpretedType=said[key].get("interpreted_type", ""),
-                ROIInterpreter=person_of(who[0]) or "",
+                ObservationNumber=each.number,
+                ReferencedROINumber=each.number,
+                RTROIInterpretedType=each.said.get("interpreted_type", ""),
+                ROIInterpreter=person_of(annotator) or "",
             )
-            for key, number in numbers.items()
+            for each in regions
         ]
         path = self._target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         made.save_as(path, enforce_file_format=True)
 
-    def _name(self, category: int) -> str:
-        return self._categories[category].name if category in self._categories else str(category)
-
-    def _region(self, number: int, key: Key, said: Said, who: Who, frame: str) -> Item:
+    def _region(self, region: "_Region", frame: str) -> Item:
         """How the structure set describes a region."""
+        category = self._categories.get(region.key[0])
         item = _item(
-            ROINumber=number,
+            ROINumber=region.number,
             ReferencedFrameOfReferenceUID=frame,
-            ROIName=text_of(self._name(key[0])),
-            ROIGenerationAlgorithm=KINDS.get(who[1] or "", said.get("algorithm_type", "")),
+            ROIName=text_of(str(region.key[0]) if category is None else category.name),
+            ROIGenerationAlgorithm=KINDS.get(region.source or "", region.said.get("algorithm_type", "")),
         )
-        if "description" in said:
-            item.ROIDescription = said["description"]
+        if "description" in region.said:
+            item.ROIDescription = region.said["description"]
         return item
 
-    def _contour(self, number: int, key: Key, contours: list[Item]) -> Item:
-        category = self._categories.get(key[0])
-        item = _item(ReferencedROINumber=number, ContourSequence=contours)
+    def _contours(self, region: "_Region") -> Item:
+        category = self._categories.get(region.key[0])
+        item = _item(ReferencedROINumber=region.number, ContourSequence=region.contours)
         if category is not None and category.rgb is not None:
             item.ROIDisplayColor = list(category.rgb)
         return item
 
 
-def _held(source: str | None, said: Said) -> set[str]:
-    """The attributes that come back."""
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A region on its way into a structure set: what it is, what drew it, its attributes and its contours."""
+
+    number: int
+    key: Key
+    source: str | None
+    said: Said
+    contours: list[Item] = field(default_factory=list)
+
+
+def _held(source: str | None, segment: Segment, said: Said) -> set[str]:
+    """The attributes that come back; `source` is what drew where the segment does not say it."""
     code, text = said.get("interpreted_type"), said.get("description")
     found = {
         "interpreted_type": isinstance(code, str) and _CODE.fullmatch(code) is not None,
         "description": isinstance(text, str) and text.isprintable() and text.strip() == text and len(text) <= 1024,
-        "algorithm_type": said.get("algorithm_type") == "SEMIAUTOMATIC" and source not in KINDS,
+        "algorithm_type": said.get("algorithm_type") == "SEMIAUTOMATIC" and (segment["source"] or source) not in KINDS,
     }
     return {key for key, is_held in found.items() if is_held and said.get(key)}
 

@@ -13,7 +13,6 @@ from segdata.core.runs import Runs
 from segdata.formats.medical.dicom.files import DicomImage, image_of
 from segdata.formats.medical.dicom.index import IndexImage
 from segdata.formats.medical.fileuri import local_file
-from segdata.formats.sheets import examples
 from segdata.formats.unheld import count_unheld
 
 _HELD = frozenset({"images.sequence", "images.frame", "images.group"})  # by the index
@@ -129,10 +128,6 @@ def _layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | None], Laye
 def count_beside(batch: Batch, lost: frozenset[Kind], losses: Losses) -> Batch:
     """The batch; what its columns say that DICOM objects have no place for, kinds in `lost`, is counted."""
     count_unheld(batch, losses, lost, _HELD)
-    of_annotation = batch.annotations["source"].take(batch.segments["annotation"]).to_pylist()
-    own = batch.segments["source"].to_pylist()
-    differ = [row for row, (one, other) in enumerate(zip(own, of_annotation, strict=True)) if one not in (None, other)]
-    losses.add("source", "segments", len(differ), examples=examples(batch, np.array(differ, np.int64)))
     said = batch.annotations["source"].to_pylist()
     losses.add("source", "annotations", sum(each == "consensus" for each in said))
     return batch

@@ -13,7 +13,7 @@ KINDS = {"model": "AUTOMATIC", "human": "MANUAL"}  # how objects say what drew; 
 Key = tuple[int, bool, int]  # category, whether there is a track, track or segment id
 Segment = Mapping[str, Any]  # Any: cells of all types
 Said = Mapping[str, Any]  # attributes by name; Any: JSON
-Held = Callable[[Said], set[str]]  # which of a segment's attributes come back from an object
+Held = Callable[[Segment, Said], set[str]]  # which of a segment's attributes come back from an object
 _LONGEST = 64  # characters of DICOM's long strings
 
 
@@ -23,10 +23,10 @@ def key_of(segment: Segment) -> Key:
     return segment["category_id"], track is not None, (segment["segment_id"] or 0) if track is None else track
 
 
-def members_of(drawn: Mapping[str, Layer], held: Held, losses: Losses) -> dict[Key, list[Segment]]:
+def members_of(drawn: Mapping[str, Layer], source: str | None, held: Held, losses: Losses) -> dict[Key, list[Segment]]:
     """The segments of an object, with those on slices that they consist of; what the object cannot tell is counted.
 
-    `drawn` is by image.
+    `drawn` is by image, `source` what drew them, where they do not say it themselves.
     """
     found: dict[Key, list[Segment]] = {}
     for name, layer in drawn.items():
@@ -43,7 +43,20 @@ def members_of(drawn: Mapping[str, Layer], held: Held, losses: Losses) -> dict[K
         losses.add("segment-id", "segments", sum(each["segment_id"] != first["segment_id"] for each in members))
         said = attributes_of(first, held)
         losses.add("attributes", "segments", sum(_attributes(each) != said for each in members))
+    _count_sources(drawn, source, found, losses)
     return found
+
+
+def _count_sources(
+    drawn: Mapping[str, Layer], source: str | None, members: Mapping[Key, list[Segment]], losses: Losses
+) -> None:
+    """Objects say of every segment what drew it: what all have in common comes back as what drew the whole."""
+    own = [each["source"] for some in members.values() for each in some]
+    firm = all(each["source"] == some[0]["source"] for some in members.values() for each in some)
+    kept = firm and source is None and len(set(own)) > 1 and "consensus" not in own
+    if any(own) and not kept:
+        losses.add("source", "segments", len(own))
+        losses.add("source", "annotations", len(drawn))
 
 
 def index_of(numbers: Mapping[Key, int], members: Mapping[Key, list[Segment]]) -> tuple[IndexSegment, ...]:
@@ -58,7 +71,7 @@ def index_of(numbers: Mapping[Key, int], members: Mapping[Key, list[Segment]]) -
 def attributes_of(segment: Segment, held: Held) -> dict[str, Any]:  # Any: JSON
     """The attributes that come back from an object."""
     said = _attributes(segment)
-    kept = held(said)
+    kept = held(segment, said)
     return {key: value for key, value in said.items() if key in kept}
 
 

@@ -22,6 +22,7 @@ from segdata.formats.medical.dicom.members import (
     KINDS,
     Key,
     Said,
+    Segment,
     attributes_of,
     index_of,
     is_text,
@@ -50,11 +51,14 @@ class SegWriter:
         drawn = group.layers[who]
         images = [(name, image) for name, image in group.images if name in drawn]
         held = partial(_held, who[1])
-        members = members_of(drawn, held, self._losses)
+        members = members_of(drawn, who[1], held, self._losses)
         numbers = {key: number for number, key in enumerate(members, 1)}
         pixels = _pixels([drawn[name] for name, _ in images], images[0][1].size, numbers)
         said = {key: attributes_of(members[key][0], held) for key in numbers}
-        descriptions = [self._description(number, key, said[key], who) for key, number in numbers.items()]
+        descriptions = [
+            self._description(number, key, said[key], (who[0], members[key][0]["source"] or who[1]))
+            for key, number in numbers.items()
+        ]
         index = index_of(numbers, members)
         if not descriptions:  # an object needs a segment, also where nothing was found
             category = min(self._categories, default=1)
@@ -149,10 +153,10 @@ def _pixels(layers: list[Layer], size: tuple[int, int], numbers: Mapping[Key, in
     return np.ascontiguousarray(labels.reshape(len(layers), width, height).transpose(0, 2, 1))
 
 
-def _held(source: str | None, said: Said) -> set[str]:
-    """The attributes that come back."""
+def _held(source: str | None, segment: Segment, said: Said) -> set[str]:
+    """The attributes that come back; `source` is what drew where the segment does not say it."""
     found = {key for key in _CODES if _is_code(said.get(key))}
-    if said.get("algorithm_type") == "SEMIAUTOMATIC" and source not in KINDS:
+    if said.get("algorithm_type") == "SEMIAUTOMATIC" and (segment["source"] or source) not in KINDS:
         found.add("algorithm_type")
         name = said.get("algorithm_name")
         found |= {"algorithm_name"} if is_text(name) and name not in (UNKNOWN, UNNAMED) else set()

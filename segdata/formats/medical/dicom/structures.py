@@ -97,7 +97,12 @@ def read_structures(path: Path, name: str) -> StructureSet:
 def _parsed(said: Any, path: Path, name: str) -> StructureSet:  # Any: pydicom's dataset has every attribute
     if said.get("SOPClassUID") != STRUCTURE_SET:
         raise OSError(f"it is no structure set: its SOP class is {said.get('SOPClassUID')}")
-    defects: list[Defect] = []
+    # Both are required, so a file that ends before them was cut off, which pydicom does not say.
+    defects = [
+        Defect("SEG001", f"has no {keyword}, which every structure set has: it is cut off", name)
+        for keyword in ("StructureSetROISequence", "ROIContourSequence")
+        if keyword not in said
+    ]
     drawn: dict[int, Any] = {}
     for row, each in enumerate(said.get("ROIContourSequence") or []):
         number = int(each.ReferencedROINumber)
