@@ -151,6 +151,8 @@ _UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009",
 
 def _is_unread(defect: Defect) -> bool:
     """Whether something of the source was left out; of SEG017 only values that are no whole numbers."""
+    if defect.lost is not None:
+        return defect.lost
     return defect.code in _UNREAD or (defect.code == "SEG017" and bool(defect.pixels))
 
 

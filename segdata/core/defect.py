@@ -23,6 +23,7 @@ class Defect:
     bbox : x, y, width, height in pixels
     pixels : how many pixels are affected
     severity : instead of the rule's own
+    lost : whether something of the source is left out because of it; None: as is usual for its code
     """
 
     code: str
@@ -37,3 +38,4 @@ class Defect:
     bbox: tuple[int, int, int, int] | None = None
     pixels: int | None = None
     severity: Severity | None = None
+    lost: bool | None = None

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
+from PIL import Image
 
 import segdata
+from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, detect, formats
 from segdata.core.loss import Loss
@@ -103,3 +106,14 @@ def test_no_reader_takes_it_for_labels(clean: Path, tmp_path: Path, each: Format
     assert not [finding for finding in before if NAME in f"{finding.file} {finding.message} {finding.place}"]
     done.certificate.unlink()
     assert segdata.validate(tmp_path / "made").findings == before
+
+
+def test_a_layer_of_another_size_is_left_out_and_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "layers"
+    for name, size in (("a_car.png", (4, 3)), ("a_bus.png", (5, 5))):
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(np.ones(size[::-1], np.uint8) * 255).save(folder / name)
+    config = Config(layers=Layers(pattern="{stem}_{category}.png"))
+    result = segdata.convert(folder, tmp_path / "out", config=config)
+    assert [loss.kind for loss in result.losses] == ["unreadable"]
+    assert "SEG003" in result.losses[0].examples[0]

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,3 +167,20 @@ def test_values_that_json_takes_and_tables_do_not(name: str, value: str, tmp_pat
     for at in places[:: max(len(places) // 12, 1)]:
         path.write_text(text[: at.start()] + value + text[at.end() :])
         validated(tmp_path / "data" / data)
+
+
+def test_a_line_that_is_no_text_is_told_in_one_finding(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_dataset("mots as text", tmp_path / "data")
+    path = tmp_path / "data" / "instances_txt" / "b.txt"
+    path.write_bytes(path.read_bytes() + b"0 \xff\xfe 2\n")
+    assert validated(tmp_path / "data").has("SEG004", "instances_txt/b.txt", None, "line 4", "3 fields")
+    assert capfd.readouterr().err == ""
+
+
+def test_an_array_whose_header_is_no_python(tmp_path: Path) -> None:
+    write_dataset("npz", tmp_path / "data")
+    with zipfile.ZipFile(tmp_path / "data" / "c.npz", "w") as file:
+        head = b"{'descr': (\n"
+        file.writestr("probabilities.npy", b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head)
+    said = validated(tmp_path / "data", "--from", "npz")
+    assert [each["code"] for each in said.findings if each["file"] == "c.npz"] == ["SEG001"]

@@ -43,3 +43,10 @@ def test_what_crosses_itself_beside_bridges_is_found(tmp_path: Path) -> None:
     """The bow; the bridge to it crosses two edges, both ways, which do not count."""
     row = measured(tmp_path, HOLE, bridged(SQUARE, BOW), SQUARE)
     assert (row["crossings"], row["cross_x"], row["cross_y"]) == (1, 24.5, 5)
+
+
+def test_an_island_in_a_hole_is_no_hole(tmp_path: Path) -> None:
+    """The union fills the hole; the ring within it would be inside by the even-odd rule too."""
+    island = [[3.5, 3.5], [3.5, 5], [4.5, 5], [4.5, 3.5]]
+    row = measured(tmp_path, SQUARE, HOLE, island)
+    assert (row["filled"], row["filled_pixels"], row["filled_x"], row["filled_y"]) == (1, 6, 3, 3)

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.sample.test_write import panoptic
 
 from segdata.sample.annotators import ANNOTATORS, Annotator, annotate, write_annotators
 from segdata.sample.dataset import shoot
 from segdata.sample.scene import Picture
 from segdata.sample.write import Json, Shot
+from tests.sample.test_write import panoptic
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@ import json
 
 import numpy as np
 import pytest
-from tests.sample.test_write import categories_in, panoptic
 
 from segdata.sample.dataset import shoot
 from segdata.sample.noise import INJECTIONS, inject, write_noise
 from segdata.sample.redraw import Sheet
 from segdata.sample.write import Json, write_panoptic
+from tests.sample.test_write import categories_in, panoptic
 
 Page = tuple[np.ndarray, dict[int, dict[str, int]]]
 

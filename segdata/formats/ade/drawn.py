@@ -67,7 +67,7 @@ def _runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defect]) 
     runs = ValueRuns.of(mask.values)
     if (runs.height, runs.width) != size:
         message = f"the mask of an object is {runs.width}x{runs.height}, that of all is {size[1]}x{size[0]}"
-        defects.append(Defect("SEG003", message, file))
+        defects.append(Defect("SEG003", message, file, lost=True))
         return None
     strange = np.flatnonzero(~np.isin(runs.value, (0, HIDDEN, VISIBLE)))
     if len(strange):

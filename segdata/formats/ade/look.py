@@ -79,7 +79,7 @@ class Look:
             if found and each.size != found[0].size:
                 (height, width), (high, wide) = each.size, found[0].size
                 message = f"the mask of parts is {width}x{height}, that of objects is {wide}x{high}"
-                defects.append(Defect("SEG003", message, each.file))
+                defects.append(Defect("SEG003", message, each.file, lost=True))
                 continue
             defects += each.defects
             found.append(each)

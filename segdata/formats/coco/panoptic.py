@@ -148,7 +148,7 @@ class PanopticSource(OpenedDocument):
 def _other_size(mask: Mask, width: int, height: int, where: Where) -> Defect:
     swapped = " (width and height are swapped)" if (mask.height, mask.width) == (width, height) else ""
     message = f"the mask is {mask.width}x{mask.height}, the image is {width}x{height}{swapped}; the mask is left out"
-    return Defect("SEG003", message, where.mask, image=where.image)
+    return Defect("SEG003", message, where.mask, image=where.image, lost=True)
 
 
 def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:

@@ -172,7 +172,7 @@ def _decoded(root: Path, entry: Entry, defects: list[Defect]) -> Iterator[tuple[
             yield path, mask
         else:
             message = f"the layer is {width}x{height}, others are {size[1]}x{size[0]}"
-            defects.append(Defect("SEG003", message, below(root, path)))
+            defects.append(Defect("SEG003", message, below(root, path), lost=True))
 
 
 def foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | None]:

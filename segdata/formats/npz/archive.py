@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 MOST_BYTES = 1 << 32  # of one array; more is an attempt to fill the memory
 KEYS = ("probabilities", "softmax", "probs", "scores")  # the likeliest names of the array
-_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError)
+# A damaged header of an array is no Python: NumPy passes on what its tokenizer says.
+_ERRORS = (zipfile.BadZipFile, zlib.error, TokenError, EOFError, ValueError, KeyError, RuntimeError)
 
 
 class UnreadableArrayError(Exception):

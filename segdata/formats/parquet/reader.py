@@ -163,7 +163,8 @@ def look(root: Path, columns: Columns, taxonomy: Taxonomy, colours: Legend, entr
         instance = _decoded(row, columns.instance, file, place)
         if instance.values.shape != label.values.shape:
             sizes = " and ".join(f"{map_.values.shape[1]}x{map_.values.shape[0]}" for map_ in (label, instance))
-            raise BrokenLabelsError(Defect("SEG003", f"the label map and the instance map are {sizes}", file, place))
+            message = f"the label map and the instance map are {sizes}"
+            raise BrokenLabelsError(Defect("SEG003", message, file, place, lost=True))
         legend = colours if label.coloured else index_legend(taxonomy, label.palette)
         found = _segments(label, instance, legend, file)
     return [replace(found, defects=[replace(each, file=file, place=each.place or place) for each in found.defects])]

@@ -20,6 +20,7 @@ from segdata.formats.perimage.entry import below
 from segdata.formats.video.listed import Drawn
 from segdata.formats.video.motsclasses import DIVISOR, MotsClasses
 
+_ASCII = bytes(range(128)) + b"!" * 128
 _FIELDS = ("frame", "id", "class", "height", "width", "rle")
 _NUMBER = "^[0-9]{1,9}$"
 
@@ -113,7 +114,8 @@ def _table(path: Path, file: str) -> tuple[pa.Table, Ints, list[Defect]]:
 
     try:
         found = csv.read_csv(
-            path,
+            # pyarrow cannot show `skip` a line that is no text: bytes that no field has become a letter that none has.
+            pa.BufferReader(path.read_bytes().translate(_ASCII)),
             csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=_FIELDS),
             csv.ParseOptions(delimiter=" ", quote_char=False, ignore_empty_lines=False, invalid_row_handler=skip),
             csv.ConvertOptions(column_types=dict.fromkeys(_FIELDS, pa.binary()), check_utf8=False),

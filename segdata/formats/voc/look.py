@@ -115,7 +115,7 @@ class Look:
             message = (
                 f"the mask of objects is {runs.width}x{runs.height}, that of classes {classes.width}x{classes.height}"
             )
-            defects.append(Defect("SEG003", message, file))
+            defects.append(Defect("SEG003", message, file, lost=True))
             return None
         if mask.lossy:
             message = f"{mask.lossy} changes values, so objects cannot be told apart; save masks as PNG"

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
-from tests.sample.defects.test_coco_defects import box, document, holds, of
 
 from segdata.sample import Truth
+from tests.sample.defects.test_coco_defects import box, document, holds, of
 
 
 def mask_of(spoilt: Truth, dataset: str, file: str | None) -> np.ndarray:
