@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,20 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segdata import Dataset, convert, diff, read
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
-from segdata.core.runs import Runs
-from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.medical.nifti.voxels import decode
-from segdata.formats.medical.shelf import Shelf
 from segdata.formats.nifti import write
 from segdata.testing.dense import masks_of_runs
-from segdata.testing.nifti_files import nifti_bytes, write_nifti
+from segdata.testing.nifti_files import write_nifti
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 
@@ -147,117 +142,6 @@ def test_instances_are_tracks_and_come_back(
     assert diff(dataset, read(folder / "out")).same
 
 
-def test_rows_columns_and_slices(tmp_path: Path) -> None:
-    voxels = np.zeros((4, 3, 2), np.uint8)
-    voxels[3, 1, 0], voxels[0, 2, 1] = 5, 6
-    dataset = read(write_nifti(tmp_path / "a.nii.gz", voxels, sform=PLACED))
-    assert voxels_of(dataset, (4, 3, 2)).tolist() == voxels.tolist()
-    batch = whole(dataset)
-    assert batch.images["image_id"].to_pylist() == ["a.nii.gz/0000", "a.nii.gz/0001"]
-    assert batch.images["width"].to_pylist() == [4, 4]
-    assert batch.segments["place"].to_pylist() == ["value 5 in slice 0", "value 6 in slice 1"]
-    (sequence,) = dataset.profile.sequences
-    assert sequence.affine == tuple(PLACED.ravel())
-    assert (sequence.axes, sequence.spacing, sequence.dtype) == ("LAS", (1.5, 1.0, 3.0), "|u1")
-
-
-def test_the_affine_is_nibabels(tmp_path: Path) -> None:
-    import nibabel
-
-    turned = np.array([[0, -2.0, 0, 3], [0, 0, 1.5, 4], [-1.0, 0.1, 0, 5], [0, 0, 0, 1]])
-    for name, header in {
-        "sform.nii": {"sform": turned},
-        "qform.nii": {"qform": (1.0, 2.0, 3.0), "spacing": (1.0, 2.0, 4.0)},
-        "neither.nii": {"spacing": (1.0, 2.0, 4.0)},
-    }.items():
-        path = write_nifti(tmp_path / name, np.ones((2, 3, 4), np.uint8), **header)
-        image = nibabel.load(path)
-        head = decode(path).head
-        np.testing.assert_array_equal(head.affine, image.affine)
-        assert head.shape == image.shape
-        (sequence,) = read(path).profile.sequences
-        if name != "neither.nii":
-            assert sequence.axes == "".join(nibabel.aff2axcodes(image.affine))
-        else:
-            assert (sequence.affine, sequence.axes, sequence.spacing) == (None, None, (1.0, 2.0, 4.0))
-
-
-def test_simpleitk_reads_what_is_written(tmp_path: Path) -> None:
-    sitk = pytest.importorskip("SimpleITK")
-    voxels = np.zeros((4, 3, 2), np.int16)
-    voxels[1, 2, 0], voxels[3, 0, 1] = 1, 300
-    source = write_nifti(tmp_path / "a.nii.gz", voxels, sform=PLACED, spacing=(1.5, 1.0, 3.0))
-    profile = read(source).profile
-    placed = ImageSequence("v", "volume", profile.sequences[0].affine, None, (1.5, 1.0, 3.0))  # and no header
-    convert(source, tmp_path / "can")
-    dataset = read(tmp_path / "can")
-    batches = list(dataset.batches(in_order=True))
-
-    write(replace(dataset.profile, sequences=(replace(placed, name="a.nii.gz"),)), batches, tmp_path / "out", Losses())
-    one, other = (sitk.ReadImage(str(path)) for path in (source, tmp_path / "out/labels/a.nii.gz"))
-    assert one.GetSize() == other.GetSize() == (4, 3, 2)
-    np.testing.assert_allclose(one.GetOrigin(), other.GetOrigin())
-    np.testing.assert_allclose(one.GetDirection(), other.GetDirection())
-    np.testing.assert_allclose(one.GetSpacing(), other.GetSpacing())
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
-    assert other.GetPixelIDTypeAsString() == "16-bit signed integer", "the smallest type that holds 300"
-
-
-EXACT = (0.1, 1e-9, 0, -123.456, 0, -0.7, 0, 1 / 3, 0, 0, 2.5, 9.87654321, 0, 0, 0, 1)
-
-
-@pytest.mark.parametrize("annotated", [True, False])
-@pytest.mark.parametrize(
-    "place",
-    [
-        ImageSequence("a.nii", "volume"),
-        ImageSequence("a.nii", "volume", spacing=(0.1, 0.7, 2.5)),
-        ImageSequence("a.nii", "volume", EXACT, "RPS", (0.1, 0.7, 2.5)),
-    ],
-)
-def test_a_place_comes_back_as_it_is_known(tmp_path: Path, place: ImageSequence, annotated: bool) -> None:
-    """Headers have single precision, and millimetres where nothing is known."""
-    dataset = read(write_nifti(tmp_path / "in/a.nii", np.ones((3, 2, 2), np.uint8)))
-    batch = whole(dataset)
-    if not annotated:
-        batch = Batch(batch.images, batch.annotations.slice(0, 0), batch.segments.slice(0, 0), Runs.empty())
-    profile = replace(dataset.profile, sequences=(place,), metadata={})
-    losses = Losses()
-    write(profile, [batch], tmp_path / "out", losses)
-    assert losses.listed() == []
-    back = read(tmp_path / "out", format="nifti")
-    (found,) = back.profile.sequences
-    assert (found.affine, found.axes, found.spacing) == (place.affine, place.axes, place.spacing)
-    assert codes(back) == []
-
-
-def test_a_place_that_somebody_changed_is_the_files(tmp_path: Path) -> None:
-    dataset = read(write_nifti(tmp_path / "in/a.nii", np.ones((3, 2, 2), np.uint8)))
-    place = ImageSequence("a.nii", "volume", EXACT, "RPS", (0.1, 0.7, 2.5))
-    write(replace(dataset.profile, sequences=(place,)), list(dataset), tmp_path / "out", Losses())
-    (path,) = (tmp_path / "out/labels").iterdir()
-    write_nifti(path, np.ones((3, 2, 2), np.uint8), sform=PLACED)
-    assert read(tmp_path / "out").profile.sequences[0].affine == tuple(PLACED.ravel())
-
-
-def test_a_type_that_is_too_small_is_widened_and_the_rest_of_the_header_kept(tmp_path: Path) -> None:
-
-    voxels = np.ones((2, 2, 1), ">u1")
-    write_nifti(tmp_path / "a.nii", voxels, sform=PLACED, extension=bytes(8))
-    many = Taxonomy(categories=(Category(id=1, name="a"), Category(id=70_000, name="b")))
-    dataset = read(tmp_path / "a.nii", taxonomy=many)
-    batch = whole(dataset)
-
-    moved = Batch(batch.images, batch.annotations, replaced(batch.segments, "category_id", [70_000]), batch.runs)
-    losses = Losses()
-    write(dataset.profile, [moved], tmp_path / "out", losses)
-    assert [loss.kind for loss in losses.listed()] == ["segment-id"]
-    made = decode(tmp_path / "out/labels/a.nii")
-    assert made.values.tolist() == [70_000]
-    assert made.head.offset == 352 + 16
-    np.testing.assert_array_equal(made.head.affine, PLACED)
-
-
 @pytest.mark.parametrize("id_", [-1, 2**31])
 def test_ids_that_no_value_can_be_are_refused_with_the_number(tmp_path: Path, id_: int) -> None:
 
@@ -343,54 +227,6 @@ def test_a_value_without_a_name_is_found_once_for_each_slice(tmp_path: Path) -> 
     ]
 
 
-@pytest.mark.parametrize(
-    ("values", "broken", "rounded"),
-    [([1, 2.5, 0, 0], 1, 0), ([1, np.nan, np.inf, 0], 2, 0), ([1, 1.9995, 0, 0], 0, 1), ([1, 1e12, 0, 0], 1, 0)],
-)
-def test_voxels_that_are_no_labels(tmp_path: Path, values: list[float], broken: int, rounded: int) -> None:
-    voxels = np.array(values, np.float64).reshape(2, 2, 1)
-    dataset = read(write_nifti(tmp_path / "a.nii", voxels, sform=PLACED))
-    found = [each for each in met(dataset) if each.code == "SEG017"]
-    assert [each.pixels for each in found if each.severity is None] == [broken] * bool(broken)
-    assert sum(each.severity == "info" for each in found) == rounded
-    if broken:
-        assert found[0].place is not None
-        assert found[0].file == "a.nii"
-
-
-def test_voxels_that_are_left_out_are_a_loss(tmp_path: Path) -> None:
-    path = write_nifti(tmp_path / "a.nii", np.array([[[1], [2.5]], [[0], [1.9999]]]), sform=PLACED)
-    done = convert(path, tmp_path / "out", to="canonical")
-    assert [(loss.kind, loss.count) for loss in done.losses if loss.kind == "unreadable"] == [("unreadable", 1)]
-    with pytest.raises(SegdataError, match="unreadable"):
-        convert(path, tmp_path / "strict", to="canonical", on_loss="error")
-
-
-def test_headers_that_contradict_each_other(tmp_path: Path) -> None:
-    voxels = np.ones((2, 2, 2), np.uint8)
-    elsewhere = PLACED.copy()
-    elsewhere[2, 3] += 2
-    coarser = PLACED @ np.diag([1, 1, 2.0, 1])
-    flipped = PLACED @ np.diag([-1.0, 1, 1, 1])
-    for name, affine in {"a": PLACED, "b": elsewhere, "c": coarser, "d": flipped, "e": PLACED + 1e-4}.items():
-        write_nifti(tmp_path / f"images/{name}.nii.gz", voxels.astype(np.int16), sform=affine)
-        write_nifti(tmp_path / f"labels/{name}.nii.gz", voxels, sform=PLACED)
-    write_nifti(tmp_path / "images/f.nii.gz", np.ones((3, 2, 2), np.int16), sform=PLACED)
-    write_nifti(tmp_path / "labels/f.nii.gz", voxels, sform=PLACED, qform=(10.0, -20.0, 5.0))
-    found = {each.file: each for each in met(read(tmp_path))}
-    assert {name: each.code for name, each in found.items()} == {
-        "labels/b.nii.gz": "SEG017",
-        "labels/c.nii.gz": "SEG017",
-        "labels/d.nii.gz": "SEG017",
-        "labels/f.nii.gz": "SEG017",
-    }
-    assert "2 mm apart: origin" in found["labels/b.nii.gz"].message
-    assert "spacing 1.5x1x3 mm, of the image 1.5x1x6 mm" in found["labels/c.nii.gz"].message
-    assert "directions LAS, of the image RAS (up to 180° apart)" in found["labels/d.nii.gz"].message
-    assert "qform and sform" in found["labels/f.nii.gz"].message
-    assert ("SEG003", "labels/f.nii.gz") in codes(read(tmp_path))
-
-
 def test_images_and_labels_without_each_other(tmp_path: Path) -> None:
     voxels = np.ones((2, 2, 2), np.uint8)
     for name in ("images/a", "images/b", "labels/b", "labels/c"):
@@ -419,39 +255,6 @@ def test_what_cannot_be_volumes_of_labels_is_said(tmp_path: Path) -> None:
 def test_detection(tmp_path: Path) -> None:
     write_nifti(tmp_path / "a.nii.gz", np.ones((2, 2, 1), np.uint8))
     assert detect(tmp_path) == detect(tmp_path / "a.nii.gz") == "nifti"
-
-
-def test_a_shelf_decodes_each_file_once_for_all_threads() -> None:
-    begun: list[Path] = []
-    gate = threading.Event()
-
-    def slow(path: Path) -> str:
-        begun.append(path)
-        gate.wait(10)
-        if path.name == "bad":
-            raise OSError("damaged")
-        return path.name
-
-    shelf = Shelf(slow, most=2)
-    got: list[str] = []
-
-    def ask(name: str) -> None:
-        try:
-            got.append(shelf.take(Path(name)))
-        except OSError as error:
-            got.append(str(error))
-
-    threads = [threading.Thread(target=ask, args=(name,)) for name in ("a", "a", "bad", "bad")]
-    for thread in threads:
-        thread.start()
-    gate.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(got) == ["a", "a", "damaged", "damaged"]
-    assert sorted(path.name for path in begun) == ["a", "bad"]
-    for name in ("b", "c", "a"):
-        ask(name)
-    assert [path.name for path in begun].count("a") == 2, "only the last two are kept"
 
 
 def test_three_readers(real_data: Path, tmp_path: Path) -> None:
@@ -485,12 +288,3 @@ def test_bids_derivatives(real_data: Path, tmp_path: Path) -> None:
     spleen = read(real_data / "ivadomed_testing/ct_scan")
     assert spleen.segments["area"].sum() == 96672
     np.testing.assert_allclose(spleen.profile.sequences[0].spacing, (0.795, 0.795, 5.0), atol=1e-3)
-
-
-def test_the_bytes_are_those_that_nibabel_reads() -> None:
-    import nibabel
-
-    voxels = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
-    image = nibabel.Nifti1Image.from_bytes(nifti_bytes(voxels, sform=PLACED))
-    np.testing.assert_array_equal(np.asanyarray(image.dataobj), voxels)
-    np.testing.assert_array_equal(image.affine, PLACED)

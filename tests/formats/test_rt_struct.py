@@ -8,20 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata import Dataset, convert, diff, read, validate
+from segdata import Dataset, read, validate
 from segdata.core.batch import Batch, concatenate
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import detect, format_named
-from segdata.core.loss import Losses
-from segdata.core.profile import Policy, Profile
-from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.rt_struct import write
-from segdata.testing.dense import masks_of_runs, runs_of_masks
+from segdata.core.errors import SegdataError
+from segdata.core.format import detect
+from segdata.testing.dense import masks_of_runs
 from segdata.testing.dicom_files import CtSeries, Points, contour, item, save, write_ct, write_structures
-from segdata.testing.round_trip import assert_round_trip
-from segdata.testing.strategies import masks
 
 pytest.importorskip("pydicom")
 SIZE = (7, 9)
@@ -243,124 +236,3 @@ def test_without_its_images_there_are_no_pixels(tmp_path: Path) -> None:
     assert [(each.code, each.severity) for each in dataset.source.defects] == [("SEG002", None)]
     there = read(tmp_path / "rt", images=tmp_path / "ct")
     np.testing.assert_array_equal(only(there), box(1, 1, 8, 6))
-
-
-@st.composite
-def scenes(draw: Any) -> list[list[tuple[int, int | None, Mask]]]:
-    """Of each slice its segments: category, track, mask; they may overlap."""
-    return [
-        [
-            (draw(st.integers(1, 2)), draw(st.sampled_from([None, 5, 6])), draw(masks(*SIZE)))
-            for _ in range(draw(st.integers(0, 2)))
-        ]
-        for _ in range(2)
-    ]
-
-
-def dataset_of(series: CtSeries, scene: list[list[tuple[int, int | None, Mask]]]) -> tuple[Profile, Batch]:
-    """A scene on the slices of a series."""
-    rows = [(image, *each, id_) for image, some in enumerate(scene) for id_, each in enumerate(some, 1)]
-    n = len(scene)
-    batch = Batch(
-        table(
-            BATCH_IMAGES,
-            n,
-            image_id=[f"a/{k}.dcm" for k in range(n)],
-            uri=[path.as_uri() for path in series.paths],
-            height=[SIZE[0]] * n,
-            width=[SIZE[1]] * n,
-            sequence=["a"] * n,
-            frame=list(range(5, 5 + n)),
-        ),
-        table(BATCH_ANNOTATIONS, n, image=list(range(n)), annotator=["Ann"] * n, source=["human"] * n),
-        table(
-            BATCH_SEGMENTS,
-            len(rows),
-            annotation=[row[0] for row in rows],
-            category_id=[row[1] for row in rows],
-            track_id=[row[2] for row in rows],
-            segment_id=[row[4] for row in rows],
-            iscrowd=[False] * len(rows),
-        ),
-        runs_of_masks([row[3] for row in rows]),
-    )
-    taxonomy = Taxonomy(categories=(Category(id=1, name="Lebér \\ 水"), Category(id=2, name="b", color=(1, 2, 250))))
-    return Profile("x", "x", "instance", taxonomy, True, Policy("sparse"), Policy("allow")), batch
-
-
-@settings(max_examples=15)
-@given(scene=scenes())
-def test_what_is_written_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, scene: list[list[tuple[int, int | None, Mask]]]
-) -> None:
-    folder = tmp_path_factory.mktemp("law")
-    profile, batch = dataset_of(write_ct(folder / "ct", 2, SIZE), scene)
-    losses = assert_round_trip(format_named("rt-struct"), profile, [batch], folder)
-    assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "segment-id", "instance"}
-
-
-def test_contours_that_were_read_are_written_again(tmp_path: Path) -> None:
-    series = write_ct(tmp_path / "in/ct", 1, SIZE)
-    ring = [(0.4, 0.7), (7.25, 1.125), (4.5, 5.375)]
-    write_structures(tmp_path / "in/rt.dcm", series, [(1, "a", [contour(series, 0, ring)])])
-    done = convert(tmp_path / "in", tmp_path / "out", to="rt-struct", on_loss="error")
-    assert done.n_segments == 1
-    before, after = (whole(read(tmp_path / each)).segments["rings"].to_pylist() for each in ("in", "out"))
-    assert before == after == [[[value for point in ring for value in point]]]
-    assert diff(read(tmp_path / "in"), read(tmp_path / "out")).same
-
-
-def test_rings_that_do_not_give_the_pixels_are_counted(tmp_path: Path) -> None:
-    profile, batch = dataset_of(write_ct(tmp_path / "ct", 1, SIZE), [[(1, None, box(0, 0, 3, 3))]])
-    for ring, lost in (([0.0, 0, 3, 0, 3, 3, 0, 3], 0), ([0.0, 0, 4, 0, 4, 4], 1), ([0.0, 0, float("nan"), 1], 1)):
-        segments = batch.segments.drop_columns(["rings"]).append_column(
-            "rings",
-            table(BATCH_SEGMENTS, 1, annotation=[0], category_id=[1], segment_id=[1], iscrowd=[False], rings=[[ring]])[
-                "rings"
-            ],
-        )
-        given = Batch(batch.images, batch.annotations, segments.select(batch.segments.column_names), batch.runs)
-        losses = Losses()
-        write(profile, [given], tmp_path / f"out{lost}{len(ring)}", losses)
-        assert {loss.kind: loss.count for loss in losses.listed()}.get("rings", 0) == lost
-
-
-def test_other_programs_find_a_whole_structure_set(tmp_path: Path) -> None:
-    """What readers need: numbers that agree, references to every image, points on their slice, holes as keyholes."""
-    pydicom = pytest.importorskip("pydicom")
-    scene = [[(1, 5, box(0, 0, 5, 5) & ~box(1, 1, 3, 3)), (2, None, box(6, 1, 8, 2))], [(1, 5, box(2, 2, 4, 5))]]
-    series = write_ct(tmp_path / "ct", 2, SIZE)
-    profile, batch = dataset_of(series, scene)
-    write(profile, [batch], tmp_path / "out", Losses())
-    (path,) = (tmp_path / "out/structures").iterdir()
-    said = pydicom.dcmread(path)
-    assert str(said.PatientName) == "Doe^Jane"
-    assert [str(each.ROIName) for each in said.StructureSetROISequence] == ["Lebér / 水", "b"]
-    liver, other = said.ROIContourSequence
-    assert list(other.ROIDisplayColor) == [1, 2, 250]
-    assert [each.ContourGeometricType for each in liver.ContourSequence] == ["CLOSED_PLANAR"] * 2
-    first = liver.ContourSequence[0]
-    assert first.ContourImageSequence[0].ReferencedSOPInstanceUID == series.uids[0]
-    assert int(first.NumberOfContourPoints) * 3 == len(first.ContourData)
-    assert {float(each) for each in first.ContourData[2::3]} == {40.0}
-    assert str(said.RTROIObservationsSequence[0].ROIInterpreter) == "Ann"
-
-
-def test_without_dicom_images_it_says_what_is_needed(tmp_path: Path) -> None:
-    sample = Path(__file__).parents[2] / "sample_data/panoptic"
-    with pytest.raises(SegdataError, match="needs the DICOM file that it was drawn on"):
-        convert(sample, tmp_path / "out", to="rt-struct")
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UnreadableError, match="no DICOM structure set"):
-        read(tmp_path, format="rt-struct")
-
-
-def test_a_liver_goes_through_a_structure_set(real_data: Path, tmp_path: Path) -> None:
-    pytest.importorskip("highdicom")
-    folder = real_data / "peer_fixtures/dicom_seg/dcmqi"
-    convert(folder, tmp_path / "rt", to="rt-struct")
-    convert(tmp_path / "rt", tmp_path / "seg", to="dicom-seg")
-    for there in ("rt", "seg"):
-        again = read(tmp_path / there)
-        assert whole(again).runs.areas(len(again.segments)).sum() == 107098
-        assert not diff(read(folder), again).counts.keys() - {"rings-added", "attributes"}
