@@ -26,15 +26,20 @@ def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0) ->
     if threads == 1:
         yield from map(work, portions)
         return
-    with ThreadPoolExecutor(threads, thread_name_prefix="segdata") as pool:
-        waiting: deque[Future[R]] = deque()
-        try:
-            for portion in portions:
-                waiting.append(pool.submit(work, portion))
-                if len(waiting) >= 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="segdata")
+    waiting: deque[Future[R]] = deque()
+    may_wait = True
+    try:
+        for portion in portions:
+            waiting.append(pool.submit(work, portion))
+            if len(waiting) >= 2 * threads:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    except GeneratorExit:
+        # Nobody wants the rest. It may be the garbage collector that says so, in the middle of anything, such as the
+        # start of another thread: to wait for threads there waits for ever.
+        may_wait = False
+        raise
+    finally:
+        pool.shutdown(wait=may_wait, cancel_futures=True)

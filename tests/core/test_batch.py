@@ -77,3 +77,18 @@ def test_an_exception_ends_the_run_and_leaves_no_thread() -> None:
     with pytest.raises(ZeroDivisionError):
         list(run_ordered(work, range(100), 2))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("segdata")]
+
+
+def test_a_run_that_nobody_wants_waits_for_no_thread() -> None:
+    """The garbage collector may end it anywhere, also while another thread starts, which would wait for ever."""
+    gate = threading.Event()
+
+    def work(number: int) -> int:
+        if number:
+            gate.wait()
+        return number
+
+    results = run_ordered(work, range(100), 2)
+    assert next(results) == 0
+    results.close()  # type: ignore[attr-defined]  # an iterator that is a generator
+    gate.set()
