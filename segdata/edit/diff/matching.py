@@ -43,25 +43,30 @@ def match(portion: Portion, least: float, by_id: bool) -> Matches:
     Equal pixels come first; of several such the same category and id decide, then the same category, then their
     order. What is left is matched by IoU, the largest first: segments of one category with at least `least`, then any
     with at least `LEAST`. With `by_id` those of one id come before the larger IoU.
+
+    A `least` below `LEAST` is for a dataset and what a conversion made of it: equal pixels in another category come
+    last, for overlaps may have cut a segment to the pixels of another; and ids count only `by_id`, for twins.
     """
     frames = portion.annotations
     rest_a, rest_b = np.flatnonzero(frames.frame_a >= 0), np.flatnonzero(frames.frame_b >= 0)
     keys_a, keys_b = _keys(portion)
-    found_a, found_b = [], []
-    for n_keys in (4, 3, 2):
-        at_a, at_b = joined([key[rest_a] for key in keys_a[:n_keys]], [key[rest_b] for key in keys_b[:n_keys]])
-        found_a.append(rest_a[at_a])
-        found_b.append(rest_b[at_b])
-        rest_a, rest_b = np.delete(rest_a, at_a), np.delete(rest_b, at_b)
-    n_exact = sum(map(len, found_a))
-    near_a, near_b, shared = _nearest(portion, rest_a, rest_b, least, by_id)
-    a, b = np.concatenate([*found_a, near_a]), np.concatenate([*found_b, near_b])
+    found_a, found_b, shared = [], [], []
+    for n_keys in (4, 3, 2, 0) if least >= LEAST else (4, 3, 0, 2) if by_id else (3, 0, 2):
+        if n_keys:
+            at_a, at_b = joined([key[rest_a] for key in keys_a[:n_keys]], [key[rest_b] for key in keys_b[:n_keys]])
+            a, b = rest_a[at_a], rest_b[at_b]
+            both = portion.a.areas[a]
+        else:
+            a, b, both = _nearest(portion, rest_a, rest_b, least, by_id)
+        found_a.append(a)
+        found_b.append(b)
+        shared.append(both)
+        rest_a, rest_b = np.setdiff1d(rest_a, a), np.setdiff1d(rest_b, b)
+    a, b, both = np.concatenate(found_a), np.concatenate(found_b), np.concatenate(shared)
     order = np.argsort(a)
-    exact = np.arange(len(a)) < n_exact
-    both = np.concatenate([portion.a.areas[a[:n_exact]], shared])
-    return Matches(
-        a[order], b[order], both[order], exact[order], np.setdiff1d(rest_a, near_a), np.setdiff1d(rest_b, near_b)
-    )
+    a, b, both = a[order], b[order], both[order]
+    exact = (both == portion.a.areas[a]) & (both == portion.b.areas[b])
+    return Matches(a, b, both, exact, rest_a, rest_b)
 
 
 def _keys(portion: Portion) -> tuple[list[Ints], list[Ints]]:
