@@ -40,8 +40,11 @@ def greedily(a: list[Segment], b: list[Segment], least: float) -> list[float]:
             iou = shared / union if union else 1.0
             exact = bool((one == other).all())
             enough = exact or (shared > 0 and iou >= (least if of_one == of_other else 0.5))
+            strange = of_one != of_other
+            # For what a conversion made, equal pixels of another category are as near as any; empty ones come last.
+            turn = int(not exact) if least >= 0.5 or not strange else 1 if union else 2
             if enough:
-                pairs.append((not exact, of_one != of_other, exact and i != j, -iou, i != j, i + j, abs(i - j), i, j))
+                pairs.append((turn, strange, turn == 0 and i != j, -iou, i != j, i + j, abs(i - j), i, j))
     chosen = []
     pairs.sort()
     used_a, used_b = set(), set()
