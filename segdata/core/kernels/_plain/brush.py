@@ -3,12 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.runs import Ints
-
 _WORD = 8  # bits of a value
 
 
-def unpack_alpha(text: NDArray[np.uint8], first: int, sizes: Ints, alpha: NDArray[np.uint8]) -> int:
+def unpack_alpha(text: NDArray[np.uint8], first: int, sizes: NDArray[np.int64], alpha: NDArray[np.uint8]) -> int:
     """The opacity of n pixels in a packed stream of red, green, blue and alpha, pixel by pixel, 8 bits each.
 
     Parameters
