@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segdata.api import convert as convert
     from segdata.api import diff as diff
     from segdata.api import from_arrays as from_arrays
+    from segdata.api import from_frames as from_frames
     from segdata.api import hash_of as hash_of
     from segdata.api import info as info
     from segdata.api import read as read
@@ -33,6 +34,7 @@ _HOME = {
     "convert": "segdata.api",
     "diff": "segdata.api",
     "from_arrays": "segdata.api",
+    "from_frames": "segdata.api",
     "hash_of": "segdata.api",
     "info": "segdata.api",
     "read": "segdata.api",
@@ -58,6 +60,7 @@ __all__ = [
     "convert",
     "diff",
     "from_arrays",
+    "from_frames",
     "hash_of",
     "info",
     "read",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from segdata.api.checking import assert_valid, hash_of, info, measured, validate
     from segdata.api.comparing import diff
     from segdata.api.converting import Conversion, convert
+    from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
     from segdata.api.opening import read
 
@@ -21,6 +22,7 @@ _HOME = {
     "convert": "converting",
     "diff": "comparing",
     "from_arrays": "arrays",
+    "from_frames": "frames",
     "hash_of": "checking",
     "info": "checking",
     "measured": "checking",
@@ -34,6 +36,7 @@ __all__ = [
     "convert",
     "diff",
     "from_arrays",
+    "from_frames",
     "hash_of",
     "info",
     "measured",

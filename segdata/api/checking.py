@@ -8,7 +8,7 @@ from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.content import content_hash
 from segdata.core.dataset import Dataset
 from segdata.core.errors import InvalidDatasetError
-from segdata.core.judge import judge, needed, selected, unsuppressed
+from segdata.core.judge import judge, needed, selected
 from segdata.core.profile import RasterRule
 from segdata.core.rule import Family, Tables
 from segdata.core.validation import FailOn, Validation, check_fail_on
@@ -54,11 +54,15 @@ def validate(
     chosen = [rule for rule in asked if not (rule.whole and dataset.is_part)]
     skipped = tuple(rule.code for rule in asked if rule not in chosen and rule.applies(dataset.profile))
     tables = measured(dataset, needed(chosen, dataset.profile), jobs, progress)
-    every = judge(tables, chosen, dataset.config)
-    findings = tuple(unsuppressed(every, dataset.config))
-    n_suppressed = len(every) - len(findings)
+    found = judge(tables, chosen, dataset.config)
     n_images, n_segments = len(tables.images), len(tables.segments)
-    return Validation(dataset.profile.files, n_images, n_segments, findings, n_suppressed, skipped)
+    files = _image_files(tables, {finding.image for finding in found.findings})
+    return Validation(dataset.profile.files, n_images, n_segments, found.findings, found.suppressed, skipped, files)
+
+
+def _image_files(tables: Tables, wanted: set[str | None]) -> dict[str, str]:
+    images = tables.images.lines("image_id", "uri") if wanted - {None} else ()
+    return {name: uri for name, uri in images if uri is not None and name in wanted}
 
 
 def assert_valid(

@@ -11,13 +11,18 @@ from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
     from segdata.core.dataset import Dataset
+    from segdata.report.text import Asked
+
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(
     name="validate",
     epilog=example(
         "segdata validate street/ --select SEG1 --ignore speck",
-        "segdata validate coco.json --format json --output findings.json",
+        "segdata validate coco.json --format sarif --output findings.sarif",
+        "segdata validate masks/ --write-baseline known.json",
+        "segdata validate masks/ --baseline known.json",
     ),
 )
 @DATA
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
     default="error",
     help="Exit with 1 from this severity on; default: error.",
 )
+@click.option("--baseline", type=FILE, metavar="FILE", help="An earlier report: only what is new counts.")
+@click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all findings as a baseline for later runs.")
+@click.option("--statistics", is_flag=True, help="A line for each rule that found something.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
 @click.option(
     "--overlays",
@@ -36,13 +44,16 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Draw the images with findings, as PNG in this folder.",
 )
-@report_options("text", "json")
+@report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab")
 @data_options
 def command(
     data: Path,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: FailOn,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    statistics: bool,
     max_findings: int | None,
     overlays: Path | None,
     report: str,
@@ -55,33 +66,60 @@ def command(
     and with 2 when it could not check.
     """
     from segdata.api import validate
-    from segdata.cli.output import emit, paper
+    from segdata.cli.output import emit
     from segdata.cli.progress import progress
     from segdata.core.counted import counted
     from segdata.core.judge import selected
-    from segdata.report.json import to_json
-    from segdata.report.text import Asked, text
+    from segdata.report.json import baseline_json, read_findings
+    from segdata.report.text import Asked
 
+    if statistics and report != "text":
+        raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
+    before = None if baseline is None else read_findings(baseline)
     dataset = opening.read(data)
     chosen, left_out = codes(select), codes(ignore)
     with progress("validate", len(dataset)) as done:
         result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, progress=done)
-    if report == "json":
-        emit(to_json(result, max_findings), output)
-    else:
-        rules = [
-            rule
-            for rule in selected(dataset.config, chosen, left_out)
-            if rule.applies(dataset.profile) and rule.code not in result.skipped
-        ]
-        selection = [word("--select", code) for code in select] + [word("--ignore", code) for code in ignore]
-        asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, selection)
-        emit(text(result, asked, paper(output)), output)
+    if before is not None:
+        result = result.against(before)
+    if write_baseline is not None:
+        emit(baseline_json(result), write_baseline)
+        say(f"{counted(len(result.every), 'finding')} in {write_baseline}; --baseline counts only what is new since")
+    rules = [
+        rule
+        for rule in selected(dataset.config, chosen, left_out)
+        if rule.applies(dataset.profile) and rule.code not in result.skipped
+    ]
+    selection = [word("--select", code) for code in select] + [word("--ignore", code) for code in ignore]
+    if baseline is not None:
+        selection.append(word("--baseline", baseline))
+    asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, selection)
+    emit(_report("statistics" if statistics else report, result, asked, data, output), output)
     if output is not None:
         say(f"{counted(len(result.findings), 'finding')}, see {output}")
     if overlays is not None:
         _draw(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
+
+
+def _report(form: str, result: Validation, asked: "Asked", data: Path, output: Path | None) -> str:
+    """The report in one of the forms of `--format`."""
+    from segdata.cli.output import paper
+    from segdata.report import github, gitlab, json, junit, sarif, text
+    from segdata.report.location import Site
+
+    site = Site(data, data.is_dir(), Path.cwd(), result.image_files)
+    if form == "statistics":
+        return text.statistics(result, paper(output))
+    if form in ("json", "jsonl"):
+        return (json.to_json if form == "json" else json.to_jsonl)(result, asked.max_findings)
+    if form == "sarif":
+        return sarif.to_sarif(result, asked.rules, site)
+    if form == "junit":
+        return junit.to_junit(result, asked.rules, asked.fail_on)
+    if form in ("github", "gitlab"):
+        return github.to_github(result, site) if form == "github" else gitlab.to_gitlab(result, site)
+    return text.text(result, asked, paper(output))
 
 
 def _draw(dataset: "Dataset", result: Validation, folder: Path) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from segdata.core import yamlfile
 from segdata.core.finding import Severity
+from segdata.core.scope import Scope
 
 Overlap = Literal["forbid", "allow", "same-category-forbid"]
 Coverage = Literal["exhaustive", "sparse"]
@@ -44,14 +45,23 @@ class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     threshold: int | None = None
 
 
-class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Findings that are known and accepted: of a code, in images that match a glob, for a reason, until a day."""
+class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Findings that are known and accepted: of a code, in a scope, for a reason, until a day."""
 
     code: str
     reason: str
-    image: str | None = None
-    category: str | None = None
     until: datetime.date | None = None
+
+
+class Override(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What is decided otherwise for the findings of a scope: rules that alone speak there, or do not, and severities.
+
+    Of several overrides the later goes before.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severity: dict[str, Severity | Literal["off"]] = msgspec.field(default_factory=dict)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -65,10 +75,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     instance_ids: InstanceIds | None = None
     layers: Layers | None = None
     options: dict[str, Option] = {}  # of the format that is read
+    by: str | None = None  # the column that statistics tell apart
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity | Literal["off"]] = {}
     rules: dict[str, dict[str, Any]] = {}  # Any: each rule checks its own options
+    overrides: tuple[Override, ...] = ()
     suppress: tuple[Suppression, ...] = ()
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.config import Config
+from segdata.core.counts import counts_of_runs
 from segdata.core.errors import missing_extra
 from segdata.core.executor import run_ordered
 from segdata.core.format import Source
@@ -107,10 +108,10 @@ class Dataset:
 
     @property
     def segments(self) -> "pd.DataFrame":
-        """One row per segment, as a pandas table; the pixels themselves are in the batches.
+        """One row per segment, as a pandas table.
 
-        Columns: image_id, annotator, `category` (its name), area in pixels, and those of
-        `segdata.core.columns.SEGMENTS` that are no pixels.
+        Columns: image_id, annotator, `category` (its name), area in pixels, `counts` (the pixels as COCO's compressed
+        RLE, which pycocotools takes as it is), and the others of `segdata.core.columns.BATCH_SEGMENTS`.
         """
         return self._tables[2]
 
@@ -161,6 +162,7 @@ class Dataset:
         rows = rows.add_column(at, "category", names.take(category.indices))
         rows = rows.append_column("annotator", batch.annotations["annotator"].take(batch.segments["annotation"]))
         rows = rows.append_column("area", pa.array(batch.runs.areas(batch.n_segments)))
+        rows = rows.append_column("counts", counts_of_runs(batch.runs, *batch.segment_size))
         return _named(rows, batch, batch.segment_image)
 
 

@@ -1,18 +1,19 @@
 """Judge: run the selected rules over the measured tables, and turn what they found into findings."""
 
 import datetime
-import fnmatch
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from segdata.core.config import Config
 from segdata.core.defect import Defect
-from segdata.core.finding import Box, Finding, Found, Severity
+from segdata.core.finding import Box, Finding, Found
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
-from segdata.core.settings import FILE, codes_of, options, severities, suppressions
+from segdata.core.settings import FILE, Verdict, codes_of, options, overrides, severities, suppressions
 
 T = TypeVar("T", Finding, Defect)
+STALE = "SEG019"  # speaks of the suppressions, once all others have spoken
 
 
 def selected(config: Config, select: str | Iterable[str] = (), ignore: str | Iterable[str] = ()) -> list[Rule]:
@@ -23,6 +24,7 @@ def selected(config: Config, select: str | Iterable[str] = (), ignore: str | Ite
     """
     severity = severities(config)
     options(config)
+    overrides(config)
     suppressions(config)
     by_caller, by_config = codes_of(select, "select"), codes_of(config.select, f"{FILE}: select")
     chosen = by_caller or by_config or rules().keys()
@@ -43,45 +45,99 @@ def needed(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
     return families if profile.is_exhaustive else families - {"gaps"}
 
 
-def judge(tables: Tables, chosen: list[Rule], config: Config) -> list[Finding]:
-    """What the rules find, in a fixed order; `unsuppressed` leaves out what the configuration accepts."""
-    stamp = _Stamp(tables)
-    given, severity = options(config), severities(config)
-    findings = []
-    for rule in chosen:
-        if not rule.applies(tables.profile):
-            continue
-        word = severity.get(rule.code)
-        for found in rule.check(tables, **given.get(rule.code, {})):
-            findings.append(stamp.finding(rule, found, word if word != "off" else None))
-    return sorted(findings, key=Finding.order)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rules find, worst first; `suppressed` counts what there is beside it and the configuration accepts."""
+
+    findings: tuple[Finding, ...]
+    suppressed: int = 0
 
 
-def unsuppressed(findings: Iterable[T], config: Config) -> list[T]:
-    """The findings, or defects, without those that the configuration suppresses."""
-    today = datetime.date.today()
-    accepted = [(codes, each) for codes, each in suppressions(config) if each.until is None or today <= each.until]
-    return [
-        finding
-        for finding in findings
-        if not any(
-            finding.code in codes
-            and (each.image is None or fnmatch.fnmatch(finding.image or "", each.image))
-            and (each.category is None or each.category == finding.category)
-            for codes, each in accepted
-        )
+def judge(tables: Tables, chosen: list[Rule], config: Config, today: datetime.date | None = None) -> Judgement:
+    """Run the rules over the tables. The configuration has the last word; `today` decides what has expired."""
+    stamp, given, control = _Stamp(tables), options(config), _Control(config, today)
+    speaking = [rule for rule in chosen if rule.applies(tables.profile)]
+    found = [
+        stamp.finding(rule, each)
+        for rule in speaking
+        if rule.code != STALE
+        for each in rule.check(tables, **given.get(rule.code, {}))
     ]
+    ruled = list(filter(None, map(control.ruled, found)))
+    kept = control.unsuppressed(ruled)
+    n_suppressed = len(ruled) - len(kept)
+    if STALE in {rule.code for rule in speaking}:
+        told = replace(tables, defects=tables.defects + control.stale(_silent(speaking, tables.profile)))
+        last = rules()[STALE]
+        kept += filter(None, (control.ruled(stamp.finding(last, each)) for each in last.check(told)))
+    named = kept if stamp.several else [replace(each, annotator=None) for each in kept]
+    return Judgement(tuple(sorted(named, key=Finding.order)), n_suppressed)
 
 
 def errors_among(defects: Iterable[Defect], config: Config) -> list[Defect]:
     """The defects that a validation under this configuration would call errors."""
-    severity = severities(config)
+    control = _Control(config)
     own = {rule.code: rule.severity for rule in selected(config)}
     return [
         defect
-        for defect in unsuppressed(defects, config)
-        if defect.code in own and (severity.get(defect.code) or defect.severity or own[defect.code]) == "error"
+        for defect in control.unsuppressed(defects)
+        if defect.code in own and (control.said(defect) or defect.severity or own[defect.code]) == "error"
     ]
+
+
+def _silent(speaking: list[Rule], profile: Profile) -> frozenset[str]:
+    """The codes that could be found in such a dataset, of rules that do not run."""
+    return frozenset(code for code, rule in rules().items() if rule.applies(profile) and rule not in speaking)
+
+
+class _Control:
+    """What the configuration says of single findings: severities, overrides and suppressions."""
+
+    def __init__(self, config: Config, today: datetime.date | None = None) -> None:
+        self._today = today or datetime.date.today()
+        self._severities, self._overrides = severities(config), overrides(config)
+        self._suppressions = suppressions(config)
+        self._used: set[int] = set()
+
+    def said(self, found: Finding | Defect) -> Verdict | None:
+        """The severity that the configuration gives a finding; None where it says nothing."""
+        said = self._severities.get(found.code)
+        for scope, severity in self._overrides:
+            if found.code in severity and scope.holds(found):
+                said = severity[found.code]
+        return said
+
+    def ruled(self, finding: Finding) -> Finding | None:
+        """The finding with the severity that it has here; None where it is off."""
+        said = self.said(finding)
+        return None if said == "off" else finding if said is None else replace(finding, severity=said)
+
+    def unsuppressed(self, found: Iterable[T]) -> list[T]:
+        """Those that no suppression accepts."""
+        return [each for each in found if not self._is_suppressed(each)]
+
+    def stale(self, silent: frozenset[str]) -> tuple[Defect, ...]:
+        """The suppressions that have expired, and those that match nothing though none of their codes is `silent`."""
+        found = []
+        for position, (codes, each) in enumerate(self._suppressions):
+            if each.until is not None and each.until < self._today:
+                wrong = f"ended on {each.until}"
+            elif not codes & silent and position not in self._used:
+                wrong = "matches no finding"
+            else:
+                continue
+            message = f"the suppression of {each.code} ({each.reason}) {wrong}"
+            found.append(Defect(STALE, message, file=FILE, place=f"/suppress/{position}"))
+        return tuple(found)
+
+    def _is_suppressed(self, found: Finding | Defect) -> bool:
+        hits = [
+            position
+            for position, (codes, each) in enumerate(self._suppressions)
+            if found.code in codes and (each.until is None or self._today <= each.until) and each.holds(found)
+        ]
+        self._used.update(hits)
+        return bool(hits)
 
 
 class _Stamp:
@@ -90,11 +146,11 @@ class _Stamp:
     def __init__(self, tables: Tables) -> None:
         self._categories = {each.id: each.name for each in reversed(tables.profile.taxonomy.categories)}
         self._categories |= tables.profile.unknown_names
-        self._several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
+        self.several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
         self._images, self._annotations, self._segments = tables.images, tables.annotations, tables.segments
 
-    def finding(self, rule: Rule, found: Found, severity: Severity | None) -> Finding:
-        """The finding that `found` by `rule` becomes; `severity` is the configuration's word, which goes last."""
+    def finding(self, rule: Rule, found: Found) -> Finding:
+        """The finding that `found` by `rule` becomes."""
         image_row, annotator, bbox, category = found.image, found.annotator, found.bbox, found.category
         file, place, annotation = found.file, found.place, found.annotation
         if found.segments:
@@ -110,10 +166,10 @@ class _Stamp:
         return Finding(
             code=rule.code,
             rule=rule.name,
-            severity=severity or found.severity or rule.severity,
+            severity=found.severity or rule.severity,
             message=found.message,
             image=found.image_id if image_row is None else self._images.cell("image_id", image_row),
-            annotator=annotator if self._several else None,
+            annotator=annotator,
             segments=found.ids or tuple(self._source_id(row) for row in found.segments),
             category=category,
             bbox=None if bbox is None else (int(bbox[0]), int(bbox[1]), int(bbox[2]), int(bbox[3])),

@@ -69,14 +69,40 @@ def holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Regions:
     Only owners in `among` (n_owners,) are looked at; `Shape.n_holes` tells which have any. `height` (n_owners,) is
     that of the owner's image. `Regions.owner` is the segment.
     """
+    strips = hole_strips(runs, height, among)
+    return _regions(strips.owner, strips.hole, strips.x, strips.top, strips.bottom, strips.left)
+
+
+@dataclass(frozen=True, slots=True)
+class HoleStrips:
+    """The pixels of holes, as strips in columns, sorted by (owner, x, top).
+
+    Attributes
+    ----------
+    x, top, bottom : (n,) int64, the column, the first row and that after the last
+    owner : (n,) int32, the segment
+    hole : (n,) int64, numbered from 0 in the order of first strips
+    left : (n,) int64, pixels that have the hole to the left, too
+    """
+
+    x: Ints
+    top: Ints
+    bottom: Ints
+    owner: Rows
+    hole: Ints
+    left: Ints
+
+
+def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrips:
+    """The pixels of the holes that `holes` tells of; parameters as there."""
     empty = _complement(runs, height, among)
     label, left, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
     outside = np.zeros(int(label.max(initial=-1)) + 1, bool)
     outside[label[empty.open]] = True
     inside = ~outside[label]
     _, label = np.unique(label[inside], return_inverse=True)
-    strips = (empty.x[inside], empty.top[inside], empty.bottom[inside], left[inside])
-    return _regions(empty.owner[inside], label.astype(np.int64), *strips)
+    strips = (empty.x[inside], empty.top[inside], empty.bottom[inside], empty.owner[inside])
+    return HoleStrips(*strips, label.astype(np.int64), left[inside])
 
 
 @dataclass(frozen=True, slots=True)

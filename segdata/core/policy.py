@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.relations import Relation, related_either_way
 from segdata.core.reported import is_lossy
 from segdata.core.rule import Tables
 from segdata.core.table import Table
@@ -41,11 +42,9 @@ def must_be_apart(tables: Tables) -> Table:
     free = crowd[a] | crowd[b]
     if tables.profile.overlap.value == "same-category-forbid":
         free |= category[a] != category[b]
-    by_name = taxonomy.by_name()
-    for first in taxonomy.categories:
-        for second in (by_name[name] for name in (*first.part_of, *first.may_overlap) if name in by_name):
-            free |= (category[a] == first.id) & (category[b] == second.id)
-            free |= (category[a] == second.id) & (category[b] == first.id)
+    relations: tuple[Relation, ...] = ("part_of", "may_overlap")
+    for relation in relations:
+        free |= related_either_way(taxonomy, relation, category[a], category[b])
     return pairs.take(~free)
 
 

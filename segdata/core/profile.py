@@ -37,6 +37,7 @@ class Profile:
     raster_rule : how polygons became pixels
     files : what the dataset was read from, for messages (a path or URI)
     sequences : the videos and volumes that images are part of, as far as anything is known about them
+    by : the column that the statistics of rules tell apart, as `segdata.core.strata` names columns; None: none
     places : what was found where in it, ``{"masks": "drive/1st_manual", "images": "drive/images"}``
     """
 
@@ -50,6 +51,7 @@ class Profile:
     raster_rule: RasterRule = "mask-native"
     files: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    by: str | None = None
     places: dict[str, str] = field(default_factory=dict)
     sequences: tuple[ImageSequence, ...] = ()
 
@@ -63,13 +65,19 @@ class Profile:
             coverage = Policy(config.coverage, declared=True)
         if config.overlap is not None:
             overlap = Policy(config.overlap, declared=True)
-        return replace(self, coverage=coverage, overlap=overlap)
+        return replace(self, coverage=coverage, overlap=overlap, by=config.by or self.by)
 
     @property
     def unknown_names(self) -> dict[int, str]:
         """The names, by made-up id, of categories that the source names and the taxonomy lacks."""
         named: dict[str, str] = json.loads(self.metadata.get("unknown_categories", "{}"))
         return {int(id_): name for id_, name in named.items()}
+
+    @property
+    def aliases_used(self) -> dict[str, int]:
+        """The old names, by which the source calls categories that have another name now, and the ids of these."""
+        used: dict[str, int] = json.loads(self.metadata.get("aliases_used", "{}"))
+        return used
 
     def name_of(self, id_: int) -> str:
         """The name of the category with this id; the source's where the taxonomy has none, else the id itself."""

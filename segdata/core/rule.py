@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from segdata.core.defect import Defect
     from segdata.core.table import Table
 
-Family = Literal["coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts", "copies"]
+Family = Literal[
+    "coverage",
+    "gaps",
+    "shapes",
+    "parts",
+    "holes",
+    "outlines",
+    "pairs",
+    "contacts",
+    "borders",
+    "copies",
+    "attributes",
+    "also",
+]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 
@@ -33,10 +46,11 @@ class Tables:
     Attributes
     ----------
     profile : of the dataset
-    images : image_id, uri, sha256, sequence, frame, split, group, camera, timestamp, width, height (0: unknown);
-        family `copies`: content (hash of the file, where another may be the same), part (its split)
-    annotations : image (row), annotator, source, stage, coverage, encoding, n_segments; family `coverage`: labelled,
-        unlabelled, void, multiple (pixels that two segments or more claim)
+    images : image_id, uri, sha256, sequence, frame, split, group, camera, timestamp, metadata (name and JSON text),
+        width, height (0: unknown); family `copies`: content (hash of the file, where another may be the same), part
+        (its split)
+    annotations : image (row), annotator, source, stage, created, coverage, encoding, n_segments; family `coverage`:
+        labelled, unlabelled, void, multiple (pixels that two segments or more claim)
     segments : annotation (row), image (row), segment_id, source_id, category_id, iscrowd, track_id, score, source,
         area, box, declared_area, declared_x … declared_height, file, place; family `shapes`:
         parts, largest (area of the largest part), holes, hole_pixels, perimeter (pixel edges)
@@ -48,6 +62,10 @@ class Tables:
     pairs : a, b (segment rows of one annotation, a < b), shared pixels, box and perimeter
         (pixel edges) of what is shared
     contacts : a, b (segment rows of one annotation, a < b), length in pixel edges
+    borders : a, b (segment rows of one annotation, a < b, neither void), touching, apart: image columns in which they
+        follow each other without and with a thin band between them; see `segdata.measure.borders`
+    attributes : segment (row), name, value (JSON text; None: null), of the attributes that the taxonomy names
+    also : segment (row), category_id of a secondary category
     defects : what readers met
     """
 
@@ -61,6 +79,9 @@ class Tables:
     gaps: "Table"
     pairs: "Table"
     contacts: "Table"
+    borders: "Table"
+    attributes: "Table"
+    also: "Table"
     defects: "tuple[Defect, ...]"
 
 
@@ -81,6 +102,7 @@ class Rule:
     check : the function: tables and options to what was found
     options : name -> default, from the function's keyword-only arguments
     whole : it judges a dataset as a whole, and says nothing of some of its images
+    when : whether there is anything to judge in such a dataset: only then is what it needs measured; None: always
     """
 
     code: str
@@ -92,6 +114,7 @@ class Rule:
     check: Check
     options: dict[str, Any] = field(hash=False)  # Any: an option is whatever its default is
     whole: bool = False
+    when: "Callable[[Profile], bool] | None" = None
 
     @property
     def page(self) -> str:
@@ -105,7 +128,7 @@ class Rule:
 
     def applies(self, profile: Profile) -> bool:
         """Whether this rule has anything to say about such a dataset."""
-        return profile.task in self.tasks
+        return profile.task in self.tasks and (self.when is None or self.when(profile))
 
     def check_options(self, given: dict[str, Any], where: str) -> None:
         """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
@@ -133,6 +156,7 @@ def rule(
     fix: Literal["safe", "unsafe"] | None = None,
     tasks: tuple[Task, ...] = ALL_TASKS,
     whole: bool = False,
+    when: Callable[[Profile], bool] | None = None,
 ) -> Callable[[Check], Check]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
 
@@ -145,7 +169,7 @@ def rule(
             for parameter in inspect.signature(check).parameters.values()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         }
-        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, check, options, whole)
+        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, check, options, whole, when)
         return check
 
     return register

@@ -7,12 +7,13 @@ one rule, that which speaks of fewer rules goes before: ``severity: {SEG1: info,
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
-from segdata.core.config import Config, Suppression, nearest
+from segdata.core.config import Config, Override, Suppression, nearest
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Severity
 from segdata.core.rule import Rule, rules
 
 T = TypeVar("T")
+Verdict = Severity | Literal["off"]
 FILE = "segdata.yaml"
 
 
@@ -41,7 +42,19 @@ def suppressions(config: Config) -> list[tuple[frozenset[str], Suppression]]:
     return [(codes_of(each.code, f"{FILE}: suppress"), each) for each in config.suppress]
 
 
-def severities(config: Config) -> dict[str, Severity | Literal["off"]]:
+def overrides(config: Config) -> list[tuple[Override, dict[str, Verdict]]]:
+    """What the configuration decides otherwise in some scopes: of each override code -> severity, or that it is off."""
+    found = []
+    for position, each in enumerate(config.overrides):
+        where = f"overrides, entry {position + 1}"
+        only = codes_of(each.select, f"{FILE}: {where}: select") or rules().keys()
+        off = {*rules().keys() - only, *codes_of(each.ignore, f"{FILE}: {where}: ignore")}
+        said = {rule.code: severity for rule, severity in _spread(each.severity, f"{where}: severity")}
+        found.append((each, said | dict.fromkeys(off, "off")))
+    return found
+
+
+def severities(config: Config) -> dict[str, Verdict]:
     """Code -> the severity that the configuration gives it; the others have their own."""
     return {rule.code: severity for rule, severity in _spread(config.severity, "severity")}
 

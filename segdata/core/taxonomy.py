@@ -13,6 +13,9 @@ from segdata.core.errors import SegdataError
 Kind = Literal["thing", "stuff", "void"]
 Color = tuple[int, int, int]
 Id = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Pixels = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 # Not `Color | str`: msgspec 0.22 reads invalid memory for a fixed-length tuple within a union.
 ColorText = tuple[int, ...] | str
 
@@ -29,13 +32,44 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     definition: str | None = None
 
 
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Where a category must occur.
+
+    `least_share`: in at least this share of the annotated images; 1: in each. `whenever`: in each image with one of
+    these.
+    """
+
+    least_share: Share | None = None
+    whenever: tuple[str, ...] = ()
+
+
+class Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """How large a segment may be, limits included: in pixels, and in mm² where the spacing of pixels is known."""
+
+    min_pixels: Pixels | None = None
+    max_pixels: Pixels | None = None
+    min_mm2: Positive | None = None
+    max_mm2: Positive | None = None
+
+
+class MaxVoid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """How much may be void: the largest share of the pixels of each `image`, and of the whole `dataset`."""
+
+    image: Share | None = None
+    dataset: Share | None = None
+
+
 class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One entry of the taxonomy.
 
     `kind`: `thing` (countable), `stuff` (amorphous) or `void` (explicitly ignored). `color` is [r, g, b] or a quoted
     "#rrggbb". `parent` names another category or a group that is nobody's category. `aliases` are deprecated names
     that are read as this one. The guideline: `definition`, `boundary_rule`, `occlusion_rule`, `examples`.
-    `thin`: drawn a few pixels wide by nature. `part_of`, `may_overlap`: names of categories that it may lie in, or on.
+    `thin`: drawn a few pixels wide by nature.
+
+    What it may do beside others, each by their names; a parent or a group stands for all below it. `part_of`: it lies
+    in one of these. `may_overlap`: it may share pixels with these. `may_not_overlap`: it never shares pixels with
+    these, `may_not_touch`: nor borders on them. `also`: secondary categories that a segment of it may have.
     """
 
     id: Id
@@ -48,6 +82,11 @@ class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     thin: bool = False
     part_of: tuple[str, ...] = ()
     may_overlap: tuple[str, ...] = ()
+    may_not_overlap: tuple[str, ...] = ()
+    may_not_touch: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    expected: Expected | None = None
+    size: Size | None = None
     definition: str | None = None
     boundary_rule: str | None = None
     occlusion_rule: str | None = None
@@ -63,8 +102,8 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """The categories of a dataset.
 
     `unlabelled` is the colour (colour masks) or the id (index masks, instance ids) of "nobody labelled this"; None:
-    no colour or id means that. It may be broken (duplicate ids, names or colours): rule SEG208 says so, and `by_id`
-    takes the first.
+    no colour or id means that. `groups`: names that are parents only, each with its own parent. It may be broken
+    (duplicate ids, names or colours): rule SEG208 says so, and `by_id` takes the first.
     """
 
     categories: tuple[Category, ...] = ()
@@ -72,6 +111,7 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     name: str | None = None
     version: str | int | float | None = None
     groups: dict[str, str | None] = {}
+    max_void: MaxVoid | None = None
 
     def by_id(self) -> dict[int, Category]:
         """The first category of each id."""

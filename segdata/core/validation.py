@@ -1,9 +1,11 @@
 """Validation: the result of checking a dataset."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+from segdata.core.baseline import Comparison, compare
 from segdata.core.errors import check_choice
 from segdata.core.finding import SEVERITIES, Finding
 
@@ -21,9 +23,11 @@ class Validation:
     ----------
     dataset : what was checked, as the user named it
     n_images, n_segments : how much was checked
-    findings : worst first, then by code, image and place
+    findings : worst first, then by code, image and place; with a baseline only those that it has not
     suppressed : how many more there are that the configuration accepts
     skipped : codes of the rules that did not run, since they judge a whole dataset and only a part of it was checked
+    image_files : image_id -> file of the images that have findings, as far as one is known
+    baseline : with a baseline, the findings that it has, too, and those of it that are not there any more; else None
     """
 
     dataset: str
@@ -32,6 +36,8 @@ class Validation:
     findings: tuple[Finding, ...]
     suppressed: int = 0
     skipped: tuple[str, ...] = ()
+    image_files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    baseline: Comparison | None = None
 
     def __repr__(self) -> str:
         found = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)
@@ -53,6 +59,17 @@ class Validation:
             return False
         bad = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
         return any(finding.severity in bad for finding in self.findings)
+
+    def against(self, before: Iterable[Finding]) -> "Validation":
+        """The same validation with an earlier one's findings as its baseline: only what is new counts."""
+        found = compare(self.every, before)
+        return replace(self, findings=found.new, baseline=found)
+
+    @property
+    def every(self) -> tuple[Finding, ...]:
+        """All findings, whether a baseline has them or not, in order."""
+        known = self.baseline.known if self.baseline else ()
+        return tuple(sorted(self.findings + known, key=Finding.order))
 
     def table(self) -> "pd.DataFrame":
         """The findings as a pandas table, one row each, a column for every field."""

@@ -35,7 +35,6 @@ BEYOND_COCO: frozenset[Kind] = frozenset(
         "category-details",
         "image-details",
         "rings",
-        "secondary-categories",
         "segment-id",
         "source",
         "spatial",
@@ -43,7 +42,14 @@ BEYOND_COCO: frozenset[Kind] = frozenset(
     }
 )
 # Lists of results.
-BEYOND_RESULTS: frozenset[Kind] = BEYOND_COCO | {"attributes", "crowd", "empty-annotation", "score", "track"}
+BEYOND_RESULTS: frozenset[Kind] = BEYOND_COCO | {
+    "attributes",
+    "crowd",
+    "empty-annotation",
+    "score",
+    "secondary-categories",
+    "track",
+}
 # Files of annotation tools.
 BEYOND_TOOLS: frozenset[Kind] = frozenset(
     {

@@ -3,16 +3,17 @@
 Specification: https://cocodataset.org/#format-data; pixels as pycocotools makes them.
 
 Read: `segmentation` as rings (united, COCO's even-odd scan conversion), compressed and uncompressed RLE; `iscrowd`,
-`area`, `bbox`; the widely used keys `score`, `track_id` and `attributes`; every other key of an annotation as an
-attribute and of an image as metadata. An image that is listed is annotated, also when it has no annotation.
+`area`, `bbox`; the widely used keys `score`, `track_id` and `attributes`; `also`, ids of secondary categories; every
+other key of an annotation as an attribute and of an image as metadata. An image that is listed is annotated, also when
+it has no annotation.
 
 Written: the source's rings, number for number, where they rasterise to exactly the segment's pixels, else compressed
 RLE, so that holes stay holes. With `polygons` exact, else outlines along the edges of the pixels: a ring for each part,
 or, where there are holes, one ring for all, joined by bridges that are gone there and back, so that they count for
 nothing in COCO's even-odd rule (`segdata_keyhole` is 1 then; programs that draw edges too, as OpenCV does, show the
 bridges as lines); crowds become RLE. With `polygons` never, RLE always. `area` and `bbox` are from the pixels;
-`iscrowd`; `score`, `track_id` and `attributes` where there are any; `isthing` and `color` of categories, which are COCO
-panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several annotators of an image the
+`iscrowd`; `score`, `track_id`, `attributes` and `also` where there are any; `isthing` and `color` of categories, which
+are COCO panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several annotators of an image the
 first is written. COCO has no kind for void: such segments are left out, and counted.
 """
 

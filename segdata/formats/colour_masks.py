@@ -2,7 +2,9 @@
 
 RGB and RGBA masks are read by the colours of the taxonomy, palette and grey masks by its ids (a palette's index is the
 id, its colours are for the eye). Without a taxonomy CamVid and SceneParse150 are told by the names of their files, and
-other classes that everybody knows by the option `preset`.
+other classes that everybody knows by the option `preset`. The bands of an image may be files of their own: with a mask
+`a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or in a folder
+`a/red.tif` and `a/nir.tif`, are the channels of one image, `a.tif`.
 Written: 8-bit palette PNGs whose index is the category id, where the ids allow; else RGB PNGs.
 """
 

@@ -2,7 +2,8 @@
 
 A raster of labels has one band of whole numbers, which are ids of categories, or three of 8 bits, which are colours
 (`band` says which of several holds the labels); with `instance_ids` in segdata.yaml values are ids of segments. Images
-are found by name as for other masks, with any number of bands. What nodata, a mask band or alpha says means nothing is
+are found by name as for other masks, with any number of bands, in one file or, as `a_B02.tif` and `a_B08.tif`, in a
+file each. What nodata, a mask band or alpha says means nothing is
 a segment of a category of kind void: of the taxonomy's, else `nodata`; a taxonomy that has the value goes before. The
 names of classes come from taxonomy.yaml, an attribute table or names in `labels.tif.aux.xml`, or `labels.tif.vat.dbf`.
 An image's metadata keep `crs` (EPSG code or WKT), `transform` (a to f: x y to a x + b y + c, d x + e y + f), the

@@ -24,19 +24,19 @@ class Naming:
     declared : the taxonomy is the user's
     to : name in the source -> category id; for a name that the taxonomy lacks an id that nobody has
     unknown : those ids -> the source's names
+    aliases : names in the source that are old ones in the taxonomy -> category id
     """
 
     taxonomy: Taxonomy
     declared: bool
     to: Mapping[str, int]
     unknown: Mapping[int, str] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the profile: the names of categories that the taxonomy lacks, as JSON."""
-        if not self.unknown:
-            return {}
-        return {"unknown_categories": json.dumps({str(id_): name for id_, name in sorted(self.unknown.items())})}
+        """For the profile: the names of categories that the taxonomy lacks or calls otherwise, as JSON."""
+        return said_of_names(self.unknown, self.aliases)
 
     def profile(
         self,
@@ -90,10 +90,28 @@ def naming(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | None = 
     next_id = max([0, *base.by_id()]) + 1
     lacking = {name: next_id + row for row, name in enumerate(name for name in occurring if name not in known)}
     if given is not None:
-        return Naming(given, True, to | lacking, {id_: name for name, id_ in lacking.items()})
+        unknown = {id_: name for name, id_ in lacking.items()}
+        return Naming(given, True, to | lacking, unknown, aliases_among(occurring, given))
     made = tuple(Category(id=id_, name=name, kind=kind_of(name)) for name, id_ in lacking.items())
     taxonomy = Taxonomy(categories=base.categories + made, unlabelled=base.unlabelled)
     return Naming(taxonomy, False, to | lacking)
+
+
+def aliases_among(names: Iterable[str], taxonomy: Taxonomy) -> dict[str, int]:
+    """The names that are old ones in the taxonomy, and the ids of what they mean."""
+    known = taxonomy.by_name()
+    return {name: known[name].id for name in names if name in known and known[name].name != name}
+
+
+def said_of_names(unknown: Mapping[int, str], aliases: Mapping[str, int]) -> dict[str, str]:
+    """For the metadata of a profile, as JSON: names that the taxonomy lacks by id, and old names that it has."""
+    said: dict[str, str] = {}
+    if unknown:
+        names = {str(id_): name for id_, name in sorted(unknown.items())}
+        said["unknown_categories"] = json.dumps(names, ensure_ascii=False)
+    if aliases:
+        said["aliases_used"] = json.dumps(dict(sorted(aliases.items())), ensure_ascii=False)
+    return said
 
 
 def kind_of(name: str) -> Kind:

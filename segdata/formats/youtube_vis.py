@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.altered import AlteredSource
 
-LOSSES: frozenset[Kind] = BEYOND_COCO
+LOSSES: frozenset[Kind] = BEYOND_COCO | {"secondary-categories"}
 CHECKED = ("ytvos.py's decoding through pycocotools",)
 READ_OPTIONS = {"truth": "FILE: for a list of results the JSON of the ground truth, which lists videos and categories"}
 WRITE_OPTIONS = HOW_POLYGONS

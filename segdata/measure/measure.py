@@ -17,7 +17,8 @@ from segdata.core.roi import limited
 from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
-from segdata.measure import rows
+from segdata.measure import rows, semantics
+from segdata.measure.borders import borders
 from segdata.measure.copies import copies
 from segdata.measure.coverage import coverage
 from segdata.measure.outlines import outlines
@@ -34,9 +35,25 @@ _ROWS_OF = {
     "gaps": {"annotation": "annotations"},
     "pairs": {"a": "segments", "b": "segments"},
     "contacts": {"a": "segments", "b": "segments"},
+    "borders": {"a": "segments", "b": "segments"},
+    "attributes": {"segment": "segments"},
+    "also": {"segment": "segments"},
 }
-_TABLES = ("images", "annotations", "segments", "parts", "holes", "outlines", "gaps", "pairs", "contacts")
-_SWEPT: frozenset[Family] = frozenset({"coverage", "gaps", "pairs", "contacts"})
+_TABLES = (
+    "images",
+    "annotations",
+    "segments",
+    "parts",
+    "holes",
+    "outlines",
+    "gaps",
+    "pairs",
+    "contacts",
+    "borders",
+    "attributes",
+    "also",
+)
+_SWEPT: frozenset[Family] = frozenset({"coverage", "gaps", "pairs", "contacts", "borders"})
 
 
 @dataclass
@@ -71,6 +88,12 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
         tables["pairs"] = pairs(batch, side, line)
     if side and "contacts" in families:
         tables["contacts"] = contacts(side, line)
+    if side and "borders" in families:
+        tables["borders"] = borders(batch, side, line, profile.taxonomy)
+    if "attributes" in families:
+        tables["attributes"] = semantics.attributes(batch, profile.taxonomy)
+    if "also" in families:
+        tables["also"] = semantics.also(batch)
     return Measured(tables, list(batch.defects))
 
 

@@ -11,14 +11,14 @@ from segdata.core.runs import boxes
 def images(batch: Batch) -> pa.Table:
     """One row per image: what the reader knows; sizes in pixels, 0 where unknown."""
     height, width = batch.image_size
-    kept = ["image_id", "uri", "sha256", "sequence", "frame", "split", "group", "camera", "timestamp"]
+    kept = ["image_id", "uri", "sha256", "sequence", "frame", "split", "group", "camera", "timestamp", "metadata"]
     return batch.images.select(kept).append_column("width", pa.array(width)).append_column("height", pa.array(height))
 
 
 def annotations(batch: Batch) -> pa.Table:
     """One row per annotation: its image, who, and how many segments."""
     count = np.bincount(batch.segment_annotation, minlength=batch.annotations.num_rows)
-    kept = ["image", "annotator", "source", "stage", "coverage", "encoding"]
+    kept = ["image", "annotator", "source", "stage", "created", "coverage", "encoding"]
     return batch.annotations.select(kept).append_column("n_segments", pa.array(count.astype(np.int64)))
 
 

@@ -2,10 +2,14 @@
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding, Severity
 from segdata.core.validation import Validation
 
@@ -28,7 +32,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[int | str, ...]
     category: str | None
     message: str
-    bbox: tuple[int, int, int, int] | None
+    bbox: Annotated[tuple[int, ...], msgspec.Meta(min_length=4, max_length=4)] | None
     pixels: int | None
     score: float | None
     file: str | None
@@ -37,8 +41,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     fix: Literal["safe", "unsafe"] | None
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How much was checked, and how much was found, whatever is listed; `suppressed` comes on top of it."""
+class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much was checked, and how much was found, whatever is listed; `suppressed` comes on top of it.
+
+    With a baseline `known` counts the findings that it has, too, which come on top, and `fixed` those that are gone.
+    """
 
     images: Count
     segments: Count
@@ -47,16 +54,23 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     infos: Count
     by_code: dict[str, Count]
     suppressed: Count
+    known: Count | None = None
+    fixed: Count | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The findings of one run, worst first, then by code, image and place; `omitted` counts those not listed."""
+    """The findings of one run, worst first, then by code, image and place; `omitted` counts those not listed.
+
+    With a baseline these are the new ones; `known` are those that it has, too, `fixed` those that are not there now.
+    """
 
     version: Literal[1]
     dataset: str
     summary: Counts
     findings: tuple[Row, ...]
     omitted: Count = 0
+    known: tuple[Row, ...] = ()
+    fixed: tuple[Row, ...] = ()
 
 
 def to_json(validation: Validation, max_findings: int | None = None) -> str:
@@ -64,17 +78,43 @@ def to_json(validation: Validation, max_findings: int | None = None) -> str:
 
     `max_findings`: list at most so many; the summary counts all.
     """
-    listed = validation.findings[:max_findings]
+    listed, baseline = validation.findings[:max_findings], validation.baseline
     head: dict[str, Any] = {  # Any: JSON
         "version": VERSION,
         "dataset": validation.dataset,
         "summary": _summary(validation),
     }
     lines = [f'  "{name}": {_text(value)},' for name, value in head.items()]
-    rows = ",\n".join(f"    {_text(msgspec.to_builtins(_row(finding)))}" for finding in listed)
-    lines.append(f'  "findings": [\n{rows}\n  ],' if rows else '  "findings": [],')
+    lines.append(_listed("findings", listed))
+    if baseline is not None:
+        lines += [_listed("known", baseline.known[:max_findings]), _listed("fixed", baseline.fixed[:max_findings])]
     lines.append(f'  "omitted": {len(validation.findings) - len(listed)}')
     return "\n".join(["{", *lines, "}", ""])
+
+
+def to_jsonl(validation: Validation, max_findings: int | None = None) -> str:
+    """The findings as JSON, one a line and nothing else, for programs that read line by line."""
+    return "".join(f"{_text(_plain(finding))}\n" for finding in validation.findings[:max_findings])
+
+
+def baseline_json(validation: Validation) -> str:
+    """The report to hold later runs against: all findings, those that an earlier baseline has included."""
+    return to_json(replace(validation, findings=validation.every, baseline=None))
+
+
+def read_findings(path: Path) -> tuple[Finding, ...]:
+    """All findings of a report, new or known; raises SegdataError where the file is no whole report."""
+    remedy = "make one with --write-baseline, or --format json"
+    try:
+        report = msgspec.json.decode(path.read_bytes(), type=Report)
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
+    except msgspec.DecodeError as error:
+        raise SegdataError(f"{path}: is no report of findings: {error}; {remedy}") from error
+    if report.omitted:
+        raise SegdataError(f"{path}: leaves out {report.omitted:,} findings; make it without --max-findings")
+    names = Finding.__dataclass_fields__
+    return tuple(Finding(**{name: getattr(row, name) for name in names}) for row in report.findings + report.known)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON
@@ -91,8 +131,19 @@ def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
         infos=validation.count("info"),
         by_code=validation.by_code,
         suppressed=validation.suppressed,
+        known=validation.baseline and len(validation.baseline.known),
+        fixed=validation.baseline and len(validation.baseline.fixed),
     )
     return msgspec.to_builtins(counts)  # type: ignore[no-any-return]  # a struct becomes a dict
+
+
+def _listed(name: str, findings: Sequence[Finding]) -> str:
+    rows = ",\n".join(f"    {_text(_plain(finding))}" for finding in findings)
+    return f'  "{name}": [\n{rows}\n  ],' if rows else f'  "{name}": [],'
+
+
+def _plain(finding: Finding) -> dict[str, Any]:  # Any: JSON
+    return msgspec.to_builtins(_row(finding))  # type: ignore[no-any-return]  # a struct becomes a dict
 
 
 def _row(finding: Finding) -> Row:

@@ -10,7 +10,7 @@ from segdata.core.finding import SEVERITIES, Finding, Severity
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
 from segdata.core.validation import FailOn, Validation
-from segdata.report.paper import Paper, columns, shorten
+from segdata.report.paper import Paper, columns, shorten, table
 
 FIRST = 3  # findings of each rule that are shown, where the user does not say how many
 
@@ -53,6 +53,25 @@ def text(validation: Validation, asked: Asked, paper: Paper) -> str:
     lines += _totals(validation, asked, paper)
     lines += ["", *_next(validation, asked, paper)]
     return "\n".join(lines) + "\n"
+
+
+def statistics(validation: Validation, paper: Paper) -> str:
+    """A line for each rule and severity that found something: how much, in how many images, and what fix there is."""
+    rows = [
+        [
+            str(len(group)),
+            group[0].severity,
+            f"{group[0].code} {group[0].rule}",
+            str(len({finding.image for finding in group if finding.image is not None})),
+            f"{sum(finding.pixels or 0 for finding in group):,}",
+            group[0].fix or "",
+        ]
+        for group in grouped(validation.findings)
+    ]
+    if not rows:
+        return "nothing found\n"
+    head, *lines = table(("findings", "severity", "rule", "images", "pixels", "fix"), rows, left=(1, 2, 5))
+    return "\n".join([paper.paint(head, "bold"), *lines, ""])
 
 
 def grouped(findings: Iterable[Finding]) -> list[list[Finding]]:
@@ -127,18 +146,27 @@ def _rest(group: Sequence[Finding], shown: Sequence[Finding], paper: Paper) -> I
 def _totals(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     checked = f"checked {counted(validation.n_images, 'image')} and {counted(validation.n_segments, 'segment')}"
     below = paper.wrap(f"{checked} against {counted(len(asked.rules), 'rule')}")
+    below += _baseline(validation, paper)
     if validation.suppressed:
         below += paper.wrap(f"{counted(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
     if validation.skipped:
         codes = ", ".join(validation.skipped)
         below += paper.wrap(f"not run, as they judge a whole dataset and this is a part of one: {codes}", "", "  ")
     if not validation.findings:
-        return [paper.paint("nothing found", "good"), *below]
+        return [paper.paint("nothing new" if validation.baseline else "nothing found", "good"), *below]
     counts = [(severity, validation.count(severity)) for severity in SEVERITIES]
     parts = [(counted(count, severity), severity) for severity, count in counts if count]
     commas = [(f"{said},", severity) for said, severity in parts[:-1]]
     verdict = ("failed:", "error") if validation.fails(asked.fail_on) else ("passed:", "good")
     return [*paper.pieces(verdict, *commas, parts[-1], (f"(--fail-on {asked.fail_on})", None)), *below]
+
+
+def _baseline(validation: Validation, paper: Paper) -> list[str]:
+    """What became of the baseline's findings."""
+    if validation.baseline is None:
+        return []
+    known, fixed = len(validation.baseline.known), len(validation.baseline.fixed)
+    return paper.wrap(f"not counted: {counted(known, 'finding')} of the baseline; {fixed:,} of it fixed", style="dim")
 
 
 def _next(validation: Validation, asked: Asked, paper: Paper) -> Iterator[str]:

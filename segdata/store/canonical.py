@@ -27,14 +27,12 @@ def detect(seen: Glance) -> Clue | None:
 
 def read(request: Request) -> Source:
     """Open the current revision of a canonical dataset."""
-    from segdata.store.source import CanonicalSource
+    from segdata.store.revision import open_revision
 
     root = request.root.parent if request.root.name == manifests.NAME else request.root
     manifest = manifests.load(root)
     taxonomy = request.taxonomy or load_taxonomy(root / "taxonomy.yaml")
-    return CanonicalSource(
-        root / manifest.revision, root, manifest.profile(taxonomy, root), manifest.current.parts or 0
-    )
+    return open_revision(root / manifest.revision, root, manifest.profile(taxonomy, root), manifest.current.parts or 0)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:

@@ -34,7 +34,8 @@ def write_canonical(profile: Profile, batches: Iterable[Batch], target: Path, lo
             origin=Origin(profile.format, _place(profile.files), tuple(Lost.of_loss(loss) for loss in losses.listed())),
             revision=name,
             revisions=(Revision(name, manifests.now(), f"converted from {profile.format}", parts=writer.n_parts),),
-            metadata=profile.metadata,
+            # Categories are stored by id: with them old names are gone.
+            metadata={key: text for key, text in profile.metadata.items() if key != "aliases_used"},
         ),
     )
 

@@ -1,66 +1,84 @@
-"""An opened canonical dataset: image and annotation rows in memory, segments read from disk by image."""
+"""An opened canonical dataset: image and annotation rows in memory, segments read by image, part after part."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from segdata.core.batch import Batch, replaced
-from segdata.core.columns import ANNOTATIONS, BATCH_ANNOTATIONS, BATCH_SEGMENTS, IMAGES, SEGMENTS, SEQUENCES, table
+from segdata.core.columns import ANNOTATIONS, BATCH_ANNOTATIONS, BATCH_SEGMENTS, IMAGES, SEGMENTS, table
 from segdata.core.counts import MESSAGES, runs_of_counts
 from segdata.core.defect import Defect
-from segdata.core.errors import UnreadableError
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unsafe import is_unsafe
-from segdata.store.write import part_name, sequences_of
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    """A row group of a part file: the file, the group's number, and the image rows that it has segments of."""
+class Part:
+    """Some segments, whole images of them.
 
-    path: Path
-    number: int
+    Attributes
+    ----------
+    file, what : for messages: the file, and which part of it
+    image_ids : of what images
+    read : gives the rows of `columns.SEGMENTS`; raises OSError or ArrowException where they are damaged
+    """
+
+    file: str
+    what: str
+    image_ids: pa.Array
+    read: Callable[[], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A part, and the image rows that it has segments of."""
+
+    part: Part
     images: Ints
 
 
 class CanonicalSource:
-    """A revision of a canonical dataset.
+    """The tables of a canonical dataset.
 
     Parameters
     ----------
-    folder : of the revision
-    root : of the dataset; image URIs are relative to it
-    profile : what dataset.yaml and taxonomy.yaml say
-    n_parts : how many part files of segments there must be, at least
+    profile : what is known about the dataset as a whole
+    images, annotations : rows of `columns.IMAGES` and `columns.ANNOTATIONS`; None: lost, which a defect tells
+    parts : the segments
+    files : what messages call the tables of images and annotations
+    root : image URIs are relative to it
+    defects : what was damaged on the way to here
     """
 
-    def __init__(self, folder: Path, root: Path, profile: Profile, n_parts: int = 0) -> None:
-        if not folder.is_dir():
-            raise UnreadableError(f"{root}: dataset.yaml names revision {folder.name}, which has no folder")
-        self._folder, self._root = folder, root
-        self._defects: list[Defect] = []
-        self._lost: set[str] = set()  # tables that could not be read: one defect each, not one for every row
-        images = self._safe(self._whole("images.parquet", IMAGES), "images.parquet")
-        self._images = self._unique(images, ["image_id"], "SEG008", "images.parquet")
-        annotations = self._whole("annotations.parquet", ANNOTATIONS)
-        known = self._known(annotations, "annotations.parquet")
-        self._annotations = self._unique(known, ["image_id", "annotator"], "SEG008", "annotations.parquet")
-        sequences = self._whole("sequences.parquet", SEQUENCES) if (folder / "sequences.parquet").exists() else None
-        self._profile = profile if sequences is None else replace(profile, sequences=sequences_of(sequences))
+    def __init__(
+        self,
+        profile: Profile,
+        images: pa.Table | None,
+        annotations: pa.Table | None,
+        parts: Iterable[Part],
+        *,
+        files: tuple[str, str],
+        root: Path,
+        defects: Sequence[Defect] = (),
+    ) -> None:
+        self._profile, self._root, self._defects = profile, root, list(defects)
+        self._lacks_images, self._lacks_annotations = images is None, annotations is None
+        self._called = [PurePosixPath(file).name for file in files]
+        safe = self._safe(IMAGES.empty_table() if images is None else images, files[0])
+        self._images = self._unique(safe, ["image_id"], files[0])
+        known = self._known(ANNOTATIONS.empty_table() if annotations is None else annotations, files[1])
+        self._annotations = self._unique(known, ["image_id", "annotator"], files[1])
         self._annotators = pc.unique(self._annotations["annotator"]).sort()
-        parts = {folder / "segments" / part_name(number) for number in range(n_parts)}
-        parts.update(folder.glob("segments/*.parquet"))
-        self._groups = [group for path in sorted(parts) for group in self._index(path)]
+        self._groups = list(self._indexed(parts))
 
     @property
     def profile(self) -> Profile:
@@ -106,10 +124,9 @@ class CanonicalSource:
         wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
         annotation = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
         known = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
-        for row in [] if "annotations.parquet" in self._lost else np.flatnonzero(~known):
-            defects.append(
-                _defect("SEG007", "segment of an annotation that annotations.parquet lacks", stored, int(row))
-            )
+        for row in [] if self._lacks_annotations else np.flatnonzero(~known):
+            message = f"segment of an annotation that {self._called[1]} lacks"
+            defects.append(_defect("SEG007", message, stored, int(row)))
         rows_kept = np.flatnonzero(known)
         rows_kept = rows_kept[np.argsort(annotation[rows_kept], kind="stable")]
         return _decoded(images, annotations, stored.take(pa.array(rows_kept)), annotation[rows_kept], defects)
@@ -121,10 +138,9 @@ class CanonicalSource:
             if not np.isin(group.images, rows).any():
                 continue
             try:
-                file = pq.ParquetFile(group.path)
-                piece = _conformed(file.read_row_group(group.number), SEGMENTS)
+                piece = group.part.read()
             except (OSError, pa.ArrowException) as error:
-                defects.append(_unreadable(f"row group {group.number}", error, self._name(group.path)))
+                defects.append(unreadable(group.part.what, error, group.part.file))
                 continue
             wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
             pieces.append(piece.filter(wanted))
@@ -135,30 +151,14 @@ class CanonicalSource:
         code = _positions(annotator, self._annotators)
         return np.where(code < 0, -1, image * max(len(self._annotators), 1) + code)
 
-    def _whole(self, name: str, schema: pa.Schema) -> pa.Table:
-        """A table that is small enough to hold; empty, with a defect, where it is damaged."""
-        path = self._folder / name
-        try:
-            return _conformed(pq.ParquetFile(path).read(), schema).combine_chunks()
-        except (OSError, pa.ArrowException) as error:
-            self._lost.add(name)
-            self._defects.append(_unreadable("the table", error, self._name(path)))
-        return schema.empty_table()
-
-    def _index(self, path: Path) -> Iterator[_Group]:
-        """Which images each row group of a part file has segments of."""
-        try:
-            file = pq.ParquetFile(path)
-            for number in range(file.num_row_groups):
-                ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
-                ids.validate(full=True)
-                rows = _positions(ids, self._images["image_id"])
-                for lost in self._unknown(ids, rows):
-                    message = f"segments of image {lost!r}, which images.parquet lacks"
-                    self._defects.append(Defect("SEG007", message, self._name(path), image=lost))
-                yield _Group(path, number, np.sort(rows[rows >= 0]))
-        except (OSError, KeyError, pa.ArrowException) as error:
-            self._defects.append(_unreadable("the part", error, self._name(path)))
+    def _indexed(self, parts: Iterable[Part]) -> Iterator[_Group]:
+        """Which images each part has segments of."""
+        for part in parts:
+            rows = _positions(part.image_ids, self._images["image_id"])
+            for lost in self._unknown(part.image_ids, rows):
+                message = f"segments of image {lost!r}, which {self._called[0]} lacks"
+                self._defects.append(Defect("SEG007", message, part.file, image=lost))
+            yield _Group(part, np.sort(rows[rows >= 0]))
 
     def _safe(self, images: pa.Table, name: str) -> pa.Table:
         """The images whose id is a name below the images root: writers make files of these names."""
@@ -166,7 +166,7 @@ class CanonicalSource:
         for row in np.flatnonzero(~safe).tolist():
             found = images["image_id"][row].as_py()
             message = f"row {row}: image_id {found!r} is no path below the images root; left out"
-            self._defects.append(Defect("SEG015", message, self._name(self._folder / name), image=found))
+            self._defects.append(Defect("SEG015", message, name, image=found))
         return self._sized(images.filter(pa.array(safe)), name)
 
     def _sized(self, images: pa.Table, name: str) -> pa.Table:
@@ -176,7 +176,7 @@ class CanonicalSource:
         for row in np.flatnonzero(wrong).tolist():
             message = f"row {row}: the image's size is {sides[0][row]} x {sides[1][row]}; 1 to {MAX_SIDE:,} is expected"
             image = images["image_id"][row].as_py()
-            self._defects.append(Defect("SEG004", message, self._name(self._folder / name), image=image))
+            self._defects.append(Defect("SEG004", message, name, image=image))
         for side in ("width", "height") if wrong.any() else ():
             images = replaced(images, side, pc.if_else(pa.array(wrong), None, images[side]))
         return images
@@ -185,15 +185,15 @@ class CanonicalSource:
         """The annotations of images that exist."""
         rows = _positions(annotations["image_id"], self._images["image_id"])
         for lost in self._unknown(annotations["image_id"], rows):
-            message = f"annotation of image {lost!r}, which images.parquet lacks"
-            self._defects.append(Defect("SEG007", message, self._name(self._folder / name), image=lost))
+            message = f"annotation of image {lost!r}, which {self._called[0]} lacks"
+            self._defects.append(Defect("SEG007", message, name, image=lost))
         return annotations.filter(pa.array(rows >= 0))
 
     def _unknown(self, image_ids: pa.ChunkedArray, rows: Ints) -> list[str | None]:
         """The ids without a row of `images`; none where the whole table is lost, of which one defect tells."""
-        return [] if "images.parquet" in self._lost else image_ids.filter(pa.array(rows < 0)).to_pylist()
+        return [] if self._lacks_images else image_ids.filter(pa.array(rows < 0)).to_pylist()
 
-    def _unique(self, rows: pa.Table, columns: list[str], code: str, name: str) -> pa.Table:
+    def _unique(self, rows: pa.Table, columns: list[str], name: str) -> pa.Table:
         """The first row of each key, in ascending order of the key; a defect for every other."""
         keys = rows.select(columns).append_column("row", pa.array(np.arange(rows.num_rows)))
         first = keys.group_by(columns).aggregate([("row", "min")])["row_min"].to_numpy()
@@ -201,7 +201,7 @@ class CanonicalSource:
             key = ", ".join(str(rows[column][int(row)].as_py()) for column in columns)
             message = f"row {row} repeats {' and '.join(columns)} ({key})"
             image = rows["image_id"][int(row)].as_py()
-            self._defects.append(Defect(code, message, self._name(self._folder / name), image=image))
+            self._defects.append(Defect("SEG008", message, name, image=image))
         kept = rows.take(pa.array(np.sort(first)))
         return kept.sort_by([(column, "ascending") for column in columns]).combine_chunks()
 
@@ -209,9 +209,6 @@ class CanonicalSource:
         """Images with absolute URIs."""
         uris = [_absolute(uri, self._root) for uri in images["uri"].to_pylist()]
         return replaced(images, "uri", uris)
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self._root).as_posix()
 
 
 def _decoded(
@@ -234,7 +231,7 @@ def _decoded(
     return batch.take_segments(np.flatnonzero(error == 0)) if error.any() else batch
 
 
-def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """`rows` with exactly the columns of `schema`: missing ones null, types cast; raises ArrowException otherwise."""
     missing = {"image_id", "category_id", "counts"} & (set(schema.names) - set(rows.column_names))
     if missing:
@@ -271,7 +268,8 @@ def _defect(code: str, message: str, stored: pa.Table, row: int) -> Defect:
     )
 
 
-def _unreadable(what: str, error: Exception, file: str) -> Defect:
+def unreadable(what: str, error: Exception, file: str) -> Defect:
+    """The defect that `what` of a file cannot be read."""
     if isinstance(error, FileNotFoundError):
         return Defect("SEG002", f"{what} does not exist; restore the file from a backup", file)
     return Defect("SEG001", f"{what} cannot be read: {_reason(error)}; restore the file from a backup", file)

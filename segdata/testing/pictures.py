@@ -15,9 +15,11 @@ the next image. Below or between them stand lines that say more::
   ``crowd``, ``id 7``, ``area 12.5`` and ``box 0 0 4 4`` (what the file declares), ``unknown`` (the taxonomy lacks the
   category), ``empty`` (a segment without pixels), ``polygon 1 0 5 3 5 0`` (x y …, rings parted by ``|``; the letter is
   not drawn then).
-* ``category: car (…)``: an entry of the taxonomy: a kind, ``id 7``, ``color 255 0 0``, and ``parent``, ``part_of``,
-  ``may_overlap`` with a name. Said twice, it is there twice.
-* ``task: panoptic``; ``coverage: exhaustive``, ``overlap: forbid`` as declared, with ``(habit)`` as the format's habit.
+* ``category: car (…)``: an entry of the taxonomy: a kind, ``id 7``, ``color 255 0 0``, ``parent``, ``part_of``,
+  ``may_overlap`` and the other relations with names, ``alias``, ``expected`` with a share or names, ``size 4 100`` in
+  px, ``driven = parked moving`` (a required attribute and its values). Said twice, it is there twice.
+* ``task: panoptic``; ``max_void: 0.1``, of each image; ``coverage: exhaustive``, ``overlap: forbid`` as declared, with
+  ``(habit)`` as the format's habit.
 * ``split: train``, ``encoding: RGB 8 bit``: of the image above.
 
 Without such lines the task is ``instance``, coverage sparse and overlap allowed by habit, and each letter is a thing
@@ -30,7 +32,7 @@ import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -43,10 +45,9 @@ from segdata.core.config import Overlap
 from segdata.core.defect import Defect
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
-from segdata.core.taxonomy import Category, Taxonomy
+from segdata.testing.legend import Entry, Legend, read_legend
 
 _HEADING = re.compile(r"(Flagged|Fine)(?:, [^(:]+)??(?: \((.*)\))?:")
-_KINDS = ("thing", "stuff", "void")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,119 +101,32 @@ class Drawing:
 
 def drawn(text: str) -> Drawing:
     """The dataset that a picture shows; raises ValueError for a line that is neither picture nor legend."""
-    legend = _read(text)
-    ids = _categories(legend)
+    legend = read_legend(text)
+    taxonomy, unknown = legend.taxonomy(), legend.unknown()
+    ids = unknown | {name: each.id for each in reversed(taxonomy.categories) for name in (*each.aliases, each.name)}
     profile = Profile(
         name="picture",
         format="picture",
         task=cast(Task, legend.settings.get("task", "instance")),
-        taxonomy=Taxonomy(categories=tuple(legend.taxonomy)),
+        taxonomy=taxonomy,
         taxonomy_declared=True,
         coverage=_policy(legend, "coverage", "sparse"),
         overlap=cast(Policy[Overlap], _policy(legend, "overlap", "allow")),
-        metadata={"unknown_categories": json.dumps({str(id_): name for name, id_ in ids.items() if id_ < 0})},
+        metadata={
+            "unknown_categories": json.dumps({str(id_): name for name, id_ in unknown.items()}),
+            "aliases_used": json.dumps({name: ids[name] for name in legend.aliases_used()}),
+        },
     )
     return Drawing(profile, _batch(legend, ids))
 
 
-@dataclass(slots=True)
-class _Entry:
-    """`car (thing, id 7)`: a name and the words in brackets, each with what follows it."""
-
-    name: str
-    words: dict[str, str]
-
-    @staticmethod
-    def of(text: str) -> "_Entry":
-        name, _, words = text.strip().removesuffix(")").partition("(")
-        pairs = (word.strip().partition(" ") for word in words.split(",") if word.strip())
-        return _Entry(name.strip(), {word: rest.strip() for word, _, rest in pairs})
-
-    @property
-    def kind(self) -> Any:  # Any: Category checks it
-        return next((kind for kind in _KINDS if kind in self.words), None)
-
-    def numbers(self, word: str) -> list[float] | None:
-        return [float(each) for each in self.words[word].split()] if word in self.words else None
-
-
-@dataclass(slots=True)
-class _Legend:
-    """What the lines of a picture say: pixels, segments, shared pixels, categories, and the rest by its name."""
-
-    images: list[list[str]] = field(default_factory=list)
-    details: list[dict[str, str]] = field(default_factory=list)
-    letters: dict[str, _Entry] = field(default_factory=dict)
-    shared: dict[str, str] = field(default_factory=dict)
-    entries: list[_Entry] = field(default_factory=list)
-    settings: dict[str, str] = field(default_factory=dict)
-    taxonomy: list[Category] = field(default_factory=list)
-
-
-def _read(text: str) -> _Legend:
-    legend, within = _Legend(), False
-    for line in text.splitlines():
-        said = re.fullmatch(r"(\w(?:, \w)*|task|coverage|overlap|category|split|encoding)(:| =) (.+)", line.strip())
-        if said is None and " " in line.strip():
-            raise ValueError(f"{line!r} is neither a row of a picture nor a line about it")
-        if said is None and line.strip():
-            if not within:
-                legend.images.append([])
-                legend.details.append({})
-            legend.images[-1].append(line.strip())
-        within = said is None and bool(line.strip())
-        if said is None:
-            continue
-        name, sign, rest = said.groups()
-        if sign == " =":
-            legend.shared[name] = rest.replace(" + ", "")
-        elif name == "category":
-            legend.entries.append(_Entry.of(rest))
-        elif name in ("split", "encoding"):
-            legend.details[-1][name] = rest
-        elif len(name) > 1 and "," not in name:
-            legend.settings[name] = rest
-        else:
-            legend.letters |= {letter: _Entry.of(rest) for letter in name.split(", ")}
-    drawn_letters = {each for rows in legend.images for row in rows for each in row} - {"."} - legend.shared.keys()
-    legend.letters |= {letter: _Entry(letter, {}) for letter in sorted(drawn_letters - legend.letters.keys())}
-    return legend
-
-
-def _categories(legend: _Legend) -> dict[str, int]:
-    """Fill in the taxonomy; the id of each category name, negative for one that the taxonomy lacks."""
-    named = {entry.name for entry in legend.entries}
-    entries = list(legend.entries)
-    ids: dict[str, int] = {}
-    for entry in legend.letters.values():
-        if "unknown" in entry.words:
-            ids[entry.name] = -1 - len(ids)
-        elif entry.name not in named:
-            named.add(entry.name)
-            entries.append(_Entry(entry.name, {entry.kind: ""} if entry.kind else {}))
-    for place, entry in enumerate(entries, start=1):
-        color = entry.numbers("color")
-        legend.taxonomy.append(
-            Category(
-                id=int(entry.words.get("id", place)),
-                name=entry.name,
-                kind=entry.kind or "thing",
-                color=None if color is None else tuple(int(value) for value in color),
-                parent=entry.words.get("parent"),
-                part_of=tuple(entry.words.get("part_of", "").split()),
-                may_overlap=tuple(entry.words.get("may_overlap", "").split()),
-            )
-        )
-    return ids | {each.name: each.id for each in reversed(legend.taxonomy)}
-
-
-def _policy(legend: _Legend, name: str, habit: str) -> Policy[Any]:
+def _policy(legend: Legend, name: str, habit: str) -> Policy[Any]:
     """A policy as the legend says it, else the format's habit."""
     value, _, how = legend.settings.get(name, f"{habit} (habit)").partition(" ")
     return Policy(value, declared=how != "(habit)")
 
 
-def _batch(legend: _Legend, ids: dict[str, int]) -> Batch:
+def _batch(legend: Legend, ids: dict[str, int]) -> Batch:
     pieces: list[Runs] = []
     segments: defaultdict[str, list[Any]] = defaultdict(list)  # Any: each column has its own type
     for image, rows in enumerate(legend.images):
@@ -226,6 +140,8 @@ def _batch(legend: _Legend, ids: dict[str, int]) -> Batch:
             segments["annotation"].append(image)
             segments["segment_id"].append(int(entry.words.get("id", len(pieces) + 1)))
             segments["category_id"].append(ids[entry.name])
+            segments["also"].append([ids[name] for name in entry.words.get("also", "").split()] or None)
+            segments["attributes"].append([(name, json.dumps(value)) for name, value in entry.said] or None)
             segments["iscrowd"].append("crowd" in entry.words)
             segments["rings"].append(rings)
             segments["declared_area"].append(None if area is None else area[0])
@@ -260,7 +176,7 @@ def _runs(pixels: Any, letter: str, shared: dict[str, str]) -> Runs:  # Any: num
     return Runs(start[set_], length[set_], np.zeros(int(set_.sum()), np.int32))
 
 
-def _rings(entry: _Entry) -> list[list[float]] | None:
+def _rings(entry: Entry) -> list[list[float]] | None:
     if "polygon" not in entry.words:
         return None
     return [[float(each) for each in ring.split()] for ring in entry.words["polygon"].split("|")]

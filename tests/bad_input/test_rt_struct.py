@@ -54,6 +54,26 @@ def test_a_file_that_is_cut_off(tmp_path: Path, kept: int) -> None:
         met(path)
 
 
+@pytest.mark.parametrize("delimited", [False, True])
+def test_wherever_it_is_cut_off_it_is_told(tmp_path: Path, delimited: bool) -> None:
+    """Some programs write the lengths of sequences, and others where they end."""
+    sound(tmp_path)
+    path = tmp_path / "a.dcm"
+
+    def change(said: Said) -> None:
+        said.RTROIObservationsSequence = [item(ObservationNumber=1, ReferencedROINumber=1, ROIInterpreter="Ann")]
+        for sequence in (said["ROIContourSequence"], said["RTROIObservationsSequence"]):
+            sequence.is_undefined_length = delimited
+
+    changed(path, change)
+    assert met(path) == []
+    data = path.read_bytes()
+    last = data.rindex(b"\x06\x30\x80\x00")  # RTROIObservationsSequence: a file may end before it
+    for kept in {*range(len(data) - 140, len(data), 3), len(data) - 2, len(data) - 1} - {last}:
+        path.write_bytes(data[:kept])
+        assert [each.file for each in met(path)] == ["a.dcm"], kept
+
+
 @settings(max_examples=40)
 @given(place=st.integers(0, 10**6), value=st.integers(0, 255), length=st.integers(1, 4))
 def test_any_bytes_are_read_or_refused(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
@@ -103,7 +104,7 @@ def test_of_a_part_nothing_is_said_that_only_the_whole_can_tell(run: Run, coco: 
     names.write_text("x.png\n")
     assert not {"SEG204", "SEG301", "SEG302"} & set(report(run, coco, "--list", names)["summary"]["by_code"])
     text = run("validate", coco, "--list", names).stdout
-    assert "this is a part of one: SEG204, SEG301, SEG302" in " ".join(text.split())
+    assert "this is a part of one: SEG019, SEG204, SEG301, SEG302" in " ".join(text.split())
     names.write_text("x.png\ny.png\n")
     assert "SEG204" in report(run, coco, "--list", names)["summary"]["by_code"]
 
@@ -146,3 +147,38 @@ def test_real_findings_fit_80_columns_and_the_schema(run: Run, real_data: Path) 
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80
     assert "SEG013 stale-measure: 2,147 findings" in text
     assert report(run, data)["summary"]["by_code"]["SEG013"] == 2147
+
+
+def test_a_baseline_makes_only_what_is_new_fail(run: Run, masks: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.json"
+    assert run("validate", masks, "--fail-on", "warning", "--write-baseline", known).exit_code == 1
+    again = run("validate", masks, "--fail-on", "warning", "--baseline", known)
+    assert again.exit_code == 0
+    assert "nothing new" in again.output
+    assert "of the baseline; 0 of it fixed" in again.output
+    mask = np.array(Image.open(masks / "masks" / "b.png"))
+    mask[0, 0] = 0
+    Image.fromarray(mask).save(masks / "masks" / "b.png")
+    worse = run("validate", masks, "--baseline", known, "--format", "json")
+    assert worse.exit_code == 1
+    assert {each["image"] for each in json.loads(worse.stdout)["findings"]} == {"b.png"}
+
+
+def test_a_baseline_that_is_not_there_is_misuse(run: Run, masks: Path, tmp_path: Path) -> None:
+    result = run("validate", masks, "--baseline", tmp_path / "none.json")
+    assert result.exit_code == 2
+    assert "make one with --write-baseline" in result.stderr
+
+
+def test_statistics_are_a_line_a_rule(run: Run, masks: Path) -> None:
+    lines = run("validate", masks, "--statistics").stdout.splitlines()
+    assert lines[0].split() == ["findings", "severity", "rule", "images", "pixels", "fix"]
+    assert [line.split()[:3] for line in lines[1:]] == [["1", "error", "SEG101"], ["1", "warning", "SEG106"]]
+    assert run("validate", masks, "--statistics", "--format", "json").exit_code == 2
+
+
+@pytest.mark.parametrize("form", ["jsonl", "sarif", "junit", "github", "gitlab"])
+def test_every_form_is_written_and_has_the_finding(run: Run, masks: Path, form: str) -> None:
+    result = run("validate", masks, "--format", form)
+    assert result.exit_code == 1
+    assert "SEG101" in result.stdout

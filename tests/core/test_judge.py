@@ -1,18 +1,21 @@
 """Judge: which rules run, with which options and severities, and what their findings say."""
 
 import datetime
+from dataclasses import replace
 
 import pytest
 
-from segdata.core.config import Config, Suppression
+from segdata.core.batch import replaced
+from segdata.core.config import Config, Override, Suppression
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding, Severity
-from segdata.core.judge import errors_among, judge, needed, selected, unsuppressed
+from segdata.core.judge import errors_among, judge, needed, selected
 from segdata.core.rule import rule_named, rules
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import Drawing, drawn
 
+DAY = datetime.date(2026, 5, 17)
 SPECKLED = """
 aaaaaaaaaaaaaaaaaa..
 aaaaaaaaaaaaaaaaaa.a
@@ -23,7 +26,8 @@ aaaaaaaaaaaaaaaaaa..
 def found(config: Config, picture: str = SPECKLED) -> list[Finding]:
     drawing = drawn(picture)
     chosen = selected(config)
-    return unsuppressed(judge(measure(drawing, needed(chosen, drawing.profile), jobs=1), chosen, config), config)
+    tables = measure(drawing, needed(chosen, drawing.profile), jobs=1)
+    return list(judge(tables, chosen, config, DAY).findings)
 
 
 def test_a_finding_says_whose_and_where() -> None:
@@ -98,12 +102,57 @@ def test_errors_among_defects_are_what_a_validation_calls_errors() -> None:
 
 
 def test_suppressions_end_and_have_a_place() -> None:
-    day = datetime.date.today()
+    day = DAY
     assert found(Config(select=("SEG106",), suppress=(Suppression("SEG106", "known", image="*", until=day),))) == []
     expired = Suppression("SEG106", "known", until=day - datetime.timedelta(days=1))
     elsewhere = Suppression("SEG106", "known", image="other/*")
     for loud in (expired, elsewhere):
         assert len(found(Config(select=("SEG106",), suppress=(loud,)))) == 1
+
+
+def test_a_suppression_that_ended_or_matches_nothing_is_found_and_its_place_told() -> None:
+    ended = Suppression("SEG106", "known", until=DAY - datetime.timedelta(days=1))
+    elsewhere = Suppression("speck", "glass", image="other/*")
+    used = Suppression("SEG1", "known", image="*")
+    stale = [each for each in found(Config(suppress=(ended, used, elsewhere))) if each.code == "SEG019"]
+    assert [(each.file, each.place, each.severity) for each in stale] == [
+        ("segdata.yaml", "/suppress/0", "warning"),
+        ("segdata.yaml", "/suppress/2", "warning"),
+    ]
+    assert "(known) ended on 2026-05-16" in stale[0].message
+    assert "(glass) matches no finding" in stale[1].message
+    # Nobody can say so of rules that did not run.
+    assert found(Config(select=("SEG019", "SEG107"), suppress=(elsewhere,))) == []
+
+
+def test_overrides_speak_of_their_scope_and_the_later_goes_before() -> None:
+    def severities(*overrides: Override) -> list[Severity]:
+        return [each.severity for each in found(Config(select=("SEG106",), overrides=overrides))]
+
+    mild = Override(severity={"SEG1": "info"})
+    assert severities(mild) == ["info"]
+    assert severities(mild, Override(category="a", severity={"speck": "error"})) == ["error"]
+    assert severities(mild, Override(category="b", severity={"speck": "error"})) == ["info"]
+    assert severities(Override(annotator="x", ignore=("SEG1",))) == ["warning"]
+    assert severities(Override(image="*", ignore=("SEG1",))) == []
+    assert severities(Override(select=("SEG107",))) == []
+    assert severities(Override(select=("SEG107",)), Override(severity={"SEG106": "info"})) == ["info"]
+
+
+def test_overrides_know_a_single_annotator_whom_reports_leave_out() -> None:
+    drawing = drawn(SPECKLED)
+    batch = replace(drawing.batch, annotations=replaced(drawing.batch.annotations, "annotator", ["anna"]))
+    config = Config(select=("SEG106",), overrides=(Override(annotator="anna", severity={"SEG106": "error"}),))
+    chosen = selected(config)
+    tables = measure(Drawing(drawing.profile, batch), needed(chosen, drawing.profile), jobs=1)
+    (finding,) = judge(tables, chosen, config).findings
+    assert (finding.severity, finding.annotator) == ("error", None)
+
+
+def test_overrides_name_words_for_no_rule() -> None:
+    for key, value in (("select", ("SEG9",)), ("ignore", ("SEG9",)), ("severity", {"SEG9": "info"})):
+        with pytest.raises(SegdataError, match=f"segdata.yaml: overrides, entry 1: {key}: no rule has"):
+            selected(Config(overrides=(Override(**{key: value}),)))  # type: ignore[arg-type]  # the value is the key's
 
 
 @pytest.mark.parametrize(

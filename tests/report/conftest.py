@@ -17,6 +17,6 @@ def findings_in() -> Callable[[Drawing, str], list[Finding]]:
 
     def find(drawing: Drawing, codes: str) -> list[Finding]:
         chosen = selected(Config(), codes.split(","))
-        return judge(measure(drawing, needed(chosen, drawing.profile)), chosen, Config())
+        return list(judge(measure(drawing, needed(chosen, drawing.profile)), chosen, Config()).findings)
 
     return find

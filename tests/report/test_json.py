@@ -4,12 +4,15 @@ import dataclasses
 import json
 import math
 import re
+from pathlib import Path
 
 import jsonschema
+import pytest
 
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.validation import Validation
-from segdata.report.json import Row, schema, to_json
+from segdata.report.json import Row, baseline_json, read_findings, schema, to_json, to_jsonl
 
 FULL = Finding(
     code="SEG106", rule="speck", severity="warning", message='"quoted" 汽车', image="a.png", annotator="anna",
@@ -56,3 +59,46 @@ def test_names_that_are_no_text_survive_as_escapes() -> None:
     odd = dataclasses.replace(BARE, file="a\udcff.png")
     data = to_json(Validation("d", 0, 0, (odd,))).encode("utf-8", "backslashreplace")
     assert json.loads(data)["findings"][0]["file"] == "a\udcff.png"
+
+
+def test_a_report_is_read_back_as_the_findings_that_it_lists(tmp_path: Path) -> None:
+    path = tmp_path / "known.json"
+    path.write_text(to_json(Validation("d", 1, 2, (FULL, BARE))), encoding="utf-8")
+    assert read_findings(path) == (FULL, BARE)
+
+
+def test_with_a_baseline_there_are_new_known_and_fixed_ones(tmp_path: Path) -> None:
+    gone = dataclasses.replace(FULL, image="gone.png")
+    compared = Validation("d", 1, 2, (BARE, FULL)).against([gone, FULL])
+    report = json.loads(to_json(compared))
+    jsonschema.validate(report, schema())
+    assert [each["code"] for each in report["findings"]] == ["SEG001"]
+    assert [each["image"] for each in (*report["known"], *report["fixed"])] == ["a.png", "gone.png"]
+    assert (report["summary"]["errors"], report["summary"]["known"], report["summary"]["fixed"]) == (1, 1, 1)
+    path = tmp_path / "known.json"
+    for text in (to_json(compared), baseline_json(compared)):
+        path.write_text(text, encoding="utf-8")
+        assert set(read_findings(path)) == {BARE, FULL}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "cannot be read"),
+        ("", "is no report of findings"),
+        ("[]", "is no report of findings"),
+        ('{"version": 2}', "is no report of findings"),
+        (to_json(Validation("d", 1, 2, (FULL, BARE)), 1), "leaves out 1 findings; make it without --max-findings"),
+    ],
+)
+def test_what_is_no_whole_report_is_no_baseline(tmp_path: Path, text: str | None, problem: str) -> None:
+    path = tmp_path / "known.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(SegdataError, match=problem):
+        read_findings(path)
+
+
+def test_jsonl_is_a_finding_a_line() -> None:
+    lines = to_jsonl(Validation("d", 1, 2, (FULL, BARE))).splitlines()
+    assert [json.loads(line)["code"] for line in lines] == ["SEG106", "SEG001"]

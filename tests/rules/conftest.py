@@ -22,6 +22,6 @@ def judged() -> Judged:
     def judged(code: str, text: str, defects: Sequence[Defect] = (), **options: object) -> list[Finding]:
         rule, drawing = rule_named(code), drawn(text)
         tables = measure(Drawing(drawing.profile, drawing.batch, defects), rule.needs, jobs=1)
-        return judge(tables, [rule], Config(rules={code: options}))
+        return list(judge(tables, [rule], Config(rules={code: options})).findings)
 
     return judged

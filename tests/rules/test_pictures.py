@@ -25,7 +25,7 @@ WITHOUT_PICTURES = [rule for rule in OURS if not pictures(rule.page) and "copies
 
 def found(rule: Rule, drawing: Drawing, options: dict[str, object]) -> list[Finding]:
     tables = measure(drawing, rule.needs, jobs=1)
-    return judge(tables, [rule], Config(rules={rule.code: options}))
+    return list(judge(tables, [rule], Config(rules={rule.code: options})).findings)
 
 
 @pytest.mark.parametrize(("rule", "picture"), PICTURES)
@@ -65,7 +65,7 @@ def test_a_page_is_complete(rule: Rule) -> None:
 @pytest.mark.parametrize("text", ["...", "aa.", "a.\nbb\n\n..\n.b"])
 def test_every_rule_can_judge_any_small_dataset(text: str, task: str) -> None:
     tables = measure(drawn(f"{text}\n\ntask: {task}"), frozenset(get_args(Family)), jobs=1)
-    assert {finding.code for finding in judge(tables, OURS, Config())} <= {rule.code for rule in OURS}
+    assert {finding.code for finding in judge(tables, OURS, Config()).findings} <= {rule.code for rule in OURS}
 
 
 def test_a_picture_is_what_it_shows() -> None:

@@ -46,7 +46,7 @@ def test_thin_categories_are_left_alone(code: str, picture: str) -> None:
     (category,) = drawing.profile.taxonomy.categories
     thin = Taxonomy(categories=(msgspec.structs.replace(category, thin=True),))
     drawing = Drawing(replace(drawing.profile, taxonomy=thin), drawing.batch, ())
-    assert not judge(measure(drawing, rule_named(code).needs, jobs=1), [rule_named(code)], Config())
+    assert not judge(measure(drawing, rule_named(code).needs, jobs=1), [rule_named(code)], Config()).findings
 
 
 @pytest.mark.parametrize(("n_fibres", "n_found"), [(19, 1), (20, 0)])

@@ -1,6 +1,6 @@
 """What one annotation of a COCO document, or one entry of `segments_info`, says beside its pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -16,7 +16,7 @@ class Said(msgspec.Struct, gc=False, kw_only=True):
     """The keys that annotations and `segments_info` share. What only matters once it is loaded stays raw.
 
     `score` (of results files), `track_id` (of video datasets) and `attributes` (of CVAT and others) are no keys of
-    COCO's own, but widely used ones.
+    COCO's own, but widely used ones; `also`, ids of secondary categories, is ours.
     """
 
     id: Id
@@ -27,6 +27,7 @@ class Said(msgspec.Struct, gc=False, kw_only=True):
     score: Raw = MISSING
     track_id: Raw = MISSING
     attributes: Raw = MISSING
+    also: Raw = MISSING
 
 
 class AnnotationItem(Said, gc=False, kw_only=True):
@@ -43,13 +44,16 @@ class StrictAnnotationItem(AnnotationItem, gc=False, kw_only=True, forbid_unknow
 
 SAID = frozenset(Said.__struct_fields__)
 _COCO: dict[str, Any] = {"iscrowd": int | bool, "area": float, "bbox": Box}  # Any: msgspec types
-_WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes": dict[str, Raw]}
+_WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes": dict[str, Raw], "also": list[Whole]}
 
 
-def columns_of(items: Sequence[Said], extras: Sequence[dict[str, str]]) -> tuple[dict[str, list[Any]], list[Fault]]:
+def columns_of(
+    items: Sequence[Said], extras: Sequence[dict[str, str]], to: Mapping[int, int]
+) -> tuple[dict[str, list[Any]], list[Fault]]:
     """Columns of `columns.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
 
-    `extras` (n,) are their further keys. A widely used key of another type than usual is one of those.
+    `extras` (n,) are their further keys. A widely used key of another type than usual is one of those. `to`: category
+    ids in the document -> in the taxonomy.
     """
     faults: list[Fault] = []
     values: dict[str, list[Any]] = {}
@@ -74,6 +78,7 @@ def columns_of(items: Sequence[Said], extras: Sequence[dict[str, str]]) -> tuple
         "iscrowd": [value == 1 for value in values["iscrowd"]],
         "track_id": values["track_id"],
         "score": values["score"],
+        "also": [also and [to.get(id_, id_) for id_ in also] for also in values["also"]],
         "attributes": [list(extra.items()) or None for extra in kept],
         "declared_area": values["area"],
         "declared_bbox": values["bbox"],

@@ -1,6 +1,5 @@
 """Categories of COCO documents: to a taxonomy and back."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Id, Taxonomy, as_rgb
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.items import Items, Raw, decode_items
+from segdata.formats.naming import aliases_among, said_of_names
 
 
 class CategoryItem(msgspec.Struct, gc=False):
@@ -44,6 +44,7 @@ class Categories:
     declared : the taxonomy is the user's
     to : id in the document -> id in the taxonomy, or, for a category that the taxonomy lacks, a free id
     unknown : those free ids -> the document's names
+    aliases : names in the document that are old ones in the taxonomy -> id in the taxonomy
     listed : the document has a list of categories at all
     keys : what entries say beyond what a taxonomy holds: id in the taxonomy -> key -> JSON text
     """
@@ -52,16 +53,14 @@ class Categories:
     declared: bool
     to: dict[int, int] = field(default_factory=dict)
     unknown: dict[int, str] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)
     listed: bool = True
     keys: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the profile: the names of categories that the taxonomy lacks, and the further keys of all, as JSON."""
-        said = {}
-        if self.unknown:
-            names = {str(id_): name for id_, name in sorted(self.unknown.items())}
-            said["unknown_categories"] = json.dumps(names, ensure_ascii=False)
+        """For the profile, as JSON: names that the taxonomy lacks or calls otherwise, and the further keys of all."""
+        said = said_of_names(self.unknown, self.aliases)
         if self.keys:
             raws = {str(id_): {key: Raw(text) for key, text in keys.items()} for id_, keys in self.keys.items()}
             said[KEYS] = msgspec.json.encode(raws).decode()
@@ -124,7 +123,8 @@ def _mapped(first: dict[int, CategoryItem], given: Taxonomy, listed: bool) -> Ca
             taken.add(free)
             to[id_] = free
             unknown[free] = _name(item)
-    return Categories(given, True, to, unknown)
+    aliases = aliases_among((item.name for item in first.values() if item.name is not None), given)
+    return Categories(given, True, to, unknown, aliases)
 
 
 def _name(item: CategoryItem) -> str:

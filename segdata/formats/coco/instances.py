@@ -58,7 +58,7 @@ class InstancesSource(OpenedDocument):
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
         items = [self.items.items[i] for i in at.tolist()]
         raws, size = [item.segmentation for item in items], (height[image], width[image])
-        columns, faults = columns_of(items, self.items.extras(at.tolist(), _KNOWN))
+        columns, faults = columns_of(items, self.items.extras(at.tolist(), _KNOWN), self.categories.to)
         shapes = without_row_major(read_shapes(raws, *size), raws, columns["declared_bbox"], *size)
         faults += shapes.faults
         defects += self._defects(faults, items, at, rows[image])

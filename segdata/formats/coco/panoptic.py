@@ -122,7 +122,7 @@ class PanopticSource(OpenedDocument):
         items = [item for each in found for item in each.items]
         places = [place for each in found for place in each.places]
         owner = np.repeat(np.arange(len(found)), [len(each.items) for each in found])
-        columns, faults = columns_of(items, [extra for each in found for extra in each.extras])
+        columns, faults = columns_of(items, [extra for each in found for extra in each.extras], self.categories.to)
         segments = table(
             BATCH_SEGMENTS,
             len(items),

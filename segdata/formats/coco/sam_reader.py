@@ -121,7 +121,7 @@ def _look(root: Path, category: int, entry: Entry) -> list[Found]:
         [item.segmentation for item in masks.items], *(np.full(n_masks, side) for side in (height, width))
     )
     _number(document, masks)
-    columns, faults = columns_of(masks.items, masks.extras(range(n_masks), _KNOWN))
+    columns, faults = columns_of(masks.items, masks.extras(range(n_masks), _KNOWN), {})
     scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
     faults += [Fault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
     for each in sorted([*faults, *shapes.faults], key=lambda each: each.row):

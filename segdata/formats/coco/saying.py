@@ -33,6 +33,7 @@ class Segment(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
     score: float | None = None
     track_id: int | None = None
     attributes: dict[str, Raw] | None = None
+    also: list[int] | None = None  # secondary categories
     segmentation: object = None
     segdata_keyhole: int = 0  # 1: the one ring of the segmentation has bridges to holes
 
@@ -42,7 +43,9 @@ def segments_of(batch: Batch, rows: Ints, ids: Ints) -> list[Segment]:
     height, _ = batch.segment_size
     areas = batch.runs.areas(batch.n_segments)[rows]
     box = np.stack(boxes(batch.runs, height, batch.n_segments), axis=1)[rows]
-    said = batch.segments.select(["category_id", "iscrowd", "score", "track_id", "attributes"]).take(pa.array(rows))
+    said = batch.segments.select(["category_id", "iscrowd", "score", "track_id", "also", "attributes"]).take(
+        pa.array(rows)
+    )
     return [
         Segment(
             id=id_,
@@ -52,9 +55,10 @@ def segments_of(batch: Batch, rows: Ints, ids: Ints) -> list[Segment]:
             iscrowd=int(crowd or False),
             score=score,
             track_id=track,
+            also=also or None,
             attributes={key: as_raw(value) for key, value in attributes} if attributes else None,
         )
-        for id_, area, bbox, category, crowd, score, track, attributes in zip(
+        for id_, area, bbox, category, crowd, score, track, also, attributes in zip(
             ids.tolist(),
             areas.tolist(),
             box.tolist(),

@@ -1,6 +1,6 @@
 """Opening: the rasters of labels of a dataset with their images, cut into windows where they are large."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -111,9 +111,17 @@ def _opened(found: OpenRasters, entry: Entry, side: int | None) -> Iterator[Entr
             image_id=f"{entry.image_id}/{part.y:06d}_{part.x:06d}",
             image=None,
             uri=part.uri(entry.image) if entry.image is not None and fits else None,
+            channels=_windowed(entry, part) if fits else None,
             record=Pane(head, part),
             metadata={**metadata, **place.metadata, **piece.metadata},
         )
+
+
+def _windowed(entry: Entry, part: Window) -> tuple[Mapping[str, str | None], ...] | None:
+    """The same window of each channel."""
+    if entry.channels is None:
+        return None
+    return tuple({**each, "uri": part.uri(Path(each["uri"]))} for each in entry.channels if each["uri"])
 
 
 def _image_head(entry: Entry) -> RasterHead | None:

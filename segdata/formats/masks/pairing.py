@@ -1,6 +1,7 @@
 """Pairing: which mask belongs to which image, by name and never by order."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from segdata.formats.images import ImageFolder
 from segdata.formats.masks.layout import Layout, layouts
 from segdata.formats.masks.maskfile import n_pages
 from segdata.formats.masks.maskindex import INDEX, indexed
-from segdata.formats.masks.partner import flat, match
+from segdata.formats.masks.partner import banded, flat, match
 from segdata.formats.perimage.entry import Entry, below
+
+Bands = Mapping[str, Mapping[str, Path]]  # image -> band -> file
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,9 @@ class Pairing:
 def paired(root: Path, images: Path | None = None, *, paged: bool = True) -> Pairing:
     """The images and masks of a dataset: by `images.csv` where our writers left one, else by layout and name.
 
-    What stays alone on either side is SEG011; when not one image is known that is a single finding. `paged`: each page
-    of a TIFF is an image of its own; else they are the overviews of one.
+    The bands of an image may be files of their own (`partner.banded`). What stays alone on either side is SEG011; when
+    not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own; else they are
+    the overviews of one.
     """
     if (root / INDEX).is_file():
         entries, defects = by_index(root, images)
@@ -64,26 +68,32 @@ def _laid_out(root: Path, layout: Layout) -> Pairing:
         masks, pictures = flat(masks)
     if not pictures:
         return Pairing(tuple(_entry(layout.prefix, name, None, path) for name, path in masks.items()), (), bare=True)
+    bands = {
+        name: {band: pictures.pop(file) for band, file in files.items()}
+        for name, files in banded(masks, pictures).items()
+    }
+    pictures |= {name: next(iter(files.values())) for name, files in bands.items()}
     partner, twice = match(masks, pictures)
     if not partner:
         examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
         message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
         defects = [Defect("SEG011", message, below(root, layout.masks))]
         return Pairing(tuple(_entry(layout.prefix, name, None, path) for name, path in masks.items()), tuple(defects))
-    entries, defects = [], []
+    entries, defects = [], list(_bands_missing(root, layout.prefix, bands))
     for name, path in masks.items():
         file = below(root, path)
         if name in twice:
             message = f"a second mask of image {twice[name]!r}; the first one is read"
             defects.append(Defect("SEG008", message, file, image=layout.prefix + twice[name]))
             continue
-        entry = _entry(layout.prefix, partner.get(name, name), pictures.get(partner.get(name, "")), path)
+        image = partner.get(name, name)
+        entry = _entry(layout.prefix, image, pictures.get(image) if name in partner else None, path, bands.get(image))
         entries.append(entry)
         if entry.image is None:
             defects.append(Defect("SEG011", "a mask without image", file, image=entry.image_id))
     alone = pictures.keys() - set(partner.values())
     for name in sorted(alone):
-        entries.append(_entry(layout.prefix, name, pictures[name], None))
+        entries.append(_entry(layout.prefix, name, pictures[name], None, bands.get(name)))
         defects.append(
             Defect("SEG011", "an image without mask", below(root, pictures[name]), image=entries[-1].image_id)
         )
@@ -102,9 +112,24 @@ def _bare_folder(root: Path, pairing: Pairing) -> Defect:
     return Defect("SEG011", f"there are no images for these {len(pairing.entries)} masks", below(root, folder))
 
 
-def _entry(prefix: str, name: str, image: Path | None, mask: Path | None) -> Entry:
+def _bands_missing(root: Path, prefix: str, bands: Bands) -> Iterator[Defect]:
+    """SEG002 for a band that an image has not, and more than half of the others have."""
+    counts = Counter(band for files in bands.values() for band in files)
+    usual = [band for band, count in counts.items() if 2 * count > len(bands)]
+    for name, files in bands.items():
+        missing = [band for band in usual if band not in files]
+        if missing:
+            message = f"the image has no band {', '.join(missing)}, which others have"
+            yield Defect("SEG002", message, below(root, next(iter(files.values()))), image=prefix + name)
+
+
+def _entry(
+    prefix: str, name: str, image: Path | None, mask: Path | None, bands: Mapping[str, Path] | None = None
+) -> Entry:
     image_id = prefix + name
-    return Entry(image_id, image, () if mask is None else (mask,), split=split_of(image_id))
+    channels = tuple({"uri": path.as_posix(), "name": band} for band, path in (bands or {}).items())
+    masks = () if mask is None else (mask,)
+    return Entry(image_id, image, masks, split=split_of(image_id), channels=channels or None)
 
 
 def by_index(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]:

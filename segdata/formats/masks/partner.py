@@ -9,6 +9,10 @@ _MASK_END = re.compile(rf"(?:[._-]{_MASK_WORDS}|[._-]L)$", re.IGNORECASE)
 _MASK_BEGIN = re.compile(rf"^{_MASK_WORDS}[._-]?", re.IGNORECASE)
 _IMAGE_END = re.compile(r"[._-](?:images?|img|rgb|sat|test|training|leftimg8bit)$", re.IGNORECASE)
 _IMAGE_BEGIN = re.compile(r"^(?:images?|img|frame)[._-]?", re.IGNORECASE)
+# Bands by the numbers of Sentinel-2 and Landsat (B02, B8A) and of nnU-Net (0000), or by words, in this order.
+_WORDS = ("rgb", "red", "green", "blue", "rededge", "nir", "swir", "pan", "thermal", "ir", "hh", "hv", "vv", "vh",
+          "dem", "dsm", "ndsm")  # fmt: skip
+_BAND = re.compile(rf"(?:(.+)[._-])?(b\d{{1,2}}a?|\d{{4}}|(?:{'|'.join(_WORDS)})\d?)", re.IGNORECASE)
 
 
 def match(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -40,6 +44,44 @@ def match(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], 
             elif hits and not free:
                 twice[name] = min(hits)
     return partner, twice
+
+
+def banded(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The images that are kept in several files, each with its files by band, in the order of the bands.
+
+    Files are bands of one image where they differ in the band at the end of their names alone, or are called as bands
+    and lie in the image's folder, and a mask has the name of the image: then all such files of the dataset are. A file
+    whose whole name a mask has is an image of its own.
+
+    >>> banded(["a.png"], ["a_B08.tif", "a_B02.tif"])
+    {'a.tif': {'B02': 'a_B02.tif', 'B08': 'a_B08.tif'}}
+    >>> banded(["a_mask.tif"], ["a/nir.tif", "a/rgb.tif"])
+    {'a.tif': {'rgb': 'a/rgb.tif', 'nir': 'a/nir.tif'}}
+    >>> banded(["a_0001.png"], ["a_0001.png", "a_0002.png"])
+    {}
+    """
+    names = list(masks)
+    whole = {_plain(name)[0] for name in names}
+    found: dict[str, dict[str, str]] = {}
+    for file in images:
+        path = PurePosixPath(file)
+        match = _BAND.fullmatch(path.stem)
+        if match is None or path.with_suffix("").as_posix() in whole:
+            continue
+        image = path.parent / match[1] if match[1] else path.parent
+        if image.name:
+            found.setdefault(f"{image.as_posix()}{path.suffix}", {})[match[2]] = file
+    known = {key for name in names for key in _without_marks(name)}
+    if not any(len(files) > 1 and _plain(image)[0] in known for image, files in found.items()):
+        return {}
+    return {image: dict(sorted(files.items(), key=lambda item: _order(item[0]))) for image, files in found.items()}
+
+
+def _order(band: str) -> tuple[int, int, str]:
+    """Where a band stands among others: numbers first, B8A behind B8, then words as they are listed above."""
+    word, digits = band.lower().rstrip("0123456789"), re.search(r"\d+", band)
+    place = _WORDS.index(word) if word in _WORDS else -1
+    return place, int(digits[0]) if digits else 0, band.lower()
 
 
 def image_names(images: Iterable[str]) -> dict[str, list[str]]:
@@ -80,4 +122,4 @@ def flat(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
     """Masks and images that lie in one folder, told apart by their names; all are masks where that fails."""
     masks = {name: path for name, path in files.items() if len(_without_marks(name)) > 1}
     pictures = {name: path for name, path in files.items() if name not in masks}
-    return (masks, pictures) if match(masks, pictures)[0] else (files, {})
+    return (masks, pictures) if banded(masks, pictures) or match(masks, pictures)[0] else (files, {})

@@ -21,6 +21,8 @@ class Found:
     annotator : who drew; None: as the user says
     annotation : further columns of `columns.BATCH_ANNOTATIONS`, a value each: source, stage, created, attributes …
     defects : met in the labels; `file` and `image` are filled in where they are None
+    metadata : what the labels say of the image: name -> JSON text
+    file : that the labels are in; None: the entry's first
     """
 
     size: tuple[int, int]
@@ -32,6 +34,8 @@ class Found:
     annotator: str | None = None
     annotation: Mapping[str, object] = field(default_factory=dict)
     defects: Sequence[Defect] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    file: str | None = None
 
 
 class BrokenLabelsError(Exception):

@@ -1,7 +1,7 @@
 """Per-image source: a dataset whose labels are looked into image by image, when a batch asks for them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,10 @@ from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
-from segdata.formats.images import Header, size_defects
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.headers import header_of
-from segdata.formats.perimage.tables import annotation_table, image_table
+from segdata.formats.perimage.entry import Entry
+from segdata.formats.perimage.found import Found
+from segdata.formats.perimage.looking import look_at
+from segdata.formats.perimage.tables import annotation_table
 
 
 @dataclass(frozen=True)
@@ -52,53 +51,21 @@ class PerImageSource:
 
     def chunks(self) -> list[Ints]:
         """Rows in portions of a few images."""
-        rows = np.arange(len(self.entries), dtype=np.int64)
-        return [rows[first : first + self.per_chunk] for first in range(0, len(rows), self.per_chunk)]
+        return portions(len(self.entries), self.per_chunk)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their labels decoded."""
         entries = [self.entries[row] for row in rows]
-        defects: list[Defect] = []
-        headers = [header_of(self.root, entry, defects) for entry in entries]
-        found = [self._found(entry, head, defects) for entry, head in zip(entries, headers, strict=True)]
-        drawn = [each for of_image in found for each in of_image]
-        image = np.repeat(np.arange(len(entries), dtype=np.int32), [len(of_image) for of_image in found])
-        encoding = [each.encoding for each in drawn]
-        annotations = annotation_table(drawn, image, self.annotator, encoding=encoding)
-        return Batch(_images(entries, headers, found), annotations, *_segments(drawn), tuple(defects))
-
-    def _found(self, entry: Entry, head: Header | None, defects: list[Defect]) -> Sequence[Found]:
-        """What is drawn on an image; nothing where that cannot be read."""
-        if not entry.is_annotated:
-            return ()
-        try:
-            found = self.look(entry)
-        except BrokenLabelsError as broken:
-            defects += [replace(each, image=entry.image_id, annotator=self.annotator) for each in broken.defects]
-            return ()
-        file = below(self.root, entry.files[0]) if entry.files else None
-        for size in dict.fromkeys(each.size for each in found):
-            height, width = size
-            if 0 not in entry.size and entry.size != size:
-                message = f"the {self.what} is {width}x{height}, declared are {entry.size[1]}x{entry.size[0]}"
-                defects.append(Defect("SEG003", message, file, image=entry.image_id))
-            defects += size_defects(entry.image_id, head, width, height, self.what, file, None)
-        for one in found:
-            whose = one.annotator or self.annotator
-            defects += [
-                replace(each, file=each.file or file, image=each.image or entry.image_id, annotator=whose)
-                for each in one.defects
-            ]
-        return found
+        looked = look_at(self.root, entries, lambda entry, head: self.look(entry), self.annotator, self.what)
+        encoding = [each.encoding for each in looked.drawn]
+        annotations = annotation_table(looked.drawn, looked.image, self.annotator, encoding=encoding)
+        return Batch(looked.images, annotations, *_segments(looked.drawn), tuple(looked.defects))
 
 
-def _images(entries: list[Entry], headers: list[Header | None], found: list[Sequence[Found]]) -> pa.Table:
-    """The rows of `images`. The size that was drawn on goes before the image's: the runs must fit into it."""
-    sizes = [
-        of_image[0].size if of_image else (head.height, head.width) if head else entry.size
-        for entry, head, of_image in zip(entries, headers, found, strict=True)
-    ]
-    return image_table(entries, sizes)
+def portions(n_images: int, per_chunk: int) -> list[Ints]:
+    """Rows of n images in portions of a few."""
+    rows = np.arange(n_images, dtype=np.int64)
+    return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
 
 
 def _segments(drawn: list[Found]) -> tuple[pa.Table, Runs]:

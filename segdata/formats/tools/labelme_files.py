@@ -22,9 +22,12 @@ from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.labelfiles import files_below
 from segdata.formats.tools.labelme_shapes import AREAS, NOBODY, look
 from segdata.formats.tools.pictures import near
+from segdata.formats.tools.bridges import unbridged
 from segdata.formats.tools.source import ToolSource
+from segdata.formats.tools.written import Notation
 
 LABELME = Kind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
+NOTATION = Notation(unbridge=unbridged)
 _OURS = frozenset({"losses.json"})  # beside what we write
 _OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})
 
@@ -63,7 +66,8 @@ def open_labelme(request: Request) -> ToolSource:
     name = root.name if root.is_dir() else root.stem
     profile = named.profile("labelme", root, "instance", "sparse", "allow", name=name, raster_rule="pil")
     defects += _about(seen)
-    return ToolSource(root, profile, entries, tuple(defects), named.to, partial(look, root, LABELME), request.annotator)
+    see = partial(look, root, LABELME)
+    return ToolSource(root, profile, entries, tuple(defects), named.to, see, request.annotator, NOTATION)
 
 
 def _files(root: Path) -> dict[str, Path]:

@@ -3,7 +3,8 @@
 import base64
 import binascii
 import io
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,9 @@ from segdata.formats.coco.document import Kind, read_document
 from segdata.formats.images import MAX_PIXELS, Header
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError
-from segdata.formats.shapes.shape import Bitmap, Ellipse, Polygon, Ring, Shape, box
-from segdata.formats.shapes.soundness import check_numbers, check_ring
-from segdata.formats.tools.bridges import unbridged
-from segdata.formats.tools.mark import Drawing, Mark, as_text
+from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
+from segdata.formats.shapes.soundness import check_numbers
+from segdata.formats.tools.mark import Drawing, Mark, Written, as_text
 
 AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
 NOBODY = "_background_"
@@ -31,6 +31,7 @@ SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "d
 TOLD_OF_FILE = frozenset({"annotator", "source"})  # further keys of a file that say what has a column
 TOLD_OF_SHAPE = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
 _MOST = 2**62  # of a number that names something
+Raw = msgspec.Raw
 Json = dict[str, Any]  # Any: JSON
 
 
@@ -51,39 +52,56 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> Drawing:
+def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Drawing]:
     """What is drawn on an image; raises BrokenLabelsError where its file is no LabelMe file."""
     document = read_document(entry.files[0], below(root, entry.files[0]), kind)
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
+    shapes = document.parts.pop("shapes", Raw(b"null"))
+    document.parts.pop("imageData", None)
     try:
-        said: Json = {key: msgspec.json.decode(raw) for key, raw in document.parts.items() if key != "imageData"}
+        said: Json = {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}
+        every = _shapes(shapes)
+    except msgspec.ValidationError:
+        raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and half letters
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
-    shapes = said.get("shapes")
-    if not isinstance(shapes, list):
-        raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes"))
     reading = _Reading(_size(said, head, document.name))
-    for row, shape in enumerate(shapes):
+    for row, shape in enumerate(every):
         _add(reading, shape, f"/shapes/{row}")
-    _restore(reading)
     annotator, source = said.get("annotator"), said.get("source")
-    return Drawing(
-        reading.size,
-        reading.marks,
-        annotator if isinstance(annotator, str) else None,
-        {"source": source} if source in SOURCES else {},
-        _metadata(said),
-        reading.defects,
-    )
+    return [
+        Drawing(
+            reading.size,
+            reading.marks,
+            annotator if isinstance(annotator, str) else None,
+            {"source": source} if source in SOURCES else {},
+            _metadata(said),
+            reading.defects,
+        )
+    ]
 
 
-def _restore(reading: _Reading) -> None:
-    """Take bridges out of polygons."""
-    rings = {row: mark.shape.exterior for row, mark in enumerate(reading.marks) if isinstance(mark.shape, Polygon)}
-    for row, shape in zip(rings, unbridged(list(rings.values()), *reading.size), strict=True):
-        if not isinstance(shape, Polygon):
-            reading.marks[row] = replace(reading.marks[row], shape=shape)
+def _shapes(raw: Raw) -> list[object]:
+    """The shapes; their points are not decoded yet. Raises ValidationError where they are no list."""
+    try:
+        every: Sequence[object] = msgspec.json.decode(raw, type=list[dict[str, Raw]])
+    except msgspec.ValidationError:
+        every = [_keys(each) for each in msgspec.json.decode(raw, type=list[Raw])]
+    return [
+        {key: value if key == "points" else msgspec.json.decode(value) for key, value in shape.items()}
+        if isinstance(shape, dict)
+        else shape
+        for shape in every
+    ]
+
+
+def _keys(raw: Raw) -> object:
+    """A shape's values undecoded; as it is where it is no object."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Raw])
+    except msgspec.ValidationError:
+        return raw
 
 
 def _size(said: Json, head: Header | None, file: str) -> tuple[int, int]:
@@ -125,11 +143,10 @@ def _add(reading: _Reading, shape: object, place: str) -> None:
             raise _Wrong("SEG004", f"the shape_type is {kind!r:.40}, which labelme does not have", "/shape_type")
         if label == NOBODY:
             return
-        drawn = _drawn(shape, kind)
         reading.marks.append(
             Mark(
                 label,
-                drawn,
+                _drawn(shape, kind, place),
                 place,
                 _number(shape, "group_id"),
                 _number(shape, "id"),
@@ -177,15 +194,12 @@ def _attributes(shape: Json) -> dict[str, str]:
     return {key: as_text(value) for key, value in said.items()}
 
 
-def _drawn(shape: Json, kind: str | None) -> Shape:
+def _drawn(shape: Json, kind: str | None, place: str) -> Shape | Written:
     """What was drawn, as it is to be rasterised."""
-    points = shape.get("points")
+    points: bytes = shape.get("points", b"null")
     if kind in (None, "polygon", "oriented_rectangle", "rotation"):
-        wrong = check_ring(points)
-        if wrong is not None:
-            raise _Wrong("SEG006", f"the polygon of {shape['label']!r:.40} {wrong}", "/points")
-        return Polygon(np.asarray(points, np.float64).reshape(-1, 2))
-    corners = _pairs(points, (4, 2) if kind == "rectangle" else (2,))
+        return Written((points,), f"the polygon of {shape['label']!r:.40}", f"{place}/points")
+    corners = _pairs(msgspec.json.decode(points), (4, 2) if kind == "rectangle" else (2,))
     if kind == "circle":
         (x, y), rim = corners
         radius = float(np.hypot(*(rim - (x, y))))

@@ -12,7 +12,23 @@ from segdata.formats.shapes.shape import Shape
 GROUP = "group_id"  # what LabelMe and CVAT call it, and we the attribute that keeps it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
+class Written:
+    """A polygon as its file has it.
+
+    Attributes
+    ----------
+    texts : its rings, the exterior first, each as JSON in the layout that the tool has
+    name : how complaints begin
+    within : the place of the rings, as they say it
+    """
+
+    texts: Sequence[bytes]
+    name: str
+    within: str | None
+
+
+@dataclass(slots=True, eq=False)
 class Mark:
     """A shape as a tool keeps it.
 
@@ -28,12 +44,18 @@ class Mark:
     """
 
     name: str
-    shape: Shape
+    shape: Shape | Written
     place: str
     group: int | None = None
     id: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, object] = field(default_factory=dict)
+
+    def refusal(self, wrong: str) -> Defect:
+        """Why a polygon is left out: `wrong` is a sentence without its subject."""
+        if not isinstance(self.shape, Written):
+            return Defect("SEG006", f"the shape {wrong}; left out", place=self.place)
+        return Defect("SEG006", f"{self.shape.name} {wrong}; left out", place=self.shape.within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +70,7 @@ class Drawing:
     annotation : further columns of `columns.BATCH_ANNOTATIONS`, a value each
     metadata : what the file says of the image, name -> JSON text
     defects : met in the file; `file` and `image` are filled in where they are None
+    file : that it is in; None: the entry's first
     """
 
     size: tuple[int, int]
@@ -56,55 +79,61 @@ class Drawing:
     annotation: Mapping[str, object] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     defects: Sequence[Defect] = ()
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The segments that marks make up: the parts of each, its id and its attributes; and what is wrong with them."""
+    """The segments that marks make up: the rows of the marks of each, its id and attributes; and what is wrong."""
 
-    parts: list[list[Mark]]
+    parts: list[list[int]]
     ids: list[int]
     attributes: list[list[tuple[str, str]]]
     defects: list[Defect]
 
 
-def joined(marks: Sequence[Mark]) -> Joined:
+def joined(marks: Sequence[Mark], rows: Sequence[int]) -> Joined:
     """Put marks of one name and group together; segments are in the order of their first marks.
 
-    The number of a group stays as the attribute `group_id` where it says more than which parts belong together: of a
-    single mark, and of a group with several names.
+    Only the marks at these rows. The number of a group stays as the attribute `group_id` where it says more than which
+    parts belong together: of a single mark, and of a group with several names.
     """
-    by_key: dict[tuple[str, int | None, int], list[Mark]] = {}
-    for row, mark in enumerate(marks):
-        key = (mark.name, mark.group, -1 if mark.group is not None else row)
-        by_key.setdefault(key, []).append(mark)
+    by_key: dict[object, list[int]] = {}
+    for row in rows:
+        mark = marks[row]
+        by_key.setdefault(row if mark.group is None else (mark.name, mark.group), []).append(row)
     parts = list(by_key.values())
-    names = Counter(each[0].group for each in parts)
-    ids, defects = _ids(parts)
+    names = Counter(marks[each[0]].group for each in parts)
+    ids, defects = _ids([[marks[row] for row in each] for each in parts])
     attributes = []
     for each in parts:
-        first = each[0]
+        first = marks[each[0]]
         said = dict(first.attributes)
         if first.group is not None and (len(each) == 1 or names[first.group] > 1):
             said[GROUP] = str(first.group)
         attributes.append(sorted(said.items()))
-        other = next((mark for mark in each if mark.attributes != first.attributes), None)
+        other = next((row for row in each if marks[row].attributes != first.attributes), None)
         if other is not None:
             message = f"parts of group {first.group} have different attributes; those of the first are kept"
-            defects.append(Defect("SEG004", message, place=other.place, severity="warning"))
+            defects.append(Defect("SEG004", message, place=marks[other].place, severity="warning"))
     return Joined(parts, ids, attributes, defects)
 
 
 def _ids(parts: Sequence[Sequence[Mark]]) -> tuple[list[int], list[Defect]]:
-    """Ids of the segments: their own, and free ones for those that have none."""
+    """Ids of the segments: their own, and the lowest free ones, from 1, for those that have none."""
     given = [next((mark.id for mark in each if mark.id is not None), None) for each in parts]
     count = Counter(id_ for id_ in given if id_ is not None)
     defects = [
-        Defect("SEG008", f"segment id {id_} is used {n} times; all are read", place=parts[given.index(id_)][0].place)
+        Defect(
+            "SEG008",
+            f"segment id {id_} is used {n} times; all are read",
+            place=parts[given.index(id_)][0].place,
+            segments=(id_,),
+        )
         for id_, n in count.items()
         if n > 1
     ]
-    free = itertools.count(max(count, default=0) + 1)
+    free = (number for number in itertools.count(1) if number not in count)
     return [next(free) if id_ is None else id_ for id_ in given], defects
 
 

@@ -2,25 +2,63 @@
 """Runs of label images."""
 
 import numpy as np
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp
+
+cdef struct rgb:
+    uint8_t red
+    uint8_t green
+    uint8_t blue
+
+cdef struct rgbx:
+    uint8_t red
+    uint8_t green
+    uint8_t blue
+    uint8_t rest  # does not count
 
 ctypedef fused pixel:
     uint8_t
     uint16_t
     uint32_t
     uint64_t
+    rgb
+    rgbx
 
 cdef enum:
-    BLOCK = 64  # bytes of a row that are compared at once
+    GROUP = 8  # pixels that are compared at once
+    GROUPS = 8  # so many groups are compared at once before, most are the same
+    BLOCK = 64  # pixels of these
+    SLOTS = 256  # of a new hash table
+
+cdef struct Changes:
+    int64_t *at  # the pixels, row by row, that differ from the one above
+    Py_ssize_t size
+    Py_ssize_t room
 
 
 def label_runs(image):
     """Runs of equal value, column by column: see the plain twin."""
-    if image.ndim != 2:
-        raise ValueError(f"the image has shape {image.shape}: (height, width) is needed")
-    start, value = find_runs(image.view(f"u{image.dtype.itemsize}"))
-    return start, np.diff(start, append=image.size), value.view(image.dtype)
+    cdef bint coloured = image.ndim == 3 and image.shape[2] in (3, 4) and image.dtype == np.uint8
+    if image.ndim != 2 and not coloured:
+        raise ValueError(f"the image has shape {image.shape}: (height, width) is needed, or 3 or 4 bytes a pixel")
+    cdef Py_ssize_t height = image.shape[0], width = image.shape[1]
+    dtype = np.dtype(np.uint32) if coloured else image.dtype
+    if height == 0 or width == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype)
+    cdef const uint8_t[::1] data = image.reshape(-1).view(np.uint8)
+    cdef const void *first = &data[0]
+    if coloured:
+        if image.shape[2] == 3:
+            return find_runs[rgb](<const rgb *>first, height, width, dtype)
+        return find_runs[rgbx](<const rgbx *>first, height, width, dtype)
+    if dtype.itemsize == 1:
+        return find_runs[uint8_t](<const uint8_t *>first, height, width, dtype)
+    if dtype.itemsize == 2:
+        return find_runs[uint16_t](<const uint16_t *>first, height, width, dtype)
+    if dtype.itemsize == 4:
+        return find_runs[uint32_t](<const uint32_t *>first, height, width, dtype)
+    return find_runs[uint64_t](<const uint64_t *>first, height, width, dtype)
 
 
 def pack_rgb(const uint8_t[:, :, ::1] image):
@@ -41,60 +79,202 @@ def pack_rgb(const uint8_t[:, :, ::1] image):
     return packed
 
 
-def find_runs(const pixel[:, ::1] image):
-    """Where runs start, and their values."""
-    cdef Py_ssize_t height = image.shape[0], width = image.shape[1], x, y
-    if height == 0 or width == 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.asarray(image).dtype)
-    places = np.ones(width + 1, np.int64)
-    cdef int64_t[::1] place = places
-    places[0] = 0
+def distinct(const int64_t[::1] value, const int64_t[::1] weight):
+    """The distinct values, and the row of each: see the plain twin."""
+    cdef Py_ssize_t n = value.shape[0], i = 0, known = 0, place = 0, old
+    if weight.shape[0] != n:
+        raise ValueError(f"{n} values come with {weight.shape[0]} weights")
+    # The hash table holds 1 + the row of a value, 0 where it is free; at most half of it is taken.
+    slots, rows, firsts = np.zeros(SLOTS, np.int32), np.empty(n, np.int32), np.empty(SLOTS // 2, np.int64)
+    cdef int32_t[::1] slot = slots, row = rows, rank
+    cdef int64_t[::1] first = firsts, total
+    while True:
+        with nogil:
+            while i < n and known < first.shape[0]:
+                if i == 0 or value[i] != value[i - 1]:
+                    place = find(slot, value, first, value[i])
+                    if slot[place] == 0:
+                        first[known] = i
+                        known += 1
+                        slot[place] = known
+                row[i] = slot[place] - 1
+                i += 1
+        if i == n:
+            break
+        firsts = np.concatenate([firsts, np.empty(3 * known, np.int64)])
+        slot, first = np.zeros(2 * len(firsts), np.int32), firsts
+        for old in range(known):
+            slot[find(slot, value, first, value[first[old]])] = old + 1
+        place = find(slot, value, first, value[i - 1])
+    firsts, totals, ranks = firsts[:known], np.zeros(known, np.int64), np.empty(known, np.int32)
+    found = np.asarray(value)[firsts]
+    order = np.argsort(found)
+    ranks[order] = np.arange(known, dtype=np.int32)
+    rank, total = ranks, totals
     with nogil:
-        for y in range(1, height):
-            count_changes(&image[y - 1, 0], &image[y, 0], width, &place[1])
-    np.cumsum(places, out=places)
-    starts = np.empty(places[width], np.int64)
-    values = np.empty(places[width], np.asarray(image).dtype)
-    cdef int64_t[::1] start = starts
-    cdef pixel[::1] value = values
-    with nogil:
-        for x in range(width):
-            start[place[x]] = x * height
-            value[place[x]] = image[0, x]
-            place[x] += 1
-        for y in range(1, height):
-            note_changes(&image[y - 1, 0], &image[y, 0], width, y, height, &place[0], &start[0], &value[0])
-    return starts, values
+        for i in range(n):
+            row[i] = rank[row[i]]
+            total[row[i]] += weight[i]
+    return found[order], totals, firsts[order], rows
 
 
-cdef void count_changes(const pixel *above, const pixel *row, Py_ssize_t width, int64_t *count) noexcept nogil:
-    cdef Py_ssize_t x, block = 0, end
-    while block < width:
-        end = min(block + BLOCK // <Py_ssize_t>sizeof(pixel), width)
-        if memcmp(above + block, row + block, (end - block) * sizeof(pixel)):
-            for x in range(block, end):
-                count[x] += above[x] != row[x]
-        block = end
-
-
-cdef void note_changes(
-    const pixel *above,
-    const pixel *row,
-    Py_ssize_t width,
-    int64_t y,
+def deal(
+    const int64_t[::1] start,
+    const int64_t[::1] length,
+    const int32_t[::1] row,
+    const int32_t[::1] owner,
+    Py_ssize_t n_owners,
     int64_t height,
-    int64_t *place,
-    int64_t *start,
-    pixel *value,
+):
+    """The runs of each owner: see the plain twin."""
+    cdef Py_ssize_t n = start.shape[0], i
+    cdef int32_t whose
+    places, ends = np.zeros(n_owners + 1, np.int64), np.full(n_owners, -1, np.int64)
+    cdef int64_t[::1] place = places, end = ends  # where an owner's next run goes, and where its last one ended
+    if length.shape[0] != n or row.shape[0] != n:
+        raise ValueError(f"{n} starts come with {length.shape[0]} lengths and {row.shape[0]} rows")
+    with nogil:
+        for i in range(n):
+            whose = owner[row[i]]
+            if whose >= 0:
+                place[whose + 1] += start[i] != end[whose] or start[i] % height == 0
+                end[whose] = start[i] + length[i]
+    np.cumsum(places, out=places)
+    ends.fill(-1)
+    n = places[n_owners]
+    starts, lengths, owners = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32)
+    cdef int64_t[::1] dealt = starts, long = lengths
+    cdef int32_t[::1] owned = owners
+    with nogil:
+        for i in range(start.shape[0]):
+            whose = owner[row[i]]
+            if whose < 0:
+                continue
+            if start[i] != end[whose] or start[i] % height == 0:
+                dealt[place[whose]] = start[i]
+                long[place[whose]] = 0
+                owned[place[whose]] = whose
+                place[whose] += 1
+            long[place[whose] - 1] += length[i]
+            end[whose] = start[i] + length[i]
+    return starts, lengths, owners
+
+
+cdef find_runs(const pixel *image, Py_ssize_t height, Py_ssize_t width, dtype):
+    """Start, length and value of the runs of an image that has pixels."""
+    cdef Changes changes = Changes(NULL, 0, 0)
+    cdef bint enough
+    cdef int64_t[::1] place, start, length
+    cdef uint8_t[::1] value
+    try:
+        with nogil:
+            enough = find_changes(image, height, width, &changes)
+        if not enough:
+            raise MemoryError(f"no memory for the runs of an image of {width}x{height} pixels")
+        n_runs = width + changes.size
+        starts, lengths, values = np.empty(n_runs, np.int64), np.empty(n_runs, np.int64), np.empty(n_runs, dtype)
+        place, start, length, value = np.zeros(width + 1, np.int64), starts, lengths, values.view(np.uint8)
+        with nogil:
+            put_runs(image, height, width, &changes, place, start, length, &value[0])
+    finally:
+        free(changes.at)
+    return starts, lengths, values
+
+
+cdef bint find_changes(const pixel *image, Py_ssize_t height, Py_ssize_t width, Changes *changes) noexcept nogil:
+    """Note the pixels that differ from the one above; False where memory is short."""
+    cdef Py_ssize_t i = width, end = height * width, first, j, k
+    while i + BLOCK <= end:
+        if memcmp(image + i, image + i - width, BLOCK * sizeof(pixel)):
+            if not has_room(changes):
+                return False
+            for j in range(GROUPS):
+                first = i + j * GROUP
+                if memcmp(image + first, image + first - width, GROUP * sizeof(pixel)):
+                    for k in range(first, first + GROUP):
+                        note(image, width, k, changes)
+        i += BLOCK
+    if not has_room(changes):
+        return False
+    for k in range(i, end):
+        note(image, width, k, changes)
+    return True
+
+
+cdef inline bint has_room(Changes *changes) noexcept nogil:
+    """Make room for the changes of a block."""
+    cdef int64_t *at
+    if changes.size + BLOCK > changes.room:
+        changes.room = 2 * changes.room + 64 * BLOCK
+        at = <int64_t *>realloc(changes.at, changes.room * sizeof(int64_t))
+        if at == NULL:
+            return False
+        changes.at = at
+    return True
+
+
+cdef inline void note(const pixel *image, Py_ssize_t width, Py_ssize_t i, Changes *changes) noexcept nogil:
+    """Note a pixel that differs from the one above."""
+    cdef const pixel *a = image + i
+    cdef const pixel *b = a - width
+    cdef bint changed
+    if pixel is rgb or pixel is rgbx:
+        changed = a.red != b.red or a.green != b.green or a.blue != b.blue
+    else:
+        changed = a[0] != b[0]
+    if changed:
+        changes.at[changes.size] = i
+        changes.size += 1
+
+
+cdef void put_runs(
+    const pixel *image,
+    Py_ssize_t height,
+    Py_ssize_t width,
+    Changes *changes,
+    int64_t[::1] place,
+    int64_t[::1] start,
+    int64_t[::1] length,
+    void *values,
 ) noexcept nogil:
-    """Write the runs that start in this row: each column has its own place, so that they come out column by column."""
-    cdef Py_ssize_t x, block = 0, end
-    while block < width:
-        end = min(block + BLOCK // <Py_ssize_t>sizeof(pixel), width)
-        if memcmp(above + block, row + block, (end - block) * sizeof(pixel)):
-            for x in range(block, end):
-                if above[x] != row[x]:
-                    start[place[x]] = x * height + y
-                    value[place[x]] = row[x]
-                    place[x] += 1
-        block = end
+    """Write the runs: each column has its own place, so that they come out column by column."""
+    cdef Py_ssize_t x, y = 0, i, row = 0, last = start.shape[0] - 1
+    for i in range(changes.size):
+        while changes.at[i] >= row + width:
+            row += width
+        place[changes.at[i] - row + 1] += 1
+    for x in range(width):
+        place[x + 1] += place[x] + 1
+        start[place[x]] = x * height
+        put_value(image + x, values, place[x])
+        place[x] += 1
+    row = 0
+    for i in range(changes.size):
+        while changes.at[i] >= row + width:
+            row += width
+            y += 1
+        x = changes.at[i] - row
+        start[place[x]] = x * height + y
+        put_value(image + row + x, values, place[x])
+        place[x] += 1
+    for i in range(last):
+        length[i] = start[i + 1] - start[i]
+    length[last] = height * width - start[last]
+
+
+cdef inline void put_value(const pixel *a, void *values, Py_ssize_t row) noexcept nogil:
+    """Write a pixel's value, of a colour as one number."""
+    if pixel is rgb or pixel is rgbx:
+        (<uint32_t *>values)[row] = a.red | <uint32_t>a.green << 8 | <uint32_t>a.blue << 16
+    else:
+        (<pixel *>values)[row] = a[0]
+
+
+cdef inline Py_ssize_t find(
+    const int32_t[::1] slot, const int64_t[::1] value, const int64_t[::1] first, int64_t wanted
+) noexcept nogil:
+    """The place of a value in the hash table, or the free place where it belongs."""
+    cdef Py_ssize_t place = (<uint64_t>wanted * <uint64_t>0x9E3779B97F4A7C15) >> 32 & (slot.shape[0] - 1)
+    while slot[place] and value[first[slot[place] - 1]] != wanted:
+        place = (place + 1) & (slot.shape[0] - 1)
+    return place

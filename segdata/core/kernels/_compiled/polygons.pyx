@@ -3,8 +3,9 @@
 
 import numpy as np
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, qsort, realloc
+from libc.stdlib cimport free, qsort
 
+from segdata.core.kernels._compiled.room cimport grow
 from segdata.core.kernels.offsets import check_offsets
 
 cdef struct Run:
@@ -75,19 +76,6 @@ cdef columns_of(Canvas *canvas):
             start[i] = canvas.run[i].start
             length[i] = canvas.run[i].end - canvas.run[i].start
     return starts, lengths
-
-
-cdef bint grow(void **at, Py_ssize_t *room, Py_ssize_t needed, size_t item) noexcept nogil:
-    """Make room for `needed` items; False when there is no memory."""
-    if needed <= room[0]:
-        return True
-    cdef Py_ssize_t wanted = max(needed, 2 * room[0], 256)
-    cdef void *moved = realloc(at[0], wanted * item)
-    if moved == NULL:
-        return False
-    at[0] = moved
-    room[0] = wanted
-    return True
 
 
 cdef bint draw_ring(Canvas *canvas, const double *xy, Py_ssize_t n) noexcept nogil:

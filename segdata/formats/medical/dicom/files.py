@@ -24,6 +24,8 @@ from segdata.formats.medical.extra import package
 from segdata.formats.perimage.entry import below
 
 Floats = NDArray[np.float64]
+_META = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the meta information is
+_UNDEFINED = 0xFFFFFFFF  # a length: a delimiter tells the end
 _MOST_FILES = 100_000  # that are looked at in search of images
 _TAGS = (
     "SOPClassUID",
@@ -158,6 +160,26 @@ def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: 
     with telling():
         wanted = None if tags is None else list(tags)
         return package("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+
+
+def is_whole(path: Path, said: Any) -> bool:  # Any: pydicom's dataset has every attribute
+    """Whether a file ends where its last element does; pydicom takes what is there of one that was cut off.
+
+    `said`: what it says.
+    """
+    syntax, length = said.file_meta.TransferSyntaxUID, said.file_meta.get("FileMetaInformationGroupLength")
+    if length is None or syntax.is_deflated:  # zlib tells by itself
+        return True
+    with path.open("rb") as file, telling():
+        end = file.seek(_META + int(length))
+        elements = package("pydicom.filereader").data_element_generator(
+            file, syntax.is_implicit_VR, syntax.is_little_endian
+        )
+        for each in elements:
+            end = file.tell()
+            if isinstance(each.value, bytes) and len(each.value) < each.length < _UNDEFINED:
+                return False
+        return end == path.stat().st_size
 
 
 @contextmanager

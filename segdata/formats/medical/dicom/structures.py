@@ -5,7 +5,7 @@ Observations).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Color
-from segdata.formats.medical.dicom.files import read_dataset, telling
+from segdata.formats.medical.dicom.files import is_whole, read_dataset, telling
 from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 
 Floats = NDArray[np.float64]
@@ -91,7 +91,11 @@ def read_structures(path: Path, name: str) -> StructureSet:
     """The structure set in a file; raises OSError with the reason where it cannot be read at all."""
     said = read_dataset(path)
     with telling():
-        return _parsed(said, path, name)
+        found = _parsed(said, path, name)
+    if found.defects or is_whole(path, said):
+        return found
+    cut = Defect("SEG001", "is cut off: its last element is not whole, and what is in it may be missing", name)
+    return replace(found, defects=(cut,))
 
 
 def _parsed(said: Any, path: Path, name: str) -> StructureSet:  # Any: pydicom's dataset has every attribute

@@ -1,0 +1,254 @@
+"""Pandas tables in memory as a dataset: the tables that a dataset gives out, or what a notebook made of a database."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.core import kernels
+from segdata.core.batch import whole
+from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS, table
+from segdata.core.config import Config
+from segdata.core.counts import counts_of_runs
+from segdata.core.dataset import Dataset
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
+from segdata.core.profile import Policy, Profile, Task
+from segdata.core.runs import Ints, Runs
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.coco.segmentation import read_shapes
+from segdata.formats.imagefiles import with_image_files
+from segdata.formats.images import image_limits
+from segdata.store.source import MAX_SIDE, CanonicalSource, Part
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PIXELS = ("counts", "mask", "segmentation", "rings")
+_PER_PART = 10_000  # segments that are decoded at once
+
+
+def from_frames(
+    images: "pd.DataFrame",
+    segments: "pd.DataFrame",
+    annotations: "pd.DataFrame | None" = None,
+    *,
+    taxonomy: Taxonomy | Iterable[str] | None = None,
+    task: Task | None = None,
+    name: str = "frames",
+) -> Dataset:
+    """A dataset of pandas tables, as `Dataset.images`, `.segments` and `.annotations` are.
+
+    Parameters
+    ----------
+    images : a row for each image: image_id, height and width in pixels, and what else of
+        `segdata.core.columns.IMAGES` is known
+    segments : a row for each segment: image_id, category_id or category (its name), its pixels, and what else of
+        `segdata.core.columns.SEGMENTS` is known. The pixels are in the first of these columns that is there:
+
+        - counts: COCO's compressed RLE
+        - mask: an array (height, width)
+        - segmentation: as in COCO, polygons or an RLE
+        - rings: polygons, drawn by COCO's rule
+    annotations : a row for each annotation: image_id, and what of `segdata.core.columns.ANNOTATIONS` is known. None:
+        who drew a segment annotated its image; an image without segments is annotated and empty, but where the
+        segments are of several annotators it is not annotated
+    taxonomy : the categories, or their names: these get the ids 1, 2, …; None: those that the segments name
+    task : None: panoptic where the taxonomy has things and stuff, else instance
+
+    Columns of other names are not looked at, nor are area and bbox: they follow from the pixels. Raises SegdataError
+    for a column that is missing or of another kind; pixels and references that are wrong become findings of `validate`.
+    """
+    pictures = _rows(images, IMAGES, "images", ("image_id", "height", "width"))
+    drawn = _rows(segments, SEGMENTS, "segments", ("image_id",))
+    known = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(segments, taxonomy)
+    size = _sizes(drawn["image_id"], pictures)
+    made, rings, kept, defects = _pixels(segments, drawn, *size)
+    columns = {"category_id": _categories(segments, known), "counts": made, "segment_id": _ids(segments, drawn)}
+    if rings is not None:
+        columns["rings"] = rings
+    for column, values in columns.items():
+        drawn = drawn.set_column(drawn.schema.get_field_index(column), SEGMENTS.field(column), values)
+    drawn = drawn.filter(pa.array(kept))
+    who = _implied(pictures, drawn) if annotations is None else _rows(annotations, ANNOTATIONS, "annotations")
+    kinds = {category.kind for category in known.categories}
+    profile = Profile(
+        name=name,
+        format="frames",
+        task=task or ("panoptic" if kinds >= {"thing", "stuff"} else "instance"),
+        taxonomy=known,
+        taxonomy_declared=taxonomy is not None,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        raster_rule="mask-native" if rings is None else "coco",
+        files=name,
+    )
+    with image_limits():
+        files = ("the table of images", "the table of annotations")
+        opened = CanonicalSource(profile, pictures, who, _parts(drawn), files=files, root=Path(), defects=defects)
+        return Dataset(with_image_files(opened, Path(), opened.uris), profile, Config())
+
+
+def _rows(frame: "pd.DataFrame", schema: pa.Schema, what: str, needed: Sequence[str] = ("image_id",)) -> pa.Table:
+    """The columns of a table that are ours, and no pixels."""
+    for name in needed:
+        if name not in frame:
+            raise SegdataError(f"{what}: there is no column {name!r}, only {', '.join(map(str, frame)) or 'none'}")
+    skipped = {*_PIXELS, "area", "bbox", "category_id", "segment_id"} - ({"rings"} if "counts" in frame else set())
+    columns = {field.name: _column(frame, field, what) for field in schema if field.name in set(frame) - skipped}
+    return table(schema, len(frame), **columns).combine_chunks()
+
+
+def _column(frame: "pd.DataFrame", field: pa.Field, what: str) -> pa.Array:
+    """A column as Arrow has it; numbers are taken as names of images."""
+    values = frame[field.name]
+    if field.name == "image_id" and values.dtype.kind in "iu":
+        values = values.astype(str)
+    try:
+        return pa.array(values, type=field.type, from_pandas=True)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise SegdataError(f"{what}: the column {field.name!r} is not {field.type}: {reason}") from error
+
+
+def _taxonomy(segments: "pd.DataFrame", names: Iterable[str] | None) -> Taxonomy:
+    """The categories of these names, else those that the segments name."""
+    if names is not None:
+        return Taxonomy(categories=tuple(Category(id=id_, name=name) for id_, name in enumerate(names, 1)))
+    if "category_id" not in segments and "category" not in segments:
+        raise SegdataError("segments: there is no column 'category_id' and none 'category'")
+    if "category_id" not in segments:
+        return _taxonomy(segments, sorted(set(segments["category"].astype(str))))
+    ids = segments["category_id"].astype("int64")
+    named = zip(ids, segments["category"] if "category" in segments else ids.astype(str), strict=True)
+    pairs = sorted(set(named))
+    twice = next((a for a, b in itertools.pairwise(pairs) if a[0] == b[0]), None)
+    if twice is not None:
+        raise SegdataError(f"segments: the category {twice[0]} has several names, {twice[1]!r} is one; give a taxonomy")
+    return Taxonomy(categories=tuple(Category(id=int(id_), name=str(name)) for id_, name in pairs))
+
+
+def _categories(segments: "pd.DataFrame", taxonomy: Taxonomy) -> pa.Array:
+    """(n,) the category id of each segment."""
+    if "category_id" in segments:
+        return _column(segments, SEGMENTS.field("category_id"), "segments")
+    if "category" not in segments:
+        raise SegdataError("segments: there is no column 'category_id' and none 'category'")
+    by_name = taxonomy.by_name()
+    for named in segments["category"].unique():
+        if named not in by_name:
+            near = taxonomy.nearest(str(named)) or [each.name for each in taxonomy.categories[:5]]
+            raise SegdataError(f"segments: the category {named!r} is not in the taxonomy; it has {', '.join(near)}")
+    return pa.array([by_name[named].id for named in segments["category"]], pa.int64())
+
+
+def _ids(segments: "pd.DataFrame", drawn: pa.Table) -> pa.Array:
+    """(n,) the ids of the segments; 1, 2, … on each image where there are none."""
+    if "segment_id" in segments:
+        return _column(segments, SEGMENTS.field("segment_id"), "segments")
+    return pa.array(drawn["image_id"].to_pandas().groupby(drawn["image_id"].to_pandas()).cumcount() + 1, pa.int64())
+
+
+def _sizes(image_id: pa.ChunkedArray, images: pa.Table) -> tuple[Ints, Ints]:
+    """Height and width (n,) in pixels of the images of n segments; 0 where they are not known."""
+    row = pc.index_in(image_id, value_set=images["image_id"].combine_chunks())
+    height, width = whole(images["height"].take(row)), whole(images["width"].take(row))
+    for side in (height, width):
+        side[(side < 1) | (side > MAX_SIDE)] = 0
+    return height, width
+
+
+Pixels = tuple[pa.Array, pa.Array | None, np.ndarray[tuple[int], np.dtype[np.bool_]], list[Defect]]
+
+
+def _pixels(segments: "pd.DataFrame", drawn: pa.Table, height: Ints, width: Ints) -> Pixels:
+    """The counts of n segments, their rings where they are drawn of some, which could be read, and what could not."""
+    column = next((name for name in _PIXELS if name in segments), None)
+    every = np.ones(len(segments), bool)
+    if column is None:
+        raise SegdataError(f"segments: no column has the pixels: {', '.join(_PIXELS)}")
+    if column == "counts":
+        return _column(segments, SEGMENTS.field("counts"), "segments"), None, every, []
+    if column == "mask":
+        return _of_masks(segments["mask"], drawn, height, width), None, every, []
+    shapes = read_shapes([_as_json(value) for value in segments[column]], height, width)
+    image, ids = drawn["image_id"], segments.get("segment_id")
+    defects = [
+        Defect(
+            fault.code,
+            fault.message,
+            "the table of segments",
+            f"row {fault.row}{fault.place}",
+            image=image[fault.row].as_py(),
+            segments=() if ids is None else (int(ids.iloc[fault.row]),),
+        )
+        for fault in shapes.faults
+    ]
+    return counts_of_runs(shapes.runs, height, width), shapes.rings, shapes.sound, defects
+
+
+def _of_masks(masks: Iterable[Any], drawn: pa.Table, height: Ints, width: Ints) -> pa.Array:  # Any: what users put in
+    """The counts of masks, each of the size of its image."""
+    pieces: list[Runs] = []
+    for row, each in enumerate(masks):
+        mask = np.ascontiguousarray(each, bool)
+        if mask.ndim != 2 or (height[row] and mask.shape != (height[row], width[row])):
+            said = f"a mask has the shape {mask.shape}, the image ({height[row]}, {width[row]})"
+            raise SegdataError(f"image {drawn['image_id'][row].as_py()!r}: {said}")
+        height[row], width[row] = mask.shape
+        start, length, value = kernels.label_runs(mask.view(np.uint8))
+        inside = value > 0
+        pieces.append(Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
+    return counts_of_runs(Runs.concatenate(pieces, [1] * len(pieces)), height, width)
+
+
+def _as_json(value: object) -> msgspec.Raw:
+    """A segmentation as COCO's JSON has it; nothing where it is none."""
+    if isinstance(value, dict) and isinstance(value.get("counts"), bytes):  # as pycocotools has it
+        value = {**value, "counts": value["counts"].decode("ascii", "replace")}
+    try:
+        return msgspec.Raw(b"" if value is None else msgspec.json.encode(value, enc_hook=_plain))
+    except (TypeError, ValueError):
+        return msgspec.Raw(msgspec.json.encode(str(value)))
+
+
+def _plain(value: object) -> object:
+    """An array, or a number of numpy, as JSON has them."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(type(value).__name__)
+
+
+def _implied(images: pa.Table, segments: pa.Table) -> pa.Table:
+    """The annotations that segments tell of, and empty ones where nobody else can have drawn."""
+    pairs = segments.select(["image_id", "annotator"]).group_by(["image_id", "annotator"]).aggregate([])
+    names = pc.unique(pairs["annotator"])
+    if len(names) <= 1:
+        name = names[0].as_py() if len(names) else None
+        every = pc.unique(images["image_id"])
+        pairs = pa.table({"image_id": every, "annotator": pa.array([name] * len(every), pa.string())})
+    return table(ANNOTATIONS, pairs.num_rows, image_id=pairs["image_id"], annotator=pairs["annotator"])
+
+
+def _parts(segments: pa.Table) -> list[Part]:
+    """The segments in portions of whole images."""
+    code = segments["image_id"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+    order = np.argsort(code, kind="stable")
+    first = np.append(np.flatnonzero(np.diff(code[order], prepend=-2)), len(code))
+    cuts = np.unique(first[np.searchsorted(first, np.arange(0, len(code) + _PER_PART, _PER_PART).clip(max=len(code)))])
+    ordered = segments.take(pa.array(order))
+    pieces = [ordered.slice(a, b - a) for a, b in itertools.pairwise(cuts.tolist())]
+    return [
+        Part("the table of segments", f"part {number}", pc.unique(piece["image_id"]), partial(_itself, piece))
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def _itself(rows: pa.Table) -> pa.Table:
+    return rows

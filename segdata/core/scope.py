@@ -1,0 +1,26 @@
+"""Scope: which findings an entry of the configuration speaks of."""
+
+import fnmatch
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from segdata.core.defect import Defect
+    from segdata.core.finding import Finding
+
+
+class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Findings in images whose id matches a glob, of a category's name, of an annotator; what is not said is any."""
+
+    image: str | None = None
+    category: str | None = None
+    annotator: str | None = None
+
+    def holds(self, found: "Finding | Defect") -> bool:
+        """Whether a finding, or a defect, lies within the scope."""
+        return (
+            (self.image is None or fnmatch.fnmatchcase(found.image or "", self.image))
+            and (self.category is None or self.category == found.category)
+            and (self.annotator is None or self.annotator == found.annotator)
+        )

@@ -1,0 +1,1 @@
+"""Statistics that rules share: outliers, chance, diversity, and comparisons by permutation."""

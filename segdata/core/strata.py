@@ -1,0 +1,91 @@
+"""Strata: the portions of a dataset that a column tells apart: splits, cameras, sites, annotators."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.config import nearest
+from segdata.core.errors import SegdataError
+from segdata.core.splits import split_of
+
+if TYPE_CHECKING:
+    from segdata.core.rule import Tables
+    from segdata.core.table import Table
+
+Names = NDArray[np.object_]  # texts, or None where nothing is known
+OF_IMAGES = ("split", "camera", "sequence", "group", "folder", "size")
+OF_ANNOTATIONS = ("annotator", "source", "stage", "month")
+
+
+def strata(tables: "Tables", column: str) -> Names:
+    """(n_annotations,) the stratum of each annotation, as text; None where nothing is known.
+
+    `column` is one of `OF_IMAGES` and `OF_ANNOTATIONS`, or a key of the images' metadata. `folder` is the folder of
+    the image, `size` its width and height, `month` that in which the annotation was made. Raises SegdataError, which
+    names the columns that there are, where no image and no annotation has such a value.
+    """
+    if column in OF_ANNOTATIONS:
+        found = _of_annotations(tables.annotations, column)
+    else:
+        found = image_strata(tables, column)[tables.annotations["image"]]
+    if len(found) and all(name is None for name in found):
+        known = _known(tables)
+        hint = nearest(column, known) or f"; there are: {', '.join(known) or 'none'}"
+        raise SegdataError(f"by {column!r}: no image has such a value{hint}")
+    return found
+
+
+def image_strata(tables: "Tables", column: str) -> Names:
+    """(n_images,) as `strata`, of the images, annotated or not; None throughout for a column of the annotations."""
+    images = tables.images
+    if column == "split":
+        return splits(tables)
+    if column == "folder":
+        return _texts([name.rpartition("/")[0] or "." for name in images["image_id"].tolist()])
+    if column == "size":
+        sizes = images.lines("width", "height")
+        return _texts([f"{width}x{height}" if width and height else None for width, height in sizes])
+    if column in OF_IMAGES:
+        return _texts(images["group" if column == "group" else column].tolist())
+    return _texts([_entry(each, column) for each in images["metadata"].tolist()])
+
+
+def splits(tables: "Tables") -> Names:
+    """(n_images,) the split of each image: what is said of it, or else what its folder is called."""
+    told: dict[str, str | None] = {}
+    found: list[str | None] = []
+    for said, name in tables.images.lines("split", "image_id"):
+        folder = name.rpartition("/")[0]
+        if said is None and folder not in told:
+            told[folder] = split_of(name)
+        found.append(said or told.get(folder))
+    return _texts(found)
+
+
+def _of_annotations(annotations: "Table", column: str) -> Names:
+    if column == "month":
+        return _texts([None if each is None else each[:7] for each in annotations["created"].tolist()])
+    return _texts(annotations[column].tolist())
+
+
+def _entry(metadata: list[tuple[str, str | None]] | None, key: str) -> str | None:
+    """One value of an image's metadata; values are JSON texts."""
+    value = next((value for name, value in metadata or () if name == key), None)
+    return None if value in (None, "null") else str(value).strip('"')
+
+
+def _known(tables: "Tables") -> list[str]:
+    """The columns and keys that have a value somewhere."""
+    columns = [name for name in OF_IMAGES if any(each is not None for each in image_strata(tables, name))]
+    columns += [
+        name for name in OF_ANNOTATIONS if any(each is not None for each in _of_annotations(tables.annotations, name))
+    ]
+    keys = {name for each in tables.images["metadata"].tolist() for name, _ in each or ()}
+    return [*columns, *sorted(keys)]
+
+
+def _texts(values: list[Any]) -> Names:  # Any: texts and None
+    found: Names = np.empty(len(values), object)
+    found[:] = values
+    return found

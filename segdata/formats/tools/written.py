@@ -1,0 +1,192 @@
+"""Written: polygons as files have them, many at a time: their numbers are parsed, checked and put in place at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from segdata.core import kernels
+from segdata.core.defect import Defect
+from segdata.core.runs import Ints, spread
+from segdata.formats.shapes.flat import Flat, sums
+from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Ring
+from segdata.formats.shapes.soundness import MAX_COORDINATE, check_ring
+from segdata.formats.tools.mark import Mark, Written
+
+Layout = Literal["pairs", "flat", "axes"]
+_FEWEST = 3  # points of a ring
+
+
+def mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The rings of a polygon whose text is not as others are, or why they cannot be drawn."""
+    rings = []
+    for text in mark.shape.texts if isinstance(mark.shape, Written) else ():
+        try:
+            points = msgspec.json.decode(text)
+        except (ValueError, RecursionError):
+            points = None
+        wrong = check_ring(points)
+        if wrong is not None:
+            return mark.refusal(wrong)
+        rings.append(np.asarray(points, np.float64).reshape(-1, 2))
+    return rings
+
+
+def as_written(flat: Flat, sides: Floats) -> tuple[Floats, Floats]:
+    """Points that files have in pixels: those to be drawn, and those to be kept."""
+    return flat.points, flat.points
+
+
+def nothing_bridged(flat: Flat, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """Of a tool whose polygons have no bridges."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How a tool writes polygons.
+
+    Attributes
+    ----------
+    layout : of the lists in a text: "pairs" of numbers, all of them in one ("flat"), or one of x and one of y ("axes")
+    low, high : what a number may be
+    placed : the points to be drawn, and those to be kept, in pixels; takes the polygons as they are written, and the
+        width and height (m, 2) of the image of each point
+    mend : for a text that is not so
+    unbridge : the pixels of polygons that go some way there and back, by their rows; heights and widths (n,) are given
+    keeps_bridges : such polygons are kept as the source's all the same
+    """
+
+    layout: Layout = "pairs"
+    low: float = -MAX_COORDINATE
+    high: float = MAX_COORDINATE
+    placed: Callable[[Flat, Floats], tuple[Floats, Floats]] = as_written
+    mend: Callable[[Mark, tuple[int, int]], list[Ring] | Defect] = mended
+    unbridge: Callable[[Flat, Ints, Ints], dict[int, Bitmap]] = nothing_bridged
+    keeps_bridges: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """The polygons among n marks.
+
+    Attributes
+    ----------
+    drawn : the polygons, to be drawn
+    kept : (m, 2) the same points as the source has them, in pixels
+    mark : (n_polygons,) the mark of each, ascending
+    broken : marks that cannot be drawn, and why
+    """
+
+    drawn: Flat
+    kept: Floats
+    mark: Ints
+    broken: dict[int, Defect] = field(default_factory=dict)
+
+
+def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
+    """The polygons of marks; `size` (n, 2) are heights and widths in pixels of the images that they are on."""
+    broken: dict[int, Defect] = {}
+    rings = _rings(marks, size, notation, broken)
+    rows, flat = np.array(list(rings), np.int64), _flat(list(rings.values()))
+    drawn, kept = notation.placed(flat, _sides(size[rows], flat))
+    far = np.unique(_polygon_of_point(flat)[~(np.abs(kept) <= MAX_COORDINATE).all(axis=1)])
+    for row in rows[far].tolist():
+        result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
+        if isinstance(result, Defect):
+            broken[row] = result
+    near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
+    boxes = {row: mark.shape for row, mark in enumerate(marks) if isinstance(mark.shape, Polygon)}
+    if len(far) == 0 and not boxes:
+        return Sketch(Flat(drawn, flat.ring, flat.polygon), kept, rows, broken)
+    more, every = Flat.of(list(boxes.values())), np.concatenate([rows, np.array(list(boxes), np.int64)])
+    chosen = np.concatenate([near, len(rows) + np.arange(len(boxes))])
+    chosen = chosen[np.argsort(every[chosen], kind="stable")]
+    first, second = (taken(_joined(Flat(each, flat.ring, flat.polygon), more), chosen) for each in (drawn, kept))
+    return Sketch(first, second.points, every[chosen], broken)
+
+
+def _rings(
+    marks: Sequence[Mark], size: Ints, notation: Notation, broken: dict[int, Defect]
+) -> dict[int, list[Ring]]:
+    """The rings of each mark that has texts of them, by its row; those of others are told in `broken`."""
+    parsed = iter(
+        _parsed([text for mark in marks if isinstance(mark.shape, Written) for text in mark.shape.texts], notation)
+    )
+    found = {}
+    for row, mark in enumerate(marks):
+        if not isinstance(mark.shape, Written):
+            continue
+        rings = [next(parsed) for _ in mark.shape.texts]
+        sound = [ring for ring in rings if ring is not None]
+        if len(sound) < len(rings):
+            result = notation.mend(mark, (int(size[row, 0]), int(size[row, 1])))
+            if isinstance(result, Defect):
+                broken[row] = result
+                continue
+            sound = result
+        found[row] = sound
+    return found
+
+
+def _parsed(texts: Sequence[bytes], notation: Notation) -> list[Ring | None]:
+    """The ring in each text; None where it is to be looked at closely."""
+    size = np.fromiter(map(len, texts), np.int64, len(texts))
+    last = np.cumsum(size)
+    numbers, item, text, error = kernels.parse_rings(np.frombuffer(b"".join(texts), np.uint8), last - size, last)
+    n_items, offset = np.diff(text), item[text]
+    of_item = np.repeat(np.arange(len(texts)), n_items)
+    wrong = (error != 0) | (np.diff(offset) < 2 * _FEWEST) | (np.diff(offset) % 2 == 1)
+    if notation.layout == "pairs":
+        wrong[of_item[np.diff(item) != 2]] = True
+    else:
+        n_lists = 1 if notation.layout == "flat" else 2
+        wrong |= n_items != n_lists
+        wrong[of_item[n_lists * np.diff(item) != np.diff(offset)[of_item]]] = True
+    odd = ~((numbers >= notation.low) & (numbers <= notation.high))
+    wrong[np.searchsorted(offset, np.flatnonzero(odd), side="right") - 1] = True
+    order: Literal["C", "F"] = "F" if notation.layout == "axes" else "C"
+    return [
+        None if strange else numbers[begin:end].reshape(-1, 2, order=order)
+        for strange, begin, end in zip(wrong.tolist(), offset[:-1].tolist(), offset[1:].tolist(), strict=True)
+    ]
+
+
+def _flat(polygons: Sequence[Sequence[Ring]]) -> Flat:
+    """The rings of polygons, in order."""
+    rings = [ring for polygon in polygons for ring in polygon]
+    return Flat(
+        np.concatenate([np.empty((0, 2)), *rings]),
+        sums(np.fromiter(map(len, rings), np.int64, len(rings))),
+        sums(np.fromiter(map(len, polygons), np.int64, len(polygons))),
+    )
+
+
+def _sides(size: Ints, flat: Flat) -> Floats:
+    """(m, 2): width and height of the image that each point is on; `size` (n, 2) are those of the polygons."""
+    sides: Floats = size[:, ::-1].astype(np.float64)[_polygon_of_point(flat)]
+    return sides
+
+
+def _polygon_of_point(flat: Flat) -> Ints:
+    """(m,) the polygon of each point."""
+    return np.repeat(np.arange(len(flat.polygon) - 1), np.diff(flat.ring[flat.polygon]))
+
+
+def _joined(a: Flat, b: Flat) -> Flat:
+    """The polygons of both."""
+    return Flat(
+        np.concatenate([a.points, b.points]),
+        np.concatenate([a.ring, a.ring[-1] + b.ring[1:]]),
+        np.concatenate([a.polygon, a.polygon[-1] + b.polygon[1:]]),
+    )
+
+
+def taken(flat: Flat, rows: Ints) -> Flat:
+    """Some of the polygons, in the order given."""
+    n_rings = np.diff(flat.polygon)[rows]
+    rings = spread(flat.polygon[rows], n_rings)
+    n_points = np.diff(flat.ring)[rings]
+    return Flat(flat.points[spread(flat.ring[rings], n_points)], sums(n_points), sums(n_rings))

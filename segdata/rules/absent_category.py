@@ -1,0 +1,93 @@
+"""SEG213 absent-category: a category that is not where the taxonomy expects it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.finding import Found
+from segdata.core.guideline import quoted
+from segdata.core.profile import Profile
+from segdata.core.relations import ids_by_name
+from segdata.core.rule import Tables, rule
+from segdata.core.taxonomy import Category
+
+
+def _expects(profile: Profile) -> bool:
+    return any(category.expected for category in profile.taxonomy.categories)
+
+
+@rule("SEG213", "absent-category", severity="error", needs=(), when=_expects)
+def absent_category(tables: Tables) -> Iterator[Found]:
+    """A category that is not where the taxonomy expects it (`expected`).
+
+    Flagged, it must be in every image:
+        rrss
+
+        ssss
+
+        r: road
+        s: sky
+        category: road (expected 1)
+
+    Flagged, it must be where a car is:
+        aass
+
+        a: car
+        s: sky
+        category: road (expected car)
+
+    Fine:
+        rrss
+
+        ssss
+
+        r: road
+        s: sky
+        category: road (expected 0.5)
+
+    `expected: {least_share: 1}` is one finding for each annotation without the category, a smaller share is one for
+    the dataset, and `expected: {whenever: [car]}` one for each annotation with a car and without it. A name stands for
+    all below it, and the category itself is there where one below it is. Images that nobody annotated do not count.
+
+    Why: who set up the project knows what its images show; where that is missing, it was forgotten.
+
+    Remedy: draw it, or correct what the taxonomy expects.
+    """
+    taxonomy = tables.profile.taxonomy
+    meant = ids_by_name(taxonomy)
+    for category in taxonomy.categories:
+        if category.expected is None:
+            continue
+        there = _annotations_with(tables, meant.get(category.name, frozenset()))
+        yield from _too_rare(tables, category, there)
+        for other in category.expected.whenever:
+            beside = _annotations_with(tables, meant.get(other, frozenset()))
+            for row in np.flatnonzero(beside & ~there).tolist():
+                message = f"no {category.name!r}, which is expected wherever {other!r} is"
+                yield Found(message + _rule(tables, category), annotation=row, category=category.name, pixels=0)
+
+
+def _annotations_with(tables: Tables, ids: frozenset[int]) -> NDArray[np.bool_]:
+    """(n_annotations,) whether a segment of one of these categories is there."""
+    there = np.zeros(len(tables.annotations), bool)
+    there[tables.segments["annotation"][np.isin(tables.segments["category_id"], list(ids))]] = True
+    return there
+
+
+def _too_rare(tables: Tables, category: Category, there: NDArray[np.bool_]) -> Iterator[Found]:
+    """Findings where the category is in a smaller share of the annotations than is expected."""
+    least = category.expected.least_share if category.expected else None
+    if least is None or there.sum() >= least * len(there):
+        return
+    if least == 1:
+        for row in np.flatnonzero(~there).tolist():
+            message = f"no {category.name!r}, which is expected in every image{_rule(tables, category)}"
+            yield Found(message, annotation=row, category=category.name, pixels=0)
+        return
+    message = f"in {there.sum():,} of {len(there):,} annotations ({there.mean():.1%}), expected in {least:.1%} or more"
+    yield Found(message + _rule(tables, category), category=category.name)
+
+
+def _rule(tables: Tables, category: Category) -> str:
+    return quoted(tables.profile.taxonomy, category.id, "definition")

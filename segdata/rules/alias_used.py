@@ -1,0 +1,36 @@
+"""SEG203 alias-used: an old name of a category."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG203", "alias-used", severity="info", needs=())
+def alias_used(tables: Tables) -> Iterator[Found]:
+    """The data call a category by a name that the taxonomy lists as an old one.
+
+    Flagged:
+        aa..
+        aa..
+
+        a: auto
+        category: car (alias auto)
+
+    Fine:
+        aa..
+        aa..
+
+        a: car
+        category: car (alias auto)
+
+    One finding for each old name. Its segments are read as of the category that has it as an alias.
+
+    Why: programs that do not read this taxonomy take the two names for two categories.
+
+    Remedy: write the present name into the files; what `segdata convert` writes has it.
+    """
+    profile = tables.profile
+    for old, id_ in profile.aliases_used.items():
+        name = profile.name_of(id_)
+        yield Found(f"the data say {old!r}, an old name of {name!r}", category=name)

@@ -1,0 +1,114 @@
+"""SEG209 attributes: a required attribute missing, or a value that is not allowed."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.guideline import quote
+from segdata.core.profile import Profile
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Attribute, Category
+
+
+def _has_attributes(profile: Profile) -> bool:
+    return any(category.attributes for category in profile.taxonomy.categories)
+
+
+@rule("SEG209", "attributes", severity="error", needs=("attributes",), when=_has_attributes)
+def attributes(tables: Tables) -> Iterator[Found]:
+    """A segment without an attribute that its category requires, or with a value that is not allowed.
+
+    Flagged, one says nothing:
+        aa.bb
+        aa.bb
+
+        a: car (driven = parked)
+        b: car
+        category: car (driven = parked moving)
+
+    Flagged, one says nonsense:
+        aa.bb
+        aa.bb
+
+        a: car (driven = parked)
+        b: car (driven = flying)
+        category: car (driven = parked moving)
+
+    Fine:
+        aa.bb
+        aa.bb
+
+        a: car (driven = parked)
+        b: car (driven = moving)
+        category: car (driven = parked moving)
+
+    One finding for each attribute and category in an annotation, or for each value that is not allowed. Where no
+    segment of a category has the attribute, that is one finding for the dataset. A null is no value; a number, true or
+    false may also be given as a text, as some formats have nothing else. Crowds need no attributes.
+
+    Why: who trains or selects by an attribute loses these segments without a word.
+
+    Remedy: ask the annotators, or correct what the taxonomy requires.
+    """
+    segments = tables.segments
+    for id_, category in tables.profile.taxonomy.by_id().items():
+        mine = np.flatnonzero((segments["category_id"] == id_) & ~segments["iscrowd"])
+        for attribute in category.attributes if len(mine) else ():
+            said = _said(tables, mine, attribute.name)
+            if attribute.required:
+                yield from _missing(tables, category, attribute, mine, np.setdiff1d(mine, said[0]))
+            if attribute.values:
+                yield from _not_allowed(tables, attribute, *said)
+
+
+def _said(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray[np.object_]]:
+    """The segments of `mine` with a value of this attribute, and the values, as JSON text."""
+    table = tables.attributes
+    rows = np.flatnonzero(table["name"] == name)
+    owner, value = table["segment"][rows], table["value"][rows]
+    good = np.isin(owner, mine) & (value != None) & (value != "null")  # noqa: E711  # an array's elements are compared
+    return owner[good], value[good]
+
+
+def _missing(tables: Tables, category: Category, attribute: Attribute, mine: Ints, silent: Ints) -> Iterator[Found]:
+    if len(silent) == len(mine) > 1:
+        pixels = int(tables.segments["area"][mine].sum())
+        segments = counted(len(mine), "segment")
+        message = f"none of {segments} says {attribute.name!r}, which is required{quote(attribute.definition)}"
+        yield Found(message, category=category.name, pixels=pixels)
+        return
+    yield from _each_annotation(
+        tables, silent, f"without {attribute.name!r}, which is required{quote(attribute.definition)}"
+    )
+
+
+def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArray[np.object_]) -> Iterator[Found]:
+    texts, which = np.unique(value.astype(str), return_inverse=True)
+    for at, text in enumerate(texts.tolist()):
+        if not _allowed(text, attribute):
+            among = ", ".join(map(str, attribute.values[:6])) + (", …" if len(attribute.values) > 6 else "")
+            message = f"with {attribute.name} {text}, allowed are: {among}{quote(attribute.definition)}"
+            yield from _each_annotation(tables, owner[which == at], message)
+
+
+def _each_annotation(tables: Tables, rows: Ints, what: str) -> Iterator[Found]:
+    """One finding for the segments of each annotation."""
+    for group in tables.segments.take(rows).groups("annotation"):
+        mine = rows[group]
+        pixels = int(tables.segments["area"][mine].sum())
+        yield Found(f"{counted(len(mine), 'segment')} {what}", segments=tuple(mine.tolist()), pixels=pixels)
+
+
+def _allowed(text: str, attribute: Attribute) -> bool:
+    """Whether a value, as JSON text or as plain text, is one of those that are allowed."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    said = value if isinstance(value, str) else json.dumps(value)
+    return said in {each if isinstance(each, str) else json.dumps(each) for each in attribute.values}

@@ -1,0 +1,148 @@
+"""SEG207 hierarchy: a part outside its whole, or a pair that may not overlap or touch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.guideline import quoted
+from segdata.core.profile import Profile
+from segdata.core.relations import Relation, declares, related, related_either_way
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+
+_RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch")
+
+
+def _declares(profile: Profile) -> bool:
+    return declares(profile.taxonomy, *_RELATIONS)
+
+
+@rule("SEG207", "hierarchy", severity="error", needs=("pairs", "contacts"), when=_declares)
+def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[Found]:
+    """A part outside its whole (`part_of`), or a pair that may not overlap (`may_not_overlap`) or touch.
+
+    Flagged, the wheel is of no car:
+        aaa...w
+        aaa...w
+
+        a: car
+        w: wheel
+        category: car
+        category: wheel (part_of car)
+
+    Flagged, most of it is outside:
+        aaxwww
+        aaxwww
+
+        x = a + w
+        a: car
+        w: wheel
+        category: car
+        category: wheel (part_of car)
+
+    Flagged, they touch:
+        aabb
+        aabb
+
+        a: axon
+        b: sheath
+        category: axon (may_not_touch sheath)
+        category: sheath
+
+    Fine, it lies in its car:
+        aaxx
+        aaxx
+
+        x = a + w
+        a: car
+        w: wheel
+        category: car
+        category: wheel (part_of car)
+
+    Fine, it is cut out of its car:
+        aaww
+        aaww
+
+        a: car
+        w: wheel
+        category: car
+        category: wheel (part_of car)
+
+    A part shares its pixels with its whole, or is cut out of it: then it touches it and shares none. A name in the
+    taxonomy stands for all categories below it. One finding for each such part, and for each such pair. Crowds are
+    left alone.
+
+    Why: a part without its whole is a mistake of one of the two, and joins no object.
+
+    Remedy: draw the whole, move the part, or correct its category.
+
+    Options: min_inside, the least share of a part's pixels within wholes, where it shares any.
+    Defaults: half, by definition: a part that lies mostly elsewhere belongs there. Outlines of the two are drawn apart
+    and never meet exactly, so that more cannot be asked for. It is not measured: the public data at hand say nothing
+    of parts and wholes.
+    """
+    yield from _outside(tables, min_inside)
+    yield from _too_near(tables)
+
+
+def _outside(tables: Tables, min_inside: float) -> Iterator[Found]:
+    segments, taxonomy = tables.segments, tables.profile.taxonomy
+    wholes = {each.id: " or ".join(each.part_of) for each in reversed(taxonomy.categories) if each.part_of}
+    is_part = np.isin(segments["category_id"], list(wholes)) & ~segments["iscrowd"] & (segments["area"] > 0)
+    inside = np.minimum(_within_wholes(tables, tables.pairs, "shared"), segments["area"])
+    beside = _within_wholes(tables, tables.contacts, "length")
+    cut_out = (inside == 0) & (beside > 0)
+    for row in np.flatnonzero(is_part & ~cut_out & (inside < min_inside * segments["area"])).tolist():
+        id_, area = int(segments["category_id"][row]), int(segments["area"][row])
+        some = f"only {inside[row]:,} of its {area:,} px are within one; {min_inside:.0%} are required"
+        none = f"none of its {area:,} px is within one, nor does it touch one"
+        message = f"it is part of {wholes[id_]}, and {some if inside[row] else none}"
+        yield Found(message + quoted(taxonomy, id_, "definition"), segments=(row,), pixels=area - int(inside[row]))
+
+
+def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
+    """(n_segments,) how much of `column` each part shares with its possible wholes."""
+    category, taxonomy = tables.segments["category_id"], tables.profile.taxonomy
+    total = np.zeros(len(category), np.int64)
+    for part, whole in (("a", "b"), ("b", "a")):
+        rows = related(taxonomy, "part_of", category[pairs[part]], category[pairs[whole]])
+        np.add.at(total, pairs[part][rows], pairs[column][rows])
+    if column == "shared":  # of segments with the same pixels only the first is met by others
+        area = tables.segments["area"]
+        same = (pairs["shared"] == area[pairs["a"]]) & (pairs["shared"] == area[pairs["b"]])
+        np.maximum.at(total, pairs["b"][same], total[pairs["a"][same]])
+    return total
+
+
+def _too_near(tables: Tables) -> Iterator[Found]:
+    pairs, contacts = tables.pairs, tables.contacts
+    overlapping = _of_relation(tables, pairs, "may_not_overlap") | _of_relation(tables, pairs, "may_not_touch")
+    told = set()
+    for a, b, shared, *box in pairs.take(overlapping).lines("a", "b", "shared", "x", "y", "width", "height"):
+        told.add((a, b))
+        message = f"{_names(tables, a, b)} share {shared:,} px, and may not overlap{_rule_of(tables, a, b)}"
+        yield Found(message, segments=(a, b), bbox=tuple(box), pixels=shared)
+    for a, b, length in contacts.take(_of_relation(tables, contacts, "may_not_touch")).lines("a", "b", "length"):
+        if (a, b) not in told:
+            along = counted(length, "pixel edge")
+            yield Found(f"{_names(tables, a, b)} touch along {along}, and may not{_rule_of(tables, a, b)}", (a, b))
+
+
+def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
+    a, b = pairs["a"], pairs["b"]
+    near = related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
+    return near & ~crowd[a] & ~crowd[b]
+
+
+def _names(tables: Tables, a: int, b: int) -> str:
+    return " and ".join(repr(tables.profile.name_of(int(tables.segments["category_id"][row]))) for row in (a, b))
+
+
+def _rule_of(tables: Tables, a: int, b: int) -> str:
+    """What the guideline says of the border of either."""
+    ids = (int(tables.segments["category_id"][row]) for row in (a, b))
+    return next(filter(None, (quoted(tables.profile.taxonomy, id_, "boundary_rule") for id_ in ids)), "")

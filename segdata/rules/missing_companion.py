@@ -1,0 +1,96 @@
+"""SEG309 missing-companion: a category that is absent where it always occurs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints, spread
+from segdata.core.statistics.chance import at_least
+from segdata.core.tallies import Tally, countable
+
+_AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
+
+
+@rule("SEG309", "missing-companion", severity="info", needs=(), whole=True)
+def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Iterator[Found]:
+    """A category that is absent though the others in the image say that it always occurs.
+
+    Flagged (min_rate=0.3, max_missing=0.3):
+        aab
+
+        aab
+
+        aab
+
+        aa.
+
+        a: car
+        b: wheel
+
+    Fine (min_rate=0.3, max_missing=0.3):
+        aab
+
+        aab
+
+        aa.
+
+        aa.
+
+        a: car
+        b: wheel
+
+    Of the images with one category (cars), nearly all have the other (wheels): all but a share max_missing (one image
+    may always lack it), and so many that the rate is at least min_rate with a confidence of 95 % (Clopper and Pearson,
+    1934, exact and one-sided). One finding for each image and missing category, which names the category that foretells
+    it best. Void is left alone.
+
+    Why: a category that somebody forgot in some images (a missing class) teaches the model that it is background.
+
+    Remedy: look at the image, and draw what is missing.
+
+    Options: min_rate, the rate that must be proven. max_missing, the largest share of images that lack it.
+    Defaults: 0.9 needs 29 images of which none, or 46 of which one lacks the category. An info: counts alone do not
+    tell a forgotten category from one that for once is not there. <DEFAULTS>
+    """
+    segments = tables.segments.take(countable(tables))
+    tally = Tally.of(segments, segments["annotation"])
+    ids, category = np.unique(tally.category, return_inverse=True)
+    both = _together(tally.owner, category, len(ids))
+    alone = np.diag(both)
+    lacking = alone[:, None] - both
+    likely = (lacking > 0) & (lacking <= np.maximum(1, max_missing * alone)[:, None])
+    best: dict[tuple[int, int], tuple[float, int]] = {}
+    for given, companion in zip(*(places.tolist() for places in np.nonzero(likely)), strict=True):
+        rate = at_least(int(both[given, companion]), int(alone[given]))
+        if rate < min_rate:
+            continue
+        having = np.setdiff1d(tally.owner[category == given], tally.owner[category == companion])
+        for annotation in having.tolist():
+            best[annotation, companion] = max(best.get((annotation, companion), (0.0, 0)), (rate, given))
+    for (annotation, companion), (rate, given) in best.items():
+        name, sign = (tables.profile.name_of(int(ids[each])) for each in (companion, given))
+        message = (
+            f"no {name!r}, though {int(both[given, companion]):,} of {int(alone[given]):,} annotations with {sign!r} "
+            f"have it (a rate of {rate:.0%} or more, with a confidence of 95 %)"
+        )
+        yield Found(message, annotation=annotation, category=name, pixels=0)
+
+
+def _together(owner: Ints, category: Ints, n: int) -> Ints:
+    """(n, n) how many owners have both categories, from their (owner, category) pairs, sorted by owner."""
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    count = np.diff(np.append(first, len(owner)))
+    result = np.zeros(n * n, np.int64)
+    # Every pair with all of its owner's pairs, some owners at a time.
+    ends = np.searchsorted(np.cumsum(count**2), np.arange(_AT_ONCE, (count**2).sum() + _AT_ONCE, _AT_ONCE), "right")
+    start = 0
+    for end in np.maximum(ends, 1).tolist():
+        if end > start:
+            times = np.repeat(count[start:end], count[start:end])
+            one = category[first[start] : first[start] + int(count[start:end].sum())]
+            other = category[spread(np.repeat(first[start:end], count[start:end]), times)]
+            result += np.bincount(np.repeat(one, times) * n + other, minlength=n * n)
+            start = end
+    return result.reshape(n, n)

@@ -1,0 +1,83 @@
+"""SEG211 multi-category: secondary categories that the taxonomy does not allow."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found, Severity
+from segdata.core.guideline import quoted
+from segdata.core.relations import declares, related
+from segdata.core.rule import Tables, rule
+from segdata.core.table import Table
+
+
+@rule("SEG211", "multi-category", severity="warning", needs=("also",))
+def multi_category(tables: Tables) -> Iterator[Found]:
+    """A segment that is also of a category which the taxonomy does not allow beside its own (`also`).
+
+    Flagged:
+        aa.bb
+        aa.bb
+
+        a: sofa (also bed)
+        b: car (also bed)
+        category: sofa (also bed)
+        category: bed
+
+    Flagged, twice the same:
+        aa.bb
+        aa.bb
+
+        a: sofa (also sofa)
+        category: sofa (also bed)
+        category: bed
+
+    Fine:
+        aa.bb
+        aa.bb
+
+        a: sofa (also bed)
+        category: sofa (also bed)
+        category: bed
+
+    `also: [bed]` in the entry of a sofa allows bed as a secondary category of sofas, and a group's name all below it.
+    One finding for each such pair of categories in an annotation; where the taxonomy has no `also` at all, one for
+    each such pair in the dataset, an info where no person gave the taxonomy. A secondary category that is the
+    segment's own, or is unknown, is never allowed.
+
+    Why: what one annotator calls a sofa that is also a bed is a bed that is also a sofa, or two segments, for another.
+
+    Remedy: decide which comes first, and write it into the taxonomy; correct these segments.
+    """
+    segments, profile = tables.segments, tables.profile
+    own = segments["category_id"][tables.also["segment"]]
+    rows = np.flatnonzero(~_is_allowed(tables, own))
+    odd = tables.also.take(rows).beside(own=own[rows], annotation=segments["annotation"][tables.also["segment"][rows]])
+    ruled = declares(profile.taxonomy, "also")
+    for group in odd.groups(*(("annotation",) if ruled else ()), "own", "category_id"):
+        yield _found(tables, odd.take(group), ruled)
+
+
+def _is_allowed(tables: Tables, own: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether each row of `also` names a known category that `own` may have beside it."""
+    second = tables.also["category_id"]
+    taxonomy = tables.profile.taxonomy
+    return related(taxonomy, "also", own, second) & (own != second) & np.isin(second, list(taxonomy.by_id()))
+
+
+def _found(tables: Tables, odd: Table, ruled: bool) -> Found:
+    """One finding for segments of one category with the same secondary one."""
+    profile, rows = tables.profile, tuple(np.unique(odd["segment"]).tolist())
+    own, second = int(odd["own"][0]), int(odd["category_id"][0])
+    name, other = profile.name_of(own), profile.name_of(second)
+    unruled = "does not allow" if ruled else "says nothing of"
+    why = "which is the same" if own == second else f"which the taxonomy {unruled}"
+    message = f"{counted(len(rows), 'segment')} of {name!r} also of {other!r}, {why}"
+    message += quoted(profile.taxonomy, own, "definition")
+    pixels = int(tables.segments["area"][list(rows)].sum())
+    severity: Severity | None = None if ruled or profile.taxonomy_declared else "info"
+    if len(np.unique(odd["annotation"])) == 1:
+        return Found(message, segments=rows, pixels=pixels, severity=severity)
+    return Found(message, category=name, pixels=pixels, severity=severity)

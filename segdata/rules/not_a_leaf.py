@@ -1,0 +1,70 @@
+"""SEG205 not-a-leaf: a parent category where its children exist."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.guideline import quoted
+from segdata.core.rule import Tables, rule
+from segdata.core.taxonomy import Taxonomy
+
+_SHOWN = 4  # children that a message names
+
+
+@rule("SEG205", "not-a-leaf", severity="warning", needs=())
+def not_a_leaf(tables: Tables) -> Iterator[Found]:
+    """A segment of a category that others divide further.
+
+    Flagged:
+        aa.bb
+        aa.bb
+
+        a: vehicle
+        b: car
+        category: vehicle
+        category: car (parent vehicle)
+
+    Fine, a group is nobody's category:
+        aa.bb
+        aa.bb
+
+        a: bus
+        b: car
+        category: bus (parent vehicle)
+        category: car (parent vehicle)
+
+    One finding for each such category in an annotation where a person gave the taxonomy; where it is the data's own,
+    one info for each such category. Crowds are left alone: a crowd may be of several children. So is a parent whose
+    children are all void.
+
+    Why: a model learns that a car is a vehicle and no car; scores count each of the two as an error of the other.
+
+    Remedy: give each segment the child it belongs to. Where it cannot be told, add a child for that (other vehicle).
+    """
+    segments, profile = tables.segments, tables.profile
+    children = _children(profile.taxonomy)
+    flagged = np.flatnonzero(np.isin(segments["category_id"], list(children)) & ~segments["iscrowd"])
+    by = ("annotation", "category_id") if profile.taxonomy_declared else ("category_id",)
+    for group in segments.take(flagged).groups(*by):
+        rows = flagged[group]
+        id_ = int(segments["category_id"][rows[0]])
+        name, pixels = profile.name_of(id_), int(segments["area"][rows].sum())
+        below = ", ".join(children[id_][:_SHOWN]) + (", …" if len(children[id_]) > _SHOWN else "")
+        message = f"{counted(len(rows), 'segment')} of {name!r}, which is divided into {below}"
+        message += quoted(profile.taxonomy, id_, "definition")
+        if profile.taxonomy_declared:
+            yield Found(message, segments=tuple(rows.tolist()), pixels=pixels)
+        else:
+            yield Found(message, category=name, pixels=pixels, severity="info")
+
+
+def _children(taxonomy: Taxonomy) -> dict[int, list[str]]:
+    """The names of the children of each category that has some, by its id."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for category in taxonomy.categories:
+        if category.parent is not None and category.parent != category.name and category.kind != "void":
+            found[category.parent].append(category.name)
+    return {id_: found[category.name] for id_, category in taxonomy.by_id().items() if category.name in found}

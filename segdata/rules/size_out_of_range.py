@@ -1,0 +1,96 @@
+"""SEG214 size-out-of-range: a segment smaller or larger than the taxonomy says."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.guideline import quoted
+from segdata.core.profile import Profile
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category
+
+Floats = NDArray[np.float64]
+
+
+def _has_sizes(profile: Profile) -> bool:
+    return any(category.size for category in profile.taxonomy.categories)
+
+
+@rule("SEG214", "size-out-of-range", severity="warning", needs=(), when=_has_sizes)
+def size_out_of_range(tables: Tables) -> Iterator[Found]:
+    """A segment smaller or larger than the taxonomy says of its category (`size`).
+
+    Flagged:
+        ......
+        .a..bb
+        ....bb
+        ......
+
+        a, b: nucleus
+        category: nucleus (size 2 10)
+
+    Fine, the frame cuts it off:
+        a...bb
+        ....bb
+        ......
+
+        a, b: nucleus
+        category: nucleus (size 2 10)
+
+    `size: {min_pixels: 2, max_pixels: 10}`, limits included; `min_mm2` and `max_mm2` where the spacing of the pixels is
+    known, as in volumes. One finding for those of a category in an annotation that are too small, one for those too
+    large. A segment at the frame may be smaller; crowds, and segments without pixels (SEG105), are left alone. In
+    semantic data a segment is all of its category in an image.
+
+    Why: what is smaller than anything of its kind is a slip of the pen, what is larger is two of them, or another kind.
+
+    Remedy: look at it; correct its outline or category, or the range.
+    """
+    segments, images = tables.segments, tables.images
+    inner = (segments["x"] > 0) & (segments["y"] > 0)
+    inner &= segments["x"] + segments["width"] < images["width"][segments["image"]]
+    inner &= segments["y"] + segments["height"] < images["height"][segments["image"]]
+    area = segments["area"].astype(np.float64)
+    area_mm2 = area * _mm2_of_pixel(tables)[segments["image"]]
+    for id_, category in tables.profile.taxonomy.by_id().items():
+        if category.size is None:
+            continue
+        size, mine = category.size, (segments["category_id"] == id_) & ~segments["iscrowd"] & (area > 0)
+        for measure, least, most, unit in (
+            (area, size.min_pixels, size.max_pixels, "px"),
+            (area_mm2, size.min_mm2, size.max_mm2, "mm²"),
+        ):
+            if least is not None:
+                rows = np.flatnonzero(mine & inner & (measure < least))
+                yield from _found(tables, category, rows, measure, "smaller", f"{least:,g} {unit}")
+            if most is not None:
+                rows = np.flatnonzero(mine & (measure > most))
+                yield from _found(tables, category, rows, measure, "larger", f"{most:,g} {unit}")
+
+
+def _mm2_of_pixel(tables: Tables) -> Floats:
+    """(n_images,) the area of a pixel in mm²; NaN where its spacing is not known. Slices lie across the third axis."""
+    known = {each.name: each.spacing[0] * each.spacing[1] for each in tables.profile.sequences if each.spacing}
+    if not known:
+        return np.full(len(tables.images), np.nan)
+    return np.array([known.get(name, np.nan) for name in tables.images["sequence"].tolist()], np.float64)
+
+
+def _found(
+    tables: Tables, category: Category, rows: Ints, measure: Floats, how: Literal["smaller", "larger"], limit: str
+) -> Iterator[Found]:
+    """One finding for the segments of each annotation."""
+    unit = limit.rpartition(" ")[2]
+    for group in tables.segments.take(rows).groups("annotation"):
+        mine = rows[group]
+        worst = measure[mine].min() if how == "smaller" else measure[mine].max()
+        extreme = f", the {'smallest' if how == 'smaller' else 'largest'} {worst:,.4g} {unit}" if len(mine) > 1 else ""
+        size = f" ({worst:,.4g} {unit})" if len(mine) == 1 else ""
+        message = f"{counted(len(mine), 'segment')}{size} {how} than {limit}{extreme}"
+        message += quoted(tables.profile.taxonomy, category.id, "definition")
+        yield Found(message, segments=tuple(mine.tolist()), pixels=int(tables.segments["area"][mine].sum()))

@@ -1,0 +1,112 @@
+"""SEG306 split-drift: a split whose mix of categories is not that of the others."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.statistics.chance import discoveries
+from segdata.core.statistics.mix import Apart, Floats, apart
+from segdata.core.strata import splits
+from segdata.core.tallies import countable, numbered, units
+
+
+@rule("SEG306", "split-drift", severity="warning", needs=(), whole=True)
+def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05) -> Iterator[Found]:
+    """A split whose mix of categories is far from that of the others.
+
+    Flagged:
+        aa..
+        split: train
+
+        aa..
+        split: train
+
+        aa..
+        split: train
+
+        aa..
+        split: train
+
+        b...
+        split: val
+
+        b...
+        split: val
+
+        b...
+        split: val
+
+        b...
+        split: val
+
+        a: car
+        b: bus
+
+    Fine:
+        aa..
+        split: train
+
+        b...
+        split: train
+
+        aa..
+        split: val
+
+        b...
+        split: val
+
+        a: car
+        b: bus
+
+    The mix is each category's share of the segments, in semantic data of the pixels; the distance of two mixes (total
+    variation) is the share that would have to change category to make them equal. It must be min_distance more than
+    random divisions into splits of these sizes have on average, and at most a share `rate` of them may be as far apart
+    (999 permutations, Benjamini-Hochberg over the splits). Images of one sequence or group move together. Void and
+    crowds are left out.
+
+    Why: scores on such a split say little about what the model learned in the other, and a threshold tuned there does
+    not fit here.
+
+    Remedy: divide again at random or stratified, by whole scenes; or weight the scores. Where splits are meant to
+    differ (another city), say so: `ignore: [split-drift]`.
+
+    Options: min_distance, in shares beyond chance. rate, of false findings among the splits found.
+    Defaults: <DEFAULTS>
+    """
+    segments = tables.segments.take(countable(tables, crowds=False))
+    named, split = numbered(splits(tables))
+    ids, category = np.unique(segments["category_id"], return_inverse=True)
+    pair = np.unique(np.stack([split, units(tables)]), axis=1, return_inverse=True)
+    row_split, row = pair[0][0], pair[1].ravel()[segments["image"]]
+    amounts = np.zeros((len(row_split), len(ids)))
+    np.add.at(amounts, (row, category), segments["area"] if tables.profile.task == "semantic" else 1)
+    told = (row_split >= 0) & (amounts.sum(axis=1) > 0)
+    amounts, row_split = amounts[told], row_split[told]
+    present = np.unique(row_split).tolist()
+    if len(present) < 2:
+        return
+    found: dict[int, Apart | None] = {}
+    for each in present:
+        # Two splits are one comparison, seen from both sides; the smaller one is named.
+        rng = np.random.default_rng(0)
+        found[each] = apart(amounts, row_split == each, rng, min_distance)
+    if len(present) == 2:
+        del found[int(np.argmax(np.bincount(row_split)))]
+    stands = discoveries(np.array([1.0 if each is None else each.p for each in found.values()]), rate)
+    for (each, seen), real in zip(found.items(), stands.tolist(), strict=True):
+        if real and seen is not None:
+            names = [tables.profile.name_of(int(id_)) for id_ in ids]
+            yield _finding(named[each], seen, amounts[row_split == each], amounts[row_split != each], names)
+
+
+def _finding(split: str, seen: Apart, inside: Floats, outside: Floats, names: list[str]) -> Found:
+    mine, others = (part.sum(axis=0) / part.sum() for part in (inside, outside))
+    most = np.argsort(-np.abs(mine - others), kind="stable")[:3].tolist()
+    shares = ", ".join(f"{names[k]} {mine[k]:.1%} against {others[k]:.1%}" for k in most)
+    message = (
+        f"the mix of categories of {split!r} is {seen.distance:.0%} from that of the others (by chance "
+        f"{seen.by_chance:.0%}, p = {seen.p:.3f}): {shares}"
+    )
+    return Found(message, category=names[most[0]])

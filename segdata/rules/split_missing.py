@@ -1,0 +1,96 @@
+"""SEG303 split-missing: a category that a split lacks."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.statistics.chance import absent_by_chance
+from segdata.core.strata import splits
+from segdata.core.tallies import Tally, countable, numbered, units
+
+
+@rule("SEG303", "split-missing", severity="error", needs=(), whole=True)
+def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found]:
+    """A category that occurs in the dataset, but not in one of its splits.
+
+    Flagged:
+        aab.
+        split: train
+
+        aab.
+        split: train
+
+        aab.
+        split: train
+
+        aa..
+        split: val
+
+        a: car
+        b: bus
+
+    Fine:
+        aab.
+        split: train
+
+        aab.
+        split: train
+
+        aab.
+        split: train
+
+        a..b
+        split: val
+
+        a: car
+        b: bus
+
+    Splits are what the data call so, or else folders named train, val, test and the like. A category so rare that a
+    random division would have left it out of that split with a chance above max_chance is a warning, one for all such
+    categories of the split. Images of one sequence or group count as one. Void, and splits without a segment (a test
+    set whose labels are kept secret), are left alone.
+
+    Why: what training lacks is never learned, and what validation lacks is never measured: the average over
+    categories then leaves it out in silence, or counts it as a failure.
+
+    Remedy: divide again, stratified by category, or move images that have it.
+
+    Options: max_chance, the largest chance that a random division does the same, above which it is a warning.
+    Defaults: 0.05 is the usual level. <DEFAULTS>
+    """
+    segments = tables.segments.take(countable(tables))
+    named, split = numbered(splits(tables))
+    unit = units(tables)
+    image = segments["image"]
+    used = split[image] >= 0
+    # A unit that lies in two splits (SEG304 says so) is one of each.
+    place = np.unique(np.stack([split[image], unit[image], segments["category_id"]])[:, used], axis=1)
+    size = np.bincount(np.unique(place[:2], axis=1)[0], minlength=len(named))
+    if (size > 0).sum() < 2:
+        return
+    rare: dict[int, list[str]] = {}
+    for category in np.unique(place[2]).tolist():
+        having = np.bincount(place[0][place[2] == category], minlength=len(named))
+        for missing in np.flatnonzero((having == 0) & (size > 0)).tolist():
+            name = tables.profile.name_of(category)
+            total, has = int(size.sum()), int(having.sum())
+            chance = absent_by_chance(total, has, int(size[missing]))
+            if chance > max_chance:
+                rare.setdefault(missing, []).append(name)
+                continue
+            message = (
+                f"no {name!r} in {named[missing]!r} ({int(size[missing]):,} of {total:,} annotated images or sequences);"
+                f" {has:,} elsewhere have it: a random division would leave it out in {chance:.1%} of cases"
+            )
+            yield Found(message, category=name, pixels=0)
+    for missing, names in rare.items():
+        message = f"{named[missing]!r} lacks {counted(len(names), 'rare category')}: {_listed(names)}"
+        yield Found(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,91 @@
+"""SEG210 too-much-void: more void than the taxonomy allows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.guideline import quoted
+from segdata.core.profile import Profile
+from segdata.core.rule import Tables, rule
+
+
+def _has_void(profile: Profile) -> bool:
+    return bool(profile.taxonomy.void_ids)
+
+
+@rule("SEG210", "too-much-void", severity="warning", needs=("coverage",), when=_has_void)
+def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[Found]:
+    """More of an image, or of all images, is void than the taxonomy allows (`max_void`).
+
+    Flagged:
+        aavv
+        aavv
+
+        v: unclear (void)
+        max_void: 0.25
+
+    Fine:
+        aaav
+        aaav
+
+        v: unclear (void)
+        max_void: 0.25
+
+    Fine, nothing is declared and no image is mostly void:
+        aavv
+        aavv
+
+        v: unclear (void)
+
+    One finding for each annotation above `max_void: {image: …}`, one for the dataset above `max_void: {dataset: …}`.
+    Where the taxonomy says nothing of an image, those above usual_share are one info for the dataset. Shares are of
+    the pixels within the region of interest.
+
+    Why: void is where annotators give up. It counts for no score, so that the hardest parts of the images are judged
+    by nobody.
+
+    Remedy: label what can be told; say in the guideline what void is for.
+
+    Options: usual_share, what may be void of an image where nothing is declared.
+    Defaults: <measured>
+    """
+    allowed = tables.profile.taxonomy.max_void
+    void, frame = _pixels(tables)
+    share = void / np.maximum(frame, 1)
+    rule_ = _guideline(tables.profile)
+    if allowed is not None and allowed.image is not None:
+        for row in np.flatnonzero(share > allowed.image).tolist():
+            message = f"{share[row]:.1%} of the image is void, at most {allowed.image:.1%} may be{rule_}"
+            yield Found(message, annotation=row, pixels=int(void[row]))
+    else:
+        yield from _unusual(share, void, usual_share)
+    overall = void.sum() / max(frame.sum(), 1)
+    if allowed is not None and allowed.dataset is not None and overall > allowed.dataset:
+        message = f"{overall:.1%} of all pixels are void, at most {allowed.dataset:.1%} may be{rule_}"
+        yield Found(message, pixels=int(void.sum()))
+
+
+def _pixels(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n_annotations,) void pixels, and all pixels in which labels are expected."""
+    annotations = tables.annotations
+    frame = annotations["labelled"] + annotations["unlabelled"]
+    return np.minimum(annotations["void"], frame), frame
+
+
+def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: float) -> Iterator[Found]:
+    rows = np.flatnonzero(share > usual_share)
+    if len(rows):
+        message = (
+            f"{counted(len(rows), 'annotation')} of {len(share):,} are void by more than {usual_share:.0%}, "
+            f"up to {share.max():.1%}; the taxonomy can say how much may be: `max_void: {{image: 0.1}}`"
+        )
+        yield Found(message, pixels=int(void[rows].sum()), severity="info")
+
+
+def _guideline(profile: Profile) -> str:
+    """What the guideline says of the void category, where there is one."""
+    ids = profile.taxonomy.void_ids
+    return quoted(profile.taxonomy, ids[0], "definition") if len(ids) == 1 else ""
