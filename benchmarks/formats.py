@@ -3,15 +3,22 @@
 python benchmarks/formats.py [FORMAT …]
 """
 
+import csv
+import io
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
+import msgspec
 import numpy as np
+import pyarrow.parquet as pq
+from drawn import rings_of, write_drawn
 from generate import HEIGHT, WIDTH, generate
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,18 +28,27 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 
-N_DOCUMENT_IMAGES, N_MASK_IMAGES, ROUNDS = 500, 24, 3
+N_DOCUMENT_IMAGES, N_MASK_IMAGES, ROUNDS, MASK_ROUNDS = 500, 24, 3, 9
 MASK_FILES = frozenset({".png", ".tif", ".tiff"})
 DOCUMENTS = (
     "coco-instances", "lvis", "datumaro", "labelme", "via", "cvat", "label-studio", "supervisely", "yolo-seg",
     "youtube-vis", "kaggle-rle", "canonical",
 )  # fmt: skip
+DRAWN = ("labelme", "label-studio", "supervisely", "yolo-seg")  # whose writers make more points of polygons
+PARSERS: dict[str, Callable[[bytes], object]] = {
+    ".json": msgspec.json.decode,
+    ".xml": ElementTree.fromstring,
+    ".csv": lambda data: list(csv.reader(io.StringIO(data.decode()))),
+    ".txt": lambda data: [list(map(float, line.split())) for line in data.splitlines() if line[:1].isdigit()],
+    ".parquet": lambda data: pq.read_table(io.BytesIO(data)),
+}
 MASKS = (
     "instance-ids", "colour-masks", "coco-panoptic", "cityscapes", "kitti", "kitti-step", "mots", "davis",
     "pascal-voc", "ade20k", "mapillary-vistas", "geotiff",
 )  # fmt: skip
 STREET = {"road": 7, "sidewalk": 8, "building": 11, "vegetation": 21, "sky": 23, "person": 24, "car": 26}
 THINGS = ("person", "car")
+watches: list[set[str]] = []  # who wants to know what files are opened
 
 
 def street_scene(rng: np.random.Generator) -> tuple[NDArray[np.int32], dict[int, str]]:
@@ -91,13 +107,6 @@ def decode(files: list[Path]) -> None:
             np.asarray(image)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def written(dataset: Dataset, name: str, folder: Path) -> Path | None:
     """The dataset in a format; None, with the reason printed, where that refuses it."""
     target = folder / name
@@ -110,51 +119,109 @@ def written(dataset: Dataset, name: str, folder: Path) -> Path | None:
 
 
 def document_row(source: Dataset, name: str, folder: Path) -> None:
-    """Write the polygons in a format, and print how long reading takes."""
+    """Write the polygons in a format, and print how much processor time reading takes."""
     target = written(source, name, folder)
-    if target is None:
-        return
-    opening = statistics.median(seconds(lambda: segdata.read(target, format=name)) for _ in range(ROUNDS)) * 1e3
-    dataset = segdata.read(target, format=name)
-    n_segments = load(dataset)
-    loaded = statistics.median(seconds(lambda: load(dataset)) for _ in range(ROUNDS)) / max(n_segments, 1) * 1e6
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.suffix not in (".png", ".jpg")) / 1e6
-    both = loaded + opening / max(n_segments, 1) * 1e3
-    print(f"| {name} | {n_segments} | {size:.1f} | {opening:.0f} | {loaded:.1f} | {both:.1f} |")
+    if target is not None:
+        print_document(name, name, target, None)
+
+
+def print_document(row: str, name: str, target: Path, images: Path | None) -> None:
+    """A row of the table: medians of alternating rounds, in microseconds a segment."""
+    dataset = segdata.read(target, format=name, images=images)
+    n_segments = max(load(dataset), 1)
+    pictures = [
+        Path(uri) for batch in dataset for uri in batch.images["uri"].to_pylist() if uri and Path(uri).is_file()
+    ]
+    texts = [path for path in target.rglob("*") if path.suffix in PARSERS and path.name != "losses.json"]
+    size = sum(path.stat().st_size for path in texts) / 1e6
+    rounds = [
+        (
+            cpu_seconds(lambda: parse(texts, pictures)),
+            cpu_seconds(lambda: segdata.read(target, format=name, images=images)),
+            cpu_seconds(lambda: load(dataset)),
+        )
+        for _ in range(ROUNDS)
+    ]
+    base, opening, loading = (statistics.median(each) / n_segments * 1e6 for each in zip(*rounds, strict=True))
+    both = opening + loading
+    figures = f"{base:.1f} | {opening:.1f} | {loading:.1f} | {both - base:.1f} | {both / base:.2f} x"
+    print(f"| {row} | {n_segments} | {size:.1f} | {figures} |", flush=True)
+
+
+def parse(texts: list[Path], pictures: list[Path]) -> None:
+    """Read and parse documents with the parser that is the fastest there is, open image files, and nothing else."""
+    for path in texts:
+        PARSERS[path.suffix](path.read_bytes())
+    for path in pictures:
+        with Image.open(path):
+            pass
 
 
 def mask_row(scenes: Dataset, name: str, folder: Path) -> None:
-    """Write the scenes in a format, and print how long decoding and reading take."""
+    """Write the scenes in a format, and print how much processor time decoding and reading take."""
     target = written(scenes, name, folder)
     if target is None:
         return
+    print_masks(name, name, target)
+    if name == "pascal-voc":
+        shutil.rmtree(target / "Annotations")
+        print_masks("pascal-voc without its XML files", name, target)
+
+
+def print_masks(row: str, name: str, target: Path) -> None:
+    """A row of the table: medians of alternating rounds."""
     dataset = segdata.read(target, format=name)
     files = read_files(dataset, target)
-    rounds = [(seconds(lambda: decode(files)), seconds(lambda: load(dataset))) for _ in range(ROUNDS)]
+    rounds = [(cpu_seconds(lambda: decode(files)), cpu_seconds(lambda: load(dataset))) for _ in range(MASK_ROUNDS)]
     floor, reading = (statistics.median(each) / N_MASK_IMAGES * 1e3 for each in zip(*rounds, strict=True))
+    ratio = statistics.median(read / alone for alone, read in rounds)
     per_image = len(files) / N_MASK_IMAGES
-    print(f"| {name} | {per_image:.0f} | {floor:.1f} | {reading:.1f} | {reading / floor:.2f} x |")
+    print(f"| {row} | {per_image:.0f} | {floor:.1f} | {reading:.1f} | {ratio:.2f} x |", flush=True)
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """How much processor time one call takes: other programs disturb that less than the time on the clock."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 def read_files(dataset: Dataset, target: Path) -> list[Path]:
-    """The mask files that are read: those that segments are said to be from, else all."""
-    named = {name for batch in dataset for name in batch.segments["file"].to_pylist() if name}
+    """The mask files that Python opens when the dataset is read; where a library of C opens them all that there are."""
+    opened: set[str] = set()
+    watches.append(opened)
+    load(dataset)
+    watches.clear()
     files = [path for path in target.rglob("*") if path.suffix.lower() in MASK_FILES]
-    return sorted(path for path in files if path.relative_to(target).as_posix() in named) or sorted(files)
+    return sorted(path for path in files if str(path) in opened) or sorted(files)
+
+
+def watch(event: str, arguments: tuple[object, ...]) -> None:
+    """Note what is opened, for whoever wants to know."""
+    if event == "open":
+        for opened in watches:
+            opened.add(str(arguments[0]))
 
 
 def main() -> None:
     """Print both tables: medians of some rounds on one thread, files in the page cache."""
+    sys.addaudithook(watch)
     wanted = sys.argv[1:] or [*DOCUMENTS, *MASKS]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         source = documents(folder)
-        print("| document | segments | MB | opening, ms | decoding, us a segment | both |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: |")
+        print(
+            "| document | segments | MB | parsing alone, CPU us a segment | opening | decoding | over parsing | ratio |"
+        )
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
         for name in (name for name in DOCUMENTS if name in wanted):
             document_row(source, name, folder)
+        rings = rings_of(folder / "coco.json")
+        for name in (name for name in DRAWN if name in wanted):
+            write_drawn(name, rings, (WIDTH, HEIGHT), folder / "drawn" / name)
+            print_document(f"{name}, as drawn", name, folder / "drawn" / name, folder / "images")
         scenes = street(folder / "street")
-        print("\n| masks, 1024 x 2048 | files an image | decoding alone, ms an image | read to runs, ms | ratio |")
+        print("\n| masks, 1024 x 2048 | files an image | decoding alone, CPU ms an image | read to runs, ms | ratio |")
         print("| --- | ---: | ---: | ---: | ---: |")
         for name in (name for name in MASKS if name in wanted):
             mask_row(scenes, name, folder)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
     from segdata.api.opening import read
+    from segdata.api.taxonomies import diff_taxonomies
 
 _HOME = {
     "Conversion": "converting",
@@ -21,6 +22,7 @@ _HOME = {
     "assert_valid": "checking",
     "convert": "converting",
     "diff": "comparing",
+    "diff_taxonomies": "taxonomies",
     "from_arrays": "arrays",
     "from_frames": "frames",
     "hash_of": "checking",
@@ -35,6 +37,7 @@ __all__ = [
     "assert_valid",
     "convert",
     "diff",
+    "diff_taxonomies",
     "from_arrays",
     "from_frames",
     "hash_of",

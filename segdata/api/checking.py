@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack, get_args
 
+from segdata.api.caching import Remembered
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.content import content_hash
 from segdata.core.dataset import Dataset
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 def measured(data: Dataset, families: frozenset[Family], jobs: int = 0, progress: Progress = silent) -> Tables:
     """The measured tables of a dataset; see `segdata.core.rule.Tables`."""
     with image_limits():
+        if isinstance(data.source, Remembered) and data.rows is None:
+            return data.source.measured(families, data.profile, jobs, progress)
         return measure(data.source, families, chunks=data.chunks(), profile=data.profile, jobs=jobs, progress=progress)
 
 
@@ -30,6 +33,7 @@ def validate(
     *,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
+    by: str | None = None,
     jobs: int = 0,
     progress: Progress = silent,
     **opening: Unpack[ReadOptions],
@@ -41,15 +45,19 @@ def validate(
     data : a file, a folder or a `Dataset`
     select, ignore : a code, a prefix of codes, or the name of a rule, or several; default: as the configuration
         says, or all
+    by : the column that statistics tell apart, as `segdata.core.strata` names columns; default: as the configuration
+        says
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
     opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
 
     Of a part of a dataset nothing is said that only the whole can tell: `Validation.skipped` names those rules.
 
-    Returns the findings, worst first. Raises SegdataError as `read` does, and for unknown rules or options.
+    Returns the findings, worst first. Raises SegdataError as `read` does, and for unknown rules, options or columns.
     """
     dataset = read(data, **opening)
+    if by is not None:
+        dataset = replace(dataset, profile=replace(dataset.profile, by=by))
     asked = selected(dataset.config, select, ignore)
     chosen = [rule for rule in asked if not (rule.whole and dataset.is_part)]
     skipped = tuple(rule.code for rule in asked if rule not in chosen and rule.applies(dataset.profile))
@@ -95,18 +103,20 @@ def info(
     jobs: int = 0,
     with_hash: bool = False,
     raster_rules: bool = False,
+    by: str | None = None,
     **opening: Unpack[ReadOptions],
 ) -> "Summary":
     """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
 
     `with_hash`: also the content hash of the labels. `raster_rules`: also how many segments with polygons have other
-    pixels when they are drawn by the rule of another tool. `opening` as for `read`.
+    pixels when they are drawn by the rule of another tool. `by`: also each stratum of a column; default: as the
+    configuration says. `opening` as for `read`. Raises SegdataError where there is no such column.
     """
     dataset = read(data, **opening)
     from segdata.measure.summary import summarise  # heavy: it makes pandas tables
 
     digest = hash_of(dataset, jobs=jobs) if with_hash else None
-    found = summarise(dataset.profile.files, measured(dataset, frozenset(), jobs), digest)
+    found = summarise(dataset.profile.files, measured(dataset, frozenset(), jobs), digest, by or dataset.profile.by)
     return replace(found, raster_rules=_rules_apart(dataset, jobs)) if raster_rules else found
 
 

@@ -1,15 +1,16 @@
 """Convert a dataset from one format to another, and say exactly what was lost."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Unpack, get_args
 
+from segdata.api.copying import Copies, put_beside
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.api.placing import Placing, free
+from segdata.api.taxonomies import with_taxonomy_map
 from segdata.api.verifying import proven
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
@@ -18,7 +19,10 @@ from segdata.core.format import format_named
 from segdata.core.judge import errors_among, selected
 from segdata.core.loss import Loss, Losses
 from segdata.edit.diff.proof import Proof
+from segdata.edit.remap import Remap
+from segdata.edit.taxonomy_map import TaxonomyMap
 from segdata.formats.images import image_limits
+from segdata.formats.masks.maskindex import INDEX
 from segdata.formats.shapes.disagreement import Disagreement, disagreement
 from segdata.report.certificate import NAME, Place, certificate
 
@@ -41,6 +45,7 @@ class Conversion:
     proof : None: not asked for; else whether anything differs that no counted loss explains
     certificate : the file that says what was lost; None where dataset.yaml does
     apart : how far the source's own rule for drawing polygons and COCO's are apart; None where they are the same
+    not_copied : with `copy_images`, which images could not be copied, a line for each reason
     """
 
     target: Path
@@ -54,6 +59,7 @@ class Conversion:
     proof: Proof | None = None
     certificate: Path | None = None
     apart: Disagreement | None = None
+    not_copied: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"
@@ -72,6 +78,7 @@ def convert(
     progress: Progress = silent,
     announce: Callable[[Sequence[Loss]], None] = lambda losses: None,
     write_options: Mapping[str, Option] | None = None,
+    taxonomy_map: str | Path | TaxonomyMap | None = None,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
     """Write a dataset in another format.
@@ -84,10 +91,12 @@ def convert(
     on_loss : with ``error`` nothing is written when anything is lost (`LossError`); else losses are counted
     verify : read the target again and compare all of it with the source: `Conversion.proof` says whether anything
         differs but the losses that were counted
-    copy_images : copy the image files into the target's folder ``images``; else they are referred to
+    copy_images : copy the image files, volumes and rasters too, into the target's folder ``images``, or where the
+        format's own programs look for them; else they are referred to
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
     write_options : of the target's format, as `segdata formats` lists them
+    taxonomy_map : a file, or what `segdata.edit.taxonomy_map.load_map` reads: old categories -> new ones
     announce : is called with all losses when everything is written, before it is put in its place
     opening : format, taxonomy, images, config, only, annotator, source, roi, options: as for `read`
 
@@ -101,20 +110,26 @@ def convert(
         raise SegdataError(f"format {to} can only be read")
     options = write_options or {}
     format.check_options(options, "write")
-    dataset = read(data, **opening)
+    dataset, remap = read(data, **opening), None
+    if taxonomy_map is not None:
+        dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
     selected(dataset.config)  # what is wrong in the configuration is said now, not when all is written
     path = Path(target)
-    stream = _Stream(dataset, Losses(), progress)
+    stream = _Stream(dataset, Losses(), progress, remap)
     batches = stream.batches(jobs)
-    certificate = None
+    certificate: Path | None = None
+    copies: Copies | None = None
     with Placing(path) as placing:
         if copy_images:
             beside = format.is_file(path)
             folder = placing.beside(free(path.with_name("images")).name) if beside else placing.made / "images"
-            batches = (_with_copied_images(batch, folder) for batch in batches)
+            copies = Copies(folder)
+            batches = (copies.batch(batch) for batch in batches)
         try:
             with image_limits():
                 format.write(dataset.profile, batches, placing.made, stream.losses, **options)
+            if copies is not None and format.image_of is not None and (placing.made / INDEX).is_file():
+                put_beside(placing.made, format.image_of)
             losses = stream.check(on_loss)
             announce(losses)
             if to not in _KEEPS_LOSSES:
@@ -138,6 +153,7 @@ def convert(
         shown,
         certificate,
         stream.apart,
+        () if copies is None else copies.remarks,
     )
 
 
@@ -159,11 +175,11 @@ def _is_unread(defect: Defect) -> bool:
 class _Stream:
     """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
 
-    def __init__(self, dataset: Dataset, losses: Losses, progress: Progress) -> None:
+    def __init__(self, dataset: Dataset, losses: Losses, progress: Progress, remap: Remap | None = None) -> None:
         self.losses, self.defects = losses, list(dataset.source.defects)
         self.n_images = self.n_segments = 0
         self.apart: Disagreement | None = None if dataset.profile.raster_rule in _EXACT_IN_COCO else Disagreement()
-        self._dataset, self._progress = dataset, progress
+        self._dataset, self._progress, self._remap = dataset, progress, remap
 
     def _unread(self) -> list[Defect]:
         """The defects that lost something of the source."""
@@ -181,6 +197,8 @@ class _Stream:
                 self.apart += disagreement(batch)
             yield batch
             self._progress(batch.images.num_rows)
+        if self._remap is not None:
+            self._remap.count(self.losses)
         unread = self._unread()
         examples = (" ".join(filter(None, (each.code, "in", each.file or each.image, each.place))) for each in unread)
         pixels = sum(defect.pixels or 0 for defect in unread)
@@ -202,16 +220,3 @@ class _Stream:
         files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
         source, made = Place(path=files, format=profile.format), Place(path=target.name, format=to)
         return certificate(source, made, self.n_images, self.n_segments, self.losses.listed(), self.defects)
-
-
-def _with_copied_images(batch: Batch, folder: Path) -> Batch:
-    """The batch with its image files copied into `folder`."""
-    uris = []
-    for image_id, uri in zip(batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist(), strict=True):
-        if uri is not None and "://" not in uri and Path(uri).is_file():
-            target = folder / image_id
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(uri, target)
-            uri = str(target.absolute())
-        uris.append(uri)
-    return replace(batch, images=replaced(batch.images, "uri", uris))

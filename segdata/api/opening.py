@@ -7,10 +7,11 @@ from typing import TypedDict
 
 import numpy as np
 
+from segdata.api.caching import remembering
 from segdata.core.config import Config, Option, load_config, nearest
 from segdata.core.dataset import Dataset
-from segdata.core.errors import SegdataError
-from segdata.core.format import Format, Request, format_named
+from segdata.core.errors import SegdataError, SettingError, UnreadableError
+from segdata.core.format import Format, Request, Source, format_named
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.core.unsafe import check_files, check_name
@@ -18,6 +19,7 @@ from segdata.formats.altered import made_by
 from segdata.formats.imagefiles import with_image_files
 from segdata.formats.images import image_limits
 from segdata.formats.roi import with_regions
+from segdata.formats.sequenced import with_sequences
 from segdata.formats.sight import recognised
 from segdata.store.source import CanonicalSource
 
@@ -39,6 +41,7 @@ class ReadOptions(TypedDict, total=False):
     source: str | None
     roi: str | Path | None
     options: Mapping[str, Option] | None
+    cache: str | Path | None
 
 
 def silent(n_images: int) -> None:
@@ -57,6 +60,7 @@ def read(
     source: str | None = None,
     roi: str | Path | None = None,
     options: Mapping[str, Option] | None = None,
+    cache: str | Path | None = None,
 ) -> Dataset:
     """Open a dataset of any readable format.
 
@@ -73,12 +77,14 @@ def read(
     source : ``human``, ``model`` or ``consensus``: where annotations are from that do not say so themselves
     roi : a folder of masks, paired with images by name: where labels are expected (everywhere but at 0)
     options : of the format, as `segdata formats` lists them; they go before those in segdata.yaml
+    cache : a folder in which what is measured is kept, so that only what has changed is decoded the next time; None:
+        nothing is kept. It may be deleted or shared at any time.
 
     Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
     """
     if isinstance(data, Dataset):
         given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": only}
-        _refuse(**given, annotator=annotator, source=source, roi=roi, options=options)
+        _refuse(**given, annotator=annotator, source=source, roi=roi, options=options, cache=cache)
         return data
     root = Path(data)
     check_name(root.absolute())
@@ -86,7 +92,8 @@ def read(
     settings = config if isinstance(config, Config) else _config(root, config)
     name = format or settings.format or _implied(settings, config) or recognised(root)
     chosen = format_named(name)
-    _check_options(chosen, settings, None if isinstance(config, Config) else Path(config or folder_of(root) / CONFIG))
+    file = None if isinstance(config, Config) else Path(config or folder_of(root) / CONFIG)
+    _check_options(chosen, settings, file)
     chosen.check_options(options or {}, "read")
     request = Request(
         root=root,
@@ -97,15 +104,31 @@ def read(
         explicit=(format or settings.format) is not None,
         options={**settings.options, **(options or {})},
     )
-    with image_limits():
-        opened = chosen.read(request)
-        if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
-            opened = with_image_files(opened, folder_of(root), opened.uris, request.images)
-        opened = opened if roi is None else with_regions(opened, Path(roi))
-        opened = opened if source is None else made_by(opened, source)
+
+    def opened_now() -> Source:
+        try:
+            with image_limits():
+                return _opened(chosen, request, source, roi)
+        except SettingError as error:
+            raise UnreadableError(f"{file}: {error}" if file else str(error)) from error
+
+    more = {"source": source, "roi": roi}
+    opened = opened_now() if cache is None else remembering(request, name, more, opened_now, Path(cache))
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _chosen(opened.image_ids, list(names))
     return Dataset(opened, opened.profile.under(settings), settings, rows)
+
+
+def _opened(chosen: Format, request: Request, source: str | None, roi: str | Path | None) -> Source:
+    """What the format's reader opens, with what the request adds to its images."""
+    opened, settings = chosen.read(request), request.config
+    if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
+        opened = with_image_files(opened, folder_of(request.root), opened.uris, request.images)
+    opened = opened if roi is None else with_regions(opened, Path(roi))
+    opened = opened if source is None else made_by(opened, source)
+    if not settings.sequences:
+        return opened
+    return with_sequences(opened, settings.sequences, settings.instance_ids.divisor if settings.instance_ids else None)
 
 
 def _refuse(**options: object) -> None:

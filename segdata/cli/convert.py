@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Masks of the regions of interest, named as the images: outside nothing is expected.",
 )
+@click.option(
+    "--taxonomy-map",
+    metavar="MAP",
+    type=click.Path(path_type=Path),
+    help="Rename, join and drop categories as MAP says; segdata taxonomy diff writes one.",
+)
 @click.option("--annotator", metavar="NAME", help="Who drew what has no annotator in SRC.")
 @click.option(
     "--source",
@@ -66,6 +72,7 @@ def command(
     source: str | None,
     write_options: tuple[str, ...],
     roi: Path | None,
+    taxonomy_map: Path | None,
     on_loss: "OnLoss",
     verify: bool,
     copy_images: bool,
@@ -112,11 +119,14 @@ def command(
                 write_options=pairs(write_options),
                 progress=bar.enter_context(progress("convert", len(dataset))),
                 announce=announce,
+                taxonomy_map=taxonomy_map,
             )
     except LossError as error:
         emit(refused(str(dst), error.losses, paper()))
         return FOUND
     emit(written(result, opening.typed(src), paper()))
+    for remark in result.not_copied:
+        emit(remark)
     # COCO files name images and do not say where they are; the other formats refer to them.
     if to.startswith("coco-") and not copy_images and (images := folder_of_images(dataset)) is not None:
         emit("\n".join(["", "its images are not copied; to read it with them:", *with_images(dst, images, paper())]))

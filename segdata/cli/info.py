@@ -4,24 +4,39 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, Opening, data_options, example, report_options
+from segdata.cli.options import BY, DATA, Opening, data_options, example, report_options
 
 
-@click.command(name="info", epilog=example("segdata info street/", "segdata info street/ --hash --format json"))
+@click.command(
+    name="info",
+    epilog=example(
+        "segdata info street/", "segdata info street/ --by camera", "segdata info street/ --hash --format json"
+    ),
+)
 @DATA
 @click.option("--hash", "with_hash", is_flag=True, help="Also the content hash of the labels, to log with a run.")
 @click.option(
     "--raster-rules", is_flag=True, help="Also which polygons have other pixels when other tools' rules draw them."
 )
-@report_options("text", "json")
+@BY
+@report_options("text", "json", "csv")
 @data_options
 def command(
-    data: Path, with_hash: bool, raster_rules: bool, report: str, output: Path | None, opening: Opening
+    data: Path,
+    with_hash: bool,
+    raster_rules: bool,
+    by: str | None,
+    report: str,
+    output: Path | None,
+    opening: Opening,
 ) -> None:
-    """Count images, segments and pixels, by category."""
+    """Count images, segments and pixels, by category, and by a column such as the camera."""
     from segdata.api import info
     from segdata.cli.output import emit, paper
-    from segdata.report.info import to_json, to_text
+    from segdata.report.info import to_csv, to_json, to_text
 
-    summary = info(opening.read(data), jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules)
-    emit(to_json(summary) if report == "json" else to_text(summary, paper(output)), output)
+    summary = info(opening.read(data), jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules, by=by)
+    if report == "text":
+        emit(to_text(summary, paper(output)), output)
+    else:
+        emit(to_json(summary) if report == "json" else to_csv(summary), output)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 DATA = click.argument("data", type=click.Path(path_type=Path))
+BY = click.option(
+    "--by",
+    metavar="COLUMN",
+    help="Tell apart split, camera, sequence, group, folder, size, annotator, source, stage, month, or a key of the "
+    "images' metadata.",
+)
 FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
 
 

@@ -1,17 +1,18 @@
-"""`segdata taxonomy`: draft a taxonomy from data, and check one."""
+"""`segdata taxonomy`: draft a taxonomy from data, check one, compare two, and print the guideline."""
 
 from pathlib import Path
 
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, FORCE, Opening, data_options, example
-from segdata.core.errors import SegdataError
+from segdata.cli.options import DATA, FORCE, Opening, data_options, example, report_options
+
+_FILE = click.Path(path_type=Path)
 
 
 @click.group(name="taxonomy", epilog=example("segdata taxonomy init masks/", "segdata taxonomy check taxonomy.yaml"))
 def command() -> None:
-    """Draft a taxonomy.yaml from data, and check one."""
+    """Draft a taxonomy.yaml from data; check, compare and print it."""
 
 
 @command.command(
@@ -46,22 +47,25 @@ def init(data: Path, output: Path | None, force: bool, opening: Opening) -> None
 
 
 @command.command(name="check", epilog=example("segdata taxonomy check street/taxonomy.yaml"))
-@click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> int:
-    """Check a taxonomy file: errors with their line, then rule SEG208.
+@click.argument("file", type=_FILE)
+@click.option("--quiet", is_flag=True, help="No advice, only what is wrong.")
+def check(file: Path, quiet: bool) -> int:
+    """Check a taxonomy file: errors with their line, rule SEG208, advice.
 
-    FILE is a taxonomy.yaml, or a folder that has one. Exits with 1 when rule
-    SEG208 finds something, with 2 when the file cannot be read.
+    FILE is a taxonomy.yaml, or a folder that has one. Advice names what
+    annotators are likely to stumble over: missing definitions, names and
+    colours that are easily mistaken. Exits with 1 when rule SEG208 finds
+    something, with 2 when the file cannot be read.
     """
     from segdata.api import validate
     from segdata.api.imageless import dataset_of
+    from segdata.api.taxonomies import file_of
     from segdata.cli.output import emit, paper
+    from segdata.core.advice import advice
     from segdata.core.counted import counted
     from segdata.core.taxonomy import load_taxonomy
 
-    path = file / "taxonomy.yaml" if file.is_dir() else file
-    if not path.exists():
-        raise SegdataError(f"{path}: does not exist; draft one with: segdata taxonomy init DATA --output {path}")
+    path = file_of(file)
     taxonomy = load_taxonomy(path)
     findings = validate(dataset_of(taxonomy), select=["SEG208"]).findings
     on = paper()
@@ -71,7 +75,90 @@ def check(file: Path) -> int:
         about = f"{finding.category}: " if finding.category else ""
         first, *rest = on.wrap(about + finding.message, " " * 13, " " * 4) or [""]
         lines += [f"{head} {first.lstrip()}", *rest]
+    for said in () if quiet else advice(taxonomy):
+        first, *rest = on.wrap(said, " " * 7, " " * 4) or [""]
+        lines += [f"{on.paint('advice', 'info')} {first.lstrip()}", *rest]
     met = counted(len(findings), "finding") if findings else "nothing found"
     lines.append(f"{path}: {counted(len(taxonomy.categories), 'category')}, {met}")
     emit("\n".join(lines))
     return FOUND if any(finding.severity == "error" for finding in findings) else 0
+
+
+@command.command(
+    name="diff",
+    epilog=example(
+        "segdata taxonomy diff v1/taxonomy.yaml v2/taxonomy.yaml",
+        "segdata taxonomy diff v1.yaml v2.yaml --output map.yaml",
+        "segdata convert labels_v1 labels_v2 --taxonomy-map map.yaml",
+    ),
+)
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@click.option("--format", "report", type=click.Choice(("text", "json")), default="text", help="Default: text.")
+@click.option(
+    "--output",
+    "-o",
+    metavar="MAP",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the migration to this file, for segdata convert --taxonomy-map.",
+)
+@FORCE
+def diff(old: Path, new: Path, report: str, output: Path | None, force: bool) -> int:
+    """Say what became of each category, and where its labels belong.
+
+    OLD and NEW are taxonomy files, or folders that have one. A category that
+    was renamed is known by its alias, its id or its colour. What is divided,
+    or cannot be told, a person decides: such a category is a list in MAP, and
+    convert refuses it until one name is left.
+
+    Exits with 1 when the two differ.
+    """
+    from os.path import relpath
+
+    from segdata.api.taxonomies import diff_taxonomies, file_of
+    from segdata.cli.output import emit, free, paper
+    from segdata.edit.taxonomy_map import map_text
+    from segdata.report.taxonomy_diff import diff_json, diff_text
+
+    found = diff_taxonomies(old, new)
+    if output is not None:
+        free(output, force)
+        beside = Path(relpath(file_of(new).absolute(), output.absolute().parent)).as_posix()
+        emit(map_text(found.migration, beside), output)
+        say(f"map written to {output}")
+    if report == "json":
+        emit(diff_json(found, str(old), str(new)))
+    else:
+        emit(diff_text(found, str(old), str(new), None if output is None else str(output), paper()))
+    return FOUND if found.changes else 0
+
+
+@command.command(
+    name="doc",
+    epilog=example(
+        "segdata taxonomy doc street/taxonomy.yaml", "segdata taxonomy doc street --format html --output guideline.html"
+    ),
+)
+@click.argument("file", type=_FILE)
+@report_options("markdown", "html")
+@FORCE
+def doc(file: Path, report: str, output: Path | None, force: bool) -> None:
+    """Print the guideline for annotators that a taxonomy holds.
+
+    FILE is a taxonomy.yaml, or a folder that has one. Each category with its
+    colour, place in the hierarchy, definition, rules for borders and for what
+    is hidden, attributes and examples. Examples that name picture files are
+    shown; an HTML page has them within.
+    """
+    from segdata.api.taxonomies import file_of
+    from segdata.cli.output import emit, free
+    from segdata.core.taxonomy import load_taxonomy
+    from segdata.report.guideline import guideline_html, guideline_markdown
+
+    path = file_of(file)
+    taxonomy = load_taxonomy(path)
+    title = f"{taxonomy.name or path.absolute().parent.name}: how to annotate"
+    if output is not None:
+        free(output, force)
+    text = guideline_html(taxonomy, title, path.parent) if report == "html" else guideline_markdown(taxonomy, title)
+    emit(text, output)

@@ -45,6 +45,19 @@ class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     threshold: int | None = None
 
 
+class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which images are frames of videos, or slices of volumes, by their names.
+
+    `pattern` is an image's whole name with the fields `{frame}`, a number, and `{sequence}` (without it all are one),
+    and `*` for what does not matter: `{sequence}/{frame}.jpg`. `tracks`: what in the ids of segments is the same object
+    in all frames: the whole `ids`, or the `numbers` within a category (the id modulo the divisor of `instance_ids`).
+    """
+
+    pattern: str
+    kind: Literal["video", "volume"] = "video"
+    tracks: Literal["ids", "numbers"] | None = None
+
+
 class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Findings that are known and accepted: of a code, in a scope, for a reason, until a day."""
 
@@ -74,6 +87,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     images: str | None = None
     instance_ids: InstanceIds | None = None
     layers: Layers | None = None
+    sequences: Sequences | None = None
     options: dict[str, Option] = {}  # of the format that is read
     by: str | None = None  # the column that statistics tell apart
     select: tuple[str, ...] = ()

@@ -14,6 +14,10 @@ class UnreadableError(SegdataError):
     """The dataset as a whole cannot be read: no known format, an ambiguous one, or a missing setting."""
 
 
+class SettingError(UnreadableError):
+    """A setting in segdata.yaml that cannot work; whoever knows the file puts its name before it."""
+
+
 class UnknownFormatError(UnreadableError):
     """No format recognises a dataset."""
 

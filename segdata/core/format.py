@@ -46,7 +46,11 @@ class Request:
 
 
 class Source(Protocol):
-    """An opened dataset: its images are listed, and any of them can be loaded, in any order, from any thread."""
+    """An opened dataset: its images are listed, and any of them can be loaded, in any order, from any thread.
+
+    A source may also have a method `files(row)`: the files that `load` reads for one image and for no other. Then only
+    the images whose files have changed are loaded again by a validation that remembers the last one.
+    """
 
     @property
     def profile(self) -> Profile:
@@ -71,11 +75,13 @@ class Source(Protocol):
 class Clue:
     """Why a format thinks that a dataset is its own.
 
-    `score` in (0, 1]: 1 for a file that can be nothing else. `evidence`: in words, for the user.
+    `score` in (0, 1]: 1 for a file that can be nothing else. `evidence`: in words, for the user. `whole`: so is the
+    folder, whatever lies in it: images may be volumes or rasters, which by themselves are datasets too.
     """
 
     score: float
     evidence: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class Format:
     read_options, write_options : the format's own options, each with a line for the help
     file_suffixes : the target may be a file with one of these, ``(".json",)``; else it is a folder
     checked : the programs and specifications that its tests compare with
+    image_of : where the format's own programs look for the image of a mask: both as paths below the target, the image
+        without extension; None: in the folder ``images``, or nowhere
     """
 
     name: str
@@ -109,6 +117,7 @@ class Format:
     write_options: Mapping[str, str] = field(default_factory=dict)
     file_suffixes: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
+    image_of: Callable[[str], str] | None = None
 
     def is_file(self, target: Path) -> bool:
         """Whether this format writes `target` as one file."""
@@ -141,6 +150,7 @@ def _format(name: str, module: ModuleType) -> Format:
         getattr(module, "WRITE_OPTIONS", {}),
         getattr(module, "FILE_SUFFIXES", ()),
         getattr(module, "CHECKED", ()),
+        getattr(module, "image_of", None),
     )
 
 
@@ -179,6 +189,9 @@ def detect(root: Path) -> str:
     clues.sort(key=lambda item: (-item[1].score, item[0]))
     if not clues:
         raise UnknownFormatError(f"{root}: no known format recognises this")
+    whole = [name for name, clue in clues if clue.whole]
+    if len(whole) == 1:
+        return whole[0]
     if len(clues) > 1 and clues[1][1].score > 0.9 * clues[0][1].score:
         listed = "; ".join(f"{name}: {clue.evidence}" for name, clue in clues)
         raise SegdataError(f"{root}: more than one format fits, choose with --from ({listed})")

@@ -15,6 +15,7 @@ Kind = Literal[
     "empty-segment",  # segments without pixels
     "hole",  # holes of segments
     "image-details",  # sequence, frame, split, group, camera, timestamp, channels, roi, metadata of images
+    "mapped",  # what a taxonomy map says to drop or to join: no fault of the format
     "instance",  # which pixels belong to which instance of a category
     "overlap",  # pixels that several segments claim
     "part",  # parts of one segment become segments of their own

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from segdata.core.dicomfile import dicom_image, is_dicom
 from segdata.core.errors import SegdataError
 from segdata.core.rasterfile import open_raster
-from segdata.core.volumefile import dicom_image, is_dicom, volume_slice
+from segdata.core.volumefile import volume_slice
 
 Planes = NDArray[np.generic]
 _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height

@@ -29,9 +29,14 @@ Family = Literal[
     "pairs",
     "contacts",
     "borders",
+    "seams",
+    "lobes",
+    "apart",
     "copies",
     "attributes",
     "also",
+    "frames",
+    "volumes",
 ]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
@@ -64,8 +69,17 @@ class Tables:
     contacts : a, b (segment rows of one annotation, a < b), length in pixel edges
     borders : a, b (segment rows of one annotation, a < b, neither void), touching, apart: image columns in which they
         follow each other without and with a thin band between them; see `segdata.measure.borders`
+    seams : a, b (segment rows of one annotation and category, a < b) that touch along a straight line; see
+        `segdata.measure.seams`
+    lobes : segment (row), neck, lobes …: those larger than their companions that come apart at a neck; see
+        `segdata.measure.lobes`
+    apart : segment (row), first, second, hidden …: those in two large parts; see `segdata.measure.apart`
     attributes : segment (row), name, value (JSON text; None: null), of the attributes that the taxonomy names
     also : segment (row), category_id of a secondary category
+    exchanges, turns, flickers, still, repeats : family `frames`, how frames of videos fit to their neighbours; see
+        `segdata.measure.tracks`, `flickers` and `repeats`
+    solids, cavities, skips : family `volumes` (with `shapes`), parts and holes in three dimensions; see
+        `segdata.measure.solids` and `slices`
     defects : what readers met
     """
 
@@ -80,8 +94,19 @@ class Tables:
     pairs: "Table"
     contacts: "Table"
     borders: "Table"
+    seams: "Table"
+    lobes: "Table"
+    apart: "Table"
     attributes: "Table"
     also: "Table"
+    exchanges: "Table"
+    turns: "Table"
+    flickers: "Table"
+    still: "Table"
+    repeats: "Table"
+    solids: "Table"
+    cavities: "Table"
+    skips: "Table"
     defects: "tuple[Defect, ...]"
 
 

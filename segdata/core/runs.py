@@ -73,8 +73,13 @@ class Runs:
 
     def take(self, owners: Rows | Ints, n_owners: int) -> "Runs":
         """The runs of some owners, renumbered 0, 1, … in the order given; `n_owners` counts all owners here."""
-        offset = self.offsets(n_owners)
-        first, count = offset[owners], np.diff(offset)[owners]
+        if 2 * len(owners) < n_owners:  # to look for few costs little, however many there are
+            few = owners.astype(np.int32)
+            first, stop = (np.searchsorted(self.owner, few, side).astype(np.int64) for side in ("left", "right"))
+        else:
+            offset = self.offsets(n_owners)
+            first, stop = offset[owners], offset[1:][owners]
+        count = stop - first
         rows = spread(first, count)
         return Runs(self.start[rows], self.length[rows], np.repeat(np.arange(len(owners), dtype=np.int32), count))
 
@@ -98,9 +103,9 @@ class Runs:
 
 def spread(first: Ints, count: Ints) -> Ints:
     """The rows ``first[i], first[i] + 1, … (count[i] of them)`` of every i, one after the other."""
-    total = int(count.sum())
-    jump = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) if len(count) else np.empty(0)
-    return np.arange(total, dtype=np.int64) + jump.astype(np.int64)
+    rows: Ints = np.repeat(first - (np.cumsum(count) - count), count)
+    rows += np.arange(len(rows))
+    return rows
 
 
 def boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:

@@ -25,15 +25,19 @@ def strata(tables: "Tables", column: str) -> Names:
     the image, `size` its width and height, `month` that in which the annotation was made. Raises SegdataError, which
     names the columns that there are, where no image and no annotation has such a value.
     """
-    if column in OF_ANNOTATIONS:
-        found = _of_annotations(tables.annotations, column)
-    else:
-        found = image_strata(tables, column)[tables.annotations["image"]]
+    found = strata_if_any(tables, column)
     if len(found) and all(name is None for name in found):
         known = _known(tables)
         hint = nearest(column, known) or f"; there are: {', '.join(known) or 'none'}"
         raise SegdataError(f"by {column!r}: no image has such a value{hint}")
     return found
+
+
+def strata_if_any(tables: "Tables", column: str) -> Names:
+    """As `strata`, but None throughout where nothing is known."""
+    if column in OF_ANNOTATIONS:
+        return _of_annotations(tables.annotations, column)
+    return image_strata(tables, column)[tables.annotations["image"]]
 
 
 def image_strata(tables: "Tables", column: str) -> Names:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
@@ -17,23 +18,39 @@ class Tally:
     Attributes
     ----------
     owner, category : (n,) the owner's number, the category's id
-    segments, pixels : (n,) how many, and the sum of their areas
+    segments, pixels, log_area : (n,) how many, the sum of their areas, and the mean of the logarithms of these
     """
 
     owner: Ints
     category: Ints
     segments: Ints
     pixels: Ints
+    log_area: NDArray[np.float64]
 
     @staticmethod
     def of(segments: Table, owner: Ints) -> "Tally":
         """The tally of segments whose owners (n_segments,) are given."""
-        ids, which = np.unique(segments["category_id"], return_inverse=True)
-        key, row, n = np.unique(
-            owner.astype(np.int64) * max(len(ids), 1) + which, return_inverse=True, return_counts=True
-        )
-        pixels = np.bincount(row, weights=segments["area"], minlength=len(key)).astype(np.int64)
-        return Tally(key // max(len(ids), 1), ids[key % max(len(ids), 1)] if len(ids) else ids, n, pixels)
+        row, first = joint(owner, segments["category_id"])
+        n = np.bincount(row, minlength=len(first))
+        pixels = np.bincount(row, weights=segments["area"], minlength=len(first)).astype(np.int64)
+        logs = np.bincount(row, weights=np.log(np.maximum(segments["area"], 1)), minlength=len(first))
+        return Tally(owner[first].astype(np.int64), segments["category_id"][first], n, pixels, logs / np.maximum(n, 1))
+
+
+def joint(*columns: Ints) -> tuple[Ints, Ints]:
+    """Each distinct combination of columns (n,) as a number, in ascending order of the combinations.
+
+    Returns the numbers (n,), and the first row of each combination (k,).
+    """
+    code = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        low, high = int(column.min(initial=0)), int(column.max(initial=0))
+        if (high - low + 1) * (int(code.max(initial=0)) + 1) >= 2**62:
+            column, low, high = np.unique(column, return_inverse=True)[1], 0, len(column)
+            code = np.unique(code, return_inverse=True)[1]
+        code = code * (high - low + 1) + (column - low)
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return which, first
 
 
 def countable(tables: Tables, *, crowds: bool = True) -> Flags:
@@ -41,6 +58,13 @@ def countable(tables: Tables, *, crowds: bool = True) -> Flags:
     segments = tables.segments
     told = (segments["area"] > 0) & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
     return told if crowds else told & ~segments["iscrowd"]
+
+
+def examples(tables: Tables, *, crowds: bool = True) -> Table:
+    """The columns annotation, image, category_id, area and iscrowd of the segments that are `countable`."""
+    rows = np.flatnonzero(countable(tables, crowds=crowds))
+    names = ("annotation", "image", "category_id", "area", "iscrowd")
+    return Table({name: tables.segments[name][rows] for name in names})
 
 
 def units(tables: Tables) -> Ints:
@@ -58,6 +82,12 @@ def units(tables: Tables) -> Ints:
         for row, (group, sequence) in lines
     ]
     return np.unique(np.array(found, np.int64), return_inverse=True)[1]
+
+
+def size_class(tables: Tables) -> Ints:
+    """(n_images,) images of about the same size have the same number: areas within a factor of 4; unknown ones 0."""
+    area = tables.images["width"].astype(np.float64) * tables.images["height"]
+    return np.round(np.log2(np.maximum(area, 1)) / 2).astype(np.int64)
 
 
 def numbered(names: Names) -> tuple[list[str], Ints]:

@@ -40,6 +40,11 @@ READ_OPTIONS = {
 _OF_JSON = rb'"name_ndx"|"annotation"\s*:\s*\{.*"imsize"'
 
 
+def image_of(mask: str) -> str:
+    """`<name>_seg.png` -> `<name>`: both lie in one folder."""
+    return mask.removesuffix("_seg.png")
+
+
 def detect(seen: Glance) -> Clue | None:
     """A mask X_seg.png with X.json, X_atr.txt or X_parts_1.png of the same stem; or one of these files itself."""
     if seen.root.is_file():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow.compute as pc
 
@@ -42,6 +43,11 @@ class AlteredSource:
     def defects(self) -> Sequence[Defect]:
         """The source's, and more."""
         return (*self.source.defects, *self.more)
+
+    @property
+    def files(self) -> Callable[[int], Sequence[Path]] | None:
+        """As the source's, where it has that."""
+        return getattr(self.source, "files", None)
 
     def chunks(self) -> list[Ints]:
         """As the source's."""

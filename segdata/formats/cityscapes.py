@@ -17,6 +17,7 @@ Specification: mcordts/cityscapesScripts, README.md, cityscapesscripts/helpers/l
 cityscapesscripts/preparation/json2instanceImg.py and json2labelImg.py.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,11 @@ WRITE_OPTIONS = {
     "trainids": "yes: write labelTrainIds too; default: no",
     "unknown": "refuse (default): categories that Cityscapes lacks are an error; drop: they are counted and left out",
 }
+
+
+def image_of(mask: str) -> str:
+    """`gtFine/<split>/<city>/<base>_gtFine_<what>.png` -> `leftImg8bit/<split>/<city>/<base>_leftImg8bit`."""
+    return re.sub(r"_gtFine_\w+\.png$", "_leftImg8bit", mask).replace("gtFine/", "leftImg8bit/", 1)
 
 
 def detect(seen: Glance) -> Clue | None:

@@ -42,6 +42,11 @@ _PLAIN = r"^([^/]+/)?Annotations/(?P<sequence>[^/]+)/\d{5}\.png$"
 _BARE = r"^(?P<sequence>[^/]+)/\d{5}\.png$"
 
 
+def image_of(mask: str) -> str:
+    """`Annotations/<size>/<sequence>/<frame>.png` -> `JPEGImages/<size>/<sequence>/<frame>`."""
+    return mask.replace("Annotations/", "JPEGImages/", 1).removesuffix(".png")
+
+
 def detect(seen: Glance) -> Clue | None:
     """Frames of five digits in `Annotations`, with DAVIS' sizes or JPEGImages beside; or sequences of palette PNGs."""
     by_size = frames(seen, _BY_SIZE)

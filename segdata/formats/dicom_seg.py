@@ -18,29 +18,16 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.profile import Profile
-from segdata.formats.medical.dicom.kinds import SEGMENTATIONS, kind_of_head
+from segdata.formats.medical.dicom.face import LOSSES, clue
+from segdata.formats.medical.dicom.kinds import SEGMENTATIONS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "attributes",
-        "crowd",
-        "empty-segment",
-        "image-details",
-        "instance",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-    }
-)
+__all__ = ["LOSSES", "detect", "read", "write"]
 CHECKED = ("highdicom", "dcmqi's segmentation of a liver with its NRRD file")
 READ_OPTIONS = {
     "threshold": "from which value on, 0 to 1, a pixel of a fractional segmentation is inside; default: 0.5"
@@ -49,19 +36,19 @@ READ_OPTIONS = {
 
 def detect(seen: Glance) -> Clue | None:
     """A DICOM file whose head says that it is a segmentation."""
-    found = [name for name in seen.names if kind_of_head(seen.head(name)[:512]) in SEGMENTATIONS]
-    return Clue(1.0, f"{found[0]} is a DICOM segmentation") if found else None
+    return clue(seen, "dicom-seg", SEGMENTATIONS, "segmentation")
 
 
 def read(request: Request) -> "PerImageSource":
     """Open a segmentation, or all below a folder; raises UnreadableError where there is none."""
-    from segdata.formats.medical.dicom.segreader import open_segmentations
+    from segdata.formats.medical.dicom.segsource import open_segmentations
 
     return open_segmentations(request)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write segmentations of the images' series; raises SegdataError where an annotated image is no DICOM file."""
-    from segdata.formats.medical.dicom.segsets import write_segmentations
+    from segdata.formats.medical.dicom.objectwriter import write_objects
+    from segdata.formats.medical.dicom.segwriter import KIND
 
-    write_segmentations(profile, batches, target, losses, LOSSES)
+    write_objects(profile, batches, target, losses, KIND)

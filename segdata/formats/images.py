@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -57,11 +58,11 @@ def header(path: Path) -> Header:
     """The header of an image file; raises OSError with the reason where there is none."""
     if is_tiff(path):
         return _tiff_header(path)  # of any number of channels; Pillow knows one to four
-    with open_image(path) as image:
+    with path.open("rb") as file, _opened(file, os.fstat(file.fileno()).st_size) as image:
         try:
             # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
             known = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
-            if _is_truncated(path, str(image.format)):
+            if _is_truncated(file, str(image.format)):
                 raise OSError("the file is cut off: its end is missing")
             exif = image.getexif() if known else {}
             return Header(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
@@ -89,7 +90,7 @@ def open_bytes(data: bytes) -> Image.Image:
     return _opened(io.BytesIO(data), len(data))
 
 
-def _opened(file: Path | io.BytesIO, size: int) -> Image.Image:
+def _opened(file: Path | IO[bytes], size: int) -> Image.Image:
     if size == 0:
         raise OSError("the file is empty (0 bytes)")
     try:
@@ -106,14 +107,13 @@ def _opened(file: Path | io.BytesIO, size: int) -> Image.Image:
     return image
 
 
-def _is_truncated(path: Path, format_name: str) -> bool:
+def _is_truncated(file: IO[bytes], format_name: str) -> bool:
     """Whether the end mark of the file's format is missing; reads the last few bytes only."""
     mark = _END_MARKS.get(format_name)
     if mark is None:
         return False
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - _TAIL, 0))
-        return mark not in file.read()
+    file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
+    return mark not in file.read()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ as copied to stevenwudi/6DVNET maskrcnn_benchmark/data/datasets/devkit_semantics
 http://www.cvlibs.net/datasets/kitti/eval_semseg.php. Not checked on KITTI's own files, which are not free to copy.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,11 @@ READ_OPTIONS = {
 WRITE_OPTIONS = {
     "unknown": "refuse (default): categories that Cityscapes lacks are an error; drop: they are counted and left out"
 }
+
+
+def image_of(mask: str) -> str:
+    """`training/instance/<name>.png` -> `training/image_2/<name>`."""
+    return re.sub(r"(instance|semantic)/(.*)\.png$", r"image_2/\2", mask)
 
 
 def detect(seen: Glance) -> Clue | None:

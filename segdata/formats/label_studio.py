@@ -36,7 +36,7 @@ from segdata.formats.beyond import BEYOND_TOOLS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = BEYOND_TOOLS | {"category-details", "source"}
 CHECKED = (
@@ -65,7 +65,7 @@ def _is_tasks(head: bytes) -> bool:
     return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or re.search(_MIN, head))
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: Request) -> "ToolSource":
     """Open a file of tasks, or a folder; raises UnreadableError where there is none, and for JSON-MIN."""
     from segdata.formats.labelstudio.opened import open_tasks
 

@@ -40,6 +40,11 @@ READ_OPTIONS = {
 }
 
 
+def image_of(mask: str) -> str:
+    """`training/v2.0/instances/<name>.png` -> `training/images/<name>`."""
+    return re.sub(r"(v\d\.\d/)?(instances|labels)/(.*)\.png$", r"images/\3", mask)
+
+
 def detect(seen: Glance) -> Clue | None:
     """A config that lists labels with their readable names, or folders of a version."""
     folders = seen.matching(r"^([^/]+/)?(v[12]\.\d/)?(instances|labels)/[^/]+\.png$")

@@ -39,6 +39,11 @@ READ_OPTIONS = {"classes": "the folder of class masks, for others than Segmentat
 _MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
 
 
+def image_of(mask: str) -> str:
+    """`SegmentationClass/<name>.png` -> `JPEGImages/<name>`."""
+    return mask.replace("SegmentationClass/", "JPEGImages/", 1).removesuffix(".png")
+
+
 def detect(seen: Glance) -> Clue | None:
     """A folder SegmentationClass with masks in it, unless segdata.yaml says that they are something else."""
     masks = [found for name in seen.matching(r"\.(png|bmp|tiff?)$") if (found := _MASK.search(name))]

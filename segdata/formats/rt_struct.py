@@ -18,48 +18,35 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Losses
 from segdata.core.profile import Profile
-from segdata.formats.medical.dicom.kinds import STRUCTURE_SET, kind_of_head
+from segdata.formats.medical.dicom.face import LOSSES, clue
+from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.perimage.source import PerImageSource
 
-LOSSES: frozenset[Kind] = frozenset(
-    {
-        "annotation-attributes",
-        "attributes",
-        "crowd",
-        "empty-segment",
-        "image-details",
-        "instance",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-    }
-)
+__all__ = ["LOSSES", "detect", "read", "write"]
 CHECKED = ("pydicom", "scikit-image's polygon2mask", "matplotlib's Path")
 READ_OPTIONS = {"holes": "xor (default): a contour inside another is a hole; union: it is filled"}
 
 
 def detect(seen: Glance) -> Clue | None:
     """A DICOM file whose head says that it is a structure set."""
-    found = [name for name in seen.names if kind_of_head(seen.head(name)[:512]) == STRUCTURE_SET]
-    return Clue(1.0, f"{found[0]} is a DICOM structure set") if found else None
+    return clue(seen, "rt-struct", (STRUCTURE_SET,), "structure set")
 
 
 def read(request: Request) -> "PerImageSource":
     """Open a structure set, or all below a folder; raises UnreadableError where there is none, or no image of one."""
-    from segdata.formats.medical.dicom.contourreader import open_contours
+    from segdata.formats.medical.dicom.contoursource import open_contours
 
     return open_contours(request)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write structure sets of the images' series; raises SegdataError where an annotated image is no DICOM file."""
-    from segdata.formats.medical.dicom.contoursets import write_contours
+    from segdata.formats.medical.dicom.contourwriter import KIND
+    from segdata.formats.medical.dicom.objectwriter import write_objects
 
-    write_contours(profile, batches, target, losses, LOSSES)
+    write_objects(profile, batches, target, losses, KIND)

@@ -46,13 +46,15 @@ def sheets(batch: Batch) -> Iterator[Sheet]:
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
     height, width = batch.image_size
     ids, uris = batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist()
+    offset, every = batch.runs.offsets(batch.n_segments), batch.runs
     for image in range(n_images):
         annotated = bool(first[image] < first[image + 1])
         begin, end = (bounds[first[image]], bounds[first[image] + 1]) if annotated else (0, 0)
         if annotated and 0 in (height[image], width[image]):
             raise SegdataError(f"image {ids[image]!r}: its size is not known, so no mask can be written; give --images")
         segments = np.arange(begin, end, dtype=np.int64)
-        runs = batch.runs.take(segments, batch.n_segments)
+        here = slice(offset[begin], offset[end])
+        runs = Runs(every.start[here], every.length[here], every.owner[here] - np.int32(begin))
         yield Sheet(ids[image], uris[image], int(height[image]), int(width[image]), annotated, segments, runs)
 
 
@@ -67,6 +69,8 @@ def is_painted(batch: Batch) -> NDArray[np.bool_]:
 def examples(batch: Batch, rows: NDArray[np.integer]) -> list[str]:
     """The first three segments of `rows`, as "image: id"; the id is the source's own where it has one."""
     few = rows[:3]
+    if len(few) == 0:
+        return []
     images = batch.images["image_id"].take(pa.array(batch.segment_image[few])).to_pylist()
     ids = batch.segments.select(["source_id", "segment_id"]).take(pa.array(few)).to_pylist()
     return [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]

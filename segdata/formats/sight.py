@@ -11,12 +11,15 @@ from pathlib import Path
 from segdata.core.errors import SegdataError, UnknownFormatError, UnreadableError
 from segdata.core.format import detect, formats
 from segdata.formats.coco.sniff import is_broken, sort_of
+from segdata.formats.imagenames import holds_images
+from segdata.formats.masks.maskclue import look
 
 _MOST_FILES = 5_000  # that are listed
 _MOST_HEADS = 8  # that are looked into, of one suffix
 _MOST_FOLDERS = 24  # in which a dataset is looked for
 _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
+_PLAIN = ("colour-masks", "instance-ids")  # formats that any folder of images may be
 # Formats that are known and not read: what their paths match, and the first bytes of such a file.
 _FOREIGN = {
     "DICOM images without a segmentation or structure set": (r"\.dcm$", None),
@@ -29,7 +32,14 @@ _FOREIGN = {
 def recognised(root: Path) -> str:
     """The name of the format that a dataset is in; raises SegdataError that says what is seen where there is none."""
     try:
-        return detect(root)
+        name = detect(root)
+        several = list(_apart(root)) if name in _PLAIN else []
+        if several:
+            raise UnreadableError(
+                f"{root}: holds {len(several)} {'datasets' if len(several) > 1 else 'dataset'}, {', '.join(several)}: "
+                f"give one as DATA; or --from {name} reads all of its images as masks"
+            )
+        return name
     except UnknownFormatError as error:
         names = list(islice(_names(root), _MOST_FILES))
         foreign = _foreign(root, names)
@@ -89,6 +99,24 @@ def _held(root: Path, names: list[str]) -> str:
     elif some and not any(map(sort_of, some)):
         held.append("no JSON file with images and annotations")
     return ", ".join(held) or "no files"
+
+
+def _apart(root: Path) -> Iterator[str]:
+    """The folders of a folder of images with no order of its own, where each of them is a dataset that has one."""
+    clue = look(root)
+    if root.is_file() or clue is None or clue.named:
+        return
+    found = []
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and holds_images(path))
+    for folder in folders if len(folders) <= _MOST_FOLDERS else []:
+        try:
+            name = detect(folder)
+        except SegdataError:
+            return
+        if name in _PLAIN:
+            return
+        found.append(f"{folder.name} ({name})")
+    yield from found
 
 
 def _inside(root: Path) -> Iterator[str]:

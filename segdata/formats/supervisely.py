@@ -19,6 +19,7 @@ images are. Images go to images/ with `--copy-images`; Supervisely wants them in
 and `iscrowd` are our own; that `confidence` is what models call their scores is from memory.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from segdata.formats.beyond import BEYOND_TOOLS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = BEYOND_TOOLS | {"annotator", "empty-segment", "source"}
 CHECKED = (
@@ -41,6 +42,11 @@ CHECKED = (
 _META = "meta.json"
 _IN_META = rb'"classes"\s*:\s*\['
 _IN_ANN = rb'"(geometryType|classTitle)"\s*:|"objects"\s*:\s*\[\s*\]'
+
+
+def image_of(mask: str) -> str:
+    """`<dataset>/ann/<name>.<suffix>.json` -> `<dataset>/img/<name>`."""
+    return re.sub(r"ann/(.*)\.\w+\.json$", r"img/\1", mask)
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -57,15 +63,15 @@ def detect(seen: Glance) -> Clue | None:
     return Clue(0.9, f"{drawn[0]} has objects with classTitle") if drawn else None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: Request) -> "ToolSource":
     """Open a project, or a dataset of one; raises UnreadableError where there is none, or it is not one of images."""
-    from segdata.formats.sly.opened import open_supervisely
+    from segdata.formats.tools.supervisely.project import open_supervisely
 
     return open_supervisely(request)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write the project `target`; raises SegdataError where two images would share an annotation file."""
-    from segdata.formats.sly.writer import write_project
+    from segdata.formats.tools.supervisely.writer import write_project
 
     write_project(profile, batches, target, losses, LOSSES)

@@ -33,7 +33,7 @@ from segdata.formats.beyond import BESIDE_PIXELS
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = (BESIDE_PIXELS - {"overlap"}) | {"crowd", "part", "spatial"}
 CHECKED = (
@@ -61,7 +61,7 @@ def detect(seen: Glance) -> Clue | None:
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: Request) -> "ToolSource":
     """Open a dataset, or the data.yaml of one; raises UnreadableError where there are no labels, or no images."""
     from segdata.formats.yolo.opened import open_yolo
 

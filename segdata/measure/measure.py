@@ -1,6 +1,7 @@
 """Measure: the only pass over pixels. Every chunk of images becomes columns; the columns become tables."""
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -18,15 +19,19 @@ from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure import rows, semantics
+from segdata.measure.across import across
+from segdata.measure.apart import apart
 from segdata.measure.borders import borders
 from segdata.measure.copies import copies
 from segdata.measure.coverage import coverage
+from segdata.measure.lobes import lobes
 from segdata.measure.outlines import outlines
 from segdata.measure.pairs import contacts, pairs
+from segdata.measure.seams import seams
 from segdata.measure.shapes import shapes
 
 # Which columns of a table are rows of another: they are counted per chunk and moved when chunks are put together.
-_ROWS_OF = {
+ROWS_OF = {
     "annotations": {"image": "images"},
     "segments": {"annotation": "annotations", "image": "images"},
     "parts": {"segment": "segments"},
@@ -36,6 +41,9 @@ _ROWS_OF = {
     "pairs": {"a": "segments", "b": "segments"},
     "contacts": {"a": "segments", "b": "segments"},
     "borders": {"a": "segments", "b": "segments"},
+    "seams": {"a": "segments", "b": "segments"},
+    "lobes": {"segment": "segments"},
+    "apart": {"segment": "segments"},
     "attributes": {"segment": "segments"},
     "also": {"segment": "segments"},
 }
@@ -50,10 +58,13 @@ _TABLES = (
     "pairs",
     "contacts",
     "borders",
+    "seams",
+    "lobes",
+    "apart",
     "attributes",
     "also",
 )
-_SWEPT: frozenset[Family] = frozenset({"coverage", "gaps", "pairs", "contacts", "borders"})
+_SWEPT: frozenset[Family] = frozenset({"coverage", "gaps", "pairs", "contacts", "borders", "apart"})
 
 
 @dataclass
@@ -78,7 +89,7 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
         found = coverage(batch, side, line, limits, profile.taxonomy, "gaps" in families)
         tables["annotations"] = _beside(tables["annotations"], found.pop("coverage"))
         tables |= found
-    if families & {"shapes", "parts", "holes"}:
+    if families & {"shapes", "parts", "holes", "apart"}:
         found = shapes(batch)
         tables["segments"] = _beside(tables["segments"], found.pop("shapes"))
         tables |= found
@@ -90,6 +101,12 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
         tables["contacts"] = contacts(side, line)
     if side and "borders" in families:
         tables["borders"] = borders(batch, side, line, profile.taxonomy)
+    if "seams" in families:
+        tables["seams"] = seams(batch)
+    if "lobes" in families:
+        tables["lobes"] = lobes(batch)
+    if side and "apart" in families:
+        tables["apart"] = apart(batch, tables["parts"], side, line, profile.taxonomy)
     if "attributes" in families:
         tables["attributes"] = semantics.attributes(batch, profile.taxonomy)
     if "also" in families:
@@ -106,7 +123,7 @@ def together(pieces: Iterable[Measured]) -> Measured:
         defects += piece.defects
         for name, table in piece.tables.items():
             moved = table
-            for column, of in _ROWS_OF.get(name, {}).items():
+            for column, of in ROWS_OF.get(name, {}).items():
                 moved = replaced(moved, column, moved[column].to_numpy().astype(np.int64) + before[of])
             collected.setdefault(name, []).append(moved)
         for name, table in piece.tables.items():
@@ -138,27 +155,56 @@ def measure(
     Returns the tables. The result does not depend on `jobs`.
     """
     known = profile or source.profile
+    portions = source.chunks() if chunks is None else chunks
+    pieces = (piece for _, piece in measured(source, families, known, portions, jobs, progress))
+    return completed(gathered(pieces, source.defects, families, known), source, families, known, portions, jobs)
+
+
+def measured(
+    source: Source,
+    families: frozenset[Family],
+    profile: Profile,
+    chunks: list[Ints],
+    jobs: int,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[Ints, Measured]]:
+    """Portions of images with what was measured of each, in order; `progress` counts images."""
 
     def one(chunk: Ints) -> Measured:
-        return measure_batch(source.load(chunk), known, families)
+        return measure_batch(source.load(chunk), profile, families)
 
-    portions = source.chunks() if chunks is None else chunks
-    opened = Measured({}, list(source.defects))
-    empty = measure_batch(Batch.empty(), known, families)  # so that tables without rows have their columns, too
+    for chunk, piece in zip(chunks, run_ordered(one, chunks, jobs), strict=True):
+        yield chunk, piece
+        progress(len(chunk))
 
-    def pieces() -> Iterable[Measured]:
-        yield empty
-        yield opened
-        for chunk, piece in zip(portions, run_ordered(one, portions, jobs), strict=True):
-            yield piece
-            progress(len(chunk))
 
-    unmeasured = measure_batch(Batch.empty(), known, frozenset(get_args(Family))).tables
-    found = together(pieces())
+def gathered(
+    pieces: Iterable[Measured], opened: Sequence[Defect], families: frozenset[Family], profile: Profile
+) -> Measured:
+    """All pieces as one, after the defects that were met while opening; tables without rows have their columns, too."""
+    empty = measure_batch(Batch.empty(), profile, families)
+    return together(itertools.chain([empty, Measured({}, list(opened))], pieces))
+
+
+def completed(
+    found: Measured, source: Source, families: frozenset[Family], profile: Profile, chunks: list[Ints], jobs: int
+) -> Tables:
+    """The tables of what was gathered, with what is measured over several images: copies, frames, volumes."""
+    unmeasured = measure_batch(Batch.empty(), profile, frozenset(get_args(Family))).tables
     if "copies" in families:
         found.tables["images"] = _beside(found.tables["images"], copies(found.tables["images"]))
     tables = {name: Table.of(table) for name, table in (unmeasured | found.tables).items()}
-    return Tables(profile=known, defects=tuple(found.defects), **tables)
+    tables |= across(source, tables, families, profile, chunks, jobs)
+    return Tables(profile=profile, defects=tuple(found.defects), **tables)
+
+
+def provided(families: frozenset[Family], profile: Profile) -> tuple[dict[str, list[str]], dict[str, pa.Table]]:
+    """What is measured of single images for some families: table -> columns; and all tables, without rows."""
+    given = measure_batch(Batch.empty(), profile, families).tables
+    if "copies" in families:
+        given["images"] = _beside(given["images"], copies(given["images"]))
+    unmeasured = measure_batch(Batch.empty(), profile, frozenset(get_args(Family))).tables
+    return {name: table.column_names for name, table in given.items()}, unmeasured
 
 
 def _beside(table: pa.Table, more: pa.Table) -> pa.Table:

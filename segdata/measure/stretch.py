@@ -7,7 +7,7 @@ frames, in portions that overlap by a frame, so that nothing depends on how a so
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,14 @@ from segdata.core.line import Line
 from segdata.core.meet import Side
 from segdata.core.roi import limited
 from segdata.core.runs import Ints, Runs, spread
-from segdata.core.sequence import Kind, Reel, reels
+from segdata.core.sequence import Reel
 from segdata.core.table import Table
 
 T = TypeVar("T")
 _LEAST = 8  # frames that are loaded at once, beside one neighbour on either side
 
 Tabled = dict[str, Table]
+Columns = dict[str, NDArray[Any]]  # Any: each column has its own type
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Stretch:
     batch : their images, with everything that is drawn there
     frame : (m,) the frames' numbers
     annotation : (m,) rows of the dataset's annotations
+    step : from one of the sequence's images to the next
     place : (n_segments,) which of the m frames each segment of the batch is in; -1: another annotator's
     row : (n_segments,) rows of the dataset's segments
     own : (m,) the frames that this stretch speaks of; the others are their neighbours
@@ -46,14 +48,10 @@ class Stretch:
     batch: Batch
     frame: Ints
     annotation: Ints
+    step: int
     place: Ints
     row: Ints
     own: NDArray[np.bool_]
-
-    @property
-    def height(self) -> Ints:
-        """(m,) in pixels."""
-        return self._sizes()[0]
 
     @property
     def between(self) -> NDArray[np.bool_]:
@@ -68,9 +66,15 @@ class Stretch:
 
     @property
     def follows(self) -> NDArray[np.bool_]:
-        """(m,) own frames that have the size of the one before them."""
+        """(m,) frames that have the size of the one before them."""
         height, width = self._sizes()
-        return self.own & np.concatenate([[False], (np.diff(height) == 0) & (np.diff(width) == 0)])[: len(self.own)]
+        return np.concatenate([[False], (np.diff(height) == 0) & (np.diff(width) == 0)])
+
+    @property
+    def adjoining(self) -> NDArray[np.bool_]:
+        """(m,) frames that follow directly on the one before them, with no image between."""
+        direct: NDArray[np.bool_] = np.diff(self.frame, prepend=self.frame[0]) == self.step
+        return self.follows & direct
 
     def line(self, n_layers: int = 1) -> Line:
         """The number line of the frames, each `n_layers` times: layer k of frame i is frame ``i * n_layers + k``."""
@@ -141,11 +145,6 @@ def frames_at_once(chunks: list[Ints]) -> int:
     return max(_LEAST, int(np.median([len(chunk) for chunk in chunks]))) if chunks else _LEAST
 
 
-def reels_of(tables: Tabled, profile: object, kind: Kind) -> list[Reel]:
-    """The reels of a dataset's tables."""
-    return reels(profile, tables["images"], tables["annotations"], kind)
-
-
 def _load(
     source: Source, tables: Tabled, source_row: Ints, n_frames: int, several: list[Reel], part: slice, first: int
 ) -> Iterator[Stretch]:
@@ -165,4 +164,4 @@ def _load(
     for reel in several:
         mine = np.isin(annotation, reel.annotation[part])
         place = np.where(mine, batch.annotation_image, -1)[batch.segment_annotation].astype(np.int64)
-        yield Stretch(batch, reel.frame[part], reel.annotation[part], place, row, own)
+        yield Stretch(batch, reel.frame[part], reel.annotation[part], reel.step, place, row, own)

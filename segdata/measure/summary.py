@@ -9,6 +9,11 @@ import pandas as pd
 
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.statistics.diversity import effective_number, weights
+from segdata.core.strata import OF_ANNOTATIONS, image_strata, splits, strata
+from segdata.core.table import Table
+from segdata.core.tallies import Tally, examples, joint, numbered
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
@@ -23,10 +28,15 @@ class Summary:
     profile : what is known of it as a whole
     facts : name -> number or text: images, annotations, annotators, segments, crowds, labelled share, sizes …
     categories : one row per category of the taxonomy and per id that it lacks: id, name, kind, images, segments,
-        pixels, share (of the labelled pixels), and quantiles of the segments' areas in pixels
+        pixels, share (of the labelled pixels), weight (for the loss, that balances categories; by pixels in semantic
+        data, else by segments; 0 for void and what never occurs), and quantiles of the segments' areas in pixels
     content_hash : of the labels; None when it was not asked for
     raster_rules : rule -> how many segments have polygons, how many of them have other pixels when they are drawn by
         that rule, and how many pixels those gain or lose; empty when it was not asked for
+    by : the column that it was asked to tell apart
+    portions : one row per stratum of that column: stratum (a text), images, annotations, segments, and effective (the
+        effective number of categories, counted as the weights are)
+    strata : one row per stratum and category that occurs in it: stratum, id, name, images, segments, pixels, share
     """
 
     dataset: str
@@ -35,21 +45,38 @@ class Summary:
     categories: pd.DataFrame
     content_hash: str | None = None
     raster_rules: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    by: str | None = None
+    portions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    strata: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.facts.get(name, 0)} {name}" for name in ("images", "annotations", "segments"))
         return f"Summary({self.dataset!r}: {counts}, {len(self.categories)} categories)"
 
 
-def summarise(dataset: str, tables: Tables, content_hash: str | None = None) -> Summary:
-    """The summary of measured tables; no family beyond the rows is needed."""
-    return Summary(dataset, tables.profile, _facts(tables), _categories(tables), content_hash)
+def summarise(dataset: str, tables: Tables, content_hash: str | None = None, by: str | None = None) -> Summary:
+    """The summary of measured tables; no family beyond the rows is needed.
 
-
-def _facts(tables: Tables) -> dict[str, Any]:  # Any: numbers and texts, for people
-    images, annotations, segments = (
-        table.to_pandas() for table in (tables.images, tables.annotations, tables.segments)
+    `by`: a column as `segdata.core.strata` names them. Raises SegdataError where there is no such column.
+    """
+    categories = _categories(tables)
+    portions, rows = (pd.DataFrame(), pd.DataFrame()) if by is None else _strata(tables, by)
+    return Summary(
+        dataset,
+        tables.profile,
+        _facts(tables, categories),
+        categories,
+        content_hash,
+        by=by,
+        portions=portions,
+        strata=rows,
     )
+
+
+def _facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]:  # Any: numbers and texts, for people
+    images = pd.DataFrame({name: tables.images[name] for name in ("width", "height")})
+    images["split"] = splits(tables)
+    annotations, segments = (table.to_pandas() for table in (tables.annotations, tables.segments))
     sizes = (images["width"].astype(str) + "x" + images["height"].astype(str)).value_counts()
     total = int((images["width"].astype("int64") * images["height"].astype("int64")).sum())
     return {
@@ -64,7 +91,17 @@ def _facts(tables: Tables) -> dict[str, Any]:  # Any: numbers and texts, for peo
         "image sizes": ", ".join(f"{size} ({count})" for size, count in sizes.head(5).items())
         + (f", {len(sizes) - 5} more" if len(sizes) > 5 else ""),
         "splits": ", ".join(f"{name} ({count})" for name, count in images["split"].value_counts().items()) or "none",
+        "balance": _balance(tables, categories),
     }
+
+
+def _balance(tables: Tables, categories: pd.DataFrame) -> str:
+    """How many categories of equal size those in use are worth."""
+    used = categories[(categories["segments"] > 0) & (categories["kind"] != "void")]
+    if used.empty:
+        return "no categories in use"
+    worth = (f"{effective_number(used[what].to_numpy()):.1f} by {what}" for what in ("pixels", "segments", "images"))
+    return f"{len(used)} categories in use are worth {', '.join(worth)} equal ones"
 
 
 def _categories(tables: Tables) -> pd.DataFrame:
@@ -85,7 +122,72 @@ def _categories(tables: Tables) -> pd.DataFrame:
         }
     )
     frame["share"] = frame["pixels"] / max(int(frame["pixels"].sum()), 1)
+    balanced = frame[_counted_by(tables)].to_numpy() * (frame["kind"] != "void").to_numpy()
+    frame["weight"] = weights(balanced)
     for name, quantile in QUANTILES.items():
         values = area.quantile(quantile) if len(segments) else pd.Series(dtype=float)
         frame[f"area_{name}"] = values.reindex(ids).to_numpy() if len(values) else np.full(len(ids), np.nan)
     return frame
+
+
+def _counted_by(tables: Tables) -> str:
+    """What a loss counts: pixels where they are classified, else segments."""
+    return "pixels" if tables.profile.task == "semantic" else "segments"
+
+
+def _strata(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `portions` and `strata` of a `Summary`; what has no value is the stratum "(none)"."""
+    names, of = _with_none(strata(tables, by))
+    images = np.bincount(_image_numbers(tables, by, names, of), minlength=len(names))
+    kept = examples(tables)
+    rows = _tallied(tables, kept, of)
+    counted = rows.groupby("stratum")[_counted_by(tables)]
+    effective = counted.apply(lambda column: effective_number(column.to_numpy()))
+    portions = pd.DataFrame(
+        {
+            "stratum": names,
+            "images": images,
+            "annotations": np.bincount(of, minlength=len(names)),
+            "segments": np.bincount(of[kept["annotation"]], minlength=len(names)),
+            "effective": effective.reindex(range(len(names))).to_numpy(dtype=float),
+        }
+    )
+    rows["stratum"] = [names[each] for each in rows["stratum"]]
+    return portions, rows
+
+
+def _tallied(tables: Tables, segments: Table, of: Ints) -> pd.DataFrame:
+    """The table `strata` of a `Summary`, with numbers for the strata `of` (n_annotations,)."""
+    by_stratum = Tally.of(segments, of[segments["annotation"]])
+    stratum = of[segments["annotation"]]
+    once = joint(stratum, segments["category_id"], segments["image"])[1]
+    images = np.bincount(joint(stratum[once], segments["category_id"][once])[0])
+    frame = pd.DataFrame(
+        {
+            "stratum": by_stratum.owner,
+            "id": by_stratum.category,
+            "name": [tables.profile.name_of(int(each)) for each in by_stratum.category],
+            "images": images,
+            "segments": by_stratum.segments,
+            "pixels": by_stratum.pixels,
+        }
+    )
+    frame["share"] = frame["pixels"] / frame.groupby("stratum")["pixels"].transform("sum")
+    return frame
+
+
+def _with_none(values: Any) -> tuple[list[str], Ints]:  # Any: texts and None
+    """The names that occur, and (n,) the number of each; without a value it is the last, "(none)"."""
+    names, of = numbered(values)
+    if (of < 0).any():
+        names, of = [*names, "(none)"], np.where(of < 0, len(names), of)
+    return names, of
+
+
+def _image_numbers(tables: Tables, by: str, names: list[str], of: Ints) -> Ints:
+    """The strata of the images, annotated or not; an image counts once in each."""
+    if by in OF_ANNOTATIONS:
+        return of[joint(of, tables.annotations["image"])[1]]
+    number = {name: place for place, name in enumerate(names)}
+    found = [number.get(name, number.get("(none)", -1)) for name in image_strata(tables, by).tolist()]
+    return np.array([each for each in found if each >= 0], np.int64)

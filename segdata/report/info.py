@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ from segdata.core.profile import Policy, Profile
 from segdata.measure.summary import Summary
 from segdata.report.paper import Paper, shorten, table
 
+_CELL = 10  # columns of a share
 _HEADS = ("category", "id", "kind", "images", "segments", "share", "area:min", "median", "max")
 
 
@@ -34,6 +35,8 @@ def to_text(summary: Summary, paper: Paper) -> str:
     for name, value in facts.items():
         lines += paper.wrap(str(value), f"{name:<20}  ", " " * 22)
     lines += ["", *_categories(summary.categories, paper)]
+    if summary.by is not None:
+        lines += ["", *_strata(summary, paper)]
     if summary.raster_rules:
         lines += ["", *_raster_rules(summary, paper)]
     return "\n".join(lines) + "\n"
@@ -56,9 +59,7 @@ def _raster_rules(summary: Summary, paper: Paper) -> Iterator[str]:
 def to_json(summary: Summary) -> str:
     """The same as one JSON object; undefined numbers are null."""
     profile = summary.profile
-    rows = [
-        {str(name): _defined(value) for name, value in row.items()} for row in summary.categories.to_dict("records")
-    ]
+    rows = [_plain(row) for row in summary.categories.to_dict("records")]
     found: dict[str, Any] = {  # Any: JSON
         "version": 1,
         "dataset": summary.dataset,
@@ -71,12 +72,61 @@ def to_json(summary: Summary) -> str:
         "facts": summary.facts,
         "categories": rows,
     }
+    if summary.by is not None:
+        found["by"] = summary.by
+        found["strata"] = [
+            {**_plain(portion), "categories": [_plain(row) for row in _of(summary, str(portion["stratum"]))]}
+            for portion in summary.portions.to_dict("records")
+        ]
     if summary.raster_rules:
         found["raster_rules"] = {
             rule: dict(zip(("segments", "differing", "pixels"), counts, strict=True))
             for rule, counts in summary.raster_rules.items()
         }
     return json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def to_csv(summary: Summary) -> str:
+    """The table of the categories as CSV, of each stratum where a column was asked for; undefined numbers are empty."""
+    rows = summary.categories if summary.by is None else summary.strata.rename(columns={"stratum": summary.by})
+    return rows.to_csv(index=False, lineterminator="\n")
+
+
+def _of(summary: Summary, stratum: str) -> list[Any]:  # Any: rows of pandas
+    """The rows of one stratum."""
+    return summary.strata[summary.strata["stratum"] == stratum].drop(columns="stratum").to_dict("records")
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON
+    """A row as JSON has it."""
+    return {str(name): _defined(value) for name, value in row.items()}
+
+
+def _strata(summary: Summary, paper: Paper) -> Iterator[str]:
+    """How large each stratum is, then the categories' shares of its pixels, as many strata as fit side by side."""
+    rows = [
+        [str(row.stratum), f"{row.images:,}", f"{row.annotations:,}", f"{row.segments:,}", f"{row.effective:.1f}"]
+        for row in summary.portions.itertuples(index=False)
+    ]
+    for row in rows:
+        row[0] = shorten(row[0], max(paper.width - 52, 12))
+    head, *lines = table((f"by {summary.by}", "images", "annotations", "segments", "worth categories"), rows)
+    yield paper.paint(head, "bold")
+    yield from lines
+    shares = summary.strata.pivot_table(index="name", columns="stratum", values="share", sort=False)
+    names = [name for name in summary.categories["name"] if name in shares.index]
+    largest = summary.portions.sort_values("images", ascending=False, kind="stable")["stratum"]
+    shown = [name for name in largest if name in shares.columns][: max((paper.width - 22) // (_CELL + 2), 1)]
+    cells = [
+        [shorten(name, 20), *("-" if math.isnan(each) else f"{each:.2%}" for each in shares.loc[name, shown])]
+        for name in names
+    ]
+    head, *lines = table(("share of the pixels", *(shorten(each, _CELL) for each in shown)), cells)
+    yield ""
+    yield paper.paint(head, "bold")
+    yield from lines
+    if len(summary.portions) > len(shown):
+        yield from paper.wrap(f"{len(summary.portions) - len(shown)} more: --format csv or json has all", style="dim")
 
 
 def _categories(categories: pd.DataFrame, paper: Paper) -> Iterator[str]:

@@ -144,10 +144,15 @@ def refused(target: str, losses: Sequence[Loss], paper: Paper) -> str:
 
 
 def _losses(losses: Sequence[Loss], head: str, paper: Paper) -> Iterator[str]:
-    """What the target cannot hold, under its heading; then what never arrived."""
+    """What was not wanted, what the target cannot hold, and what never arrived, each under its heading."""
     unread = [loss for loss in losses if loss.kind == "unreadable"]
-    unheld = [loss for loss in losses if loss.kind != "unreadable"]
-    for heading, listed in ((head, unheld), ("lost, as it could not be read", unread)):
+    mapped = [loss for loss in losses if loss.kind == "mapped"]
+    unheld = [loss for loss in losses if loss.kind not in ("unreadable", "mapped")]
+    for heading, listed in (
+        ("lost, as the taxonomy map says", mapped),
+        (head, unheld),
+        ("lost, as it could not be read", unread),
+    ):
         if listed:
             yield from paper.wrap(heading, style="warning")
         for loss in listed:

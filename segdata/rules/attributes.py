@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.finding import Found, Severity
 from segdata.core.guideline import quote
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables, rule
@@ -48,8 +48,9 @@ def attributes(tables: Tables) -> Iterator[Found]:
         category: car (driven = parked moving)
 
     One finding for each attribute and category in an annotation, or for each value that is not allowed. Where no
-    segment of a category has the attribute, that is one finding for the dataset. A null is no value; a number, true or
-    false may also be given as a text, as some formats have nothing else. Crowds need no attributes.
+    segment of a category has the attribute, that is one finding for the dataset. They are errors where a person gave
+    the taxonomy, warnings where it is the data's own. A null is no value; a number, true or false may also be given as
+    a text, as some formats have nothing else. Crowds need no attributes.
 
     Why: who trains or selects by an attribute loses these segments without a word.
 
@@ -80,7 +81,7 @@ def _missing(tables: Tables, category: Category, attribute: Attribute, mine: Int
         pixels = int(tables.segments["area"][mine].sum())
         segments = counted(len(mine), "segment")
         message = f"none of {segments} says {attribute.name!r}, which is required{quote(attribute.definition)}"
-        yield Found(message, category=category.name, pixels=pixels)
+        yield Found(message, category=category.name, pixels=pixels, severity=_severity(tables))
         return
     yield from _each_annotation(
         tables, silent, f"without {attribute.name!r}, which is required{quote(attribute.definition)}"
@@ -101,7 +102,12 @@ def _each_annotation(tables: Tables, rows: Ints, what: str) -> Iterator[Found]:
     for group in tables.segments.take(rows).groups("annotation"):
         mine = rows[group]
         pixels = int(tables.segments["area"][mine].sum())
-        yield Found(f"{counted(len(mine), 'segment')} {what}", segments=tuple(mine.tolist()), pixels=pixels)
+        message = f"{counted(len(mine), 'segment')} {what}"
+        yield Found(message, segments=tuple(mine.tolist()), pixels=pixels, severity=_severity(tables))
+
+
+def _severity(tables: Tables) -> Severity | None:
+    return None if tables.profile.taxonomy_declared else "warning"
 
 
 def _allowed(text: str, attribute: Attribute) -> bool:

@@ -7,6 +7,10 @@ import numpy as np
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
+from segdata.core.statistics.diversity import effective_number, weights
+from segdata.core.strata import strata
+from segdata.core.table import Flags, Table
+from segdata.core.tallies import Tally, countable, numbered
 
 
 @rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True)
@@ -28,15 +32,19 @@ def class_imbalance(
     Fine (max_pixel_ratio=10.0):
         aaaaaabbbbbbbbb
 
-    One finding for each of the three measures beyond a limit. The effective number of categories is the exponential
-    of the entropy of their shares: 5 categories of equal size count as 5, and as hardly more than 1 if one of them
-    is everything (Hill, 1973, Ecology 54(2), 427-432, order 1). Void is left out, crowds are no segments, and a
-    single category has nobody to be compared with.
+    One finding for each of the three measures beyond a limit; where the configuration says `by: COLUMN`, also for each
+    stratum of that column. The effective number of categories is the exponential of the entropy of their shares: 5
+    categories of equal size count as 5, and as hardly more than 1 if one of them is everything (Hill, 1973, Ecology
+    54(2), 427-432, order 1). Void is left out, crowds are no segments, and a single category has nobody to be compared
+    with. The finding names the categories that are rarer than the limit allows and proposes weights for the loss,
+    inverse square roots of the counts with a mean of 1 (Mahajan and others, 2018, ECCV, 181-196); `segdata info
+    --format json` has those of all categories.
 
     Why: a model gains more by never predicting a rare category than by learning it, and overall accuracy does not
     show that.
 
-    Remedy: collect or sample more of the rare categories, weight the loss, or report metrics by category.
+    Remedy: collect or sample more of the rare categories, weight the loss, merge categories that need not be told
+    apart, and report metrics by category.
 
     Options: max_ratio, the largest category over the smallest, by segments and by images. max_pixel_ratio, by pixels,
     where a bus is larger than a ball by nature. min_effective, the least effective number as a share of the
@@ -46,32 +54,55 @@ def class_imbalance(
     images, 11 categories) 2 to 1, TACO's long tail 667 and 310. By pixels 11 of 15 public sets exceed 100, three
     10 000. The least effective share among those that people annotated is 0.25.
     """
-    segments = tables.segments.take(~np.isin(tables.segments["category_id"], tables.profile.taxonomy.void_ids))
-    category, which = np.unique(segments["category_id"], return_inverse=True)
-    per_image = np.unique(np.stack([which, segments["image"]]), axis=1)[0]
-    counts = {
-        "pixels": np.bincount(which, weights=segments["area"], minlength=len(category)).astype(np.int64),
-        "segments": np.bincount(which[~segments["iscrowd"]], minlength=len(category)),
-        "images": np.bincount(per_image, minlength=len(category)),
-    }
+    limits = {"pixels": max_pixel_ratio, "segments": max_ratio, "images": max_ratio}
+    segments, by = countable(tables), tables.profile.by
+    yield from _findings(tables, segments, limits, min_effective, "")
+    if by is not None:
+        named, stratum = numbered(strata(tables, by)[tables.segments["annotation"]])
+        for number, name in enumerate(named):
+            yield from _findings(tables, segments & (stratum == number), limits, min_effective, f" in {by} {name!r},")
+
+
+def _findings(
+    tables: Tables, among: Flags, limits: dict[str, float], min_effective: float, where: str
+) -> Iterator[Found]:
+    """One for each measure beyond its limit, of some segments; `where` says of which."""
+    category, counts = _counts(tables, among)
     for measure, count in counts.items():
         order = np.argsort(count, kind="stable")
         order = order[count[order] > 0]
         if len(order) < 2:
             continue
         smallest, largest = int(count[order[0]]), int(count[order[-1]])
-        effective, ratio = _effective(count[order]), largest / smallest
-        limit = max_pixel_ratio if measure == "pixels" else max_ratio
-        if ratio > limit or effective < min_effective * len(order):
-            least, most = (tables.profile.taxonomy.name_of(int(category[order[end]])) for end in (0, -1))
+        effective, ratio = effective_number(count), largest / smallest
+        if ratio > limits[measure] or effective < min_effective * len(order):
+            least, most = (tables.profile.name_of(int(category[order[end]])) for end in (0, -1))
+            advice = _advice(tables, category, count, order[count[order] < largest / limits[measure]])
             message = (
-                f"by {measure}, {len(order)} categories are worth {effective:.1f} equal ones; "
-                f"{most!r} has {largest:,}, {least!r} {smallest:,} ({ratio:,.0f} to 1)"
+                f"by {measure},{where} {len(order)} categories are worth {effective:.1f} equal ones; "
+                f"{most!r} has {largest:,}, {least!r} {smallest:,} ({ratio:,.0f} to 1){advice}"
             )
             yield Found(message, category=least)
 
 
-def _effective(count: Ints) -> float:
-    """The effective number of categories: exp of the entropy of their shares."""
-    share = count / count.sum()
-    return float(np.exp(-(share * np.log(share)).sum()))
+def _counts(tables: Tables, among: Flags) -> tuple[Ints, dict[str, Ints]]:
+    """The categories of some segments (k,), and for each measure their counts (k,)."""
+    segments = Table({name: tables.segments[name][among] for name in ("image", "category_id", "area", "iscrowd")})
+    tally = Tally.of(segments, segments["image"])
+    category, which = np.unique(tally.category, return_inverse=True)
+    own, owner = np.unique(segments["category_id"], return_inverse=True)
+    return category, {
+        "pixels": np.bincount(which, weights=tally.pixels, minlength=len(category)).astype(np.int64),
+        "segments": np.bincount(owner[~segments["iscrowd"]], minlength=len(own)),
+        "images": np.bincount(which, minlength=len(category)),
+    }
+
+
+def _advice(tables: Tables, category: Ints, count: Ints, rare: Ints) -> str:
+    """The rarest categories, and weights that would balance them and the most frequent one."""
+    told = rare[:3] if len(rare) else np.argsort(np.where(count > 0, count, np.iinfo(np.int64).max))[:1]
+    weight = weights(count)
+    shown = [*told.tolist(), int(np.argmax(count))]
+    listed = ", ".join(f"{tables.profile.name_of(int(category[each]))} {weight[each]:.2g}" for each in shown)
+    beyond = f"; {len(rare)} beyond the limit" if len(rare) > 1 else ""
+    return f"{beyond}; weights to begin with: {listed}"

@@ -8,7 +8,7 @@ from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints, spread
 from segdata.core.statistics.chance import at_least
-from segdata.core.tallies import Tally, countable
+from segdata.core.tallies import Tally, examples
 
 _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
@@ -17,7 +17,7 @@ _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Iterator[Found]:
     """A category that is absent though the others in the image say that it always occurs.
 
-    Flagged (min_rate=0.3, max_missing=0.3):
+    Flagged (min_rate=0.2, max_missing=0.3):
         aab
 
         aab
@@ -29,7 +29,7 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
         a: car
         b: wheel
 
-    Fine (min_rate=0.3, max_missing=0.3):
+    Fine (min_rate=0.2, max_missing=0.3):
         aab
 
         aab
@@ -54,7 +54,7 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     Defaults: 0.9 needs 29 images of which none, or 46 of which one lacks the category. An info: counts alone do not
     tell a forgotten category from one that for once is not there. <DEFAULTS>
     """
-    segments = tables.segments.take(countable(tables))
+    segments = examples(tables)
     tally = Tally.of(segments, segments["annotation"])
     ids, category = np.unique(tally.category, return_inverse=True)
     both = _together(tally.owner, category, len(ids))

@@ -64,7 +64,8 @@ def _is_allowed(tables: Tables, own: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(n,) whether each row of `also` names a known category that `own` may have beside it."""
     second = tables.also["category_id"]
     taxonomy = tables.profile.taxonomy
-    return related(taxonomy, "also", own, second) & (own != second) & np.isin(second, list(taxonomy.by_id()))
+    known = np.isin(second, list(taxonomy.by_id()))
+    return related(taxonomy, "also", own, second) & known & np.not_equal(own, second)
 
 
 def _found(tables: Tables, odd: Table, ruled: bool) -> Found:

@@ -36,6 +36,15 @@ def not_a_leaf(tables: Tables) -> Iterator[Found]:
         category: bus (parent vehicle)
         category: car (parent vehicle)
 
+    Fine, it is one of the group of its name:
+        aa.bb
+        aa.bb
+
+        a: bag
+        b: paper bag
+        category: bag (parent bag)
+        category: paper bag (parent bag)
+
     One finding for each such category in an annotation where a person gave the taxonomy; where it is the data's own,
     one info for each such category. Crowds are left alone: a crowd may be of several children. So is a parent whose
     children are all void.
@@ -67,4 +76,8 @@ def _children(taxonomy: Taxonomy) -> dict[int, list[str]]:
     for category in taxonomy.categories:
         if category.parent is not None and category.parent != category.name and category.kind != "void":
             found[category.parent].append(category.name)
-    return {id_: found[category.name] for id_, category in taxonomy.by_id().items() if category.name in found}
+    return {
+        id_: found[category.name]
+        for id_, category in taxonomy.by_id().items()
+        if category.name in found and category.parent != category.name
+    }

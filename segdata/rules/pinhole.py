@@ -6,12 +6,13 @@ from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.policy import small_shapes_count
 from segdata.core.rule import Tables, rule
+from segdata.core.sequence import in_images
 from segdata.core.summed import COLUMNS, summed
 
 _LONG = 50  # times as long as wide: a net of lines
 
 
-@rule("SEG107", "pinhole", severity="warning", needs=("holes",))
+@rule("SEG107", "pinhole", severity="warning", needs=("holes", "volumes"))
 def pinhole(
     tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0
 ) -> Iterator[Found]:
@@ -37,7 +38,8 @@ def pinhole(
         aaaa.aaa
         aaaaaaaa
 
-    One finding for each segment, with the number of such holes. A hole that another segment fills is that segment's
+    One finding for each segment, with the number of such holes. In a volume a hole is closed in the slices before and
+    after it, too, and its size is in voxels. A hole that another segment fills is that segment's
     matter: a small object, or a speck (SEG106). Polygons cannot have holes; where one touches itself, its raster may
     enclose a pixel, and that is not flagged. Nets of thin lines enclose small loops by nature: categories that are
     `thin` are left alone, and segments that are narrow on average and very long. So are crowds, void, and masks that
@@ -56,14 +58,18 @@ def pinhole(
     Vessels that cross (DRIVE, 20 masks) are 2.1 to 2.8 pixels wide on average and enclose 102 and 24, most of them
     real: both observers drew them. Every other segment with pinholes is at least 3.3 wide.
     """
-    segments, owner = tables.segments, tables.holes["segment"]
+    segments = tables.segments
     size, half = segments["area"], segments["perimeter"] / 2
     net = (size < line_width * half) & (half**2 > _LONG * size)
-    area = tables.holes["area"]
-    small = (area < min_pixels) & (area < max_share * size[owner]) & tables.holes["empty"]
-    small &= (small_shapes_count(tables) & ~net)[owner]
-    found = summed(tables.holes.take(small), "segment")
-    for segment, n, pixels, largest, x, y, width, height in found.lines("segment", *COLUMNS):
-        most = f", the largest {largest} px" if n > 1 else ""
-        message = f"{counted(n, 'hole')} of {pixels:,} px{most}, in a segment of {size[segment]:,} px"
-        yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
+    counts = small_shapes_count(tables) & ~net
+    for holes, group, unit in (
+        (in_images(tables, tables.holes), "segment", "px"),
+        (tables.cavities, "thing", "voxels"),
+    ):
+        small = (holes["area"] < min_pixels) & (holes["area"] < max_share * holes["whole"]) & holes["empty"]
+        small &= counts[holes["segment"]]
+        found = summed(holes.take(small), group, *({"segment", "whole"} - {group}))
+        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *COLUMNS):
+            most = f", the largest {largest} {unit}" if n > 1 else ""
+            message = f"{counted(n, 'hole')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
+            yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

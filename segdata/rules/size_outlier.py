@@ -6,65 +6,94 @@ import numpy as np
 
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
-from segdata.core.statistics.robust import robust_z
-from segdata.core.tallies import countable
+from segdata.core.runs import Ints
+from segdata.core.sequence import of_kind
+from segdata.core.statistics.robust import Floats, group_median, outlier_limit, robust_z
+from segdata.core.table import Flags
+from segdata.core.tallies import countable, joint, size_class
+
+_EDGE = 3  # pixels; outlines of what the frame cuts often end a little before it
+_SEVERAL = 4  # segments of an image that tell how near the camera was
 
 
 @rule("SEG307", "size-outlier", severity="info", needs=(), tasks=("instance", "panoptic"))
 def size_outlier(
-    tables: Tables, *, max_z: float = 5.0, min_ratio: float = 10.0, min_segments: int = 30
+    tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0, min_segments: int = 30
 ) -> Iterator[Found]:
     """A segment whose area is far outside the range of its category.
 
     Flagged (min_segments=5):
-        a.b.c.d.e
-        .........
-        fffffffff
-        fffffffff
-        fffffffff
+        .................
+        .................
+        .................
+        ...a.b.c.d.e.f...
+        .................
+        ...ggggggggggg...
+        .................
+        .................
+        .................
 
-        a, b, c, d, e, f: car
+        a, b, c, d, e, f, g: car
 
-    Fine (min_segments=5):
-        a.b.c.d.e
-        .........
-        f.fff.fff
-        ..fff.fff
-        ......fff
+    Fine, it may be cut by the edge (min_segments=5):
+        .................
+        .................
+        .................
+        ...a.b.c.d.e.f...
+        .................
+        ...gggggggggggggg
+        .................
+        .................
+        .................
 
-        a, b, c, d, e, f: car
+        a, b, c, d, e, f, g: car
 
-    Judged are logarithms of the area as a share of the image, by a robust z-score: the distance from the category's
-    median in units of the median absolute deviation on that side (times 1.4826), of 0.1 at the least. Crowds, void,
-    stuff and segments that reach the edge of the image are not judged.
+    Judged are logarithms of the area as a share of the image, among images of about the same size, by a robust z-score:
+    the distance from the category's median in units of the median absolute deviation on that side (times 1.4826), of
+    0.1 at the least. The limit grows with the number n of a category's segments, as the largest of n normal values does
+    (Davies and Gather, 1993, JASA 88, 782-792). Crowds, void, stuff, segments within 3 pixels of the image's edge,
+    which may cut them, and slices of a volume are not judged. Nor is anything said where an image has four or more of
+    the category and this one is as large as they are: then the camera was near, or far away.
 
     Why: a giant is often two things drawn as one, or a box around them; a dwarf a click that went astray.
 
     Remedy: look at it; redraw, split or delete what is wrong.
 
-    Options: max_z, the largest robust z-score. min_ratio, how many times larger or smaller than the median it must be
-    besides. min_segments, categories with fewer are left alone.
-    Defaults: Iglewicz and Hoaglin (1993) label scores above 3.5; <DEFAULTS>
+    Options: rate, the chance that a category without outliers, of normal logarithms, has a finding. min_ratio, how
+    many times larger or smaller than the median it must be besides. min_segments, categories with fewer are left alone.
+    Defaults: <DEFAULTS>
     """
     segments, images = tables.segments, tables.images
     things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
     width, height = (images[name][segments["image"]].astype(np.int64) for name in ("width", "height"))
-    cut = (segments["x"] <= 0) | (segments["y"] <= 0)
-    cut |= (segments["x"] + segments["width"] >= width) | (segments["y"] + segments["height"] >= height)
+    cut = (segments["x"] < _EDGE) | (segments["y"] < _EDGE)
+    cut |= (segments["x"] + segments["width"] > width - _EDGE) | (segments["y"] + segments["height"] > height - _EDGE)
     told = countable(tables, crowds=False) & np.isin(segments["category_id"], things)
+    told &= (images.missing("sequence") | of_kind(tables.profile, images, "video"))[segments["image"]]
     rows = np.flatnonzero(told & ((width * height == 0) | ~cut))
-    _, category, count = np.unique(segments["category_id"][rows], return_inverse=True, return_counts=True)
+    category, _ = joint(segments["category_id"][rows], size_class(tables)[segments["image"][rows]])
+    count = np.bincount(category)
     rows, category = rows[enough := count[category] >= min_segments], category[enough]
+    limit = outlier_limit(count, rate)[category]
     frame = np.maximum(width * height, 1)[rows]
     share = np.log(segments["area"][rows] / frame)
     score, median = robust_z(share, category, least_scale=0.1)
-    for place in np.flatnonzero((np.abs(score) > max_z) & (np.abs(share - median) > np.log(min_ratio))).tolist():
+    far = (np.abs(score) > limit) & (np.abs(share - median) > np.log(min_ratio))
+    far &= ~_as_its_neighbours(share, segments["image"][rows], category, min_ratio)
+    for place in np.flatnonzero(far).tolist():
         row, area = int(rows[place]), int(segments["area"][rows[place]])
         usual = float(np.exp(median[place]) * frame[place])
         ratio = area / usual
         times = f"{ratio:,.0f} times the" if ratio >= 1 else f"1/{1 / ratio:,.0f} of the"
         message = (
             f"{area:,} px, {times} category's median ({usual:,.0f} px in an image of this size); "
-            f"robust z {score[place]:+.1f}, the limit is {max_z:g}"
+            f"robust z {score[place]:+.1f}, the limit is {limit[place]:.1f}"
         )
         yield Found(message, segments=(row,), pixels=area)
+
+
+def _as_its_neighbours(share: Floats, image: Ints, category: Ints, min_ratio: float) -> Flags:
+    """(n,) segments in images with four or more of their category that are like these in size: logarithms (n,)."""
+    place, _ = joint(image, category)
+    near: Flags = np.abs(share - group_median(share, place)) <= np.log(min_ratio)
+    return near & (np.bincount(place)[place] >= _SEVERAL)

@@ -9,13 +9,14 @@ from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.policy import small_shapes_count
 from segdata.core.rule import Tables, rule
+from segdata.core.sequence import in_images
 from segdata.core.summed import COLUMNS, summed
 from segdata.core.table import Table
 
 _MANY = 20  # parts that are small but no specks
 
 
-@rule("SEG106", "speck", severity="warning", needs=("shapes", "parts"))
+@rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"))
 def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Iterator[Found]:
     """A stray part far smaller than its segment.
 
@@ -40,7 +41,8 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
         aaaaaaaaaaaaaaaaa..
         .................a.
 
-    One finding for each segment, with the number of such parts. Parts that touch at a corner count as one here. Where
+    One finding for each segment, with the number of such parts. Parts that touch at a corner count as one here. In a
+    volume parts are those of the whole thing across its slices, and their sizes are in voxels. Where
     a polygon is narrower than a pixel its raster falls apart; only whole rings of it count. A category mask of many
     small things, as of fibres, has some that are smaller still: where at least 20 parts, and four times as many as are
     below min_pixels, are only up to four times min_pixels large, none is stray. Crowds, void, categories that are
@@ -57,21 +59,23 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
     shrunken by nearest neighbour, has specks in 191 of 442 segments, CamSeq01 in 110 of 321; three quarters of
     these parts have under 4 pixels.
     """
-    owner, size = tables.parts["segment"], tables.segments["area"]
-    cluster = tables.parts["cluster"]
-    small = (cluster < min_pixels) & (cluster < max_share * size[owner]) & tables.parts["drawn"]
-    small &= small_shapes_count(tables)[owner]
-    small &= ~_small_by_nature(tables.parts, small, min_pixels, len(size))[owner]
-    found = summed(tables.parts.take(small), "segment")
-    for segment, n, pixels, largest, x, y, width, height in found.lines("segment", *COLUMNS):
-        most = f", the largest {largest} px" if n > 1 else ""
-        message = f"{counted(n, 'stray part')} of {pixels:,} px{most}, in a segment of {size[segment]:,} px"
-        yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
+    counts = small_shapes_count(tables)
+    for parts, group, unit in ((in_images(tables, tables.parts), "segment", "px"), (tables.solids, "thing", "voxels")):
+        small = (parts["cluster"] < min_pixels) & (parts["cluster"] < max_share * parts["whole"])
+        small &= parts["drawn"] if group == "segment" else True
+        small &= counts[parts["segment"]]
+        small &= ~_small_by_nature(parts, group, small, min_pixels)
+        found = summed(parts.take(small), group, *({"segment", "whole"} - {group}))
+        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *COLUMNS):
+            most = f", the largest {largest} {unit}" if n > 1 else ""
+            message = f"{counted(n, 'stray part')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
+            yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
 
 
-def _small_by_nature(parts: Table, small: NDArray[np.bool_], min_pixels: int, n_segments: int) -> NDArray[np.bool_]:
-    """(n_segments,) whether a segment's small parts are but the smallest of many: see `speck`."""
+def _small_by_nature(parts: Table, group: str, small: NDArray[np.bool_], min_pixels: int) -> NDArray[np.bool_]:
+    """(n_parts,) whether a small part is but the smallest of many of its group: see `speck`."""
     larger = (parts["area"] >= min_pixels) & (parts["area"] < 4 * min_pixels)
-    n_small, n_larger = (np.bincount(parts["segment"][rows], minlength=n_segments) for rows in (small, larger))
+    n_groups = int(parts[group].max(initial=-1)) + 1
+    n_small, n_larger = (np.bincount(parts[group][rows], minlength=n_groups) for rows in (small, larger))
     natural: NDArray[np.bool_] = (n_larger >= _MANY) & (n_larger >= 4 * n_small)
-    return natural
+    return natural[parts[group]]

@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 from segdata.core.statistics.chance import discoveries
 from segdata.core.statistics.mix import Apart, Floats, apart
 from segdata.core.strata import splits
-from segdata.core.tallies import countable, numbered, units
+from segdata.core.tallies import examples, joint, numbered, units
 
 
 @rule("SEG306", "split-drift", severity="warning", needs=(), whole=True)
@@ -75,11 +75,11 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     Options: min_distance, in shares beyond chance. rate, of false findings among the splits found.
     Defaults: <DEFAULTS>
     """
-    segments = tables.segments.take(countable(tables, crowds=False))
+    segments = examples(tables, crowds=False)
     named, split = numbered(splits(tables))
     ids, category = np.unique(segments["category_id"], return_inverse=True)
-    pair = np.unique(np.stack([split, units(tables)]), axis=1, return_inverse=True)
-    row_split, row = pair[0][0], pair[1].ravel()[segments["image"]]
+    piece, first = joint(split, units(tables))
+    row_split, row = split[first], piece[segments["image"]]
     amounts = np.zeros((len(row_split), len(ids)))
     np.add.at(amounts, (row, category), segments["area"] if tables.profile.task == "semantic" else 1)
     told = (row_split >= 0) & (amounts.sum(axis=1) > 0)

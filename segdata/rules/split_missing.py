@@ -9,7 +9,7 @@ from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.statistics.chance import absent_by_chance
 from segdata.core.strata import splits
-from segdata.core.tallies import Tally, countable, numbered, units
+from segdata.core.tallies import examples, joint, numbered, units
 
 
 @rule("SEG303", "split-missing", severity="error", needs=(), whole=True)
@@ -61,14 +61,15 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found
     Options: max_chance, the largest chance that a random division does the same, above which it is a warning.
     Defaults: 0.05 is the usual level. <DEFAULTS>
     """
-    segments = tables.segments.take(countable(tables))
+    segments = examples(tables)
     named, split = numbered(splits(tables))
     unit = units(tables)
     image = segments["image"]
     used = split[image] >= 0
     # A unit that lies in two splits (SEG304 says so) is one of each.
-    place = np.unique(np.stack([split[image], unit[image], segments["category_id"]])[:, used], axis=1)
-    size = np.bincount(np.unique(place[:2], axis=1)[0], minlength=len(named))
+    every = (split[image][used], unit[image][used], segments["category_id"][used])
+    place = np.stack(every)[:, joint(*every)[1]]
+    size = np.bincount(place[0][joint(place[0], place[1])[1]], minlength=len(named))
     if (size > 0).sum() < 2:
         return
     rare: dict[int, list[str]] = {}
@@ -82,8 +83,8 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found
                 rare.setdefault(missing, []).append(name)
                 continue
             message = (
-                f"no {name!r} in {named[missing]!r} ({int(size[missing]):,} of {total:,} annotated images or sequences);"
-                f" {has:,} elsewhere have it: a random division would leave it out in {chance:.1%} of cases"
+                f"no {name!r} in {named[missing]!r} ({int(size[missing]):,} of {total:,} annotated images or groups of "
+                f"them); {has:,} elsewhere have it: a random division would leave it out in {chance:.1%} of cases"
             )
             yield Found(message, category=name, pixels=0)
     for missing, names in rare.items():

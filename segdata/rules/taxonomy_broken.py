@@ -1,18 +1,20 @@
 """SEG208 taxonomy-broken: a taxonomy that contradicts itself."""
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 
 from segdata.core.finding import Found
 from segdata.core.lab import lab
+from segdata.core.relations import Relation, ids_by_name
 from segdata.core.rule import Tables, rule
-from segdata.core.taxonomy import Category, Color, Taxonomy
+from segdata.core.taxonomy import Category, Color, Size, Taxonomy
 
 
 @rule("SEG208", "taxonomy-broken", severity="error", needs=())
 def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Found]:
-    """Duplicate ids, names or colours, parents in a circle, names of nobody, or colours too close to tell apart.
+    """Duplicate ids, names or colours, parents in a circle, names of nobody, rules that contradict each other.
 
     Flagged, one id:
         aa..
@@ -44,6 +46,17 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Fou
         category: car
         category: wheel (part_of cra)
 
+    Flagged, both allowed and forbidden:
+        aa..
+        a: car
+        category: car
+        category: pole (may_overlap car, may_not_touch car)
+
+    Flagged, no size is right:
+        aa..
+        a: car
+        category: car (size 100 10)
+
     Fine:
         aa..
         a: car
@@ -73,13 +86,8 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Fou
     yield from _unlabelled(taxonomy)
     yield from _close(list(taxonomy.by_color().items()), min_delta_e)
     yield from _circles(taxonomy)
-    for category in taxonomy.categories:
-        for other in (*category.part_of, *category.may_overlap):
-            if other not in names:
-                near = taxonomy.nearest(other)
-                hint = f"; nearest: {', '.join(near)}" if near else ""
-                message = f"{category.name!r} names {other!r} in part_of or may_overlap, which no category is{hint}"
-                yield Found(message, category=category.name)
+    yield from _strangers(taxonomy)
+    yield from _contradictions(taxonomy)
 
 
 def _twice(what: str, entries: Sequence[tuple[object, str]]) -> Iterator[Found]:
@@ -90,6 +98,43 @@ def _twice(what: str, entries: Sequence[tuple[object, str]]) -> Iterator[Found]:
             of = f"{first[value]!r} and {name!r}" if first[value] != name else f"{name!r}, twice"
             yield Found(f"{what} {value} is that of {of}", category=name)
         first.setdefault(value, name)
+
+
+def _strangers(taxonomy: Taxonomy) -> Iterator[Found]:
+    """Names in what categories say of others that are nobody's; groups and aliases are somebody's."""
+    known = ids_by_name(taxonomy).keys() | taxonomy.groups.keys()
+    for category in taxonomy.categories:
+        whenever = category.expected.whenever if category.expected else ()
+        said = {relation: getattr(category, relation) for relation in get_args(Relation)} | {"whenever": whenever}
+        for relation, others in said.items():
+            for other in others:
+                if other not in known:
+                    near = taxonomy.nearest(other)
+                    hint = f"; nearest: {', '.join(near)}" if near else ""
+                    message = f"{category.name!r} names {other!r} in {relation}, which no category is{hint}"
+                    yield Found(message, category=category.name)
+
+
+def _contradictions(taxonomy: Taxonomy) -> Iterator[Found]:
+    """Categories whose own rules no segment can follow."""
+    for category in taxonomy.categories:
+        for allowed, forbidden in (
+            ("may_overlap", "may_not_overlap"),
+            ("may_overlap", "may_not_touch"),
+            ("part_of", "may_not_overlap"),
+            ("part_of", "may_not_touch"),
+        ):
+            for other in sorted({*getattr(category, allowed)} & {*getattr(category, forbidden)}):
+                message = f"{category.name!r} names {other!r} both in {allowed} and in {forbidden}"
+                yield Found(message, category=category.name)
+        size = category.size or Size()
+        for least, most, unit in ((size.min_pixels, size.max_pixels, "px"), (size.min_mm2, size.max_mm2, "mm²")):
+            if least is not None and most is not None and least > most:
+                message = f"{category.name!r} is to be at least {least:g} and at most {most:g} {unit}"
+                yield Found(message, category=category.name)
+        names = [each.name for each in category.attributes]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Found(f"{category.name!r} has the attribute {name!r} twice", category=category.name)
 
 
 def _unlabelled(taxonomy: Taxonomy) -> Iterator[Found]:

@@ -8,11 +8,17 @@ from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
+from segdata.core.strata import splits, strata
 from segdata.core.table import Table
+from segdata.core.tallies import joint, numbered
+
+_MOST = 5  # strata that a finding names
 
 
 @rule("SEG302", "too-few", severity="warning", needs=(), whole=True)
-def too_few(tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100) -> Iterator[Found]:
+def too_few(
+    tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100, min_per_stratum: int = 1
+) -> Iterator[Found]:
     """A category with fewer images, segments or pixels than required.
 
     Flagged (min_pixels=1):
@@ -26,6 +32,22 @@ def too_few(tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_p
 
         c: car (empty)
 
+    Flagged (min_pixels=1, min_segments=1, min_images=1, min_per_stratum=2):
+        aa.b
+        split: train
+
+        aa.b
+        split: train
+
+        aa.b
+        split: val
+
+        aa..
+        split: val
+
+        a: car
+        b: bus
+
     Fine (min_pixels=1):
         aa.bb
 
@@ -33,7 +55,9 @@ def too_few(tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_p
 
         aa.b.
 
-    One finding for each category. Void is left alone; a category that never occurs is SEG204.
+    One finding for each category. Where the configuration says `by: COLUMN` each stratum of that column needs
+    min_per_stratum images of each category, and so does each split where nothing is said; a split without any is
+    SEG303. Void is left alone; a category that never occurs is SEG204.
 
     Why: a category in one or two images cannot be in training, validation and test data, and its score depends on
     which image fell where.
@@ -41,15 +65,17 @@ def too_few(tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_p
     Remedy: annotate more, merge it with a neighbour, or take it out of the taxonomy.
 
     Options: min_images (all, where the dataset has fewer), min_segments (in semantic data, which has one an image, no
-    more than images either), min_pixels: what each category needs.
+    more than images either), min_pixels: what each category needs. min_per_stratum, images in each split or stratum.
     Defaults: three images are one each for training, validation and test. Of TACO's 59 categories in use 3 have fewer
     (1500 images), of CamVid's 11 none (40 images), of CamSeq01's 22 one: a single pixel in one of 16 images.
     """
     taxonomy = tables.profile.taxonomy
-    segments = tables.segments.take(~np.isin(tables.segments["category_id"], taxonomy.void_ids))
+    real = np.flatnonzero(~np.isin(tables.segments["category_id"], taxonomy.void_ids))
+    segments = Table({name: tables.segments[name][real] for name in ("annotation", "image", "category_id", "area")})
     n_images = len(tables.images)
     most = min(min_segments, n_images) if tables.profile.task == "semantic" else min_segments
     required = {"images": min(min_images, n_images), "segments": most, "px": min_pixels}
+    word, named, stratum = _strata(tables)
     for rows in segments.groups("category_id"):
         found = _counts(segments, rows)
         short = [
@@ -57,12 +83,28 @@ def too_few(tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_p
             for what, least in required.items()
             if found[what] < least
         ]
+        of = stratum[segments["annotation"][rows]]
+        seen = of[joint(of, segments["image"][rows])[1]]
+        images = np.bincount(seen[seen >= 0], minlength=len(named))
+        # Splits without any are SEG303's.
+        lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (word != "split")))
+        if len(lacking):
+            listed = ", ".join(f"{named[each]!r} {images[each]:,}" for each in lacking[:_MOST].tolist())
+            more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
+            short.append(f"images by {word}: {listed}{more}, {min_per_stratum:,} are required")
         if short:
-            name = taxonomy.name_of(int(segments["category_id"][rows[0]]))
-            yield Found("; ".join(short), category=name)
+            yield Found("; ".join(short), category=taxonomy.name_of(int(segments["category_id"][rows[0]])))
 
 
 def _counts(segments: Table, rows: Ints) -> dict[str, int]:
     """Images, segments and pixels of some segments."""
     images = len(np.unique(segments["image"][rows]))
     return {"images": images, "segments": len(rows), "px": int(segments["area"][rows].sum())}
+
+
+def _strata(tables: Tables) -> tuple[str, list[str], Ints]:
+    """The column that each category must be in throughout, its strata, and (n_annotations,) which one; -1: none."""
+    by = tables.profile.by
+    if by is None:
+        return "split", *numbered(splits(tables)[tables.annotations["image"]])
+    return by, *numbered(strata(tables, by))

@@ -34,9 +34,9 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[Foun
         v: unclear (void)
         max_void: 0.25
 
-    Fine, nothing is declared and no image is mostly void:
-        aavv
-        aavv
+    Fine, nothing is declared and void is rare:
+        aaav
+        aaav
 
         v: unclear (void)
 
@@ -50,7 +50,8 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[Foun
     Remedy: label what can be told; say in the guideline what void is for.
 
     Options: usual_share, what may be void of an image where nothing is declared.
-    Defaults: <measured>
+    Defaults: of the 66 masks of CamVid (40), CamSeq01 (16) and DAVIS (10) none is void by more than 10.2 %, 2.6 % and
+    0.05 %; all of CamVid by 3.2 %. A quarter is well above that; what is right only a project can say (`max_void`).
     """
     allowed = tables.profile.taxonomy.max_void
     void, frame = _pixels(tables)

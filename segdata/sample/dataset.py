@@ -12,7 +12,7 @@ from segdata.sample.defects.build import build_defects
 from segdata.sample.defects.site import Defect
 from segdata.sample.noise import write_noise
 from segdata.sample.scene import compose, render
-from segdata.sample.video import film
+from segdata.sample.video import film, write_film
 from segdata.sample.write import Json, Shot
 
 SIZES = ((320, 240), (320, 240), (320, 240), (400, 260), (320, 240), (264, 320))
@@ -70,7 +70,7 @@ def make(folder: str | Path, seed: int = 0, images: int = 24, only: Collection[s
         truth.annotators.update(write_annotators(root / "annotators", truth.shots, seed))
     if "video" in only:
         truth.frames.extend(film(seed))
-        write.write_instance_ids(root / "video", truth.frames)
+        write_film(root / "video", truth.frames)
     if "defects" in only:
         spoilt = shoot(seed + 1, DEFECT_IMAGES, [DEFECT_SIZE])
         truth.defects.extend(build_defects(root / "defects", spoilt, film(seed, DEFECT_FRAMES, DEFECT_SIZE)))

@@ -1,17 +1,27 @@
 """A short sequence: a fixed camera, things that move, leave, hide and come back under the same track."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from segdata.sample.actor import Actor
 from segdata.sample.scene import Scene, render
 from segdata.sample.view import View
-from segdata.sample.write import Shot
+from segdata.sample.write import Shot, write_instance_ids
 
 CAR_TRACK, BUS_TRACK, WALKER_TRACK = 1, 2, 3
 
 
-def film(seed: int, frames: int = 12, size: tuple[int, int] = (320, 240), sequence: str = "street") -> list[Shot]:
-    """The frames of a sequence, named `street/000000` and so on.
+def write_film(folder: Path, shots: Sequence[Shot]) -> None:
+    """Instance ids in a folder for each sequence, and in segdata.yaml what of them is the track."""
+    write_instance_ids(folder, shots, sequences={"pattern": "{sequence}/{frame}.jpg", "tracks": "numbers"})
+
+
+def film(
+    seed: int, frames: int = 12, size: tuple[int, int] = (320, 240), sequence: str = "street", until: float = 1.0
+) -> list[Shot]:
+    """The frames of a sequence, named `street/000000` and so on; `until` is when it ends, 1 being all that happens.
 
     The car (track 1) drives out of the frame to the right and comes back; the walker (track 3) vanishes behind the
     bus (track 2) and comes out again; the others stay or drift. Labels of a thing keep its track.
@@ -22,7 +32,7 @@ def film(seed: int, frames: int = 12, size: tuple[int, int] = (320, 240), sequen
     looks = [int(look) for look in rng.integers(2**31, size=8)]
     shots = []
     for frame in range(frames):
-        time = frame / max(frames - 1, 1)
+        time = until * frame / max(frames - 1, 1)
         scene = Scene(view, seed, _cast(time, looks), noise_seed=frame, lamps=((-4.7, 9.0),))
         shots.append(Shot(f"{sequence}/{frame:06d}", render(scene)))
     return shots

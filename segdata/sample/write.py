@@ -93,8 +93,8 @@ def write_semantic(folder: Path, shots: Sequence[Shot]) -> None:
         write_png(folder / "masks" / f"{shot.name}.png", painted(shot.picture))
 
 
-def write_instance_ids(folder: Path, shots: Sequence[Shot]) -> None:
-    """16-bit PNG with category x 1000 + instance."""
+def write_instance_ids(folder: Path, shots: Sequence[Shot], **more: object) -> None:
+    """16-bit PNG with category x 1000 + instance; `more` goes into segdata.yaml."""
     write_images(folder, shots)
     write_taxonomy(folder / "taxonomy.yaml", unlabelled=0)
     write_config(
@@ -102,6 +102,7 @@ def write_instance_ids(folder: Path, shots: Sequence[Shot]) -> None:
         coverage="exhaustive",
         overlap="forbid",
         instance_ids={"divisor": DIVISOR, "background": 0, "void": VOID_ID},
+        **more,
     )
     for shot in shots:
         write_png(folder / "masks" / f"{shot.name}.png", numbered(shot.picture))

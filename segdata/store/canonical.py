@@ -22,7 +22,7 @@ def detect(seen: Glance) -> Clue | None:
     root = seen.root.parent if seen.root.name == manifests.NAME else seen.root
     found = [name for name in (manifests.NAME, "taxonomy.yaml") if (root / name).is_file()]
     found += [path.relative_to(root).as_posix() for path in sorted(root.glob("r[0-9]*/images.parquet"))[-1:]]
-    return Clue(1.0, " and ".join(found[:2])) if len(found) > 1 else None
+    return Clue(1.0, " and ".join(found[:2]), whole=True) if len(found) > 1 else None
 
 
 def read(request: Request) -> Source:

@@ -17,6 +17,7 @@ from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unsafe import is_unsafe
+from segdata.core.uri import channels_outside, outside
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
@@ -93,7 +94,7 @@ class CanonicalSource:
     @cached_property
     def uris(self) -> Sequence[str | None]:
         """(n_images,) where the image files are said to be: absolute paths, or URIs."""
-        return [_absolute(uri, self._root) for uri in self._images["uri"].to_pylist()]
+        return [outside(uri, self._root) for uri in self._images["uri"].to_pylist()]
 
     @property
     def defects(self) -> Sequence[Defect]:
@@ -207,8 +208,9 @@ class CanonicalSource:
 
     def _resolved(self, images: pa.Table) -> pa.Table:
         """Images with absolute URIs."""
-        uris = [_absolute(uri, self._root) for uri in images["uri"].to_pylist()]
-        return replaced(images, "uri", uris)
+        uris = [outside(uri, self._root) for uri in images["uri"].to_pylist()]
+        channels = [channels_outside(each, self._root) for each in images["channels"].to_pylist()]
+        return replaced(replaced(images, "uri", uris), "channels", channels)
 
 
 def _decoded(
@@ -250,10 +252,6 @@ def _positions(values: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.A
     value_set = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
     found = pc.index_in(values, value_set=value_set)
     return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
-
-
-def _absolute(uri: str | None, root: Path) -> str | None:
-    return uri if uri is None or "://" in uri else str((root / uri).absolute())
 
 
 def _defect(code: str, message: str, stored: pa.Table, row: int) -> Defect:

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from segdata.core.batch import Batch
+from segdata.core.batch import Batch, replaced
 from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES
 from segdata.core.counts import counts_of_runs
 from segdata.core.runs import boxes
 from segdata.core.sequence import ImageSequence
+from segdata.core.uri import channels_inside, inside
 
 PART_SEGMENTS = 1_000_000  # segments a part file holds before the next one begins
 # Polygons are drawn on a grid of 0.01 or 0.1 px, so their coordinates repeat: a third smaller with a dictionary.
@@ -83,9 +84,9 @@ class RevisionWriter:
 
     def _with_relative_uris(self, images: pa.Table) -> pa.Table:
         """Images inside the dataset's folder are referred to by relative path, so that the folder can be moved."""
-        uris = [relative_uri(uri, self._root) for uri in images["uri"].to_pylist()]
-        at = images.schema.get_field_index("uri")
-        return images.set_column(at, "uri", pa.array(uris, pa.string())).cast(IMAGES)
+        uris = [inside(uri, self._root) for uri in images["uri"].to_pylist()]
+        channels = [channels_inside(each, self._root) for each in images["channels"].to_pylist()]
+        return replaced(replaced(images, "uri", uris), "channels", channels).cast(IMAGES)
 
 
 def part_name(number: int) -> str:
@@ -149,15 +150,6 @@ def segment_rows(batch: Batch) -> pa.Table:
     }
     arrays = [made.get(name, batch.segments[name] if name not in made else None) for name in SEGMENTS.names]
     return pa.Table.from_arrays(arrays, schema=SEGMENTS)
-
-
-def relative_uri(uri: str | None, root: Path) -> str | None:
-    """`uri` relative to `root` where it lies below it."""
-    if uri is None or "://" in uri:
-        return uri
-    path = Path(uri).absolute()
-    base = root.absolute()
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+import msgspec
+
 from segdata.core.relations import Relation
 from segdata.core.taxonomy import Attribute, Category, Expected, MaxVoid, Size, Taxonomy
 
 _KINDS = ("thing", "stuff", "void")
-_LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|encoding)(:| =) (.+)")
+_LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|encoding|sequence|frame)(:| =) (.+)")
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Entry:
         """The entry of a taxonomy; `place` is its id where it names none."""
         color, size, expected = self.numbers("color"), self.numbers("size"), self.names("expected")
         share = float(expected[0]) if expected and expected[0][0].isdigit() else None
-        return Category(
+        made = Category(
             id=int(self.words.get("id", place)),
             name=self.name,
             kind=self.kind or "thing",
@@ -53,8 +55,8 @@ class Entry:
             attributes=tuple(Attribute(name, tuple(values.split()), True) for name, values in self.said),
             expected=Expected(least_share=share, whenever=() if share else expected) if expected else None,
             size=None if size is None else Size(min_pixels=int(size[0]), max_pixels=int(size[1])),
-            **{name: self.names(name) for name in get_args(Relation)},
         )
+        return msgspec.structs.replace(made, **{name: self.names(name) for name in get_args(Relation)})
 
     def numbers(self, word: str) -> list[float] | None:
         """The numbers after a word; None where it is not said."""
@@ -116,7 +118,7 @@ def read_legend(text: str) -> Legend:
             legend.shared[name] = rest.replace(" + ", "")
         elif name == "category":
             legend.entries.append(Entry.of(rest))
-        elif name in ("split", "encoding"):
+        elif name in ("split", "encoding", "frame"):
             legend.details[-1][name] = rest
         elif len(name) > 1 and "," not in name:
             legend.settings[name] = rest

@@ -20,7 +20,8 @@ the next image. Below or between them stand lines that say more::
   px, ``driven = parked moving`` (a required attribute and its values). Said twice, it is there twice.
 * ``task: panoptic``; ``max_void: 0.1``, of each image; ``coverage: exhaustive``, ``overlap: forbid`` as declared, with
   ``(habit)`` as the format's habit.
-* ``split: train``, ``encoding: RGB 8 bit``: of the image above.
+* ``sequence: video`` or ``volume``: the images are its frames or slices; ``a: car (track 7)`` is one in all of them.
+* ``split: train``, ``encoding: RGB 8 bit``, ``frame: 5``: of the image above.
 
 Without such lines the task is ``instance``, coverage sparse and overlap allowed by habit, and each letter is a thing
 of a category with the letter's name.
@@ -45,6 +46,7 @@ from segdata.core.config import Overlap
 from segdata.core.defect import Defect
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
+from segdata.core.sequence import ImageSequence, Kind
 from segdata.testing.legend import Entry, Legend, read_legend
 
 _HEADING = re.compile(r"(Flagged|Fine)(?:, [^(:]+)??(?: \((.*)\))?:")
@@ -116,8 +118,14 @@ def drawn(text: str) -> Drawing:
             "unknown_categories": json.dumps({str(id_): name for name, id_ in unknown.items()}),
             "aliases_used": json.dumps({name: ids[name] for name in legend.aliases_used()}),
         },
+        sequences=tuple(ImageSequence("film", cast(Kind, kind)) for kind in _sequence(legend)),
     )
     return Drawing(profile, _batch(legend, ids))
+
+
+def _sequence(legend: Legend) -> list[str]:
+    """The kind of the sequence that the images are, where they are one."""
+    return [legend.settings["sequence"]] if "sequence" in legend.settings else []
 
 
 def _policy(legend: Legend, name: str, habit: str) -> Policy[Any]:
@@ -143,6 +151,7 @@ def _batch(legend: Legend, ids: dict[str, int]) -> Batch:
             segments["also"].append([ids[name] for name in entry.words.get("also", "").split()] or None)
             segments["attributes"].append([(name, json.dumps(value)) for name, value in entry.said] or None)
             segments["iscrowd"].append("crowd" in entry.words)
+            segments["track_id"].append(int(entry.words["track"]) if "track" in entry.words else None)
             segments["rings"].append(rings)
             segments["declared_area"].append(None if area is None else area[0])
             segments["declared_bbox"].append(entry.numbers("box"))
@@ -156,6 +165,8 @@ def _batch(legend: Legend, ids: dict[str, int]) -> Batch:
             height=[len(rows) for rows in legend.images],
             width=[len(rows[0]) for rows in legend.images],
             split=[details.get("split") for details in legend.details],
+            sequence=["film" if _sequence(legend) else None] * n,
+            frame=[int(details.get("frame", place)) for place, details in enumerate(legend.details)],
         ),
         table(
             BATCH_ANNOTATIONS,

@@ -15,7 +15,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import UnreadableError
-from segdata.formats.sly.bitmap import encoded_mask
+from segdata.formats.tools.supervisely.bitmap import encoded_mask
 
 SOUND = {
     "classTitle": "cat",

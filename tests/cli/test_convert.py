@@ -27,6 +27,12 @@ def test_and_back_to_the_same_pixels(run: Run, masks: Path, tmp_path: Path) -> N
         np.testing.assert_array_equal(np.asarray(before.convert("RGB")), np.asarray(after.convert("RGB")))
 
 
+def test_images_that_cannot_be_copied_are_told(run: Run, masks: Path, tmp_path: Path) -> None:
+    next((masks / "images").iterdir()).unlink()
+    said = run("convert", masks, tmp_path / "out", "--copy-images").stdout
+    assert "1 image not copied, no file is known" in said
+
+
 def test_a_loss_that_must_not_be_writes_nothing(run: Run, coco: Path, tmp_path: Path) -> None:
     result = run("convert", coco, tmp_path / "out", "--to", "colour-masks", "--on-loss", "error")
     assert (result.exit_code, (tmp_path / "out").exists()) == (1, False)

@@ -1,9 +1,12 @@
 """`segdata info`: tables and JSON."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from PIL import Image
 
@@ -45,3 +48,35 @@ def test_json_has_numbers_and_the_hash(run: Run, masks: Path, tmp_path: Path) ->
     again = json.loads(run("info", tmp_path / "out", "--hash", "--format", "json").stdout)
     assert again["content_hash"] == found["content_hash"]
     assert len(found["content_hash"]) == 64
+
+
+def test_a_column_tells_strata_apart(run: Run, masks: Path) -> None:
+    text = run("info", masks, "--by", "size").stdout
+    assert "by size" in text
+    assert max(map(len, text.splitlines())) <= 80
+    found = json.loads(run("info", masks, "--by", "size", "--format", "json").stdout)
+    (stratum,) = found["strata"]
+    assert (found["by"], stratum["stratum"], stratum["images"]) == ("size", "32x24", 2)
+    whole = {row["name"]: (row["images"], row["segments"], row["pixels"]) for row in found["categories"]}
+    assert {row["name"]: (row["images"], row["segments"], row["pixels"]) for row in stratum["categories"]} == whole
+    assert sum(row["share"] for row in stratum["categories"]) == pytest.approx(1)
+
+
+def test_weights_balance_the_categories(run: Run, masks: Path) -> None:
+    rows = json.loads(run("info", masks, "--format", "json").stdout)["categories"]
+    weights, pixels = ([row[name] for row in rows] for name in ("weight", "pixels"))
+    assert sum(weights) == pytest.approx(len(rows))
+    assert weights[0] / weights[1] == pytest.approx((pixels[1] / pixels[0]) ** 0.5)
+
+
+def test_csv_is_the_table(run: Run, masks: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("info", masks, "--format", "csv").stdout)))
+    assert [row["name"] for row in rows] == ["road", "car"]
+    by_size = list(csv.DictReader(io.StringIO(run("info", masks, "--by", "size", "--format", "csv").stdout)))
+    assert [(row["size"], row["name"]) for row in by_size] == [("32x24", "road"), ("32x24", "car")]
+
+
+def test_a_column_that_is_not_there_is_misuse(run: Run, masks: Path) -> None:
+    refused = run("info", masks, "--by", "camra")
+    assert refused.exit_code == 2
+    assert "by 'camra': no image has such a value" in refused.stderr

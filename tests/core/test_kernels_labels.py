@@ -1,4 +1,4 @@
-"""Runs of label images against a walk over every pixel."""
+"""Runs of label images, and who gets them, against a walk over every pixel."""
 
 from types import ModuleType
 
@@ -15,6 +15,12 @@ images = st.sampled_from(DTYPES).flatmap(
         array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=12),
         elements=st.sampled_from([0, 1, int(np.iinfo(dtype).max), int(np.iinfo(dtype).min)]),
     )
+)
+
+coloured = arrays(
+    np.uint8,
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from([3, 4])),
+    elements=st.sampled_from([0, 1, 255]),
 )
 
 
@@ -51,16 +57,36 @@ def test_images_that_may_not_be_written(kernels: ModuleType) -> None:
     assert kernels.label_runs(image)[0].tolist() == [0, 2, 4]
 
 
-def test_an_image_is_flat(kernels: ModuleType) -> None:
-    with pytest.raises(ValueError, match=r"\(2, 3, 1\)"):
-        kernels.label_runs(np.zeros((2, 3, 1), np.uint8))
+def test_an_image_is_flat_or_coloured(kernels: ModuleType) -> None:
+    for image in (np.zeros((2, 3, 1), np.uint8), np.zeros((2, 3, 3), np.uint16), np.zeros(2, np.uint8)):
+        with pytest.raises(ValueError, match=r"shape \(2,"):
+            kernels.label_runs(image)
 
 
-@given(
-    arrays(
-        np.uint8, st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from([3, 4])), elements=st.integers(0, 255)
-    )
-)
+def test_an_image_may_be_a_view(kernels: ModuleType) -> None:
+    image = np.arange(60).reshape(6, 10) // 7
+    np.testing.assert_array_equal(kernels.label_runs(image[1:, ::3])[2], kernels.label_runs(image[1:, ::3].copy())[2])
+
+
+@given(coloured)
+def test_runs_of_colours_are_those_of_packed_ones(kernels: ModuleType, image: np.ndarray) -> None:
+    """Whatever is in a fourth channel."""
+    for mine, packed in zip(kernels.label_runs(image), kernels.label_runs(kernels.pack_rgb(image)), strict=True):
+        assert mine.dtype == packed.dtype
+        np.testing.assert_array_equal(mine, packed)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_wide_images_of_colours(kernels: ModuleType, channels: int) -> None:
+    rng = np.random.default_rng(0)
+    image = np.repeat(rng.integers(0, 2, (6, 301, channels), np.uint8), 5, axis=0)
+    image[..., 3:] = rng.integers(0, 256, image[..., 3:].shape)
+    start, length, value = kernels.label_runs(image)
+    np.testing.assert_array_equal(np.repeat(value, length), kernels.pack_rgb(image).T.ravel())
+    assert len(start) == 301 + np.count_nonzero(np.diff(image[..., :3].astype(int), axis=0).any(axis=2))
+
+
+@given(coloured)
 def test_colours_are_packed(kernels: ModuleType, image: np.ndarray) -> None:
     packed = kernels.pack_rgb(image)
     assert packed.dtype == np.uint32
@@ -70,3 +96,70 @@ def test_colours_are_packed(kernels: ModuleType, image: np.ndarray) -> None:
 def test_a_colour_has_three_channels(kernels: ModuleType) -> None:
     with pytest.raises(ValueError, match="2 channels"):
         kernels.pack_rgb(np.zeros((1, 1, 2), np.uint8))
+
+
+@given(st.lists(st.tuples(st.sampled_from([-(2**63), -1, 0, 5, 2**32, 2**63 - 1]), st.integers(1, 9))))
+def test_distinct_values_are_counted_and_placed(kernels: ModuleType, pairs: list[tuple[int, int]]) -> None:
+    value, weight = np.array(pairs, np.int64).reshape(-1, 2).T
+    check_distinct(kernels, np.ascontiguousarray(value), np.ascontiguousarray(weight))
+
+
+@pytest.mark.parametrize("n_values", [127, 128, 129, 5000])
+def test_many_distinct_values(kernels: ModuleType, n_values: int) -> None:
+    rng = np.random.default_rng(0)
+    value = np.concatenate([rng.permutation(n_values), rng.integers(0, n_values, 999)]) * 7919
+    check_distinct(kernels, value, rng.integers(1, 9, len(value)))
+
+
+def check_distinct(kernels: ModuleType, value: np.ndarray, weight: np.ndarray) -> None:
+    found, total, first, row = kernels.distinct(value, weight)
+    assert (found.dtype, total.dtype, first.dtype, row.dtype) == (np.int64, np.int64, np.int64, np.int32)
+    wanted = sorted(set(value.tolist()))
+    assert found.tolist() == wanted
+    assert total.tolist() == [int(weight[value == each].sum()) for each in wanted]
+    assert first.tolist() == [value.tolist().index(each) for each in wanted]
+    np.testing.assert_array_equal(found[row], value)
+
+
+def test_columns_are_of_one_length(kernels: ModuleType) -> None:
+    two, one, owner = np.array([1, 2]), np.array([1]), np.zeros(1, np.int32)
+    with pytest.raises(ValueError, match="2 values come with 1 weights"):
+        kernels.distinct(two, one)
+    with pytest.raises(ValueError, match="2 starts come with 1 lengths and 1 rows"):
+        kernels.deal(two, one, owner, owner, 1, 3)
+
+
+@given(images.filter(lambda image: image.size > 0), st.data())
+def test_runs_are_dealt_to_the_owners_of_their_values(
+    kernels: ModuleType, image: np.ndarray, data: st.DataObject
+) -> None:
+    """Pixel by pixel; and the runs of an owner are as long as can be."""
+    start, length, value = kernels.label_runs(image)
+    known, row = np.unique(value, return_inverse=True)
+    n_owners = 3
+    owner = np.array(data.draw(st.lists(st.integers(-1, 2), min_size=len(known), max_size=len(known))), np.int32)
+    dealt, long, whose = kernels.deal(start, length, row.astype(np.int32), owner, n_owners, len(image))
+    assert (dealt.dtype, long.dtype, whose.dtype) == (np.int64, np.int64, np.int32)
+    of_pixel = owner[np.searchsorted(known, image)].T.ravel()
+    wanted: list[list[int]] = []
+    for each in range(n_owners):
+        for pixel in np.flatnonzero(of_pixel == each).tolist():
+            before = wanted[-1] if wanted else [-1, 0, 0]
+            if before[0] == each and sum(before[1:]) == pixel and pixel % len(image):
+                before[2] += 1
+            else:
+                wanted.append([each, pixel, 1])
+    assert np.stack([whose, dealt, long], axis=1).tolist() == wanted
+
+
+def test_runs_go_to_owners_that_exist(kernels: ModuleType) -> None:
+    one = np.ones(1, np.int64)
+    for row, owner in (([-1], [0]), ([1], [0]), ([0], [2])):
+        with pytest.raises(ValueError, match="it has none of them"):
+            kernels.deal(one, one, np.array(row, np.int32), np.array(owner, np.int32), 2, 3)
+
+
+def test_nobody_gets_nothing(kernels: ModuleType) -> None:
+    none = np.empty(0, np.int64)
+    for column in kernels.deal(none, none, none.astype(np.int32), none.astype(np.int32), 0, 0):
+        assert column.tolist() == []

@@ -70,6 +70,16 @@ def test_areas_and_boxes_are_those_of_the_pixels(made: list[list[list[Mask]]]) -
             assert found[row].tolist() == [0, 0, 0, 0]
 
 
+@given(frames(), st.data())
+def test_a_few_owners_are_what_they_are_among_all(made: list[list[list[Mask]]], data: st.DataObject) -> None:
+    runs, _, masks = flat(made, 0)
+    for row in data.draw(st.lists(st.integers(0, len(masks) - 1), max_size=2)) if masks else []:
+        one, expected = runs.take(np.array([row]), len(masks)), runs_of_masks([masks[row]])
+        for name in ("start", "length", "owner"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(expected, name))
+            assert getattr(one, name).dtype == getattr(expected, name).dtype
+
+
 @given(frames(), st.randoms(use_true_random=False))
 def test_take_renumbers_owners(made: list[list[list[Mask]]], random: object) -> None:
     runs, _, masks = flat(made, 0)

@@ -3,13 +3,26 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.errors import SegdataError
-from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb, dump_taxonomy, load_taxonomy, parse_taxonomy
+from segdata.core.taxonomy import (
+    Attribute,
+    Category,
+    Expected,
+    MaxVoid,
+    Size,
+    Taxonomy,
+    as_rgb,
+    dump_taxonomy,
+    load_taxonomy,
+    parse_taxonomy,
+)
 
 NAMES = st.text("abcäß :#'\"{}-,", min_size=1, max_size=6).filter(lambda name: name.strip() == name)
+SHARES = st.none() | st.floats(0, 1)
+RELATIONS = ("part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also")
 COLORS = st.none() | st.tuples(*[st.integers(0, 255)] * 3)
 
 
@@ -28,12 +41,19 @@ def taxonomies(draw: st.DrawFn) -> Taxonomy:
                 aliases=tuple(draw(st.lists(NAMES, max_size=2))),
                 attributes=tuple(Attribute(name, ("a", 1, True)) for name in draw(st.lists(NAMES, max_size=1))),
                 definition=draw(st.none() | NAMES),
+                examples=tuple(draw(st.lists(NAMES, max_size=1))),
+                expected=draw(st.none() | st.builds(Expected, least_share=SHARES, whenever=st.lists(NAMES).map(tuple))),
+                size=draw(st.none() | st.builds(Size, min_pixels=st.integers(0, 99), max_mm2=st.floats(0.1, 9.5))),
+                **{relation: tuple(draw(st.lists(NAMES, max_size=1))) for relation in RELATIONS},
             )
             for id_ in ids
         ),
+        groups=draw(st.dictionaries(NAMES, st.none() | NAMES, max_size=2)),
+        max_void=draw(st.none() | st.builds(MaxVoid, image=SHARES, dataset=SHARES)),
     )
 
 
+@settings(max_examples=40)
 @given(taxonomies())
 def test_what_is_written_reads_back(taxonomy: Taxonomy) -> None:
     assert parse_taxonomy(dump_taxonomy(taxonomy)) == taxonomy
@@ -59,6 +79,12 @@ def test_yaml_1_2_booleans_so_a_category_may_be_called_no() -> None:
         ("categories:\n  - {id: 1, name: a, color: [0, 0, 300]}\n", 2, "not three values from 0 to 255"),
         ("categories:\n  - {id: 1, name: a, color: '#12'}\n", 2, "not \\[r, g, b\\]"),
         ("categories:\n  - {id: 1, id: 2, name: a}\n", 2, "twice"),
+        ("categories:\n  - {id: 1, name: a, may_not_tuch: [b]}\n", 2, "did you mean 'may_not_touch'"),
+        ("categories:\n  - id: 1\n    name: a\n    size:\n      min_pixel: 4\n", 5, "did you mean 'min_pixels'"),
+        ("categories:\n  - id: 1\n    name: a\n    size: {min_pixels: -4}\n", 4, "expected `int` >= 0"),
+        ("categories:\n  - id: 1\n    name: a\n    expected: {least_share: 90}\n", 4, "expected `float` <= 1"),
+        ("max_void: {picture: 0.1}\ncategories: [{id: 1, name: a}]\n", 1, "unknown key 'picture'"),
+        ("categories:\n  - {id: 1, name: a}\nmax_void: 0.1\n", 3, "expected `object"),
         ("categories: [\n", 2, "expected"),
         ("name: x\n", 1, "no categories"),
         ("", 1, "no categories"),

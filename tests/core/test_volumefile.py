@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from segdata import read
+from segdata.core.dicomfile import dicom_image
 from segdata.core.errors import SegdataError
 from segdata.core.planes import planes
-from segdata.core.volumefile import dicom_image, volume_slice
+from segdata.core.volumefile import volume_slice
 from segdata.report.ground import Ground
 from segdata.testing.dicom_files import save, write_ct
 from segdata.testing.nifti_files import nifti_bytes, write_nifti

@@ -1,49 +1,24 @@
 """DICOM-SEG: frames where they belong, whatever their order; what is written comes back, and highdicom reads it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from segdata import Dataset, convert, diff, read
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
+from segdata import convert, diff, read
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.dicom_files import CtSeries, item, segment, write_ct, write_seg
+from tests.formats.medical.found import box as box_of
+from tests.formats.medical.found import by_id, lists, met, whole
 
 pytest.importorskip("highdicom")
 SIZE = (5, 6)
+box = partial(box_of, SIZE)
 Mask = np.ndarray[Any, Any]
-
-
-def box(left: int, top: int, right: int, bottom: int) -> Mask:
-    mask = np.zeros(SIZE, bool)
-    mask[top:bottom, left:right] = True
-    return mask
-
-
-def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
-    batch.runs.checked(*batch.segment_size)
-    return batch
-
-
-def met(dataset: Dataset) -> list[Defect]:
-    return [*dataset.source.defects, *whole(dataset).defects]
-
-
-def drawn(dataset: Dataset) -> dict[tuple[str, int], list[list[bool]]]:
-    """Image and segment id -> mask."""
-    batch = whole(dataset)
-    names = batch.images["image_id"].to_pylist()
-    found = masks_of_runs(batch.runs, *batch.segment_size)
-    ids = batch.segments["segment_id"].to_pylist()
-    return {
-        (names[image], id_): mask.tolist() for mask, image, id_ in zip(found, batch.segment_image, ids, strict=True)
-    }
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "LABELMAP", "FRACTIONAL"])
@@ -55,7 +30,7 @@ def test_frames_are_placed_by_position(tmp_path: Path, kind: str) -> None:
     dataset = read(tmp_path)
     assert detect(tmp_path) == detect(tmp_path / "seg.dcm") == "dicom-seg"
     assert met(dataset) == []
-    assert drawn(dataset) == {(f"ct/{k + 1:03d}.dcm", 2): box(0, 0, k + 1, 2).tolist() for k in (0, 2, 3)}
+    assert lists(by_id(dataset)) == {(f"ct/{k + 1:03d}.dcm", 2): box(0, 0, k + 1, 2).tolist() for k in (0, 2, 3)}
     batch = whole(dataset)
     assert batch.annotation_image.tolist() == [0, 1, 2, 3], "a slice without a frame is annotated, and empty"
     assert batch.images["frame"].to_pylist() == [0, 1, 2, 3]
@@ -116,10 +91,13 @@ def test_without_the_images_it_has_slices_of_its_own(tmp_path: Path) -> None:
     write_seg(tmp_path / "seg/a.dcm", series, [segment(1, "liver")], [(1, k, box(0, 0, 1 + k, 1)) for k in (2, 0)])
     dataset = read(tmp_path / "seg")
     assert [(each.code, each.severity) for each in met(dataset)] == [("SEG002", "info")]
-    assert drawn(dataset) == {("a.dcm/0000", 1): box(0, 0, 1, 1).tolist(), ("a.dcm/0001", 1): box(0, 0, 3, 1).tolist()}
+    assert lists(by_id(dataset)) == {
+        ("a.dcm/0000", 1): box(0, 0, 1, 1).tolist(),
+        ("a.dcm/0001", 1): box(0, 0, 3, 1).tolist(),
+    }
     assert whole(dataset).images["source_id"].to_pylist() == [series.uids[0], series.uids[2]]
     there = read(tmp_path / "seg", images=tmp_path / "ct")
-    assert sorted(drawn(there)) == [("001.dcm", 1), ("003.dcm", 1)]
+    assert sorted(by_id(there)) == [("001.dcm", 1), ("003.dcm", 1)]
     assert len(there) == 3
 
 
@@ -128,7 +106,7 @@ def test_a_grid_of_its_own_is_not_put_on_the_images(tmp_path: Path) -> None:
     finer = CtSeries([], series.uids, (10, 12), series.origin, (0.25, 0.25, 2.0))
     write_seg(tmp_path / "a.dcm", finer, [segment(1, "liver")], [(1, 0, np.ones((10, 12), bool))])
     dataset = read(tmp_path)
-    assert list(drawn(dataset)) == [("a.dcm", 1)]
+    assert list(by_id(dataset)) == [("a.dcm", 1)]
     assert met(dataset) == []
 
 

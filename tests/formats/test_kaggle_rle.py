@@ -1,5 +1,6 @@
 """Kaggle run lengths: pairs that count from 1, down the columns or along the rows."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import segdata
+from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect, format_named
+from segdata.formats.kaggle.look import look
+from segdata.formats.kaggle.rows import Line
+from segdata.formats.perimage.entry import Entry
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
@@ -48,6 +53,26 @@ def test_pairs_are_the_mask(tmp_path_factory: pytest.TempPathFactory, mask: np.n
     dataset = segdata.read(folder, format="kaggle-rle", options={"size": size, "order": order})
     assert [each.tolist() for each in masks(dataset)] == ([mask.tolist()] if mask.any() else [])
     assert len(dataset.annotations) == 1
+
+
+@given(st.lists(st.text("0123456789 -x", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=4))
+def test_rows_are_read_at_once_as_one_by_one(texts: list[str]) -> None:
+    """Whatever is wrong with some of the rows of an image, the others are read, and all are told of."""
+    defects: list[Defect] = []
+    lines = [Line(row, None, text.strip(), (0, 0)) for row, text in enumerate(texts, 2)]
+    (found,) = look("a.csv", {None: 1}, None, Entry("a.png", record=lines, size=(5, 8)))
+    sound = []
+    for row, line in enumerate(lines, 2):
+        (alone,) = look("a.csv", {None: 1}, None, Entry("a.png", record=[line], size=(5, 8)))
+        sound += [(f"line {row}", *alone.runs.start.tolist(), *alone.runs.length.tolist())] if len(alone.runs) else []
+        defects += alone.defects
+    offset = found.runs.offsets(len(sound)).tolist()
+    pieces = [
+        (*found.runs.start[begin:end].tolist(), *found.runs.length[begin:end].tolist())
+        for begin, end in pairwise(offset)
+    ]
+    assert [(place, *piece) for place, piece in zip(found.columns["place"], pieces, strict=True)] == sound
+    assert list(found.defects) == defects
 
 
 def test_written_pairs_are_those_of_the_published_encoder(tmp_path: Path) -> None:

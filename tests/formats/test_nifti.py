@@ -13,62 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from segdata import Dataset, convert, diff, read
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
+from segdata import convert, diff, read
+from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.nifti import write
-from segdata.testing.dense import masks_of_runs
 from segdata.testing.nifti_files import write_nifti
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
+from tests.formats.medical.found import by_category, codes, met, whole
 
 pytest.importorskip("nibabel")
 PLACED = np.array([[-1.5, 0, 0, 10], [0, 1, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
-
-
-def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
-    batch.runs.checked(*batch.segment_size)
-    return batch
-
-
-def met(dataset: Dataset) -> list[Defect]:
-    return [*dataset.source.defects, *whole(dataset).defects]
-
-
-def codes(dataset: Dataset) -> list[tuple[str, str | None]]:
-    return sorted((each.code, each.file) for each in met(dataset) if each.severity != "info")
-
-
-def drawn(dataset: Dataset) -> dict[tuple[str, str], np.ndarray[Any, Any]]:
-    """Image and category -> mask."""
-    batch = whole(dataset)
-    names = batch.images["image_id"].to_pylist()
-    found = {}
-    masks = masks_of_runs(batch.runs, *batch.segment_size)
-    for mask, image, category in zip(
-        masks, batch.segment_image, batch.segments["category_id"].to_pylist(), strict=True
-    ):
-        found[names[image], dataset.profile.name_of(category)] = mask
-    return found
-
-
-def voxels_of(dataset: Dataset, shape: tuple[int, int, int]) -> np.ndarray[Any, Any]:
-    """(i, j, k) the category ids."""
-    found = np.zeros(shape, np.int64)
-    batch = whole(dataset)
-    frames = batch.images["frame"].to_pylist()
-    masks = masks_of_runs(batch.runs, *batch.segment_size)
-    for mask, image, category in zip(
-        masks, batch.segment_image, batch.segments["category_id"].to_pylist(), strict=True
-    ):
-        found[:, :, frames[image]][mask.T] = category
-    return found
 
 
 TYPES = ["<u1", "<i2", "<i4", "<f4", "<f8", "<u2", "<u4", "<i8", ">i2", ">f4", "<i1"]
@@ -165,7 +124,7 @@ def test_layers_of_one_image_overlap_and_keep_their_files(tmp_path: Path) -> Non
     assert met(dataset) == []
     names = [category.name for category in dataset.taxonomy.categories]
     assert names == ["labels-disc 3", "labels-disc 4", "lesion-manual", "seg-manual"]
-    found = drawn(dataset)
+    found = by_category(dataset)
     image = "sub-1/anat/sub-1_T2w.nii.gz/0001"
     assert found[image, "seg-manual"].tolist() == (cord[:, :, 1].T > 0).tolist()
     assert found[image, "lesion-manual"].tolist() == (lesion[:, :, 1].T > 0).tolist()
@@ -250,6 +209,20 @@ def test_what_cannot_be_volumes_of_labels_is_said(tmp_path: Path) -> None:
     write_nifti(tmp_path / "many/ct.nii", np.arange(4000, dtype=np.int16).reshape(20, 20, 10))
     with pytest.raises(UnreadableError, match="intensities"):
         read(tmp_path / "many")
+
+
+def test_masks_that_are_no_volumes_are_named(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "mri/labels/a.nii.gz", np.ones((2, 2, 1), np.uint8), sform=PLACED)
+    for name in ("micr/derivatives/labels/b_seg-axon.png", "micr/derivatives/labels/c.png", "micr/b.png", "logo.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (found,) = [each for each in met(read(tmp_path)) if each.code == "SEG011"]
+    assert found.severity == "warning"
+    assert found.message == (
+        "2 image files called as masks are, as micr/derivatives/labels/b_seg-axon.png, and not read beside volumes: "
+        "give micr as DATA to read them"
+    )
+    assert not [each for each in met(read(tmp_path / "mri")) if each.code == "SEG011"]
 
 
 def test_detection(tmp_path: Path) -> None:

@@ -10,47 +10,24 @@ import pytest
 from hypothesis import given, settings
 from PIL import Image
 
-from segdata import Dataset, convert, diff, read
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.defect import Defect
+from segdata import convert, diff, read
+from segdata.core.batch import Batch, replaced
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.core.loss import Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.nnunet import write
-from segdata.testing.dense import masks_of_runs
 from segdata.testing.nifti_files import write_nifti
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
+from tests.formats.medical.found import by_category, lists, met, whole
 
 pytest.importorskip("nibabel")
 PLACED = np.diag([-1.0, 1.0, 3.0, 1.0])
 PLAIN = {"background": 0, "liver": 1, "tumour": 2}
 REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
 Voxels = np.ndarray[Any, Any]
-
-
-def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
-    batch.runs.checked(*batch.segment_size)
-    return batch
-
-
-def met(dataset: Dataset) -> list[Defect]:
-    return [*dataset.source.defects, *whole(dataset).defects]
-
-
-def drawn(dataset: Dataset) -> dict[tuple[str, str], list[list[bool]]]:
-    """Image and category -> mask."""
-    batch = whole(dataset)
-    names = batch.images["image_id"].to_pylist()
-    category = batch.segments["category_id"].to_pylist()
-    masks = masks_of_runs(batch.runs, *batch.segment_size)
-    return {
-        (names[image], dataset.profile.name_of(id_)): mask.tolist()
-        for mask, image, id_ in zip(masks, batch.segment_image, category, strict=True)
-    }
 
 
 def described(folder: Path, labels: dict[str, Any], n: int, ending: str, **more: Any) -> None:
@@ -77,7 +54,7 @@ def test_volumes_with_channels(tmp_path: Path) -> None:
     assert detect(tmp_path) == detect(tmp_path / "dataset.json") == "nnunet"
     dataset = read(tmp_path)
     assert met(dataset) == []
-    found = drawn(dataset)
+    found = lists(by_category(dataset))
     assert found.keys() == {("case_1.nii.gz/0000", "liver"), ("case_1.nii.gz/0001", "tumour")}
     assert np.argwhere(found["case_1.nii.gz/0000", "liver"]).tolist() == [[2, 1]]
     batch = whole(dataset)
@@ -108,7 +85,7 @@ def test_pictures_of_red_green_blue_and_near_infrared(tmp_path: Path) -> None:
     Image.fromarray(labels).save(tmp_path / "labelsTr/a.png")
     dataset = read(tmp_path)
     assert met(dataset) == []
-    assert drawn(dataset) == {("a.png", "road"): (labels > 0).tolist()}
+    assert lists(by_category(dataset)) == {("a.png", "road"): (labels > 0).tolist()}
     (channels,) = whole(dataset).images["channels"].to_pylist()
     assert [each["name"] for each in channels] == ["rgb", "nir"]
     convert(dataset, tmp_path / "out", to="nnunet")
@@ -124,7 +101,7 @@ def test_regions_overlap_and_come_back(tmp_path: Path) -> None:
     dataset = read(tmp_path)
     assert met(dataset) == []
     assert dataset.profile.overlap.value == "allow"
-    found = drawn(dataset)
+    found = lists(by_category(dataset))
     flat = voxels[:, :, 0].T
     assert found["case_1.nii.gz", "whole"] == np.isin(flat, [1, 2, 3]).tolist()
     assert found["case_1.nii.gz", "core"] == np.isin(flat, [2, 3]).tolist()
@@ -196,7 +173,7 @@ def test_void_categories_become_one_and_are_counted(tmp_path: Path) -> None:
     assert {loss.kind: loss.pixels for loss in losses.listed()}["void"] == 2
     said = json.loads((tmp_path / "out/dataset.json").read_text())
     assert said["labels"] == {"background": 0, "background_4": 1, "ignore": 2}, "names that mean something are not used"
-    assert {category for _, category in drawn(read(tmp_path / "out"))} == {"void"}
+    assert {category for _, category in by_category(read(tmp_path / "out"))} == {"void"}
 
 
 def test_what_nnunet_refuses_is_found(tmp_path: Path) -> None:
@@ -234,7 +211,7 @@ def test_decathlon(tmp_path: Path) -> None:
     write_nifti(tmp_path / "labelsTr/BRATS_001.nii.gz", voxels, sform=PLACED)
     dataset = read(tmp_path)
     assert met(dataset) == []
-    assert set(drawn(dataset)) == {(f"BRATS_001.nii.gz/000{k}", "liver") for k in (0, 1)}
+    assert set(by_category(dataset)) == {(f"BRATS_001.nii.gz/000{k}", "liver") for k in (0, 1)}
 
 
 def test_a_dataset_of_instances_is_written_as_pictures(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """RT-STRUCT: contours where they lie, filled as other programs fill them; what is written comes back."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,47 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata import Dataset, read, validate
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
-from segdata.testing.dense import masks_of_runs
 from segdata.testing.dicom_files import CtSeries, Points, contour, item, save, write_ct, write_structures
+from tests.formats.medical.found import box as box_of
+from tests.formats.medical.found import by_id, met, whole
 
 pytest.importorskip("pydicom")
 SIZE = (7, 9)
+box = partial(box_of, SIZE)
 OUTER: Points = [(1, 1), (8, 1), (8, 6), (1, 6)]
 INNER: Points = [(3, 2), (6, 2), (6, 4), (3, 4)]
 Mask = np.ndarray[Any, Any]
 
 
-def box(left: int, top: int, right: int, bottom: int) -> Mask:
-    mask = np.zeros(SIZE, bool)
-    mask[top:bottom, left:right] = True
-    return mask
-
-
-def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
-    batch.runs.checked(*batch.segment_size)
-    return batch
-
-
-def drawn(dataset: Dataset) -> dict[tuple[str, int], Mask]:
-    """Image and segment id -> mask."""
-    batch = whole(dataset)
-    names = batch.images["image_id"].to_pylist()
-    found = masks_of_runs(batch.runs, *batch.segment_size)
-    ids = batch.segments["segment_id"].to_pylist()
-    return {(names[image], id_): mask for mask, image, id_ in zip(found, batch.segment_image, ids, strict=True)}
-
-
-def met(dataset: Dataset) -> list[Defect]:
-    return [*dataset.source.defects, *whole(dataset).defects]
-
-
 def only(dataset: Dataset) -> Mask:
-    (mask,) = drawn(dataset).values()
+    (mask,) = by_id(dataset).values()
     return mask
 
 
@@ -63,7 +39,7 @@ def test_contours_are_put_where_they_lie(tmp_path: Path) -> None:
     dataset = read(tmp_path)
     assert detect(tmp_path) == detect(tmp_path / "rt.dcm") == "rt-struct"
     assert met(dataset) == []
-    found = drawn(dataset)
+    found = by_id(dataset)
     assert sorted(found) == [("ct/001.dcm", 4), ("ct/003.dcm", 4), ("ct/003.dcm", 9)]
     np.testing.assert_array_equal(found["ct/003.dcm", 4], box(1, 1, 8, 6))
     np.testing.assert_array_equal(found["ct/001.dcm", 4], box(3, 2, 6, 4))
@@ -93,7 +69,7 @@ def test_pixels_are_those_of_scikit_image_and_matplotlib(
     (used,) = rows[0] if rows else [[value for point in ring for value in point]]
     corners = np.array(used).reshape(-1, 2)
     np.testing.assert_allclose(corners, ring, atol=1e-5)
-    found = drawn(read(folder)).get(("001.dcm", 1), np.zeros(SIZE, bool))
+    found = by_id(read(folder)).get(("001.dcm", 1), np.zeros(SIZE, bool))
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     centres = np.stack([x.ravel(), y.ravel()], axis=1) + 0.5
     apart = _distance(centres, corners)
@@ -177,7 +153,7 @@ def test_a_contour_off_every_slice(tmp_path: Path) -> None:
     near = CtSeries(series.paths, series.uids, SIZE, (-20.0, -30.0, 40.4), series.spacing)
     write_structures(tmp_path / "rt.dcm", series, [(3, "a", [contour(above, 0, OUTER), contour(near, 0, INNER)])])
     dataset = read(tmp_path)
-    assert list(drawn(dataset)) == [("001.dcm", 3)], "less than half a slice away"
+    assert list(by_id(dataset)) == [("001.dcm", 3)], "less than half a slice away"
     (lost,) = met(dataset)
     assert lost.code == "SEG007"
     assert "5.5 mm" in lost.message
@@ -189,7 +165,7 @@ def test_a_contour_that_names_another_slice(tmp_path: Path) -> None:
     wrong.ContourImageSequence[0].ReferencedSOPInstanceUID = series.uids[1]
     write_structures(tmp_path / "rt.dcm", series, [(3, "a", [wrong])])
     dataset = read(tmp_path)
-    assert list(drawn(dataset)) == [("001.dcm", 3)]
+    assert list(by_id(dataset)) == [("001.dcm", 3)]
     assert [each.code for each in met(dataset)] == ["SEG017"]
 
 
@@ -208,7 +184,7 @@ def test_a_turned_patient(tmp_path: Path) -> None:
     write_structures(tmp_path / "rt.dcm", series, [(1, "a", [made])])
     dataset = read(tmp_path)
     assert met(dataset) == []
-    assert list(drawn(dataset)) == [("002.dcm", 1)]
+    assert list(by_id(dataset)) == [("002.dcm", 1)]
     np.testing.assert_array_equal(only(dataset), box(1, 1, 8, 6))
 
 

@@ -63,3 +63,19 @@ def test_only_what_is_not_known_at_all_may_be_drafted_from(tmp_path: Path) -> No
     with pytest.raises(SegdataError) as caught:
         recognised(tmp_path)
     assert not isinstance(caught.value, UnreadableError)
+
+
+def test_a_folder_of_datasets_is_no_folder_of_masks(tmp_path: Path) -> None:
+    """Two systems' videos, each of which is a dataset; with a folder of plain masks beside it is one of masks again."""
+    for system in ("osvos", "rvos"):
+        for k in range(3):
+            path = tmp_path / system / "dog" / f"{k:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mask = Image.fromarray(np.tri(20, dtype=np.uint8), "P")
+            mask.putpalette([0, 0, 0, 200, 0, 0])
+            mask.save(path)
+    assert recognised(tmp_path / "osvos") == "davis"
+    assert "holds 2 datasets, osvos (davis), rvos (davis): give one as DATA" in said(tmp_path)
+    (tmp_path / "more").mkdir()
+    Image.fromarray(np.tri(20, dtype=np.uint8)).save(tmp_path / "more" / "a.png")
+    assert recognised(tmp_path) == "colour-masks"

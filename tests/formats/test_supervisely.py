@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from PIL import Image
 import segdata
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect, format_named
-from segdata.formats.sly.bitmap import encoded_mask, mask_of
+from segdata.formats.tools.supervisely.bitmap import BrokenBitmapError, encoded_mask, mask_of
 from segdata.testing.dense import Mask, masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
@@ -79,6 +80,50 @@ def test_the_sdk_reads_what_is_written(mask: Mask) -> None:
     text = encoded_mask(mask)
     assert (sdk_base64_2_data(text) == mask).all()
     assert (mask_of(text, mask.size) == mask).all()
+
+
+def filtered_png(mask: Mask, filters: list[int]) -> bytes:
+    """A mask as a PNG of one bit a pixel, whose rows hold the differences that their filters (0, 1, 2) say."""
+    height, width = mask.shape
+    rows = np.packbits(mask, axis=1)
+    written = b""
+    for row, kind in enumerate(filters[:height]):
+        left = np.concatenate([[0], rows[row, :-1]]).astype(np.uint8)
+        above = rows[row - 1] if row else np.zeros_like(rows[row])
+        written += bytes([kind]) + (rows[row] - (0, left, above)[kind]).astype(np.uint8).tobytes()
+    head = struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"PLTE", bytes(3) + b"\xff" * 3), (b"tRNS", b"\0"), (b"IDAT", zlib.compress(written))]
+    chunks = (
+        len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+        for name, data in [*parts, (b"IEND", b"")]
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@given(
+    arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))),
+    st.lists(st.sampled_from([0, 1, 2]), min_size=20, max_size=20),
+)
+def test_rows_of_every_cheap_filter_are_the_mask(mask: Mask, filters: list[int]) -> None:
+    packed = filtered_png(mask, filters)
+    with Image.open(io.BytesIO(packed)) as image:
+        assert (np.asarray(image) == mask).all()
+    assert (mask_of(base64.b64encode(packed).decode(), mask.size) == mask).all()
+
+
+@given(st.integers(0, 200), st.integers(0, 255))
+def test_a_damaged_bitmap_is_refused_or_as_pillow_reads_it(at: int, byte: int) -> None:
+    mask = np.arange(150).reshape(10, 15) % 7 < 3
+    packed = bytearray(filtered_png(mask, [2, 0, 1] * 4))
+    packed[at % len(packed)] = byte
+    try:
+        found = mask_of(base64.b64encode(bytes(packed)).decode(), mask.size)
+    except BrokenBitmapError:
+        return
+    with Image.open(io.BytesIO(bytes(packed))) as image:
+        clear = image.info["transparency"]
+        opaque = [True, True] if isinstance(clear, bytes) and 0 not in clear else [clear != 0, clear == 0]
+        assert (np.array(opaque)[np.asarray(image)] == found).all()
 
 
 @settings(deadline=None)

@@ -64,9 +64,9 @@ def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, ma
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8))
 def test_polygons_are_drawn_as_ultralytics_draws_them(points: list[tuple[float, float]]) -> None:
-    ring = in_pixels(np.array(points), 13, 17)
+    ring = in_pixels(np.array(points), np.array([17.0, 13.0]))
     line = "0 " + " ".join(f"{each!r}" for point in points for each in point)
-    (shape,) = shapes_of([ring], 13, 17)
+    (shape,) = shapes_of([ring], np.array([13]), np.array([17]))
     drawn = masks_of_runs(rasterise([[shape]], "cv2", 13, 17), np.array([13]), np.array([17]))[0]
     expected = polygon2mask(line, 13, 17)
     # A ring that goes back its own way is taken apart; it has no more pixels than the line.
@@ -78,10 +78,11 @@ def test_polygons_are_drawn_as_ultralytics_draws_them(points: list[tuple[float, 
 def test_a_ring_made_of_a_mask_is_the_mask_again(mask: Mask) -> None:
     """Whatever it has of parts, holes and lines one pixel wide, and through the text of the file."""
     height, width = mask.shape
-    (ring,) = single_rings(runs_of_masks([mask]), height, 1)
+    (ring,) = single_rings(runs_of_masks([mask]), np.array([height]))
     text = [float(f"{each:.9g}") for each in (ring / [width, height]).ravel()]
-    again = in_pixels(np.array(text).reshape(-1, 2), height, width)
-    runs = rasterise([shapes_of([again], height, width)] if mask.any() else [[]], "cv2", height, width)
+    again = in_pixels(np.array(text).reshape(-1, 2), np.array([float(width), float(height)]))
+    shapes = shapes_of([again], np.array([height]), np.array([width])) if mask.any() else []
+    runs = rasterise([shapes], "cv2", height, width)
     assert (masks_of_runs(runs, np.array([height]), np.array([width]))[0] == mask).all()
 
 

@@ -3,20 +3,19 @@
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from segdata.core.finding import Finding
-from segdata.rules.class_imbalance import _effective
+from segdata.core.statistics.diversity import effective_number
 
 Judged = Callable[..., list[Finding]]
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=9))
 def test_effective_number(counts: list[int]) -> None:
-    effective = _effective(pd.Series(counts))
+    effective = effective_number(np.array(counts))
     np.testing.assert_allclose(effective, np.exp(stats.entropy(counts)), rtol=1e-9)
     assert 1 - 1e-9 <= effective <= len(counts) + 1e-9
 

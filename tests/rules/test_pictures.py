@@ -19,8 +19,8 @@ PICTURES = [
     for rule in OURS
     for number, picture in enumerate(pictures(rule.page))
 ]
-# No picture shows files: rules about copies of them have tests of their own.
-WITHOUT_PICTURES = [rule for rule in OURS if not pictures(rule.page) and "copies" not in rule.needs]
+# No picture shows files, or many images: rules about copies, and about whole datasets, have tests of their own.
+WITHOUT_PICTURES = [rule for rule in OURS if not pictures(rule.page) and "copies" not in rule.needs and not rule.whole]
 
 
 def found(rule: Rule, drawing: Drawing, options: dict[str, object]) -> list[Finding]:

@@ -8,6 +8,7 @@ American Statistician 60(3), 257-263.
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -65,13 +66,13 @@ class Blocks:
         rows = np.arange(len(group)) if among is None else np.arange(len(group))[among]
         rows = rows[np.lexsort((group[rows], stratum[rows]))]
         which = np.unique(stratum[rows], return_inverse=True)[1]
-        several = np.unique(np.stack([which, group[rows]]), axis=1)[0]
+        several = np.unique(which * n_groups + group[rows]) // max(n_groups, 1)
         kept = np.bincount(several, minlength=1)[which] > 1 if len(rows) else np.zeros(0, bool)
         return Blocks(rows[kept], group[rows[kept]], np.unique(which[kept], return_inverse=True)[1], n_groups)
 
-    def without(self, group: int) -> "Blocks":
-        """The same without a group; its rows are those of the caller still."""
-        kept = self.group != group
+    def only(self, groups: list[int]) -> "Blocks":
+        """The same with some groups alone; its rows are those of the caller still."""
+        kept = np.isin(self.group, groups)
         inner = Blocks.of(self.group[kept], self.stratum[kept], self.n_groups)
         return Blocks(self.rows[kept][inner.rows], inner.group, inner.stratum, self.n_groups)
 
@@ -94,7 +95,7 @@ class Blocks:
         found = self.compare(values).largest
         if len(self.rows) > _MOST:
             p = min(1.0, self.n_groups * math.erfc(found / math.sqrt(2)))
-            return p, _normal_quantile(1 - 0.05 / (2 * self.n_groups))
+            return p, NormalDist().inv_cdf(1 - 0.05 / (2 * self.n_groups))
         centred, _, spread = self._centred(values[self.rows])
         largest = np.concatenate(self._permuted(centred, spread, rng, n_permutations))
         p = (1 + int((largest >= found - 1e-9).sum())) / (n_permutations + 1)  # Phipson and Smyth (2010)
@@ -112,9 +113,10 @@ class Blocks:
         pair, k = np.unique(self.stratum * self.n_groups + self.group, return_counts=True)
         stratum, group = np.divmod(pair, self.n_groups)
         share = k * (1 - k / m[stratum])
-        weight = np.bincount(group, weights=share, minlength=self.n_groups)
+        weight: Floats = np.bincount(group, weights=share, minlength=self.n_groups).astype(np.float64)
         variance = np.bincount(group, weights=share * s2[stratum], minlength=self.n_groups)
-        return centred, weight, np.sqrt(np.maximum(variance, 0))
+        spread: Floats = np.sqrt(np.maximum(variance, 0))
+        return centred, weight, spread
 
     def _permuted(self, centred: Floats, spread: Floats, rng: np.random.Generator, n: int) -> "list[Floats]":
         """The largest statistics of n ways to hand the values out anew within their strata."""
@@ -127,9 +129,3 @@ class Blocks:
             found.append(np.abs(centred[order] @ member / scale).max(axis=1))
             n -= some
         return found
-
-
-def _normal_quantile(level: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(level)

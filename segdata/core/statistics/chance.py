@@ -43,10 +43,14 @@ def at_least(hits: int, of: int, confidence: float = 0.95) -> float:
 
 def _as_many(hits: int, of: int, rate: float) -> float:
     """The chance of at least `hits` of `of` trials: a sum over the misses, which are few where it is asked for."""
-    return math.fsum(
-        math.exp(_log_choose(of, misses) + misses * math.log1p(-rate) + (of - misses) * math.log(rate))
-        for misses in range(of - hits + 1)
-    ) if rate > 0 else 0.0
+    return (
+        math.fsum(
+            math.exp(_log_choose(of, misses) + misses * math.log1p(-rate) + (of - misses) * math.log(rate))
+            for misses in range(of - hits + 1)
+        )
+        if rate > 0
+        else 0.0
+    )
 
 
 def absent_by_chance(total: int, having: int, drawn: int) -> float:

@@ -27,7 +27,7 @@ class Apart:
 def apart(
     amounts: Floats, inside: NDArray[np.bool_], rng: np.random.Generator, least: float, n_permutations: int = 999
 ) -> Apart | None:
-    """The units `inside` (n,) against the others, by amounts (n, n_categories); None where they are nearer than `least`.
+    """The units `inside` (n,) against the others, by amounts (n, n_categories); None where nearer than `least`.
 
     `least` is the distance beyond what chance explains. Units (images, or sequences where there are any) are drawn
     whole: nothing is assumed about how much they vary.

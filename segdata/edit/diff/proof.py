@@ -26,6 +26,7 @@ EXPLAINS: dict[LossKind, frozenset[Kind]] = {
     "empty-segment": _GONE,
     "hole": frozenset({"pixels", "category-pixels"}),
     "instance": _MERGED,
+    "mapped": frozenset(),  # what is compared has been mapped
     "overlap": _CUT,
     "part": _MERGED,
     "rings": frozenset({"rings", "rings-missing"}),
@@ -83,7 +84,7 @@ def proof(found: Difference, losses: Sequence[Loss]) -> Proof:
             if n > allowed:
                 what = counted(n, "image" if in_images else unit(kind))
                 lines[kind] = f"{kind}: {what} {'differs' if n == 1 else 'differ'}, {_allowed(allowed)}"
-    pixels = sum(loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"unreadable"})
+    pixels = sum(loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"mapped", "unreadable"})
     moved = found.counts["category-pixels"].pixels if "category-pixels" in found.counts else 0
     if moved > pixels:
         lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed(pixels)}"

@@ -64,7 +64,7 @@ def _runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defect]) 
     except OSError as error:
         defects.append(cannot_decode(root, path, error))
         return None
-    runs = ValueRuns.of(mask.values)
+    runs = ValueRuns.of(mask.pixels)
     if (runs.height, runs.width) != size:
         message = f"the mask of an object is {runs.width}x{runs.height}, that of all is {size[1]}x{size[0]}"
         defects.append(Defect("SEG003", message, file, lost=True))

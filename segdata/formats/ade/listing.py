@@ -12,7 +12,7 @@ from segdata.formats.ade.catalogue import Catalogue, Names
 from segdata.formats.ade.files import SEG, Files, files_of
 from segdata.formats.ade.note import Notes
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX, indexed
+from segdata.formats.masks.maskindex import has_index, indexed
 from segdata.formats.masks.pairing import no_images
 from segdata.formats.perimage.entry import Entry, below
 
@@ -39,9 +39,8 @@ def listing(root: Path, images: Path | None, given: Taxonomy | None) -> Listing:
     Raises UnreadableError where there are no masks, or nothing names their classes.
     """
     every = files_of(root)
-    index = root / INDEX
-    rows, defects = indexed(root, images) if index.is_file() else ([], [])
-    if not every and not index.is_file():
+    rows, defects = indexed(root, images) if has_index(root) else ([], [])
+    if not every and not has_index(root):
         raise UnreadableError(f"{root}: no masks of ADE20K (X{SEG} beside X.jpg, with X.json or X_atr.txt)")
     if given is None and every and all(files.text is None for files in every):
         raise UnreadableError(

@@ -84,7 +84,7 @@ def regions(root: Path, path: Path, level: int, expected: Container[int], known:
     if not mask.coloured:
         message = f"is {mask.encoding}, ADE20K's masks are RGB: class in red and green, instance in blue"
         raise BrokenLabelsError(Defect("SEG004", message, file))
-    runs = ValueRuns.of(mask.values)
+    runs = ValueRuns.of(mask.pixels)
     red, green, blue = (runs.value >> shift & 255 for shift in (0, 8, 16))
     category = red // 10 * 256 + green
     odd = red % 10 != 0

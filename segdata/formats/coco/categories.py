@@ -70,6 +70,7 @@ class Categories:
 def read_categories(document: Document, given: Taxonomy | None) -> Categories:
     """The categories of a document, mapped to the user's taxonomy where one is `given`: by name, alias, then id."""
     read: Items[CategoryItem] = decode_items(document, "categories", StrictCategoryItem, CategoryItem)
+    groups = {str(item.supercategory) for item in read.items if item.supercategory != item.name}
     first: dict[int, CategoryItem] = {}
     made, keys = [], {}
     for i, (item, extra) in enumerate(zip(read.items, read.extras(range(len(read.items)), _KNOWN), strict=True)):
@@ -83,7 +84,7 @@ def read_categories(document: Document, given: Taxonomy | None) -> Categories:
         if extra:
             keys[item.id] = extra
         if given is None:
-            made.append(_category(item, place, document))
+            made.append(_category(item, place, document, groups))
     listed = "categories" in (document.parts or {})
     if given is None:
         taxonomy = Taxonomy(categories=tuple(made))
@@ -131,7 +132,7 @@ def _name(item: CategoryItem) -> str:
     return str(item.id) if item.name is None else item.name
 
 
-def _category(item: CategoryItem, place: str, document: Document) -> Category:
+def _category(item: CategoryItem, place: str, document: Document, groups: set[str]) -> Category:
     if item.name is None:
         message = f"category {item.id} has no name; it is called {_name(item)!r}"
         document.defects.append(Defect("SEG004", message, document.name, f"{place}/name"))
@@ -148,8 +149,8 @@ def _category(item: CategoryItem, place: str, document: Document) -> Category:
         name=_name(item),
         kind="stuff" if item.isthing in (0, False) else "thing",
         color=color,
-        # COCO repeats the name where a category has no group.
-        parent=parent if parent and parent != _name(item) else None,
+        # COCO repeats the name where a category has no group; it may also bear the name of its group.
+        parent=parent if parent and (parent != _name(item) or parent in groups) else None,
         definition=item.definition if isinstance(item.definition, str) else None,
     )
 

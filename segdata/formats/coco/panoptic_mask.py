@@ -7,9 +7,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from segdata.core import kernels
 from segdata.core.runs import Ints, Runs
 from segdata.formats.images import open_image
+from segdata.formats.masks.maskfile import Values
+from segdata.formats.masks.pixels import pixels_of
+from segdata.formats.masks.valueruns import ValueRuns
 
 UNLABELLED = 0
 MAX_ID = 2**24 - 1
@@ -66,23 +68,26 @@ def read_mask(path: Path) -> Mask:
     try:
         with open_image(path) as image:
             encoding = _encoding(image, path)
-            pixels = np.asarray(image)
+            pixels, transparent = pixels_of(image), image.mode == "RGBA"
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RefusedMaskError("SEG001", f"mask cannot be decoded: {reason}") from error
-    if pixels.shape[2] == 4 and pixels[:, :, 3].min(initial=255) < 255:
+    if transparent and pixels[:, :, 3].min(initial=255) < 255:
         raise RefusedMaskError("SEG014", "mask has transparent pixels: their ids are not to be trusted")
     height, width = pixels.shape[:2]
-    return Mask(width, height, encoding, *regions(kernels.pack_rgb(np.ascontiguousarray(pixels))))
+    return Mask(width, height, encoding, *regions(np.ascontiguousarray(pixels)))
 
 
-def regions(ids: np.ndarray[tuple[int, int], np.dtype[np.uint32]]) -> tuple[Ints, Ints, Runs]:
-    """The ids (n,) of an (H, W) picture, ascending and without 0, their first pixels (n,), and their runs."""
-    start, length, value = kernels.label_runs(ids)
-    some = np.flatnonzero(value != UNLABELLED)
-    found, first, owner = np.unique(value[some], return_index=True, return_inverse=True)
-    runs = Runs(start[some], length[some], owner.astype(np.int32)).sorted_by_owner(len(found))
-    return found.astype(np.int64), start[some][first], runs
+def regions(picture: Values) -> tuple[Ints, Ints, Runs]:
+    """The ids (n,) of a picture, ascending and without 0, their first pixels (n,), and their runs.
+
+    The picture holds ids (height, width), or their colours (height, width, 3 or 4).
+    """
+    found = ValueRuns.of(picture)
+    n_blank = int((found.value[:1] == UNLABELLED).sum())
+    owner = np.arange(len(found.value), dtype=np.int32) - n_blank  # -1, nobody's, for what is unlabelled
+    runs = found.owned(owner, len(owner) - n_blank)
+    return found.value[n_blank:], found.start[found.first[n_blank:]], runs
 
 
 def _encoding(image: Image.Image, path: Path) -> str:

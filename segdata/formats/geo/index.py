@@ -1,6 +1,6 @@
 """rasters.json: which window of which raster each image is, where names alone cannot say it. Our writer leaves one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import is_unsafe
+from segdata.core.uri import channels_inside, channels_outside, inside, outside
 from segdata.formats.geo.window import Window
 
 INDEX = "rasters.json"
@@ -49,8 +50,19 @@ class _File(msgspec.Struct, frozen=True):
 
 def write_index(target: Path, rows: Iterable[IndexRow]) -> None:
     """Write `rasters.json` below `target`, an image a line."""
-    lines = ",\n".join(msgspec.json.encode(row).decode() for row in rows)
+    below = (_with_uris(row, inside, channels_inside, target) for row in rows)
+    lines = ",\n".join(msgspec.json.encode(row).decode() for row in below)
     (target / INDEX).write_text(f'{{"version": 1, "images": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+def _with_uris(
+    row: IndexRow,
+    uri: Callable[[str | None, Path], str | None],
+    channels: Callable[[object, Path], tuple[dict[str, str | None], ...] | None],
+    root: Path,
+) -> IndexRow:
+    """The row with its URIs as they are written below `root`, or backwards."""
+    return msgspec.structs.replace(row, uri=uri(row.uri, root), channels=channels(row.channels, root))
 
 
 def read_index(root: Path, defects: list[Defect]) -> list[IndexRow]:
@@ -81,5 +93,5 @@ def read_index(root: Path, defects: list[Defect]) -> list[IndexRow]:
         elif row.image in found:
             defects.append(Defect("SEG008", "the same image twice", INDEX, place, image=row.image))
         else:
-            found[row.image] = row
+            found[row.image] = _with_uris(row, outside, channels_outside, root)
     return [found[name] for name in sorted(found)]

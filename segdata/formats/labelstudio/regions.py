@@ -1,22 +1,26 @@
-"""Regions: the results of an annotation, several of which may be about one region, as segments."""
+"""Regions: the results of an annotation, several of which may be about one region, as marks."""
 
-import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+import cv2
+import msgspec
 import numpy as np
 
 from segdata.core.defect import Defect
 from segdata.formats.images import MAX_PIXELS
 from segdata.formats.jsonfile import encoded
 from segdata.formats.labelstudio.brush import BrokenStrokesError, decode_strokes
+from segdata.formats.labelstudio.results import Item, Value, items_of
 from segdata.formats.labelstudio.tasks import LABELS
 from segdata.formats.shapes.ellipse import draw_ellipse
+from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.scaled import scaled
-from segdata.formats.shapes.shape import Bitmap, Ellipse, Polygon, Shape, box
+from segdata.formats.shapes.shape import Bitmap, Ellipse, Floats, Polygon, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
+from segdata.formats.tools.mark import Mark, Written
+from segdata.formats.tools.written import Notation, mended
 
 # What results about a region, or the whole image, say: type -> key in their value.
 SAYING = {
@@ -28,7 +32,6 @@ SAYING = {
     "datetime": "datetime",
 }
 _DRAWN = frozenset({*LABELS, "polygon", "brush", "rectangle", "ellipse"})
-_Json = dict[str, Any]  # Any: JSON
 _ONE = np.ones(2)
 _SPEAKS = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle", "brush": "rle"}
 
@@ -38,42 +41,20 @@ class _BrokenRegionError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
-    """What is drawn and said of one region.
-
-    Attributes
-    ----------
-    place : of the result that has the shape
-    id : as in the file; "" for none
-    labels : its labels, the first of which is its category
-    shape : in pixels
-    item : the result that has the shape
-    said : attributes
-    """
-
-    place: str
-    id: str
-    labels: list[str]
-    shape: Shape
-    item: _Json
-    said: _Json
-
-
-@dataclass(frozen=True, slots=True)
 class Regions:
     """The regions of one annotation.
 
     Attributes
     ----------
     size : height and width of the image in pixels, as the regions say; None where there is none
-    regions : that can be read
+    marks : a region each
     said : of the image as a whole
     defects : why others are left out
     """
 
     size: tuple[int, int] | None
-    regions: list[Region]
-    said: _Json
+    marks: list[Mark]
+    said: dict[str, object]
     defects: list[Defect]
 
 
@@ -81,76 +62,71 @@ class Regions:
 class _Group:
     """The results about one region, by their rows."""
 
-    items: dict[int, _Json] = field(default_factory=dict)
+    items: dict[int, tuple[str, Item, Value]] = field(default_factory=dict)
 
     def labels(self) -> list[str]:
-        found = [item["value"].get(key) for item in self.items.values() for key in LABELS]
+        found = [getattr(value, key) for _, _, value in self.items.values() for key in LABELS]
         every = [name for names in found if isinstance(names, list) for name in names if isinstance(name, str)]
         return list(dict.fromkeys(every))
 
-    def said(self) -> _Json:
+    def said(self) -> dict[str, object]:
         return {
-            str(item.get("from_name", item["type"])): _value(item["value"].get(SAYING[item["type"]]))
-            for item in self.items.values()
-            if item["type"] in SAYING
+            kind if item.from_name is msgspec.UNSET else str(item.from_name): _alone(getattr(value, SAYING[kind]))
+            for kind, item, value in self.items.values()
+            if kind in SAYING
         }
 
     def drawn(self) -> int | None:
         """The row of the result that has the shape."""
-        return next((row for row, item in self.items.items() if item["type"] in _DRAWN), None)
+        return next((row for row, (kind, _, _) in self.items.items() if kind in _DRAWN), None)
 
 
-def read_regions(result: object, place: str, known: Mapping[str, int]) -> Regions:
-    """The regions in the list of results at `place`; `known` are the labels."""
-    found = Regions(_size_of(result), [], {}, [])
+def read_regions(result: msgspec.Raw, place: str, known: Mapping[str, int], score: object) -> Regions:
+    """The regions in the list of results at `place`; `known` are the labels, `score` is that of the prediction."""
+    defects: list[Defect] = []
     others: Counter[str] = Counter()
-    for group in _groups(result, place, found.defects, others):
+    items = items_of(result, place, defects)
+    found = Regions(_size_of(items), [], {}, defects)
+    for group in _groups(items, place, defects, others):
         row = group.drawn()
         if row is None:
             found.said.update(group.said())
             continue
-        item, at = group.items[row], f"{place}/{row}"
+        item, at = group.items[row][1], f"{place}/{row}"
         try:
-            region = _region(group, item, at, found.size)
-            lacking = [name for name in region.labels if name not in known]
-            if lacking:
-                raise _BrokenRegionError("SEG007", f"label {lacking[0]!r:.80} is not known", "/value")
-            found.regions.append(region)
+            found.marks.append(_mark(group, row, at, found.size, known, score))
         except _BrokenRegionError as broken:
             code, message, where = broken.args
-            id_ = str(item.get("id", ""))
-            found.defects.append(Defect(code, f"{message}; left out", place=at + where, segments=(id_,) if id_ else ()))
+            id_ = "" if item.id is None else str(item.id)
+            defects.append(Defect(code, f"{message}; left out", place=at + where, segments=(id_,) if id_ else ()))
     for kind, count in others.items():
         message = f"{count} results of type {kind!r:.40} have no pixels; left out"
-        found.defects.append(Defect("SEG004", message, place=place, severity="info"))
+        defects.append(Defect("SEG004", message, place=place, severity="info"))
     return found
 
 
-def _groups(result: object, place: str, defects: list[Defect], others: Counter[str]) -> list[_Group]:
+def _groups(items: list[Item | None], place: str, defects: list[Defect], others: Counter[str]) -> list[_Group]:
     """The results by region; what is not about a region of an image, or the image, is counted in `others`."""
-    if not isinstance(result, list):
-        defects.append(Defect("SEG004", "result is no list", place=place))
-        return []
     groups: dict[object, _Group] = {}
-    for row, item in enumerate(result):
-        kind = item.get("type") if isinstance(item, dict) else None
-        if not isinstance(kind, str):
+    for row, item in enumerate(items):
+        kind = None if item is None else item.type
+        if item is None or not isinstance(kind, str):
             defects.append(Defect("SEG004", "a result without type; left out", place=f"{place}/{row}"))
         elif kind not in _DRAWN and kind not in SAYING:
             others[kind] += 1
-        elif not isinstance(item.get("value"), dict):
+        elif item.value is None:
             defects.append(Defect("SEG004", "a result without value; left out", place=f"{place}/{row}/value"))
         else:
-            id_ = item.get("id")
-            groups.setdefault(id_ if isinstance(id_, str | int) else (row,), _Group()).items[row] = item
+            key = item.id if isinstance(item.id, str | int) else (row,)
+            groups.setdefault(key, _Group()).items[row] = kind, item, item.value
     return list(groups.values())
 
 
-def _size_of(result: Any) -> tuple[int, int] | None:  # Any: JSON
+def _size_of(items: list[Item | None]) -> tuple[int, int] | None:
     """Height and width of the image, in the first result that has them."""
-    for item in result if isinstance(result, list) else []:
-        if isinstance(item, dict):
-            height, width = item.get("original_height"), item.get("original_width")
+    for item in items:
+        if item is not None:
+            height, width = item.original_height, item.original_width
             if not isinstance(height, int) or not isinstance(width, int) or True in (height is True, width is True):
                 continue
             if min(height, width) > 0 and height * width <= MAX_PIXELS:
@@ -158,34 +134,62 @@ def _size_of(result: Any) -> tuple[int, int] | None:  # Any: JSON
     return None
 
 
-def _region(group: _Group, item: _Json, place: str, size: tuple[int, int] | None) -> Region:
-    sides = item.get("original_height"), item.get("original_width")
+def _mark(
+    group: _Group, row: int, place: str, size: tuple[int, int] | None, known: Mapping[str, int], score: object
+) -> Mark:
+    """A region; raises _BrokenRegionError."""
+    kind, item, value = group.items[row]
+    sides = item.original_height, item.original_width
     if size is None or sides != size:
         shown = f"{sides[1]!r:.20} x {sides[0]!r:.20}"
         other = "" if size is None else f", of other regions {size[1]} x {size[0]}"
         raise _BrokenRegionError("SEG004", f"the size of the image is {shown}{other}", "/original_width")
-    turned = item.get("image_rotation") or 0
+    turned = item.image_rotation or 0
     if turned:
         message = f"drawn on the image turned by {turned!r:.20} degrees, which is not read"
         raise _BrokenRegionError("SEG004", message, "/image_rotation")
     labels = group.labels()
     if not labels:
         raise _BrokenRegionError("SEG004", "a region without label", "/value")
-    shape = _shape(item, *size)
+    shape = _shape(kind, value, place, *size)
+    lacking = [name for name in labels if name not in known]
+    if lacking:
+        raise _BrokenRegionError("SEG007", f"label {lacking[0]!r:.80} is not known", "/value")
     said = group.said()
-    return Region(place, str(item.get("id", "")), labels, shape, item, said)
+    meta = dict(item.meta) if isinstance(item.meta, dict) else {}
+    track = meta.pop("track_id", None)
+    if meta.keys() - {"iscrowd"}:
+        said["meta"] = meta
+    id_ = "" if item.id is None else str(item.id)
+    own = number_of(id_)
+    whose = item.score if type(item.score) in (int, float) else score
+    columns: dict[str, object] = {
+        "also": [known[name] for name in labels[1:]] or None,
+        "iscrowd": meta.pop("iscrowd", False) is True,
+        "track_id": track if type(track) is int and abs(track) < 2**63 else None,
+        "score": float(whose) if isinstance(whose, int | float) else None,
+        "source": "model" if item.origin == "prediction" else None,
+        "source_id": id_ if id_ and own is None else None,
+    }
+    attributes = {name: encoded(each) for name, each in said.items()}
+    return Mark(labels[0], shape, place, None, own, attributes, columns)
 
 
-def _shape(item: _Json, height: int, width: int) -> Shape:
+def number_of(id_: str) -> int | None:
+    """The number that the id of a region is; None for another text."""
+    return int(id_) if id_.isdecimal() and id_.isascii() and str(int(id_[:18])) == id_ else None
+
+
+def _shape(kind: str, value: Value, place: str, height: int, width: int) -> Shape | Written:
     """The shape of a region in pixels; numbers in the file are percents of the image's sides."""
-    value = item["value"]
-    speaks = _SPEAKS.get(item["type"])
-    if "rle" in value or speaks == "rle":
+    speaks = _SPEAKS.get(kind)
+    if len(value.rle) or speaks == "rle":
         return _strokes(value, height, width)
-    if "points" in value or speaks == "points":
-        return _polygon(value.get("points"), height, width)
-    names = ("x", "y", "radiusX", "radiusY") if "radiusX" in value else ("x", "y", "width", "height")
-    numbers = [value.get(name) for name in (*names, "rotation")]
+    if len(value.points) or speaks == "points":
+        return Written((value.points or b"null",), "the polygon", f"{place}/value/points")
+    round_ = value.radiusX is not msgspec.UNSET
+    names = ("x", "y", "radiusX", "radiusY") if round_ else ("x", "y", "width", "height")
+    numbers = [getattr(value, name) for name in (*names, "rotation")]
     numbers[-1] = 0 if numbers[-1] is None else numbers[-1]
     if not all(type(each) in (int, float) for each in numbers):
         raise _BrokenRegionError("SEG004", f"a shape has {', '.join(names)}: numbers in percent", "/value")
@@ -195,72 +199,45 @@ def _shape(item: _Json, height: int, width: int) -> Shape:
     )
     if wrong:
         raise _BrokenRegionError("SEG006", f"the shape {wrong}", "/value")
-    if names[2] == "radiusX":
+    if round_:
         # Label Studio has no pixels for ellipses: those whose centres lie inside.
         return draw_ellipse(Ellipse(x, y, across, down, float(numbers[-1])), "centre-evenodd", height, width)
-    return box(x, y, x + across, y + down).turned(float(numbers[-1]), x, y)
+    return Polygon(scaled(box(x, y, x + across, y + down).turned(float(numbers[-1]), x, y).exterior, _ONE))
 
 
-def _polygon(points: object, height: int, width: int) -> Polygon:
-    wrong = check_ring(points)
-    if wrong is None:
-        ring = np.asarray(points, np.float64).reshape(-1, 2) / 100 * [width, height]
-        wrong = check_ring(ring)
-    if wrong is not None:
-        raise _BrokenRegionError("SEG006", f"the polygon {wrong}", "/value/points")
-    return Polygon(ring)
-
-
-def _strokes(value: _Json, height: int, width: int) -> Bitmap:
+def _strokes(value: Value, height: int, width: int) -> Bitmap:
     """The mask of strokes: what is not fully transparent, cut to where it is."""
-    if value.get("format", "rle") != "rle":
-        raise _BrokenRegionError("SEG005", f"strokes in format {value['format']!r:.20}, not rle", "/value/format")
+    if value.format != "rle":
+        raise _BrokenRegionError("SEG005", f"strokes in format {value.format!r:.20}, not rle", "/value/format")
     try:
-        mask = decode_strokes(value.get("rle"), height, width) > 0
+        opacity = decode_strokes(msgspec.json.decode(value.rle or b"null"), height, width)
     except BrokenStrokesError as error:
         raise _BrokenRegionError("SEG005", str(error), "/value/rle") from error
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return Bitmap(0, 0, mask[:0, :0])
-    return Bitmap(int(columns[0]), int(rows[0]), mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    x, y, across, down = cv2.boundingRect(opacity)
+    return Bitmap(x, y, opacity[y : y + down, x : x + across] > 0)
 
 
-def columns_of(regions: Sequence[Region], ids: Mapping[str, int], score: object) -> dict[str, list[object]]:
-    """The columns of segments; `score` is that of the whole prediction."""
-    columns: dict[str, list[object]] = {
-        name: [] for name in ("also", "iscrowd", "track_id", "score", "source", "rings", "attributes", "place")
-    }
-    for region in regions:
-        meta = region.item.get("meta")
-        meta = dict(meta) if isinstance(meta, dict) else {}
-        track, own = meta.pop("track_id", None), region.item.get("score")
-        said = region.said | ({"meta": meta} if meta.keys() - {"iscrowd"} else {})
-        whose = own if type(own) in (int, float) else score
-        columns["also"].append([ids[name] for name in region.labels[1:]] or None)
-        columns["iscrowd"].append(meta.pop("iscrowd", False) is True)
-        columns["track_id"].append(track if type(track) is int and abs(track) < 2**63 else None)
-        columns["score"].append(float(whose) if isinstance(whose, int | float) else None)
-        columns["source"].append("model" if region.item.get("origin") == "prediction" else None)
-        ring = region.shape.exterior if isinstance(region.shape, Polygon) else None
-        columns["rings"].append(None if ring is None else [scaled(ring, _ONE).ravel().tolist()])
-        columns["attributes"].append([(name, encoded(value)) for name, value in said.items()] or None)
-        columns["place"].append(region.place)
-    return columns
+def _in_pixels(flat: Flat, sides: Floats) -> tuple[Floats, Floats]:
+    """Points in percents of the image's sides, in pixels."""
+    points: Floats = flat.points / 100 * sides
+    return points, scaled(points, _ONE)
 
 
-def numbered(ids: Sequence[str]) -> tuple[list[int], list[str | None]]:
-    """A number for each id of a region, and the ids that are none; those get the numbers that are free, from 1.
+def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The ring of a polygon whose text is not as others are, or why it cannot be drawn."""
+    found = mended(mark, size)
+    if not isinstance(found, Defect):
+        wrong = check_ring(found[0] / 100 * [size[1], size[0]])
+        if wrong is None:
+            return found
+        found = mark.refusal(wrong)
+    id_ = mark.columns.get("source_id") or ("" if mark.id is None else str(mark.id))
+    return replace(found, segments=(str(id_),)) if id_ else found
 
-    >>> numbered(["7", "Xy_1", "1"])
-    ([7, 2, 1], [None, 'Xy_1', None])
-    """
-    own = [int(each) if each.isdecimal() and each.isascii() and str(int(each[:18])) == each else None for each in ids]
-    taken = set(own)
-    free = (number for number in itertools.count(1) if number not in taken)
-    names = [None if number is not None or not each else each for number, each in zip(own, ids, strict=True)]
-    return [next(free) if number is None else number for number in own], names
+
+NOTATION = Notation(placed=_in_pixels, mend=_mended)
 
 
-def _value(said: object) -> object:
+def _alone(said: object) -> object:
     """What is said; a list of one is that one."""
     return said[0] if isinstance(said, list) and len(said) == 1 else said

@@ -11,7 +11,7 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.formats.images import ImageFolder
-from segdata.formats.jsonfile import encoded, parsed
+from segdata.formats.jsonfile import encoded, half_letters, parsed
 from segdata.formats.labelstudio.imagename import ImageName, find, image_name
 from segdata.formats.masks.pairing import no_images
 from segdata.formats.perimage.entry import Entry, below
@@ -90,7 +90,7 @@ def read_tasks(root: Path, files: list[Path], key: str | None, images: Path | No
     for path in files:
         file = below(root, path)
         try:
-            raws = _raws(path, file)
+            raws = _raws(path, file, defects)
         except BrokenLabelsError as error:
             defects += error.defects
             continue
@@ -113,7 +113,7 @@ def read_tasks(root: Path, files: list[Path], key: str | None, images: Path | No
     return Tasks(tuple(entries), frozenset(labels), (*defects, *more))
 
 
-def _raws(path: Path, file: str) -> list[tuple[str, bytes]]:
+def _raws(path: Path, file: str, defects: list[Defect]) -> list[tuple[str, bytes]]:
     """The tasks of a file as JSON texts, with their places."""
     try:
         text = path.read_bytes().removeprefix(_BOM)
@@ -123,10 +123,12 @@ def _raws(path: Path, file: str) -> list[tuple[str, bytes]]:
     with suppress(msgspec.MsgspecError, RecursionError):
         return [(f"/{i}", bytes(raw)) for i, raw in enumerate(msgspec.json.decode(text, type=list[msgspec.Raw]))]
     try:
-        value = parsed(text)
+        halves: list[str] = []
+        value = parsed(text, halves)
     except (ValueError, RecursionError) as error:
         what = "is empty (0 bytes)" if not text else f"is no JSON, or cut off: {error}"
         raise BrokenLabelsError(Defect("SEG001", what, file)) from error
+    defects += half_letters(halves, file)
     if isinstance(value, dict):  # a file of a single task, as storages get them
         return [("", msgspec.json.encode(value))]
     if not isinstance(value, list):
@@ -138,6 +140,12 @@ def _head(raw: bytes, place: str, file: str, defects: list[Defect]) -> _Head | N
     try:
         return msgspec.json.decode(raw, type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        halves: list[str] = []
+        with suppress(ValueError, RecursionError):
+            mended = msgspec.json.encode(parsed(raw, halves))
+        if halves:
+            defects += half_letters(halves, file, place)
+            return _head(mended, place, file, defects)
         defects.append(Defect("SEG004", f"is no task: {error}; left out", file, place or "/"))
         return None
 

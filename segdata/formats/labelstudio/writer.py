@@ -19,7 +19,7 @@ from segdata.core.unsafe import is_unsafe
 from segdata.formats.jsonfile import encoded, parsed
 from segdata.formats.labelstudio.brush import encode_strokes
 from segdata.formats.labelstudio.imagename import reference
-from segdata.formats.labelstudio.regions import numbered
+from segdata.formats.labelstudio.regions import number_of
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.naming import names_by_id
 from segdata.formats.shapes.bitmap import crop_bitmaps
@@ -29,6 +29,7 @@ from segdata.formats.shapes.rings import Drawn
 from segdata.formats.shapes.scaled import scaled
 from segdata.formats.shapes.shape import Bitmap, Polygon
 from segdata.formats.sheets import examples
+from segdata.formats.tools.mark import numbered
 from segdata.formats.unheld import count_spatial, count_unheld
 from segdata.formats.xmlfile import is_xml_text
 
@@ -129,7 +130,7 @@ def _tasks(batch: Batch, controls: _Controls, losses: Losses, prefix: str) -> It
             size = image["height"] or 0, image["width"] or 0
             if len(rows) and 0 in size:
                 raise SegdataError(f"image {image['image_id']!r}: its size is not known; give --images")
-            result = _result(batch, rows, size, drawn, exact, controls, losses)
+            result = _result(batch, rows, image["image_id"], size, drawn, exact, controls, losses)
             what = "predictions" if whose[k]["source"] == "model" else "annotations"
             task[what].append(_annotation(whose[k], result, image["image_id"], controls, losses))
         yield task
@@ -161,7 +162,7 @@ def _annotation(whose: _Json, result: list[_Json], image: str, controls: _Contro
         made |= {"model_version": who} if who else {}
     else:
         made |= {"was_cancelled": False, "ground_truth": stage == "accepted"}
-        made |= {"completed_by": int(who) if _is_number(who) else {"email": who}} if who else {}
+        made |= {"completed_by": int(who) if number_of(who) is not None else {"email": who}} if who else {}
     if stage == "reviewed":
         by = whose["reviewer"]
         made["reviews"] = [{"accepted": True, **({"created_by": {"email": by}} if by else {})}]
@@ -169,13 +170,10 @@ def _annotation(whose: _Json, result: list[_Json], image: str, controls: _Contro
     return made | {name: value for name, value in times.items() if value is not None}
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and str(int(text[:18])) == text
-
-
 def _result(
     batch: Batch,
     rows: Ints,
+    image: str,
     size: tuple[int, int],
     drawn: Drawn,
     exact: NDArray[np.bool_],
@@ -184,6 +182,8 @@ def _result(
 ) -> list[_Json]:
     """The regions of one annotation: polygons that draw the segment's pixels, else strokes of the brush."""
     segments = batch.segments.select(_SEGMENT).take(rows).to_pylist()
+    for segment, had in zip(segments, batch.segments["rings"].is_valid().to_numpy()[rows].tolist(), strict=True):
+        segment["had"] = had
     known = [segment["category_id"] in controls.names for segment in segments]
     runs = batch.runs.take(rows, batch.n_segments)
     lacking = rows[~np.array(known, bool)]
@@ -193,13 +193,14 @@ def _result(
     ids = [segments[k]["source_id"] or str(segments[k]["segment_id"]) for k in kept.tolist()]
     result: list[_Json] = []
     bitmaps = crop_bitmaps(runs.take(kept, len(rows)), np.full(len(kept), size[0], np.int64), len(kept))
-    for k, id_, number, bitmap in zip(kept.tolist(), ids, numbered(ids)[0], bitmaps, strict=True):
-        row, example = int(rows[k]), examples(batch, rows[[k]])
+    for k, id_, number, bitmap in zip(
+        kept.tolist(), ids, numbered([number_of(id_) for id_ in ids]), bitmaps, strict=True
+    ):
+        row, example = int(rows[k]), [f"{image}: {id_}"]
         losses.add("segment-id", "segments", int(number != segments[k]["segment_id"]), examples=example)
-        value = _polygon(batch, row, drawn, size, losses) if exact[row] else None
+        value = _polygon(batch, row, drawn, size, example, losses) if exact[row] else None
         if value is None:
-            had = batch.segments["rings"][row].is_valid
-            losses.add("rings", "segments", int(had), examples=example)
+            losses.add("rings", "segments", int(segments[k]["had"]), examples=example)
             value = {"format": "rle", "rle": encode_strokes(_whole(bitmap, size))}
         result += _region(segments[k], id_, value, size, controls, losses, example)
     return result
@@ -213,7 +214,9 @@ def _whole(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
     return mask
 
 
-def _polygon(batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], losses: Losses) -> _Json | None:
+def _polygon(
+    batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], example: list[str], losses: Losses
+) -> _Json | None:
     """The only ring of a segment, in percent; None where there are several, or rounding would change its pixels."""
     polygons = drawn.of_segment(row)
     if len(polygons) != 1 or polygons[0].holes:
@@ -226,7 +229,7 @@ def _polygon(batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], losses
         if differing(runs, rasterise([[Polygon(back)]], "coco", *size), height, width)[0]:
             return None
         same = np.array_equal(scaled(percent / 100, sides), ring)
-        losses.add("rings", "segments", int(not same), examples=examples(batch, np.array([row])))
+        losses.add("rings", "segments", int(not same), examples=example)
     return {"points": percent.tolist(), "closed": True}
 
 

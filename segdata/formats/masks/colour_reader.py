@@ -61,7 +61,7 @@ def _look(root: Path, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list
 
 def found_in(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> Found:
     """A segment for each category in a mask; `colours` is the taxonomy's colour legend, `file` how it is called."""
-    runs = ValueRuns.of(mask.values)
+    runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
     known = meaning > UNKNOWN
     categories, owner = np.unique(meaning[known], return_inverse=True)

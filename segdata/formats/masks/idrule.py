@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from segdata.core.config import InstanceIds
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import SettingError
 from segdata.core.format import Request
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks.idmeaning import Meaning, by_category, by_divisor, by_table
@@ -17,18 +17,16 @@ _MAX_DIVISOR = 2**32  # values have 32 bits at most
 
 
 def id_rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, Rule]:
-    """The taxonomy, and what tells the meaning of values under it; raises UnreadableError for what is not enough."""
+    """The taxonomy, and what tells the meaning of values under it; raises SettingError for what is not enough."""
     given = request.taxonomy
     chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
     if len(chosen) != 1:
-        raise UnreadableError(
-            f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
-        )
+        raise SettingError(f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}")
     if config.divisor is not None:
         if given is None:
-            raise UnreadableError("instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
+            raise SettingError("instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
         if not 1 <= config.divisor <= _MAX_DIVISOR:
-            raise UnreadableError(f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …")
+            raise SettingError(f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …")
         return given, partial(by_divisor, given, config, _void(given, config))
     if config.category is not None:
         taxonomy = given or _single(config)
@@ -48,7 +46,7 @@ def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
         return None
     if config.void in taxonomy.void_ids or not taxonomy.void_ids:
         if not taxonomy.void_ids:
-            raise UnreadableError(f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void")
+            raise SettingError(f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void")
         return config.void
     return taxonomy.void_ids[0]
 
@@ -56,7 +54,7 @@ def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
 def _single(config: InstanceIds) -> Taxonomy:
     """A taxonomy of the one category that segdata.yaml names, and void."""
     if isinstance(config.category, int):
-        raise UnreadableError(f"instance_ids: category {config.category} is an id; without a taxonomy give a name")
+        raise SettingError(f"instance_ids: category {config.category} is an id; without a taxonomy give a name")
     one = (Category(id=1, name=str(config.category)),)
     return Taxonomy(categories=one + _made_up_void(config, {1}))
 
@@ -72,7 +70,7 @@ def _category(taxonomy: Taxonomy, named: str | int) -> Category:
     found = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
     if found is None:
         near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
-        raise UnreadableError(f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}")
+        raise SettingError(f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}")
     return found
 
 

@@ -51,7 +51,7 @@ def _look(root: Path, rule: Rule, divisor: int | None, entry: Entry) -> list[Fou
     """What one image holds: a segment for each value that means one."""
     path = entry.files[0]
     mask = decoded(root, entry)
-    runs = ValueRuns.of(mask.values)
+    runs = ValueRuns.of(mask.pixels)
     meaning = rule(runs, entry.image_id)
     kept = np.flatnonzero(meaning.kept)
     owner = np.full(len(runs.value), -1, np.int32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segdata.core.config import Layers
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import SettingError
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.partner import image_names
 
@@ -43,16 +43,16 @@ class LayerNames:
 
     @staticmethod
     def of(config: Layers) -> "LayerNames":
-        """The names that a configuration describes; raises UnreadableError for a pattern that cannot work."""
+        """The names that a configuration describes; raises SettingError for a pattern that cannot work."""
         pattern = config.pattern
         unknown = [field for field in re.findall(r"\{[^}]*\}", pattern) if field not in _FIELDS]
         if unknown:
-            raise UnreadableError(f"layers.pattern: {unknown[0]} is none of {', '.join(_FIELDS)}")
+            raise SettingError(f"layers.pattern: {unknown[0]} is none of {', '.join(_FIELDS)}")
         twice = [field for field in _FIELDS if pattern.count(field) > 1]
         if twice or "{stem}" not in pattern:
-            raise UnreadableError(f"layers.pattern {pattern!r}: {{stem}} is needed, and each field once at most")
+            raise SettingError(f"layers.pattern {pattern!r}: {{stem}} is needed, and each field once at most")
         if "{category}" not in pattern and config.category is None:
-            raise UnreadableError(f"layers.pattern {pattern!r} has no {{category}}; name it: `category: vessel`")
+            raise SettingError(f"layers.pattern {pattern!r} has no {{category}}; name it: `category: vessel`")
         readings = (re.compile(_expression(pattern, "+")), re.compile(_expression(pattern, "+?")))
         return LayerNames(readings, config.category, "{instance}" in pattern)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segdata.core import kernels
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
@@ -19,7 +20,7 @@ from segdata.formats.imagenames import IMAGE_FOLDERS
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks.decoded import cannot_decode
 from segdata.formats.masks.layername import Layer, LayerNames
-from segdata.formats.masks.maskfile import MaskFile, Values, decode
+from segdata.formats.masks.maskfile import MaskFile, decode
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
@@ -135,7 +136,7 @@ def _look(
     encodings: set[str] = set()
     size = (0, 0)
     for path, mask in _decoded(root, entry, defects):
-        layer, size = by_file[path], mask.values.shape
+        layer, size = by_file[path], mask.pixels.shape[:2]
         encodings.add(mask.encoding.partition(", palette")[0])  # what colours a palette has means nothing here
         runs, doubtful = foreground(mask, threshold)
         defects += [replace(doubtful, file=below(root, path), category=layer.category)] if doubtful else []
@@ -166,7 +167,7 @@ def _decoded(root: Path, entry: Entry, defects: list[Defect]) -> Iterator[tuple[
         except OSError as error:
             defects.append(cannot_decode(root, path, error))
             continue
-        height, width = mask.values.shape
+        height, width = mask.pixels.shape[:2]
         size = size or (height, width)
         if (height, width) == size:
             yield path, mask
@@ -181,7 +182,8 @@ def foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | No
     Without a threshold everything but 0 is foreground; of several values, those from half of the top one on (half of
     255 where a file of 8 bits comes near that).
     """
-    runs = ValueRuns.of(_brightness(mask))
+    runs = ValueRuns.of(mask.pixels)
+    runs = _brightness(runs) if mask.coloured else runs
     levels = np.flatnonzero(runs.value > 0)
     limit, defect = threshold or 1, None
     if threshold is None and len(levels) > 1:
@@ -198,13 +200,13 @@ def foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | No
     return runs.owned(owner, 1), defect
 
 
-def _brightness(mask: MaskFile) -> Values:
-    """The values of a layer; of colours the largest channel."""
-    if not mask.coloured:
-        return mask.values
-    channels = [mask.values >> np.uint32(shift) & np.uint32(255) for shift in (0, 8, 16)]
-    brightest: Values = np.maximum(np.maximum(channels[0], channels[1]), channels[2]).astype(np.uint8)
-    return brightest
+def _brightness(colours: ValueRuns) -> ValueRuns:
+    """The runs of the largest channel."""
+    brightest = np.maximum.reduce([colours.value >> shift & 255 for shift in (0, 8, 16)])
+    value, area, _, level = kernels.distinct(brightest, colours.area)
+    first = np.full(len(value), len(colours.start), np.int64)
+    np.minimum.at(first, level, colours.first)
+    return replace(colours, value=value, area=area, first=first, row=level[colours.row])
 
 
 def _segment_ids(layers: list[Layer], categories: Ints) -> Ints:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from segdata.core import kernels
 from segdata.formats.images import open_bytes, open_image
+from segdata.formats.masks.pixels import pixels_of
 
 Values = NDArray[np.uint8 | np.uint16 | np.uint32 | np.int32]
 Palette = NDArray[np.uint8]
@@ -33,18 +34,24 @@ class MaskFile:
 
     Attributes
     ----------
-    values : (height, width), ids (a palette's index, a grey value) or packed colours R + 256 G + 65536 B
-    coloured : the values are packed colours
+    pixels : (height, width), ids (a palette's index, a grey value) or packed colours R + 256 G + 65536 B; or
+        (height, width, 3 or 4) bytes, colours, of which the fourth means nothing
+    coloured : the pixels are colours
     encoding : how the file stores them: ``palette 8 bit, palette 3f2a``, ``grey 16 bit``, ``RGB 8 bit``
     palette : (n, 3) the colour of each index; None where the file has no palette
     lossy : why its values cannot be trusted (``JPEG compression``); None where they can
     """
 
-    values: Values
+    pixels: Values
     coloured: bool
     encoding: str
     palette: Palette | None = None
     lossy: str | None = None
+
+    @property
+    def values(self) -> Values:
+        """(height, width) ids, or packed colours."""
+        return self.pixels if self.pixels.ndim == 2 else kernels.pack_rgb(self.pixels.view(np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +134,12 @@ def _decoded(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
         if page:
             image.seek(page)
         head = _header(image, first)
-        values = _values(image, head)
+        pixels = _pixels(image, head)
     except (SyntaxError, ValueError, EOFError, IndexError) as error:
         raise OSError(f"damaged: {error}") from error
     except OSError as error:
         raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
-    return MaskFile(values, head.coloured, head.encoding, head.palette, head.lossy)
+    return MaskFile(pixels, head.coloured, head.encoding, head.palette, head.lossy)
 
 
 def _header(image: Image.Image, first: bytes) -> MaskHeader:
@@ -157,13 +164,11 @@ def _lossy(image: Image.Image, first: bytes) -> str | None:
     return "lossy WebP compression" if image.format == "WEBP" and first[12:16] == b"VP8 " else None
 
 
-def _values(image: Image.Image, head: MaskHeader) -> Values:
-    """The pixels as stored: ids, or packed colours."""
+def _pixels(image: Image.Image, head: MaskHeader) -> Values:
+    """The pixels as stored: ids, or colours."""
     if image.format == "PNG" and head.bits == 16 and image.mode in (*_COLOURED, "LA"):
         raise OSError(f"{head.encoding}: colours of 16 bits a channel cannot be read; save 8 bits")
-    pixels = np.asarray(image)
-    if head.coloured:
-        return kernels.pack_rgb(np.ascontiguousarray(pixels))
+    pixels = pixels_of(image)
     if image.mode in ("LA", "PA"):
         return np.ascontiguousarray(pixels[:, :, 0])
     if image.mode == "1":
@@ -176,7 +181,7 @@ def _values(image: Image.Image, head: MaskHeader) -> Values:
         return _thirty_two(image, np.ascontiguousarray(pixels))
     if image.mode.startswith("I;16"):
         return np.ascontiguousarray(pixels, dtype=np.uint16)
-    if image.mode in ("L", "P"):
+    if image.mode in ("L", "P") or head.coloured:
         return np.ascontiguousarray(pixels)
     raise OSError(f"mode {image.mode} is not a mask; save it as 8 or 16 bit grey, palette or RGB PNG")
 

@@ -4,10 +4,12 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+from os.path import lexists
 from pathlib import Path
 
 from segdata.core.defect import Defect
 from segdata.core.unsafe import is_unsafe
+from segdata.core.uri import inside, outside
 from segdata.core.yamlfile import read_text
 from segdata.formats.images import MAX_PIXELS, ImageFolder
 from segdata.formats.perimage.entry import Entry
@@ -22,12 +24,19 @@ def write_index(target: Path, rows: Iterable[tuple[Cell, ...]], videos: bool = F
     """Write `images.csv` below `target`.
 
     `rows` are image id, mask (below `target`; None: not annotated), width, height, uri; of videos also sequence, frame
-    and split.
+    and split. Images below `target` are written as relative paths.
     """
     with (target / INDEX).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(_COLUMNS + (_OF_VIDEOS if videos else ()))
-        lines.writerows(("" if value is None else value for value in row) for row in rows)
+        for image, mask, width, height, uri, *film in rows:
+            cells = (image, mask, width, height, inside(None if uri is None else str(uri), target), *film)
+            lines.writerow("" if value is None else value for value in cells)
+
+
+def has_index(root: Path) -> bool:
+    """Whether there is an `images.csv`; a link to nowhere is a broken one, not none."""
+    return lexists(root / INDEX)
 
 
 def indexed(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]:
@@ -38,6 +47,12 @@ def indexed(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]
     seen: set[str] = set()
     records = csv.DictReader(io.StringIO(read_text(root / INDEX), newline=""))
     try:
+        if "image" not in (records.fieldnames or ()):
+            found = (
+                f"has the columns {', '.join(records.fieldnames)}, not" if records.fieldnames else "is empty; it has"
+            )
+            defects.append(Defect("SEG001", f"{found} {', '.join(_COLUMNS)}", INDEX))
+            return entries, defects
         for record in records:
             entry, line = _entry(root, folder, record), records.line_num
             if isinstance(entry, tuple):
@@ -67,8 +82,8 @@ def _entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> Entry | t
         return "SEG004", f"width {record.get('width')!r} and height {record.get('height')!r} are not whole numbers"
     if min(size) < 0 or size[0] * size[1] > MAX_PIXELS or max(size) > MAX_PIXELS:
         return "SEG004", f"the size is {size[1]} x {size[0]}; up to {MAX_PIXELS:,} pixels are expected"
-    uri = record.get("uri") or None
-    image = folder.paths.get(image_id) or (Path(uri) if uri and Path(uri).is_file() else None)
+    uri = outside(record.get("uri") or None, root)
+    image = folder.paths.get(image_id) or (Path(uri) if uri and "://" not in uri and Path(uri).is_file() else None)
     number = record.get("frame") or ""
     if number and re.fullmatch(r"-?[0-9]{1,18}", number) is None:
         return "SEG004", f"frame {number!r} is not a whole number"

@@ -12,7 +12,7 @@ from segdata.core.splits import split_of
 from segdata.formats.images import ImageFolder
 from segdata.formats.masks.layout import Layout, layouts
 from segdata.formats.masks.maskfile import n_pages
-from segdata.formats.masks.maskindex import INDEX, indexed
+from segdata.formats.masks.maskindex import INDEX, has_index, indexed
 from segdata.formats.masks.partner import banded, flat, match
 from segdata.formats.perimage.entry import Entry, below
 
@@ -44,7 +44,7 @@ def paired(root: Path, images: Path | None = None, *, paged: bool = True) -> Pai
     not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own; else they are
     the overviews of one.
     """
-    if (root / INDEX).is_file():
+    if has_index(root):
         entries, defects = by_index(root, images)
         bare = bool(entries) and all(entry.image is None for entry in entries)
         return Pairing(tuple(entries), tuple(defects), bare)
@@ -177,6 +177,6 @@ def images_of(request: Request) -> Path | None:
 def opened(request: Request) -> Pairing:
     """The entries that a request asks for; raises UnreadableError where there is neither a mask nor an index."""
     pairing = paired(request.root, images_of(request))
-    if not pairing.entries and not (request.root / INDEX).is_file():
+    if not pairing.entries and not has_index(request.root):
         raise UnreadableError(f"{request.root}: no mask files; a dataset has images/ and masks/, or is a mask folder")
     return pairing

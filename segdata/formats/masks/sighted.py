@@ -8,7 +8,7 @@ from segdata.formats.masks import colourtable
 from segdata.formats.masks.layout import RivalFoldersError, layouts
 from segdata.formats.masks.maskclue import MaskClue
 from segdata.formats.masks.maskfile import decode, mask_headers
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import INDEX, has_index
 from segdata.formats.masks.partner import flat
 from segdata.formats.masks.valueruns import ValueRuns
 
@@ -25,7 +25,7 @@ def sighted(root: Path) -> MaskClue | None:
         heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_LOOKED_AT])
         return MaskClue(config, heads, "several folders that may be masks", True)
     if not found:
-        return MaskClue(config, (), INDEX, True) if (root / INDEX).is_file() else None
+        return MaskClue(config, (), INDEX, True) if has_index(root) else None
     alone = found[0].masks == root and root.is_dir()
     masks, images = flat(ImageFolder.below(root).paths) if alone else ({}, {})
     some = list(masks.values()) or [path for layout in found for path in layout.mask_files()]
@@ -39,7 +39,7 @@ def sighted(root: Path) -> MaskClue | None:
 def _is_photograph(path: Path) -> bool:
     """Whether neighbours rarely have the same value: masks are made of areas, photographs of shades."""
     try:
-        runs = ValueRuns.of(decode(path).values)
+        runs = ValueRuns.of(decode(path).pixels)
     except OSError:
         return False
     n_pixels = runs.height * runs.width

@@ -124,9 +124,7 @@ def _seen(
         return ()
 
 
-def _of_size(
-    entry: Entry, head: Header | None, size: tuple[int, int], what: str, file: str | None
-) -> list[Defect]:
+def _of_size(entry: Entry, head: Header | None, size: tuple[int, int], what: str, file: str | None) -> list[Defect]:
     """What is wrong with the size that labels have: others are declared, or the image file's."""
     height, width = size
     found = []

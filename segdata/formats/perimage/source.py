@@ -49,6 +49,11 @@ class PerImageSource:
         """(n_images,) the ids, in order."""
         return [entry.image_id for entry in self.entries]
 
+    def files(self, row: int) -> Sequence[Path]:
+        """What is read of the image at a row, and of no other."""
+        entry = self.entries[row]
+        return entry.files if entry.image is None else (*entry.files, entry.image)
+
     def chunks(self) -> list[Ints]:
         """Rows in portions of a few images."""
         return portions(len(self.entries), self.per_chunk)

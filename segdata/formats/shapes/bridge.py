@@ -1,5 +1,6 @@
 """Bridges: many rings as one, joined by ways that it takes there and back."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,16 +74,23 @@ def _tree(points: Points, ring: Ints, n_rings: int) -> tuple[Ints, Ints, Ints, I
 def _neighbours(points: Points) -> tuple[Ints, Ints]:
     """Pairs of points (rows) that hold the shortest tree over all points: of the same place, and next to each other."""
     x, y = points.astype(np.int64).T
-    _, of, place = np.unique((x << 32) + y, return_index=True, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    same = np.flatnonzero(np.diff(place[order]) == 0)
-    # The next place in reading order: all there is on one line, and a way to each point anyhow.
+    place, of, row = np.unique((x << 32) + y, return_index=True, return_inverse=True)
+    order = np.argsort(row, kind="stable")
+    same = np.flatnonzero(np.diff(row[order]) == 0)
+    # The next place in reading order: a way to each point, whatever rounding may do to the triangles.
     edges = [np.column_stack([of[:-1], of[1:]]), np.column_stack([order[same], order[same + 1]])]
-    across, down = x[of] - x[of[0]], y[of] - y[of[0]]
-    if (across * down[-1] != down * across[-1]).any():
-        from scipy.spatial import Delaunay
-
-        corner = of[Delaunay(points[of]).simplices]
-        edges += [corner[:, :2], corner[:, 1:], corner[:, ::2]]
+    ends = _triangulation(points[of])
+    edges.append(of[np.searchsorted(place, (ends[..., 0] << 32) + ends[..., 1])])
     a, b = np.concatenate(edges).T
     return a, b
+
+
+def _triangulation(points: Points) -> Ints:
+    """The edges (m, 2, 2) of a Delaunay triangulation, from point to point."""
+    corner, size = points.min(axis=0), np.ptp(points, axis=0) + 1
+    plane = cv2.Subdiv2D((0, 0, *size.tolist()))
+    plane.insert((points - corner).astype(np.float32))
+    ends = plane.getEdgeList().reshape(-1, 2, 2)
+    inside = ((ends >= 0) & (ends < size)).all(axis=(1, 2))  # there are three more points, far outside
+    edges: Ints = ends[inside].astype(np.int64) + corner
+    return edges

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segdata.core import kernels
 from segdata.core.cover import cover
 from segdata.core.line import Line
 from segdata.core.meet import Side
@@ -97,38 +96,8 @@ def rasterise_flat(
     polygons: Flat, rule: RasterRule, height: Ints, width: Ints, *, rounding: Rounding = "truncate"
 ) -> Runs:
     """The pixels of n polygons; owners are the polygons, sizes (n,) of their images are in pixels. See `rasterise`."""
-    if rule == "coco":
-        return _fill_coco(polygons, height, width)
     if rule == "centre-evenodd":
         return fill_centres(polygons, height, width)
     if rule == "mask-native":
         raise ValueError("mask-native is no rule for polygons: coco, pil, cv2 or centre-evenodd is needed")
     return draw_polygons(polygons, rule, rounding, height, width)
-
-
-def _fill_coco(polygons: Flat, height: Ints, width: Ints) -> Runs:
-    """By COCO's rule: the exteriors' pixels without those of the holes."""
-    polygon = polygons.polygon_of_ring
-    single = np.arange(len(polygon) + 1)
-    runs = Runs(*kernels.rasterise(polygons.points.ravel(), 2 * polygons.ring, single, height[polygon], width[polygon]))
-    if len(polygon) == len(height):
-        return runs
-    hole = np.ones(len(polygon), bool)
-    hole[polygons.polygon[:-1]] = False
-    line = Line.of(height, width)
-    outer, inner = (
-        Side.of(Runs(runs.start[some], runs.length[some], runs.owner[some]), line, polygon)
-        for some in (~hole[runs.owner], hole[runs.owner])
-    )
-    return _minus(outer, inner, line)
-
-
-def _minus(a: Side, b: Side, line: Line) -> Runs:
-    """What the runs of `a`, of which no two overlap, have and those of `b` have not; owners are the line's frames."""
-    covered, length, _ = kernels.cover(b.start, b.end)
-    nobody = np.zeros(len(covered), np.int32)
-    _, _, cut, size = kernels.strips(a.start, a.end, a.owner, covered, covered + length, nobody)
-    start, end = np.sort(np.concatenate([a.start, cut + size])), np.sort(np.concatenate([a.end, cut]))
-    some = end > start
-    frame, x, y = line.lower(start[some])
-    return Runs(x * line.height[frame] + y, (end - start)[some], frame.astype(np.int32))

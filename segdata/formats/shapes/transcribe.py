@@ -72,7 +72,7 @@ def _from_bitmaps(runs: Runs, height: Ints, outline: Callable[[Pixels], list[Pol
     """What `outline` makes of each segment's bitmap, at its place in the image."""
     polygons = []
     for bitmap in crop_bitmaps(runs, height, len(height)):
-        found = outline(np.ascontiguousarray(bitmap.mask, np.uint8)) if bitmap.mask.size else []
+        found = outline(bitmap.mask.view(np.uint8)) if bitmap.mask.size else []
         at = np.array([bitmap.x, bitmap.y], np.float64)
         polygons.append([Polygon(each.exterior + at, tuple(hole + at for hole in each.holes)) for each in found])
     return polygons
@@ -80,29 +80,35 @@ def _from_bitmaps(runs: Runs, height: Ints, outline: Callable[[Pixels], list[Pol
 
 def _parts(mask: Pixels) -> list[Polygon]:
     """Polygons whose union is the mask (height, width) of zeros and ones."""
-    found = []
-    left = mask.copy()
-    while left.any():
+    found: list[Polygon] = []
+    left, holed = mask, True
+    while holed and left.any():
         contours, levels = cv2.findContours(left, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-        for contour, (_, _, child, parent) in zip(contours, levels[0].tolist(), strict=True):
-            if parent < 0:
-                x, y, width, height = cv2.boundingRect(contour)
-                window = slice(y, y + height), slice(x, x + width)
-                points = contour[:, 0].astype(np.int32)
-                polygon, part = _part(points, np.array([x, y], np.int32), mask[window], has_holes=child >= 0)
-                left[window][part > 0] = 0
-                found.append(polygon)
+        outer = [(row, child >= 0) for row, (_, _, child, parent) in enumerate(levels[0].tolist()) if parent < 0]
+        holed = any(has_holes for _, has_holes in outer)
+        left = left.copy() if holed else left
+        for row, has_holes in outer:
+            points = contours[row][:, 0].astype(np.int32)
+            if has_holes:
+                found.append(_part(points, mask, left))
+            else:  # all of its part
+                found.append(Polygon(_ring(points)))
+                if holed:
+                    cv2.fillPoly(left, [points], 0)
     return found
 
 
-def _part(contour: Points, corner: Points, mask: Pixels, *, has_holes: bool) -> tuple[Polygon, Pixels]:
-    """The polygon in this contour, without what is not in the mask, and what it covers; both are those of its box."""
-    part = np.zeros_like(mask)
+def _part(contour: Points, mask: Pixels, left: Pixels) -> Polygon:
+    """The polygon in this contour, without what is not in the mask; what it covers is taken out of `left`."""
+    x, y, width, height = cv2.boundingRect(contour)
+    window, corner = (slice(y, y + height), slice(x, x + width)), np.array([x, y], np.int32)
+    part = np.zeros((height, width), np.uint8)
     cv2.fillPoly(part, [contour - corner], 1)
     # OpenCV traces holes along the pixels around them; here their own pixels are wanted.
-    holes = _contours(part & ~mask, cv2.RETR_EXTERNAL) if has_holes else []
+    holes = _contours(part & ~mask[window], cv2.RETR_EXTERNAL)
     cv2.fillPoly(part, holes, 0)
-    return Polygon(_ring(contour), tuple(_ring(hole + corner) for hole in holes)), part
+    left[window][part > 0] = 0
+    return Polygon(_ring(contour), tuple(_ring(hole + corner) for hole in holes))
 
 
 def _contours(mask: Pixels, which: int) -> list[Points]:

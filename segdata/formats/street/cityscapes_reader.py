@@ -12,7 +12,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.profile import RasterRule
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import Pairing, images_of
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
@@ -54,7 +54,7 @@ def open_cityscapes(request: Request) -> PerImageSource:
 
 def _paired(request: Request, kind: str | None, type_: str | None) -> Pairing:
     root, images = request.root, images_of(request)
-    if (root / INDEX).is_file():
+    if has_index(root):
         return paired_by_index(root, images, kind, kind_of, relabelled)
     return paired_files(root, cityscapes_files(root, images, type_), KINDS, kind, images)
 
@@ -94,7 +94,7 @@ def _look(look: Look, official: bool, entry: Entry) -> Found:
         found = look_at_polygons(look, entry)
     else:
         mask = look.decoded(entry)
-        runs = ValueRuns.of(mask.values)
+        runs = ValueRuns.of(mask.pixels)
         if official:
             _check_ids(look, str(entry.record), runs, entry)
         found = look.found(runs, below(look.root, path), mask)

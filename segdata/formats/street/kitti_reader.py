@@ -1,7 +1,7 @@
 """KITTI reader: masks of instances, or of labels alone."""
 
 from segdata.core.format import Request
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.street.codebook import codebook
@@ -21,7 +21,7 @@ def open_kitti(request: Request) -> PerImageSource:
     kind = chosen(request.options, "labels", tuple(_KINDS))
     joins = chosen(request.options, "stuff", ("joined", "numbered")) != "numbered"
     root, images = request.root, images_of(request)
-    if (root / INDEX).is_file():
+    if has_index(root):
         pairing = paired_by_index(root, images, kind, kind_of, relabelled)
     else:
         pairing = paired_files(root, split_files(root, images, _PICTURES, ".png", _KINDS), tuple(_KINDS), kind, images)

@@ -40,7 +40,7 @@ class Look:
     def at(self, entry: Entry) -> Found:
         """What the mask of an entry shows; raises BrokenLabelsError where it cannot be read at all."""
         mask = self.decoded(entry)
-        return self.found(ValueRuns.of(mask.values), below(self.root, entry.files[0]), mask)
+        return self.found(ValueRuns.of(mask.pixels), below(self.root, entry.files[0]), mask)
 
     def decoded(self, entry: Entry) -> MaskFile:
         """The mask of an entry; raises BrokenLabelsError where it holds no such values."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.street.codebook import codebook
@@ -30,7 +30,7 @@ def open_vistas(request: Request) -> PerImageSource:
     kind = chosen(request.options, "labels", _KINDS)
     asked = chosen(request.options, "version", _VERSIONS[:2])
     root, images = request.root, images_of(request)
-    if (root / INDEX).is_file():
+    if has_index(root):
         version = _WRITTEN
         pairing = paired_by_index(root, images, kind, kind_of, relabelled)
     else:

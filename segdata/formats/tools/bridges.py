@@ -1,34 +1,71 @@
 """Bridges: ways that a polygon goes there and back, to join parts and holes in a format that has one ring for all.
 
-Pillow draws edges, and so every bridge as a line of pixels that nobody meant.
+Pillow and OpenCV draw edges, and so every bridge as a line of pixels that nobody meant. Ways that a ring goes in both
+directions, between the very same points, are taken for bridges where without them several rings are left.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata.core.outline import Rings
+from segdata.core.runs import Ints
 from segdata.core.unkeyhole import bridged, unkeyhole
-from segdata.formats.shapes.flat import sums
-from segdata.formats.shapes.shape import Bitmap, Polygon, Ring, Shape
+from segdata.formats.shapes.flat import Flat
+from segdata.formats.shapes.shape import Bitmap
+from segdata.formats.tools.written import polygon_of_point, taken
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio: a hash by multiplication
 
 
-def unbridged(rings: Sequence[Ring], height: int, width: int) -> list[Shape]:
-    """What n rings stand for in an image of this size: polygons, and of those with bridges the pixels without these.
+def parts_of(flat: Flat) -> dict[int, Rings[np.float64]]:
+    """The rings that bridged polygons, of one ring each, consist of, by their rows."""
+    rows = _revisiting(flat)
+    if len(rows) == 0:
+        return {}
+    few = taken(flat, rows)
+    rings = Rings.alone(few.points.ravel(), 2 * few.ring)
+    back = np.flatnonzero(bridged(rings))
+    parts = unkeyhole(rings.take(back))
+    offset = parts.offsets(len(rows)).tolist()
+    return {
+        int(rows[k]): parts.take(np.arange(offset[k], offset[k + 1]))
+        for k in back.tolist()
+        if offset[k + 1] - offset[k] > 1
+    }
 
-    What a ring goes in both directions is a bridge where without it several rings are left. Edges of holes are pixels
-    of the segment, as they are in the ring.
+
+def goes_back(flat: Flat) -> NDArray[np.bool_]:
+    """(n,) which polygons, of one ring each, go some way in both directions, between the same two points."""
+    found = np.zeros(len(flat.polygon) - 1, bool)
+    rows = _revisiting(flat)
+    few = taken(flat, rows)
+    found[rows] = bridged(Rings.alone(few.points.ravel(), 2 * few.ring))
+    return found
+
+
+def _revisiting(flat: Flat) -> Ints:
+    """The rows of polygons that have a point twice, as all do that go their own way back.
+
+    Points are compared by a hash, which is faster to sort than three columns; one polygon too many in many millions
+    would be no harm.
     """
-    shapes: list[Shape] = [Polygon(ring) for ring in rings]
-    offset = sums(np.array([ring.size for ring in rings], np.int64))
-    every = Rings.alone(np.concatenate([np.empty(0), *(ring.ravel() for ring in rings)]), offset)
-    for row in np.flatnonzero(bridged(every)).tolist():
-        parts = unkeyhole(Rings.alone(rings[row].ravel(), np.array([0, rings[row].size])))
-        if len(parts) > 1:
-            shapes[row] = _drawn(parts, height, width)
-    return shapes
+    n = len(flat.polygon) - 1
+    bits = np.uint64(64 - max(n, 1).bit_length())
+    x, y = (flat.points + 0.0).T.copy().view(np.uint64)  # which makes -0 to 0
+    key = (x * _MIX ^ y >> np.uint64(1)) * _MIX ^ y
+    key = (key * _MIX >> np.uint64(64) - bits) | polygon_of_point(flat).astype(np.uint64) << bits
+    key.sort()
+    rows: Ints = np.unique((key[1:][key[1:] == key[:-1]] >> bits).astype(np.int64))
+    return rows
+
+
+def unbridged(flat: Flat, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """The pixels of those of n polygons that have bridges, without these, by Pillow's rule and by their rows.
+
+    Edges of holes are pixels of the segment, as they are in the ring. Sizes (n,) of the images are in pixels.
+    """
+    return {row: _drawn(parts, int(height[row]), int(width[row])) for row, parts in parts_of(flat).items()}
 
 
 def _drawn(parts: Rings[np.float64], height: int, width: int) -> Bitmap:

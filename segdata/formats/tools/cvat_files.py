@@ -21,13 +21,15 @@ from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.tools.cvat_labels import Labels
-from segdata.formats.tools.cvat_shapes import AREAS, NO_AREA, Drawn, Record, look
+from segdata.formats.tools.cvat_shapes import AREAS, NO_AREA, Drawn, Record, look, mended
 from segdata.formats.tools.cvat_tracks import Video, videos
 from segdata.formats.tools.heads import CVAT, head_of
 from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 from segdata.formats.tools.source import ToolSource
+from segdata.formats.tools.written import Notation
 from segdata.formats.xmlfile import XmlError, read_xml
 
+NOTATION = Notation(mend=mended)
 _ANSWERS = ("yes", "no", "true", "false")
 
 
@@ -68,7 +70,7 @@ def open_cvat(request: Request) -> ToolSource:
     )
     entries = sorted(opened.entries.values(), key=lambda entry: entry.image_id)
     see = partial(look, opened.labels.types)
-    return ToolSource(root, profile, entries, tuple(opened.defects), named.to, see, request.annotator)
+    return ToolSource(root, profile, entries, tuple(opened.defects), named.to, see, request.annotator, NOTATION)
 
 
 def _documents(root: Path) -> list[Path]:

@@ -11,9 +11,9 @@ from segdata.core.defect import Defect
 from segdata.formats.images import MAX_PIXELS, Header
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.perimage.found import BrokenLabelsError
-from segdata.formats.shapes.shape import Bitmap, Ellipse, Polygon, Shape, box
+from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
-from segdata.formats.tools.mark import Drawing, Mark, as_text
+from segdata.formats.tools.mark import Drawing, Mark, Written, as_text
 
 AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
 NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
@@ -59,7 +59,7 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look(types: Types, entry: Entry, head: Header | None) -> Drawing:
+def look(types: Types, entry: Entry, head: Header | None) -> list[Drawing]:
     """What is drawn on an image; raises BrokenLabelsError where its size is not known."""
     record: Record = entry.record
     size = entry.size
@@ -73,7 +73,7 @@ def look(types: Types, entry: Entry, head: Header | None) -> Drawing:
         _add(reading, each)
     tags = [_tag(each, types) for each in record.tags]
     metadata = {"tags": as_text(tags)} if tags else {}
-    return Drawing(size, reading.marks, None, {}, metadata, reading.defects)
+    return [Drawing(size, reading.marks, None, {}, metadata, reading.defects)]
 
 
 def _tag(element: Element, types: Types) -> object:
@@ -88,7 +88,7 @@ def _add(reading: _Reading, drawn: Drawn) -> None:
     try:
         if not drawn.label:
             raise _Wrong("SEG004", f"the {drawn.element.tag} has no label")
-        shape = _shape(drawn.element, reading.size)
+        shape = _shape(drawn, reading.size)
         group = _whole(drawn.group, "group_id") or None
         attributes = _attributes(drawn.element, drawn.label, reading.types)
         columns = _columns(drawn, attributes)
@@ -155,9 +155,13 @@ def _whole(text: str | None, what: str) -> int:
     return int(text or 0)
 
 
-def _shape(element: Element, size: tuple[int, int]) -> Shape:
+def _shape(drawn: Drawn, size: tuple[int, int]) -> Shape | Written:
+    element = drawn.element
     if element.tag == "polygon":
-        return _polygon(element)
+        text = element.get("points", "")
+        if "[" in text:
+            raise _Wrong("SEG006", _misspelt(text))
+        return Written((f"[[{text}]]".replace(";", "],[").encode(),), "the polygon", drawn.place)
     if element.tag == "mask":
         return _mask(element, size)
     keys = ("xtl", "ytl", "xbr", "ybr") if element.tag == "box" else ("cx", "cy", "rx", "ry")
@@ -181,19 +185,22 @@ def _number(element: Element, key: str) -> float:
         raise _Wrong("SEG004", f"{key} is {element.attrib[key]!r:.40}, a number is expected") from None
 
 
-def _polygon(element: Element) -> Polygon:
-    text = element.get("points", "")
+def _misspelt(text: str) -> str:
+    return f"the polygon's points are {text!r:.40}, x,y;x,y;… is expected"
+
+
+def mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The ring of a polygon whose numbers are not written as JSON has them, or why it cannot be drawn."""
+    text = mark.shape.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(mark.shape, Written) else ""
     pairs = text.split(";")
     try:
         if any(pair.count(",") != 1 for pair in pairs):
             raise ValueError
         numbers = np.array([float(number) for number in text.replace(";", ",").split(",")])
     except ValueError:
-        raise _Wrong("SEG006", f"the polygon's points are {text!r:.40}, x,y;x,y;… is expected") from None
+        return Defect("SEG006", f"{_misspelt(text)}; left out", place=mark.place)
     wrong = check_ring(numbers)
-    if wrong is not None:
-        raise _Wrong("SEG006", f"the polygon {wrong}")
-    return Polygon(numbers.reshape(-1, 2))
+    return [numbers.reshape(-1, 2)] if wrong is None else mark.refusal(wrong)
 
 
 def _mask(element: Element, size: tuple[int, int]) -> Bitmap:

@@ -25,10 +25,8 @@ from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.shape import Bitmap
 from segdata.formats.sheets import examples
 from segdata.formats.tools.cvat_shapes import SEMI, STANDING
-from segdata.formats.tools.exact import source_polygons
-from segdata.formats.tools.groups import as_number, groups
 from segdata.formats.tools.mark import GROUP
-from segdata.formats.tools.writable import names_of, writable
+from segdata.formats.tools.writing import as_number, groups, names_of, source_polygons, writable
 from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 from segdata.formats.xmlfile import is_xml_text
 

@@ -20,9 +20,9 @@ from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.labelfiles import files_below
+from segdata.formats.tools.bridges import unbridged
 from segdata.formats.tools.labelme_shapes import AREAS, NOBODY, look
 from segdata.formats.tools.pictures import near
-from segdata.formats.tools.bridges import unbridged
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.written import Notation
 

@@ -14,24 +14,21 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.loss import Losses
-from segdata.core.outline import Rings
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.core.unkeyhole import bridged
 from segdata.formats.beyond import BEYOND_LABELME
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.saying import as_raw
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.shapes.bitmap import crop_bitmaps
-from segdata.formats.shapes.flat import sums
+from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap, Polygon
 from segdata.formats.shapes.transcribe import as_polygons
 from segdata.formats.sheets import examples
-from segdata.formats.tools.exact import source_polygons
-from segdata.formats.tools.groups import groups
+from segdata.formats.tools.bridges import goes_back
 from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, TOLD_OF_FILE, TOLD_OF_SHAPE
 from segdata.formats.tools.mark import GROUP
-from segdata.formats.tools.writable import names_of, writable
+from segdata.formats.tools.writing import groups, names_of, source_polygons, writable
 from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
@@ -121,27 +118,30 @@ def _metadata(image: Json, losses: Losses) -> tuple[dict[str, Raw], dict[str, Ra
 def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]]:
     """(n,) the shapes of each segment: type, points and mask."""
     height, width = (side[rows] for side in batch.segment_size)
-    polygons = [each if _stay(each) else [] for each in source_polygons(batch, rows, "pil")]
+    polygons = source_polygons(batch, rows, "pil")
+    polygons = [each if stays else [] for each, stays in zip(polygons, _stay(polygons), strict=True)]
     rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
     lost = rest[batch.segments["rings"].is_valid().to_numpy()[rows[rest]]]
     losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
     runs = batch.runs.take(rows[rest], batch.n_segments)
     outlined = as_polygons(runs, "pil", height[rest], width[rest])
-    bitmaps = crop_bitmaps(runs, height[rest], len(rest))
+    stay, right = _stay(outlined.polygons), (outlined.wrong == 0).tolist()
+    for row, found, *sound in zip(rest.tolist(), outlined.polygons, stay, right, strict=True):
+        polygons[row] = found if all(sound) and not any(polygon.holes for polygon in found) else []
     shapes = [[_polygon(polygon) for polygon in each] for each in polygons]
-    for row, found, wrong, bitmap in zip(
-        rest.tolist(), outlined.polygons, outlined.wrong.tolist(), bitmaps, strict=True
-    ):
-        exact = found and not wrong and not any(polygon.holes for polygon in found) and _stay(found)
-        shapes[row] = [_polygon(polygon) for polygon in found] if exact else [_mask(bitmap)]
+    masked = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
+    bitmaps = crop_bitmaps(batch.runs.take(rows[masked], batch.n_segments), height[masked], len(masked))
+    for row, bitmap in zip(masked.tolist(), bitmaps, strict=True):
+        shapes[row] = [_mask(bitmap)]
     return shapes
 
 
-def _stay(polygons: Sequence[Polygon]) -> bool:
-    """Whether polygons are read as they are: none goes anywhere there and back, as thin ones do."""
-    offset = sums(np.array([polygon.exterior.size for polygon in polygons], np.int64))
-    xy = np.concatenate([np.empty(0), *(polygon.exterior.ravel() for polygon in polygons)])
-    return not bridged(Rings.alone(xy, offset)).any()
+def _stay(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
+    """(n,) whether the polygons of each segment are read as they are: none goes its own way back, as thin ones do."""
+    back = goes_back(Flat.of([Polygon(polygon.exterior) for each in polygons for polygon in each]))
+    count = np.fromiter(map(len, polygons), np.int64, len(polygons))
+    stay: list[bool] = (np.bincount(np.repeat(np.arange(len(polygons)), count), back, len(polygons)) == 0).tolist()
+    return stay
 
 
 def _polygon(polygon: Polygon) -> Json:

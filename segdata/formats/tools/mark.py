@@ -120,7 +120,7 @@ def joined(marks: Sequence[Mark], rows: Sequence[int]) -> Joined:
 
 
 def _ids(parts: Sequence[Sequence[Mark]]) -> tuple[list[int], list[Defect]]:
-    """Ids of the segments: their own, and the lowest free ones, from 1, for those that have none."""
+    """Ids of the segments, their own where they have any; and which are there twice."""
     given = [next((mark.id for mark in each if mark.id is not None), None) for each in parts]
     count = Counter(id_ for id_ in given if id_ is not None)
     defects = [
@@ -133,8 +133,18 @@ def _ids(parts: Sequence[Sequence[Mark]]) -> tuple[list[int], list[Defect]]:
         for id_, n in count.items()
         if n > 1
     ]
-    free = (number for number in itertools.count(1) if number not in count)
-    return [next(free) if id_ is None else id_ for id_ in given], defects
+    return numbered(given), defects
+
+
+def numbered(ids: Sequence[int | None]) -> list[int]:
+    """The ids, and the lowest free ones, from 1, where there is none.
+
+    >>> numbered([7, None, 1, None])
+    [7, 2, 1, 3]
+    """
+    taken = set(ids)
+    free = (number for number in itertools.count(1) if number not in taken)
+    return [next(free) if id_ is None else id_ for id_ in ids]
 
 
 def as_text(value: object) -> str:

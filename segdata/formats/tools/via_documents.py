@@ -2,12 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
@@ -31,6 +33,31 @@ class ImageItem(msgspec.Struct, gc=False):
     file_attributes: object = None
 
 
+class Outline(msgspec.Struct, gc=False):
+    """The shape of a region; the points of a polygon undecoded. What else VIA may say of it is nothing to us."""
+
+    name: object = None
+    all_points_x: Raw = Raw(b"null")
+    all_points_y: Raw = Raw(b"null")
+    x: object = UNSET
+    y: object = UNSET
+    width: object = UNSET
+    height: object = UNSET
+    cx: object = UNSET
+    cy: object = UNSET
+    r: object = UNSET
+    rx: object = UNSET
+    ry: object = UNSET
+    theta: object = UNSET
+
+
+class Region(msgspec.Struct, gc=False):
+    """A region as VIA has it."""
+
+    shape_attributes: Outline | None = None
+    region_attributes: object = None
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """An image of a document.
@@ -46,19 +73,37 @@ class Listed:
     place: str
     lines: tuple[int, ...] | None = None
 
-    def regions(self) -> list[tuple[str, object]]:
-        """The regions, each with its place; VIA 1 has them by number. Raises TypeError for another value."""
-        try:
-            every = msgspec.json.decode(self.item.regions)
-        except (ValueError, RecursionError) as error:
-            raise TypeError(f"regions cannot be read: {error}") from error
-        if isinstance(every, dict):
-            return [(f"{self.place}/regions/{key}", each) for key, each in every.items()]
-        if not isinstance(every, list):
-            raise TypeError(f"regions is {every!r:.40}, a list is expected")
+    def regions(self) -> list[tuple[str, Region | None]]:
+        """The regions, each with its place, None for what is none; VIA 1 has them by number.
+
+        Raises TypeError for another value.
+        """
+        every = self._decoded()
         if self.lines is not None:
-            return [(f"line {line}", each) for line, each in zip(self.lines, every, strict=True)]
-        return [(f"{self.place}/regions/{row}", each) for row, each in enumerate(every)]
+            return [(f"line {line}", each) for line, each in zip(self.lines, every.values(), strict=True)]
+        return [(f"{self.place}/regions/{key}", each) for key, each in every.items()]
+
+    def _decoded(self) -> Mapping[object, Region | None]:
+        """The regions by their keys, or rows; raises TypeError."""
+        text = self.item.regions
+        every: list[Region] | dict[str, Region]
+        with suppress(ValueError, RecursionError):
+            every = msgspec.json.decode(text, type=list[Region] | dict[str, Region])
+            return dict(every.items() if isinstance(every, dict) else enumerate(every))
+        raws: list[Raw] | dict[str, Raw]
+        try:
+            raws = msgspec.json.decode(text, type=list[Raw] | dict[str, Raw])
+        except (ValueError, RecursionError) as error:
+            found = bytes(text).decode("utf-8", "replace")
+            raise TypeError(f"regions is {found:.40}, a list is expected") from error
+        return {key: _region(raw) for key, raw in (raws.items() if isinstance(raws, dict) else enumerate(raws))}
+
+
+def _region(raw: Raw) -> Region | None:
+    try:
+        return msgspec.json.decode(raw, type=Region)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_via(path: Path, name: str) -> tuple[list[Listed], list[Defect]]:

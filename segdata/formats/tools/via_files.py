@@ -22,9 +22,11 @@ from segdata.formats.tools.heads import VIA_CSV, VIA_JSON, head_of
 from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.via_categories import NO_CATEGORY, USUAL, Census, ambiguous, category_of
-from segdata.formats.tools.via_documents import Listed, read_via
-from segdata.formats.tools.via_regions import Reading, declared_size, declared_split, look
+from segdata.formats.tools.via_documents import Listed, Region, read_via
+from segdata.formats.tools.via_regions import Reading, declared_size, declared_split, look, mended
+from segdata.formats.tools.written import Notation
 
+NOTATION = Notation("axes", mend=mended)
 _NO_AREA = frozenset({"point", "polyline", "line"})
 
 
@@ -62,7 +64,8 @@ def open_via(request: Request) -> ToolSource:
     reading = Reading(attribute, named.to)
     alone = unlisted(opened.folders, opened.entries.values(), "VIA") if root.is_dir() else []
     told = (*opened.defects, *defects, *alone)
-    return ToolSource(root, profile, entries, told, named.to, partial(look, reading), request.annotator)
+    see = partial(look, reading)
+    return ToolSource(root, profile, entries, told, named.to, see, request.annotator, NOTATION)
 
 
 def _documents(root: Path) -> list[Path]:
@@ -134,13 +137,12 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
     said: list[tuple[Entry, str, object]] = []
     for entry in opened.entries.values():
         for place, region in _regions(entry.record):
-            shape = region.get("shape_attributes")
-            kind = shape.get("name") if isinstance(shape, dict) else None
+            kind = region.shape_attributes.name if region.shape_attributes else None
             if isinstance(kind, str) and kind in _NO_AREA:
                 others[kind] += 1
             else:
-                census.add(region.get("region_attributes"))
-                said.append((entry, place, region.get("region_attributes")))
+                census.add(region.region_attributes)
+                said.append((entry, place, region.region_attributes))
     attribute, more = census.chosen(wanted)
     names: set[str] = set()
     first: tuple[Entry, str] | None = None
@@ -166,9 +168,9 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
     return attribute, names, defects
 
 
-def _regions(listed: Listed) -> list[tuple[str, dict[str, object]]]:
+def _regions(listed: Listed) -> list[tuple[str, Region]]:
     """The regions that are objects, each with its place; what is wrong with others is told when they are drawn."""
     try:
-        return [(place, region) for place, region in listed.regions() if isinstance(region, dict)]
+        return [(place, region) for place, region in listed.regions() if region is not None]
     except TypeError:
         return []

@@ -5,18 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from segdata.core.defect import Defect
 from segdata.formats.altered import SOURCES
 from segdata.formats.images import MAX_PIXELS, Header
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.perimage.found import BrokenLabelsError
-from segdata.formats.shapes.shape import Ellipse, Polygon, Shape, box
+from segdata.formats.shapes.shape import Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
-from segdata.formats.tools.mark import Drawing, Mark, as_text
+from segdata.formats.tools.mark import Drawing, Mark, Written, as_text
 from segdata.formats.tools.via_categories import NO_CATEGORY, category_of
-from segdata.formats.tools.via_documents import Listed
+from segdata.formats.tools.via_documents import Listed, Outline, Region
 
 _NO_AREA = frozenset({"point", "polyline", "line"})
 TOLD_OF_FILE = frozenset({"width", "height", "annotator", "source", "split"})
@@ -68,7 +70,7 @@ def _side(value: object) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def look(reading: Reading, entry: Entry, head: Header | None) -> Drawing:
+def look(reading: Reading, entry: Entry, head: Header | None) -> list[Drawing]:
     """What is drawn on an image; its size is that of its file as browsers show it, where no attribute tells."""
     listed: Listed = entry.record
     size = entry.size
@@ -89,48 +91,44 @@ def look(reading: Reading, entry: Entry, head: Header | None) -> Drawing:
     known |= {"annotator"} if isinstance(annotator, str) else set()
     known |= {"source"} if source in SOURCES else set()
     known |= {"split"} if declared_split(listed) else set()
-    return Drawing(
-        size,
-        drawn.marks,
-        annotator if isinstance(annotator, str) else None,
-        {"source": source} if source in SOURCES else {},
-        {key: as_text(value) for key, value in sorted(told.items()) if key not in known},
-        drawn.defects,
-    )
+    return [
+        Drawing(
+            size,
+            drawn.marks,
+            annotator if isinstance(annotator, str) else None,
+            {"source": source} if source in SOURCES else {},
+            {key: as_text(value) for key, value in sorted(told.items()) if key not in known},
+            drawn.defects,
+        )
+    ]
 
 
-def _add(drawn: _Drawn, reading: Reading, region: object, place: str) -> None:
+def _add(drawn: _Drawn, reading: Reading, region: Region | None, place: str) -> None:
     """Add a region; one that is broken is left out, with a defect."""
     try:
-        if not isinstance(region, dict) or not isinstance(region.get("shape_attributes"), dict):
+        if region is None or region.shape_attributes is None:
             raise _Wrong("SEG004", "a region has shape_attributes, an object")
-        kind = region["shape_attributes"].get("name")
+        kind = region.shape_attributes.name
         if isinstance(kind, str) and kind in _NO_AREA:
             return
-        shape = _shape(region["shape_attributes"], kind)
-        said = region.get("region_attributes")
+        shape = _shape(region.shape_attributes, kind, place)
+        said = region.region_attributes
         if not (said is None or isinstance(said, dict)):
             raise _Wrong("SEG004", f"region_attributes is {said!r:.40}, an object is expected", "/region_attributes")
         drawn.marks.append(_mark(reading, shape, said or {}, place))
     except _Wrong as wrong:
-        within = wrong.within if place.startswith("/") else ""
-        drawn.defects.append(Defect(wrong.code, f"{wrong}; left out", place=place + within))
+        drawn.defects.append(Defect(wrong.code, f"{wrong}; left out", place=_within(place, wrong.within)))
 
 
-def _shape(said: Json, kind: object) -> Shape:
+def _within(place: str, within: str) -> str:
+    """A place in a region; lines of a CSV export have no places in them."""
+    return place + within if place.startswith("/") else place
+
+
+def _shape(said: Outline, kind: object, place: str) -> Shape | Written:
     within = "/shape_attributes"
     if kind == "polygon":
-        x, y = said.get("all_points_x"), said.get("all_points_y")
-        if not (isinstance(x, list) and isinstance(y, list)) or len(x) != len(y):
-            raise _Wrong("SEG006", "a polygon has as many numbers in all_points_x as in all_points_y", within)
-        try:
-            points = np.array([x, y]).T
-        except ValueError:
-            raise _Wrong("SEG006", "the polygon has points that are not pairs of numbers", within) from None
-        wrong = check_ring(points)
-        if wrong is not None:
-            raise _Wrong("SEG006", f"the polygon {wrong}", within)
-        return Polygon(points.astype(np.float64))
+        return Written((b"[%b,%b]" % (said.all_points_x, said.all_points_y),), "the polygon", _within(place, within))
     if not isinstance(kind, str) or kind not in _NUMBERS:
         raise _Wrong("SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name")
     numbers = [_number(said, key, within) for key in _NUMBERS[kind]]
@@ -140,20 +138,39 @@ def _shape(said: Json, kind: object) -> Shape:
     if kind == "rect":
         x, y, width, height = numbers
         return box(x, y, x + width, y + height)
-    theta = math.degrees(_number(said, "theta", within)) if kind == "ellipse" and "theta" in said else 0.0
+    theta = math.degrees(_number(said, "theta", within)) if kind == "ellipse" and said.theta is not UNSET else 0.0
     if not math.isfinite(theta):
         raise _Wrong("SEG006", f"the ellipse is turned by {theta}", f"{within}/theta")
     return Ellipse(numbers[0], numbers[1], numbers[2], numbers[-1], theta)
 
 
-def _number(said: Json, key: str, within: str) -> float:
-    value = said.get(key)
+def mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The ring of a polygon whose numbers are not as others are, or why it cannot be drawn."""
+    try:
+        x, y = msgspec.json.decode(mark.shape.texts[0]) if isinstance(mark.shape, Written) else (None, None)
+    except (ValueError, RecursionError):
+        return mark.refusal("has points that are not pairs of numbers")
+    if not (isinstance(x, list) and isinstance(y, list)) or len(x) != len(y):
+        place = mark.shape.within if isinstance(mark.shape, Written) else mark.place
+        message = "a polygon has as many numbers in all_points_x as in all_points_y; left out"
+        return Defect("SEG006", message, place=place)
+    try:
+        points = np.array([x, y]).T
+    except ValueError:
+        return mark.refusal("has points that are not pairs of numbers")
+    wrong = check_ring(points)
+    return [points.astype(np.float64)] if wrong is None else mark.refusal(wrong)
+
+
+def _number(said: Outline, key: str, within: str) -> float:
+    value = getattr(said, key)
+    value = None if value is UNSET else value
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise _Wrong("SEG004", f"{key} is {value!r:.40}, a number is expected", f"{within}/{key}")
     return float(value)
 
 
-def _mark(reading: Reading, shape: Shape, said: Json, place: str) -> Mark:
+def _mark(reading: Reading, shape: Shape | Written, said: Json, place: str) -> Mark:
     """A region with what is said of it."""
     categories = category_of(said, reading.attribute) or [NO_CATEGORY]
     also = [reading.to[name] for name in categories[1:]]

@@ -18,10 +18,9 @@ from segdata.formats.beyond import BEYOND_VIA
 from segdata.formats.coco.saying import as_raw
 from segdata.formats.masks.beside import write_beside
 from segdata.formats.sheets import examples
-from segdata.formats.tools.exact import source_polygons
 from segdata.formats.tools.via_categories import TOLD
 from segdata.formats.tools.via_regions import TOLD_OF_FILE
-from segdata.formats.tools.writable import names_of, writable
+from segdata.formats.tools.writing import names_of, source_polygons, writable
 from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 
 _COUNTED = BEYOND_VIA - {"attributes", "rings", "secondary-categories"}  # from columns alone

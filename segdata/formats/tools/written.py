@@ -92,7 +92,7 @@ def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
     rings = _rings(marks, size, notation, broken)
     rows, flat = np.array(list(rings), np.int64), _flat(list(rings.values()))
     drawn, kept = notation.placed(flat, _sides(size[rows], flat))
-    far = np.unique(_polygon_of_point(flat)[~(np.abs(kept) <= MAX_COORDINATE).all(axis=1)])
+    far = np.unique(polygon_of_point(flat)[~(np.abs(kept) <= MAX_COORDINATE).all(axis=1)])
     for row in rows[far].tolist():
         result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
         if isinstance(result, Defect):
@@ -108,9 +108,7 @@ def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
     return Sketch(first, second.points, every[chosen], broken)
 
 
-def _rings(
-    marks: Sequence[Mark], size: Ints, notation: Notation, broken: dict[int, Defect]
-) -> dict[int, list[Ring]]:
+def _rings(marks: Sequence[Mark], size: Ints, notation: Notation, broken: dict[int, Defect]) -> dict[int, list[Ring]]:
     """The rings of each mark that has texts of them, by its row; those of others are told in `broken`."""
     parsed = iter(
         _parsed([text for mark in marks if isinstance(mark.shape, Written) for text in mark.shape.texts], notation)
@@ -166,11 +164,11 @@ def _flat(polygons: Sequence[Sequence[Ring]]) -> Flat:
 
 def _sides(size: Ints, flat: Flat) -> Floats:
     """(m, 2): width and height of the image that each point is on; `size` (n, 2) are those of the polygons."""
-    sides: Floats = size[:, ::-1].astype(np.float64)[_polygon_of_point(flat)]
+    sides: Floats = size[:, ::-1].astype(np.float64)[polygon_of_point(flat)]
     return sides
 
 
-def _polygon_of_point(flat: Flat) -> Ints:
+def polygon_of_point(flat: Flat) -> Ints:
     """(m,) the polygon of each point."""
     return np.repeat(np.arange(len(flat.polygon) - 1), np.diff(flat.ring[flat.polygon]))
 

@@ -11,7 +11,7 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request
 from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
@@ -31,7 +31,7 @@ def open_davis(request: Request) -> PerImageSource:
     root, images = request.root, images_of(request)
     found = places(root, images, str(request.options.get("masks", "")))
     pairing = filmed(root, [place.footage for place in found], images, sparse=True)
-    if not any(entry.files for entry in pairing.entries) and not (root / INDEX).is_file():
+    if not any(entry.files for entry in pairing.entries) and not has_index(root):
         raise UnreadableError(f"{root}: no frames; DAVIS has {MASKS[0]}/480p/<sequence>/00000.png")
     defects = list(pairing.defects)
     listed = {
@@ -41,7 +41,7 @@ def open_davis(request: Request) -> PerImageSource:
     }
     year = _year(request, found, pairing.entries, known=bool(listed))
     objects = Objects.of(year, listed, request.taxonomy)
-    entries = pairing.entries if (root / INDEX).is_file() else _split(pairing.entries, found, year)
+    entries = pairing.entries if has_index(root) else _split(pairing.entries, found, year)
     films = videos(entries)
     profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=films)
     look = partial(_look, root, objects)
@@ -70,7 +70,7 @@ def _look(root: Path, objects: Objects, entry: Entry) -> list[Found]:
     if mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} holds no numbers of objects"
         raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit palette PNG", below(root, entry.files[0])))
-    runs = ValueRuns.of(mask.values)
+    runs = ValueRuns.of(mask.pixels)
     category, known = objects.categories(runs.value, entry.files[0].parent)
     void = known & (category == objects.naming.to[objects.void])
     # The one object of 2016 is the first, not the 255th.

@@ -10,7 +10,7 @@ from segdata.core.defect import Defect
 from segdata.core.finding import Severity
 from segdata.core.sequence import ImageSequence
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import Pairing, no_images, paired
 from segdata.formats.perimage.entry import Entry, below
 
@@ -49,7 +49,7 @@ def filmed(root: Path, footage: Sequence[Footage], images: Path | None = None, s
     once for a whole sequence; where `sparse`, only some frames of a video are expected to have masks. When not one
     image is known that is a single finding.
     """
-    if (root / INDEX).is_file():
+    if has_index(root):
         return paired(root, images)
     defects: list[Defect] = []
     shot = [_sequences(each, root, defects) for each in footage]

@@ -12,7 +12,7 @@ from segdata.core.format import Request, Source
 from segdata.core.profile import Profile
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.maskfile import MaskFile
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
@@ -41,7 +41,7 @@ def open_mots(request: Request) -> Source:
         return motstext.opened(request, images, classes, partial(_profile, request, classes))
     pairing = filmed(root, _footage(root, images), images)
     masks = [path for entry in pairing.entries for path in entry.files]
-    if not masks and not (root / INDEX).is_file():
+    if not masks and not has_index(root):
         raise UnreadableError(f"{root}: no frames; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
     above = [root / _MASKS, *(folder for path in masks[:1] for folder in (path.parent, path.parent.parent))]
     folder = next((each for each in above if (each / LABELS).is_file()), root)
@@ -115,7 +115,7 @@ def _look(root: Path, classes: MotsClasses, entry: Entry) -> list[Found]:
     if mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no ids of 16 bits"
         raise BrokenLabelsError(Defect("SEG010", f"{why}; save them as 16-bit grey PNG", below(root, entry.files[0])))
-    runs = ValueRuns.of(mask.values)
+    runs = ValueRuns.of(mask.pixels)
     category, known = classes.of(runs.value // DIVISOR)
     tracked = ~np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
     defects = _unknown(mask, runs, ~known & (runs.value != 0))

@@ -17,7 +17,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unsafe import check_name
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import no_images, paired
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
@@ -54,7 +54,7 @@ def opened(
     """Open the files of a dataset; raises UnreadableError where there are none."""
     root = request.root
     defects = list(classes.defects)
-    indexed = (root / INDEX).is_file()
+    indexed = has_index(root)
     entries, clips = _indexed(root, images, defects) if indexed else _filmed(root, images)
     if not clips and not indexed:
         raise UnreadableError(f"{root}: no sequences; MOTS has {FOLDER}/<sequence>.txt or <sequence>/gt/gt.txt")

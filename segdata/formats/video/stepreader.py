@@ -11,7 +11,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.maskfile import decode
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
@@ -30,7 +30,7 @@ def open_step(request: Request) -> PerImageSource:
     root, images = request.root, images_of(request)
     pairing = filmed(root, _footage(root, images), images)
     masks = [path for entry in pairing.entries for path in entry.files]
-    if not masks and not (root / INDEX).is_file():
+    if not masks and not has_index(root):
         raise UnreadableError(f"{root}: no frames; STEP has {MAPS}/<split>/<sequence>/<frame>.png")
     labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
     classes = read_classes(root, request.taxonomy, labels, partial(_occurring, masks))
@@ -70,7 +70,7 @@ def _look(root: Path, classes: StepClasses, entry: Entry) -> list[Found]:
     if not mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no class and track"
         raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit RGB PNG", below(root, entry.files[0])))
-    runs = ValueRuns.of(mask.values)
+    runs = ValueRuns.of(mask.pixels)
     kind, number = runs.value & 255, (runs.value >> 8 & 255) * 256 + (runs.value >> 16)
     category = np.array([classes.category.get(each, 0) for each in kind.tolist()], np.int64)
     taxonomy = classes.naming.taxonomy

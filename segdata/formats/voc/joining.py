@@ -12,7 +12,7 @@ from segdata.core.defect import Defect
 from segdata.core.finding import Severity
 from segdata.core.runs import Ints, Runs
 from segdata.formats.masks.legend import NOBODY, UNKNOWN
-from segdata.formats.masks.valueruns import ValueRuns, joined
+from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.voc.classes import VOID
 
 BORDER = -1  # in place of an object's number
@@ -74,9 +74,8 @@ def join(classes: ValueRuns, category: Ints, objects: ValueRuns, number: Ints, v
         *(objects.start, objects.start + objects.length, objects.row),
         *(classes.start, classes.start + classes.length, classes.row),
     )
-    code, first, of = np.unique(o.astype(np.int64) * len(category) + c, return_index=True, return_inverse=True)
+    code, pixels, first, of = kernels.distinct(o.astype(np.int64) * len(category) + c, length)
     row, at = np.divmod(code, len(category))
-    pixels = np.bincount(of, weights=length).astype(np.int64)
     pairs = _Pairs(row, number[row], category[at], pixels, start[first])
     of_object = _majority(pairs, len(number))
     kept = np.flatnonzero((number > 0) & (of_object != NOBODY))
@@ -89,12 +88,11 @@ def join(classes: ValueRuns, category: Ints, objects: ValueRuns, number: Ints, v
     loose = region > UNKNOWN
     whose[loose] = len(kept) + np.searchsorted(others, region[loose])
     n_segments = len(kept) + len(others)
-    some = np.flatnonzero(whose[of] >= 0)
-    runs = Runs(start[some], length[some], whose[of[some]].astype(np.int32)).sorted_by_owner(n_segments)
+    runs = Runs(*kernels.deal(start, length, of, whose.astype(np.int32), n_segments, objects.height))
     return Joined(
         np.concatenate([number[kept], _free_ids(others, void, number)]),
         np.concatenate([of_object[kept], others]),
-        joined(runs, objects.height),
+        runs,
         len(kept),
         tuple(_disagreements(pairs, of_object, void, things, objects.height)),
     )

@@ -8,7 +8,7 @@ from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX, indexed
+from segdata.formats.masks.maskindex import has_index, indexed
 from segdata.formats.masks.pairing import no_images
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.voc.lists import read_lists
@@ -63,11 +63,11 @@ def listing(root: Path, folder: Path, classes: str, images: Path | None) -> List
     """The images of the dataset in `folder`; names in defects start at `root`, `images` is where the user has them."""
     masks = _by_stem(folder / classes)
     objects = _by_stem(folder / classes.replace(CLASSES, OBJECTS)) or _by_stem(folder / OBJECTS)
-    if not masks and not (folder / INDEX).is_file():
+    if not masks and not has_index(folder):
         raise UnreadableError(f"{folder / classes}: holds no mask files")
     splits, defects = read_lists(root, folder, masks)
     place = images or next((folder / name for name in _IMAGE_FOLDERS if (folder / name).is_dir()), None)
-    rows, wrong = indexed(folder, place) if (folder / INDEX).is_file() else ([], [])
+    rows, wrong = indexed(folder, place) if has_index(folder) else ([], [])
     pictures = _by_stem(place)
     stems = sorted(masks.keys() | (splits.keys() if splits or rows else pictures.keys()))
     labels = {

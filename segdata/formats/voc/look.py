@@ -59,7 +59,7 @@ class Look:
         """The objects and regions of one image."""
         labels: Labels = entry.record
         mask = decoded(self.root, entry)
-        runs = ValueRuns.of(mask.values)
+        runs = ValueRuns.of(mask.pixels)
         category = self.classes.read(mask, runs)
         unsure = bool(mask.lossy or (category == UNKNOWN).any())
         defects = unknown_values(mask, runs, category, self.classes.taxonomy) if unsure else []
@@ -110,7 +110,7 @@ class Look:
         except OSError as error:
             defects.append(cannot_decode(self.root, labels.objects, error))
             return None
-        runs = ValueRuns.of(mask.values)
+        runs = ValueRuns.of(mask.pixels)
         if (runs.height, runs.width) != (classes.height, classes.width):
             message = (
                 f"the mask of objects is {runs.width}x{runs.height}, that of classes {classes.width}x{classes.height}"

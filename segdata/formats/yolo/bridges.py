@@ -1,7 +1,6 @@
 """Bridges: a line has one ring, so parts and holes are joined by ways there and back, which are no pixels of theirs.
 
-OpenCV draws edges, and so every bridge as a line of pixels. Ways that a ring goes in both directions, between the very
-same points, are taken for bridges where without them several rings are left.
+OpenCV draws edges, and so every bridge as a line of pixels.
 """
 
 from collections.abc import Sequence
@@ -12,43 +11,43 @@ from numpy.typing import NDArray
 
 from segdata.core.outline import Rings
 from segdata.core.runs import Ints, Runs
-from segdata.core.unkeyhole import bridged as goes_back
-from segdata.core.unkeyhole import unkeyhole
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.bridge import bridged
+from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Shape
+from segdata.formats.tools.bridges import parts_of
 
 _STEPS = 16  # within a pixel, where rings may pass without meeting
 _LAST = _STEPS - 1
 _FEWEST = 3  # points of a ring
 
 
-def in_pixels(shares: Floats, height: int, width: int) -> Floats:
-    """Points (n, 2) in pixels, of shares of the image's sides: in single precision, as Ultralytics computes them."""
-    sides = np.array([width, height], np.float32)
-    pixels: Floats = (shares.astype(np.float32) * sides).astype(np.float64)
+def in_pixels(shares: Floats, sides: Floats) -> Floats:
+    """Points (n, 2) in pixels, of shares of the image's `sides`: in single precision, as Ultralytics computes them.
+
+    `sides` (2,) or (n, 2) are width and height in pixels.
+    """
+    pixels: Floats = (shares.astype(np.float32) * sides.astype(np.float32)).astype(np.float64)
     return pixels
 
 
-def shapes_of(rings: Sequence[Floats], height: int, width: int) -> list[Shape]:
-    """What n rings (m, 2), in pixels, stand for: polygons, and where they are bridged, bitmaps without the bridges."""
+def unbridged(flat: Flat, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """The pixels of those of n polygons that have bridges, without these, by their rows.
+
+    Sizes (n,) of the images are in pixels.
+    """
+    return {row: _drawn(parts, int(height[row]), int(width[row])) for row, parts in parts_of(flat).items()}
+
+
+def shapes_of(rings: Sequence[Floats], height: Ints, width: Ints) -> list[Shape]:
+    """What n rings (m, 2), in pixels, stand for: polygons, and where they are bridged, bitmaps without the bridges.
+
+    Sizes (n,) of the images are in pixels.
+    """
     shapes: list[Shape] = [Polygon(each) for each in rings]
-    for row in _meeting(rings):
-        alone = Rings.alone(rings[row].ravel(), np.array([0, rings[row].size]))
-        parts = unkeyhole(alone) if goes_back(alone)[0] else alone
-        if len(parts) > 1:
-            shapes[row] = _drawn(parts, height, width)
+    for row, bitmap in unbridged(Flat.of([Polygon(each) for each in rings]), height, width).items():
+        shapes[row] = bitmap
     return shapes
-
-
-def _meeting(rings: Sequence[Floats]) -> list[int]:
-    """The rows of rings that have a point twice; only these can go back their own way."""
-    points = np.concatenate([np.empty((0, 2)), *rings])
-    ring = np.repeat(np.arange(len(rings)), np.fromiter(map(len, rings), np.int64, len(rings)))
-    order = np.lexsort((points[:, 1], points[:, 0], ring))
-    again = (points[order[1:]] == points[order[:-1]]).all(axis=1) & (ring[order[1:]] == ring[order[:-1]])
-    rows: list[int] = np.unique(ring[order[1:][again]]).tolist()
-    return rows
 
 
 def _drawn(rings: Rings[np.float64], height: int, width: int) -> Bitmap:
@@ -63,14 +62,16 @@ def _drawn(rings: Rings[np.float64], height: int, width: int) -> Bitmap:
     return Bitmap(int(corner[0]), int(corner[1]), pixels > 0)
 
 
-def single_rings(runs: Runs, height: int, n_owners: int) -> list[Floats]:
+def single_rings(runs: Runs, height: Ints) -> list[Floats]:
     """One ring (m, 2) in pixels for each segment, that `shapes_of` makes exactly the segment of; (0, 2) without pixels.
+
+    `height` (n,) is that of the segments' images, in pixels.
 
     Points lie within the pixels at the borders, no two at the same place: so nothing but bridges is gone back, not even
     along parts that are one pixel wide.
     """
     found: list[Floats] = []
-    for bitmap in crop_bitmaps(runs, np.full(n_owners, height, np.int64), n_owners):
+    for bitmap in crop_bitmaps(runs, height, len(height)):
         if not bitmap.mask.size:
             found.append(np.empty((0, 2)))
             continue

@@ -1,99 +1,104 @@
-"""Lines: a label file as classes and rings, each line by itself."""
+"""Lines: a label file as marks, each line by itself."""
 
-from collections.abc import Container
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Container, Mapping, Sequence
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
-from segdata.core.runs import Ints
-from segdata.formats.shapes.flat import sums
-from segdata.formats.shapes.shape import Floats
+from segdata.formats.shapes.flat import Flat
+from segdata.formats.shapes.scaled import scaled
+from segdata.formats.shapes.shape import Floats, Ring
+from segdata.formats.tools.mark import Mark, Written
+from segdata.formats.tools.written import Notation
+from segdata.formats.yolo.bridges import in_pixels, unbridged
 
 _TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """The n rings of a file.
+def read_lines(text: bytes, names: Mapping[bytes, str], keypoints: int | None, defects: list[Defect]) -> list[Mark]:
+    """The rings in a label file; what is wrong with other lines is added to `defects`.
 
-    Attributes
-    ----------
-    number : (n,) of each line, from 1
-    category : (n,) class
-    rings : n rings (m, 2) of shares of the image's width and height
-    defects : what is wrong with other lines; they are left out
+    `names` are those of the classes by their numbers. `keypoints` is how many numbers follow the box in lines of a pose
+    dataset.
     """
-
-    number: Ints
-    category: Ints
-    rings: list[Floats]
-    defects: list[Defect]
-
-
-def read_lines(text: bytes, classes: Container[int] | None = None, keypoints: int | None = None) -> Lines:
-    """The rings in a label file.
-
-    `classes` are those that have a name, None: not known. `keypoints` is how many numbers follow the box in lines of a
-    pose dataset.
-    """
-    defects: list[Defect] = []
-    numbered = _numbers(text.removeprefix(_BOM), defects)
-    count = np.fromiter((len(values) for _, values in numbered), np.int64, len(numbered))
-    numbers = np.fromiter(chain.from_iterable(values for _, values in numbered), np.float64, count.sum())
-    offset = sums(count)
-    suspect = _suspect(numbers, offset, keypoints)
-    category, rings, lines = [], [], []
-    for row, (number, values) in enumerate(numbered):
-        unknown = classes is not None and values[0] not in classes
-        wrong = _problem(values, classes, keypoints) if suspect[row] or unknown else None
-        if wrong is None:
-            lines.append(number)
-            category.append(int(values[0]))
-            rings.append(numbers[offset[row] + 1 : offset[row + 1]].reshape(-1, 2))
-        else:
-            defects.append(Defect(wrong[0], wrong[1], place=f"line {number}", line=number))
-    return Lines(np.array(lines, np.int64), np.array(category, np.int64), rings, defects)
+    marks = []
+    for number, line in enumerate(text.removeprefix(_BOM).splitlines(), 1):
+        word, _, rest = line.strip().partition(b" ")
+        name = names.get(word)
+        if not word:
+            continue
+        place = f"line {number}"
+        if name is None or b"," in rest or keypoints is not None:
+            try:
+                name, rest = _closely(line.split(), names, keypoints)
+            except ValueError as wrong:
+                code, message = wrong.args
+                defects.append(Defect(code, message, place=place, line=number))
+                continue
+        marks.append(
+            Mark(name, Written((b"[[%b]]" % rest.replace(b" ", b","),), word.decode(), place), place, None, number)
+        )
+    return marks
 
 
-def _suspect(numbers: Floats, offset: Ints, keypoints: int | None) -> NDArray[np.bool_]:
-    """(n,) which lines are to be looked at closely; no other has anything wrong but its class."""
-    if len(offset) == 1:
-        return np.zeros(0, bool)
-    first, n = offset[:-1], np.diff(offset) - 1
-    category = numbers[first]
-    shares = numbers.copy()
-    shares[first] = 0
-    sound = (np.minimum.reduceat(shares, first) >= -_TOLERANCE) & (np.maximum.reduceat(shares, first) <= 1 + _TOLERANCE)
-    sound &= (category >= 0) & (category < 2**31) & (category == np.rint(category))
-    sound &= (n >= 6) & (n % 2 == 0) & (n != 4 + (keypoints or 0))
-    return ~sound
+def _closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:
+    """The name of a line's class, and its ring; raises ValueError with the code and message of what is wrong."""
+    values = _numbers(words)
+    known = {int(each) for each in names}
+    wrong = _problem(values, known, keypoints)
+    if wrong is not None:
+        raise ValueError(*wrong)
+    return names[b"%d" % int(values[0])], b" ".join(words[1:])
 
 
-def _numbers(text: bytes, defects: list[Defect]) -> list[tuple[int, list[float]]]:
-    """The numbers of every line that has any, with the line's own."""
-    found = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1)]
-    found = [(number, words) for number, words in found if words]
-    lists = b"],[".join([b",".join(words) for _, words in found])
+def _numbers(words: Sequence[bytes]) -> list[float]:
+    """The numbers of a line; raises ValueError with a code and a message."""
     try:
-        decoded = msgspec.json.decode(b"[[%b]]" % lists, type=list[list[float]]) if found else []
-        if [len(values) for values in decoded] == [len(words) for _, words in found]:
-            return [(number, values) for (number, _), values in zip(found, decoded, strict=True)]
-    except (msgspec.DecodeError, UnicodeDecodeError):  # JSON knows neither nan, nor 1., nor words
-        pass
-    numbers = []
-    for number, words in found:
+        return [float(word) for word in words]
+    except ValueError:
+        shown = b" ".join(words)[:40].decode("utf-8", "backslashreplace")
+        raise ValueError("SEG004", f"{shown!r} is no row of numbers; left out") from None
+
+
+def occurring(text: bytes) -> set[int]:
+    """The classes of the rings in a label file."""
+    found = set()
+    for line in text.removeprefix(_BOM).splitlines():
+        words = line.split()
         try:
-            numbers.append((number, [float(word) for word in words]))
+            values = _numbers(words)
         except ValueError:
-            shown = b" ".join(words)[:40].decode("utf-8", "backslashreplace")
-            message = f"{shown!r} is no row of numbers; left out"
-            defects.append(Defect("SEG004", message, place=f"line {number}", line=number))
-    return numbers
+            continue
+        if values and _problem(values, None, None) is None:
+            found.add(int(values[0]))
+    return found
+
+
+def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The ring of a line that is not written as most are, or why it is left out."""
+    written = mark.shape
+    words = (
+        [written.name.encode(), *written.texts[0][2:-2].replace(b",", b" ").split()]
+        if isinstance(written, Written)
+        else []
+    )
+    try:
+        values = _numbers(words)
+        wrong = _problem(values, None, None)
+        if wrong is None:
+            return [np.array(values[1:]).reshape(-1, 2)]
+    except ValueError as strange:
+        wrong = strange.args[0], strange.args[1]
+    return Defect(wrong[0], wrong[1], place=mark.place, line=mark.id)
+
+
+def _placed(flat: Flat, sides: Floats) -> tuple[Floats, Floats]:
+    """Shares of the image's sides in pixels: as Ultralytics computes them, and without the noise of that."""
+    return in_pixels(flat.points, sides), scaled(flat.points, sides)
+
+
+NOTATION = Notation("flat", -_TOLERANCE, 1 + _TOLERANCE, _placed, _mended, unbridged, keeps_bridges=True)
 
 
 def _problem(values: list[float], classes: Container[int] | None, keypoints: int | None) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import check_name
 from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.masks.maskindex import has_index
 from segdata.formats.masks.pairing import by_index
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.yolo.classes import SplitOf
@@ -32,7 +32,7 @@ def listed(root: Path, images: Path | None, split_of: SplitOf, missing: Missing)
     A label file is called as its image, with the last folder `images` of the path replaced by `labels`. `missing` says
     what an image without label file is.
     """
-    if (root / INDEX).is_file():
+    if has_index(root):
         entries, defects = by_index(root, images)
         return Listing(tuple(entries), tuple(defects))
     labels = _labels(root)

@@ -1,32 +1,27 @@
 """Opened: a dataset of YOLO's label files, with the classes of data.yaml."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.images import MAX_PIXELS, header
+from segdata.formats.images import MAX_PIXELS, Header
 from segdata.formats.masks.pairing import images_of
 from segdata.formats.naming import kind_of, naming
 from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
-from segdata.formats.shapes.raster import rasterise
-from segdata.formats.shapes.scaled import scaled
-from segdata.formats.yolo.bridges import in_pixels, shapes_of
+from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.tools.mark import Drawing
+from segdata.formats.tools.source import ToolSource
 from segdata.formats.yolo.classes import Classes, read_classes
-from segdata.formats.yolo.lines import read_lines
+from segdata.formats.yolo.lines import NOTATION, occurring, read_lines
 from segdata.formats.yolo.listing import Listing, Missing, listed
 
 
-def open_yolo(request: Request) -> PerImageSource:
+def open_yolo(request: Request) -> ToolSource:
     """The dataset; raises UnreadableError where there are no labels, or no images."""
     root = request.root if request.root.is_dir() else request.root.parent
     missing = str(request.options.get("missing", "unannotated"))
@@ -41,10 +36,9 @@ def open_yolo(request: Request) -> PerImageSource:
     own = Taxonomy(categories=tuple(Category(id=i, name=name, kind=kind_of(name)) for i, name in _unique(classes)))
     known = naming(classes.names.values(), request.taxonomy, own)
     profile = known.profile("yolo-seg", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2")
-    ids = {number: known.to[name] for number, name in classes.names.items()}
-    look = partial(_look, root, ids, classes.keypoints)
+    look = partial(_look, root, {b"%d" % number: name for number, name in classes.names.items()}, classes.keypoints)
     defects = (*classes.defects, *listing.defects)
-    return PerImageSource(root, profile, listing.entries, defects, look, request.annotator, 64, "declared size")
+    return ToolSource(root, profile, listing.entries, defects, known.to, look, request.annotator, NOTATION)
 
 
 def _unique(classes: Classes) -> list[tuple[int, str]]:
@@ -55,50 +49,32 @@ def _unique(classes: Classes) -> list[tuple[int, str]]:
 
 def _numbered(classes: Classes, listing: Listing) -> Classes:
     """Numbers as names, for want of others: those that occur."""
-    occurring: set[int] = set()
+    found: set[int] = set()
     for entry in listing.entries:
         for path in entry.files:
             with suppress(OSError):
-                occurring |= set(read_lines(path.read_bytes()).category.tolist())
+                found |= occurring(path.read_bytes())
     said = Defect("SEG004", "neither data.yaml nor classes.txt names the classes: their numbers do", severity="info")
-    names = {number: str(number) for number in sorted(occurring)}
+    names = {number: str(number) for number in sorted(found)}
     return replace(classes, names=names, defects=(*classes.defects, *([] if classes.defects else [said])))
 
 
-def _look(root: Path, ids: dict[int, int], keypoints: int | None, entry: Entry) -> list[Found]:
+def _look(
+    root: Path, names: dict[bytes, str], keypoints: int | None, entry: Entry, head: Header | None
+) -> list[Drawing]:
     """The segments of one image."""
-    height, width = _size(entry)
+    size = _size(entry, head)
     path = entry.files[0] if entry.files else None
-    file = None if path is None else below(root, path)
     try:
         text = b"" if path is None else path.read_bytes()
     except OSError as error:
         message = f"the labels cannot be read: {error.strerror or error}"
-        raise BrokenLabelsError(Defect("SEG001", message, file)) from error
-    lines = read_lines(text, ids, keypoints)
-    n = len(lines.rings)
-    cuts = np.cumsum([len(ring) for ring in lines.rings])[:-1]
-    points = in_pixels(np.concatenate([np.empty((0, 2)), *lines.rings]), height, width)
-    shapes = shapes_of(np.split(points, cuts) if n else [], height, width)
-    sides = np.array([width, height], np.float64)
-    columns: dict[str, Sequence[object]] = {
-        "rings": [[scaled(ring, sides).ravel().tolist()] for ring in lines.rings],
-        "file": [file] * n,
-        "place": [f"line {number}" for number in lines.number.tolist()],
-    }
-    return [
-        Found(
-            size=(height, width),
-            segment_id=lines.number,
-            category_id=np.array([ids[each] for each in lines.category.tolist()], np.int64),
-            runs=rasterise([[shape] for shape in shapes], "cv2", height, width),
-            columns=columns,
-            defects=lines.defects,
-        )
-    ]
+        raise BrokenLabelsError(Defect("SEG001", message, None if path is None else below(root, path))) from error
+    defects: list[Defect] = []
+    return [Drawing(size, read_lines(text, names, keypoints, defects), defects=defects)]
 
 
-def _size(entry: Entry) -> tuple[int, int]:
+def _size(entry: Entry, head: Header | None) -> tuple[int, int]:
     """Height and width of an image in pixels, turned as its EXIF orientation says; raises BrokenLabelsError."""
     if 0 not in entry.size:
         if not 0 < entry.size[0] * entry.size[1] <= MAX_PIXELS or min(entry.size) < 0:
@@ -107,8 +83,6 @@ def _size(entry: Entry) -> tuple[int, int]:
         return entry.size
     if entry.image is None:
         raise BrokenLabelsError(Defect("SEG002", "the image file does not exist, and nothing else tells its size"))
-    try:
-        head = header(entry.image)
-    except OSError as error:  # it is reported where all image files are
-        raise BrokenLabelsError from error
+    if head is None:  # why is reported where all image files are
+        raise BrokenLabelsError
     return (head.width, head.height) if head.turned else (head.height, head.width)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import yamlfile
-from segdata.core.batch import Batch
+from segdata.core.batch import Batch, whole
 from segdata.core.errors import SegdataError
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
@@ -23,7 +24,7 @@ from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.rings import Drawn
 from segdata.formats.shapes.scaled import scaled
 from segdata.formats.shapes.shape import Floats, Polygon
-from segdata.formats.sheets import Sheet, examples, sheets
+from segdata.formats.sheets import Sheet, examples, is_painted, sheets
 from segdata.formats.unheld import count_spatial, count_unheld
 from segdata.formats.yolo.bridges import in_pixels, shapes_of, single_rings
 
@@ -60,14 +61,17 @@ def write_labels(
     written = _Written({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
         count_unheld(batch, losses, kinds - {"rings"}, _HELD)
-        drawn = Drawn.of(batch)
+        rows = _writable(batch, written.numbers, losses)
+        class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
+        lines = [b"%d %b\n" % line for line in zip(class_of, _shares(batch, rows, losses), strict=True)]
+        bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
         more = batch.images.select(["sequence", "frame", "split"]).to_pylist()
-        for sheet, film in zip(sheets(batch), more, strict=True):
+        for row, (sheet, film) in enumerate(zip(sheets(batch), more, strict=True)):
             label = _label(sheet, written.taken)
             if sheet.annotated:
                 path = target / label
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(b"".join(_lines(batch, sheet, drawn, written.numbers, losses)))
+                path.write_bytes(b"".join(lines[bounds[row] : bounds[row + 1]]))
                 written.lists[film["split"]].append(sheet.image_id)
             size = (sheet.width or None, sheet.height or None)
             named = label if sheet.annotated else None
@@ -88,82 +92,87 @@ def _label(sheet: Sheet, taken: dict[str, str]) -> str:
     return label
 
 
-def _lines(batch: Batch, sheet: Sheet, drawn: Drawn, numbers: dict[int, int], losses: Losses) -> list[bytes]:
-    """The lines of one image; what they do not hold is counted."""
-    areas = sheet.runs.areas(len(sheet.segments))
-    category = batch.segments["category_id"].to_numpy()[sheet.segments]
-    known = np.isin(category, np.array(list(numbers), np.int64))
-    for kind, lacking in (("category", ~known), ("empty-segment", known & (areas == 0))):
-        rows = sheet.segments[lacking]
-        losses.add(kind, "segments", len(rows), int(areas[lacking].sum()), examples(batch, rows))  # type: ignore[arg-type]  # a literal each
-    kept = np.flatnonzero(known & (areas > 0))
-    rows = sheet.segments[kept]
-    renamed = rows[
-        (batch.segments["segment_id"].to_numpy()[rows] != np.arange(1, len(rows) + 1))
-        | batch.segments["source_id"].is_valid().to_numpy()[rows]
-    ]
-    losses.add("segment-id", "segments", len(renamed), examples=examples(batch, renamed))
-    shares = _shares(batch, sheet, kept, drawn, losses)
-    return [
-        b"%d %s\n" % (numbers[id_], text.encode()) for id_, text in zip(category[kept].tolist(), shares, strict=True)
-    ]
+def _shares(batch: Batch, rows: Ints, losses: Losses) -> list[bytes]:
+    """The rings of the segments at these rows, as text: the source's where they draw the segments' pixels.
+
+    Else one is made of them. What that does not hold is counted.
+    """
+    height, width = (side[rows] for side in batch.segment_size)
+    sides = np.column_stack([width, height]).astype(np.float64)
+    runs = batch.runs.take(rows, batch.n_segments)
+    source = _single_rings_of(batch, rows)
+    shares = {row: ring / sides[row] for row, ring in source.items()}
+    exact = _exact(shares, runs, height, width)
+    rest = np.array([row for row in range(len(rows)) if row not in exact], np.int64)
+    made = single_rings(runs.take(rest, len(rows)), height[rest])
+    texts = {row: " ".join(map(repr, shares[row].ravel().tolist())) for row in exact}
+    texts |= {
+        row: " ".join([f"{each:.9g}" for each in (ring / sides[row]).ravel().tolist()])
+        for row, ring in zip(rest.tolist(), made, strict=True)
+    }
+    kept = {row for row in exact if np.array_equal(scaled(shares[row], sides[row]), source[row])}
+    had = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
+    lost = rows[[row for row in had if row not in kept]]
+    losses.add("rings", "segments", len(lost), examples=examples(batch, lost))
+    lines = [texts[row].encode() for row in range(len(rows))]
+    _count_bridges(batch, rows, runs, lines, losses)
+    return lines
 
 
-def _shares(batch: Batch, sheet: Sheet, kept: Ints, drawn: Drawn, losses: Losses) -> list[str]:
-    """The ring of each segment as text: the source's where it draws the segment's pixels, else one made of them."""
-    runs = sheet.runs.take(kept, len(sheet.segments))
-    sides = np.array([sheet.width, sheet.height], np.float64)
-    source = [_single(drawn, row) for row in sheet.segments[kept].tolist()]
-    shares = [None if ring is None else ring / sides for ring in source]
-    exact = _exact(shares, runs, sheet)
-    had = batch.segments["rings"].is_valid().to_numpy()[sheet.segments[kept]]
-    texts = []
-    for row, made in enumerate(single_rings(runs, sheet.height, len(kept))):
-        ring, share = source[row], shares[row]
-        if ring is not None and share is not None and exact[row]:
-            texts.append(" ".join(map(repr, share.ravel().tolist())))
-            same = np.array_equal(scaled(share, sides), ring)
-        else:
-            texts.append(" ".join(f"{each:.9g}" for each in (made / sides).ravel().tolist()))
-            same = False
-        lost = had[row] and not same
-        losses.add("rings", "segments", int(lost), examples=examples(batch, sheet.segments[kept[[row]]]))
-    _count_bridges(batch, sheet, kept, texts, losses)
-    return texts
+def _single_rings_of(batch: Batch, rows: Ints) -> dict[int, Floats]:
+    """The source's rings of segments that have a single one, by their places among `rows`."""
+    drawn = Drawn.of(batch)
+    flat = drawn.polygons
+    n_polygons = np.bincount(drawn.segment, minlength=batch.n_segments)
+    place = np.full(batch.n_segments, -1)
+    place[rows] = np.arange(len(rows))
+    alone = (np.diff(flat.polygon) == 1) & (n_polygons[drawn.segment] == 1) & (place[drawn.segment] >= 0)
+    return {
+        int(place[drawn.segment[i]]): flat.points[flat.ring[flat.polygon[i]] : flat.ring[flat.polygon[i] + 1]]
+        for i in np.flatnonzero(alone).tolist()
+    }
 
 
-def _exact(shares: list[Floats | None], runs: Runs, sheet: Sheet) -> NDArray[np.bool_]:
-    """(n,) whether reading makes exactly the pixels of a segment of its ring; False where there is none."""
-    size = sheet.height, sheet.width
-    some = np.array([row for row, share in enumerate(shares) if share is not None], np.int64)
-    rings = [in_pixels(share, *size) for share in shares if share is not None]
+def _exact(shares: dict[int, Floats], runs: Runs, height: Ints, width: Ints) -> set[int]:
+    """The rows of shares of which reading makes exactly the pixels of the segments; sizes (n,) are in pixels."""
+    rows = np.array(list(shares), np.int64)
+    rows.sort()
+    sides = np.column_stack([width, height]).astype(np.float64)
+    rings = [in_pixels(shares[row], sides[row]) for row in rows.tolist()]
+    size = height[rows], width[rows]
     again = rasterise([[shape] for shape in shapes_of(rings, *size)], "cv2", *size)
-    sides = (np.full(len(some), side) for side in size)
-    exact = np.zeros(len(shares), bool)
-    exact[some] = differing(runs.take(some, len(shares)), again, *sides) == 0
-    return exact
+    return set(rows[differing(runs.take(rows, len(height)), again, *size) == 0].tolist())
 
 
-def _size(sheet: Sheet) -> tuple[int, int]:
-    return sheet.height, sheet.width
-
-
-def _single(drawn: Drawn, row: int) -> Floats | None:
-    """The only ring of a segment; None where there are several, or none."""
-    polygons = drawn.of_segment(row)
-    return polygons[0].exterior if len(polygons) == 1 and not polygons[0].holes else None
-
-
-def _count_bridges(batch: Batch, sheet: Sheet, kept: Ints, texts: list[str], losses: Losses) -> None:
+def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], losses: Losses) -> None:
     """Count the pixels that Ultralytics, which draws bridges between parts, has more than the segments."""
-    runs = sheet.runs.take(kept, len(sheet.segments))
-    rings = [np.array(text.split(), np.float64).reshape(-1, 2) for text in texts]
-    polygons = [[Polygon(in_pixels(ring, *_size(sheet)))] for ring in rings]
-    n = len(kept)
-    sides = np.full(n, sheet.height), np.full(n, sheet.width)
-    more = differing(runs, rasterise(polygons, "cv2", *_size(sheet)), *sides)
-    rows = np.flatnonzero(more)
-    losses.add("part", "segments", len(rows), int(more.sum()), examples(batch, sheet.segments[kept[rows]]))
+    height, width = (side[rows] for side in batch.segment_size)
+    sides = np.column_stack([width, height]).astype(np.float64)
+    polygons = [
+        [Polygon(in_pixels(np.array(text.split(), np.float64).reshape(-1, 2), side))]
+        for text, side in zip(texts, sides, strict=True)
+    ]
+    more = differing(runs, rasterise(polygons, "cv2", height, width), height, width)
+    bridged = np.flatnonzero(more)
+    losses.add("part", "segments", len(bridged), int(more.sum()), examples(batch, rows[bridged]))
+
+
+def _writable(batch: Batch, numbers: dict[int, int], losses: Losses) -> Ints:
+    """The rows of the segments that have lines; the others are counted."""
+    areas = batch.runs.areas(batch.n_segments)
+    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    known = np.isin(category, np.array(list(numbers), np.int64))
+    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("category", ~known), ("empty-segment", known & (areas == 0)))
+    for kind, lacking in kinds:
+        rows = np.flatnonzero(first & lacking)
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), examples(batch, rows))
+    rows = np.flatnonzero(first & known & (areas > 0))
+    image = batch.segment_image[rows]
+    line = np.arange(len(rows)) - np.searchsorted(image, image) + 1
+    named = batch.segments["source_id"].is_valid().to_numpy()[rows]
+    renamed = rows[(whole(batch.segments["segment_id"])[rows] != line) | named]
+    losses.add("segment-id", "segments", len(renamed), examples=examples(batch, renamed))
+    return rows
 
 
 def _write_yaml(target: Path, names: list[str], lists: dict[str | None, list[str]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from segdata.sample import write
 from segdata.sample.defects.registry import discover
 from segdata.sample.defects.site import Defect, Site
+from segdata.sample.scene import Picture
 from segdata.sample.taxonomy import write_taxonomy
 from segdata.sample.write import Shot
 
@@ -26,6 +27,17 @@ def _coco_in_splits(folder: Path, shots: Sequence[Shot]) -> None:
     train = len(shots) * 2 // 3
     named = [Shot(f"{'train' if n < train else 'val'}/{shot.name}", shot.picture) for n, shot in enumerate(shots)]
     _coco("allow")(folder, named)
+
+
+def _coco_mirrored(folder: Path, shots: Sequence[Shot]) -> None:
+    """COCO instances of the pictures and their three mirror images: enough of them to say what is always there."""
+    ways = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    mirrored = [
+        Shot(f"{name}-{number}", Picture(view.image[::up, ::left], view.labels[::up, ::left], view.segments))
+        for number, (up, left) in enumerate(ways)
+        for name, view in shots
+    ]
+    _coco("allow")(folder, mirrored)
 
 
 def _nothing(folder: Path, shots: Sequence[Shot]) -> None:
@@ -57,11 +69,13 @@ DATASETS: dict[str, tuple[Writer, int]] = {
     "splits": (_coco_in_splits, 12),
     "imbalance": (_coco("allow"), 12),
     "outliers": (_coco("allow"), 12),
+    "companions": (_coco_mirrored, 12),
     "drift": (_coco_in_splits, 12),
     "boundary_treatment": (write.write_semantic, 8),
     "occlusion_treatment": (_coco("allow"), 8),
     "annotator_drift": (_nothing, 6),
     "video": (_nothing, 0),
+    "volume": (_nothing, 0),
 }
 
 

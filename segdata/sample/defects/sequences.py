@@ -8,6 +8,7 @@ from segdata.sample import write
 from segdata.sample.defects.registry import seeds
 from segdata.sample.defects.site import Defect, Mask, Site
 from segdata.sample.taxonomy import BUS, CAR, FENCE, SIGN, VEGETATION
+from segdata.sample.video import film, write_film
 from segdata.sample.write import DIVISOR, Shot
 
 BUS_ID, SIGN_ID = BUS.id * DIVISOR + 2, SIGN.id * DIVISOR + 7
@@ -17,7 +18,7 @@ SET = "video"
 def _sequence(site: Site, name: str) -> list[Shot]:
     """A fresh copy of the clean sequence under another name."""
     shots = [Shot(f"{name}/{shot.name.rpartition('/')[2]}", shot.picture) for shot in site.shots]
-    write.write_instance_ids(site.folder, shots)
+    write_film(site.folder, shots)
     return shots
 
 
@@ -55,10 +56,12 @@ def track_duplicate(site: Site) -> Iterator[Defect]:
 @seeds(SET)
 def track_gap(site: Site) -> Iterator[Defect]:
     """SEG353: the sign, in plain view, is not drawn in two frames."""
-    for shot in _sequence(site, "gap")[3:5]:
+    gone = _sequence(site, "gap")[3:5]
+    for shot in reversed(gone):
         sign = site.pixels("masks", shot) == SIGN_ID
         _recolour(site, shot, sign, VEGETATION.id * DIVISOR)
-        yield site.covering("SEG353", "track 7 is missing here", sign, **_about(shot, [SIGN_ID], SIGN.name))
+    where = _about(gone[0], [SIGN_ID], SIGN.name)
+    yield site.covering("SEG353", "track 7 is missing in this frame and the next", sign, **where)
 
 
 @seeds(SET)
@@ -74,9 +77,11 @@ def track_jump(site: Site) -> Iterator[Defect]:
 
 @seeds(SET)
 def track_swap(site: Site) -> Iterator[Defect]:
-    """SEG355: two cars exchange their tracks from the middle of the sequence on."""
-    shots = _sequence(site, "swap")
-    first, second = CAR.id * DIVISOR + 5, CAR.id * DIVISOR + 6
+    """SEG355: two cars exchange their tracks from the middle of a sequence on, while both are in view."""
+    height, width = site.shots[0].picture.labels.shape
+    shots = film(0, 6, (width, height), "swap", until=0.15)
+    write_film(site.folder, shots)
+    first, second = CAR.id * DIVISOR + 1, CAR.id * DIVISOR + 6
     for shot in shots[len(shots) // 2 :]:
         ids = site.pixels("masks", shot)
         one, other = ids == first, ids == second
@@ -86,7 +91,7 @@ def track_swap(site: Site) -> Iterator[Defect]:
     ids = site.pixels("masks", shot)
     both = (ids == first) | (ids == second)
     yield site.covering(
-        "SEG355", "from here on tracks 5 and 6 are exchanged", both, **_about(shot, [first, second], CAR.name)
+        "SEG355", "from here on tracks 1 and 6 are exchanged", both, **_about(shot, [first, second], CAR.name)
     )
 
 
@@ -98,15 +103,14 @@ def frame_order(site: Site) -> Iterator[Defect]:
     for kind in ("images", "masks"):
         site.path(kind, gone).unlink()
         site.path(kind, twice).write_bytes(site.path(kind, shots[4]).read_bytes())
-    where = _about(gone) | {"file": None}
-    yield site.defect("SEG356", "frame 2 is missing", **where)
+    yield site.defect("SEG356", "frame 2 is missing", file=f"images/{gone.name}.jpg")
     yield site.defect("SEG356", "frame 5 repeats frame 4", **_about(twice))
 
 
 @seeds(SET)
 def flicker(site: Site) -> Iterator[Defect]:
     """SEG357: the left tree is vegetation and fence by turns."""
-    for shot in _sequence(site, "flicker")[1::2]:
+    for shot in _sequence(site, "flicker")[1:-1:2]:
         tree = site.pixels("masks", shot) == VEGETATION.id * DIVISOR
         tree[:, shot.picture.labels.shape[1] // 3 :] = False
         _recolour(site, shot, tree, FENCE.id * DIVISOR)

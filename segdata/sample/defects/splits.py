@@ -109,9 +109,9 @@ def count_outlier(site: Site) -> Iterator[Defect]:
     yield site.defect("SEG308", f"{number} more signs than usual", **where)
 
 
-@seeds("outliers")
+@seeds("companions")
 def missing_companion(site: Site) -> Iterator[Defect]:
-    """SEG309: cars are in every picture, but in the last one nobody drew them."""
+    """SEG309: cars are in all of 48 pictures, but in the last one nobody drew them."""
     image = site.document["images"][-1]
     lost = [a for a in site.document["annotations"] if a["image_id"] == image["id"] and a["category_id"] == CAR.id]
     pixels = sum(annotation["area"] for annotation in lost)

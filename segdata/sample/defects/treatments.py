@@ -10,8 +10,9 @@ from segdata.sample import write
 from segdata.sample.defects.crumbs import without_crumbs
 from segdata.sample.defects.registry import seeds
 from segdata.sample.defects.site import Defect, Site
+from segdata.sample.outline import rings
 from segdata.sample.redraw import Sheet
-from segdata.sample.taxonomy import BY_ID, CAR, PERSON, ROAD, SIGN, VOID
+from segdata.sample.taxonomy import BY_ID, CAR, PERSON, ROAD, SIGN, VOID, write_taxonomy
 from segdata.sample.write import Json, Shot, segmentation
 
 
@@ -56,16 +57,41 @@ def occlusion_treatment(site: Site) -> Iterator[Defect]:
 
 @seeds("annotator_drift")
 def annotator_drift(site: Site) -> Iterator[Defect]:
-    """SEG310: three annotators, each in a folder; the third gives people and signs up as void."""
-    for name in ("first", "second", "third"):
-        shots = site.shots
-        if name == "third":
-            shots = [_given_up(shot) for shot in shots]
-        write.write_panoptic(site.folder / name, shots)
+    """SEG310: Label Studio tasks of three annotators; the third gives people and signs up as void."""
+    write.write_images(site.folder, site.shots)
+    write_taxonomy(site.folder / "taxonomy.yaml")
+    drawn = {"first": site.shots, "second": site.shots, "third": [_given_up(shot) for shot in site.shots]}
+    tasks = [
+        {
+            "id": number,
+            "data": {"image": f"/data/upload/1/{shot.name}.jpg"},
+            "annotations": [_annotation(shots[number], who) for who, shots in drawn.items()],
+        }
+        for number, shot in enumerate(site.shots)
+    ]
+    write.write_json(site.folder / "tasks.json", tasks)
     for category in (PERSON, SIGN):
         lost = sum(int(shot.picture.mask(k).sum()) for shot in site.shots for k in _labels(shot, category.id))
         what = f"annotator third marks every {category.name} as void"
-        yield site.defect("SEG310", what, file="third/panoptic.json", category=category.name, pixels=lost)
+        yield site.defect("SEG310", what, file="tasks.json", category=category.name, pixels=lost)
+
+
+def _annotation(shot: Shot, who: str) -> Json:
+    """What one annotator drew of the things and void of a picture: the outer outline of each, in percent."""
+    height, width = shot.picture.labels.shape
+    results = []
+    for number, segment in enumerate(shot.picture.segments, start=1):
+        if segment.category.kind == "stuff" or not (mask := shot.picture.mask(number)).any():
+            continue
+        ring = np.array(max(rings(mask), key=len), float).reshape(-1, 2) * 100 / (width, height)
+        value = {"points": ring.tolist(), "polygonlabels": [segment.category.name], "closed": True}
+        results.append(
+            {
+                "id": f"{who}-{number}", "type": "polygonlabels", "from_name": "label", "to_name": "image",
+                "original_width": width, "original_height": height, "image_rotation": 0, "value": value,
+            }
+        )  # fmt: skip
+    return {"id": f"{shot.name}-{who}", "completed_by": {"email": who}, "was_cancelled": False, "result": results}
 
 
 def _is_car_of(image_id: int, annotation: Json) -> bool:

@@ -1,47 +1,26 @@
 """RT-STRUCT written: contours that were read are kept, others follow the edges of pixels; all comes back."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
-from segdata import Dataset, convert, diff, read
-from segdata.core.batch import Batch, concatenate
+from segdata import convert, diff, read
+from segdata.core.batch import Batch
 from segdata.core.columns import BATCH_SEGMENTS, table
-from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import format_named
 from segdata.core.loss import Losses
 from segdata.formats.rt_struct import write
 from segdata.testing.dicom_files import contour, write_ct, write_structures
-from segdata.testing.dicom_scenes import Scene, dataset_of, scenes
-from segdata.testing.round_trip import assert_round_trip
+from segdata.testing.dicom_scenes import dataset_of
+from tests.formats.medical.found import box as box_of
+from tests.formats.medical.found import whole
 
 pytest.importorskip("pydicom")
 SIZE = (7, 9)
+box = partial(box_of, SIZE)
 Mask = np.ndarray[Any, Any]
-
-
-def box(left: int, top: int, right: int, bottom: int) -> Mask:
-    mask = np.zeros(SIZE, bool)
-    mask[top:bottom, left:right] = True
-    return mask
-
-
-def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
-    batch.runs.checked(*batch.segment_size)
-    return batch
-
-
-@settings(max_examples=15)
-@given(scene=scenes(2, SIZE))
-def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, scene: Scene) -> None:
-    folder = tmp_path_factory.mktemp("law")
-    profile, batch = dataset_of(write_ct(folder / "ct", 2, SIZE), scene)
-    losses = assert_round_trip(format_named("rt-struct"), profile, [batch], folder)
-    assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "segment-id", "instance"}
 
 
 def test_contours_that_were_read_are_written_again(tmp_path: Path) -> None:
@@ -89,15 +68,6 @@ def test_other_programs_find_a_whole_structure_set(tmp_path: Path) -> None:
     assert int(first.NumberOfContourPoints) * 3 == len(first.ContourData)
     assert {float(each) for each in first.ContourData[2::3]} == {40.0}
     assert str(said.RTROIObservationsSequence[0].ROIInterpreter) == "Ann"
-
-
-def test_without_dicom_images_it_says_what_is_needed(tmp_path: Path) -> None:
-    sample = Path(__file__).parents[3] / "sample_data/panoptic"
-    with pytest.raises(SegdataError, match="needs the DICOM file that it was drawn on"):
-        convert(sample, tmp_path / "out", to="rt-struct")
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UnreadableError, match="no DICOM structure set"):
-        read(tmp_path, format="rt-struct")
 
 
 def test_a_liver_goes_through_a_structure_set(real_data: Path, tmp_path: Path) -> None:

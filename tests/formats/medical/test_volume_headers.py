@@ -2,65 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from segdata import Dataset, convert, read
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.defect import Defect
+from segdata import convert, read
+from segdata.core.batch import Batch, replaced
 from segdata.core.loss import Losses
 from segdata.core.runs import Runs
 from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nifti.voxels import decode
 from segdata.formats.nifti import write
-from segdata.testing.dense import masks_of_runs
 from segdata.testing.nifti_files import nifti_bytes, write_nifti
+from tests.formats.medical.found import codes, met, voxels_of, whole
 
 pytest.importorskip("nibabel")
 PLACED = np.array([[-1.5, 0, 0, 10], [0, 1, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
-
-
-def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
-    batch.runs.checked(*batch.segment_size)
-    return batch
-
-
-def met(dataset: Dataset) -> list[Defect]:
-    return [*dataset.source.defects, *whole(dataset).defects]
-
-
-def codes(dataset: Dataset) -> list[tuple[str, str | None]]:
-    return sorted((each.code, each.file) for each in met(dataset) if each.severity != "info")
-
-
-def drawn(dataset: Dataset) -> dict[tuple[str, str], np.ndarray[Any, Any]]:
-    """Image and category -> mask."""
-    batch = whole(dataset)
-    names = batch.images["image_id"].to_pylist()
-    found = {}
-    masks = masks_of_runs(batch.runs, *batch.segment_size)
-    for mask, image, category in zip(
-        masks, batch.segment_image, batch.segments["category_id"].to_pylist(), strict=True
-    ):
-        found[names[image], dataset.profile.name_of(category)] = mask
-    return found
-
-
-def voxels_of(dataset: Dataset, shape: tuple[int, int, int]) -> np.ndarray[Any, Any]:
-    """(i, j, k) the category ids."""
-    found = np.zeros(shape, np.int64)
-    batch = whole(dataset)
-    frames = batch.images["frame"].to_pylist()
-    masks = masks_of_runs(batch.runs, *batch.segment_size)
-    for mask, image, category in zip(
-        masks, batch.segment_image, batch.segments["category_id"].to_pylist(), strict=True
-    ):
-        found[:, :, frames[image]][mask.T] = category
-    return found
 
 
 def test_rows_columns_and_slices(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def test_a_segment_is_cropped_to_its_box(masks: list[Mask]) -> None:
         np.testing.assert_array_equal(bitmap.mask, mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
-def test_more_than_one_atlas_holds() -> None:
-    side = 2200  # squared, two of them are more than the 2^23 pixels that are drawn or cropped at once
+def test_more_than_is_cropped_at_once() -> None:
+    side = 2200  # squared, two of them are more than the 2^23 pixels that are cropped at once
     corners = [np.zeros((side, side), bool) for _ in range(3)]
     for row, mask in enumerate(corners):
         mask[0, 0] = mask[-1, -1] = mask[row, 5] = True

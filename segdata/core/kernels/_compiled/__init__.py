@@ -1,12 +1,15 @@
 """The kernels as compiled extensions; importing fails when one of them was not built."""
 
+from segdata.core.kernels._compiled.bitmaps import crop_runs, draw_bitmaps
 from segdata.core.kernels._compiled.brush import unpack_alpha
 from segdata.core.kernels._compiled.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._compiled.crossings import crossings
 from segdata.core.kernels._compiled.groups import extents, order_by, tally
-from segdata.core.kernels._compiled.labels import label_runs, pack_rgb
+from segdata.core.kernels._compiled.labels import deal, distinct, label_runs, pack_rgb
+from segdata.core.kernels._compiled.opencv import draw_opencv
 from segdata.core.kernels._compiled.outlines import bridges, cycles, follow
 from segdata.core.kernels._compiled.parts import parts
+from segdata.core.kernels._compiled.pillow import draw_pillow
 from segdata.core.kernels._compiled.polygons import rasterise
 from segdata.core.kernels._compiled.rings import parse_rings
 from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
@@ -14,9 +17,15 @@ from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
 __all__ = [
     "bridges",
     "cover",
+    "crop_runs",
     "crossings",
     "cycles",
+    "deal",
     "decode_counts",
+    "distinct",
+    "draw_bitmaps",
+    "draw_opencv",
+    "draw_pillow",
     "encode_counts",
     "extents",
     "follow",

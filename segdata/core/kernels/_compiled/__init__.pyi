@@ -1,9 +1,15 @@
 # The compiled kernels have the signatures of their plain twins; a test compares the two.
 from segdata.core.kernels._plain import bridges as bridges
 from segdata.core.kernels._plain import cover as cover
+from segdata.core.kernels._plain import crop_runs as crop_runs
 from segdata.core.kernels._plain import crossings as crossings
 from segdata.core.kernels._plain import cycles as cycles
+from segdata.core.kernels._plain import deal as deal
 from segdata.core.kernels._plain import decode_counts as decode_counts
+from segdata.core.kernels._plain import distinct as distinct
+from segdata.core.kernels._plain import draw_bitmaps as draw_bitmaps
+from segdata.core.kernels._plain import draw_opencv as draw_opencv
+from segdata.core.kernels._plain import draw_pillow as draw_pillow
 from segdata.core.kernels._plain import encode_counts as encode_counts
 from segdata.core.kernels._plain import extents as extents
 from segdata.core.kernels._plain import follow as follow

@@ -127,18 +127,24 @@ def deal(
     int64_t height,
 ):
     """The runs of each owner: see the plain twin."""
-    cdef Py_ssize_t n = start.shape[0], i
+    cdef Py_ssize_t n = start.shape[0], n_rows = owner.shape[0], i
     cdef int32_t whose
+    cdef bint strange = False
     places, ends = np.zeros(n_owners + 1, np.int64), np.full(n_owners, -1, np.int64)
     cdef int64_t[::1] place = places, end = ends  # where an owner's next run goes, and where its last one ended
     if length.shape[0] != n or row.shape[0] != n:
         raise ValueError(f"{n} starts come with {length.shape[0]} lengths and {row.shape[0]} rows")
     with nogil:
         for i in range(n):
+            strange = row[i] < 0 or row[i] >= n_rows or owner[row[i]] >= n_owners
+            if strange:
+                break
             whose = owner[row[i]]
             if whose >= 0:
                 place[whose + 1] += start[i] != end[whose] or start[i] % height == 0
                 end[whose] = start[i] + length[i]
+    if strange:
+        raise ValueError(f"row {row[i]} of {n_rows} rows, and {n_owners} owners: it has none of them")
     np.cumsum(places, out=places)
     ends.fill(-1)
     n = places[n_owners]
@@ -222,9 +228,8 @@ cdef inline void note(const pixel *image, Py_ssize_t width, Py_ssize_t i, Change
         changed = a.red != b.red or a.green != b.green or a.blue != b.blue
     else:
         changed = a[0] != b[0]
-    if changed:
-        changes.at[changes.size] = i
-        changes.size += 1
+    changes.at[changes.size] = i  # without a branch, which no processor could foretell
+    changes.size += changed
 
 
 cdef void put_runs(

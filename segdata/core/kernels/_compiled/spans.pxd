@@ -49,6 +49,11 @@ ctypedef void (*Draw)(
 ) noexcept nogil
 
 
+cdef void begin(Painting *painting) noexcept nogil
+cdef void settle(Painting *painting) noexcept nogil
+cdef object finish(Painting *painting, object ends)
+cdef void release(Painting *painting) noexcept nogil
+
 cdef object paint_segments(
     Draw draw,
     void *scratch,

@@ -22,13 +22,13 @@ cdef object paint_segments(
     """Start, length and owner of the runs of all segments, each drawn in an image of its own size."""
     cdef Py_ssize_t n = height.shape[0], i
     cdef Painting painting
-    memset(&painting, 0, sizeof(Painting))
     check_offsets(np.asarray(ring), ring.shape[0] - 1, xy.shape[0])
     check_offsets(np.asarray(segment), n, ring.shape[0] - 1)
     if width.shape[0] != n:
         raise ValueError(f"{n} heights come with {width.shape[0]} widths")
     ends = np.zeros(n + 1, np.int64)
     cdef int64_t[::1] end = ends
+    begin(&painting)
     try:
         with nogil:
             for i in range(n):
@@ -36,24 +36,38 @@ cdef object paint_segments(
                 draw(&painting, scratch, &xy[0], &ring[segment[i]], segment[i + 1] - segment[i])
                 settle(&painting)
                 end[i + 1] = painting.runs
-        if painting.lacking:
-            raise MemoryError("no memory for the runs of the polygons")
-        start, length = np.empty(painting.runs, np.int64), np.empty(painting.runs, np.int64)
-        copy(painting.start, start)
-        copy(painting.length, length)
+        return finish(&painting, ends)
     finally:
-        free(painting.span)
-        free(painting.ordered)
-        free(painting.row)
-        free(painting.side)
-        free(painting.column)
-        free(painting.strip)
-        free(painting.start)
-        free(painting.length)
-    return start, length, np.repeat(np.arange(n, dtype=np.int32), np.diff(ends))
+        release(&painting)
 
 
-cdef void copy(const int64_t *source, int64_t[::1] target):
+cdef void begin(Painting *painting) noexcept nogil:
+    """Nothing is painted, and no memory taken."""
+    memset(painting, 0, sizeof(Painting))
+
+
+cdef void release(Painting *painting) noexcept nogil:
+    free(painting.span)
+    free(painting.ordered)
+    free(painting.row)
+    free(painting.side)
+    free(painting.column)
+    free(painting.strip)
+    free(painting.start)
+    free(painting.length)
+
+
+cdef object finish(Painting *painting, object ends):
+    """Start, length and owner of all runs; those of owner i end at `ends[i + 1]`."""
+    if painting.lacking:
+        raise MemoryError("no memory for the runs of what is drawn")
+    start, length = np.empty(painting.runs, np.int64), np.empty(painting.runs, np.int64)
+    copy(painting.start, start)
+    copy(painting.length, length)
+    return start, length, np.repeat(np.arange(len(ends) - 1, dtype=np.int32), np.diff(ends))
+
+
+cdef void copy(const int64_t *source, int64_t[::1] target) noexcept:
     if target.shape[0]:
         memcpy(&target[0], source, target.shape[0] * sizeof(int64_t))
 

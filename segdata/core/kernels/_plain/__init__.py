@@ -1,12 +1,15 @@
 """The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
 
+from segdata.core.kernels._plain.bitmaps import crop_runs, draw_bitmaps
 from segdata.core.kernels._plain.brush import unpack_alpha
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._plain.crossings import crossings
 from segdata.core.kernels._plain.groups import extents, order_by, tally
-from segdata.core.kernels._plain.labels import label_runs, pack_rgb
+from segdata.core.kernels._plain.labels import deal, distinct, label_runs, pack_rgb
+from segdata.core.kernels._plain.opencv import draw_opencv
 from segdata.core.kernels._plain.outlines import bridges, cycles, follow
 from segdata.core.kernels._plain.parts import parts
+from segdata.core.kernels._plain.pillow import draw_pillow
 from segdata.core.kernels._plain.polygons import rasterise
 from segdata.core.kernels._plain.rings import parse_rings
 from segdata.core.kernels._plain.sweep import cover, strips, strips_within
@@ -14,9 +17,15 @@ from segdata.core.kernels._plain.sweep import cover, strips, strips_within
 __all__ = [
     "bridges",
     "cover",
+    "crop_runs",
     "crossings",
     "cycles",
+    "deal",
     "decode_counts",
+    "distinct",
+    "draw_bitmaps",
+    "draw_opencv",
+    "draw_pillow",
     "encode_counts",
     "extents",
     "follow",

@@ -13,10 +13,10 @@ def draw_pillow(
 ) -> tuple[Int64, Int64, NDArray[np.int32]]:
     """Runs of polygons: of each segment, all that `ImageDraw.polygon` fills of its rings, one after the other.
 
-    Takes and returns what `rasterise` does; coordinates are truncated. Compiled, it is the rule of Pillow 11.2 and
-    later, which follow each other to the pixel: for every row, where edges meet it in single precision, rounded, so that
-    edges are drawn too; where two edges form a corner, the span in its row reaches to the one of the next row.
-    Horizontal edges are drawn whole. Source: polygon_generic in python-pillow/Pillow, src/libImaging/Draw.c.
+    Takes and returns what `rasterise` does; coordinates are truncated. Compiled, it is the rule of Pillow since 11.2:
+    for every row, from where one edge meets it to where the next one does, in single precision, rounded outwards; where
+    two edges form a corner, the span in its row reaches to the one of the next row. Horizontal edges are drawn whole.
+    Source: polygon_generic in python-pillow/Pillow, src/libImaging/Draw.c.
 
     >>> square = np.array([1.0, 1, 3, 1, 3, 3, 1, 3])
     >>> start, length, owner = draw_pillow(square, np.array([0, 8]), np.array([0, 1]), np.array([4]), np.array([4]))

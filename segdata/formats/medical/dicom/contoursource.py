@@ -3,22 +3,22 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from segdata.core.cover import cover
 from segdata.core.defect import Defect
+from segdata.core.errors import check_choice
 from segdata.core.format import Request
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.dicom.contourplaces import Ring, RingDrawing, RingDrawings
-from segdata.formats.medical.dicom.index import IndexFile, IndexSegment, meanings
-from segdata.formats.medical.dicom.segsource import SOURCES
-from segdata.formats.medical.dicom.structures import Region, StructureSet
+from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
+from segdata.formats.medical.dicom.objects import SOURCES, Known, Objects
+from segdata.formats.medical.dicom.structures import Region, StructureSet, read_structures
 from segdata.formats.naming import Naming, kind_of, naming
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.perimage.found import Found
@@ -29,37 +29,17 @@ from segdata.formats.shapes.flat import Flat
 Holes = Literal["xor", "union"]
 
 
-def contour_source(
-    request: Request,
-    objects: Sequence[StructureSet],
-    places: RingDrawings,
-    indexed: Mapping[str, IndexFile],
-    holes: Holes,
-) -> PerImageSource:
-    """The slices of a dataset; `indexed` is what an index says of the structure sets, by name."""
-    regions = [region for each in objects for region in each.regions]
-    categories = _naming(request.taxonomy, regions)
-    profile = Profile(
-        name=request.root.stem,
-        format="rt-struct",
-        task="instance",
-        taxonomy=categories.taxonomy,
-        taxonomy_declared=categories.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        raster_rule="centre-evenodd",
-        files=str(request.root),
-        metadata=categories.metadata,
-        sequences=tuple(places.sequences),
-    )
-    kept = meanings(indexed, categories, places.defects)
-    said = {each.name: indexed[each.name].annotator if each.name in indexed else each.interpreter for each in objects}
-    empty = {name: SOURCES.get(file.algorithm or "") for name, file in indexed.items()}
-    look = _Look(categories, places.annotators(said), empty, kept, holes)
-    defects = (*(defect for each in objects for defect in each.defects), *places.defects)
-    return PerImageSource(
-        request.root, profile, places.entries, defects, look.at, request.annotator, 64, "structure set"
-    )
+def open_contours(request: Request) -> PerImageSource:
+    """The structure sets; raises UnreadableError where there is none, or no image of one."""
+    holes = str(request.options.get("holes", "xor"))
+    check_choice("holes", holes, get_args(Holes))
+    objects = Objects("rt-struct", "structure set", RingDrawings())
+    objects.open(request, (STRUCTURE_SET,), read_structures)
+    categories = _naming(request.taxonomy, [region for each in objects.found for region in each.regions])
+    empty = {name: SOURCES.get(file.algorithm or "") for name, file in objects.indexed.items()}
+    annotators = objects.annotators(lambda each: each.interpreter)
+    look = _Look(annotators, empty, objects.known(categories), "xor" if holes == "xor" else "union")
+    return objects.source(request, categories, "centre-evenodd", look.at)
 
 
 def _naming(given: Taxonomy | None, regions: Sequence[Region]) -> Naming:
@@ -75,10 +55,9 @@ def _naming(given: Taxonomy | None, regions: Sequence[Region]) -> Naming:
 class _Look:
     """Looks at one slice."""
 
-    naming: Naming
     annotator: Mapping[str, str | None]
     source: Mapping[str, str | None]  # of structure sets without regions
-    kept: Mapping[tuple[str, int], IndexSegment]
+    known: Known
     holes: Holes
 
     def at(self, entry: Entry) -> list[Found]:
@@ -94,24 +73,15 @@ class _Look:
         drawn = list(of_region.values())
         runs, nested = filled(drawn, size, self.holes)
         regions = [each[0].region for each in drawn]
-        kept = [self.kept.get((found.name, region.number)) for region in regions]
         sources = {SOURCES.get(region.algorithm) for region in found.regions}
         common = next(iter(sources)) if len(sources) == 1 else self.source.get(found.name)
         return Found(
             size,
-            np.array(
-                [
-                    region.number if each is None or each.segment is None else each.segment
-                    for region, each in zip(regions, kept, strict=True)
-                ],
-                np.int64,
-            ),
-            np.array([self._category(region, each) for region, each in zip(regions, kept, strict=True)], np.int64),
+            np.array([self.known.segment_id(found.name, each.number) for each in regions], np.int64),
+            np.array([self.known.category(found.name, each.number, each.name) for each in regions], np.int64),
             runs,
             {
-                "track_id": [
-                    region.number if each is None else each.track for region, each in zip(regions, kept, strict=True)
-                ],
+                "track_id": [self.known.track(found.name, each.number, each.number) for each in regions],
                 "source": [None if common else SOURCES.get(region.algorithm) for region in regions],
                 "attributes": [_attributes(region) for region in regions],
                 "rings": [[ring.points.ravel().tolist() for ring in each] for each in drawn],
@@ -123,9 +93,6 @@ class _Look:
             # Where they are filled, the rings themselves show it to the rule.
             defects=[_nested(found, drawn[row], pixels) for row, pixels in nested] if self.holes == "xor" else [],
         )
-
-    def _category(self, region: Region, kept: IndexSegment | None) -> int:
-        return self.naming.to[region.name] if kept is None or not self.naming.declared else kept.category
 
 
 def _nested(found: StructureSet, rings: list[Ring], pixels: int) -> Defect:

@@ -8,8 +8,6 @@ Source: DICOM PS3.3 A.19 (RT Structure Set IOD), C.8.8.6.3.
 import datetime
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +22,13 @@ from segdata.core.loss import Losses
 from segdata.core.meet import Side
 from segdata.core.outline import Rings, outlines
 from segdata.core.runs import Runs
-from segdata.core.taxonomy import Taxonomy
 from segdata.formats.medical.dicom.contourplaces import millimetres_of
 from segdata.formats.medical.dicom.files import DicomImage, read_dataset
-from segdata.formats.medical.dicom.groups import Group, Layer
+from segdata.formats.medical.dicom.groups import Layer
 from segdata.formats.medical.dicom.index import IndexSegment
 from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
-from segdata.formats.medical.dicom.members import (
-    KINDS,
-    Key,
-    Said,
-    Segment,
-    attributes_of,
-    index_of,
-    key_of,
-    members_of,
-    person_of,
-    text_of,
-)
+from segdata.formats.medical.dicom.members import KINDS, Key, Said, Segment, key_of, person_of, text_of
+from segdata.formats.medical.dicom.objectwriter import ObjectKind, Work
 from segdata.formats.medical.extra import package
 from segdata.formats.shapes.centre import fill_centres
 from segdata.formats.shapes.flat import Flat, sums
@@ -64,89 +51,54 @@ _STUDY = (
     "FrameOfReferenceUID",
     "PositionReferenceIndicator",
 )
-Who = tuple[str | None, str | None]  # annotator and source
 Item = Any  # of a sequence; pydicom's dataset has every attribute
 
 
-class ContourWriter:
-    """Writes structure sets below a folder."""
-
-    def __init__(self, target: Path, taxonomy: Taxonomy, losses: Losses) -> None:
-        self._target, self._losses = target, losses
-        self._categories = taxonomy.by_id()
-        self._count = 0
-
-    def save(self, group: Group, who: Who) -> tuple[str, tuple[IndexSegment, ...]]:
-        """Write what `who` drew; the file, and what its regions are."""
-        drawn = group.layers[who]
-        images = {name: image for name, image in group.images if name in drawn}
-        for name, image in images.items():
-            if image.plane is None:
-                raise SegdataError(f"image {name!r}: {image.path} does not say where it lies; contours need that")
-        held = partial(_held, who[1])
-        members = members_of(drawn, who[1], held, self._losses)
-        regions = {
-            key: _Region(number, key, some[0]["source"] or who[1], attributes_of(some[0], held))
-            for number, (key, some) in enumerate(members.items(), 1)
-        }
-        for name, layer in drawn.items():
-            for key, contour in _contours(layer, images[name], self._losses):
-                regions[key].contours.append(contour)
-        self._count += 1
-        name = f"structures/{self._count:04d}.dcm"
-        self._save(name, list(images.values()), who[0], list(regions.values()))
-        return name, index_of({key: each.number for key, each in regions.items()}, members)
-
-    def _save(
-        self, name: str, images: Sequence[DicomImage], annotator: str | None, regions: Sequence["_Region"]
-    ) -> None:
-        made = _structure_set(images)
-        frame = str(made.get("FrameOfReferenceUID", ""))
-        made.StructureSetROISequence = [self._region(each, frame) for each in regions]
-        made.ROIContourSequence = [self._contours(each) for each in regions if each.contours]
-        made.RTROIObservationsSequence = [
-            _item(
-                ObservationNumber=each.number,
-                ReferencedROINumber=each.number,
-                RTROIInterpretedType=each.said.get("interpreted_type", ""),
-                ROIInterpreter=person_of(annotator) or "",
-            )
-            for each in regions
-        ]
-        path = self._target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made.save_as(path, enforce_file_format=True)
-
-    def _region(self, region: "_Region", frame: str) -> Item:
-        """How the structure set describes a region."""
-        category = self._categories.get(region.key[0])
-        item = _item(
-            ROINumber=region.number,
-            ReferencedFrameOfReferenceUID=frame,
-            ROIName=text_of(str(region.key[0]) if category is None else category.name),
-            ROIGenerationAlgorithm=KINDS.get(region.source or "", region.said.get("algorithm_type", "")),
+def _save(path: Path, work: Work, losses: Losses) -> tuple[IndexSegment, ...]:
+    """Write what an annotator drew."""
+    for name, image in work.images.items():
+        if image.plane is None:
+            raise SegdataError(f"image {name!r}: {image.path} does not say where it lies; contours need that")
+    contours: dict[Key, list[Item]] = {key: [] for key in work.numbers}
+    for name, layer in work.layers.items():
+        for key, contour in _contours(layer, work.images[name], losses):
+            contours[key].append(contour)
+    made = _structure_set(list(work.images.values()))
+    frame = str(made.get("FrameOfReferenceUID", ""))
+    made.StructureSetROISequence = [_region(work, key, frame) for key in work.numbers]
+    made.ROIContourSequence = [_drawn(work, key, drawn) for key, drawn in contours.items() if drawn]
+    made.RTROIObservationsSequence = [
+        _item(
+            ObservationNumber=number,
+            ReferencedROINumber=number,
+            RTROIInterpretedType=work.said[key].get("interpreted_type", ""),
+            ROIInterpreter=person_of(work.who[0]) or "",
         )
-        if "description" in region.said:
-            item.ROIDescription = region.said["description"]
-        return item
-
-    def _contours(self, region: "_Region") -> Item:
-        category = self._categories.get(region.key[0])
-        item = _item(ReferencedROINumber=region.number, ContourSequence=region.contours)
-        if category is not None and category.rgb is not None:
-            item.ROIDisplayColor = list(category.rgb)
-        return item
+        for key, number in work.numbers.items()
+    ]
+    made.save_as(path, enforce_file_format=True)
+    return ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """A region on its way into a structure set: what it is, what drew it, its attributes and its contours."""
+def _region(work: Work, key: Key, frame: str) -> Item:
+    """How the structure set describes a region."""
+    said = work.said[key]
+    item = _item(
+        ROINumber=work.numbers[key],
+        ReferencedFrameOfReferenceUID=frame,
+        ROIName=text_of(work.category(key).name),
+        ROIGenerationAlgorithm=KINDS.get(work.source(key) or "", said.get("algorithm_type", "")),
+    )
+    if "description" in said:
+        item.ROIDescription = said["description"]
+    return item
 
-    number: int
-    key: Key
-    source: str | None
-    said: Said
-    contours: list[Item] = field(default_factory=list)
+
+def _drawn(work: Work, key: Key, contours: list[Item]) -> Item:
+    item = _item(ReferencedROINumber=work.numbers[key], ContourSequence=contours)
+    if (color := work.category(key).rgb) is not None:
+        item.ROIDisplayColor = list(color)
+    return item
 
 
 def _held(source: str | None, segment: Segment, said: Said) -> set[str]:
@@ -284,3 +236,6 @@ def _item(**values: Any) -> Item:  # Any: values of all types
     for keyword, value in values.items():
         setattr(item, keyword, value)
     return item
+
+
+KIND = ObjectKind("rt-struct", "structures", frozenset({"attributes", "rings", "source"}), _held, _save)

@@ -1,8 +1,8 @@
 """Drawings: slices of DICOM series, and what objects that were made on them have there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
 from segdata.core.defect import Defect
@@ -12,15 +12,23 @@ from segdata.formats.medical.dicom.slices import Series
 from segdata.formats.perimage.entry import Entry
 
 
-class Named(Protocol):
-    """A DICOM object by the name of its file."""
+class Made(Protocol):
+    """A DICOM object that was made on images."""
 
     @property
     def name(self) -> str:
         """What it is called in messages."""
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """UIDs of the images that it refers to."""
 
-O = TypeVar("O", bound=Named)  # noqa: E741  # an object
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """What is wrong in it."""
+
+
+O = TypeVar("O", bound=Made)  # noqa: E741  # an object
 P = TypeVar("P")  # a piece of it, a frame or a contour
 
 
@@ -75,6 +83,10 @@ class Drawings(Generic[O, P]):
     by_id: dict[str, Drawing[O, P]] = field(default_factory=dict)
     sequences: list[ImageSequence] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
+
+    def place(self, found: O, every: Sequence[Series], looked: Path) -> None:
+        """Put the pieces of an object on the slices of the images that it was made on; `looked`: for what they are."""
+        raise NotImplementedError
 
     def add(self, series: Series) -> None:
         """All slices of a series, unless they are here already."""

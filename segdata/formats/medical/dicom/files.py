@@ -4,18 +4,17 @@ Source: DICOM PS3.10 (the file's preamble and meta information), PS3.3 C.7.6.2 (
 """
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
+from segdata.core.dicomfile import is_dicom, listening
 from segdata.core.errors import SegdataError
 from segdata.core.unsafe import check_name
 from segdata.formats.images import MAX_PIXELS
@@ -24,7 +23,11 @@ from segdata.formats.medical.extra import package
 from segdata.formats.perimage.entry import below
 
 Floats = NDArray[np.float64]
+_HEAD = 512  # bytes that tell what a file is
+_SUFFIXES = (".dcm", ".dicom", ".ima")
+_LONGEST = 200  # letters of a remark
 _META = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the meta information is
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF  # a length: a delimiter tells the end
 _MOST_FILES = 100_000  # that are looked at in search of images
 _TAGS = (
@@ -112,45 +115,14 @@ class DicomFolder:
     images : by their UID
     objects : the files that hold objects of the kinds that were asked for
     defects : met in looking at them
+    remarks : what pydicom said of images, each with their files
     """
 
     root: Path
     images: dict[str, DicomImage] = field(default_factory=dict)
     objects: list[Path] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
-
-
-@dataclass
-class _Leniency:
-    """Who is reading now: pydicom's settings are those of the whole process, and the last to leave puts them back."""
-
-    lock: Lock = field(default_factory=Lock)
-    readers: int = 0
-    restored: ExitStack = field(default_factory=ExitStack)
-
-
-_LENIENCY = _Leniency()
-
-
-@contextmanager
-def _lenient() -> Iterator[None]:
-    """Lets pydicom read values that break rules of the standard which do not matter here, without a word."""
-    with _LENIENCY.lock:
-        if _LENIENCY.readers == 0:
-            settings = package("pydicom").config.settings
-            mode = settings.reading_validation_mode
-            _LENIENCY.restored.callback(setattr, settings, "reading_validation_mode", mode)
-            _LENIENCY.restored.enter_context(warnings.catch_warnings())
-            settings.reading_validation_mode = package("pydicom").config.IGNORE
-            warnings.simplefilter("ignore")
-        _LENIENCY.readers += 1
-    try:
-        yield
-    finally:
-        with _LENIENCY.lock:
-            _LENIENCY.readers -= 1
-            if _LENIENCY.readers == 0:
-                _LENIENCY.restored.close()
+    remarks: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: pydicom's dataset has every attribute
@@ -167,15 +139,12 @@ def is_whole(path: Path, said: Any) -> bool:  # Any: pydicom's dataset has every
 
     `said`: what it says.
     """
-    syntax, length = said.file_meta.TransferSyntaxUID, said.file_meta.get("FileMetaInformationGroupLength")
-    if length is None or syntax.is_deflated:  # zlib tells by itself
+    length = said.file_meta.get("FileMetaInformationGroupLength")
+    if length is None or str(said.file_meta.TransferSyntaxUID) == _DEFLATED:  # zlib tells by itself
         return True
-    with path.open("rb") as file, telling():
+    with path.open("rb") as file:
         end = file.seek(_META + int(length))
-        elements = package("pydicom.filereader").data_element_generator(
-            file, syntax.is_implicit_VR, syntax.is_little_endian
-        )
-        for each in elements:
+        for each in package("pydicom.filereader").data_element_generator(file, *said.original_encoding):
             end = file.tell()
             if isinstance(each.value, bytes) and len(each.value) < each.length < _UNDEFINED:
                 return False
@@ -183,11 +152,14 @@ def is_whole(path: Path, said: Any) -> bool:  # Any: pydicom's dataset has every
 
 
 @contextmanager
-def telling(what: str = "damaged") -> Iterator[None]:
-    """Turns whatever pydicom may meet in a damaged file, now or when a value is first used, into OSError."""
+def telling(what: str = "damaged") -> Iterator[list[str]]:
+    """What pydicom remarks while the block runs (`core.dicomfile.listening`).
+
+    Turns whatever it may meet in a damaged file, now or when a value is first used, into OSError.
+    """
     try:
-        with _lenient():
-            yield
+        with listening() as heard:
+            yield heard
     except (OSError, SegdataError):
         raise
     except Exception as error:
@@ -203,12 +175,35 @@ def open_folder(root: Path, kinds: Sequence[str], images: Path | None = None) ->
         start = images if images is not None and place == images else found.root
         for path in _files(place):
             with path.open("rb") as file:
-                kind = kind_of_head(file.read(512))
+                head = file.read(_HEAD)
+            kind = kind_of_head(head)
             if kind in kinds:
                 if root.is_dir() and place == found.root:
                     found.objects.append(path)
             elif kind is not None and kind not in (*SEGMENTATIONS, STRUCTURE_SET):
                 _add_image(found, path, start)
+            elif kind is None and path != root and (wrong := _no_dicom(path, head)) is not None:
+                found.defects.append(Defect("SEG001", wrong, below(found.root, path)))
+    found.defects += remarks(found.remarks)
+    return found
+
+
+def _no_dicom(path: Path, head: bytes) -> str | None:
+    """Why a file that is called as one of DICOM, or begins as one, cannot be read; None for files of others."""
+    if is_dicom(head):
+        return "is cut off: it ends within its head" if len(head) < _HEAD else None
+    if path.suffix.lower() not in _SUFFIXES:
+        return None
+    return "is no DICOM file: it does not begin as one" if head else "is empty (0 bytes)"
+
+
+def remarks(heard: Mapping[str, Sequence[str]]) -> list[Defect]:
+    """What pydicom remarked, and of which files: an information each."""
+    found = []
+    for remark, files in heard.items():
+        more = f", and of {len(files) - 1:,} more files" if len(files) > 1 else ""
+        said = " ".join(remark.split())[:_LONGEST]
+        found.append(Defect("SEG004", f"pydicom remarks{more}: {said}", files[0], severity="info"))
     return found
 
 
@@ -229,7 +224,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _add_image(found: DicomFolder, path: Path, start: Path) -> None:
     try:
-        image = image_of(path, start)
+        with telling() as heard:
+            image = image_of(path, start)
+        for remark in heard:
+            found.remarks.setdefault(remark, []).append(below(found.root, path))
     except OSError as error:
         message = f"image cannot be read: {error.strerror or error}"
         found.defects.append(Defect("SEG001", message, below(found.root, path)))
@@ -286,19 +284,3 @@ def plane_of(position: Any, orientation: Any, spacing: Any) -> Plane | None:  # 
     if min(between_rows, between_columns) <= 0 or not np.allclose(lengths, 1, atol=1e-2) or abs(row @ column) > 1e-2:
         return None
     return Plane(place, row / lengths[0], column / lengths[1], np.array([between_columns, between_rows]))
-
-
-def in_order(images: Sequence[DicomImage]) -> list[DicomImage]:
-    """The slices of one series from one end to the other, by place where that is known, else by number."""
-    if images and all(each.plane is not None for each in images):
-        normal = images[0].plane.normal if images[0].plane else np.zeros(3)
-        return sorted(images, key=lambda each: (float(normal @ each.plane.position), each.number, each.name))  # type: ignore[union-attr]  # all have one
-    return sorted(images, key=lambda each: (each.number, each.name))
-
-
-def by_series(images: Mapping[str, DicomImage]) -> dict[str, list[DicomImage]]:
-    """The images of each series, in order."""
-    found: dict[str, list[DicomImage]] = {}
-    for image in images.values():
-        found.setdefault(image.series, []).append(image)
-    return {series: in_order(each) for series, each in found.items()}

@@ -10,9 +10,9 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.loss import Kind, Losses
 from segdata.core.runs import Runs
+from segdata.core.uri import local_file
 from segdata.formats.medical.dicom.files import DicomImage, image_of
 from segdata.formats.medical.dicom.index import IndexImage
-from segdata.formats.medical.fileuri import local_file
 from segdata.formats.unheld import count_unheld
 
 _HELD = frozenset({"images.sequence", "images.frame", "images.group"})  # by the index

@@ -9,12 +9,11 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.medical.dicom.files import DicomImage, image_of, in_order
-from segdata.formats.medical.dicom.slices import Series
-from segdata.formats.medical.fileuri import local_file
+from segdata.core.uri import inside, local_file, outside
+from segdata.formats.medical.dicom.files import DicomImage, image_of
+from segdata.formats.medical.dicom.kinds import INDEX
+from segdata.formats.medical.dicom.slices import Series, in_order
 from segdata.formats.naming import Naming
-
-INDEX = "dicom.json"
 
 
 class IndexImage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,18 +51,20 @@ class IndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DicomIndex(msgspec.Struct, frozen=True):
-    """The whole file."""
+    """The whole file; `format` says what its objects are, where there is none to look at."""
 
     images: tuple[IndexImage, ...]
     files: tuple[IndexFile, ...]
     version: int = 1
+    format: str | None = None
 
 
-def write_dicom_index(target: Path, images: Sequence[IndexImage], files: Sequence[IndexFile]) -> None:
+def write_dicom_index(target: Path, format: str, images: Sequence[IndexImage], files: Sequence[IndexFile]) -> None:
     """Write `dicom.json` below `target`, one image a line."""
-    lines = ",\n".join(msgspec.json.encode(each).decode() for each in images)
+    below = (msgspec.structs.replace(each, uri=inside(each.uri, target) or "") for each in images)
+    lines = ",\n".join(msgspec.json.encode(each).decode() for each in below)
     said = msgspec.json.encode(files).decode()
-    text = f'{{"version": 1, "files": {said}, "images": [\n{lines}\n]}}\n'
+    text = f'{{"version": 1, "format": "{format}", "files": {said}, "images": [\n{lines}\n]}}\n'
     (target / INDEX).write_text(text, encoding="utf-8")
 
 
@@ -107,7 +108,7 @@ def meanings(
 
 def _image(said: IndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
     """The image, with what its file says about its place where that is here."""
-    path = local_file(said.uri) or Path(said.uri)
+    path = local_file(outside(said.uri, root)) or Path(said.uri)
     known = DicomImage(path, said.image, said.uid, "", "", "", (said.height, said.width), None, said.group)
     if not said.uid:  # nobody worked on it, and it need not be DICOM
         return known

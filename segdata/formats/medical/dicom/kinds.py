@@ -3,6 +3,7 @@
 import re
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # binary or fractional; label map
+INDEX = "dicom.json"  # what our writers leave beside objects
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 _CLASS = re.compile(rb"\A.{128}DICM.{0,200}?UI.{2}(1\.2\.840\.10008\.5\.1\.4\.1\.1\.[\d.]+)", re.DOTALL)
 

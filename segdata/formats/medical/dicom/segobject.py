@@ -4,7 +4,7 @@ Source: DICOM PS3.3 A.51 and C.8.20 (Segmentation IOD), C.8.20.2 with segmentati
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Color
 from segdata.formats.images import MAX_PIXELS
-from segdata.formats.medical.dicom.files import Plane, plane_of, read_dataset, telling
+from segdata.formats.medical.dicom.files import Plane, plane_of, read_dataset, remarks, telling
 from segdata.formats.medical.extra import package
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
@@ -96,9 +96,9 @@ class SegObject:
 
 def read_seg(path: Path, name: str) -> SegObject:
     """The segmentation in a file; raises OSError with the reason where it cannot be read at all."""
-    said = read_dataset(path)
-    with telling():
-        return _parsed(said, path, name)
+    with telling() as heard:
+        found = _parsed(read_dataset(path), path, name)
+    return replace(found, defects=(*found.defects, *remarks({each: [name] for each in heard})))
 
 
 def _parsed(said: Any, path: Path, name: str) -> SegObject:  # Any: pydicom's dataset has every attribute

@@ -24,18 +24,20 @@ class SegPixels:
     runs : frame -> segment -> runs of one owner; a frame without pixels of a segment does not have it
     n_soft : segment -> pixels between nothing and everything, of a fractional segmentation
     unknown : frame -> values of a label map that are no segments, and how many pixels have them
+    remarks : of pydicom
     """
 
     runs: dict[int, dict[int, Runs]] = field(default_factory=dict)
     n_soft: dict[int, int] = field(default_factory=dict)
     unknown: dict[int, dict[int, int]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 def decode_seg(found: SegObject, threshold: float) -> SegPixels:
     """All pixels, of a fractional one those of at least `threshold`, 0 to 1; raises OSError with the reason."""
     pixels = SegPixels()
     wanted = {frame.index: frame for frame in found.frames}
-    with telling("its pixels cannot be decoded"):  # also where a decoder is not installed
+    with telling("its pixels cannot be decoded") as pixels.remarks:  # also where a decoder is not installed
         for index, frame in enumerate(_frames(found)):
             if index not in wanted:
                 continue

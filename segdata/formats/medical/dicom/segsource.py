@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
 from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.medical.dicom.index import IndexFile, IndexSegment, meanings
-from segdata.formats.medical.dicom.segobject import SegFrame, SegObject, SegSegment
+from segdata.formats.medical.dicom.files import remarks
+from segdata.formats.medical.dicom.kinds import SEGMENTATIONS
+from segdata.formats.medical.dicom.objects import SOURCES, Known, Objects
+from segdata.formats.medical.dicom.segobject import SegFrame, SegObject, SegSegment, read_seg
 from segdata.formats.medical.dicom.segpixels import SegPixels, decode_seg
 from segdata.formats.medical.dicom.segplaces import SegDrawing, SegDrawings
 from segdata.formats.medical.shelf import Shelf
@@ -21,42 +23,34 @@ from segdata.formats.perimage.entry import Entry
 from segdata.formats.perimage.found import BrokenLabelsError, Found
 from segdata.formats.perimage.source import PerImageSource
 
-SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # what the third kind, SEMIAUTOMATIC, is nobody can say
 SCHEME = "99SEGDATA"  # of codes that our writer makes up, because every segment needs some
 UNKNOWN = "unknown"  # what our writer calls an algorithm where nothing is known of who drew
 UNNAMED = "unnamed"  # and where a person drew with its help
 
 
-def seg_source(
-    request: Request,
-    objects: Sequence[SegObject],
-    places: SegDrawings,
-    indexed: Mapping[str, IndexFile],
-    threshold: float,
-) -> PerImageSource:
-    """The slices of a dataset; `indexed` is what an index says of the objects, by name."""
-    categories = seg_naming(request.taxonomy, [each for found in objects for each in found.segments.values()])
-    profile = Profile(
-        name=request.root.stem,
-        format="dicom-seg",
-        task="instance",
-        taxonomy=categories.taxonomy,
-        taxonomy_declared=categories.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        files=str(request.root),
-        metadata=categories.metadata,
-        sequences=tuple(places.sequences),
-    )
-    by_path = {each.path: each for each in objects}
+def open_segmentations(request: Request) -> PerImageSource:
+    """The segmentations; raises UnreadableError where there is none."""
+    threshold = _threshold(request)
+    objects = Objects("dicom-seg", "segmentation", SegDrawings())
+    objects.open(request, SEGMENTATIONS, read_seg)
+    categories = seg_naming(request.taxonomy, [each for found in objects.found for each in found.segments.values()])
+    by_path = {each.path: each for each in objects.found}
     shelf = Shelf(lambda path: decode_seg(by_path[path], threshold))
-    kept = meanings(indexed, categories, places.defects)
-    said = {each.name: indexed[each.name].annotator if each.name in indexed else _said_by(each) for each in objects}
-    look = _Look(shelf, categories, places.annotators(said), places.first_slice, _long(objects), kept)
-    defects = (*(defect for each in objects for defect in each.defects), *places.defects)
-    return PerImageSource(
-        request.root, profile, places.entries, defects, look.at, request.annotator, 64, "segmentation"
-    )
+    first, long = objects.places.first_slice, _long(objects.found)
+    look = _Look(shelf, objects.annotators(_said_by), first, long, objects.known(categories))
+    return objects.source(request, categories, "mask-native", look.at)
+
+
+def _threshold(request: Request) -> float:
+    """The option; raises SegdataError for what is no share."""
+    said = request.options.get("threshold", 0.5)
+    try:
+        value = float(said)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise SegdataError(f"threshold is {said!r}, it must be more than 0 and at most 1")
+    return value
 
 
 def seg_naming(given: Taxonomy | None, segments: Sequence[SegSegment]) -> Naming:
@@ -95,11 +89,10 @@ class _Look:
     """Looks at one slice."""
 
     shelf: Shelf[SegPixels]
-    naming: Naming
     annotator: Mapping[str, str | None]
     first: Mapping[str, str]
     long: Mapping[str, set[int]]
-    kept: Mapping[tuple[str, int], IndexSegment]
+    known: Known
 
     def at(self, entry: Entry) -> list[Found]:
         """What each segmentation has on a slice."""
@@ -124,7 +117,7 @@ class _Look:
         """What one segmentation has on a slice."""
         runs: dict[int, Runs] = {}
         at: dict[int, int] = {}
-        defects = _soft(found, pixels) if is_first else []
+        defects = [*_soft(found, pixels), *remarks({each: [found.name] for each in pixels.remarks})] if is_first else []
         for frame in frames:
             for number, each in pixels.runs.get(frame.index, {}).items():
                 place = f"frame {frame.index + 1}"
@@ -141,8 +134,8 @@ class _Look:
         common = next(iter(sources)) if len(sources) == 1 else None
         return Found(
             found.size,
-            np.array([self._id(found, each) for each in segments], np.int64),
-            np.array([self._category(found, each) for each in segments], np.int64),
+            np.array([self.known.segment_id(found.name, each.number) for each in segments], np.int64),
+            np.array([self.known.category(found.name, each.number, each.label) for each in segments], np.int64),
             Runs.concatenate([runs[each.number] for each in segments], [1] * len(segments)),
             {
                 "track_id": [self._track(found, each) for each in segments],
@@ -157,23 +150,12 @@ class _Look:
             defects,
         )
 
-    def _id(self, found: SegObject, segment: SegSegment) -> int:
-        kept = self.kept.get((found.name, segment.number))
-        return segment.number if kept is None or kept.segment is None else kept.segment
-
-    def _category(self, found: SegObject, segment: SegSegment) -> int:
-        kept = self.kept.get((found.name, segment.number))
-        return self.naming.to[segment.label] if kept is None or not self.naming.declared else kept.category
-
     def _track(self, found: SegObject, segment: SegSegment) -> int | None:
         """The track: what the tracking id says, where it is a number; else the segment, if it goes through slices."""
-        kept = self.kept.get((found.name, segment.number))
-        if kept is not None:
-            return kept.track
         tracked, _ = segment.tracking
-        if tracked.isdigit() and len(tracked) < 19:
-            return int(tracked)
-        return segment.number if segment.number in self.long[found.name] or found.kind == "LABELMAP" else None
+        through = segment.number in self.long[found.name] or found.kind == "LABELMAP"
+        said = int(tracked) if tracked.isdigit() and len(tracked) < 19 else segment.number if through else None
+        return self.known.track(found.name, segment.number, said)
 
 
 def attributes_of(segment: SegSegment) -> list[tuple[str, str]]:

@@ -1,9 +1,7 @@
 """SEG writer: what one annotator drew on the images of a series as a DICOM segmentation, through highdicom."""
 
 import re
-import warnings
 from collections.abc import Mapping
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,23 +12,12 @@ from numpy.typing import NDArray
 from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.runs import spread
-from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.medical.dicom.files import DicomImage, read_dataset
-from segdata.formats.medical.dicom.groups import Group, Layer
+from segdata.core.taxonomy import Category
+from segdata.formats.medical.dicom.files import DicomImage, read_dataset, telling
+from segdata.formats.medical.dicom.groups import Layer
 from segdata.formats.medical.dicom.index import IndexSegment
-from segdata.formats.medical.dicom.members import (
-    KINDS,
-    Key,
-    Said,
-    Segment,
-    attributes_of,
-    index_of,
-    is_text,
-    key_of,
-    members_of,
-    person_of,
-    text_of,
-)
+from segdata.formats.medical.dicom.members import KINDS, Key, Said, Segment, is_text, key_of, person_of, text_of
+from segdata.formats.medical.dicom.objectwriter import ObjectKind, Who, Work
 from segdata.formats.medical.dicom.segsource import SCHEME, UNKNOWN, UNNAMED
 from segdata.formats.medical.extra import package
 
@@ -38,92 +25,73 @@ _CODES = ("property_category", "property_type", "anatomic_region")
 _UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
 
 
-class SegWriter:
-    """Writes segmentations below a folder."""
+def _save(path: Path, work: Work, losses: Losses) -> tuple[IndexSegment, ...]:
+    """Write what an annotator drew; an object needs a segment, also where nothing was found."""
+    pixels = _pixels([work.layers[name] for name in work.images], next(iter(work.images.values())).size, work.numbers)
+    described = [
+        _description(number, key, work.category(key), work.said[key], (work.who[0], work.source(key)))
+        for key, number in work.numbers.items()
+    ]
+    if described:
+        _write(path, list(work.images.values()), pixels, described, work.who[0])
+        return ()
+    category = min(work.categories, default=1)
+    key = (category, False, 1)
+    described = [_description(1, key, work.category(key), {}, work.who)]
+    _write(path, list(work.images.values()), pixels, described, work.who[0])
+    return (IndexSegment(1, category),)
 
-    def __init__(self, target: Path, taxonomy: Taxonomy, losses: Losses) -> None:
-        self._target, self._losses = target, losses
-        self._categories = taxonomy.by_id()
-        self._count = 0
 
-    def save(self, group: Group, who: tuple[str | None, str | None]) -> tuple[str, tuple[IndexSegment, ...]]:
-        """Write what `who`, an annotator and a source, drew; the file, and what its segments are."""
-        drawn = group.layers[who]
-        images = [(name, image) for name, image in group.images if name in drawn]
-        held = partial(_held, who[1])
-        members = members_of(drawn, who[1], held, self._losses)
-        numbers = {key: number for number, key in enumerate(members, 1)}
-        pixels = _pixels([drawn[name] for name, _ in images], images[0][1].size, numbers)
-        said = {key: attributes_of(members[key][0], held) for key in numbers}
-        descriptions = [
-            self._description(number, key, said[key], (who[0], members[key][0]["source"] or who[1]))
-            for key, number in numbers.items()
-        ]
-        index = index_of(numbers, members)
-        if not descriptions:  # an object needs a segment, also where nothing was found
-            category = min(self._categories, default=1)
-            descriptions = [self._description(1, (category, False, 1), {}, who)]
-            index = (IndexSegment(1, category),)
-        self._count += 1
-        name = f"segmentations/{self._count:04d}.dcm"
-        self._save(name, [image for _, image in images], pixels, descriptions, who[0])
-        return name, index
+def _description(number: int, key: Key, category: Category, said: Said, who: Who) -> Any:  # Any: highdicom's object
+    """How the object describes a segment."""
+    highdicom = package("highdicom")
+    codes = {name: _coded(said.get(name), category) for name in _CODES}
+    kind = KINDS.get(who[1] or "", "SEMIAUTOMATIC")
+    tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
+    if key[1] and not tracked:
+        tracked = str(key[2])
+    if tracked and not uid:
+        uid = highdicom.UID()
+    color = category.rgb
+    return highdicom.seg.SegmentDescription(
+        number,
+        text_of(category.name),
+        codes["property_category"],
+        codes["property_type"],
+        kind,
+        None if kind == "MANUAL" else _algorithm(kind, said, who[0]),
+        uid,
+        tracked,
+        [codes["anatomic_region"]] if "anatomic_region" in said else None,
+        display_color=None if color is None else highdicom.color.CIELabColor.from_rgb(*color),
+    )
 
-    def _description(
-        self, number: int, key: Key, said: Said, who: tuple[str | None, str | None]
-    ) -> Any:  # Any: highdicom's object
-        """How the object describes a segment."""
-        highdicom = package("highdicom")
-        category = self._categories.get(key[0]) or Category(id=key[0], name=str(key[0]))
-        codes = {name: _coded(said.get(name), category) for name in _CODES}
-        kind = KINDS.get(who[1] or "", "SEMIAUTOMATIC")
-        tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
-        if key[1] and not tracked:
-            tracked = str(key[2])
-        if tracked and not uid:
-            uid = highdicom.UID()
-        color = category.rgb
-        return highdicom.seg.SegmentDescription(
-            number,
-            text_of(category.name),
-            codes["property_category"],
-            codes["property_type"],
-            kind,
-            None if kind == "MANUAL" else _algorithm(kind, said, who[0]),
-            uid,
-            tracked,
-            [codes["anatomic_region"]] if "anatomic_region" in said else None,
-            display_color=None if color is None else highdicom.color.CIELabColor.from_rgb(*color),
-        )
 
-    def _save(
-        self, name: str, images: list[DicomImage], pixels: NDArray[Any], descriptions: list[Any], annotator: str | None
-    ) -> None:  # Any: of any width; highdicom's objects
-        highdicom = package("highdicom")
-        sources = [_source(image) for image in images]
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about values in the images that are not quite as the standard says
-                made = highdicom.seg.Segmentation(
-                    sources,
-                    pixels,
-                    "BINARY",
-                    descriptions,
-                    series_instance_uid=highdicom.UID(),
-                    series_number=1000 + self._count,
-                    sop_instance_uid=highdicom.UID(),
-                    instance_number=1,
-                    manufacturer="segdata",
-                    manufacturer_model_name="segdata",
-                    software_versions=version("segdata"),
-                    device_serial_number="0",
-                    content_creator_name=person_of(annotator),
-                    content_label="SEGDATA",
-                )
-                (self._target / name).parent.mkdir(parents=True, exist_ok=True)
-                made.save_as(self._target / name)
-        except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError) as error:
-            raise SegdataError(f"{images[0].path}: no segmentation can be made of this series: {error}") from error
+def _write(
+    path: Path, images: list[DicomImage], pixels: NDArray[Any], described: list[Any], annotator: str | None
+) -> None:  # Any: of any width; highdicom's objects
+    highdicom = package("highdicom")
+    try:
+        with telling("no segmentation can be made of this series"):
+            made = highdicom.seg.Segmentation(
+                [_source(image) for image in images],
+                pixels,
+                "BINARY",
+                described,
+                series_instance_uid=highdicom.UID(),
+                series_number=1000 + int(path.stem),
+                sop_instance_uid=highdicom.UID(),
+                instance_number=1,
+                manufacturer="segdata",
+                manufacturer_model_name="segdata",
+                software_versions=version("segdata"),
+                device_serial_number="0",
+                content_creator_name=person_of(annotator),
+                content_label="SEGDATA",
+            )
+    except OSError as error:
+        raise SegdataError(f"{images[0].path}: {error}") from error
+    made.save_as(path)
 
 
 def _source(image: DicomImage) -> Any:  # Any: pydicom's dataset has every attribute
@@ -188,3 +156,6 @@ def _algorithm(kind: str, said: Mapping[str, Any], annotator: str | None) -> Any
     name = known if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN
     family = package("pydicom.sr.codedict").codes.DCM.ArtificialIntelligence
     return highdicom.AlgorithmIdentificationSequence(name=text_of(name), family=family, version=UNKNOWN)
+
+
+KIND = ObjectKind("dicom-seg", "segmentations", frozenset({"attributes", "source"}), _held, _save)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segdata.core.sequence import ImageSequence
 from segdata.formats.medical.affine import axes_of
-from segdata.formats.medical.dicom.files import DicomImage, Plane, by_series
+from segdata.formats.medical.dicom.files import DicomImage, Plane
 
 _TOLERANCE_MM = 1e-2  # DICOM writes positions as decimal text, often of a float of 32 bits
 Floats = NDArray[np.float64]
@@ -54,9 +54,20 @@ class Series:
         return np.array([nowhere if each.plane is None else each.plane.position for each in self.images])
 
 
+def in_order(images: Sequence[DicomImage]) -> list[DicomImage]:
+    """The slices of one series from one end to the other, by place where that is known, else by number."""
+    if images and all(each.plane is not None for each in images):
+        normal = images[0].plane.normal if images[0].plane else np.zeros(3)
+        return sorted(images, key=lambda each: (float(normal @ each.plane.position), each.number, each.name))  # type: ignore[union-attr]  # all have one
+    return sorted(images, key=lambda each: (each.number, each.name))
+
+
 def series_of(images: Mapping[str, DicomImage]) -> list[Series]:
     """The images by series."""
-    found = by_series(images)
+    by_uid: dict[str, list[DicomImage]] = {}
+    for image in images.values():
+        by_uid.setdefault(image.series, []).append(image)
+    found = {uid: in_order(each) for uid, each in by_uid.items()}
     folders: dict[str, set[str]] = {}
     for uid, each in found.items():
         for image in each:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Color
-from segdata.formats.medical.dicom.files import is_whole, read_dataset, telling
+from segdata.formats.medical.dicom.files import is_whole, read_dataset, remarks, telling
 from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 
 Floats = NDArray[np.float64]
@@ -89,13 +89,15 @@ class StructureSet:
 
 def read_structures(path: Path, name: str) -> StructureSet:
     """The structure set in a file; raises OSError with the reason where it cannot be read at all."""
-    said = read_dataset(path)
-    with telling():
+    with telling() as heard:
+        said = read_dataset(path)
         found = _parsed(said, path, name)
-    if found.defects or is_whole(path, said):
-        return found
-    cut = Defect("SEG001", "is cut off: its last element is not whole, and what is in it may be missing", name)
-    return replace(found, defects=(cut,))
+        whole = any(each.code == "SEG001" for each in found.defects) or is_whole(path, said)
+    defects = [*found.defects, *remarks({each: [name] for each in heard})]
+    if not whole:
+        message = "is cut off: its last element is not whole, and what is in it may be missing"
+        defects.append(Defect("SEG001", message, name))
+    return replace(found, defects=tuple(defects))
 
 
 def _parsed(said: Any, path: Path, name: str) -> StructureSet:  # Any: pydicom's dataset has every attribute

@@ -7,7 +7,7 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.sequence import ImageSequence
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.medical.fileuri import inside
+from segdata.core.uri import channels_inside, inside
 from segdata.formats.medical.nifti.head import is_volume, read_head, stem
 from segdata.formats.medical.nifti.index import IndexImage, IndexLabel, IndexVolume
 from segdata.formats.medical.nifti.layering import Layering
@@ -87,7 +87,7 @@ def place_beside(stack: Stack, sequence: ImageSequence | None, path: Path | None
 def index_image(place: int, picture: Picture, target: Path) -> IndexImage:
     """The line of an image in the index; its size is said where no file of labels tells it."""
     height, width = (0, 0) if picture.annotated else (picture.height, picture.width)
-    channels = None if picture.channels is None else tuple(map(dict, picture.channels))
+    channels = channels_inside(picture.channels, target)
     return IndexImage(
         picture.image_id, place, picture.frame, inside(picture.uri, target), picture.annotated, width, height, channels
     )

@@ -9,7 +9,7 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.medical.fileuri import outside
+from segdata.core.uri import channels_outside, outside
 from segdata.formats.medical.nifti.files import LabelFile
 from segdata.formats.medical.nifti.place import Place
 from segdata.formats.medical.nifti.reel import Frame, Reel
@@ -107,7 +107,7 @@ def _reel(root: Path, volume: IndexVolume, images: list[IndexImage]) -> Reel:
             outside(each.uri, root),
             each.annotated,
             (each.height, each.width),
-            each.channels,
+            channels_outside(each.channels, root),
         )
         for each in images
     ]

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
+from segdata.formats.images import ImageFolder
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.medical.nifti.files import LabelFile, Scan, scans
 from segdata.formats.medical.nifti.head import Head, read_head
@@ -20,6 +22,8 @@ _UNPLACED = (
     "the header says nothing about orientation (qform_code and sform_code are 0): which side is left, and whether "
     "other volumes are flipped against this one, cannot be told"
 )
+
+_MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?=[/_.-])", re.IGNORECASE)
 
 
 @dataclass
@@ -107,12 +111,25 @@ def open_volumes(request: Request) -> OpenVolumes:
             found.take(reel, None)
         return found
     every = scans(request.root, images_of(request), _reader(request))
+    found.defects += _masks_beside(request.root)
     if not every:
         raise UnreadableError(f"{request.root}: no volumes; NIfTI files end in .nii or .nii.gz")
     for scan in every:
         _take(found, scan)
     found.defects += _alone(found.root, every, request)
     return found
+
+
+def _masks_beside(root: Path) -> list[Defect]:
+    """SEG011 for image files that are called as masks are: only volumes are read."""
+    names = list(ImageFolder.below(root).paths) if root.is_dir() else []
+    masks = [name for name in names if _MASK.search(name)]
+    if not masks:
+        return []
+    folders = sorted({name.partition("/")[0] for name in masks if "/" in name})
+    where = f": give {' or '.join(folders[:3])} as DATA to read them" if folders else ""
+    message = f"{counted(len(masks), 'image file')} called as masks are, as {masks[0]}, and not read beside volumes"
+    return [Defect("SEG011", message + where, severity="warning")]
 
 
 def _take(found: OpenVolumes, scan: Scan) -> None:

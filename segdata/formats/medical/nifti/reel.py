@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from segdata.formats.medical.fileuri import slice_uri
+from segdata.core.uri import slice_uri
 from segdata.formats.medical.nifti.files import LabelFile, Scan
 from segdata.formats.medical.nifti.place import Place
 

@@ -11,8 +11,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.unsafe import is_unsafe
+from segdata.core.uri import inside, local_file
 from segdata.formats.imagenames import SUFFIXES
-from segdata.formats.medical.fileuri import inside, local_file
 from segdata.formats.medical.nifti.folder import index_image, place_beside
 from segdata.formats.medical.nifti.head import stem
 from segdata.formats.medical.nifti.index import IndexLabel, IndexVolume

@@ -11,10 +11,10 @@ from segdata.core.defect import Defect
 from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.uri import local_file, slice_uri
 from segdata.formats.masks.decoded import decoded
 from segdata.formats.masks.legend import NOBODY, Legend
 from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.medical.fileuri import local_file, slice_uri
 from segdata.formats.medical.nifti.drawn import Draw, draw_categories, draw_regions
 from segdata.formats.medical.nifti.files import LabelFile
 from segdata.formats.medical.nifti.head import is_volume

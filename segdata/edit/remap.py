@@ -1,0 +1,131 @@
+"""Remap: segments under other categories, joined where that makes one of several."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.cover import cover
+from segdata.core.errors import SegdataError
+from segdata.core.line import Line
+from segdata.core.loss import Losses
+from segdata.core.meet import Side
+from segdata.core.profile import Task
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Kind, Taxonomy
+
+_FORGOTTEN = ("rings", "declared_area", "declared_bbox")  # what a segment that was joined no longer is
+_DROPPED = int(np.iinfo(np.int64).min)
+
+
+@dataclass
+class Remap:
+    """Gives segments the categories that a map says, batch by batch.
+
+    Attributes
+    ----------
+    to : old category id -> new one; None: such segments are dropped
+    old, new : the taxonomies
+    task : in semantic data, and of stuff, segments that get one category are joined in each annotation
+    lost : image_id -> what was dropped and joined there: what, how many, pixels. Loading an image twice counts it once
+    """
+
+    to: Mapping[int, int | None]
+    old: Taxonomy
+    new: Taxonomy
+    task: Task
+    lost: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with its new categories. Raises SegdataError for a category that the map does not know."""
+        before = batch.segments["category_id"].to_numpy()
+        after = self._mapped(before)
+        kept = np.flatnonzero(after != _DROPPED)
+        taken = batch.take_segments(kept)
+        owner = self._groups(taken.segment_annotation.astype(np.int64), before[kept], after[kept])
+        first = np.unique(owner, return_index=True)[1]
+        things = self._of_kind(self.old, "thing", before[kept]) & (self.task != "semantic")
+        joined = things & (np.bincount(owner, minlength=1)[owner] > 1)
+        self._count(batch, {"dropped segments": np.flatnonzero(after == _DROPPED), "joined things": kept[joined]})
+        return self._renamed(_joined(taken, owner, first), before[kept][first], after[kept][first])
+
+    def count(self, losses: Losses) -> None:
+        """Count what was dropped and joined, over all images."""
+        for image_id in sorted(self.lost):
+            for what, n, pixels in self.lost[image_id]:
+                losses.add("mapped", what, n, pixels, [image_id])
+
+    def _mapped(self, before: Ints) -> Ints:
+        """(n,) the new category ids; `_DROPPED` for segments that go."""
+        ids, which = np.unique(before, return_inverse=True)
+        for id_ in ids.tolist():
+            if id_ not in self.to:
+                raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
+        new = [_DROPPED if (to := self.to[id_]) is None else to for id_ in ids.tolist()]
+        return np.array(new, np.int64)[which]
+
+    def _groups(self, annotation: Ints, before: Ints, after: Ints) -> Ints:
+        """(n,) which segments become one, counted in the order of the first of each."""
+        n = len(after)
+        joins = (self.task == "semantic") | self._of_kind(self.new, "stuff", after)
+        _, group = np.unique(np.stack([annotation, after]), axis=1, return_inverse=True)
+        group = group.reshape(-1)
+        one = np.zeros(n, np.int64)  # a category that each group comes from
+        one[group] = before
+        mixed = np.zeros(n, bool)
+        mixed[group[before != one[group]]] = True
+        if self.task != "semantic":
+            mixed[group[self._of_kind(self.old, "thing", before)]] = True
+        key = np.where(joins & mixed[group], group, n + np.arange(n))
+        _, first, owner = np.unique(key, return_index=True, return_inverse=True)
+        rank = np.argsort(np.argsort(first))
+        return rank[owner.reshape(-1)]
+
+    def _renamed(self, batch: Batch, before: Ints, after: Ints) -> Batch:
+        """The batch with its new category ids, secondary ones too; in semantic data an id is that of its category."""
+        segments = replaced(batch.segments, "category_id", after)
+        if segments["also"].null_count < len(segments):
+            also = [
+                [new for old in said or () if (new := self.to.get(old, old)) is not None] or None
+                for said in segments["also"].to_pylist()
+            ]
+            segments = replaced(segments, "also", also)
+        if self.task == "semantic":
+            ids = segments["segment_id"].to_numpy()
+            segments = replaced(segments, "segment_id", np.where(ids == before, after, ids))
+        return replace(batch, segments=segments)
+
+    def _count(self, batch: Batch, rows: dict[str, Ints]) -> None:
+        """Remember how many segments and pixels of each image each kind of loss concerns."""
+        n_images, areas = batch.images.num_rows, batch.runs.areas(batch.n_segments)
+        found: dict[int, list[tuple[str, int, int]]] = {}
+        for what, lost in rows.items():
+            image = batch.segment_image[lost]
+            n = np.bincount(image, minlength=n_images)
+            pixels = np.bincount(image, weights=areas[lost], minlength=n_images).astype(np.int64)
+            for row in np.flatnonzero(n).tolist():
+                found.setdefault(row, []).append((what, int(n[row]), int(pixels[row])))
+        for row, lost_there in found.items():
+            self.lost[batch.images["image_id"][row].as_py()] = lost_there
+
+    @staticmethod
+    def _of_kind(taxonomy: Taxonomy, kind: Kind, ids: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        return np.isin(ids, [id_ for id_, each in taxonomy.by_id().items() if each.kind == kind])
+
+
+def _joined(batch: Batch, owner: Ints, first: Ints) -> Batch:
+    """The batch with the segments of each group as one: the first one's row, the pixels of all."""
+    if len(first) == batch.n_segments:
+        return batch
+    height, width = batch.segment_size
+    line = Line.of(height[first], width[first])
+    runs = cover(Side.of(batch.runs, line, owner), line).runs
+    segments = batch.segments.take(pa.array(first))
+    alone = pa.array(np.bincount(owner) == 1)
+    for name in _FORGOTTEN:
+        kept = pc.if_else(alone, segments[name].combine_chunks(), pa.scalar(None, segments[name].type))
+        segments = replaced(segments, name, kept)
+    return replace(batch, segments=segments, runs=runs)

@@ -1,1 +1,0 @@
-"""Supervisely projects of images."""

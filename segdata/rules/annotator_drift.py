@@ -1,0 +1,185 @@
+"""SEG310 annotator-drift: an annotator, or a batch, that draws otherwise than the others do on the same images."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.observed import Feature, Observed
+from segdata.core.rule import Tables, rule
+from segdata.core.statistics.blocks import Blocks, Compared
+from segdata.core.statistics.chance import discoveries
+from segdata.core.strata import strata
+
+_SEED = 310  # the same data give the same findings
+_NEARLY = 0.75  # of three groups of which one deviates, the others are at half of its score on the other side
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """The least effects that count, and the least number of observations of a group."""
+
+    difference: float
+    ratio: float
+    void: float
+    images: int
+
+    def beyond(self, feature: Feature, found: Compared) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """(n_groups,) which groups differ by as much as counts."""
+        least = {"presence": self.difference, "void": self.void}.get(feature.kind, math.log(self.ratio))
+        with np.errstate(invalid="ignore"):
+            return (np.abs(found.difference) >= least) & (found.n >= self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drift:
+    """A group that differs in a feature from the others, or `against` one, and the p-value of the feature."""
+
+    feature: Feature
+    found: Compared
+    group: int
+    against: int | None = None
+    p: float = 1.0
+
+
+@rule("SEG310", "annotator-drift", severity="warning", needs=(), whole=True)
+def annotator_drift(
+    tables: Tables,
+    *,
+    rate: float = 0.05,
+    min_difference: float = 0.15,
+    min_ratio: float = 1.5,
+    min_void: float = 0.02,
+    min_images: int = 5,
+) -> Iterator[Found]:
+    """An annotator whose categories, counts, sizes or use of void differ from the others'.
+
+    Example:
+        third marks persons as void: of the same 6 images first and second draw persons in all, third in none
+
+    Compared are, for each category, the share of images that have it, and where it is there the number of segments and
+    their size; besides the share of void. Where several annotators drew the same images, only these are compared, image
+    by image; else images of the same camera, size and split. Images of one sequence or group count as one. Annotators
+    are not compared where they have nothing in common. A batch is compared likewise where the configuration says
+    `by: COLUMN`.
+
+    Names are exchanged at random within the same images (or sorts of images), 1999 times or more: a feature counts if
+    the largest standardised difference of any annotator is beyond chance (Strasser and Weber, 1999; Benjamini-Hochberg
+    over all features), and an annotator if, besides, the difference is as large as the options say. Who deviates most
+    is named first, and whoever differs from that annotator only is not named. Where two deviate about as much, to
+    opposite sides, or there are but two, nobody can say who is right: the finding is of both.
+
+    Why: what one person does to a tenth of the data the model learns as a tenth of the truth, and no picture alone
+    shows it.
+
+    Remedy: show both what the guideline says, and redraw that annotator's share; `segdata agreement` tells more.
+
+    Options: rate, of false findings. min_difference, in the share of images that have a category. min_ratio, of counts
+    and sizes. min_void, in the share of the image. min_images, that an annotator must have in common with others.
+    Defaults: <DEFAULTS>
+    """
+    limits = _Limits(min_difference, min_ratio, min_void, min_images)
+    columns = ["annotator"]
+    by = tables.profile.by
+    if by not in (None, "annotator", "split"):  # SEG306 speaks of splits
+        strata(tables, by)  # refuses a column that there is not
+        columns.append(by)
+    for column in columns:
+        observed = Observed.by(tables, column)
+        found = _drifts(tables, observed, limits, rate)
+        for mine in _together(found):
+            yield _finding(tables, observed, column, mine)
+
+
+def _together(drifts: list[_Drift]) -> Iterator[list[_Drift]]:
+    """What the same group does to the same category, in the order of groups and categories."""
+
+    def key(drift: _Drift) -> tuple[int, int, int]:
+        return drift.group, -1 if drift.against is None else drift.against, drift.feature.category or 0
+
+    for _, same in groupby(sorted(drifts, key=key), key):
+        yield list(same)
+
+
+def _drifts(tables: Tables, observed: Observed, limits: _Limits, rate: float) -> list[_Drift]:
+    """Who differs in what."""
+    n_groups = len(observed.names)
+    if n_groups < 2:
+        return []
+    rng = np.random.default_rng(_SEED)
+    every = Blocks.of(observed.group, observed.stratum, n_groups)
+    tested: list[tuple[Feature, Blocks, Compared]] = []
+    for feature in observed.features(tables) if len(every.rows) else ():
+        blocks = every
+        if not feature.among.all():
+            blocks = Blocks.of(observed.group, observed.stratum, n_groups, feature.among)
+        compared = blocks.compare(feature.values)
+        if (compared.n >= limits.images).sum() > 1 and compared.largest > 0:
+            tested.append((feature, blocks, compared))
+    n_permutations = min(max(1999, math.ceil(2 * len(tested) / rate)), 9999)
+    p, critical = np.ones(len(tested)), np.full(len(tested), np.inf)
+    for place, (feature, blocks, compared) in enumerate(tested):
+        # Chance is only asked about what would count: the others stand for p = 1, which Benjamini-Hochberg allows.
+        if (limits.beyond(feature, compared) & (np.abs(compared.z) > 2)).any():
+            p[place], critical[place] = blocks.chance(feature.values, rng, n_permutations)
+    stands = discoveries(p, rate)
+    return [
+        replace(drift, p=float(p[place]))
+        for place, (feature, blocks, _) in enumerate(tested)
+        if stands[place]
+        for drift in _deviating(feature, blocks, limits, float(critical[place]))
+    ]
+
+
+def _deviating(feature: Feature, blocks: Blocks, limits: _Limits, critical: float) -> Iterator[_Drift]:
+    """The groups that deviate, the worst first: each is left out before the next is sought.
+
+    Where another deviates nearly as much to the other side, or there is but one other, it is the two that differ.
+    """
+    while True:
+        compared = blocks.compare(feature.values)
+        z = np.nan_to_num(compared.z)
+        told = limits.beyond(feature, compared) & (np.abs(z) >= critical)
+        if not told.any():
+            return
+        worst = int(np.argmax(np.where(told, np.abs(z), -1)))
+        other = int(np.argmax(-np.sign(z[worst]) * z))
+        if abs(z[other]) >= _NEARLY * abs(z[worst]):
+            pair = blocks.only([worst, other]).compare(feature.values)
+            if limits.beyond(feature, pair).any():
+                yield _Drift(feature, pair, *sorted((worst, other)))
+            return
+        yield _Drift(feature, compared, worst)
+        present = np.flatnonzero(compared.n > 0)
+        blocks = blocks.only([int(each) for each in present if each != worst])
+
+
+def _finding(tables: Tables, observed: Observed, column: str, drifts: list[_Drift]) -> Found:
+    """One finding for all that one group does to one category."""
+    first = drifts[0]
+    name, category = observed.names[first.group], first.feature.category
+    others = "the others" if first.against is None else repr(observed.names[first.against])
+    where = "on the same images" if observed.is_paired else "on images of the same sort"
+    who = repr(name) if column == "annotator" else f"{column} {name!r}"
+    thing = "void" if category is None else repr(tables.profile.name_of(category))
+    said = "; ".join(_said(each, others) for each in drifts)
+    n, p = int(first.found.n[first.group]), min(each.p for each in drifts)
+    message = f"{who}, {thing}: {said}; {where}, {n:,} compared, p = {p:.2g}"
+    return Found(
+        message,
+        annotator=name if column == "annotator" and first.against is None else None,
+        category=None if category is None else tables.profile.name_of(category),
+    )
+
+
+def _said(drift: _Drift, others: str) -> str:
+    mine, difference = float(drift.found.mean[drift.group]), float(drift.found.difference[drift.group])
+    if drift.feature.kind == "presence":
+        return f"in {mine:.0%} of images, for {others} in {mine - difference:.0%}"
+    if drift.feature.kind == "void":
+        return f"{mine:.1%} of the pixels, for {others} {mine - difference:.1%}"
+    what = "as many as" if drift.feature.kind == "count" else "as large as for"
+    return f"{math.exp(difference):.2g} times {what} {others}"

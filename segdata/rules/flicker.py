@@ -1,0 +1,114 @@
+"""SEG357 flicker: pixels that change their category for one frame."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.sequence import has_videos, tracked
+from segdata.core.summed import COLUMNS, summed
+
+_BY = ("segment", "category_id")
+
+
+@rule("SEG357", "flicker", severity="warning", needs=("frames",), when=has_videos)
+def flicker(
+    tables: Tables, *, min_pixels: int = 100, min_share: float = 0.01, min_fill: float = 0.4, min_change: float = 0.5
+) -> Iterator[Found]:
+    """Pixels of one category in the frames before and after that are another one in between.
+
+    Flagged (min_pixels=1, min_fill=0.1):
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        bbbbbbbbbb
+
+        aaaabbbbbb
+        aaaabbbbbb
+        aaaabbbbbb
+        aaaabbbbbb
+        aaaabbbbbb
+        aaaabbbbbb
+        aaaaaaaaaa
+
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        aaaaaaaaaa
+        bbbbbbbbbb
+
+        sequence: video
+        task: semantic
+        a: tree
+        b: fence
+
+    Fine, it passes by (min_pixels=1, min_fill=0.01):
+        bbbbbaaaaaaaaaa
+        bbbbbaaaaaaaaaa
+        bbbbbaaaaaaaaaa
+        bbbbbaaaaaaaaaa
+        bbbbbaaaaaaaaaa
+
+        aaaaabbbbbaaaaa
+        aaaaabbbbbaaaaa
+        aaaaabbbbbaaaaa
+        aaaaabbbbbaaaaa
+        aaaaabbbbbaaaaa
+
+        aaaaaaaaaabbbbb
+        aaaaaaaaaabbbbb
+        aaaaaaaaaabbbbb
+        aaaaaaaaaabbbbb
+        aaaaaaaaaabbbbb
+
+        sequence: video
+        task: semantic
+        a: road
+        b: car
+
+    One finding for each frame and pair of categories, without track ids. What moves through changes pixels to and fro,
+    too: so the category that they had must be the poorer by them in this frame, the one that they get the richer, and
+    they must be a good part of the patch that they form. Two pixels at the border of what flickers do not count, since
+    outlines tremble; void is left alone, and so are tracks that change their category (SEG351).
+
+    Why: what the camera sees does not change its category for a thirtieth of a second. A model cannot learn both, and a
+    video segmentation is measured by how steady it is.
+
+    Remedy: give the pixels the category that they have before and after.
+
+    Options: min_pixels, and min_share of the category's pixels before or after: less is kept. min_fill, the least share
+    of the patch. min_change, the least share of the pixels that one category loses and the other gains in all.
+    Defaults: MEASURED
+    """
+    found = tables.flickers
+    found = found.take((found["area"] >= min_fill * found["part"]) & ~_renamed(tables)[found["segment"]])
+    pair = np.unique(np.stack([found[name] for name in _BY]), axis=1, return_inverse=True)[1].reshape(-1)
+    category, name = tables.segments["category_id"], tables.profile.name_of
+    several = summed(found.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
+    for segment, before, around, lost, gained, _, pixels, _, *box in several.lines(
+        *_BY, "around", "lost", "gained", *COLUMNS
+    ):
+        if pixels < max(min_pixels, min_share * around) or min(lost, gained) < min_change * pixels:
+            continue
+        message = (
+            f"{pixels:,} px ({pixels / around:.1%} of {name(before)}) are {name(int(category[segment]))} here, "
+            f"and {name(before)} in the frames before and after"
+        )
+        yield Found(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
+
+
+def _renamed(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether a segment's track has several categories."""
+    found, category = tracked(tables), tables.segments["category_id"]
+    renamed = np.zeros(len(category), bool)
+    for rows in found.groups("reel", "track"):
+        segment = found["segment"][rows]
+        renamed[segment] = len(np.unique(category[segment])) > 1
+    return renamed

@@ -1,0 +1,153 @@
+"""SEG356 frame-order: frames that are missing, there twice, or misnumbered."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.sequence import Film, frame_numbers, has_videos, of_kind, successions
+
+_NAMED = 8  # numbers in a message
+
+
+@rule("SEG356", "frame-order", severity="error", needs=("frames",), when=has_videos)
+def frame_order(
+    tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6, max_still: float = 0.1
+) -> Iterator[Found]:
+    """Frames of a video that are missing, there twice, or misnumbered.
+
+    Flagged, frame 4 is missing:
+        a...
+        frame: 0
+
+        a...
+        frame: 1
+
+        .a..
+        frame: 2
+
+        .a..
+        frame: 3
+
+        ...a
+        frame: 5
+
+        ...a
+        frame: 6
+
+        ...a
+        frame: 7
+
+        sequence: video
+
+    Fine, each fifth frame is there:
+        a...
+        frame: 0
+
+        .a..
+        frame: 5
+
+        .a..
+        frame: 10
+
+        ..a.
+        frame: 15
+
+        ..a.
+        frame: 20
+
+        ..a.
+        frame: 25
+
+        sequence: video
+
+    One finding for each place where frames are missing, at the frame after them, with their numbers: where nearly all
+    numbers of a sequence go up in equal steps, and one step is a multiple of that. One for each frame that has no
+    number while others have, the number of another image, a timestamp before that of the frame before it, or an image
+    file that is the frame before once more, byte by byte. Where there are no image files, a frame whose masks are those
+    of the one before, pixel by pixel, is a warning, if that is rare in its sequence.
+
+    Why: motion doubles where a frame is missing and stops where one is repeated; tracks that bridge it are measured
+    wrong, and masks that were numbered by position belong to other images from there on.
+
+    Remedy: take the frames out of the recording again, and number them as they were recorded.
+
+    Options: min_regular, the least share of steps that are equal (one may always differ), and min_frames, the least
+    number of frames, for missing ones to be told. max_still, the largest share of frames that repeat masks.
+    Defaults: MEASURED
+    """
+    images = tables.images
+    number, known = frame_numbers(images)
+    for rows in successions(tables.profile, images, "video"):
+        yield from _missing(number, rows, min_regular, min_frames)
+        yield from _same_number(images["image_id"], number, rows)
+        yield from _back_in_time(images["timestamp"], number, rows)
+    numbered = set(images["sequence"][known].tolist())
+    for row in np.flatnonzero(of_kind(tables.profile, images, "video") & ~known).tolist():
+        if images["sequence"][row] in numbered:
+            yield Found(f"a frame of {images['sequence'][row]} without a number", image=row)
+    for row, other in tables.repeats.lines("image", "of"):
+        yield Found(f"frame {number[row]} repeats frame {number[other]}: their image files are the same", image=row)
+    yield from _still(tables, max_still)
+
+
+def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> Iterator[Found]:
+    """Numbers that are left out in one sequence."""
+    order = np.unique(number[rows])
+    if len(order) < min_frames:
+        return
+    steps = np.diff(order)
+    step, count = Counter(steps.tolist()).most_common(1)[0]
+    if len(steps) - count > max(1, (1 - min_regular) * len(steps)):
+        return
+    for at in np.flatnonzero((steps > step) & (steps % step == 0)).tolist():
+        gone = range(int(order[at]) + step, int(order[at + 1]), step)
+        listed = ", ".join(map(str, gone[:_NAMED])) + (f" to {gone[-1]}" if len(gone) > _NAMED else "")
+        after = int(rows[np.searchsorted(number[rows], order[at + 1])])
+        yield Found(f"{counted(len(gone), 'frame')} missing before frame {order[at + 1]}: {listed}", image=after)
+
+
+def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Iterator[Found]:
+    """Images with the number of the image before."""
+    ids = list(names)
+    for before, here in pairwise(rows.tolist()):
+        if number[before] == number[here]:
+            yield Found(f"frame {number[here]} is there twice: {ids[before]} has this number, too", image=here)
+
+
+def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Iterator[Found]:
+    """Frames that were taken before the frame before them."""
+    said = list(timestamp)
+    for before, here in pairwise(rows.tolist()):
+        early, late = _moment(said[before]), _moment(said[here])
+        if type(early) is type(late) and early is not None and late is not None and late < early:  # type: ignore[operator]  # of one type
+            message = f"frame {number[here]} was taken at {said[here]}, before frame {number[before]} at {said[before]}"
+            yield Found(message, image=here)
+
+
+def _moment(timestamp: object) -> float | str | None:
+    """A timestamp as something that can be compared: seconds or the like, or a text of date and time."""
+    if timestamp is None:
+        return None
+    try:
+        return float(str(timestamp))
+    except ValueError:
+        return str(timestamp)
+
+
+def _still(tables: Tables, max_still: float) -> Iterator[Found]:
+    """Frames without image files whose masks are those before."""
+    film = Film.of(tables)
+    rows, others = tables.still["annotation"], tables.still["of"]
+    count = np.bincount(film.reel[rows], minlength=len(film.reels)) if len(rows) else np.zeros(len(film.reels), int)
+    uris, image = tables.images["uri"], tables.annotations["image"]
+    for row, other in zip(rows.tolist(), others.tolist(), strict=True):
+        reel = film.reel[row]
+        if uris[image[row]] is None and count[reel] <= max_still * (len(film.reels[reel].frame) - 1):
+            message = f"the masks of frame {film.frame[row]} are those of frame {film.frame[other]}, pixel by pixel"
+            yield Found(message, annotation=row, severity="warning")

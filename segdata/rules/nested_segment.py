@@ -1,0 +1,98 @@
+"""SEG110 nested-segment: a segment inside another of its category."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.companions import are_things
+from segdata.core.finding import Found
+from segdata.core.relations import related_either_way
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+
+
+@rule("SEG110", "nested-segment", severity="info", needs=("pairs", "holes"), tasks=("instance", "panoptic"))
+def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Iterator[Found]:
+    """A segment wholly inside another of its category.
+
+    Flagged, it shares its pixels with the other:
+        aaaaaaa
+        aaxxaaa
+        aaaaaaa
+
+        x = a + b
+        a, b: car
+
+    Flagged, it fills a hole of the other:
+        aaaaaaa
+        aabbaaa
+        aaaaaaa
+
+        a, b: car
+
+    Fine, they overlap:
+        aaaaaaa
+        aaxxaaa
+        ..bb...
+
+        x = a + b
+        a, b: car
+
+    Fine, of another category:
+        aaaaaaa
+        aabbaaa
+        aaaaaaa
+
+        a: car
+        b: window
+
+    Of things only; crowds are left alone, and so are categories that `may_overlap` themselves. Segments that are
+    nearly the same are SEG104.
+
+    Why: one of the two is usually left over from an earlier attempt, or a detail drawn as an object of its own: the
+    object counts twice.
+
+    Remedy: delete one of them, or give it the category that it has.
+
+    Options: min_share, of the inner segment that must lie in the other, or of the hole that it must fill. max_iou,
+    pairs that are more alike are duplicates.
+    Defaults: TBD
+    """
+    segments = tables.segments
+    pairs = tables.pairs
+    area = segments["area"]
+    swap = area[pairs["a"]] < area[pairs["b"]]
+    inner, outer = np.where(swap, (pairs["a"], pairs["b"]), (pairs["b"], pairs["a"]))
+    shared = pairs["shared"]
+    inside = (shared >= min_share * area[inner]) & (shared <= max_iou * area[outer])
+    found = [(inner[inside], outer[inside]), _in_holes(tables, min_share)]
+    inner, outer = (np.concatenate(each) for each in zip(*found, strict=True))
+    category = segments["category_id"].astype(np.int64)
+    things = are_things(tables)
+    counts = (category[inner] == category[outer]) & things[inner] & things[outer]
+    counts &= ~related_either_way(tables.profile.taxonomy, "may_overlap", category[inner], category[outer])
+    for one, other in np.unique(np.column_stack([inner, outer])[counts], axis=0).tolist():
+        box = tuple(int(segments[side][one]) for side in ("x", "y", "width", "height"))
+        message = f"{area[one]:,} px that lie inside another segment of the category, of {area[other]:,} px"
+        yield Found(message, segments=(one, other), bbox=box, pixels=int(area[one]))  # type: ignore[arg-type]  # four
+
+
+def _in_holes(tables: Tables, min_share: float) -> tuple[Ints, Ints]:
+    """Segments, and those whose holes they fill: their boxes lie in the hole's, and their areas are nearly its."""
+    segments = tables.segments
+    holes = tables.holes.take(~tables.holes["empty"])
+    owner = holes["segment"]
+    annotation = segments["annotation"]
+    # Segments are in the order of their annotations: those that may fill a hole are a stretch of rows.
+    first = np.searchsorted(annotation, annotation[owner])
+    count = np.searchsorted(annotation, annotation[owner], side="right") - first
+    hole = np.repeat(np.arange(len(owner)), count)
+    inner = np.arange(len(hole)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
+    fits = (segments["area"][inner] <= holes["area"][hole]) & (
+        segments["area"][inner] >= min_share * holes["area"][hole]
+    )
+    for start, length in (("x", "width"), ("y", "height")):
+        begin, end = segments[start][inner], segments[start][inner] + segments[length][inner]
+        fits &= (begin >= holes[start][hole]) & (end <= holes[start][hole] + holes[length][hole])
+    fits &= inner != owner[hole]
+    return inner[fits], owner[hole[fits]]

@@ -1,0 +1,92 @@
+"""SEG358 slice-gap: a structure that is missing on one slice of a volume."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.sequence import has_volumes
+from segdata.core.table import Table
+
+_FEW = 2  # gaps of a category that are no habit; and slices
+
+
+@rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes)
+def slice_gap(
+    tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, max_gaps: float = 0.05
+) -> Iterator[Found]:
+    """A structure that is missing on a slice between two that have it.
+
+    Flagged:
+        .....
+        .aaaa
+        .aaaa
+        .aaaa
+
+        .....
+        .....
+        .....
+        .....
+
+        .....
+        .aaaa
+        .aaaa
+        .aaaa
+
+        sequence: volume
+        a: lesion
+
+    Fine, it goes aside:
+        aaa...
+        aaa...
+        aaa...
+
+        .aaa..
+        .aaa..
+        .aaa..
+
+        aaaa..
+        aaaa..
+        aaaa..
+
+        sequence: volume
+        a: lesion
+
+    One finding for each two parts that lie over each other on the slices before and after the one between, and neither
+    of which goes on there. A thing is what has one category and track in one volume. Slices that nobody annotated are
+    not judged, and neither are categories whose structures are so thin that they come and go.
+
+    Why: nothing in a body or a tissue stops for one slice. The thing counts as two, and its volume is too small.
+
+    Remedy: draw it on the slice between; interpolate between its neighbours.
+
+    Options: min_pixels, what is over each other has at least so many. min_share, as it has of the smaller part.
+    max_gaps, a category with more than two gaps in a volume, and more than this share of its parts of three slices and
+    more, comes and goes.
+    Defaults: MEASURED
+    """
+    segments, skips = tables.segments, tables.skips
+    skips = skips.take((skips["shared"] >= min_pixels) & (skips["shared"] >= min_share * skips["smaller"]))
+    columns = ("before", "annotation", "shared", "smaller", "x", "y", "width", "height")
+    for before, annotation, shared, smaller, *box in skips.take(~_come_and_go(tables, skips, max_gaps)).lines(*columns):
+        name = tables.profile.name_of(int(segments.cell("category_id", before)))
+        message = (
+            f"{name} is missing here, but has {shared:,} px one above the other on the slices before and after "
+            f"(the smaller part has {smaller:,} px)"
+        )
+        yield Found(message, annotation=annotation, bbox=tuple(box), pixels=shared, category=name)
+
+
+def _come_and_go(tables: Tables, skips: Table, max_gaps: float) -> NDArray[np.bool_]:
+    """(n_skips,) whether gaps are usual for the category in its volume."""
+    sequence, category = tables.images["sequence"][tables.segments["image"]], tables.segments["category_id"]
+    long = tables.solids["segment"][tables.solids["slices"] > _FEW]
+    usual = np.zeros(len(skips), bool)
+    before = skips["before"]
+    for rows in skips.beside(sequence=sequence[before], category=category[before]).groups("sequence", "category"):
+        one = before[rows[0]]
+        n_long = ((sequence[long] == sequence[one]) & (category[long] == category[one])).sum()
+        usual[rows] = len(rows) > max(_FEW, max_gaps * n_long)
+    return usual

@@ -1,0 +1,69 @@
+"""SEG351 track-category: one track, several categories."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.sequence import has_sequences, tracked
+
+
+@rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences)
+def track_category(tables: Tables) -> Iterator[Found]:
+    """A track that changes its category.
+
+    Flagged:
+        aa...
+
+        .aa..
+
+        ..bb.
+
+        sequence: video
+        a: bus (track 2)
+        b: car (track 2)
+
+    Fine, two tracks:
+        aa...
+
+        .aa..
+
+        ..bb.
+
+        sequence: video
+        a: bus (track 2)
+        b: car (track 3)
+
+    One finding for each stretch of frames in which a track has not the category that it has in most frames (of equals:
+    the first). Crowds and void are left alone.
+
+    Why: an object stays what it is. A tracker that is trained on such a track learns two wrong things at once, and an
+    evaluation counts one object as two.
+
+    Remedy: give it one category in all frames; where two objects share the track, give one of them a track of its own.
+    """
+    found, category = tracked(tables), tables.segments["category_id"]
+    name = tables.profile.name_of
+    for rows in found.groups("reel", "track"):
+        rows = np.sort(rows)
+        segment, frame = found["segment"][rows], found["frame"][rows]
+        ids, first, which, count = np.unique(
+            category[segment], return_index=True, return_inverse=True, return_counts=True
+        )
+        if len(ids) == 1:
+            continue
+        usual = np.lexsort((first, -count))[0]
+        starts = np.flatnonzero(np.diff(which, prepend=-1) != 0)
+        ends = np.append(starts[1:], len(rows)) - 1
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            if which[start] == usual:
+                continue
+            here = f"frame {frame[start]}" + (f" to {frame[end]}" if end > start else "")
+            yield Found(
+                f"track {found['track'][rows[0]]} is {name(int(ids[which[start]]))} in {here}, "
+                f"{name(int(ids[usual]))} in {counted(int(count[usual]), 'frame')}",
+                segments=(int(segment[start]),),
+                pixels=int(tables.segments["area"][segment[start : end + 1]].sum()),
+            )

@@ -1,0 +1,81 @@
+"""SEG352 track-duplicate: one track twice in a frame."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.sequence import has_sequences, tracked
+
+
+@rule("SEG352", "track-duplicate", severity="error", needs=("frames",), when=has_sequences)
+def track_duplicate(
+    tables: Tables, *, min_share: float = 0.25, min_agree: float = 0.5, min_fit: float = 0.5
+) -> Iterator[Found]:
+    """A track twice in one frame.
+
+    Flagged:
+        aa..b
+        aa..b
+
+        sequence: video
+        a, b: car (track 7)
+
+    Flagged, as one segment in two places:
+        aa....
+        aa....
+
+        aa..aa
+        aa..aa
+
+        aa....
+        aa....
+
+        sequence: video
+        a: car (track 7)
+
+    Fine, it comes apart for as long as it is seen:
+        aa..aa
+        aa..aa
+
+        aa..aa
+        aa..aa
+
+        aa..aa
+        aa..aa
+
+        sequence: video
+        a: car (track 7)
+
+    One finding for each track and frame. Two segments with one track are an error; where they have one id, too, that is
+    SEG103. Masks of ids cannot tell two segments of one id apart: there it is a warning where a large part of a track
+    lies away from it in one frame only, while the frames before and after agree with each other and with the rest.
+
+    Why: an evaluation keeps one of the two, and which one depends on the program.
+
+    Remedy: give the second one its own track, or join the two where they are one object.
+
+    Options: min_share, a part is large from this share of the rest of its segment on. min_agree, the least IoU of the
+    segments before and after, moved onto each other. min_fit, the least IoU of the rest with one of them.
+    Defaults: an object that is hidden in the middle comes apart near its place, and rarely for a single frame. The two
+    results of DAVIS 2017 (88 and 532 segments between two others) have 0 and 0 such parts.
+    """
+    found, segments = tracked(tables), tables.segments
+    annotation = segments["annotation"][found["segment"]]
+    for rows in found.beside(annotation=annotation).groups("annotation", "track"):
+        several = np.sort(found["segment"][rows])
+        if len(rows) > 1 and len(np.unique(segments["segment_id"][several])) == len(several):
+            message = f"track {found['track'][rows[0]]} is here {len(several)} times"
+            yield Found(message, segments=tuple(several.tolist()), pixels=int(segments["area"][several].sum()))
+    turns = tables.turns
+    area, stray = segments["area"][turns["segment"]], turns["stray"]
+    apart = (stray > 0) & (stray >= min_share * (area - stray))
+    apart &= (turns["agree"] >= min_agree) & (turns["fit"] >= min_fit)
+    box = ("stray_x", "stray_y", "stray_width", "stray_height")
+    for segment, pixels, *place in turns.take(apart).lines("segment", "stray", *box):
+        message = (
+            f"track {segments.cell('track_id', segment):.0f}: a part of {pixels:,} px lies where the track is neither "
+            f"in the frame before nor in the one after; the rest has {segments.cell('area', segment) - pixels:,} px"
+        )
+        yield Found(message, segments=(segment,), bbox=tuple(place), pixels=pixels, severity="warning")

@@ -1,0 +1,123 @@
+"""SEG353 track-gap: a track that is gone for a few frames."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.counted import counted
+from segdata.core.finding import Box, Found
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.sequence import Film, has_videos, touches_edge, tracked
+from segdata.core.table import Table
+
+Boxes = NDArray[np.float64]
+_NEAR = 5  # appearances before and after a gap whose sizes are what is usual
+_HIDDEN = 0.5  # share of the box that the box of something else covers
+
+
+@rule("SEG353", "track-gap", severity="warning", needs=(), when=has_videos)
+def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[Found]:
+    """A track that vanishes for a few frames, and returns as large as it was.
+
+    Flagged (min_pixels=4):
+        .....
+        .aaa.
+        .aaa.
+        .....
+
+        .....
+        .....
+        .....
+        .....
+
+        .....
+        .aaa.
+        .aaa.
+        .....
+
+        sequence: video
+        a: sign (track 7)
+
+    Fine, something else hides it (min_pixels=4):
+        .....
+        .aaa.
+        .aaa.
+        .....
+
+        .....
+        .bbbb
+        .bbbb
+        .....
+
+        .....
+        .aaa.
+        .aaa.
+        .....
+
+        sequence: video
+        a: sign (track 7)
+        b: bus (track 2)
+
+    One finding for each gap, at the first frame of it. Frames that nobody annotated are no gap. Left alone is what has
+    an explanation: a track that touches the frame's edge before or after, that shrinks before it goes, or whose place
+    (its boxes, along a straight line) another thing's box covers by half. Crowds and void are left alone.
+
+    Why: a tracker that follows the object through these frames is counted wrong, and one that loses it, right.
+
+    Remedy: draw it in the missing frames. Where something unlabelled hides it, that is no mistake.
+
+    Options: max_frames, the longest gap. min_pixels, the least area before and after it. min_share, the least area
+    before and after, as a share of the median of five frames.
+    Defaults: MEASURED
+    """
+    film, found = Film.of(tables), tracked(tables)
+    area, edge = tables.segments["area"], touches_edge(tables)
+    for rows in found.groups("reel", "track"):
+        rows = np.sort(rows)
+        place, segment = found["place"][rows], found["segment"][rows]
+        for at in np.flatnonzero((np.diff(place) > 1) & (np.diff(place) <= max_frames + 1)).tolist():
+            before, after = segment[max(at + 1 - _NEAR, 0) : at + 1], segment[at + 1 : at + 1 + _NEAR]
+            ends = int(before[-1]), int(after[0])
+            full = all(
+                area[end] >= max(min_pixels, min_share * np.median(area[side]))
+                for end, side in zip(ends, (before, after), strict=True)
+            )
+            reel = film.reels[int(found["reel"][rows[0]])]
+            gone = reel.annotation[place[at] + 1 : place[at + 1]]
+            boxes = _between(tables.segments, ends, len(gone))
+            if not full or edge[list(ends)].any() or _is_hidden(tables, gone, boxes):
+                continue
+            last, first = (int(reel.frame[place[k]]) for k in (at, at + 1))
+            message = (
+                f"track {found['track'][rows[0]]} is missing in {counted(len(gone), 'frame')} between frame {last} "
+                f"({area[ends[0]]:,} px) and frame {first} ({area[ends[1]]:,} px)"
+            )
+            x, y, width, height = np.rint(boxes[0]).astype(int).tolist()
+            box: Box = (x, y, width, height)
+            name = tables.profile.name_of(int(tables.segments["category_id"][ends[0]]))
+            yield Found(message, annotation=int(gone[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
+
+
+def _between(segments: Table, ends: tuple[int, int], n: int) -> Boxes:
+    """(n, 4) the boxes at equal steps on the way from one segment to another."""
+    first, last = (np.array([segments[name][end] for name in ("x", "y", "width", "height")], float) for end in ends)
+    share = np.arange(1, n + 1)[:, None] / (n + 1)
+    boxes: Boxes = first + share * (last - first)
+    return boxes
+
+
+def _is_hidden(tables: Tables, gone: Ints, boxes: Boxes) -> bool:
+    """Whether in one of some annotations the box of another thing covers most of the place."""
+    segments = tables.segments
+    stuff = [each.id for each in tables.profile.taxonomy.categories if each.kind != "thing"]
+    for annotation, (x, y, width, height) in zip(gone.tolist(), boxes, strict=True):
+        first, last = np.searchsorted(segments["annotation"], [annotation, annotation + 1])
+        others = segments.take(np.arange(first, last))
+        others = others.take(~np.isin(others["category_id"], stuff))
+        across = np.minimum(others["x"] + others["width"], x + width) - np.maximum(others["x"], x)
+        down = np.minimum(others["y"] + others["height"], y + height) - np.maximum(others["y"], y)
+        if (np.maximum(across, 0) * np.maximum(down, 0) >= _HIDDEN * width * height).any():
+            return True
+    return False

@@ -1,0 +1,129 @@
+"""SEG354 track-jump: a track that is elsewhere, or of another size, in one frame."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.sequence import has_videos, touches_edge
+from segdata.core.table import Table
+
+
+@rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos)
+def track_jump(
+    tables: Tables,
+    *,
+    min_agree: float = 0.5,
+    max_fit: float = 0.25,
+    min_pixels: int = 64,
+    swap_gain: float = 0.3,
+) -> Iterator[Found]:
+    """A track whose mask is elsewhere, or of quite another size, than the frames before and after allow.
+
+    Flagged (min_pixels=4):
+        ........
+        .aa.....
+        .aa.....
+        ........
+
+        ........
+        .....aa.
+        .....aa.
+        ........
+
+        ........
+        .aa.....
+        .aa.....
+        ........
+
+        sequence: video
+        a: sign (track 7)
+
+    Fine, it moves on (min_pixels=4):
+        ........
+        .aa.....
+        .aa.....
+        ........
+
+        ........
+        ...aa...
+        ...aa...
+        ........
+
+        ........
+        .....aa.
+        .....aa.
+        ........
+
+        sequence: video
+        a: car (track 7)
+
+    Fine, it moves off and keeps its shape to (min_pixels=4):
+        ........
+        .aa.....
+        .aa.....
+        ........
+
+        ........
+        .aa.....
+        .aa.....
+        ........
+
+        ........
+        ....aa..
+        ....aa..
+        ........
+
+        sequence: video
+        a: car (track 7)
+
+    The segments before and after are moved to where they would meet halfway, as if the track moved straight on. Where
+    they agree with each other there, and the segment between agrees with neither, there or where they are drawn, it
+    jumps, for this frame only. Where a track jumps for good, two frames in a row agree with the frame on one side only.
+    One finding for each track and frame. Left alone: tracks at the frame's edge, those of a few pixels, and two that
+    exchange places (SEG355).
+
+    Why: one mask on the wrong object, or far off it, teaches a tracker to jump, and costs it in evaluation.
+
+    Remedy: draw it again in this frame.
+
+    Options: min_agree, the least IoU of the segments before and after, moved. max_fit, the largest IoU of either with
+    the one between that is a jump. min_pixels, the least area of each. swap_gain, as in SEG355.
+    Defaults: MEASURED
+    """
+    turns, segments = tables.turns, tables.segments
+    three = [turns[name] for name in ("before", "segment", "after")]
+    whole = np.logical_and.reduce([segments["area"][each] >= min_pixels for each in three])
+    edge = touches_edge(tables)
+    whole &= ~np.logical_or.reduce([edge[each] for each in three])
+    off = whole & (turns["agree"] >= min_agree) & (turns["fit"] < max_fit) & ~_swapped(tables, swap_gain)[three[1]]
+    alone = off & (turns["near"] < max_fit)
+    for_good = off & ~alone & _follows(turns, off & ~alone)
+    for row in np.flatnonzero(alone | for_good).tolist():
+        before, segment, after = (int(each[row]) for each in three)
+        sizes = ", ".join(f"{segments['area'][each]:,}" for each in (before, segment, after))
+        how = "in this frame only" if alone[row] else "from this frame on"
+        message = (
+            f"track {segments.cell('track_id', segment):.0f} is {turns['shift'][row]:.0f} px off its way {how} "
+            f"(IoU {turns['fit'][row]:.2f}, at least {max_fit:g} is expected); its areas are {sizes} px"
+        )
+        yield Found(message, segments=(segment,), pixels=int(segments["area"][segment]))
+
+
+def _follows(turns: Table, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n_turns,) whether the frame before is the middle of a chosen turn of the same track."""
+    middles: Ints = turns["segment"][chosen]
+    return np.isin(turns["before"], middles)
+
+
+def _swapped(tables: Tables, gain: float) -> NDArray[np.bool_]:
+    """(n_segments,) whether a segment exchanges its place with another, in its frame or the next."""
+    found = tables.exchanges.take(tables.exchanges["crossed"] - tables.exchanges["own"] >= gain)
+    swapped = np.zeros(len(tables.segments), bool)
+    swapped[found["a"]] = swapped[found["b"]] = True
+    middle = tables.turns["segment"]
+    swapped[middle] |= swapped[tables.turns["after"]] | swapped[middle]
+    return swapped

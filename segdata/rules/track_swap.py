@@ -1,0 +1,68 @@
+"""SEG355 track-swap: two tracks that exchange places."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Box, Found
+from segdata.core.rule import Tables, rule
+from segdata.core.sequence import has_videos
+
+
+@rule("SEG355", "track-swap", severity="warning", needs=("frames",), when=has_videos)
+def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[Found]:
+    """Two tracks that exchange places from one frame to the next.
+
+    Flagged:
+        aa..bb
+        aa..bb
+
+        bb..aa
+        bb..aa
+
+        sequence: video
+        a: car (track 5)
+        b: car (track 6)
+
+    Fine, one follows the other:
+        aabb..
+        aabb..
+
+        ..aabb
+        ..aabb
+
+        sequence: video
+        a: car (track 5)
+        b: car (track 6)
+
+    Two tracks are exchanged where each shares more pixels with the other's place of the frame before than with its own.
+    One finding for each pair, at the frame from which on they are exchanged. Crowds and void are left alone.
+
+    Why: identities are what tracks are for. Each swap counts as two errors of every tracker that gets it right, and
+    from there on all is wrong.
+
+    Remedy: exchange them back, in all frames from here on.
+
+    Options: min_gain, by how much the mean IoU with the other's place is above that with their own.
+    Defaults: MEASURED
+    """
+    segments, found = tables.segments, tables.exchanges
+    for a, b, own, crossed in found.lines("a", "b", "own", "crossed"):
+        if crossed - own < min_gain:
+            continue
+        tracks = " and ".join(f"{segments.cell('track_id', each):.0f}" for each in (a, b))
+        message = (
+            f"tracks {tracks} exchange places: their mean IoU with the frame before is {own:.2f}, "
+            f"and {crossed:.2f} when exchanged"
+        )
+        pixels = segments.cell("area", a) + segments.cell("area", b)
+        yield Found(message, segments=(a, b), bbox=_around(tables, a, b), pixels=pixels)
+
+
+def _around(tables: Tables, a: int, b: int) -> Box:
+    """The box around two segments."""
+    left, top, wide, high = ([int(tables.segments[name][each]) for each in (a, b)] for name in _BOX)
+    x, y = min(left), min(top)
+    right, bottom = (max(u + v for u, v in zip(*sides, strict=True)) for sides in ((left, wide), (top, high)))
+    return x, y, right - x, bottom - y
+
+
+_BOX = ("x", "y", "width", "height")

@@ -1,0 +1,86 @@
+"""SEG120 unseparated-instances: touching things that share one mask."""
+
+from collections.abc import Iterator
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.lobed import lobed
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG120", "unseparated-instances", severity="info", needs=("lobes",), tasks=("instance", "panoptic"))
+def unseparated_instances(
+    tables: Tables,
+    *,
+    min_neck: float = 0.7,
+    min_area_z: float = 1.5,
+    min_bent_z: float = 1.5,
+    min_gain: float = 2.5,
+) -> Iterator[Found]:
+    """One region as large as several of its companions, with a lobe for each.
+
+    Flagged (min_neck=0.3):
+        aaa.bbb.ccc.ddd
+        aaa.bbb.ccc.ddd
+        aaa.bbb.ccc.ddd
+        ...............
+        eee.fff.ggggggg
+        eee.fff.ggg.ggg
+        eee.fff.ggg.ggg
+
+        a, b, c, d, e, f, g: cell
+
+    Fine, it has no lobes (min_neck=0.3):
+        aaa.bbb.ccc.ddd
+        aaa.bbb.ccc.ddd
+        aaa.bbb.ccc.ddd
+        ...............
+        eee.fff.ggggggg
+        eee.fff.ggggggg
+        eee.fff.ggggggg
+
+        a, b, c, d, e, f, g: cell
+
+    Fine, its companions are as large (min_neck=0.3):
+        aaaaaaa.bbbbbbb
+        aaaaaaa.bbbbbbb
+        aaaaaaa.bbbbbbb
+        ...............
+        ccccccc.ddddddd
+        ccccccc.ddddddd
+        ccccccc.ddddddd
+        ...............
+        eeeeeee.fffffff
+        eeeeeee.fffffff
+        eeeeeee.fffffff
+        ...............
+        ggggggg........
+        ggg.ggg........
+        ggg.ggg........
+
+        a, b, c, d, e, f, g: cell
+
+    Companions are the segments of the category in the same annotation; fewer than 7, or of too different sizes, tell
+    nothing. Lobes are what is left after an erosion that parts the segment; each must be like the companions in area
+    and convexity, the whole unlike them. Where the neck between lobes is narrow, that is SEG108. Crowds, void and stuff
+    are left alone.
+
+    Why: objects that touch need masks of their own: one mask for several counts as one hit, or as none.
+
+    Remedy: separate them.
+
+    Options: min_neck, narrower necks, over the smaller lobe's width, are left to SEG108. min_area_z and min_bent_z, the
+    robust scores of the logarithm of the area, and of the lack of solidity. min_gain, by how much both together exceed
+    the score of the more unusual lobe.
+    Defaults: TBD
+    """
+    found = lobed(tables)
+    large = (found["neck"] > min_neck) & (found["area_z"] >= min_area_z) & (found["bent_z"] >= min_bent_z)
+    large &= found["gain"] >= min_gain
+    area = tables.segments["area"]
+    for segment, neck, lobes, typical in found.take(large).lines("segment", "neck", "lobes", "typical"):
+        message = (
+            f"{area[segment]:,} px in {counted(lobes, 'lobe')}, {area[segment] / typical:.1f} times what is usual here; "
+            f"the neck is {neck:.2f} as wide as the smaller lobe"
+        )
+        yield Found(message, segments=(segment,), pixels=int(area[segment]))

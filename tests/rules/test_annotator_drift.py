@@ -1,0 +1,111 @@
+"""SEG310: who drifts is found, names exchanged at random give nothing, and what cannot be compared is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Found
+from segdata.core.rule import Tables
+from segdata.core.table import Table
+from segdata.rules.annotator_drift import annotator_drift
+from tests.rules.campaigns import Habit, campaign, renamed
+
+USUAL = Habit()
+THREE = {"anna": USUAL, "ben": USUAL, "cleo": USUAL}
+ANY_EFFECT = {"min_difference": 0.0, "min_ratio": 1.0, "min_void": 0.0}
+SHUFFLES = 200
+
+
+def found(tables: Tables, **options: float) -> list[Found]:
+    return list(annotator_drift(tables, **options))
+
+
+def drifting(habit: Habit, n_images: int, *, shared: bool = True, seed: int = 1) -> Tables:
+    return campaign(np.random.default_rng(seed), THREE | {"ben": habit}, n_images, shared=shared)
+
+
+@pytest.mark.parametrize(("n_images", "shared"), [(15, True), (45, False)])
+def test_exchanged_names_give_findings_at_no_more_than_the_rate(n_images: int, shared: bool) -> None:
+    """Without any least effect, so that chance alone decides; three standard deviations of 200 draws are allowed."""
+    tables = drifting(Habit(misses=0.4, grows=2.0, void=0.05), n_images, shared=shared)
+    rng = np.random.default_rng(0)
+    hits = sum(bool(found(renamed(tables, rng), **ANY_EFFECT)) for _ in range(SHUFFLES))
+    assert hits / SHUFFLES <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / SHUFFLES)
+
+
+@pytest.mark.parametrize(
+    ("habit", "said"),
+    [
+        (Habit(misses=0.45), "of images, for the others in"),
+        (Habit(grows=1.8), "times as large as for the others"),
+        (Habit(void=0.06), "void: "),
+    ],
+)
+def test_who_drifts_is_named(habit: Habit, said: str) -> None:
+    several = found(drifting(habit, 40))
+    assert several
+    assert {each.annotator for each in several} == {"ben"}
+    assert all(said in each.message and "on the same images, " in each.message for each in several)
+
+
+def test_drift_shows_on_images_of_the_same_sort_too() -> None:
+    several = found(drifting(Habit(void=0.06), 90, shared=False))
+    assert [(each.annotator, "on images of the same sort" in each.message) for each in several] == [("ben", True)]
+
+
+def test_of_two_nobody_can_say_who_is_right() -> None:
+    tables = campaign(np.random.default_rng(2), {"anna": USUAL, "ben": Habit(void=0.06)}, 30)
+    (both,) = found(tables)
+    assert both.annotator is None
+    assert both.message.startswith("'anna', void: ")
+    assert "for 'ben'" in both.message
+
+
+def test_another_camera_is_no_drift() -> None:
+    """Who has seen only one camera's images is not compared with who has seen the other's."""
+    tables = campaign(np.random.default_rng(3), {"anna": USUAL}, 60)
+    camera = tables.images["camera"][tables.annotations["image"]]
+    names = np.where(camera == "camera 0", "anna", "ben").astype(object)
+    tables = replace(tables, annotations=tables.annotations.beside(annotator=names))
+    assert not found(tables, **ANY_EFFECT)
+
+
+def test_many_frames_of_few_drives_are_little_evidence() -> None:
+    """Five hundred frames of two drives: one mistake in each, made in all of their frames, is no habit."""
+    tables = campaign(np.random.default_rng(4), THREE | {"ben": Habit(misses=0.6)}, 500, per_sequence=250)
+    assert not found(tables, **ANY_EFFECT)
+
+
+def test_batches_are_compared_where_the_configuration_says_so() -> None:
+    tables = drifting(Habit(void=0.06), 90, shared=False)
+    months = np.where(tables.annotations["annotator"] == "ben", "2024-05-01", "2024-06-01").astype(object)
+    nobody = np.full(len(months), None, object)
+    tables = replace(tables, annotations=tables.annotations.beside(annotator=nobody, created=months))
+    assert not found(tables)
+    (batch,) = found(replace(tables, profile=replace(tables.profile, by="month")))
+    assert batch.annotator is None
+    assert batch.message.startswith("month '2024-05', void: ")
+    with pytest.raises(SegdataError, match="by 'weather'"):
+        found(replace(tables, profile=replace(tables.profile, by="weather")))
+
+
+def test_the_order_of_rows_and_names_does_not_matter() -> None:
+    tables = drifting(Habit(misses=0.45, grows=1.8), 30)
+    order = np.random.default_rng(5).permutation(len(tables.annotations))
+    place = np.argsort(order)
+    segments = tables.segments.beside(annotation=place[tables.segments["annotation"]])
+    shuffled = replace(
+        tables,
+        annotations=tables.annotations.take(order),
+        segments=segments.take(np.random.default_rng(6).permutation(len(segments))),
+    )
+    assert found(shuffled) == found(tables)
+
+
+def test_one_annotator_and_none_are_quiet() -> None:
+    one = campaign(np.random.default_rng(7), {"anna": USUAL}, 20)
+    assert not found(one)
+    nobody = Table({"image": one.annotations["image"], "annotator": np.full(len(one.annotations), None, object)})
+    assert not found(replace(one, annotations=nobody))
