@@ -21,6 +21,12 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests keep what they measure to themselves."""
+    os.environ["SEGDATA_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
 _HEARS_SIGINT = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
 )

@@ -32,6 +32,7 @@ from segdata.measure.reuse import interleaved
 
 # What of a configuration says nothing about reading: a change of it needs no new measuring.
 _JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by")
+_IN_THE_KEY = ("segdata.yaml", "taxonomy.yaml")  # what they say of reading is in the name of the entry
 WORTH = 1.0  # seconds that measuring takes before its result is kept
 _MOST_FILES = 1_000_000  # in a folder; more are not listed, and nothing is kept
 _FEW_FILES = 20_000  # beside a dataset of one file, and one more for each 500 bytes of it
@@ -54,7 +55,7 @@ def remembering(
     folders = [Path(str(each)) for each in (request.images, more.get("roi")) if each is not None]
     root = request.root
     most = _MOST_FILES if root.is_dir() else _FEW_FILES + root.stat().st_size // 500
-    listing = Listing.of(root, folders, most)
+    listing = Listing.of(root, folders, most, _IN_THE_KEY)
     return open_source() if listing is None else Remembered(place, _key(request, format, more), listing, open_source)
 
 

@@ -36,6 +36,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--baseline", type=FILE, metavar="FILE", help="An earlier report: only what is new counts.")
 @click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all findings as a baseline for later runs.")
+@click.option("--no-cache", is_flag=True, help="Measure everything again, and keep nothing for the next time.")
 @click.option("--statistics", is_flag=True, help="A line for each rule that found something.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
 @click.option(
@@ -53,6 +54,7 @@ def command(
     fail_on: FailOn,
     baseline: Path | None,
     write_baseline: Path | None,
+    no_cache: bool,
     statistics: bool,
     max_findings: int | None,
     overlays: Path | None,
@@ -66,6 +68,7 @@ def command(
     and with 2 when it could not check.
     """
     from segdata.api import validate
+    from segdata.api.caching import folder
     from segdata.cli.output import emit
     from segdata.cli.progress import progress
     from segdata.core.counted import counted
@@ -76,7 +79,7 @@ def command(
     if statistics and report != "text":
         raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
     before = None if baseline is None else read_findings(baseline)
-    dataset = opening.read(data)
+    dataset = opening.read(data, cache=None if no_cache else folder())
     chosen, left_out = codes(select), codes(ignore)
     with progress("validate", len(dataset)) as done:
         result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, progress=done)

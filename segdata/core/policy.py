@@ -34,7 +34,8 @@ def must_be_apart(tables: Tables) -> Table:
     """The rows of `pairs` that the policy forbids, or would forbid where it allows all overlap.
 
     Left out are pairs with a crowd, those whose categories the taxonomy names `part_of` or `may_overlap` (which of the
-    two names the other does not matter), and with `same-category-forbid` those of different categories.
+    two names the other does not matter), those of which it says that they may not overlap or touch (SEG207 speaks of
+    them), and with `same-category-forbid` those of different categories.
     """
     pairs, taxonomy = tables.pairs, tables.profile.taxonomy
     category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
@@ -42,7 +43,7 @@ def must_be_apart(tables: Tables) -> Table:
     free = crowd[a] | crowd[b]
     if tables.profile.overlap.value == "same-category-forbid":
         free |= category[a] != category[b]
-    relations: tuple[Relation, ...] = ("part_of", "may_overlap")
+    relations: tuple[Relation, ...] = ("part_of", "may_overlap", "may_not_overlap", "may_not_touch")
     for relation in relations:
         free |= related_either_way(taxonomy, relation, category[a], category[b])
     return pairs.take(~free)

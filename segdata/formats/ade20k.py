@@ -11,6 +11,7 @@ in alphabetical order.
 
 Written: X_seg.png, X_parts_*.png, X.json and the masks of single objects, with images.csv for names, sizes and frames,
 and taxonomy.yaml. Category ids are classes, 1 to 6655; at most 255 objects on one level of an image.
+`--copy-images` puts images beside their masks.
 
 Source: CSAILVision/ADE20K (README.md, utils/utils_ade20k.py, sample images); of 2016:
 groups.csail.mit.edu/vision/datasets/ADE20K and open-edge-platform/datumaro ade20k2017.py. Not verified on files:

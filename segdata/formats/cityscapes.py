@@ -11,7 +11,8 @@ own. Coarse labels are sparse, fine ones cover every pixel.
 Written: `gtFine/<split>/<city>/` with `instanceIds` and `labelIds`, of a semantic dataset with `labelIds` alone;
 taxonomy.yaml; and `images.csv`, which tells each mask's image, its split and its place in a video. What has no split
 is in `train`. Categories are Cityscapes' by name or alias. Stuff and crowds have no numbers: several of one category
-become one segment. More than 1000 instances of a label are refused.
+become one segment. More than 1000 instances of a label are refused. `--copy-images` puts images in
+`leftImg8bit/<split>/<city>/`.
 
 Specification: mcordts/cityscapesScripts, README.md, cityscapesscripts/helpers/labels.py,
 cityscapesscripts/preparation/json2instanceImg.py and json2labelImg.py.

@@ -12,6 +12,7 @@ contradict each other the option has to. Frames without a mask are not annotated
 
 Written: as DAVIS 2017, with `meta.json` where there are categories, `images.csv` and `taxonomy.yaml`. A sequence has at
 most 254 tracks. What is in no split is listed in `train.txt`: the official loader reads nothing that is not listed.
+`--copy-images` puts images in `JPEGImages/<size>/<sequence>`.
 """
 
 from collections.abc import Iterable

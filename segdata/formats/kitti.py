@@ -8,7 +8,7 @@ in Cityscapes may be numbered all the same (the devkit names buildings); their n
 Written: `<split>/instance` and `<split>/semantic`, of a semantic dataset `<split>/semantic` alone; taxonomy.yaml; and
 `images.csv`, which tells each mask's image, its split and its place in a video. What has no split is in `training`.
 Categories are Cityscapes' by name or alias. Stuff and crowds have no numbers: several of one category become one
-segment. More than 255 instances of a label are refused.
+segment. More than 255 instances of a label are refused. `--copy-images` puts images in `<split>/image_2`.
 
 Specification: README.md of the devkit (https://s3.eu-central-1.amazonaws.com/avg-kitti/devkit_semantics.zip, here read
 as copied to stevenwudi/6DVNET maskrcnn_benchmark/data/datasets/devkit_semantics/README.md);

@@ -10,7 +10,8 @@ their pixels.
 Written: version 1.2, `<split>/v1.2/instances` and `<split>/v1.2/labels`, of a semantic dataset the latter alone;
 `config_v1.2.json` with the categories as labels; taxonomy.yaml; and `images.csv`, which tells each mask's image, its
 split and its place in a video. What has no split is in `training`. There are no crowds. Several segments of a stuff
-category become one. More than 256 instances of a label, and more than 255 categories, are refused.
+category become one. More than 256 instances of a label, and more than 255 categories, are refused. `--copy-images` puts
+images in `<split>/images`.
 
 Specification: demo.py of the release (mirrored in public repositories); mapillary/mapillary_vistas README.md and
 mapillary_vistas/evaluation/instance_specific_instance_level.py (number 0 is an instance). Not checked on Vistas' own

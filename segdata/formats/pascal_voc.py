@@ -11,6 +11,7 @@ that differs is the attribute `bndbox`.
 
 Written: the same files, with images.csv for names, sizes and frames, and labelmap.txt and taxonomy.yaml unless the
 classes are VOC's. At most 254 classes and 254 objects an image. Of a semantic dataset only the masks of classes.
+`--copy-images` puts images in `JPEGImages`, as what they are: the devkit wants .jpg.
 
 Specification: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html; labelmap.txt: docs.cvat.ai,
 "Segmentation Mask", and open-edge-platform/datumaro src/datumaro/plugins/data_formats/voc. Not verified on VOC's own

@@ -15,7 +15,7 @@ nobody worked on, too. Projects of videos, volumes and point clouds are refused.
 
 Written: bitmaps, as Supervisely encodes them. Attributes that are texts, numbers, true, or lists of several of these
 are tags; others are counted. taxonomy.yaml keeps what meta.json has no place for, images.csv the sizes and where the
-images are. Images go to images/ with `--copy-images`; Supervisely wants them in `<dataset>/img`. The tags `track_id`
+images are. `--copy-images` puts images in `<dataset>/img`. The tags `track_id`
 and `iscrowd` are our own; that `confidence` is what models call their scores is from memory.
 """
 

@@ -10,6 +10,7 @@ from segdata.core.meet import Side
 from segdata.core.taxonomy import Taxonomy
 
 WIDEST = 5  # pixels of a band; Pascal VOC's void borders are 5 wide
+_HALF = 1 << 31
 
 
 def borders(batch: Batch, side: Side, line: Line, taxonomy: Taxonomy) -> pa.Table:
@@ -19,18 +20,18 @@ def borders(batch: Batch, side: Side, line: Line, taxonomy: Taxonomy) -> pa.Tabl
     where no pixel is between them, or they overlap, and `apart` those where 1 to `WIDEST` pixels are that are void or
     nobody's. Runs lie along columns, so one pass over them sees every border but those that are exactly upright.
     """
-    seen = ~np.isin(batch.segments["category_id"].to_numpy(), taxonomy.void_ids)[side.owner]
-    start, end, owner = side.start[seen], side.end[seen], side.owner[seen]
-    above, below = np.flatnonzero(owner[1:] != owner[:-1]), np.flatnonzero(owner[1:] != owner[:-1]) + 1
-    between = start[below] - end[above]
-    # A spare place parts the columns of the line: what is as near as a band may be in the next one.
-    near = between <= WIDEST
-    above, below, between = above[near], below[near], between[near]
-    frame, x, _ = line.lower(start[above])
-    other_frame, other_x, _ = line.lower(start[below])
-    same = (frame == other_frame) & (x == other_x)
-    a, b, between = owner[above[same]], owner[below[same]], between[same]
-    first, second = np.minimum(a, b), np.maximum(a, b)
-    at, to, apart = kernels.tally(first, second, (between > 0).astype(np.int64))
-    every = kernels.tally(first, second, np.ones(len(first), np.int64))[2]
-    return pa.table({"a": at.astype(np.int64), "b": to.astype(np.int64), "touching": every - apart, "apart": apart})
+    start, end, owner = side.start, side.end, side.owner
+    void = np.isin(batch.segments["category_id"].to_numpy(), taxonomy.void_ids)
+    if void.any():
+        seen = ~void[owner]
+        start, end, owner = start[seen], end[seen], owner[seen]
+    between = start[1:] - end[:-1]
+    above = np.flatnonzero((between <= WIDEST) & (owner[1:] != owner[:-1]))
+    # The next run may be that of the next column, which is as near on the line as a band is wide.
+    frame, _, y = line.lower(start[above])
+    above = above[y + start[above + 1] - start[above] < line.height[frame]]
+    a, b = owner[above], owner[above + 1]
+    # Places and bands are counted in one sum, each in half of the number.
+    at, to, total = kernels.tally(np.minimum(a, b), np.maximum(a, b), 1 + (between[above] > 0) * _HALF)
+    apart, places = np.divmod(total, _HALF)
+    return pa.table({"a": at.astype(np.int64), "b": to.astype(np.int64), "touching": places - apart, "apart": apart})

@@ -1,7 +1,7 @@
 """Listing: the files that a dataset is read from, and which of them have changed since."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -17,15 +17,18 @@ class Listing:
     files: dict[str, Stat]
 
     @staticmethod
-    def of(root: Path, folders: Iterable[Path], most: int) -> "Listing | None":
+    def of(root: Path, folders: Iterable[Path], most: int, but: Collection[str] = ()) -> "Listing | None":
         """Everything in the folder of a dataset, or of its file, and in `folders`; None for more than `most` files.
 
-        Hidden files and folders are nobody's labels.
+        Hidden files and folders are nobody's labels. The files `but` in the folder of the dataset are left out.
         """
+        home = root if root.is_dir() else root.parent
+        left_out = {str(home.absolute() / name) for name in but}
         found: dict[str, Stat] = {}
-        for folder in {root if root.is_dir() else root.parent, *folders}:
+        for folder in {home, *folders}:
             for entry in _below(folder):
-                found[entry.path] = _stat(entry.path)
+                if entry.path not in left_out:
+                    found[entry.path] = _stat(entry.path)
                 if len(found) > most:
                     return None
         return Listing(found)

@@ -46,9 +46,9 @@ def boundary_treatment(
 
     Looked at are the places (image columns) where one follows the other, with nothing, or with 1 to 5 pixels of void or
     of nobody between them. An annotation that leaves a band in at most max_share of these places draws them touching,
-    one that does in all but max_share draws them apart. There must be min_files of both, and hardly any in between: then
-    it is not the scene, but two ways to read one guideline. Where the two ways belong to annotators, folders, sequences,
-    cameras or months, the finding says so. Borders that are exactly upright are not seen.
+    one that does in all but max_share draws them apart. There must be min_files of both, and hardly any in between:
+    then it is not the scene, but two ways to read one guideline. Where the two ways belong to annotators, folders,
+    sequences, cameras or months, the finding says so. Borders that are exactly upright are not seen.
 
     Why: the model learns to leave a band at random, and boundary metrics measure who drew.
 

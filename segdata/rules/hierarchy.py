@@ -13,6 +13,7 @@ from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 
+_INEXACT = 0.02  # of a part's pixels, by which it may be drawn over its whole though it is cut out of it
 _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch")
 
 
@@ -71,18 +72,18 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[Found]:
         category: car
         category: wheel (part_of car)
 
-    A part shares its pixels with its whole, or is cut out of it: then it touches it and shares none. A name in the
-    taxonomy stands for all categories below it. One finding for each such part, and for each such pair. Crowds are
-    left alone.
+    A part shares its pixels with its whole, or is cut out of it: then it touches it and shares none, or up to 2 % of
+    its pixels, as borders are never drawn exactly. A name in the taxonomy stands for all categories below it. One
+    finding for each such part, and for each such pair. Crowds are left alone.
 
     Why: a part without its whole is a mistake of one of the two, and joins no object.
 
     Remedy: draw the whole, move the part, or correct its category.
 
     Options: min_inside, the least share of a part's pixels within wholes, where it shares any.
-    Defaults: half, by definition: a part that lies mostly elsewhere belongs there. Outlines of the two are drawn apart
-    and never meet exactly, so that more cannot be asked for. It is not measured: the public data at hand say nothing
-    of parts and wholes.
+    Defaults: TACO's caps and pop tabs were taken for parts of the bottle or can that they lie on: of 183 none has less
+    than 55 % of its pixels inside. Lids come in two heaps: of 31 that meet a cup 11 share up to 1 % (they lie beside),
+    18 half or more. Half is also what the words mean: a part that lies mostly elsewhere belongs there.
     """
     yield from _outside(tables, min_inside)
     yield from _too_near(tables)
@@ -94,7 +95,7 @@ def _outside(tables: Tables, min_inside: float) -> Iterator[Found]:
     is_part = np.isin(segments["category_id"], list(wholes)) & ~segments["iscrowd"] & (segments["area"] > 0)
     inside = np.minimum(_within_wholes(tables, tables.pairs, "shared"), segments["area"])
     beside = _within_wholes(tables, tables.contacts, "length")
-    cut_out = (inside == 0) & (beside > 0)
+    cut_out = (inside <= _INEXACT * segments["area"]) & (inside + beside > 0)
     for row in np.flatnonzero(is_part & ~cut_out & (inside < min_inside * segments["area"])).tolist():
         id_, area = int(segments["category_id"][row]), int(segments["area"][row])
         some = f"only {inside[row]:,} of its {area:,} px are within one; {min_inside:.0%} are required"

@@ -6,6 +6,7 @@ import numpy as np
 
 from segdata.core.counted import counted
 from segdata.core.finding import Found
+from segdata.core.guideline import quoted
 from segdata.core.policy import must_be_apart
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Table
@@ -70,7 +71,8 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
 
     Declared: an error for each pair. Forbidden by the format's habit: a warning for each annotation. Allowed by habit
     (COCO): one info for the dataset. Declared allowed: nothing. Crowds may overlap, and so may categories that the
-    taxonomy names `part_of` or `may_overlap`.
+    taxonomy names `part_of` or `may_overlap`, or that are below those it names. Pairs that it names `may_not_overlap`
+    or `may_not_touch` are SEG207.
 
     Why: a mask holds one category a pixel, so on conversion one of the two loses pixels, depending on file order.
 
@@ -85,16 +87,20 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
     pairs = must_be_apart(tables)
     pairs = pairs.take(pairs["shared"] >= min_pixels)
     if policy.declared:
-        yield from _each(pairs)
+        yield from _each(tables, pairs)
     elif policy.value == "allow":
         yield from _once(tables, pairs)
     else:
         yield from _each_annotation(tables, pairs)
 
 
-def _each(pairs: Table) -> Iterator[Found]:
+def _each(tables: Tables, pairs: Table) -> Iterator[Found]:
+    category, profile = tables.segments["category_id"], tables.profile
     for a, b, shared, x, y, width, height in pairs.lines("a", "b", "shared", "x", "y", "width", "height"):
-        message = f"{shared:,} px belong to two segments; overlap is forbidden"
+        one, other = (profile.name_of(int(category[row])) for row in (a, b))
+        whose = f"two segments of {one!r}" if one == other else f"{one!r} and {other!r}"
+        message = f"{shared:,} px belong to {whose}; overlap is forbidden"
+        message += quoted(profile.taxonomy, one, "boundary_rule")
         yield Found(message, segments=(a, b), bbox=(x, y, width, height), pixels=shared)
 
 

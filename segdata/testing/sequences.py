@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch
+from segdata.core.batch import Batch, concatenate
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Policy, Profile, Task
@@ -51,8 +51,6 @@ class Filmed:
 
 def reordered(batch: Batch, rows: Ints) -> Batch:
     """The images of a batch in another order."""
-    from segdata.core.batch import concatenate
-
     return concatenate([batch.take_images(np.array([row])) for row in rows])
 
 
@@ -65,17 +63,16 @@ def filmed(
     frames: Sequence[int] | None = None,
     task: Task = "semantic",
     void: Sequence[int] = (),
-    categories: Sequence[int] = (),
+    tracks: Sequence[int] = (),
 ) -> Filmed:
     """One sequence of frames (n, height, width), label 0 being nothing: each other value of a frame is a segment.
 
-    A label is a category, and with `tracked` a track, too; `categories` are those of the labels from 1 on where several
+    A label is a category, and with `tracked` a track, too; `tracks` are those of the labels from 1 on, where several
     have one. `frames`: their numbers. `void`: the categories of that kind.
     """
     n, height, width = labels.shape
     annotated = [frame for frame in range(n) if frame not in unannotated]
     shown = [(row, int(value)) for row, frame in enumerate(annotated) for value in np.unique(labels[frame]) if value]
-    of = {value: categories[value - 1] if categories else value for value in {value for _, value in shown}}
     batch = Batch(
         table(
             BATCH_IMAGES,
@@ -92,14 +89,15 @@ def filmed(
             len(shown),
             annotation=[row for row, _ in shown],
             segment_id=[value for _, value in shown],
-            category_id=[of[value] for _, value in shown],
-            track_id=[value if tracked else None for _, value in shown],
+            category_id=[value for _, value in shown],
+            track_id=[tracks[value - 1] if tracks else value if tracked else None for _, value in shown],
             iscrowd=[False] * len(shown),
         ),
         runs_of_masks([labels[annotated[row]] == value for row, value in shown]),
     )
     named = [
-        Category(id=id_, name=f"c{id_}", kind="void" if id_ in void else "thing") for id_ in sorted({*of.values()})
+        Category(id=id_, name=f"c{id_}", kind="void" if id_ in void else "thing")
+        for id_ in sorted({value for _, value in shown})
     ]
     profile = Profile(
         name="film",

@@ -33,6 +33,24 @@ def test_crowds_may_overlap(judged: Judged) -> None:
     assert not judged("SEG102", "axb\n\nx = a + b\na: people (crowd)\noverlap: forbid")
 
 
+def test_a_group_stands_for_all_below_it(judged: Judged) -> None:
+    legend = "category: glass (may_overlap tableware)\ncategory: cup (parent tableware)\na: glass\nb: cup"
+    assert not judged("SEG102", f"axb\n\nx = a + b\n{legend}\noverlap: forbid")
+
+
+def test_pairs_of_which_the_taxonomy_speaks_are_said_once(judged: Judged) -> None:
+    picture = "axb\n\nx = a + b\ncategory: a (may_not_overlap b)\ncategory: b\noverlap: forbid"
+    assert not judged("SEG102", picture)
+    assert len(judged("SEG207", picture)) == 1
+
+
+def test_a_pair_is_named(judged: Judged) -> None:
+    (finding,) = judged("SEG102", "axb\n\nx = a + b\noverlap: forbid")
+    assert finding.message == "1 px belong to 'a' and 'b'; overlap is forbidden"
+    (finding,) = judged("SEG102", "axb\n\nx = a + b\na, b: car\noverlap: forbid")
+    assert finding.message == "1 px belong to two segments of 'car'; overlap is forbidden"
+
+
 def test_may_overlap_works_both_ways(judged: Judged) -> None:
     for one, other in ("ab", "ba"):
         legend = f"category: glass (may_overlap cup)\ncategory: cup\n{one}: glass\n{other}: cup\noverlap: forbid"

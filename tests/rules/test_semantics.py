@@ -69,6 +69,12 @@ def test_a_part_says_how_much_of_it_is_outside(judged: Judged) -> None:
     assert not judged("SEG207", f"aaxwww\naaxwww\n\nx = a + w\na: car\nw: wheel\n{PARTS}", min_inside=0.25)
 
 
+def test_a_part_that_is_cut_out_may_be_drawn_over_its_whole_by_a_hair(judged: Judged) -> None:
+    wide = "w" * 49
+    assert not judged("SEG207", f"aax{wide}\n\nx = a + w\na: car\nw: wheel\n{PARTS}")
+    assert judged("SEG207", f"aax{wide[:-5]}\n\nx = a + w\na: car\nw: wheel\n{PARTS}")
+
+
 def test_copies_of_a_part_lie_in_the_whole_too(judged: Judged) -> None:
     assert not judged("SEG207", f"aax\naax\n\nx = a + v + w\na: car\nv, w: wheel\n{PARTS}")
     assert len(judged("SEG207", f"a.x\na.x\n\nx = v + w\na: car\nv, w: wheel\n{PARTS}")) == 2

@@ -101,16 +101,6 @@ def pinhole(site: Site) -> Iterator[Defect]:
 
 
 @seeds(SET)
-def merged_instances(site: Site) -> Iterator[Defect]:
-    """SEG108: two cars of one image as one annotation."""
-    first, second = _two_cars(site)
-    mask, joined = site.mask_of(first), site.mask_of(second)
-    site.document["annotations"].remove(second)
-    site.redraw(first, segmentation(mask | joined))
-    yield site.covering("SEG108", f"annotation {second['id']} was merged into it", joined, **site.about(first))
-
-
-@seeds(SET)
 def nested_segment(site: Site) -> Iterator[Defect]:
     """SEG110: a car drawn inside a car."""
     annotation = solid(site, min_pixels=700)
@@ -176,23 +166,3 @@ def box_mask(site: Site) -> Iterator[Defect]:
     what = f"{len(signs)} of {len(signs)} signs are exact rectangles"
     segments = [annotation["id"] for annotation in signs]
     yield site.defect("SEG112", what, file="instances.json", segments=segments, category=SIGN.name, pixels=total)
-
-
-def _two_cars(site: Site) -> tuple[Json, Json]:
-    """Two whole cars of one image, four pixels or more apart."""
-    for first in site.document["annotations"]:
-        for second in site.document["annotations"]:
-            pair = {first["id"], second["id"]}
-            if first["id"] >= second["id"] or first["image_id"] != second["image_id"] or pair & site.taken:
-                continue
-            if {first["category_id"], second["category_id"]} == {CAR.id} and _apart(
-                *map(site.mask_of, (first, second))
-            ):
-                site.taken |= pair
-                return first, second
-    raise LookupError("no two cars stand apart in any picture")
-
-
-def _apart(a: Mask, b: Mask) -> bool:
-    near = cv2.dilate(a.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
-    return not (near & b).any() and min(a.sum(), b.sum()) > 300 and n_parts(a) == n_parts(b) == 1

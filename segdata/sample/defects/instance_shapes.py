@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
 from segdata.sample import write
+from segdata.sample.defects.plates import COUNT, hang
 from segdata.sample.defects.registry import seeds
 from segdata.sample.defects.site import Defect, Mask, Site
 from segdata.sample.outline import n_parts
-from segdata.sample.taxonomy import CAR, ROAD, Category
+from segdata.sample.taxonomy import CAR, ROAD, SIGN, Category
 from segdata.sample.write import DIVISOR, Shot
 
 SET = "instance_shapes"
@@ -36,35 +36,25 @@ def _about(shot: Shot, category: Category, segments: list[int]) -> dict[str, obj
     }
 
 
-def _touching(ids: np.ndarray, values: list[int]) -> tuple[int, int] | None:
-    for first in values:
-        near = cv2.dilate((ids == first).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        for second in values:
-            if second > first and (near & (ids == second)).sum() >= 6:
-                return first, second
-    return None
-
-
-def _apart(ids: np.ndarray, values: list[int]) -> tuple[int, int] | None:
-    for first in values:
-        near = cv2.dilate((ids == first).astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
-        for second in values:
-            if second > first and not (near & (ids == second)).any():
-                return first, second
-    return None
+def _hang_signs(site: Site, nearer: int = 0) -> tuple[Shot, np.ndarray, list[int]]:
+    """A picture with a row of signs of one size, its ids, and theirs; the fifth hangs nearer to the fourth."""
+    shot = site.take()
+    ids = site.pixels("masks", shot)
+    first = 1 + max(SIGN.id * DIVISOR, int(ids[ids // DIVISOR == SIGN.id].max(initial=0)))
+    values = list(range(first, first + COUNT))
+    for value, plate in zip(values, hang(site, shot, nearer), strict=True):
+        ids[plate] = value
+    return shot, ids, values
 
 
 @seeds(SET)
 def shared_id(site: Site) -> Iterator[Defect]:
-    """SEG108: two cars that stand apart have one id. A mask cannot tell two uses of an id from one car in two parts."""
-    shot = site.take(lambda shot: _apart(ids := site.pixels("masks", shot), ids_of_category(ids, CAR)) is not None)
-    ids = site.pixels("masks", shot)
-    pair = _apart(ids, ids_of_category(ids, CAR))
-    assert pair, "the picture was taken for its pair"
-    second = ids == pair[1]
-    ids[second] = pair[0]
+    """SEG108: two signs that hang apart have one id, among others of their size."""
+    shot, ids, values = _hang_signs(site)
+    second = ids == values[4]
+    ids[second] = values[3]
     write.write_png(site.path("masks", shot), ids)
-    yield site.covering("SEG108", f"id {pair[0]} on a second car", second, **_about(shot, CAR, [pair[0]]))
+    yield site.covering("SEG108", f"id {values[3]} on a second sign", second, **_about(shot, SIGN, [values[3]]))
 
 
 @seeds(SET)
@@ -84,14 +74,11 @@ def split_instance(site: Site) -> Iterator[Defect]:
 
 @seeds(SET)
 def unseparated_instances(site: Site) -> Iterator[Defect]:
-    """SEG120: two touching cars under one id."""
-    shot = site.take(lambda shot: _touching(ids := site.pixels("masks", shot), ids_of_category(ids, CAR)) is not None)
-    ids = site.pixels("masks", shot)
-    pair = _touching(ids, ids_of_category(ids, CAR))
-    assert pair, "the picture was taken for its pair"
-    ids[ids == pair[1]] = pair[0]
+    """SEG120: two touching signs under one id, among others of their size."""
+    shot, ids, values = _hang_signs(site, nearer=11)
+    ids[ids == values[4]] = values[3]
     write.write_png(site.path("masks", shot), ids)
-    yield site.covering("SEG120", "two touching cars are one", ids == pair[0], **_about(shot, CAR, [pair[0]]))
+    yield site.covering("SEG120", "two touching signs are one", ids == values[3], **_about(shot, SIGN, [values[3]]))
 
 
 @seeds(SET)
