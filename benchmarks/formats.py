@@ -28,7 +28,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 
-N_DOCUMENT_IMAGES, N_MASK_IMAGES, ROUNDS, MASK_ROUNDS = 500, 24, 3, 9
+N_DOCUMENT_IMAGES, N_MASK_IMAGES, ROUNDS, MASK_ROUNDS = 500, 24, 3, 5
 MASK_FILES = frozenset({".png", ".tif", ".tiff"})
 DOCUMENTS = (
     "coco-instances", "lvis", "datumaro", "labelme", "via", "cvat", "label-studio", "supervisely", "yolo-seg",

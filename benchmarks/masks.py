@@ -19,7 +19,7 @@ from segdata.core.config import Config, InstanceIds
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
 
-HEIGHT, WIDTH, N, ROUNDS = 1024, 2048, 48, 9
+HEIGHT, WIDTH, N, ROUNDS = 1024, 2048, 48, 5
 
 
 def labels(rng: np.random.Generator) -> NDArray[np.uint16]:

@@ -4,9 +4,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from segdata.core.finding import Finding
+    from segdata.testing.pictures import Drawing
 
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("tests")
@@ -36,3 +41,17 @@ _HEARS_SIGINT = (
 def interruptible() -> Callable[[Sequence[str]], list[str]]:
     """Makes of a Python command one that Ctrl-C ends, even where the tests run in the background and ignore it."""
     return lambda words: [sys.executable, "-c", _HEARS_SIGINT, *words]
+
+
+@pytest.fixture
+def findings_in() -> "Callable[[Drawing, str], list[Finding]]":
+    """What the rules with these codes find in a drawing."""
+    from segdata.core.config import Config
+    from segdata.core.judge import judge, needed, selected
+    from segdata.measure.measure import measure
+
+    def find(drawing: "Drawing", codes: str) -> "list[Finding]":
+        chosen = selected(Config(), codes.split(","))
+        return list(judge(measure(drawing, needed(chosen, drawing.profile)), chosen, Config()).findings)
+
+    return find

@@ -18,11 +18,12 @@ FLOORS = {
     "store": {"core"},
     "measure": {"core", "store"},
     "rules": {"core"},
+    "fixes": {"core"},
     "edit": {"core", "store"},
     "sample": {"core"},
     "testing": {"core"},
     "report": {"core", "store", "measure", "edit"},
-    "api": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample"},
+    "api": {"core", "formats", "store", "measure", "rules", "fixes", "edit", "report", "sample"},
     "cli": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample", "api"},
 }
 # Pictures and round trips run the real thing: they are tests that others can use.

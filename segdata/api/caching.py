@@ -25,6 +25,7 @@ from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure import cache
+from segdata.measure.across import retaining
 from segdata.measure.cache import Entry
 from segdata.measure.listing import Listing, hash_of
 from segdata.measure.measure import Measured, completed, gathered, measured, provided
@@ -115,7 +116,7 @@ class Remembered:
             return _tables(self.known, families, profile)
         every = families | (self._entry.families if self._entry else frozenset())
         begun = time.monotonic()
-        source, chunks = self.opened, self.opened.chunks()
+        source, chunks = retaining(self.opened, every), self.opened.chunks()
         pieces = self._pieces(source, every, profile, chunks, jobs, progress)
         found = gathered(pieces, source.defects, every, profile)
         rows = dict(found.tables)

@@ -36,6 +36,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--baseline", type=FILE, metavar="FILE", help="An earlier report: only what is new counts.")
 @click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all findings as a baseline for later runs.")
+@click.option("--fix", "fix_safe", is_flag=True, help="Mend what has a safe fix, in a new revision of the dataset.")
+@click.option("--unsafe-fixes", is_flag=True, help="Mend also what has a fix that changes what somebody drew.")
+@click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change, and change nothing.")
 @click.option("--no-cache", is_flag=True, help="Measure everything again, and keep nothing for the next time.")
 @click.option("--statistics", is_flag=True, help="A line for each rule that found something.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
@@ -54,6 +57,9 @@ def command(
     fail_on: FailOn,
     baseline: Path | None,
     write_baseline: Path | None,
+    fix_safe: bool,
+    unsafe_fixes: bool,
+    show_diff: bool,
     no_cache: bool,
     statistics: bool,
     max_findings: int | None,
@@ -79,10 +85,17 @@ def command(
     if statistics and report != "text":
         raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
     before = None if baseline is None else read_findings(baseline)
-    dataset = opening.read(data, cache=None if no_cache else folder())
+    place = None if no_cache else folder()
+    dataset = opening.read(data, cache=place)
     chosen, left_out = codes(select), codes(ignore)
     with progress("validate", len(dataset)) as done:
         result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, progress=done)
+    if show_diff:
+        return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
+    if (fix_safe or unsafe_fixes) and _mend(dataset, result, unsafe_fixes):
+        dataset = opening.read(data, cache=place)
+        with progress("validate", len(dataset)) as done:
+            result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, progress=done)
     if before is not None:
         result = result.against(before)
     if write_baseline is not None:
@@ -123,6 +136,44 @@ def _report(form: str, result: Validation, asked: "Asked", data: Path, output: P
     if form in ("github", "gitlab"):
         return github.to_github(result, site) if form == "github" else gitlab.to_gitlab(result, site)
     return text.text(result, asked, paper(output))
+
+
+def _mend(dataset: "Dataset", result: Validation, unsafe: bool) -> bool:
+    """Fix what can be fixed, and say so; returns whether there is a new revision."""
+    from segdata.api.fixing import fix
+    from segdata.core.counted import counted
+    from segdata.core.mended import MendedImage
+
+    images: list[MendedImage] = []
+    revision = fix(dataset, result.findings, unsafe=unsafe, seen=images.append)
+    if revision is None:
+        say("nothing to fix")
+        return False
+    n_findings = sum(len(image.mended) for image in images)
+    what = f"{counted(n_findings, 'finding')} in {counted(len(images), 'image')}"
+    say(f"fixed {what}: revision {revision} is current; what was before is kept, {revision}/changes.jsonl lists all")
+    return True
+
+
+def _show_fixes(
+    dataset: "Dataset", result: Validation, unsafe: bool, overlays: Path | None, output: Path | None
+) -> int:
+    """Print, and draw, what fixes would change."""
+    from segdata.api.fixing import mend
+    from segdata.cli.output import emit, paper
+    from segdata.report.mending import draw, lines
+
+    sheet, n_images = paper(output), 0
+    told: list[str] = []
+    for image in mend(dataset, result.findings, unsafe=unsafe):
+        n_images += 1
+        told += lines(image, dataset.profile, sheet)
+        if overlays is not None:
+            draw(image, dataset.profile, overlays)
+    emit("\n".join(told or ["nothing to fix"]), output)
+    if overlays is not None and n_images:
+        say(f"pictures of {n_images:,} in {overlays}")
+    return FOUND if n_images else 0
 
 
 def _draw(dataset: "Dataset", result: Validation, folder: Path) -> None:

@@ -76,6 +76,7 @@ class Found:
     bbox, pixels, score : as in `Finding`; bbox defaults to the one segment's box
     category : a name, where no segment is named
     severity : instead of the rule's own
+    is_fixable : whether the rule's fix, if it has one, can mend this finding
     file, line, place : as in `Finding`; default to where the first segment was read from
     """
 
@@ -91,6 +92,7 @@ class Found:
     score: float | None = None
     category: str | None = None
     severity: Severity | None = None
+    is_fixable: bool = True
     file: str | None = None
     line: int | None = None
     place: str | None = None

@@ -178,7 +178,7 @@ class _Stamp:
             file=file,
             line=found.line,
             place=place,
-            fix=rule.fix,
+            fix=rule.fix if found.is_fixable else None,
         )
 
     def _source_id(self, row: int) -> int | str:

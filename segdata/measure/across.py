@@ -8,12 +8,13 @@ import numpy as np
 
 from segdata.core.format import Source
 from segdata.core.profile import Profile
+from segdata.core.reels import Reel, reels
 from segdata.core.rule import Family
 from segdata.core.runs import Ints
-from segdata.core.sequence import Reel, reels
 from segdata.core.table import Table
 from segdata.measure.flickers import flickers
 from segdata.measure.repeats import same_images, same_masks
+from segdata.measure.retained import Retained
 from segdata.measure.slices import Numbers, Slices, slices
 from segdata.measure.solids import cavities, solids
 from segdata.measure.stretch import Columns, Stretch, Tabled, frames_at_once, stretched
@@ -21,6 +22,11 @@ from segdata.measure.tracks import exchanges, tracks_of, turns
 
 T = TypeVar("T")
 Films = tuple[Columns, Columns, Columns, Columns]
+
+
+def retaining(source: Source, families: frozenset[Family]) -> Source:
+    """The source, such that what `across` loads again need not be decoded again, where that is little."""
+    return Retained(source) if source.profile.sequences and families & {"frames", "volumes"} else source
 
 
 def across(

@@ -19,7 +19,7 @@ from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure import rows, semantics
-from segdata.measure.across import across
+from segdata.measure.across import across, retaining
 from segdata.measure.apart import apart
 from segdata.measure.borders import borders
 from segdata.measure.copies import copies
@@ -155,6 +155,7 @@ def measure(
     Returns the tables. The result does not depend on `jobs`.
     """
     known = profile or source.profile
+    source = retaining(source, families)
     portions = source.chunks() if chunks is None else chunks
     pieces = (piece for _, piece in measured(source, families, known, portions, jobs, progress))
     return completed(gathered(pieces, source.defects, families, known), source, families, known, portions, jobs)

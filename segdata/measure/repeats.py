@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from segdata.core.profile import Profile
+from segdata.core.reels import successions
 from segdata.core.runs import Ints
-from segdata.core.sequence import successions
 from segdata.core.table import Table
 from segdata.measure.stretch import Columns, Stretch
 

@@ -160,4 +160,5 @@ def _turned(mask: Mask, segment: int, windows: Windows, contact: _Contact, pair:
         y + (windows.box[1][segment] + 0.5 - contact.y[pair]),
     )
     cosine, sine = np.cos(contact.angle[pair]), np.sin(contact.angle[pair])
-    return dx * cosine + dy * sine, dy * cosine - dx * sine
+    # Rounded, since pixels often lie exactly on a limit.
+    return (dx * cosine + dy * sine).round(6), (dy * cosine - dx * sine).round(6)

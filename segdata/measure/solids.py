@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from segdata.core.reels import Reel
 from segdata.core.runs import Ints
-from segdata.core.sequence import Reel
 from segdata.core.table import Table
 from segdata.measure.slices import Pairs, Slices
 from segdata.measure.stretch import Tabled

@@ -18,9 +18,9 @@ from segdata.core.executor import run_ordered
 from segdata.core.format import Source
 from segdata.core.line import Line
 from segdata.core.meet import Side
+from segdata.core.reels import Reel
 from segdata.core.roi import limited
 from segdata.core.runs import Ints, Runs, spread
-from segdata.core.sequence import Reel
 from segdata.core.table import Table
 
 T = TypeVar("T")

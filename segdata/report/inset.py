@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from segdata.report.evidence import Evidence
+from segdata.core.evidence import Evidence
 from segdata.report.lettering import chip
 from segdata.report.palette import SEVERITY
 from segdata.report.scene import Marked, Scene

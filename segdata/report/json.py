@@ -123,6 +123,7 @@ def schema() -> dict[str, Any]:  # Any: JSON
 
 
 def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
+    baseline = validation.baseline
     counts = Counts(
         images=validation.n_images,
         segments=validation.n_segments,
@@ -131,8 +132,8 @@ def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
         infos=validation.count("info"),
         by_code=validation.by_code,
         suppressed=validation.suppressed,
-        known=validation.baseline and len(validation.baseline.known),
-        fixed=validation.baseline and len(validation.baseline.fixed),
+        known=None if baseline is None else len(baseline.known),
+        fixed=None if baseline is None else len(baseline.fixed),
     )
     return msgspec.to_builtins(counts)  # type: ignore[no-any-return]  # a struct becomes a dict
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
+from segdata.core.evidence import evidence
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.report import inset
 from segdata.report import legend as panel
-from segdata.report.annotation import Annotation
-from segdata.report.evidence import evidence
 from segdata.report.ground import Ground
 from segdata.report.palette import category_colors, segment_colors
 from segdata.report.scene import Marked, Scene

@@ -1,15 +1,14 @@
 """Pictures: overlays of the images that have findings, as PNG files in a folder."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-import pyarrow as pa
 from PIL import Image
 
-from segdata.core.batch import Batch, replaced
+from segdata.core.annotation import Annotation
+from segdata.core.batch import Batch
 from segdata.core.config import nearest
 from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
@@ -50,7 +49,7 @@ def draw_image(data: Dataset, image_id: str, findings: Iterable[Finding], folder
     for name, batch in _annotations(data, image_id):
         mine = [each for each in about if each.annotator is None or each.annotator == name]
         suffix = f".{quote(name, safe=' ')}" if name else ""
-        path = folder / f"{_inside(image_id)}{suffix}.png"
+        path = folder / f"{inside_folder(image_id)}{suffix}.png"
         save(overlay(batch, data.profile, mine), path)
         written.append(path)
     return written
@@ -86,19 +85,14 @@ def _annotations(data: Dataset, image_id: str) -> Iterator[tuple[str | None, Bat
     height, width = batch.image_size
     if height[0] == 0 or width[0] == 0:
         return
-    rows = range(batch.annotations.num_rows)
-    if len(rows) < 2:
+    if batch.annotations.num_rows < 2:
         yield None, batch
         return
-    for annotation in rows:
-        kept = np.flatnonzero(batch.segment_annotation == annotation)
-        part = batch.take_segments(kept)
-        segments = replaced(part.segments, "annotation", np.zeros(len(kept), np.int32))
-        alone = replace(part, annotations=batch.annotations.take(pa.array([annotation])), segments=segments)
-        yield str(batch.annotations["annotator"][annotation].as_py()), alone
+    for annotation in Annotation.each(batch):
+        yield str(annotation.annotator), annotation.batch
 
 
-def _inside(image_id: str) -> str:
+def inside_folder(image_id: str) -> str:
     """An image_id as a path below some folder; one that would lead out of it loses its folders."""
     return quote(image_id, safe=" ") if is_unsafe(image_id) else image_id
 

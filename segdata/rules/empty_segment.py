@@ -8,7 +8,7 @@ from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 
 
-@rule("SEG105", "empty-segment", severity="error", needs=())
+@rule("SEG105", "empty-segment", severity="error", needs=(), fix="safe")
 def empty_segment(tables: Tables) -> Iterator[Found]:
     """A segment without pixels.
 

@@ -8,7 +8,7 @@ from segdata.core.reported import reported
 from segdata.core.rule import Tables, rule
 
 
-@rule("SEG018", "filled-hole", severity="warning", needs=("outlines",))
+@rule("SEG018", "filled-hole", severity="warning", needs=("outlines",), fix="unsafe")
 def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
     """A ring wholly inside another of the same segment: the union of both fills it.
 

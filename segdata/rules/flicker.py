@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import Found
+from segdata.core.reels import tracked
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_videos, tracked
+from segdata.core.sequence import has_videos
 from segdata.core.summed import COLUMNS, summed
 
 _BY = ("segment", "category_id")
@@ -85,7 +86,10 @@ def flicker(
 
     Options: min_pixels, and min_share of the category's pixels before or after: less is kept. min_fill, the least share
     of the patch. min_change, the least share of the pixels that one category loses and the other gains in all.
-    Defaults: MEASURED
+    Defaults: CamSeq01 (16 frames) has 2, both real: a piece of a tree is called building
+    for one frame (1.9 % and 4.1 % of all tree). A lane arrow that drives out of view fills a third of its patch and
+    loses 1.2 % of the road; a car that passes takes up to 23 % of a wall, of which it is no good part. The videos of
+    DAVIS and the sample's clean films have none.
     """
     found = tables.flickers
     found = found.take((found["area"] >= min_fill * found["part"]) & ~_renamed(tables)[found["segment"]])

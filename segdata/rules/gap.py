@@ -13,7 +13,7 @@ from segdata.core.rule import Tables, rule
 from segdata.core.summed import COLUMNS, summed
 
 
-@rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"))
+@rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"), fix="unsafe")
 def gap(
     tables: Tables, *, min_pixels: int = 1, background_share: float = 0.25, background_annotations: int = 5
 ) -> Iterator[Found]:

@@ -12,7 +12,7 @@ from segdata.core.summed import COLUMNS, summed
 from segdata.core.table import Table
 
 
-@rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"))
+@rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"), fix="unsafe")
 def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Iterator[Found]:
     """A sliver of unlabelled or doubly claimed pixels, one or two wide, along a border.
 

@@ -140,10 +140,11 @@ def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> np.ndarray
 
 
 def _names(tables: Tables, a: int, b: int) -> str:
-    return " and ".join(repr(tables.profile.name_of(int(tables.segments["category_id"][row]))) for row in (a, b))
+    ids = (int(tables.segments["category_id"][row]) for row in (a, b))
+    return " and ".join(sorted(repr(tables.profile.name_of(id_)) for id_ in ids))
 
 
 def _rule_of(tables: Tables, a: int, b: int) -> str:
     """What the guideline says of the border of either."""
-    ids = (int(tables.segments["category_id"][row]) for row in (a, b))
+    ids = sorted(int(tables.segments["category_id"][row]) for row in (a, b))
     return next(filter(None, (quoted(tables.profile.taxonomy, id_, "boundary_rule") for id_ in ids)), "")

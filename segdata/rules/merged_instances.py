@@ -78,9 +78,9 @@ def merged_instances(
 
     An object that something hides in part has parts, too. So parts count as objects only if the two largest are each as
     large as segments of the category usually are, together reach farther than these, and nothing lies between. Usual
-    is what is so among at least 8 others in one piece in the annotation, else 20 in the dataset, and where sizes
-    vary too much nothing is said. Lobes are compared with 6 others or more in the annotation: each is as large as these,
-    the whole is larger, and less convex. Crowds, void and stuff are left alone.
+    is what is so among at least 8 others in one piece in the annotation, else 20 in the dataset, and where sizes vary
+    too much nothing is said. Lobes are compared with 6 others or more in the annotation: each is as large as these, the
+    whole is larger, and less convex. Crowds, void and stuff are left alone.
 
     Why: two objects under one id are one object to every instance metric and every loss, with a box around both.
 
@@ -91,19 +91,21 @@ def merged_instances(
     over other things. max_neck, the width of the neck over that of the smaller lobe; wider ones are SEG120.
     min_area_z, the score of the area of a segment with a neck; min_gain, by how much its area and lack of convexity
     are more unusual than those of its lobes.
-    Defaults: TBD
+    Defaults: nuclei of the Data Science Bowl 2018 (670 images, 29461) have 68 findings before they were corrected and
+    47 after, those of GBM40 (40 images, 4976) 6. Of the 74 that were looked at 70 are two nuclei or more (12 of 12 in
+    parts, 58 of 62 with a neck), 4 are doubtful. COCO (50 images), TACO, kudzu, crops, lemons, StarDist and COCO's
+    panoptic sample have none: parts of half hidden objects are not of usual sizes, or sizes vary too much.
     """
-    told = []
-    for found in _in_parts(tables, min_reach_z, max_part_z, max_hidden):
-        told += found.segments
-        yield found
+    in_parts = list(_in_parts(tables, min_reach_z, max_part_z, max_hidden))
+    yield from in_parts
+    told = [found.segments[0] for found in in_parts]
     joined = lobed(tables)
     narrow = (joined["neck"] <= max_neck) & (joined["area_z"] >= min_area_z) & (joined["bent_z"] >= _BENT)
     narrow &= (joined["gain"] >= min_gain) & ~np.isin(joined["segment"], told)
     area = tables.segments["area"]
     for segment, neck, lobes, typical in joined.take(narrow).lines("segment", "neck", "lobes", "typical"):
         message = (
-            f"{counted(lobes, 'lobe')} with a neck {neck:.2f} as wide as the smaller one (limit {max_neck:g}), "
+            f"{counted(lobes, 'lobe')} whose neck is {neck:.2f} as wide as the smaller (limit {max_neck:g}), "
             f"{area[segment]:,} px where a segment usually has {typical:,.0f} px"
         )
         yield Found(message, segments=(segment,), pixels=int(area[segment]))

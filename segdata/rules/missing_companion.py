@@ -48,11 +48,13 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
 
     Why: a category that somebody forgot in some images (a missing class) teaches the model that it is background.
 
-    Remedy: look at the image, and draw what is missing.
+    Remedy: look at the image, and draw what is missing. Where it must always be there, the taxonomy can say so
+    (`expected: {whenever: [car]}`), and absent-category holds the data to it.
 
     Options: min_rate, the rate that must be proven. max_missing, the largest share of images that lack it.
     Defaults: 0.9 needs 29 images of which none, or 46 of which one lacks the category. An info: counts alone do not
-    tell a forgotten category from one that for once is not there. <DEFAULTS>
+    tell a forgotten category from one that for once is not there. Of 24 public datasets one has a finding: a system's
+    results on a video, 47 of 48 frames.
     """
     segments = examples(tables)
     tally = Tally.of(segments, segments["annotation"])

@@ -56,7 +56,10 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
 
     Options: min_share, of the inner segment that must lie in the other, or of the hole that it must fill. max_iou,
     pairs that are more alike are duplicates.
-    Defaults: TBD
+    Defaults: TACO has 2 findings (pieces of litter on others), crops 1 (a leaf within its plant), the nuclei of the
+    Data Science Bowl 2018 (29461) 3: two within rings, one in front of another. RVOS, a model, has 1. COCO (50 images),
+    GBM40, kudzu, lemons, StarDist and COCO's panoptic sample have none. Of these 7, 4 are mistakes; the others may be
+    meant, so it is an info.
     """
     segments = tables.segments
     pairs = tables.pairs

@@ -7,7 +7,7 @@ from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 
 
-@rule("SEG115", "out-of-frame", severity="warning", needs=("outlines",))
+@rule("SEG115", "out-of-frame", severity="warning", needs=("outlines",), fix="unsafe")
 def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[Found]:
     """A polygon with vertices beyond the frame.
 

@@ -97,7 +97,7 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
 def _each(tables: Tables, pairs: Table) -> Iterator[Found]:
     category, profile = tables.segments["category_id"], tables.profile
     for a, b, shared, x, y, width, height in pairs.lines("a", "b", "shared", "x", "y", "width", "height"):
-        one, other = (profile.name_of(int(category[row])) for row in (a, b))
+        one, other = sorted(profile.name_of(int(category[row])) for row in (a, b))
         whose = f"two segments of {one!r}" if one == other else f"{one!r} and {other!r}"
         message = f"{shared:,} px belong to {whose}; overlap is forbidden"
         message += quoted(profile.taxonomy, one, "boundary_rule")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from segdata.core.finding import Found
+from segdata.core.reels import of_kind
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.sequence import of_kind
 from segdata.core.statistics.robust import Floats, group_median, outlier_limit, robust_z
 from segdata.core.table import Flags
 from segdata.core.tallies import countable, joint, size_class
@@ -61,7 +61,9 @@ def size_outlier(
 
     Options: rate, the chance that a category without outliers, of normal logarithms, has a finding. min_ratio, how
     many times larger or smaller than the median it must be besides. min_segments, categories with fewer are left alone.
-    Defaults: <DEFAULTS>
+    Defaults: 0.05 is the usual level; a factor of 10 was set on 24 public datasets, of which four have findings: TACO 7
+    of 4784 segments, its release of June 2019 5 of 2152, kudzu bugs 4 of 869, COCO (50 images) 1 of 470. Of the five
+    with images all are outliers (three close-ups, two tiny things) and none is a mistake: hence an info.
     """
     segments, images = tables.segments, tables.images
     things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]

@@ -65,7 +65,10 @@ def slice_gap(
     Options: min_pixels, what is over each other has at least so many. min_share, as it has of the smaller part.
     max_gaps, a category with more than two gaps in a volume, and more than this share of its parts of three slices and
     more, comes and goes.
-    Defaults: MEASURED
+    Defaults: fly tissue (7 sections, three layers) has 1: a synapse, dark in the image, that is not drawn. Its merged
+    labels have that and 2 more, one of them real; membranes, which are labelled by direction there, come and go (15 to
+    26 times in each of five categories, 211 to 286 parts of three sections and more) and are left alone. Three readers
+    of one brain scan, a spleen, spines and nuclei in three dimensions have none.
     """
     segments, skips = tables.segments, tables.skips
     skips = skips.take((skips["shared"] >= min_pixels) & (skips["shared"] >= min_share * skips["smaller"]))

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from segdata.core.counted import counted
 from segdata.core.finding import Found
 from segdata.core.policy import small_shapes_count
+from segdata.core.reels import in_images
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import in_images
 from segdata.core.summed import COLUMNS, summed
 from segdata.core.table import Table
 
 _MANY = 20  # parts that are small but no specks
 
 
-@rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"))
+@rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"), fix="unsafe")
 def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Iterator[Found]:
     """A stray part far smaller than its segment.
 
@@ -57,7 +57,8 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
     Defaults: COCO (50 images), TACO, GBM40 and DRIVE have 1, 0, 0 and 0 findings at 8. In masks of axons with 70 to 127
     parts of 8 to 32 pixels, those of 1 to 7 (up to 14) are real fibres; stray parts come without such company. CamVid,
     shrunken by nearest neighbour, has specks in 191 of 442 segments, CamSeq01 in 110 of 321; three quarters of
-    these parts have under 4 pixels.
+    these parts have under 4 pixels. Of 396 such parts in 185 slices of a brain scan, as three readers drew it, 77 are
+    stray in three dimensions, in 3 findings.
     """
     counts = small_shapes_count(tables)
     for parts, group, unit in ((in_images(tables, tables.parts), "segment", "px"), (tables.solids, "thing", "voxels")):

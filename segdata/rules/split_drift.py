@@ -73,7 +73,9 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     differ (another city), say so: `ignore: [split-drift]`.
 
     Options: min_distance, in shares beyond chance. rate, of false findings among the splits found.
-    Defaults: <DEFAULTS>
+    Defaults: one segment, or pixel, in ten. CamVid's splits are 10 to 14 % apart, 6 to 8 % by chance: none is flagged,
+    nor are those of crops. Kudzu's, of which one has lost its classes, are 100 % apart, 23 % by chance. A seeded val
+    without cars (4 of 12 images) is 36 % apart, 12 % by chance.
     """
     segments = examples(tables, crowds=False)
     named, split = numbered(splits(tables))

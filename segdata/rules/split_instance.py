@@ -11,6 +11,7 @@ from segdata.core.rule import Tables, rule
 from segdata.core.table import Table
 
 _LEAST_SPREAD = 0.2  # of the logarithm of area
+_EXACT = 0.05  # the deviation of a line that is upright or level, in pixels
 
 
 @rule("SEG109", "split-instance", severity="warning", needs=("seams",), tasks=("instance", "panoptic"))
@@ -88,8 +89,8 @@ def split_instance(
     Objects that touch, or of which one hides part of the other, seldom have a border as straight as a cut, and if they
     do one of them ends elsewhere, or there is a notch where the outlines meet. All of this is measured on pixels. Where
     the category has a usual size (8 others in the annotation, or 20 in the dataset), both together must not be
-    unusually large. Contacts that reach the image's edge are left alone: one of their ends cannot be seen. So are
-    crowds, void and stuff.
+    unusually large, unless the contact is exactly upright or level and of twice min_length. Contacts that reach the
+    image's edge are left alone: one of their ends cannot be seen. So are crowds, void and stuff.
 
     Why: each half is an object that does not exist. Tiles that were annotated one by one and joined leave such cuts.
 
@@ -99,7 +100,11 @@ def split_instance(
     min_flush, the length of the contact over the width beside it, or the reverse, on both sides; max_step, how many
     pixels they may differ. max_waist, the width farther out over that of the contact, on the narrower side: two discs
     that touch widen on both. max_z, the robust score of the logarithm of their common area.
-    Defaults: TBD
+    Defaults: COCO (50 images), TACO, GBM40, kudzu, crops, lemons, StarDist and COCO's panoptic sample, 12,000 segments,
+    have no finding; the nuclei of the Data Science Bowl 2018 (29461) have 1, a nucleus in two halves. Of 1000 straight
+    cuts through segments of five of these datasets, at any angle, 58 % are found, 81 % of those in nuclei of GBM40 from
+    16 x 16 to 32 x 32 pixels (`benchmarks/instances.py`); the others are shorter than min_length, end at a corner of the
+    outline, or go through objects that are large for their category.
     """
     seams = tables.seams
     things = are_things(tables)
@@ -107,7 +112,8 @@ def split_instance(
     cut = (length >= min_length) & (seams["deviation"] <= max_deviation) & (seams["astray"] <= 0.02)
     cut &= (seams["flush"] >= min_flush) & ((1 - seams["flush"]) * length <= max_step)
     cut &= (seams["waist"] <= max_waist) & things[seams["a"]] & things[seams["b"]]
-    cut &= ~_at_edge(tables, seams) & ~_too_large(tables, seams, max_z)
+    exact = (seams["deviation"] <= _EXACT) & (length >= 2 * min_length)
+    cut &= ~_at_edge(tables, seams) & (exact | ~_too_large(tables, seams, max_z))
     chosen = seams.take(cut)
     area = tables.segments["area"]
     for a, b, px, off, x, y, width, height in chosen.lines(

@@ -59,7 +59,8 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found
     Remedy: divide again, stratified by category, or move images that have it.
 
     Options: max_chance, the largest chance that a random division does the same, above which it is a warning.
-    Defaults: 0.05 is the usual level. <DEFAULTS>
+    Defaults: 0.05 is the usual level. Of three public sets with splits, CamVid (24, 8 and 8 images) and crops (24, 11
+    and 12) have no finding, kudzu (24 and 16) two that are right: no polygon of its val has a class.
     """
     segments = examples(tables)
     named, split = numbered(splits(tables))

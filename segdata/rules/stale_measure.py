@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 _SIDES = ("x", "y", "width", "height")
 
 
-@rule("SEG013", "stale-measure", severity="warning", needs=("shapes", "outlines"))
+@rule("SEG013", "stale-measure", severity="warning", needs=("shapes", "outlines"), fix="safe")
 def stale_measure(
     tables: Tables, *, max_area_share: float = 0.05, max_edge: float = 0.5, max_box_pixels: float = 2.0
 ) -> Iterator[Found]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from segdata.core.counted import counted
 from segdata.core.finding import Found
+from segdata.core.reels import tracked
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_sequences, tracked
+from segdata.core.sequence import has_sequences
 
 
 @rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences)

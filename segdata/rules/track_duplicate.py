@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from segdata.core.finding import Found
+from segdata.core.reels import tracked
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_sequences, tracked
+from segdata.core.sequence import has_sequences
 
 
 @rule("SEG352", "track-duplicate", severity="error", needs=("frames",), when=has_sequences)

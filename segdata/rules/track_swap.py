@@ -42,7 +42,8 @@ def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[Found]:
     Remedy: exchange them back, in all frames from here on.
 
     Options: min_gain, by how much the mean IoU with the other's place is above that with their own.
-    Defaults: MEASURED
+    Defaults: no two tracks of the ground truth of DAVIS cross; in the results of OSVOS and RVOS on DAVIS 2017 (48
+    frames, 34 and 523 pairs that do) the gain is 0.13 and 0.21 at most, and 0.74 where the sample's cars are exchanged.
     """
     segments, found = tables.segments, tables.exchanges
     for a, b, own, crossed in found.lines("a", "b", "own", "crossed"):

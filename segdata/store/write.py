@@ -76,11 +76,11 @@ class RevisionWriter:
     def _next_part(self) -> None:
         if self._part is not None:
             self._part.close()
-        self._part = _writer(self._folder / "segments" / part_name(self._n_parts), SEGMENTS)
+        self._part = writer_of(self._folder / "segments" / part_name(self._n_parts), SEGMENTS)
         self._n_parts, self._part_rows = self._n_parts + 1, 0
 
     def _open(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-        return self._stack.enter_context(_writer(path, schema))
+        return self._stack.enter_context(writer_of(path, schema))
 
     def _with_relative_uris(self, images: pa.Table) -> pa.Table:
         """Images inside the dataset's folder are referred to by relative path, so that the folder can be moved."""
@@ -108,7 +108,7 @@ def write_sequences(folder: Path, sequences: Iterable[ImageSequence]) -> None:
         }
         for each in sequences
     ]
-    with _writer(folder / "sequences.parquet", SEQUENCES) as writer:
+    with writer_of(folder / "sequences.parquet", SEQUENCES) as writer:
         writer.write_table(pa.Table.from_pylist(rows, schema=SEQUENCES))
 
 
@@ -152,7 +152,8 @@ def segment_rows(batch: Batch) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=SEGMENTS)
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def writer_of(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A Parquet file of this schema, compressed as canonical tables are."""
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     return pq.ParquetWriter(
         path,

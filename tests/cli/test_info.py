@@ -10,6 +10,10 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+import segdata
+from segdata.core.config import Config
+from segdata.core.errors import SegdataError
+
 Run = Callable[..., Result]
 
 
@@ -80,3 +84,16 @@ def test_a_column_that_is_not_there_is_misuse(run: Run, masks: Path) -> None:
     refused = run("info", masks, "--by", "camra")
     assert refused.exit_code == 2
     assert "by 'camra': no image has such a value" in refused.stderr
+
+
+def test_the_configuration_may_name_the_column(run: Run, masks: Path) -> None:
+    config = masks / "segdata.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + "by: size\n", encoding="utf-8")
+    assert "by size" in run("info", masks).stdout
+    assert segdata.validate(masks, select="class-imbalance").findings == ()
+    many = Config(rules={"too-few": {"min_per_stratum": 9}})
+    few = segdata.validate(masks, select="too-few", by="folder", config=many)
+    assert [each.category for each in few.findings] == ["road", "car"]
+    assert "images by folder: '.' 2, 9 are required" in few.findings[0].message
+    with pytest.raises(SegdataError, match="by 'camra'"):
+        segdata.validate(masks, by="camra")

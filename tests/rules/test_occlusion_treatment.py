@@ -31,7 +31,6 @@ def scenes(overlaps: list[list[float]], annotators: list[str] | None = None, n_i
     category[a], category[b] = 1, 2 + np.arange(n_pairs) % 2
     n = n_images or len(overlaps)
     image = np.arange(len(overlaps)) % n
-    touching = np.arange(n_pairs)
     return replace(
         EMPTY,
         images=Table({"image_id": np.array([f"{each}.png" for each in range(n)], object)}),
@@ -51,7 +50,7 @@ def scenes(overlaps: list[list[float]], annotators: list[str] | None = None, n_i
         pairs=Table(
             {"a": a[share > 0], "b": b[share > 0], "shared": np.round(AREA * share[share > 0]).astype(np.int64)}
         ),
-        contacts=Table({"a": a[touching], "b": b[touching], "length": np.full(n_pairs, 10)}),
+        borders=Table({"a": a, "b": b, "touching": np.full(n_pairs, 10), "apart": np.zeros(n_pairs, np.int64)}),
     )
 
 
@@ -124,7 +123,7 @@ def test_findings_do_not_depend_on_the_order_of_segments() -> None:
         tables,
         segments=tables.segments.take(rows),
         pairs=tables.pairs.beside(**_ordered(new[tables.pairs["a"]], new[tables.pairs["b"]])),
-        contacts=tables.contacts.beside(**_ordered(new[tables.contacts["a"]], new[tables.contacts["b"]])),
+        borders=tables.borders.beside(**_ordered(new[tables.borders["a"]], new[tables.borders["b"]])),
     )
     assert found(moved) == found(tables) != []
 

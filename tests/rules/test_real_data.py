@@ -91,3 +91,23 @@ def test_quiet_on_good_data(found: dict[str, tuple[Finding, ...]], dataset: str,
 @pytest.mark.parametrize("dataset", ["coco", "taco", "nuclei"])
 def test_rasters_that_fall_apart_are_no_specks(found: dict[str, tuple[Finding, ...]], dataset: str) -> None:
     assert len(of(found[dataset], "SEG106")) <= 1
+
+
+def test_statistics_are_quiet_but_for_outliers(found: dict[str, tuple[Finding, ...]]) -> None:
+    """Splits, companions, annotators and borders of good data give nothing; outliers are infos."""
+    codes = ("SEG303", "SEG306", "SEG307", "SEG308", "SEG309", "SEG310", "SEG311")
+    counts = {name: Counter(each.code for each in several if each.code in codes) for name, several in found.items()}
+    assert counts == {name: Counter() for name in found} | {
+        "coco": Counter(SEG307=1),
+        "taco": Counter(SEG307=7, SEG308=3),
+        "old taco": Counter(SEG307=5, SEG308=2),
+    }
+
+
+def test_kudzu_lost_its_class_in_val(real_data: Path) -> None:
+    """Sixteen images of val, whose 349 polygons have no class, against twenty-four of train, which all have one."""
+    findings = validate(real_data / "via_kudzu", select="SEG30").findings
+    missing = {(each.category, each.severity) for each in findings if each.code == "SEG303"}
+    assert missing == {("kudzu", "error"), ("region", "error")}
+    (drift,) = of(findings, "SEG306")
+    assert "'val' is 100% from that of the others" in drift.message

@@ -1,20 +1,30 @@
 """SEG203, 205, 207, 209 to 211, 213, 214: what is said of the taxonomy's rules, how often, and what is left alone."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from random import Random
+from typing import get_args
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from segdata.core.batch import Batch, concatenate
 from segdata.core.config import Config
+from segdata.core.defect import Defect
 from segdata.core.finding import Finding
 from segdata.core.judge import judge
 from segdata.core.profile import Profile
+from segdata.core.relations import Relation
 from segdata.core.rule import rule_named
+from segdata.core.runs import Ints
 from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Expected, MaxVoid, Size, Taxonomy
 from segdata.measure.measure import measure
 from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.strategies import datasets
 
 Judged = Callable[..., list[Finding]]
 
@@ -226,3 +236,78 @@ def test_sizes_in_mm2_where_the_spacing_is_known() -> None:
     named = replace(drawing.batch, images=images.set_column(at, images.schema.field(at), [["scan"]]))
     (finding,) = found("SEG214", profile, Drawing(profile, named))
     assert finding.message == "1 segment (1.5 mm²) larger than 1 mm²"
+
+
+CODES = ("SEG205", "SEG207", "SEG209", "SEG210", "SEG211", "SEG213", "SEG214")
+
+
+@st.composite
+def ruled(draw: st.DrawFn) -> tuple[Profile, list[Batch]]:
+    """A random dataset whose taxonomy has something to say of most pairs and segments."""
+    profile, batches = draw(datasets())
+    names = [each.name for each in profile.taxonomy.categories]
+    some = st.lists(st.sampled_from(names), max_size=2).map(tuple)
+    categories = tuple(
+        msgspec.structs.replace(
+            each,
+            parent=draw(st.none() | st.sampled_from(names)),
+            **{relation: draw(some) for relation in get_args(Relation)},
+            attributes=(Attribute("occluded", ("true",), required=draw(st.booleans())),),
+            expected=Expected(least_share=draw(st.sampled_from([0.5, 1])), whenever=draw(some)),
+            size=Size(min_pixels=2, max_pixels=4),
+        )
+        for each in profile.taxonomy.categories
+    )
+    taxonomy = msgspec.structs.replace(
+        profile.taxonomy, categories=categories, max_void=MaxVoid(image=0.2, dataset=0.1)
+    )
+    return replace(profile, taxonomy=taxonomy, taxonomy_declared=True), batches
+
+
+def said_of(profile: Profile, batches: list[Batch]) -> list[tuple[object, ...]]:
+    """What the rules find, without the order in which findings name their segments."""
+    chosen = [rule_named(code) for code in CODES if rule_named(code).applies(profile)]
+    families = frozenset(family for rule in chosen for family in rule.needs)
+    source = Portions(profile, tuple(batches))
+    findings = judge(measure(source, families, jobs=2), chosen, Config()).findings
+    return sorted(
+        (each.code, each.image or "", each.annotator or "", each.category or "", each.message, each.pixels or 0)
+        for each in findings
+    )
+
+
+@dataclass(frozen=True)
+class Portions:
+    """Batches as a source that loads them one by one."""
+
+    profile: Profile
+    batches: tuple[Batch, ...]
+    defects: tuple[Defect, ...] = ()
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Of all batches."""
+        return [name for batch in self.batches for name in batch.images["image_id"].to_pylist()]
+
+    def chunks(self) -> list[Ints]:
+        """The number of each batch, as its portion."""
+        return [np.array([number]) for number in range(len(self.batches))]
+
+    def load(self, rows: Ints) -> Batch:
+        """The batch of that number."""
+        return self.batches[int(rows[0])]
+
+
+@settings(max_examples=40)
+@given(ruled(), st.randoms(use_true_random=False))
+def test_findings_depend_neither_on_the_order_of_segments_nor_on_portions(
+    made: tuple[Profile, list[Batch]], random: Random
+) -> None:
+    profile, batches = made
+    whole = concatenate(batches)
+    order = sorted(range(whole.n_segments), key=lambda row: (whole.segment_annotation[row], random.random()))
+    rows = np.array(order, np.int64)
+    moved = replace(whole, segments=whole.segments.take(rows), runs=whole.runs.take(rows, whole.n_segments))
+    expected = said_of(profile, batches)
+    assert said_of(profile, [whole]) == expected
+    assert said_of(profile, [moved]) == expected

@@ -211,7 +211,7 @@ def _strokes(value: Value, height: int, width: int) -> Bitmap:
         raise _BrokenRegionError("SEG005", f"strokes in format {value.format!r:.20}, not rle", "/value/format")
     try:
         opacity = decode_strokes(msgspec.json.decode(value.rle or b"null"), height, width)
-    except BrokenStrokesError as error:
+    except (BrokenStrokesError, msgspec.ValidationError) as error:
         raise _BrokenRegionError("SEG005", str(error), "/value/rle") from error
     x, y, across, down = cv2.boundingRect(opacity)
     return Bitmap(x, y, opacity[y : y + down, x : x + across] > 0)

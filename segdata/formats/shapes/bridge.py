@@ -90,7 +90,7 @@ def _triangulation(points: Points) -> Ints:
     corner, size = points.min(axis=0), np.ptp(points, axis=0) + 1
     plane = cv2.Subdiv2D((0, 0, *size.tolist()))
     plane.insert((points - corner).astype(np.float32))
-    ends = plane.getEdgeList().reshape(-1, 2, 2)
+    ends = np.asarray(plane.getEdgeList()).reshape(-1, 2, 2)
     inside = ((ends >= 0) & (ends < size)).all(axis=(1, 2))  # there are three more points, far outside
     edges: Ints = ends[inside].astype(np.int64) + corner
     return edges

@@ -62,7 +62,7 @@ def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Draw
     try:
         said: Json = {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}
         every = _shapes(shapes)
-    except msgspec.ValidationError:
+    except TypeError:
         raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and half letters
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
@@ -83,11 +83,11 @@ def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Draw
 
 
 def _shapes(raw: Raw) -> list[object]:
-    """The shapes; their points are not decoded yet. Raises ValidationError where they are no list."""
+    """The shapes; their points are not decoded yet. Raises TypeError where they are no list."""
     try:
         every: Sequence[object] = msgspec.json.decode(raw, type=list[dict[str, Raw]])
     except msgspec.ValidationError:
-        every = [_keys(each) for each in msgspec.json.decode(raw, type=list[Raw])]
+        every = _one_by_one(raw)
     return [
         {key: value if key == "points" else msgspec.json.decode(value) for key, value in shape.items()}
         if isinstance(shape, dict)
@@ -96,12 +96,19 @@ def _shapes(raw: Raw) -> list[object]:
     ]
 
 
-def _keys(raw: Raw) -> object:
-    """A shape's values undecoded; as it is where it is no object."""
+def _one_by_one(raw: Raw) -> list[object]:
+    """The values of each shape undecoded; as it is where it is no object. Raises TypeError where there is no list."""
     try:
-        return msgspec.json.decode(raw, type=dict[str, Raw])
+        every = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.ValidationError:
-        return raw
+        raise TypeError from None
+    found: list[object] = []
+    for each in every:
+        try:
+            found.append(msgspec.json.decode(each, type=dict[str, Raw]))
+        except msgspec.ValidationError:
+            found.append(each)
+    return found
 
 
 def _size(said: Json, head: Header | None, file: str) -> tuple[int, int]:
@@ -199,7 +206,7 @@ def _drawn(shape: Json, kind: str | None, place: str) -> Shape | Written:
     points: bytes = shape.get("points", b"null")
     if kind in (None, "polygon", "oriented_rectangle", "rotation"):
         return Written((points,), f"the polygon of {shape['label']!r:.40}", f"{place}/points")
-    corners = _pairs(msgspec.json.decode(points), (4, 2) if kind == "rectangle" else (2,))
+    corners = _pairs(points, (4, 2) if kind == "rectangle" else (2,))
     if kind == "circle":
         (x, y), rim = corners
         radius = float(np.hypot(*(rim - (x, y))))
@@ -210,11 +217,13 @@ def _drawn(shape: Json, kind: str | None, place: str) -> Shape | Written:
     return box(*low.tolist(), *high.tolist())
 
 
-def _pairs(points: object, counts: tuple[int, ...]) -> Ring:
+def _pairs(text: bytes, counts: tuple[int, ...]) -> Ring:
     """The points (n, 2), as many as one of `counts`."""
+    points: object = None
     try:
+        points = msgspec.json.decode(text)
         given = np.asarray(points)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = np.empty(0)
     if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "iuf" or len(given) not in counts:
         expected = " or ".join(map(str, sorted(counts)))

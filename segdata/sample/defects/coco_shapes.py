@@ -7,7 +7,7 @@ import numpy as np
 
 from segdata.sample.defects.registry import seeds
 from segdata.sample.defects.site import Defect, Mask, Site
-from segdata.sample.outline import n_parts, rings
+from segdata.sample.outline import rings
 from segdata.sample.taxonomy import BUS, CAR, SIGN
 from segdata.sample.write import Json, rle, segmentation
 

@@ -10,6 +10,7 @@ from segdata.sample.defects.registry import seeds
 from segdata.sample.defects.site import Defect, Mask, Site
 from segdata.sample.outline import n_parts
 from segdata.sample.taxonomy import CAR, ROAD, SIGN, Category
+from segdata.sample.tidy import tidy
 from segdata.sample.write import DIVISOR, Shot
 
 SET = "instance_shapes"
@@ -44,7 +45,8 @@ def _hang_signs(site: Site, nearer: int = 0) -> tuple[Shot, np.ndarray, list[int
     values = list(range(first, first + COUNT))
     for value, plate in zip(values, hang(site, shot, nearer), strict=True):
         ids[plate] = value
-    return shot, ids, values
+    labels, kept = tidy(ids.astype(np.int32), 20)  # what the signs left of what they hide
+    return shot, np.array([0, *kept], ids.dtype)[labels], values
 
 
 @seeds(SET)

@@ -60,7 +60,7 @@ def encoded_mask(mask: Mask) -> str:
     png = b"".join(
         len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big") for name, data in parts
     )
-    return base64.b64encode(zlib.compress(_SIGNATURE + png)).decode("ascii")
+    return base64.b64encode(zlib.compress(_SIGNATURE + png, 1)).decode("ascii")  # packed already
 
 
 def _png(text: str, n_pixels: int) -> bytes:

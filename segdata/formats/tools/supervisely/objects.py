@@ -1,6 +1,5 @@
 """Objects: what is drawn on one image of a Supervisely project."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import numpy as np
 
 from segdata.core.defect import Defect
 from segdata.formats.images import MAX_PIXELS, Header
-from segdata.formats.jsonfile import encoded, parsed, read_json
+from segdata.formats.jsonfile import encoded, parsed
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError
 from segdata.formats.shapes.flat import Flat
@@ -20,10 +19,10 @@ from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Ring, Shape, b
 from segdata.formats.shapes.soundness import check_numbers, check_ring
 from segdata.formats.tools.mark import Drawing, Mark, Written
 from segdata.formats.tools.supervisely.bitmap import BrokenBitmapError, levels_of, mask_of
+from segdata.formats.tools.supervisely.document import Object, read_file
 from segdata.formats.tools.supervisely.tags import attributes_of, pairs_of
 from segdata.formats.tools.written import Notation, polygon_of_point
 
-Raw = msgspec.Raw
 SCORE, CROWD, TRACK = "confidence", "iscrowd", "track_id"  # tags that are columns here
 RESERVED = frozenset({SCORE, CROWD, TRACK, "description", "labelerLogin"})
 _NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
@@ -34,40 +33,6 @@ _Json = dict[str, Any]  # Any: JSON
 
 class _BrokenObjectError(Exception):
     """An object that cannot be read: code, message, and where in it."""
-
-
-class _Points(msgspec.Struct, gc=False):
-    """The rings of a polygon, undecoded; or the corners of a rectangle."""
-
-    exterior: Raw = Raw()
-    interior: list[Raw] | None = None
-
-
-class _Object(msgspec.Struct, gc=False):
-    """An object of a file."""
-
-    classTitle: object = None  # noqa: N815 - Supervisely's names
-    geometryType: object = None  # noqa: N815
-    shape: object = None
-    points: _Points | None = None
-    bitmap: object = None
-    alpha_mask: object = None
-    id: object = None
-    tags: object = msgspec.UNSET
-    description: object = None
-    labelerLogin: object = None  # noqa: N815
-    createdAt: object = None  # noqa: N815
-
-
-class _File(msgspec.Struct):
-    """A file of one image; those of videos have frames."""
-
-    size: object = None
-    objects: list[_Object | None] = []
-    tags: object = msgspec.UNSET
-    description: object = None
-    frames: object = msgspec.UNSET
-    framesCount: object = msgspec.UNSET  # noqa: N815
 
 
 @dataclass(slots=True)
@@ -88,7 +53,7 @@ def look_at_objects(root: Path, classes: Mapping[str, int], entry: Entry, head: 
     """
     file = below(root, entry.files[0])
     halves: list[Defect] = []
-    document = _read(entry.files[0], file, halves)
+    document = read_file(entry.files[0], file, halves)
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
@@ -113,41 +78,7 @@ def _shared(reading: _Reading) -> str | None:
     return None
 
 
-def _read(path: Path, file: str, halves: list[Defect]) -> _File:
-    """The content of a file, of whose half letters `halves` tells; raises BrokenLabelsError where it is no image's."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_File)
-    except (OSError, ValueError, RecursionError):  # what is wrong is looked at more slowly
-        pass
-    document = read_json(path, file, halves)
-    if not isinstance(document, dict):
-        raise BrokenLabelsError(Defect("SEG004", "is no object with size and objects", file))
-    objects = document.get("objects", [])
-    if not isinstance(objects, list):
-        raise BrokenLabelsError(Defect("SEG004", "objects is no list", file, "/objects"))
-    known = {key: document[key] for key in _File.__struct_fields__ if key in document}
-    return _File(**known | {"objects": [_object(each) if isinstance(each, dict) else None for each in objects]})
-
-
-def _object(said: _Json) -> _Object:
-    """An object whose values may be of any type."""
-    known = {key: said[key] for key in _Object.__struct_fields__ if key in said}
-    points = known.get("points")
-    if isinstance(points, dict):
-        exterior, interior = points.get("exterior"), points.get("interior") or []
-        rings = interior if isinstance(interior, list) else [interior]
-        known["points"] = _Points(_raw(exterior), [_raw(ring) for ring in rings])
-    else:
-        known["points"] = None
-    return _Object(**known)
-
-
-def _raw(value: object) -> Raw:
-    """JSON, or nearly so: numbers may be NaN."""
-    return Raw(json.dumps(value).encode())
-
-
-def _add_all(reading: _Reading, objects: Sequence[_Object | None], classes: Mapping[str, int]) -> None:
+def _add_all(reading: _Reading, objects: Sequence[Object | None], classes: Mapping[str, int]) -> None:
     """Add objects; those that are broken are left out, with a defect."""
     others: Counter[str] = Counter()
     for row, each in enumerate(objects):
@@ -185,7 +116,7 @@ def _size(said: object, file: str) -> tuple[int, int]:
     return height, width
 
 
-def _known(item: _Object | None, classes: Mapping[str, int]) -> tuple[_Object, str, str]:
+def _known(item: Object | None, classes: Mapping[str, int]) -> tuple[Object, str, str]:
     """An object of a known class, its class and its geometry."""
     if item is None or not isinstance(item.classTitle, str):
         raise _BrokenObjectError("SEG004", "an object without classTitle", "")
@@ -199,15 +130,23 @@ def _known(item: _Object | None, classes: Mapping[str, int]) -> tuple[_Object, s
     return item, item.classTitle, kind
 
 
-def _shape(item: _Object, kind: str, reading: _Reading, place: str) -> Shape | Written:
+def _shape(item: Object, kind: str, reading: _Reading, place: str) -> Shape | Written:
     if kind in ("bitmap", "alpha_mask"):
         return _bitmap(item, kind, reading, place)
     points = item.points
     if points is None or not bytes(points.exterior).startswith(b"["):
         raise _BrokenObjectError("SEG004", "points has no exterior", "/points")
     if kind == "rectangle":
-        return _rectangle(parsed(bytes(points.exterior)))
+        return _rectangle(_value(points.exterior))
     return Written((points.exterior, *(points.interior or ())), "the polygon", f"{place}/points")
+
+
+def _value(text: bytes) -> Any:  # Any: JSON
+    """The value of a text, which may hold NaN; nothing where that cannot be read."""
+    try:
+        return parsed(bytes(text))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
@@ -215,7 +154,7 @@ def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
     texts = mark.shape.texts if isinstance(mark.shape, Written) else ()
     rings: list[Ring] = []
     for k, text in enumerate(texts):
-        points = parsed(bytes(text))
+        points = _value(text)
         wrong = check_ring(points)
         if wrong is not None:
             what, where = (
@@ -238,9 +177,13 @@ def _placed(flat: Flat, sides: Floats) -> tuple[Floats, Floats]:
 NOTATION = Notation(placed=_placed, mend=_mended)
 
 
-def _rectangle(corners: list[Any]) -> Polygon:  # Any: JSON
+def _rectangle(corners: Any) -> Polygon:  # Any: JSON
     """Both corners belong to it, rounded as Supervisely does."""
-    right = len(corners) == 2 and all(isinstance(each, list) and len(each) == 2 for each in corners)
+    right = (
+        isinstance(corners, list)
+        and len(corners) == 2
+        and all(isinstance(each, list) and len(each) == 2 for each in corners)
+    )
     numbers = [each for corner in corners for each in corner] if right else []
     if not right or not all(type(each) in (int, float) for each in numbers) or check_numbers(*numbers):
         raise _BrokenObjectError("SEG006", "a rectangle has two corners of two numbers", "/points/exterior")
@@ -248,7 +191,7 @@ def _rectangle(corners: list[Any]) -> Polygon:  # Any: JSON
     return box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
-def _bitmap(item: _Object, kind: str, reading: _Reading, place: str) -> Bitmap:
+def _bitmap(item: Object, kind: str, reading: _Reading, place: str) -> Bitmap:
     """The mask at its place; of a soft one, the pixels that are rather there than not."""
     name = kind if isinstance(getattr(item, kind), dict) else "bitmap"
     said = getattr(item, name)
@@ -276,7 +219,7 @@ def _bitmap(item: _Object, kind: str, reading: _Reading, place: str) -> Bitmap:
     return Bitmap(x, y, levels >= _HALF)
 
 
-def _said(item: _Object, place: str, defects: list[Defect]) -> tuple[_Json, dict[str, str]]:
+def _said(item: Object, place: str, defects: list[Defect]) -> tuple[_Json, dict[str, str]]:
     """What an object says besides its pixels: columns, and attributes, of its tags and its description."""
     said = attributes_of([] if item.tags is msgspec.UNSET else item.tags)
     if said is None:

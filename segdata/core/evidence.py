@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segdata.core import kernels
+from segdata.core.annotation import Annotation, Points, Regions
 from segdata.core.batch import Batch
 from segdata.core.finding import Box, Finding
 from segdata.core.rule import rules
 from segdata.core.runs import Ints, Runs, boxes
-from segdata.report.annotation import Annotation, Points, Regions
 
 _PIXEL = re.compile(r"x=(\d+), y=(\d+)")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from segdata.core.annotation import Annotation
+from segdata.core.evidence import Evidence, evidence
 from segdata.core.finding import Finding
 from segdata.core.rule import rules
-from segdata.report.annotation import Annotation
-from segdata.report.evidence import Evidence, evidence
 from segdata.testing.pictures import Drawing, drawn, pictures
 
 FindingsIn = Callable[[Drawing, str], list[Finding]]

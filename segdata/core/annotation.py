@@ -1,12 +1,12 @@
 """Annotation: one annotation of one image, and the pixels that one can ask it for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.batch import Batch
+from segdata.core.batch import Batch, replaced
 from segdata.core.cover import complement, cover
 from segdata.core.finding import Finding
 from segdata.core.line import Line
@@ -67,6 +67,23 @@ class Annotation:
     """One annotation of one image, as evidence is drawn from it: a batch of nothing else."""
 
     batch: Batch
+
+    @staticmethod
+    def each(batch: Batch) -> "list[Annotation]":
+        """The annotations of a batch of one image, each by itself."""
+        found = []
+        for row in range(batch.annotations.num_rows):
+            kept = np.flatnonzero(batch.segment_annotation == row)
+            part = batch.take_segments(kept)
+            segments = replaced(part.segments, "annotation", np.zeros(len(kept), np.int32))
+            found.append(Annotation(replace(part, annotations=batch.annotations.slice(row, 1), segments=segments)))
+        return found
+
+    @property
+    def annotator(self) -> str | None:
+        """Whose it is."""
+        name: str | None = self.batch.annotations["annotator"][0].as_py()
+        return name
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Fixes: one file each, found by its decorator, as rules are."""

@@ -1,0 +1,114 @@
+"""Revise: a new revision of a canonical dataset, in which some images have other segments."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from segdata.core.columns import SEGMENTS
+from segdata.core.errors import SegdataError
+from segdata.store import manifest as manifests
+from segdata.store.manifest import Revision
+from segdata.store.source import conformed
+from segdata.store.write import part_name, writer_of
+
+LOG = "changes.jsonl"
+
+
+def revise(root: Path, changed: Mapping[str, pa.Table], what: str, log: Iterable[Mapping[str, Any]]) -> str:
+    """Write a revision and make it current; returns its name.
+
+    Parameters
+    ----------
+    root : the dataset's folder
+    changed : image_id -> all of the image's segments, as rows of `columns.SEGMENTS`
+    what : how the revision came about, in a few words
+    log : a JSON object for each thing that was changed, for ``changes.jsonl`` in the revision's folder
+
+    What does not change is linked to the revision before. Until the last step the dataset is as it was; whatever goes
+    wrong before, nothing is left behind. Raises SegdataError where it cannot be written.
+    """
+    manifest = manifests.load(root)
+    before = root / manifest.revision
+    name = _next_name(root)
+    made = root / name
+    try:
+        (made / "segments").mkdir(parents=True)
+        for path in sorted(before.glob("*.parquet")):
+            _link(path, made / path.name)
+        n_parts = _write_segments(before, made, changed)
+        lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
+        (made / LOG).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        entry = Revision(name, manifests.now(), what, parent=manifest.revision, parts=n_parts)
+        revisions = (*manifest.revisions, entry)
+        manifests.commit(root, msgspec.structs.replace(manifest, revision=name, revisions=revisions))
+    except BaseException as error:
+        shutil.rmtree(made, ignore_errors=True)
+        if isinstance(error, (OSError, pa.ArrowException)):
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise SegdataError(
+                f"{root}: revision {name} cannot be written: {reason}; the dataset is as it was"
+            ) from error
+        raise
+    return name
+
+
+def _next_name(root: Path) -> str:
+    """One more than the highest revision that there is, whether the manifest knows it or not."""
+    numbers = [int(found[1]) for path in root.iterdir() if (found := re.fullmatch(r"r(\d+)", path.name))]
+    return f"r{max(numbers, default=0) + 1:04d}"
+
+
+def _link(path: Path, target: Path) -> None:
+    """The same file at another place; a copy where the disk cannot link."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+
+
+@dataclass
+class _Waiting:
+    """The changed images whose rows are not written yet."""
+
+    rows: dict[str, pa.Table]
+
+    def instead_of(self, group: pa.Table) -> pa.Table:
+        """A row group with the changed images' rows in the place of those that it has."""
+        here = [name for name in pc.unique(group["image_id"]).to_pylist() if name in self.rows]
+        if not here:
+            return group
+        kept = group.filter(pc.invert(pc.is_in(group["image_id"], value_set=pa.array(here, pa.string()))))
+        both = pa.concat_tables([kept, *(self.rows.pop(name) for name in here)])
+        return both.take(pc.sort_indices(both["image_id"]))
+
+
+def _write_segments(before: Path, made: Path, changed: Mapping[str, pa.Table]) -> int:
+    """Link the parts without changed images, and write the others again; returns how many there are."""
+    waiting, paths = _Waiting(dict(changed)), sorted(before.glob("segments/*.parquet"))
+    for number, path in enumerate(paths):
+        file, target = pq.ParquetFile(path), made / "segments" / part_name(number)
+        last = number == len(paths) - 1
+        ids = set(pc.unique(file.read(columns=["image_id"])["image_id"]).to_pylist())
+        if not ids & waiting.rows.keys() and not (last and waiting.rows):
+            _link(path, target)
+            continue
+        with writer_of(target, SEGMENTS) as writer:
+            for group in range(file.num_row_groups):
+                rows = waiting.instead_of(conformed(file.read_row_group(group), SEGMENTS))
+                if rows.num_rows:
+                    writer.write_table(rows, row_group_size=rows.num_rows)
+            if last and waiting.rows:
+                rest = pa.concat_tables([waiting.rows[name] for name in sorted(waiting.rows)])
+                if rest.num_rows:
+                    writer.write_table(rest, row_group_size=rest.num_rows)
+    return len(paths)
