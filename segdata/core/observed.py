@@ -64,6 +64,9 @@ class Observed:
     def by(tables: Tables, column: str) -> "Observed":
         """The observations of a column's groups; none where it names fewer than two."""
         names, group = numbered(strata_if_any(tables, column))
+        if len(names) < 2:
+            none = np.zeros(0, np.int64)
+            return Observed(names, none, none, none, np.full(len(group), -1, np.int64), False)
         image = tables.annotations["image"].astype(np.int64)
         told = np.flatnonzero(group >= 0)
         pairs = told[joint(image[told], group[told])[1]]

@@ -3,7 +3,8 @@
 What category a value has comes from segdata.yaml (`instance_ids:`): a `divisor` (value = category id * divisor +
 number, as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. Values below the
 divisor are the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the
-divisor 256, where KITTI means "no instance". The bands of an image may be files of their own, named as for colour-masks.
+divisor 256, where KITTI means "no instance". The bands of an image may be files of their own, named as for
+colour-masks.
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
 

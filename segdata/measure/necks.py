@@ -39,7 +39,7 @@ def cut_at_necks(mask: Mask) -> Cut | None:
     (height, width) of 0 and 1.
     """
     room = np.pad(mask, 1)
-    depth = cv2.distanceTransform(room, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    depth = np.asarray(cv2.distanceTransform(room, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
     radius = float(depth.max())
     least = max(_SPLIT * radius, 1.5)
     levels = _LEVELS * radius
@@ -58,16 +58,17 @@ def solidity(mask: Mask) -> float:
     """The share of its convex hull, of pixels as squares, that a mask covers; `mask` is (height, width) of 0 and 1."""
     rings, _ = cv2.findContours(np.pad(mask, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     middle = np.concatenate(rings)[:, 0, :].astype(np.float32)
-    corners = [middle + np.float32(by) for by in ((-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5))]
-    hull = cv2.contourArea(cv2.convexHull(np.concatenate(corners)))
+    corners = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)], np.float32)
+    hull = cv2.contourArea(cv2.convexHull((middle[:, None] + corners).reshape(-1, 2)))
     return float(mask.sum()) / hull
 
 
 def _lobes(depth: NDArray[np.float32], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
     """Where the regions deeper than a level are that reach down to `least`, and the second's depth; None: only one."""
-    number, label = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
+    number, found = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
     if number < 3:
         return None
+    label = np.asarray(found, np.int64)
     deepest = np.zeros(number)
     inside = label > 0
     np.maximum.at(deepest, label[inside], depth[inside])

@@ -1,5 +1,8 @@
 """Seams: where two segments of one category touch along a straight line, as the halves of one that was cut do."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -33,14 +36,16 @@ def seams(batch: Batch) -> pa.Table:
     line = batch.annotation_line
     side = Side.of(runs, line, batch.segment_annotation[rows])
     category = batch.segments["category_id"].to_numpy()[rows]
-    contact = _Contact.between(side, line, category, len(rows))
+    contact = _contacts(side, line, category, len(rows))
     straight = np.flatnonzero(
         (contact.length >= SHORTEST)
         & (contact.deviation <= STRAIGHTEST)
         & (contact.length <= 1.05 * contact.edges)  # longer than its edges: it has gaps
     )
-    windows = Windows(runs, batch.segment_size[0][rows])
-    ends = np.array([_ends(windows, contact, pair) for pair in straight]).reshape(-1, 3).round(6)
+    ends = np.empty((0, 3))
+    if len(straight):
+        windows = Windows(runs, batch.segment_size[0][rows])
+        ends = np.array([_ends(windows, contact, pair) for pair in straight.tolist()]).round(6)
     return pa.table(
         {
             "a": rows[contact.a[straight]].astype(np.int64),
@@ -57,84 +62,123 @@ def seams(batch: Batch) -> pa.Table:
 
 def siblings(batch: Batch) -> Ints:
     """The segments, ascending, whose box touches that of another of the same annotation and category; no crowds."""
-    x, y, width, height = boxes(batch.runs, batch.segment_size[0], batch.n_segments)
-    alone = batch.segments["iscrowd"].fill_null(False).to_numpy() | (width == 0)
-    rows = np.flatnonzero(~alone)
-    _, category = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
-    key = batch.segment_annotation[rows].astype(np.int64) * (int(category.max(initial=0)) + 1) + category[rows]
-    _, which, count = np.unique(key, return_inverse=True, return_counts=True)
-    order = rows[np.argsort(which, kind="stable")]
-    crowded = np.repeat(count > _MANY, count)
+    group, size = _groups(batch)
+    rows = np.flatnonzero(size > 1)
+    order = rows[np.argsort(group[rows], kind="stable")]
+    count = size[order]
+    crowded = count > _MANY
+    # Of each group every later member is compared with every earlier one.
+    begins = np.searchsorted(group[order], group[order])
+    earlier = np.where(crowded, 0, np.arange(len(order)) - begins)
+    first = order[spread(begins, earlier)]
+    second = np.repeat(order, earlier)
+    x, y, width, height = (np.zeros(batch.n_segments, np.int64) for _ in range(4))
+    kept = batch.runs.take(rows, batch.n_segments)
+    x[rows], y[rows], width[rows], height[rows] = boxes(kept, batch.segment_size[0][rows], len(rows))
     found = np.zeros(batch.n_segments, bool)
     found[order[crowded]] = True
-    # Of each group every later member is compared with every earlier one.
-    place = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
-    earlier = np.where(crowded, 0, place)
-    first = order[spread(np.arange(len(order)) - earlier, earlier)]
-    second = np.repeat(order, earlier)
     near = (x[first] <= x[second] + width[second]) & (x[second] <= x[first] + width[first])
     near &= (y[first] <= y[second] + height[second]) & (y[second] <= y[first] + height[first])
     found[first[near]] = found[second[near]] = True
-    return np.flatnonzero(found)
+    return np.flatnonzero(found).astype(np.int64)
 
 
-class _Contact:
-    """The contacts of pairs a < b: how many pixel edges each has, and the straight line that is nearest to them."""
+def _groups(batch: Batch) -> tuple[Ints, Ints]:
+    """The group of each segment, of those of its annotation and category, and its size; 0 for crowds and empty ones."""
+    offset = batch.runs.offsets(batch.n_segments)
+    counts = (np.diff(offset) > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
+    _, category = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
+    key = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
+    _, group = np.unique(key, return_inverse=True)
+    size = np.bincount(group[counts], minlength=int(group.max(initial=-1)) + 1)
+    return group.astype(np.int64), np.where(counts, size[group], 0)
 
-    def __init__(self, pair: Ints, which: Ints, n_segments: int, edges: tuple[Ints, Ints, Ints, NDArray[np.bool_]]):
-        x, y, length, upright = edges
-        self.a, self.b = np.divmod(pair, max(n_segments, 1))
-        n = len(pair)
 
-        def total(values: Floats) -> Floats:
-            return np.bincount(which, weights=values, minlength=n)
+@dataclass(frozen=True, slots=True)
+class _Contacts:
+    """The contacts of pairs a < b, and the straight line that is nearest to the pixel edges of each.
 
-        left, top = (np.full(n, np.iinfo(np.int64).max) for _ in range(2))
-        np.minimum.at(left, which, x)
-        np.minimum.at(top, which, y)
-        right, bottom = left.copy(), top.copy()
-        np.maximum.at(right, which, x + ~upright)
-        np.maximum.at(bottom, which, np.where(upright, y + length, y + length - 1))
-        self.box = (left, top, right - left, bottom - top)
-        # Sums over the points of each strip of edges: upright ones run along y, others are `length` level ones.
-        u, v = (x - left[which]).astype(float), (y - top[which]).astype(float)
-        k = length.astype(float)
-        mean_u = np.where(upright, u, u + 0.5)
-        sum_v = np.where(upright, v * k + k * k / 2, v * k + k * (k - 1) / 2)
-        square_u = np.where(upright, u * u, u * u + u + 1 / 3) * k
-        square_v = np.where(
-            upright, ((v + k) ** 3 - v**3) / 3, k * v * v + v * k * (k - 1) + (k - 1) * k * (2 * k - 1) / 6
-        )
-        self.edges = total(k)
-        center_u, center_v = total(mean_u * k) / self.edges, total(sum_v) / self.edges
-        uu = total(square_u) / self.edges - center_u**2
-        vv = total(square_v) / self.edges - center_v**2
-        uv = total(mean_u * sum_v) / self.edges - center_u * center_v
-        half = np.hypot((uu - vv) / 2, uv)
+    Attributes
+    ----------
+    a, b : (n,) rows
+    edges : (n,) pixel edges
+    x, y : (n,) the middle of the edges, in pixels from the image's top left corner
+    angle : (n,) of the line, in radians from the x axis
+    length, deviation : (n,) see `seams`
+    box : x, y, width and height (n,) in pixels
+    """
+
+    a: Ints
+    b: Ints
+    edges: Floats
+    x: Floats
+    y: Floats
+    angle: Floats
+    length: Floats
+    deviation: Floats
+    box: tuple[Ints, Ints, Ints, Ints]
+
+
+def _contacts(side: Side, line: Line, category: Ints, n_segments: int) -> _Contacts:
+    """The contacts between segments of one category, sorted by pair."""
+    key, x, y, length, upright = _strips(side, line, category, n_segments)
+    pair, which = np.unique(key, return_inverse=True)
+    left, top = (np.full(len(pair), np.iinfo(np.int64).max) for _ in range(2))
+    np.minimum.at(left, which, x)
+    np.minimum.at(top, which, y)
+    right, bottom = left.copy(), top.copy()
+    np.maximum.at(right, which, x + ~upright)
+    np.maximum.at(bottom, which, np.where(upright, y + length, y + length - 1))
+    strips = _moments(x - left[which], y - top[which], length, upright)
+    total = [np.bincount(which, weights=each, minlength=len(pair)).astype(np.float64) for each in strips]
+    edges = total[0]
+    u, v, uu, vv, uv = (each / edges for each in total[1:])
+    uu, vv, uv = uu - u * u, vv - v * v, uv - u * v
+    mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
+    a, b = np.divmod(pair, max(n_segments, 1))
+    return _Contacts(
+        a,
+        b,
+        edges,
+        u + left,
+        v + top,
+        np.arctan2(2 * uv, uu - vv) / 2,
         # Of a line with this variance along it; rounded, so that an upright one of 8 pixels is 8.
-        self.length = np.sqrt(12 * np.maximum((uu + vv) / 2 + half, 0)).round(6)
-        self.deviation = np.sqrt(np.maximum((uu + vv) / 2 - half, 0))
-        self.angle = np.arctan2(2 * uv, uu - vv) / 2
-        self.x, self.y = center_u + left, center_v + top
-
-    @staticmethod
-    def between(side: Side, line: Line, category: Ints, n_segments: int) -> "_Contact":
-        """The contacts between segments of one category, sorted by pair."""
-        frame = line.frame_of(side.start)
-        found = []
-        for upright, by in ((False, np.ones(len(side.start), np.int64)), (True, line.height[frame] + 1)):
-            moved = side.moved(by)
-            a, b, start, length = kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
-            alike = (a != b) & (category[a] == category[b])
-            _, x, y = line.lower(start[alike])
-            pair = np.minimum(a, b)[alike].astype(np.int64) * n_segments + np.maximum(a, b)[alike]
-            found.append((pair, x, y, length[alike], np.full(len(pair), upright)))
-        key, x, y, length, standing = (np.concatenate(each) for each in zip(*found, strict=True))
-        pair, which = np.unique(key, return_inverse=True)
-        return _Contact(pair, which, n_segments, (x, y, length, standing))
+        np.sqrt(12 * np.maximum(mean + half, 0)).round(6),
+        np.sqrt(np.maximum(mean - half, 0)).round(6),
+        (left, top, right - left, bottom - top),
+    )
 
 
-def _ends(windows: Windows, contact: _Contact, pair: int) -> tuple[float, float, float]:
+def _strips(side: Side, line: Line, category: Ints, n_segments: int) -> list[NDArray[Any]]:  # Any: numbers and flags
+    """Pair, x, y, length and whether it is upright, of the strips in which segments of one category touch."""
+    frame = line.frame_of(side.start)
+    found = []
+    for upright, by in ((False, np.ones(len(side.start), np.int64)), (True, line.height[frame] + 1)):
+        moved = side.moved(by)
+        a, b, start, length = kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
+        alike = (a != b) & (category[a] == category[b])
+        _, x, y = line.lower(start[alike])
+        pair = np.minimum(a, b)[alike].astype(np.int64) * n_segments + np.maximum(a, b)[alike]
+        found.append((pair, x, y, length[alike], np.full(len(pair), upright)))
+    return [np.concatenate(each) for each in zip(*found, strict=True)]
+
+
+def _moments(x: Ints, y: Ints, length: Ints, upright: NDArray[np.bool_]) -> tuple[Floats, ...]:
+    """Integrals over each strip's edges of 1, x, y, x^2, y^2 and xy.
+
+    An upright strip is one line of `length` edges; another is `length` level edges, one below the other.
+    """
+    u, v, k = x.astype(np.float64), y.astype(np.float64), length.astype(np.float64)
+    middle = np.where(upright, u, u + 0.5)
+    along = np.where(upright, v * k + k * k / 2, v * k + k * (k - 1) / 2)
+    uu = np.where(upright, u * u, u * u + u + 1 / 3) * k
+    level = k * v * v + v * k * (k - 1) + (k - 1) * k * (2 * k - 1) / 6
+    vv = np.where(upright, ((v + k) ** 3 - v**3) / 3, level)
+    return k, middle * k, along, uu, vv, middle * along
+
+
+def _ends(windows: Windows, contact: _Contacts, pair: int) -> tuple[float, float, float]:
     """Flush, waist and astray of a pair; see `seams`."""
     length = float(contact.length[pair])
     inner, outer = max(1, round(0.12 * length)), max(3, round(0.3 * length))
@@ -152,7 +196,7 @@ def _ends(windows: Windows, contact: _Contact, pair: int) -> tuple[float, float,
     return flush, waist, astray
 
 
-def _turned(mask: Mask, segment: int, windows: Windows, contact: _Contact, pair: int) -> tuple[Floats, Floats]:
+def _turned(mask: Mask, segment: int, windows: Windows, contact: _Contacts, pair: int) -> tuple[Floats, Floats]:
     """The centres of a segment's pixels in pixels along the contact's line from its middle, and across."""
     y, x = np.nonzero(mask)
     dx, dy = (

@@ -100,8 +100,9 @@ def annotator_drift(
 def _together(drifts: list[_Drift]) -> Iterator[list[_Drift]]:
     """What the same group does to the same category, in the order of groups and categories."""
 
-    def key(drift: _Drift) -> tuple[int, int, int]:
-        return drift.group, -1 if drift.against is None else drift.against, drift.feature.category or 0
+    def key(drift: _Drift) -> tuple[int, int, bool, int]:
+        against, category = drift.against, drift.feature.category
+        return drift.group, -1 if against is None else against, category is None, category or 0
 
     for _, same in groupby(sorted(drifts, key=key), key):
         yield list(same)
@@ -109,19 +110,8 @@ def _together(drifts: list[_Drift]) -> Iterator[list[_Drift]]:
 
 def _drifts(tables: Tables, observed: Observed, limits: _Limits, rate: float) -> list[_Drift]:
     """Who differs in what."""
-    n_groups = len(observed.names)
-    if n_groups < 2:
-        return []
+    tested = list(_tested(tables, observed, limits))
     rng = np.random.default_rng(_SEED)
-    every = Blocks.of(observed.group, observed.stratum, n_groups)
-    tested: list[tuple[Feature, Blocks, Compared]] = []
-    for feature in observed.features(tables) if len(every.rows) else ():
-        blocks = every
-        if not feature.among.all():
-            blocks = Blocks.of(observed.group, observed.stratum, n_groups, feature.among)
-        compared = blocks.compare(feature.values)
-        if (compared.n >= limits.images).sum() > 1 and compared.largest > 0:
-            tested.append((feature, blocks, compared))
     n_permutations = min(max(1999, math.ceil(2 * len(tested) / rate)), 9999)
     p, critical = np.ones(len(tested)), np.full(len(tested), np.inf)
     for place, (feature, blocks, compared) in enumerate(tested):
@@ -135,6 +125,19 @@ def _drifts(tables: Tables, observed: Observed, limits: _Limits, rate: float) ->
         if stands[place]
         for drift in _deviating(feature, blocks, limits, float(critical[place]))
     ]
+
+
+def _tested(tables: Tables, observed: Observed, limits: _Limits) -> Iterator[tuple[Feature, Blocks, Compared]]:
+    """The features in which two groups or more can be compared, and how they compare."""
+    n_groups = len(observed.names)
+    every = Blocks.of(observed.group, observed.stratum, n_groups)
+    for feature in observed.features(tables) if len(every.rows) else ():
+        blocks = every
+        if not feature.among.all():
+            blocks = Blocks.of(observed.group, observed.stratum, n_groups, feature.among)
+        compared = blocks.compare(feature.values)
+        if (compared.n >= limits.images).sum() > 1 and compared.largest > 0:
+            yield feature, blocks, compared
 
 
 def _deviating(feature: Feature, blocks: Blocks, limits: _Limits, critical: float) -> Iterator[_Drift]:

@@ -124,12 +124,15 @@ def _too_near(tables: Tables) -> Iterator[Found]:
     told = set()
     for a, b, shared, *box in pairs.take(overlapping).lines("a", "b", "shared", "x", "y", "width", "height"):
         told.add((a, b))
-        message = f"{_names(tables, a, b)} share {shared:,} px, and may not overlap{_rule_of(tables, a, b)}"
-        yield Found(message, segments=(a, b), bbox=tuple(box), pixels=shared)
+        one, other = _names(tables, a, b)
+        message = f"{one!r} and {other!r} share {shared:,} px, and may not overlap{_rule_of(tables, one, other)}"
+        yield Found(message, segments=(a, b), bbox=tuple(box), pixels=shared, category=one)
     for a, b, length in contacts.take(_of_relation(tables, contacts, "may_not_touch")).lines("a", "b", "length"):
         if (a, b) not in told:
-            along = counted(length, "pixel edge")
-            yield Found(f"{_names(tables, a, b)} touch along {along}, and may not{_rule_of(tables, a, b)}", (a, b))
+            one, other = _names(tables, a, b)
+            along = f"touch along {counted(length, 'pixel edge')}"
+            message = f"{one!r} and {other!r} {along}, and may not{_rule_of(tables, one, other)}"
+            yield Found(message, segments=(a, b), category=one)
 
 
 def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -139,12 +142,11 @@ def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> np.ndarray
     return near & ~crowd[a] & ~crowd[b]
 
 
-def _names(tables: Tables, a: int, b: int) -> str:
-    ids = (int(tables.segments["category_id"][row]) for row in (a, b))
-    return " and ".join(sorted(repr(tables.profile.name_of(id_)) for id_ in ids))
+def _names(tables: Tables, a: int, b: int) -> list[str]:
+    """The categories of two segments, in an order that does not depend on theirs."""
+    return sorted(tables.profile.name_of(int(tables.segments["category_id"][row])) for row in (a, b))
 
 
-def _rule_of(tables: Tables, a: int, b: int) -> str:
+def _rule_of(tables: Tables, *names: str) -> str:
     """What the guideline says of the border of either."""
-    ids = sorted(int(tables.segments["category_id"][row]) for row in (a, b))
-    return next(filter(None, (quoted(tables.profile.taxonomy, id_, "boundary_rule") for id_ in ids)), "")
+    return next(filter(None, (quoted(tables.profile.taxonomy, name, "boundary_rule") for name in names)), "")

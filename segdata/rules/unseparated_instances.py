@@ -19,7 +19,7 @@ def unseparated_instances(
 ) -> Iterator[Found]:
     """One region as large as several of its companions, with a lobe for each.
 
-    Flagged (min_neck=0.3):
+    Flagged (min_neck=0.3, min_gain=2.0):
         aaa.bbb.ccc.ddd
         aaa.bbb.ccc.ddd
         aaa.bbb.ccc.ddd
@@ -30,7 +30,7 @@ def unseparated_instances(
 
         a, b, c, d, e, f, g: cell
 
-    Fine, it has no lobes (min_neck=0.3):
+    Fine, it has no lobes (min_neck=0.3, min_gain=2.0):
         aaa.bbb.ccc.ddd
         aaa.bbb.ccc.ddd
         aaa.bbb.ccc.ddd
@@ -41,7 +41,7 @@ def unseparated_instances(
 
         a, b, c, d, e, f, g: cell
 
-    Fine, its companions are as large (min_neck=0.3):
+    Fine, its companions are as large (min_neck=0.3, min_gain=2.0):
         aaaaaaa.bbbbbbb
         aaaaaaa.bbbbbbb
         aaaaaaa.bbbbbbb

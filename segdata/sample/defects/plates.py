@@ -24,7 +24,7 @@ def hang(site: Site, shot: Shot, nearer: int = 0) -> list[Mask]:
     path = site.path("images", shot)
     with Image.open(path) as image:
         pixels = np.array(image)
-    found = plates(*pixels.shape[:2], nearer)
+    found = plates(pixels.shape[0], pixels.shape[1], nearer)
     for plate in found:
         pixels[plate] = (216, 196, 60)
         pixels[plate & ~cv2.erode(plate.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)] = (90, 84, 40)

@@ -14,7 +14,7 @@ from scipy import ndimage
 from segdata.core.rule import Family, Tables
 from segdata.measure.measure import measure
 from segdata.testing.sequences import filmed
-from tests.measure.test_volumes import chopped
+from tests.measure.test_solids import chopped
 
 FAMILIES: frozenset[Family] = frozenset({"frames"})
 Labels = NDArray[np.int64]
@@ -193,3 +193,23 @@ def test_nothing_depends_on_chunks_or_jobs(labels: Labels, data: st.DataObject) 
             told.append(Counter(found.beside(**named).lines(*sorted(set(found.names) - {"annotation", "of"}))))
         assert told[0] == told[1]
         assert len(whole.still) == len(cut.still)
+
+
+@settings(max_examples=20)
+@given(movies(least=3), st.sampled_from(["mirrored", "turned over", "transposed", "renumbered"]))
+def test_how_a_picture_lies_does_not_matter(labels: Labels, how: str) -> None:
+    other = {
+        "mirrored": labels[:, :, ::-1],
+        "turned over": labels[:, ::-1],
+        "transposed": labels.transpose(0, 2, 1),
+        "renumbered": np.where(labels > 0, 4 - labels, 0),
+    }[how]
+    columns = {
+        "turns": ("agree", "fit", "near", "stray"),
+        "exchanges": ("own", "crossed"),
+        "flickers": ("area", "part"),
+    }
+    one, two = (measured(np.ascontiguousarray(each), tracked=True) for each in (labels, other))
+    for name, chosen in columns.items():
+        told = [sorted(np.round(list(getattr(each, name).lines(*chosen)), 9).tolist()) for each in (one, two)]
+        assert told[0] == told[1]
