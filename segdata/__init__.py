@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segdata.api import assert_valid as assert_valid
     from segdata.api import convert as convert
     from segdata.api import diff as diff
+    from segdata.api import diff_taxonomies as diff_taxonomies
     from segdata.api import from_arrays as from_arrays
     from segdata.api import from_frames as from_frames
     from segdata.api import hash_of as hash_of
@@ -33,6 +34,7 @@ _HOME = {
     "assert_valid": "segdata.api",
     "convert": "segdata.api",
     "diff": "segdata.api",
+    "diff_taxonomies": "segdata.api",
     "from_arrays": "segdata.api",
     "from_frames": "segdata.api",
     "hash_of": "segdata.api",
@@ -59,6 +61,7 @@ __all__ = [
     "assert_valid",
     "convert",
     "diff",
+    "diff_taxonomies",
     "from_arrays",
     "from_frames",
     "hash_of",

@@ -11,7 +11,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.core.runs import Ints, boxes, spread
+from segdata.core.runs import Ints, Runs, boxes, columns, spread
 from segdata.measure.window import Mask, Windows
 
 Floats = NDArray[np.float64]
@@ -31,10 +31,12 @@ def seams(batch: Batch) -> pa.Table:
     discs do. astray: the share of pixels on the other's side of the line, of the segment where it is larger. And x, y,
     width, height: the box of the contact. Crowds are left out.
     """
-    rows = siblings(batch)
+    rows, begin, end = siblings(batch)
     runs = batch.runs.take(rows, batch.n_segments)
+    x, _ = columns(runs, batch.segment_size[0][rows])
+    near = (x >= begin[runs.owner]) & (x <= end[runs.owner])
     line = batch.annotation_line
-    side = Side.of(runs, line, batch.segment_annotation[rows])
+    side = Side.of(Runs(runs.start[near], runs.length[near], runs.owner[near]), line, batch.segment_annotation[rows])
     category = batch.segments["category_id"].to_numpy()[rows]
     contact = _contacts(side, line, category, len(rows))
     straight = np.flatnonzero(
@@ -60,8 +62,11 @@ def seams(batch: Batch) -> pa.Table:
     )
 
 
-def siblings(batch: Batch) -> Ints:
-    """The segments, ascending, whose box touches that of another of the same annotation and category; no crowds."""
+def siblings(batch: Batch) -> tuple[Ints, Ints, Ints]:
+    """The segments, ascending, whose box touches that of another of the same annotation and category; no crowds.
+
+    And the first and last column of the image in which each can touch another.
+    """
     group, size = _groups(batch)
     rows = np.flatnonzero(size > 1)
     order = rows[np.argsort(group[rows], kind="stable")]
@@ -75,12 +80,16 @@ def siblings(batch: Batch) -> Ints:
     x, y, width, height = (np.zeros(batch.n_segments, np.int64) for _ in range(4))
     kept = batch.runs.take(rows, batch.n_segments)
     x[rows], y[rows], width[rows], height[rows] = boxes(kept, batch.segment_size[0][rows], len(rows))
-    found = np.zeros(batch.n_segments, bool)
-    found[order[crowded]] = True
     near = (x[first] <= x[second] + width[second]) & (x[second] <= x[first] + width[first])
     near &= (y[first] <= y[second] + height[second]) & (y[second] <= y[first] + height[first])
-    found[first[near]] = found[second[near]] = True
-    return np.flatnonzero(found).astype(np.int64)
+    first, second = first[near], second[near]
+    begin, end = np.full(batch.n_segments, np.iinfo(np.int64).max), np.full(batch.n_segments, -1)
+    begin[order[crowded]], end[order[crowded]] = 0, np.iinfo(np.int64).max
+    for one in (first, second):
+        np.minimum.at(begin, one, np.maximum(x[first], x[second]) - 1)
+        np.maximum.at(end, one, np.minimum(x[first] + width[first], x[second] + width[second]))
+    found = np.flatnonzero(end >= 0).astype(np.int64)
+    return found, begin[found], end[found]
 
 
 def _groups(batch: Batch) -> tuple[Ints, Ints]:

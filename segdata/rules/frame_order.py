@@ -16,7 +16,7 @@ from segdata.core.sequence import has_videos
 _NAMED = 8  # numbers in a message
 
 
-@rule("SEG356", "frame-order", severity="error", needs=("frames",), when=has_videos)
+@rule("SEG356", "frame-order", severity="error", needs=("frames",), whole=True, when=has_videos)
 def frame_order(
     tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6, max_still: float = 0.1
 ) -> Iterator[Found]:

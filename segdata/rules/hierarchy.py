@@ -74,7 +74,8 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[Found]:
 
     A part shares its pixels with its whole, or is cut out of it: then it touches it and shares none, or up to 2 % of
     its pixels, as borders are never drawn exactly. A name in the taxonomy stands for all categories below it. One
-    finding for each such part, and for each such pair. Crowds are left alone.
+    finding for each such part, and for each such pair. Crowds are left alone; of segments with the same pixels the
+    first speaks for all.
 
     Why: a part without its whole is a mistake of one of the two, and joins no object.
 

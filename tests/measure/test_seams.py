@@ -101,7 +101,8 @@ def test_siblings_are_those_whose_boxes_touch(most: int, labels: Labels) -> None
     batch = drawn(text_of(labels, "")).batch if not (labels > 0).any() else drawn(_alike(labels)).batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("segdata.measure.seams._MANY", most)
-        found = siblings(batch)
+        found, begin, end = siblings(batch)
+    assert (begin <= end).all()
     expected = _touching(labels) if most else np.arange(batch.n_segments * (batch.n_segments > 1))
     np.testing.assert_array_equal(found, expected)
 

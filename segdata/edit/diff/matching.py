@@ -122,7 +122,8 @@ def _nearest(portion: Portion, rest_a: Ints, rest_b: Ints, least: float, by_id: 
     # The order of two that are alike must not depend on which dataset is called A.
     rank_a, rank_b = place_a[enough], place_b[enough]
     ranks = (np.abs(rank_a - rank_b), rank_a + rank_b)
-    order = enough[np.lexsort((*ranks, stranger[enough], -iou[enough], (stranger & by_id)[enough], other[enough]))]
+    alike = (stranger[enough], -shared[enough], -iou[enough])  # of equal IoU the pair that shares more differs less
+    order = enough[np.lexsort((*ranks, *alike, (stranger & by_id)[enough], other[enough]))]
     chosen = order[_greedy(a[order], b[order])]
     return a[chosen], b[chosen], shared[chosen]
 

@@ -44,11 +44,11 @@ def greedily(a: list[Segment], b: list[Segment], least: float) -> list[float]:
             # For what a conversion made, equal pixels of another category are as near as any; empty ones come last.
             turn = int(not exact) if least >= 0.5 or not strange else 1 if union else 2
             if enough:
-                pairs.append((turn, strange, turn == 0 and i != j, -iou, i != j, i + j, abs(i - j), i, j))
+                pairs.append((turn, strange, turn == 0 and i != j, -iou, -shared, i != j, i + j, abs(i - j), i, j))
     chosen = []
     pairs.sort()
     used_a, used_b = set(), set()
-    for _, _, _, iou, _, _, _, i, j in pairs:
+    for _, _, _, iou, _, _, _, _, i, j in pairs:
         if i not in used_a and j not in used_b:
             used_a.add(i)
             used_b.add(j)
@@ -91,3 +91,12 @@ def test_one_category_comes_before_more_shared_pixels() -> None:
     found = compare(small(a), small(b))
     assert "category" not in found.counts
     assert found.counts["segment-added"].n == 1
+
+
+def test_of_equal_iou_the_pair_that_shares_more_is_chosen() -> None:
+    def strip(*places: int) -> Mask:
+        return np.isin(np.arange(12).reshape(3, 4), places)
+
+    a, b = [(strip(2), 1), (strip(0, 1, 2, 3), 1), (strip(0, 1), 1)], [(strip(2, 3), 1), (strip(0, 1), 1)]
+    found = compare(small(batch_of(a)), small(batch_of(b)), least=0.0, limit=None)
+    assert {(each.kind, each.segment_a) for each in found.changes} == {("segment-missing", 0), ("pixels", 1)}
