@@ -64,8 +64,8 @@ def successions(profile: Profile, images: Table, kind: Kind) -> list[Ints]:
     return [np.array(each)[np.argsort(number[each], kind="stable")] for each in members.values()]
 
 
-def tracked(tables: Tables) -> Table:
-    """The segments of sequences that have a track, no crowds, no void, in the order of reel, track and frame.
+def tracked(tables: Tables, kind: Kind | None = None) -> Table:
+    """The segments of sequences (of one kind) that have a track, no crowds, no void, by reel, track and frame.
 
     Columns: segment (row), reel (numbered), place (of the frame among those annotated), frame (number), track.
     """
@@ -74,12 +74,24 @@ def tracked(tables: Tables) -> Table:
     annotation = segments["annotation"]
     counts = ~segments.missing("track_id") & ~segments["iscrowd"] & (film.reel[annotation] >= 0)
     counts &= ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    if kind is not None:
+        counts &= of_kind(tables.profile, tables.images, kind)[segments["image"]]
     rows = np.flatnonzero(counts)
     track = segments["track_id"][rows].astype(np.int64)
     reel, place = film.reel[annotation[rows]], film.place[annotation[rows]]
     order = np.lexsort((rows, place, track, reel))
     found = {"segment": rows, "reel": reel, "place": place, "frame": film.frame[annotation[rows]], "track": track}
     return Table({name: values[order] for name, values in found.items()})
+
+
+def changing(tables: Tables, found: Table) -> NDArray[np.bool_]:
+    """(n,) rows of `tracked` whose track has several categories."""
+    category = tables.segments["category_id"][found["segment"]]
+    start = np.ones(len(found), bool)
+    start[1:] = (np.diff(found["reel"]) != 0) | (np.diff(found["track"]) != 0)
+    track = np.cumsum(start) - 1
+    other = category != category[start][track]
+    return np.asarray(np.bincount(track, weights=other, minlength=1)[track] > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class Ground:
             inside = (rows >= 0) & (rows < self.height) & (columns >= 0) & (columns < self.width)
             return np.repeat(np.where(inside, _GREY, _OUTSIDE).astype(np.uint8)[:, :, None], 3, axis=2)
         if view.scale < 1:
-            return np.asarray(self.image.resize((len(view.columns), len(view.rows)), Image.Resampling.BOX))
+            box = (view.x, view.y, view.x + view.width, view.y + view.height)
+            return np.asarray(self.image.resize((len(view.columns), len(view.rows)), Image.Resampling.BOX, box))
         return view.sampled(np.asarray(self.image), _OUTSIDE)
 
 

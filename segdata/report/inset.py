@@ -19,7 +19,7 @@ _LEAST, _MOST = 22, 72  # image pixels that a pane shows across
 
 def chosen(marks: Sequence[Marked], whole: View, most: int) -> list[Marked]:
     """The findings to enlarge, at most `most`: the small ones, of as many rules as there are."""
-    small = [mark for mark in marks if mark.evidence.box is not None and _is_small(mark.evidence, whole)]
+    small = [mark for mark in marks if mark.evidence.box is not None and is_small(mark.evidence, whole)]
     seen: dict[str, int] = {}
     turn = []
     for mark in small:
@@ -31,7 +31,7 @@ def chosen(marks: Sequence[Marked], whole: View, most: int) -> list[Marked]:
 
 def inset(scene: Scene, mark: Marked) -> Image.Image:
     """Two panes side by side: the image alone, and with everything painted on."""
-    view = _close(mark.evidence, scene.annotation.size)
+    view = close(mark.evidence, scene.annotation.size)
     picture = Image.new("RGB", (WIDTH, SIDE), (255, 255, 255))
     ground = scene.ground.stretched(view)
     only = Scene(ground, scene.annotation, scene.colors, [mark])
@@ -56,8 +56,8 @@ def per_row(width: int) -> int:
     return max(1, (width + 12) // (WIDTH + 12))
 
 
-def _is_small(evidence: Evidence, whole: View) -> bool:
-    """Whether one has to look closely: a small box, or pixels that are far fewer than those of their box.
+def is_small(evidence: Evidence, whole: View) -> bool:
+    """Whether one has to look closer than in this view: a small box, or pixels that are far fewer than those of their box.
 
     A declared box may be far from its segment: only the whole picture shows both.
     """
@@ -69,7 +69,7 @@ def _is_small(evidence: Evidence, whole: View) -> bool:
     return fine or min(width, height) * whole.scale < _SMALL / 3 or max(width, height) * whole.scale < _SMALL
 
 
-def _close(evidence: Evidence, size: tuple[int, int]) -> View:
+def close(evidence: Evidence, size: tuple[int, int]) -> View:
     """A close view of a finding in an image of this height and width.
 
     Of its marked point, or of the evidence next to the middle of its box; inside the frame where nothing is outside.

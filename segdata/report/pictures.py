@@ -46,7 +46,7 @@ def draw_image(data: Dataset, image_id: str, findings: Iterable[Finding], folder
     """
     about = [finding for finding in findings if finding.image == image_id]
     written = []
-    for name, batch in _annotations(data, image_id):
+    for name, batch in annotations_of(data, list(data.source.image_ids).index(image_id)):
         mine = [each for each in about if each.annotator is None or each.annotator == name]
         suffix = f".{quote(name, safe=' ')}" if name else ""
         path = folder / f"{inside_folder(image_id)}{suffix}.png"
@@ -78,9 +78,11 @@ def image_named(data: Dataset, name: str) -> str:
     raise SegdataError(f"no image {name!r} in {data.profile.files}{hint}")
 
 
-def _annotations(data: Dataset, image_id: str) -> Iterator[tuple[str | None, Batch]]:
-    """Each annotation of an image as a batch of its own, with the annotator where there are several; or none at all."""
-    row = list(data.source.image_ids).index(image_id)
+def annotations_of(data: Dataset, row: int) -> Iterator[tuple[str | None, Batch]]:
+    """Each annotation of one of the source's images as a batch of its own, with the annotator where there are several.
+
+    None at all where the size of the image is unknown.
+    """
     batch = data.source.load(np.array([row]))
     height, width = batch.image_size
     if height[0] == 0 or width[0] == 0:

@@ -23,7 +23,7 @@ _CHIPS = 60  # boxes that are numbered
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A finding, its number in the list, and what it speaks of."""
+    """A finding, its number in the list (0: none is shown), and what it speaks of."""
 
     number: int
     finding: Finding
@@ -57,7 +57,7 @@ class Scene:
             _outlines(draw, view, mark.evidence)
         if not closely:
             for mark in reversed(self.marks):  # the worst are drawn last, over the others
-                _box(draw, view, mark, numbered=mark.number <= _CHIPS)
+                _box(draw, view, mark, numbered=0 < mark.number <= _CHIPS)
         return image
 
     def _segments(self, view: View) -> Pixels:

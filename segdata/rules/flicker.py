@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import Found
-from segdata.core.reels import tracked
+from segdata.core.reels import changing, tracked
 from segdata.core.rule import Tables, rule
 from segdata.core.sequence import has_videos
 from segdata.core.summed import COLUMNS, summed
@@ -110,9 +110,7 @@ def flicker(
 
 def _renamed(tables: Tables) -> NDArray[np.bool_]:
     """(n_segments,) whether a segment's track has several categories."""
-    found, category = tracked(tables), tables.segments["category_id"]
-    renamed = np.zeros(len(category), bool)
-    for rows in found.groups("reel", "track"):
-        segment = found["segment"][rows]
-        renamed[segment] = len(np.unique(category[segment])) > 1
+    found = tracked(tables)
+    renamed = np.zeros(len(tables.segments), bool)
+    renamed[found["segment"][changing(tables, found)]] = True
     return renamed

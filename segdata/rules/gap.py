@@ -74,7 +74,8 @@ def gap(
         message += f"; void besides: {void[row]:,} px" if void[row] else ""
         message += f"; {told[row]:,} px of them could not be read" if told[row] else ""
         severity: Severity = "error" if declared[row] else "warning"
-        yield Found(message, annotation=row, bbox=(x, y, width, height), pixels=pixels, severity=severity)
+        box, labelled = (x, y, width, height), bool(annotations["labelled"][row])
+        yield Found(message, annotation=row, bbox=box, pixels=pixels, severity=severity, is_fixable=labelled)
 
 
 def _background(tables: Tables) -> Found:
@@ -85,7 +86,7 @@ def _background(tables: Tables) -> Found:
         f"{counted(len(share), 'annotation')} leave {share.min():.0%} to {share.max():.0%} of the image unlabelled, "
         "taken for background: declare `coverage: sparse`, or `coverage: exhaustive` if every pixel must be labelled"
     )
-    return Found(message, pixels=int(unlabelled.sum()), severity="info")
+    return Found(message, pixels=int(unlabelled.sum()), severity="info", is_fixable=False)
 
 
 def _already_told(tables: Tables) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.counted import counted
 from segdata.core.finding import Found
-from segdata.core.reels import tracked
+from segdata.core.reels import changing, tracked
 from segdata.core.rule import Tables, rule
 from segdata.core.sequence import has_sequences
 
@@ -46,6 +46,7 @@ def track_category(tables: Tables) -> Iterator[Found]:
     Remedy: give it one category in all frames; where two objects share the track, give one of them a track of its own.
     """
     found, category = tracked(tables), tables.segments["category_id"]
+    found = found.take(changing(tables, found))
     name = tables.profile.name_of
     for rows in found.groups("reel", "track"):
         rows = np.sort(rows)
@@ -53,15 +54,13 @@ def track_category(tables: Tables) -> Iterator[Found]:
         ids, first, which, count = np.unique(
             category[segment], return_index=True, return_inverse=True, return_counts=True
         )
-        if len(ids) == 1:
-            continue
         usual = np.lexsort((first, -count))[0]
         starts = np.flatnonzero(np.diff(which, prepend=-1) != 0)
         ends = np.append(starts[1:], len(rows)) - 1
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             if which[start] == usual:
                 continue
-            here = f"frame {frame[start]}" + (f" to {frame[end]}" if end > start else "")
+            here = f"frames {frame[start]} to {frame[end]}" if end > start else f"frame {frame[start]}"
             yield Found(
                 f"track {found['track'][rows[0]]} is {name(int(ids[which[start]]))} in {here}, "
                 f"{name(int(ids[usual]))} in {counted(int(count[usual]), 'frame')}",

@@ -63,10 +63,11 @@ def track_duplicate(
     results of DAVIS 2017 (88 and 532 segments between two others) have 0 and 0 such parts.
     """
     found, segments = tracked(tables), tables.segments
-    annotation = segments["annotation"][found["segment"]]
-    for rows in found.beside(annotation=annotation).groups("annotation", "track"):
+    found = found.beside(annotation=segments["annotation"][found["segment"]])
+    found = found.take(found.repeated("annotation", "track"))
+    for rows in found.groups("annotation", "track"):
         several = np.sort(found["segment"][rows])
-        if len(rows) > 1 and len(np.unique(segments["segment_id"][several])) == len(several):
+        if len(np.unique(segments["segment_id"][several])) == len(several):
             message = f"track {found['track'][rows[0]]} is here {len(several)} times"
             yield Found(message, segments=tuple(several.tolist()), pixels=int(segments["area"][several].sum()))
     turns = tables.turns

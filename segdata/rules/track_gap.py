@@ -75,32 +75,41 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
     shrink before or after, and others cover 23. Those of OSVOS, the ground truth of three videos of DAVIS, and the
     sample's street, where a walker passes behind a bus (4 clean films, 84 frames), have none to tell.
     """
-    film, found = Film.of(tables), tracked(tables)
-    area, edge = tables.segments["area"], touches_edge(tables)
-    for rows in found.groups("reel", "track"):
-        rows = np.sort(rows)
-        place, segment = found["place"][rows], found["segment"][rows]
-        for at in np.flatnonzero((np.diff(place) > 1) & (np.diff(place) <= max_frames + 1)).tolist():
-            before, after = segment[max(at + 1 - _NEAR, 0) : at + 1], segment[at + 1 : at + 1 + _NEAR]
-            ends = int(before[-1]), int(after[0])
-            full = all(
-                area[end] >= max(min_pixels, min_share * np.median(area[side]))
-                for end, side in zip(ends, (before, after), strict=True)
-            )
-            reel = film.reels[int(found["reel"][rows[0]])]
-            gone = reel.annotation[place[at] + 1 : place[at + 1]]
-            boxes = _between(tables.segments, ends, len(gone))
-            if not full or edge[list(ends)].any() or _is_hidden(tables, gone, boxes):
-                continue
-            last, first = (int(reel.frame[place[k]]) for k in (at, at + 1))
-            message = (
-                f"track {found['track'][rows[0]]} is missing in {counted(len(gone), 'frame')} between frame {last} "
-                f"({area[ends[0]]:,} px) and frame {first} ({area[ends[1]]:,} px)"
-            )
-            x, y, width, height = np.rint(boxes[0]).astype(int).tolist()
-            box: Box = (x, y, width, height)
-            name = tables.profile.name_of(int(tables.segments["category_id"][ends[0]]))
-            yield Found(message, annotation=int(gone[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
+    film, found, segments = Film.of(tables), tracked(tables, "video"), tables.segments
+    area, edge = segments["area"], touches_edge(tables)
+    for at in _gaps(found, max_frames):
+        sides = _sides(found, at)
+        ends = int(sides[0][-1]), int(sides[1][0])
+        usual = [min_share * np.median(area[side]) for side in sides]
+        if any(area[end] < max(min_pixels, least) for end, least in zip(ends, usual, strict=True)):
+            continue
+        reel = film.reels[int(found["reel"][at])]
+        gone = reel.annotation[found["place"][at] + 1 : found["place"][at + 1]]
+        boxes = _between(segments, ends, len(gone))
+        if edge[list(ends)].any() or _is_hidden(tables, gone, boxes):
+            continue
+        sizes = [f"frame {found['frame'][at + k]} ({area[end]:,} px)" for k, end in enumerate(ends)]
+        message = (
+            f"track {found['track'][at]} is missing in {counted(len(gone), 'frame')} between {' and '.join(sizes)}"
+        )
+        x, y, width, height = np.rint(boxes[0]).astype(int).tolist()
+        box: Box = (x, y, width, height)
+        name = tables.profile.name_of(int(segments["category_id"][ends[0]]))
+        yield Found(message, annotation=int(gone[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
+
+
+def _gaps(found: Table, max_frames: int) -> list[int]:
+    """The rows of `tracked` after which the same track is missing in some annotated frames."""
+    same = (np.diff(found["reel"]) == 0) & (np.diff(found["track"]) == 0)
+    step = np.diff(found["place"])
+    return np.flatnonzero(same & (step > 1) & (step <= max_frames + 1)).tolist()
+
+
+def _sides(found: Table, at: int) -> tuple[Ints, Ints]:
+    """The segments of a track in its last appearances up to a row of `tracked`, and in its first ones after it."""
+    rows = np.arange(max(at + 1 - _NEAR, 0), min(at + 1 + _NEAR, len(found)))
+    rows = rows[(found["track"][rows] == found["track"][at]) & (found["reel"][rows] == found["reel"][at])]
+    return found["segment"][rows[rows <= at]], found["segment"][rows[rows > at]]
 
 
 def _between(segments: Table, ends: tuple[int, int], n: int) -> Boxes:

@@ -128,5 +128,5 @@ def _swapped(tables: Tables, gain: float) -> NDArray[np.bool_]:
     swapped = np.zeros(len(tables.segments), bool)
     swapped[found["a"]] = swapped[found["b"]] = True
     middle = tables.turns["segment"]
-    swapped[middle] |= swapped[tables.turns["after"]] | swapped[middle]
+    swapped[middle] |= swapped[tables.turns["after"]]
     return swapped

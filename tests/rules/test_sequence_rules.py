@@ -1,7 +1,7 @@
 """SEG351 to 358, and SEG106 and 107 in volumes: what is found where, and what is left alone."""
 
 import shutil
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,16 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segdata
+from segdata.core.batch import Batch
 from segdata.core.config import Config, Layers, Sequences
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.judge import judge
+from segdata.core.profile import Profile
 from segdata.core.rule import rule_named
+from segdata.core.sequence import Kind
 from segdata.measure.measure import measure
 from segdata.sample.video import film, write_film
-from segdata.testing.sequences import filmed
+from segdata.testing.films import films
+from segdata.testing.sequences import Filmed, filmed
 
-Judged = Callable[..., tuple[Finding, ...]]
 VIDEO = ["SEG351", "SEG352", "SEG353", "SEG354", "SEG355", "SEG356", "SEG357"]
 
 
@@ -46,7 +49,7 @@ def test_a_category_for_a_while_is_one_finding_a_stretch() -> None:
     labels[7] *= 2
     findings = found("SEG351", labels, tracks=(7, 7))
     assert [(each.image, each.pixels) for each in findings] == [("0003.png", 128), ("0007.png", 64)]
-    assert findings[0].message == "track 7 is c2 in frame 3 to 4, c1 in 6 frames"
+    assert findings[0].message == "track 7 is c2 in frames 3 to 4, c1 in 6 frames"
 
 
 @pytest.mark.parametrize(("gone", "n_found"), [([4], 1), ([4, 5], 1), ([3, 4, 5, 6, 7, 8], 0), ([0, 1], 0)])
@@ -206,3 +209,34 @@ def test_real_volumes(real_data: Path) -> None:
     assert (gap.image, gap.category, gap.pixels, gap.bbox) == ("05.tif", "synapses", 223, (261, 546, 21, 25))
     assert not segdata.validate(real_data / "nifti_three_readers", select="SEG358").findings
     assert len(segdata.validate(real_data / "nifti_three_readers", select="SEG106").findings) == 3
+
+
+@settings(max_examples=40)
+@given(films(), st.sampled_from(["video", "volume"]), st.data())
+def test_any_sequence_can_be_judged_however_it_is_cut(
+    made: tuple[Profile, list[Batch]], kind: Kind, data: st.DataObject
+) -> None:
+    """Frames may be left out, not annotated, empty, and of several sizes in several sequences."""
+    profile, (batch,) = made
+    profile = replace(profile, sequences=tuple(replace(each, kind=kind) for each in profile.sequences))
+    rules = [rule_named(code) for code in (*VIDEO, "SEG358", "SEG106", "SEG107")]
+    eager = Config(
+        rules={
+            "SEG106": {"max_share": 1.0},
+            "SEG107": {"max_share": 1.0},
+            "SEG353": {"min_pixels": 1},
+            "SEG354": {"min_pixels": 1, "max_fit": 1.0, "min_agree": 0.0},
+            "SEG355": {"min_gain": -1.0},
+            "SEG357": {"min_pixels": 1, "min_share": 0.0},
+            "SEG358": {"min_pixels": 1, "min_share": 0.0},
+        }
+    )
+    families = frozenset(family for rule in rules for family in rule.needs)
+    rows = np.arange(batch.images.num_rows)
+    cuts = data.draw(st.sets(st.sampled_from(rows.tolist())))
+    portions = [piece for piece in np.split(rows, sorted(cuts)) if len(piece)]
+    told = [
+        judge(measure(Filmed(profile, batch, each), families, jobs=1), rules, eager).findings
+        for each in (None, portions)
+    ]
+    assert told[0] == told[1]

@@ -1,0 +1,1 @@
+"""Pilot: from a small sample to what a full campaign will hold, and whether its taxonomy is ready for it."""

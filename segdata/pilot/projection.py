@@ -1,0 +1,122 @@
+"""Projection: what a campaign of many images holds, from a sample of them, as a range that is right 19 times in 20.
+
+The sample is of m units, drawn at random: images, or sequences and groups of images that resemble each other. Each
+rate is of the ratio form, total over images, so that units of unequal size count as what they are.
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv, chdtri, stdtrit
+
+from segdata.core.runs import Ints
+
+Floats = NDArray[np.float64]
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """Rates per image: (k,) the best guess of each, and the ends of its range."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+    def times(self, number: float) -> "Projected":
+        """Totals: the rates times a number of images."""
+        return Projected(self.value * number, self.low * number, self.high * number)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What was sampled.
+
+    Attributes
+    ----------
+    of : (n_images,) the unit that each image belongs to, counted from 0
+    images : (m,) how many images each unit has
+    """
+
+    of: Ints
+    images: Floats
+
+    @staticmethod
+    def by(of: Ints) -> "Units":
+        """The units that images (n,) belong to."""
+        which = np.unique(of, return_inverse=True)[1]
+        return Units(which, np.bincount(which).astype(np.float64))
+
+    def totals(self, values: Floats) -> Floats:
+        """(m, k) sums of the values (n_images, k) of each unit's images."""
+        sums = np.zeros((len(self.images), values.shape[1]))
+        np.add.at(sums, self.of, values)
+        return sums
+
+
+def shares(units: Units, has: NDArray[np.bool_], campaign: float, confidence: float = CONFIDENCE) -> Projected:
+    """The shares of a campaign's images that have each of k things.
+
+    `has` (n_images, k) says it of the sample's; `campaign` is how many images the campaign has, those of the sample
+    among them; infinity: no end. Clopper and Pearson's exact range of a rate, at the number of independent images
+    that would be as uncertain as these units: Korn and Graubard (1998), Survey Methodology 24(2), 193-201. Of n
+    units without a thing it is the rule of three, 3 / n.
+    """
+    n, m = len(has), len(units.images)
+    share = has.mean(axis=0)
+    spread = _variance(units, has.astype(np.float64))
+    alone = share * (1 - share) / n  # what the variance of independent images would be
+    with np.errstate(divide="ignore", invalid="ignore"):
+        independent = np.where((alone > 0) & (spread > 0), n * alone / spread, m)
+    t_ratio = (stdtrit(max(n - 1, 1), 0.975) / stdtrit(max(m - 1, 1), 0.975)) ** 2
+    worth = np.clip(independent * t_ratio, 1, n) / max(1 - n / campaign, 1e-12)
+    with_it, alpha = share * worth, 1 - confidence
+    low = np.where(with_it > 0, betaincinv(np.maximum(with_it, 1e-300), worth - with_it + 1, alpha / 2), 0)
+    high = np.where(share < 1, betaincinv(with_it + 1, np.maximum(worth - with_it, 1e-300), 1 - alpha / 2), 1)
+    return Projected(share, low, high)
+
+
+def amounts(
+    units: Units, amount: Floats, campaign: float, unseen: float = 1.0, confidence: float = CONFIDENCE
+) -> Projected:
+    """The mean amounts per image (segments, pixels, seconds) of k things in a campaign.
+
+    `amount` (n_images, k) are the sample's; `campaign` as in `shares`. `unseen` is how much an image may have of a
+    thing that the sample never shows. A gamma distribution with the mean and variance of the sample, and at the upper
+    end with one more unit like the largest: Fay and Feuer (1997), Statistics in Medicine 16(7), 791-801; it is exact
+    for a Poisson count, and right for few and skewed counts, where a normal range or a plain bootstrap is too narrow.
+    The variance is that between units, larger by what Student's t adds for their small number.
+    """
+    n, m = len(amount), len(units.images)
+    alpha = 1 - confidence
+    left = max(1 - n / campaign, 1e-12)  # of the campaign nobody has looked at yet
+    wider = (stdtrit(max(m - 1, 1), 1 - alpha / 2) / NormalDist().inv_cdf(1 - alpha / 2)) ** 2
+    rate = amount.mean(axis=0)
+    variance = _variance(units, amount) * left * wider
+    largest = units.totals(amount).max(axis=0) / n
+    one_more = np.where(rate > 0, largest, unseen / n) * np.sqrt(left)
+    low = _gamma(rate, variance, 1 - alpha / 2)
+    high = _gamma(rate + one_more, variance + one_more**2, alpha / 2)
+    return Projected(rate, low, high)
+
+
+def _gamma(mean: Floats, variance: Floats, above: float) -> Floats:
+    """(k,) the value of a gamma distribution that a share `above` of it exceeds; the mean where it has no variance."""
+    certain = variance <= 0
+    spread = np.where(certain, 1, variance)
+    shape = np.where(certain, 1, mean**2 / spread)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = spread / (2 * mean) * chdtri(2 * shape, above)
+    return np.where(certain, mean, np.nan_to_num(found))
+
+
+def _variance(units: Units, values: Floats) -> Floats:
+    """(k,) the variance of the mean per image, between units, of a ratio of totals (Cochran, 1977, chapter 6)."""
+    m, n = len(units.images), len(values)
+    if m < 2:
+        return np.full(values.shape[1], np.inf)
+    apart = units.totals(values) - units.images[:, None] * values.mean(axis=0)
+    found: Floats = m / (m - 1) * (apart**2).sum(axis=0) / n**2
+    return found

@@ -1,0 +1,28 @@
+"""docs/configuration.md: every YAML in it is a configuration that means something."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from segdata.core import yamlfile
+from segdata.core.config import Config
+from segdata.core.judge import selected
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_there_are_examples() -> None:
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_an_example_is_read_and_names_rules_that_exist(text: str) -> None:
+    config = yamlfile.parse(text, Config, "docs/configuration.md")
+    assert selected(config)
+
+
+def test_every_key_is_shown() -> None:
+    shown = {match[1] for text in EXAMPLES for match in re.finditer(r"^(\w+):", text, re.MULTILINE)}
+    assert set(Config.__struct_fields__) - shown <= {"instance_ids", "options"}
