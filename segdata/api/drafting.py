@@ -62,7 +62,8 @@ def taxonomy_text(taxonomy: Taxonomy) -> str:
     head = (
         "# A draft. Give every category its name, and its kind: thing (countable), stuff or void (ignored).\n"
         "# `unlabelled: [0, 0, 0]` (a colour) or `unlabelled: 0` (an id) says what nobody labelled looks like.\n"
-        "# More keys: parent, aliases, definition, boundary_rule, attributes, thin, part_of, may_overlap.\n"
+        "# More keys: parent, aliases, attributes, thin, part_of, may_overlap, may_not_overlap, may_not_touch, also,\n"
+        "# expected, size; of the guideline: definition, boundary_rule, occlusion_rule, examples.\n"
     )
     background = next((each for each in taxonomy.categories if each.name == "background"), None)
     if background is not None and taxonomy.unlabelled is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, Opening, data_options, example, report_options, word
+from segdata.cli.options import BY, DATA, Opening, data_options, example, report_options, word
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     epilog=example(
         "segdata validate street/ --select SEG1 --ignore speck",
         "segdata validate coco.json --format sarif --output findings.sarif",
+        "segdata validate street/ --format html --output report.html",
         "segdata validate masks/ --write-baseline known.json",
         "segdata validate masks/ --baseline known.json",
     ),
@@ -34,6 +35,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     default="error",
     help="Exit with 1 from this severity on; default: error.",
 )
+@BY
 @click.option("--baseline", type=FILE, metavar="FILE", help="An earlier report: only what is new counts.")
 @click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all findings as a baseline for later runs.")
 @click.option("--fix", "fix_safe", is_flag=True, help="Mend what has a safe fix, in a new revision of the dataset.")
@@ -48,13 +50,21 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="DIR",
     help="Draw the images with findings, as PNG in this folder.",
 )
-@report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab")
+@click.option(
+    "--thumbnails",
+    type=click.IntRange(min=0),
+    default=200,
+    metavar="N",
+    help="Pictures in the HTML report, at most; default: 200.",
+)
+@report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 @data_options
 def command(
     data: Path,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: FailOn,
+    by: str | None,
     baseline: Path | None,
     write_baseline: Path | None,
     fix_safe: bool,
@@ -64,6 +74,7 @@ def command(
     statistics: bool,
     max_findings: int | None,
     overlays: Path | None,
+    thumbnails: int,
     report: str,
     output: Path | None,
     opening: Opening,
@@ -89,13 +100,13 @@ def command(
     dataset = opening.read(data, cache=place)
     chosen, left_out = codes(select), codes(ignore)
     with progress("validate", len(dataset)) as done:
-        result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, progress=done)
+        result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, by=by, progress=done)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
     if (fix_safe or unsafe_fixes) and _mend(dataset, result, unsafe_fixes):
         dataset = opening.read(data, cache=place)
         with progress("validate", len(dataset)) as done:
-            result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, progress=done)
+            result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, by=by, progress=done)
     if before is not None:
         result = result.against(before)
     if write_baseline is not None:
@@ -107,10 +118,14 @@ def command(
         if rule.applies(dataset.profile) and rule.code not in result.skipped
     ]
     selection = [word("--select", code) for code in select] + [word("--ignore", code) for code in ignore]
+    selection += [] if by is None else [word("--by", by)]
     if baseline is not None:
         selection.append(word("--baseline", baseline))
     asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, selection)
-    emit(_report("statistics" if statistics else report, result, asked, data, output), output)
+    if report == "html":
+        emit(_html(dataset, result, asked, thumbnails, opening.jobs), output)
+    else:
+        emit(_report("statistics" if statistics else report, result, asked, data, output), output)
     if output is not None:
         say(f"{counted(len(result.findings), 'finding')}, see {output}")
     if overlays is not None:
@@ -136,6 +151,18 @@ def _report(form: str, result: Validation, asked: "Asked", data: Path, output: P
     if form in ("github", "gitlab"):
         return github.to_github(result, site) if form == "github" else gitlab.to_gitlab(result, site)
     return text.text(result, asked, paper(output))
+
+
+def _html(dataset: "Dataset", result: Validation, asked: "Asked", most: int, jobs: int) -> str:
+    """The report as one HTML file, with pictures of the worst of each rule."""
+    from segdata.cli.progress import progress
+    from segdata.formats.images import image_limits
+    from segdata.report.html.document import to_html
+    from segdata.report.html.thumbnails import pictured, thumbnails
+
+    chosen = pictured(dataset, result, most, asked.max_findings)
+    with progress("draw", len({each.image for each in chosen})) as done, image_limits():
+        return to_html(result, asked, thumbnails(dataset, chosen, jobs, done))
 
 
 def _mend(dataset: "Dataset", result: Validation, unsafe: bool) -> bool:

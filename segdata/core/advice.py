@@ -26,8 +26,10 @@ def advice(taxonomy: Taxonomy) -> Iterator[str]:
     coloured = [each for each in taxonomy.categories if each.rgb is not None]
     if coloured:
         yield from _missing("color", [each.name for each in taxonomy.categories if each.rgb is None])
-    yield from _alike_names(taxonomy.categories)
-    yield from _alike_colours(coloured)
+    for one, other in alike_names(taxonomy.categories):
+        yield f"{one!r} and {other!r} are names that are easily mistaken for each other"
+    for one, other, distance in alike_colours(coloured):
+        yield f"{one!r} and {other!r} have colours that are hard to tell apart: Delta E {distance:.1f}"
 
 
 def _missing(what: str, names: list[str]) -> Iterator[str]:
@@ -36,7 +38,8 @@ def _missing(what: str, names: list[str]) -> Iterator[str]:
         yield f"{counted(len(names), 'category')} without {what}: {shown}"
 
 
-def _alike_names(categories: Sequence[Category]) -> Iterator[str]:
+def alike_names(categories: Sequence[Category]) -> Iterator[tuple[str, str]]:
+    """Pairs of names that are easily mistaken for each other."""
     names = list(dict.fromkeys(each.name for each in categories))
     for at, name in enumerate(names):
         match = difflib.SequenceMatcher(None, "", name.casefold())
@@ -44,15 +47,16 @@ def _alike_names(categories: Sequence[Category]) -> Iterator[str]:
             match.set_seq1(other.casefold())
             # Ever closer bounds of the ratio: the first two are cheap.
             if min(match.real_quick_ratio(), match.quick_ratio()) >= _MOST_ALIKE and match.ratio() >= _MOST_ALIKE:
-                yield f"{other!r} and {name!r} are names that are easily mistaken for each other"
+                yield other, name
 
 
-def _alike_colours(coloured: Sequence[Category]) -> Iterator[str]:
+def alike_colours(categories: Sequence[Category]) -> Iterator[tuple[str, str, float]]:
+    """Pairs of categories with colours that are hard to tell apart: their names, and CIE76's Delta E."""
+    coloured = [each for each in categories if each.rgb is not None]
     if not coloured:
         return
     place = lab(np.array([each.rgb for each in coloured], np.float64))
     distance = np.linalg.norm(place[:, None] - place, axis=2)
     near = (distance >= _WRONG_DELTA_E) & (distance < _LEAST_DELTA_E)
     for a, b in zip(*np.nonzero(np.triu(near, k=1)), strict=True):
-        names = f"{coloured[a].name!r} and {coloured[b].name!r}"
-        yield f"{names} have colours that are hard to tell apart: Delta E {distance[a, b]:.1f}"
+        yield coloured[a].name, coloured[b].name, float(distance[a, b])

@@ -6,6 +6,7 @@ rate is of the ratio form, total over images, so that units of unequal size coun
 
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,14 @@ Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 
 
+class Range(NamedTuple):
+    """The best guess of a number, and the ends of its range; NaN where nothing can be said."""
+
+    value: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True)
 class Projected:
     """Rates per image: (k,) the best guess of each, and the ends of its range."""
@@ -25,9 +34,9 @@ class Projected:
     low: Floats
     high: Floats
 
-    def times(self, number: float) -> "Projected":
-        """Totals: the rates times a number of images."""
-        return Projected(self.value * number, self.low * number, self.high * number)
+    def of(self, row: int, times: float = 1.0) -> "Range":
+        """One of the k, times a number of images."""
+        return Range(*(float(each[row]) * times for each in (self.value, self.low, self.high)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +87,15 @@ def shares(units: Units, has: NDArray[np.bool_], campaign: float, confidence: fl
     return Projected(share, low, high)
 
 
-def amounts(
-    units: Units, amount: Floats, campaign: float, unseen: float = 1.0, confidence: float = CONFIDENCE
-) -> Projected:
+def amounts(units: Units, amount: Floats, campaign: float, confidence: float = CONFIDENCE) -> Projected:
     """The mean amounts per image (segments, pixels, seconds) of k things in a campaign.
 
-    `amount` (n_images, k) are the sample's; `campaign` as in `shares`. `unseen` is how much an image may have of a
-    thing that the sample never shows. A gamma distribution with the mean and variance of the sample, and at the upper
-    end with one more unit like the largest: Fay and Feuer (1997), Statistics in Medicine 16(7), 791-801; it is exact
-    for a Poisson count, and right for few and skewed counts, where a normal range or a plain bootstrap is too narrow.
-    The variance is that between units, larger by what Student's t adds for their small number.
+    `amount` (n_images, k) are the sample's; `campaign` as in `shares`. A gamma distribution with the mean and variance
+    of the sample, and at the upper end with one more unit like the largest: Fay and Feuer (1997), Statistics in
+    Medicine 16(7), 791-801; it is exact for a Poisson count, and right for few and skewed counts, where a normal range
+    or a plain bootstrap is too narrow. The variance is that between units, larger by what Student's t adds for their
+    small number. The unit more has no less than is usual for the k things, so a thing that the sample lacks has an
+    upper end, too. Where all images have the same amount, the lower end is that of its share of the images.
     """
     n, m = len(amount), len(units.images)
     alpha = 1 - confidence
@@ -95,16 +103,24 @@ def amounts(
     wider = (stdtrit(max(m - 1, 1), 1 - alpha / 2) / NormalDist().inv_cdf(1 - alpha / 2)) ** 2
     rate = amount.mean(axis=0)
     variance = _variance(units, amount) * left * wider
-    largest = units.totals(amount).max(axis=0) / n
-    one_more = np.where(rate > 0, largest, unseen / n) * np.sqrt(left)
-    low = _gamma(rate, variance, 1 - alpha / 2)
+    totals = units.totals(amount)
+    one_more = np.maximum(totals.max(axis=0, initial=0), _usual(totals)) / n * np.sqrt(left)
+    share = shares(units, amount > 0, campaign, confidence)
+    low = np.minimum(_gamma(rate, variance, 1 - alpha / 2), rate * share.low / np.where(rate > 0, share.value, 1))
     high = _gamma(rate + one_more, variance + one_more**2, alpha / 2)
     return Projected(rate, low, high)
 
 
+def _usual(totals: Floats) -> float:
+    """What a unit has of a thing that it has at all: the median over the things; 0 where there is none."""
+    some = (totals > 0).sum(axis=0)
+    seen = some > 0
+    return float(np.median(totals.sum(axis=0)[seen] / some[seen])) if seen.any() else 0.0
+
+
 def _gamma(mean: Floats, variance: Floats, above: float) -> Floats:
     """(k,) the value of a gamma distribution that a share `above` of it exceeds; the mean where it has no variance."""
-    certain = variance <= 0
+    certain = ~(variance > 0)  # a lone unit has none: NaN stays NaN
     spread = np.where(certain, 1, variance)
     shape = np.where(certain, 1, mean**2 / spread)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -116,7 +132,7 @@ def _variance(units: Units, values: Floats) -> Floats:
     """(k,) the variance of the mean per image, between units, of a ratio of totals (Cochran, 1977, chapter 6)."""
     m, n = len(units.images), len(values)
     if m < 2:
-        return np.full(values.shape[1], np.inf)
+        return np.full(values.shape[1], np.nan)
     apart = units.totals(values) - units.images[:, None] * values.mean(axis=0)
     found: Floats = m / (m - 1) * (apart**2).sum(axis=0) / n**2
     return found

@@ -13,6 +13,18 @@ _HEADING = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?:")
 _PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # what is indented below these is shown as it stands
 
 
+def paragraph(page: str, heading: str) -> str:
+    """What a rule's page says under `Why`, `Remedy` or another heading, on one line; empty where it says nothing."""
+    found: list[str] = []
+    within = False
+    for line in page.splitlines():
+        begins = _HEADING.match(line)
+        within = line.startswith(f"{heading}:") or (within and begins is None and bool(line))
+        if within:
+            found.append(line.removeprefix(f"{heading}:"))
+    return " ".join(" ".join(found).split())
+
+
 def to_text(rules: Sequence[Rule], paper: Paper) -> str:
     """A line or more per rule: code, severity, name and summary."""
     name_width = max((columns(rule.name) for rule in rules), default=0)

@@ -57,7 +57,7 @@ def per_row(width: int) -> int:
 
 
 def is_small(evidence: Evidence, whole: View) -> bool:
-    """Whether one has to look closer than in this view: a small box, or pixels that are far fewer than those of their box.
+    """Whether one has to look closer than this view: a small box, or pixels far fewer than those of their box.
 
     A declared box may be far from its segment: only the whole picture shows both.
     """

@@ -14,6 +14,7 @@ from segdata.core.baseline import content
 from segdata.core.finding import Finding
 from segdata.core.rule import Rule
 from segdata.core.validation import Validation
+from segdata.report.catalogue import paragraph
 from segdata.report.location import Site, uri
 
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -59,15 +60,10 @@ def _rule(rule: Rule) -> Json:
         "id": rule.code,
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.summary},
-        "fullDescription": {"text": _paragraph(rule.page, "Why:") or rule.summary},
+        "fullDescription": {"text": paragraph(rule.page, "Why") or rule.summary},
         "help": {"text": rule.page, "markdown": f"```text\n{rule.page}\n```"},
         "defaultConfiguration": {"level": LEVELS[rule.severity]},
     }
-
-
-def _paragraph(page: str, begins: str) -> str | None:
-    found = (each for each in page.split("\n\n") if each.startswith(begins))
-    return next((" ".join(each.removeprefix(begins).split()) for each in found), None)
 
 
 def _result(finding: Finding, state: str, codes: Sequence[str], site: Site) -> Json:

@@ -103,6 +103,21 @@ def test_a_split_is_refused_until_a_person_has_decided(run: Run, tmp_path: Path,
     assert set(segdata.read(tmp_path / "out").segments["category"]) == {"road", "van"}
 
 
+def test_old_names_are_gone_in_what_is_converted(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    image = {"id": 1, "file_name": "a.png", "width": 9, "height": 9}
+    drawn = {"id": 1, "image_id": 1, "category_id": 2, "iscrowd": 0, "also": [3], "segmentation": [[1, 1, 6, 1, 6, 6]]}
+    categories = [{"id": 2, "name": "auto"}, {"id": 3, "name": "camper"}]
+    file.write_text(json.dumps({"images": [image], "annotations": [drawn], "categories": categories}))
+    taxonomy = tmp_path / "taxonomy.yaml"
+    taxonomy.write_text("categories: [{id: 7, name: car, aliases: [auto], also: [camper]}, {id: 9, name: camper}]")
+    (finding,) = segdata.validate(file, select=["SEG203"]).findings
+    assert (finding.message, finding.category) == ("the data say 'auto', an old name of 'car'", "car")
+    assert run("convert", file, tmp_path / "out").exit_code == 0
+    assert not segdata.validate(tmp_path / "out", select=["SEG203", "SEG211"]).findings
+    assert segdata.read(tmp_path / "out").segments["also"].tolist()[0].tolist() == [9]
+
+
 def test_doc_as_markdown_and_html(run: Run, tmp_path: Path) -> None:
     old, _ = versions(tmp_path)
     assert run("taxonomy", "doc", old).stdout.startswith("# old: how to annotate\n")

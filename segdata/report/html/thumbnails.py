@@ -3,7 +3,7 @@
 import base64
 import io
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,7 @@ from segdata.core.evidence import Evidence, evidence
 from segdata.core.executor import run_ordered
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.profile import Profile
+from segdata.core.validation import Validation
 from segdata.report import inset
 from segdata.report.ground import Ground
 from segdata.report.palette import segment_colors
@@ -21,31 +22,34 @@ from segdata.report.pictures import annotations_of
 from segdata.report.scene import Marked, Scene
 from segdata.report.view import View
 
-MOST = 200
-PANE = 192  # canvas pixels of one of the two panes
+PANE = inset.SIDE  # canvas pixels of one of the two panes
 _GAP = 4
 _ROOM = 1.7  # how much wider than its box a finding is shown
 _LEAST = 24  # image pixels across
 
-Thumbnails = Mapping[Finding, str]
+
+def pictured(data: Dataset, validation: Validation, most: int, listed: int | None = None) -> list[Finding]:
+    """The at most `most` findings to draw, among the first `listed`: new ones, and if there is room known ones."""
+    rows = set(data.source.image_ids)
+    known = () if validation.baseline is None else validation.baseline.known
+    new, old = ([each for each in some[:listed] if each.image in rows] for some in (validation.findings, known))
+    chosen = spread(new, most)
+    return chosen + spread(old, most - len(chosen))
 
 
 def thumbnails(
-    data: Dataset,
-    findings: Sequence[Finding],
-    most: int = MOST,
-    jobs: int = 0,
-    progress: Callable[[int], None] = lambda done: None,
-) -> Thumbnails:
-    """Pictures as `data:` URIs, of at most `most` findings: those that `spread` chooses.
+    data: Dataset, findings: Sequence[Finding], jobs: int = 0, progress: Callable[[int], None] = lambda done: None
+) -> dict[Finding, str]:
+    """Pictures of findings as `data:` URIs; none where the image or its size is unknown.
 
-    One image at a time is in memory for each of `jobs` threads. Pillow's limit on image sizes is the caller's business.
+    One image at a time is in memory for each of `jobs` threads (0: one per core). Pillow's limit on image sizes is the
+    caller's business.
     """
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
-    drawable = [each for each in findings if each.image in rows]
     by_image: dict[int, list[Finding]] = {}
-    for each in spread(drawable, most):
-        by_image.setdefault(rows[str(each.image)], []).append(each)
+    for each in findings:
+        if each.image in rows:
+            by_image.setdefault(rows[each.image], []).append(each)
 
     def of_image(row: int) -> list[tuple[Finding, str]]:
         return list(_of_image(data, row, by_image[row]))
@@ -146,9 +150,8 @@ def _panes(scene: Scene, view: View) -> Image.Image:
     panes = [Image.fromarray(scene.ground.seen(view)), *painted] if scene.ground.image is not None else painted
     both = Image.new("RGB", (len(panes) * (PANE + _GAP) - _GAP, PANE), (45, 45, 45))
     for number, pane in enumerate(panes):
-        fitted = pane if max(pane.size) <= PANE else pane.resize((PANE, PANE), Image.Resampling.NEAREST)
-        left = number * (PANE + _GAP) + (PANE - fitted.width) // 2
-        both.paste(fitted, (left, (PANE - fitted.height) // 2))
+        left = number * (PANE + _GAP) + (PANE - pane.width) // 2
+        both.paste(pane, (left, (PANE - pane.height) // 2))
     return both
 
 

@@ -1,0 +1,174 @@
+"""The HTML file: what the template is filled with."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+import segdata
+from segdata.core.counted import counted
+from segdata.core.finding import SEVERITIES, Finding, Severity
+from segdata.core.rule import rules
+from segdata.core.validation import Validation
+from segdata.report.catalogue import paragraph
+from segdata.report.text import Asked, grouped
+
+FIELDS = tuple(Finding.__dataclass_fields__)
+_MOST_AFFECTED = 8  # names listed of each sort
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The findings of one rule and severity, as the overview lists them."""
+
+    code: str
+    name: str
+    severity: Severity
+    summary: str
+    why: str
+    remedy: str
+    findings: int
+    images: int
+    pixels: int
+
+    @staticmethod
+    def of(findings: Sequence[Finding]) -> "Group":
+        """What there is to say of these."""
+        first = findings[0]
+        rule = rules().get(first.code)
+        page = "" if rule is None else rule.page
+        return Group(
+            first.code,
+            first.rule,
+            first.severity,
+            "" if rule is None else rule.summary,
+            paragraph(page, "Why"),
+            paragraph(page, "Remedy"),
+            len(findings),
+            len({each.image for each in findings if each.image is not None}),
+            sum(each.pixels or 0 for each in findings),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """Where most findings are: a sort of thing, and (name, findings, share of the most frequent) of each."""
+
+    field: str
+    heading: str
+    most: tuple[tuple[str, int, float], ...]
+    others: int
+
+
+def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, str] | None = None) -> str:
+    """The report as one HTML file; the same input gives the same text.
+
+    `thumbnails`: pictures of findings as `data:` URIs. What Unicode cannot encode stays in the text as it is: write it
+    with `backslashreplace`. `asked.max_findings` limits the list, not the counts.
+    """
+    pictures = thumbnails or {}
+    known = () if validation.baseline is None else validation.baseline.known
+    drawable = [each for each in (*validation.findings, *known) if each.image is not None]
+    groups = [Group.of(group) for group in grouped(validation.findings)]
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"counted": counted, "number": "{:,}".format, "code": _code}
+    return environment.get_template("report.html").render(
+        validation=validation,
+        asked=asked,
+        groups=groups,
+        verdict=_verdict(validation, asked),
+        severities=[(severity, validation.count(severity)) for severity in SEVERITIES],
+        n_images=len({each.image for each in validation.findings if each.image is not None}),
+        affected=list(_affected(validation.findings)),
+        n_pictures=sum(each in pictures for each in drawable),
+        n_drawable=len(drawable),
+        version=segdata.__version__,
+        data=_data(validation, asked, groups, pictures),
+        style=Markup(_text("report.css")),  # our own files
+        script=Markup(_text("report.js")),
+    )
+
+
+def _text(name: str) -> str:
+    return files("segdata.report.html").joinpath(name).read_text("utf-8")
+
+
+def _code(text: str) -> Markup:
+    """A text in which what stands between backticks is code."""
+    parts = enumerate(text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in parts)
+
+
+def _verdict(validation: Validation, asked: Asked) -> tuple[str, str]:
+    """How it went, in a word for the style, and in a line."""
+    if not validation.findings:
+        return "good", "Nothing new" if validation.baseline else "Nothing found"
+    if not validation.fails(asked.fail_on):
+        return "good", "Passed"
+    worst = validation.findings[0].severity
+    new = "new " if validation.baseline else ""
+    return worst, f"Failed: {counted(validation.count(worst), new + worst)}"
+
+
+def _affected(findings: Sequence[Finding]) -> Iterator[Affected]:
+    """Categories, annotators and images with most findings, where there are several."""
+    for field, heading in (("category", "Categories"), ("annotator", "Annotators"), ("image", "Images")):
+        count = Counter(value for each in findings if (value := getattr(each, field)) is not None)
+        most = count.most_common(_MOST_AFFECTED)
+        if len(count) > 1 and most[0][1] > 1:
+            listed = tuple((name, times, times / most[0][1]) for name, times in most)
+            yield Affected(field, heading, listed, len(count) - len(listed))
+
+
+def _data(validation: Validation, asked: Asked, groups: Sequence[Group], pictures: Mapping[Finding, str]) -> Markup:
+    """The findings as JSON that no text in it can end: a row each, of `state` and the fields of a finding."""
+    states = [("new", validation.findings)]
+    if validation.baseline is not None:
+        states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
+    rows, shown, of_rows = [], [], {}
+    for state, findings in states:
+        for each in findings[: asked.max_findings]:
+            if state != "fixed" and each in pictures:
+                of_rows[len(rows)] = len(shown)
+                shown.append(pictures[each])
+            rows.append([state, *(_plain(getattr(each, name)) for name in FIELDS)])
+    every = {row[1] for row in rows}
+    found: dict[str, Any] = {  # Any: JSON
+        "version": 1,
+        "dataset": validation.dataset,
+        "show": " ".join(["segdata", "show", *asked.typed]),
+        "baseline": validation.baseline is not None,
+        "order": [[group.severity, group.code] for group in groups],
+        "rules": {code: _said(code) for code in sorted(every)},
+        "columns": ["state", *FIELDS],
+        "rows": rows,
+        "pictures": shown,
+        "picture_of": of_rows,
+    }
+    text = json.dumps(found, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _said(code: str) -> dict[str, str]:
+    """What the rule's page says, for the head of its findings."""
+    rule = rules().get(code)
+    page = "" if rule is None else rule.page
+    summary = "" if rule is None else rule.summary
+    return {"summary": summary, "why": paragraph(page, "Why"), "remedy": paragraph(page, "Remedy")}
+
+
+def _plain(value: object) -> object:
+    """A value as JSON has it; what is not finite is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
