@@ -57,8 +57,8 @@ def turns(stretch: Stretch, track: Ints) -> Columns:
 
     The neighbours are moved to where their centroids would meet halfway, as if the track moved straight on. agree:
     their IoU, there. stray, stray_x …: area and box of the segment's largest part that shares no pixel with either
-    there; 0: none. fit: the better of their IoUs with the segment without that part. near: the better of their IoUs
-    with it where they are drawn. shift: how far its centroid is from halfway, in pixels.
+    there; 0: none. fit: the better of their IoUs with the segment without that part. like_before, like_after: their
+    IoUs with it where they are drawn. shift: how far its centroid is from halfway, in pixels.
     """
     before, here, after = _threes(stretch, track)
     height = stretch.batch.segment_size[0]
@@ -83,7 +83,8 @@ def turns(stretch: Stretch, track: Ints) -> Columns:
         "after": stretch.row[after],
         "agree": agree,
         "fit": np.maximum(*fits),
-        "near": np.maximum(*nears),
+        "like_before": nears[0],
+        "like_after": nears[1],
         "shift": np.hypot(x[here] - middle[0], y[here] - middle[1]),
         **{f"stray_{name}".removesuffix("_area"): values for name, values in strays.items()},
     }

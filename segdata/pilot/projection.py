@@ -120,12 +120,10 @@ def _usual(totals: Floats) -> float:
 
 def _gamma(mean: Floats, variance: Floats, above: float) -> Floats:
     """(k,) the value of a gamma distribution that a share `above` of it exceeds; the mean where it has no variance."""
-    certain = ~(variance > 0)  # a lone unit has none: NaN stays NaN
-    spread = np.where(certain, 1, variance)
-    shape = np.where(certain, 1, mean**2 / spread)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = spread / (2 * mean) * chdtri(2 * shape, above)
-    return np.where(certain, mean, np.nan_to_num(found))
+    certain = variance <= 0  # a lone unit has none: NaN stays NaN
+    spread, centre = np.where(certain, 1, variance), np.where(mean > 0, mean, 1)
+    found = spread / (2 * centre) * chdtri(2 * centre**2 / spread, above)
+    return np.where(certain, mean, np.where(mean > 0, found, 0))
 
 
 def _variance(units: Units, values: Floats) -> Floats:

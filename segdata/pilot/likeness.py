@@ -1,0 +1,164 @@
+"""Likeness: categories that annotators may take for each other, by what was drawn and by what they are called."""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from segdata.core.advice import alike_colours, alike_names
+from segdata.core.relations import related_either_way
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.tallies import countable, joint, units
+
+Floats = NDArray[np.float64]
+_LEAST_UNITS = 8  # independent images with a category, below which nothing is said of its looks
+_SURE = 1.645  # standard deviations, one-sided 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Confusable:
+    """Two categories that may be taken for each other.
+
+    Attributes
+    ----------
+    a, b : their names
+    twice : how often a thing of one was drawn as the other as well, by the same annotator; `images`: in how many
+    mistaken : the share of their segments that size, shape, place and colour would put into the wrong one of the two,
+        at least; NaN: too few to tell
+    names : the names look alike
+    colour : Delta E between their colours, where these are hard to tell apart; NaN: they are not
+    """
+
+    a: str
+    b: str
+    twice: int = 0
+    images: int = 0
+    mistaken: float = math.nan
+    names: bool = False
+    colour: float = math.nan
+
+
+def confusable(
+    tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.3
+) -> tuple[Confusable, ...]:
+    """Pairs of categories that may be taken for each other, the most doubtful first.
+
+    Parameters
+    ----------
+    tables : of a pilot, with the families `pairs` and `shapes`
+    colours : (n_segments, 3) mean colours in CIELAB; NaN where no image is known
+    min_iou : two segments that share so much are one thing that was drawn twice
+    least_mistaken : the share of segments, from which on two categories look alike (half: no difference at all)
+
+    Not named for being drawn twice are pairs that the taxonomy lets overlap.
+    """
+    found: dict[tuple[str, str], dict[str, object]] = {}
+
+    def note(one: str, other: str, **evidence: object) -> None:
+        found.setdefault((one, other) if one <= other else (other, one), {}).update(evidence)
+
+    name_of = tables.profile.name_of
+    for a, b, twice, images in _drawn_twice(tables, min_iou):
+        note(name_of(a), name_of(b), twice=twice, images=images)
+    for a, b, mistaken in _looking_alike(tables, colours, least_mistaken):
+        note(name_of(a), name_of(b), mistaken=mistaken)
+    categories = [each for each in tables.profile.taxonomy.categories if each.kind != "void"]
+    for one, other in alike_names(categories):
+        note(one, other, names=True)
+    for one, other, distance in alike_colours(categories):
+        note(one, other, colour=distance)
+    pairs = [Confusable(a, b, **evidence) for (a, b), evidence in found.items()]  # type: ignore[arg-type]  # its fields
+    return tuple(sorted(pairs, key=_doubt))
+
+
+def _doubt(pair: Confusable) -> tuple[float, float, bool, float, str, str]:
+    """What is doubtful comes first."""
+    mistaken = 0.0 if math.isnan(pair.mistaken) else pair.mistaken
+    return -pair.twice, -mistaken, not pair.names, pair.colour if pair.colour >= 0 else math.inf, pair.a, pair.b
+
+
+def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, int, int, int]]:
+    """Pairs of category ids, how often a thing was drawn as both, and in how many images."""
+    segments, pairs = tables.segments, tables.pairs
+    a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
+    area, category = segments["area"], segments["category_id"]
+    counts = countable(tables, crowds=False)
+    same_thing = shared >= min_iou * (area[a] + area[b] - shared)
+    rows = np.flatnonzero(same_thing & (category[a] != category[b]) & counts[a] & counts[b])
+    taxonomy = tables.profile.taxonomy
+    one, other = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
+    for relation in ("part_of", "may_overlap", "also"):
+        told = related_either_way(taxonomy, relation, one, other)  # type: ignore[arg-type]  # one of the relations
+        rows, one, other = rows[~told], one[~told], other[~told]
+    which, first = joint(one, other)
+    image = segments["image"][a[rows]]
+    n_images = np.bincount(which[joint(which, image)[1]], minlength=len(first))
+    times = np.bincount(which, minlength=len(first))
+    columns = (each.tolist() for each in (one[first], other[first], times, n_images))
+    return list(zip(*columns, strict=True))
+
+
+def _looking_alike(tables: Tables, colours: Floats, least: float) -> list[tuple[int, int, float]]:
+    """Pairs of category ids, and the share of segments that a linear discriminant surely puts into the wrong one.
+
+    The distance of two categories is Mahalanobis', with one covariance for all and its bias for small samples taken
+    off (McLachlan, 1992, Discriminant Analysis, 3.2); the share is that of two normal distributions so far apart, at
+    the distance's upper limit. Images count as evidence, not segments: those of one image resemble each other.
+    """
+    rows, features = _features(tables, colours)
+    if len(rows) == 0:
+        return []
+    ids, of = np.unique(tables.segments["category_id"][rows], return_inverse=True)
+    unit = units(tables)[tables.segments["image"][rows]]
+    n_units = np.bincount(of[joint(of, unit)[1]], minlength=len(ids))
+    enough = np.flatnonzero(n_units >= _LEAST_UNITS)
+    mean = np.stack([np.bincount(of, column) for column in features.T], axis=1) / np.bincount(of)[:, None]
+    within = features - mean[of]
+    spread = within.T @ within / max(len(rows) - len(ids), 1)
+    steady = 0.95 * spread + 0.05 * np.diag(np.diag(spread)) + 1e-9 * np.eye(len(spread))
+    white = mean[enough] @ np.linalg.cholesky(np.linalg.inv(steady))
+    found = []
+    for one, other in combinations(range(len(enough)), 2):
+        mistaken = _mistaken(white[one] - white[other], n_units[enough[one]], n_units[enough[other]])
+        if mistaken >= least:
+            found.append((int(ids[enough[one]]), int(ids[enough[other]]), mistaken))
+    return found
+
+
+def _mistaken(apart: Floats, n_one: int, n_other: int) -> float:
+    """The share of two normal distributions that is surely on the wrong side of the middle, at 95 %."""
+    p, h = len(apart), 1 / n_one + 1 / n_other
+    squared = max(float(apart @ apart) - p * h, 0.0)
+    most = squared + _SURE * math.sqrt(4 * squared * h + 2 * p * h**2)
+    return float(ndtr(-math.sqrt(most) / 2))
+
+
+def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats]:
+    """The rows of segments, and their standardised (n, p) size, form, place, company, and colour where it is known."""
+    segments, images = tables.segments, tables.images
+    counts = countable(tables, crowds=False)
+    has_colour = ~np.isnan(colours).any(axis=1)
+    coloured = bool(counts.any() and has_colour[counts].mean() > 0.5)
+    rows = np.flatnonzero(counts & has_colour) if coloured else np.flatnonzero(counts)
+    area, x, y, width, height, perimeter = (
+        segments[name][rows].astype(np.float64) for name in ("area", "x", "y", "width", "height", "perimeter")
+    )
+    image = segments["image"][rows]
+    wide, high = (np.maximum(images[name][image].astype(np.float64), 1) for name in ("width", "height"))
+    columns = [
+        np.log(area / (wide * high)),
+        np.log(width / height),
+        area / (width * height),
+        np.log(perimeter**2 / (16 * area)),
+        (y + height / 2) / high,
+        np.abs((x + width / 2) / wide - 0.5),
+        np.log(tables.annotations["n_segments"][segments["annotation"][rows]]),
+        *(colours[rows].T if coloured else ()),
+    ]
+    table = np.column_stack(columns)
+    scale = table.std(axis=0)
+    return rows, (table - table.mean(axis=0))[:, scale > 0] / scale[scale > 0]
