@@ -13,8 +13,8 @@ or, where there are holes, one ring for all, joined by bridges that are gone the
 nothing in COCO's even-odd rule (`segdata_keyhole` is 1 then; programs that draw edges too, as OpenCV does, show the
 bridges as lines); crowds become RLE. With `polygons` never, RLE always. `area` and `bbox` are from the pixels;
 `iscrowd`; `score`, `track_id`, `attributes` and `also` where there are any; `isthing` and `color` of categories, which
-are COCO panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several annotators of an image the
-first is written. COCO has no kind for void: such segments are left out, and counted.
+are COCO panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several annotators of an
+image the first is written. COCO has no kind for void: such segments are left out, and counted.
 """
 
 from collections.abc import Iterable

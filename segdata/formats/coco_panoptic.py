@@ -5,8 +5,8 @@ R + 256 G + 65536 B. Id 0 is unlabelled.
 
 Read: 8 bit RGB masks (RGBA where nothing is transparent) joined to `segments_info`, with `isthing`, `iscrowd`, `area`,
 `bbox`; `score`, `track_id`, `attributes`, `also` and further keys as in COCO instances. An image without a readable
-mask is not annotated. Predictions that list no images or categories take those of the ground truth (the option `truth`), and
-are from a model then.
+mask is not annotated. Predictions that list no images or categories take those of the ground truth (the option
+`truth`), and are from a model then.
 
 Written: ``panoptic.json`` and ``panoptic/<image>.png``. Ids are kept where they are unique in the image and fit in 24
 bits, else renumbered. Of segments that overlap the later one wins, of several annotators the first. `area` and `bbox`
