@@ -1,0 +1,220 @@
+"""Readiness: whether a taxonomy is ready for a full campaign, and what to do first where it is not."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from segdata.core.config import nearest
+from segdata.core.counted import counted
+from segdata.core.errors import SegdataError
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Category
+from segdata.pilot.likeness import Confusable
+from segdata.pilot.outlook import CategoryOutlook, Outlook, Plan
+from segdata.pilot.projection import Range
+
+Kind = Literal[
+    "small-pilot",
+    "unknown-category",
+    "unused-category",
+    "too-few",
+    "drawn-twice",
+    "look-alike",
+    "void",
+    "unlabelled",
+    "no-definition",
+    "no-boundary-rule",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so many: benchmarks/pilot_coverage.py
+_MOST_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void goes before
+_MOST_UNLABELLED = 0.05
+_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Something to do before the campaign.
+
+    Attributes
+    ----------
+    kind : one of `KINDS`
+    blocks : the taxonomy is not ready because of it; else it is advice
+    message : what is the matter, how much, and what to do
+    categories : the names of those that it is about
+    """
+
+    kind: Kind
+    blocks: bool
+    message: str
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a pilot says of the campaign that is to follow.
+
+    Attributes
+    ----------
+    dataset : the pilot, as the user named it
+    plan : what was said of the campaign
+    outlook : what the campaign will hold
+    confusable : pairs of categories that may be taken for each other, the most doubtful first
+    reasons : what is to be done first; those that block come first
+    ignored : kinds of reasons that were not asked for
+    """
+
+    dataset: str
+    plan: Plan
+    outlook: Outlook
+    confusable: tuple[Confusable, ...]
+    reasons: tuple[Reason, ...] = field(default=())
+    ignored: tuple[Kind, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing blocks."""
+        return not any(reason.blocks for reason in self.reasons)
+
+
+def judged(
+    profile: Profile, plan: Plan, found: Outlook, pairs: tuple[Confusable, ...], ignore: Collection[str] = ()
+) -> Pilot:
+    """The pilot with its reasons, but those of the kinds `ignore`; raises SegdataError for a kind that is none."""
+    for kind in ignore:
+        if kind not in KINDS:
+            hint = nearest(kind, list(KINDS)) or f"; there are: {', '.join(KINDS)}"
+            raise SegdataError(f"no kind of reason is called {kind!r}{hint}")
+    every = [
+        *_small(found),
+        *_categories(plan, found, pairs),
+        *_confusable(pairs, found.n_images),
+        *_emptiness(profile, found),
+        *_guideline(profile.taxonomy.categories),
+    ]
+    kept = sorted((each for each in every if each.kind not in ignore), key=lambda each: not each.blocks)
+    return Pilot(profile.files, plan, found, pairs, tuple(kept), tuple(each for each in KINDS if each in ignore))
+
+
+def _small(found: Outlook) -> Iterator[Reason]:
+    if found.n_images < _LEAST_IMAGES:
+        message = f"the pilot has {counted(found.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
+        yield Reason("small-pilot", True, message)
+    elif found.n_units < _LEAST_UNITS:
+        message = (
+            f"the {found.n_images} images are from {counted(found.n_units, 'sequence or group', 'sequences or groups')}"
+            f"; take some from {_LEAST_UNITS} or more, since images of one resemble each other"
+        )
+        yield Reason("small-pilot", True, message)
+
+
+def _categories(plan: Plan, found: Outlook, pairs: Sequence[Confusable]) -> Iterator[Reason]:
+    """One for each category that cannot be trained on as things are."""
+    for each in found.categories:
+        where = f"{each.n_images:,} of {counted(found.n_images, 'image')}"
+        if each.kind == "unknown":
+            message = f"{each.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
+            yield Reason("unknown-category", True, message, (each.name,))
+        elif each.n_images == 0:
+            least = f"at most {each.share.high:.0%} of the images have it"
+            message = f"{each.name!r} is in none of {counted(found.n_images, 'image')}: {least}; "
+            yield Reason("unused-category", True, message + _remedy(each, found.categories, pairs), (each.name,))
+        elif plan.campaign is not None and each.segments.low < plan.min_instances:
+            blocks = each.segments.value < plan.min_instances
+            remedy = _remedy(each, found.categories, pairs) if blocks else "a larger pilot tells whether it is enough"
+            needed = f" ({each.images_needed:,} images would surely have them)" if each.images_needed else ""
+            message = (
+                f"{each.name!r} is in {where}: expect {spoken(each.segments)} in {plan.campaign:,} images, "
+                f"{plan.min_instances:,} are wanted{needed}; {remedy}"
+            )
+            yield Reason("too-few", blocks, message, (each.name,))
+
+
+def _remedy(each: CategoryOutlook, every: Sequence[CategoryOutlook], pairs: Sequence[Confusable]) -> str:
+    """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
+    mates = {pair.b if pair.a == each.name else pair.a for pair in pairs if each.name in (pair.a, pair.b)}
+    sisters = [
+        other
+        for other in every
+        if other is not each and other.n_images and ((each.parent and other.parent == each.parent) or other.name in mates)
+    ]
+    if not sisters:
+        return "merge it with another, drop it, or choose images that have it"
+    best = max(sisters, key=lambda other: (other.name in mates, other.n_segments))
+    return f"merge it into {best.name!r}, or choose images that have it"
+
+
+def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
+    for pair in pairs:
+        both, names = f"{pair.a!r} and {pair.b!r}", (pair.a, pair.b)
+        if pair.twice:
+            times = f"{counted(pair.twice, 'time')} in {pair.images:,} of {counted(n_images, 'image')}"
+            message = (
+                f"{both}: the same thing was drawn as both {times}; define where one ends and the other begins, merge "
+                "them, or allow it (may_overlap, also)"
+            )
+            # Once may be a slip of the hand.
+            yield Reason("drawn-twice", pair.images > 1, message, names)
+        alike = []
+        if pair.mistaken > 0:
+            alike.append(f"{pair.mistaken:.0%} or more of them cannot be told apart by size, shape, place and colour")
+        if pair.names:
+            alike.append("their names are easily mistaken")
+        if pair.colour >= 0:
+            alike.append(f"so are their colours (Delta E {pair.colour:.1f})" if alike else "their colours are close")
+        if alike:
+            yield Reason("look-alike", False, f"{both}: {', '.join(alike)}; say in both definitions which is which", names)
+
+
+def _emptiness(profile: Profile, found: Outlook) -> Iterator[Reason]:
+    allowed = profile.taxonomy.max_void and profile.taxonomy.max_void.dataset
+    most = _MOST_VOID if allowed is None else allowed
+    if found.void.value > most:
+        message = (
+            f"{share_of(found.void)} of the pixels are void, {most:.1%} "
+            f"{'may be' if allowed is not None else 'is much'}; find out what annotators give up on, and give it a "
+            "category or a rule"
+        )
+        yield Reason("void", True, message)
+    if profile.is_exhaustive and found.unlabelled.value > _MOST_UNLABELLED:
+        message = (
+            f"{share_of(found.unlabelled)} of the pixels are unlabelled, and all should be labelled; find out what has "
+            "no category yet"
+        )
+        yield Reason("unlabelled", profile.coverage.declared, message)
+
+
+def _guideline(categories: Sequence[Category]) -> Iterator[Reason]:
+    written = [each for each in categories if not (each.definition or "").startswith("drafted:")]
+    without = [each.name for each in categories if each not in written or not each.definition]
+    if without:
+        message = f"{counted(len(without), 'category')} without a definition: {_names(without)}; write down what "
+        yield Reason("no-definition", True, message + "belongs to each, or everybody decides alone", tuple(without))
+    drawn = [each for each in categories if each.kind != "void"]
+    without = [each.name for each in drawn if not each.boundary_rule]
+    if without:
+        message = f"{counted(len(without), 'category')} without a boundary_rule: {_names(without)}; say where outlines "
+        yield Reason("no-boundary-rule", False, message + "run, or each annotator draws them elsewhere", tuple(without))
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def spoken(found: Range) -> str:
+    """A range of counts in words.
+
+    >>> spoken(Range(1200.0, 310.4, 2801.0)), spoken(Range(0.0, 0.0, 7.2))
+    ('310 to 2,801', 'at most 7')
+    """
+    return f"{found.low:,.0f} to {found.high:,.0f}" if found.low >= 0.5 else f"at most {found.high:,.0f}"
+
+
+def share_of(found: Range) -> str:
+    """A range of shares in words.
+
+    >>> share_of(Range(0.05, 0.031, 0.082))
+    '3.1 % to 8.2 %'
+    """
+    return f"{100 * found.low:.1f} % to {100 * found.high:.1f} %"
