@@ -9,12 +9,21 @@ from typing import Any
 from segdata.core.config import Config, InstanceIds, Layers, Sequences
 from segdata.core.taxonomy import Category, Taxonomy
 
-MIXED = "axon_sem_corrections"  # images in one folder, three kinds of masks together in another
+NERVES = "axon_sem_corrections"  # images in one folder, three kinds of masks together in another
 NERVE = Taxonomy(unlabelled=0, categories=(Category(id=127, name="myelin"), Category(id=255, name="axon")))
-LAYERS = Taxonomy(categories=(Category(id=1, name="axon"), Category(id=2, name="myelin")))
-TISSUE = Taxonomy(categories=tuple(Category(id=value, name=f"value {value}") for value in
-                                   (0, 32, 64, 96, 128, 159, 191, 223, 255)))  # fmt: skip
-VIDEO = Sequences(pattern="{sequence}_*{frame}.png")
+TISSUE = Taxonomy(
+    unlabelled=255,
+    categories=tuple(Category(id=id_, name=f"value {id_}") for id_ in (0, 32, 64, 96, 128, 159, 191, 223)),
+)
+STREET = Taxonomy(
+    categories=tuple(
+        Category(id=id_, name=name, kind="void" if name == "Unlabelled" else "stuff", thin=name == "Pole")
+        for id_, name in enumerate(
+            ("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian",
+             "Bicyclist", "Unlabelled")
+        )
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,8 +35,8 @@ class RealSet:
     opening: dict[str, Any] = field(default_factory=dict)  # Any: as `read` has them
 
 
-def _layers(pattern: str, **more: Any) -> dict[str, Any]:  # Any: fields of Layers
-    return {"config": Config(layers=Layers(pattern=pattern, **more))}
+def _layers(pattern: str, frames: Sequences | None = None, **more: Any) -> dict[str, Any]:  # Any: fields of Layers
+    return {"config": Config(layers=Layers(pattern=pattern, **more), sequences=frames)}
 
 
 SETS = (
@@ -40,8 +49,8 @@ SETS = (
     RealSet("sahi terrain", "peer_fixtures/sahi_terrain/terrain_all_coco.json"),
     RealSet("COCO panoptic sample", "coco_panoptic_sample", {"format": "coco-panoptic"}),
     RealSet("the same as RLE", "coco_panoptic_sample/panoptic_coco_detection_format.json"),
-    RealSet("CamSeq01", "camseq32"),
-    RealSet("CamVid", "camvid11"),
+    RealSet("CamSeq01", "camseq32", {"config": Config(sequences=Sequences("0016E5_{frame}.png"))}),
+    RealSet("CamVid, poles thin", "camvid11", {"taxonomy": STREET}),
     RealSet("DAVIS, three sequences", "davis_interactive"),
     RealSet("results of OSVOS", "davis2017_results/osvos"),
     RealSet("results of RVOS", "davis2017_results/rvos"),
@@ -50,14 +59,16 @@ SETS = (
     RealSet("LabelMe, a video", "labelme/video_annotation/data_annotated"),
     RealSet("LabelMe's VOC video", "labelme/video_annotation/data_dataset_voc"),
     RealSet("LabelMe, every shape", "labelme/primitives"),
-    *(RealSet(f"nerve, merged, {version}", f"{MIXED}/labels_{version}", {"format": "colour-masks", "taxonomy": NERVE})
+    *(RealSet(f"nerve, merged, {version}", f"{NERVES}/labels_{version}", {"format": "colour-masks", "taxonomy": NERVE})
       for version in ("original", "corrected")),
-    *(RealSet(f"nerve, layers, {version}", MIXED, _layers(f"labels_{version}/{{stem}}_seg-{{category}}-manual.png")
-              | {"taxonomy": LAYERS}) for version in ("original", "corrected")),
+    *(RealSet(f"nerve, layers, {version}", f"{NERVES}/labels_{version}", _layers("layers/{stem}_{category}.png"))
+      for version in ("original", "corrected")),
     RealSet("ivadomed microscopy", "ivadomed_testing/microscopy_png",
             _layers("derivatives/labels/{stem}_seg-{category}-manual.png")),
-    RealSet("fly tissue, three layers", "vnc_sstem", _layers("{category}/{stem}.png")),
-    RealSet("fly tissue, merged labels", "vnc_sstem/labels", {"format": "colour-masks", "taxonomy": TISSUE}),
+    RealSet("fly tissue, three layers", "vnc_sstem",
+            _layers("{category}/{stem}.png", Sequences("{frame}.tif", kind="volume"))),
+    RealSet("fly tissue, merged labels", "vnc_sstem/labels", {"format": "colour-masks", "taxonomy": TISSUE,
+             "config": Config(sequences=Sequences("labels{frame}.png", kind="volume"))}),
     *(RealSet(f"DRIVE, observer {n}", "drive", _layers(f"{nth}_manual/{{stem}}_manual{n}.gif", category="vessel"))
       for n, nth in ((1, "1st"), (2, "2nd"))),
     RealSet("magnetic tiles", "magnetic_tile", _layers("{category}/Imgs/{stem}.png")),
@@ -81,17 +92,23 @@ def real_sets(folder: Path) -> Iterator[tuple[RealSet, Path]]:
     """Every dataset, and where it can be opened while it is the current one."""
     for each in SETS:
         path = folder / each.path
-        if each.path.startswith(f"{MIXED}/"):
+        if path.parent.name == NERVES:
             with TemporaryDirectory() as scratch:
-                yield each, _merged(folder / MIXED, path, Path(scratch))
+                yield each, _sorted_out(path.parent, path, Path(scratch))
         else:
             yield each, path
 
 
-def _merged(source: Path, masks: Path, target: Path) -> Path:
-    """Images and their merged masks under the same names, as links."""
+def _sorted_out(source: Path, masks: Path, target: Path) -> Path:
+    """Links: images and their merged masks under the same names, and the layers apart from them."""
     for image in sorted((source / "images").iterdir()):
-        for kind, file in (("images", image), ("masks", masks / f"{image.stem}_seg-axonmyelin-manual.png")):
-            (target / kind).mkdir(exist_ok=True)
-            (target / kind / image.name).symlink_to(file)
+        links = {
+            f"images/{image.name}": image,
+            f"masks/{image.name}": masks / f"{image.stem}_seg-axonmyelin-manual.png",
+        }
+        for category in ("axon", "myelin"):
+            links[f"layers/{image.stem}_{category}.png"] = masks / f"{image.stem}_seg-{category}-manual.png"
+        for name, file in links.items():
+            (target / name).parent.mkdir(exist_ok=True)
+            (target / name).symlink_to(file)
     return target

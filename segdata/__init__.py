@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segdata.api import from_frames as from_frames
     from segdata.api import hash_of as hash_of
     from segdata.api import info as info
+    from segdata.api import pilot as pilot
     from segdata.api import read as read
     from segdata.api import validate as validate
     from segdata.core.dataset import Dataset as Dataset
@@ -39,6 +40,7 @@ _HOME = {
     "from_frames": "segdata.api",
     "hash_of": "segdata.api",
     "info": "segdata.api",
+    "pilot": "segdata.api",
     "read": "segdata.api",
     "validate": "segdata.api",
     "Dataset": "segdata.core.dataset",
@@ -66,6 +68,7 @@ __all__ = [
     "from_frames",
     "hash_of",
     "info",
+    "pilot",
     "read",
     "validate",
 ]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
     from segdata.api.opening import read
+    from segdata.api.piloting import pilot
     from segdata.api.taxonomies import diff_taxonomies
 
 _HOME = {
@@ -28,6 +29,7 @@ _HOME = {
     "hash_of": "checking",
     "info": "checking",
     "measured": "checking",
+    "pilot": "piloting",
     "read": "opening",
     "validate": "checking",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "hash_of",
     "info",
     "measured",
+    "pilot",
     "read",
     "validate",
 ]

@@ -1,4 +1,4 @@
-"""From a pilot to the campaign: is its taxonomy ready?"""
+"""Say from a pilot whether a taxonomy is ready for the campaign."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Unpack

@@ -12,7 +12,7 @@ from segdata.cli.options import example
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
-    "Look": ("info", "show"),
+    "Look": ("info", "show", "pilot"),
     "Check": ("validate", "diff", "rules", "explain"),
     "Change": ("convert", "formats"),
 }

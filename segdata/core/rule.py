@@ -32,7 +32,11 @@ Family = Literal[
     "seams",
     "lobes",
     "apart",
+    "ends",
+    "steps",
+    "dashes",
     "copies",
+    "twins",
     "attributes",
     "also",
     "frames",
@@ -74,10 +78,17 @@ class Tables:
     lobes : segment (row), neck, lobes …: those larger than their companions that come apart at a neck; see
         `segdata.measure.lobes`
     apart : segment (row), first, second, hidden …: those in two large parts; see `segdata.measure.apart`
+    ends : segment (row), upright, at, length, begins: where segments end flat; see `segdata.measure.ends`
+    steps : segment (row), across, down …: those whose outline is all stairs; see `segdata.measure.steps`
+    dashes : segment (row), pieces …, box: thin lines drawn in pieces; see `segdata.measure.dashes`
     attributes : segment (row), name, value (JSON text; None: null), of the attributes that the taxonomy names
     also : segment (row), category_id of a secondary category
     exchanges, turns, flickers, still, repeats : family `frames`, how frames of videos fit to their neighbours; see
         `segdata.measure.tracks`, `flickers` and `repeats`
+    alike : image, of (rows, the earlier one), same, bits; family `copies`: images that are the same picture; see
+        `segdata.measure.alike`
+    twins : pair (row of alike), annotation, other …: family `twins` (with `copies`), what was drawn on them; see
+        `segdata.measure.twins`
     solids, cavities, skips : family `volumes` (with `shapes`), parts and holes in three dimensions; see
         `segdata.measure.solids` and `slices`
     defects : what readers met
@@ -97,6 +108,9 @@ class Tables:
     seams: "Table"
     lobes: "Table"
     apart: "Table"
+    ends: "Table"
+    steps: "Table"
+    dashes: "Table"
     attributes: "Table"
     also: "Table"
     exchanges: "Table"
@@ -104,6 +118,8 @@ class Tables:
     flickers: "Table"
     still: "Table"
     repeats: "Table"
+    alike: "Table"
+    twins: "Table"
     solids: "Table"
     cavities: "Table"
     skips: "Table"

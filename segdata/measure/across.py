@@ -12,6 +12,7 @@ from segdata.core.reels import Reel, reels
 from segdata.core.rule import Family
 from segdata.core.runs import Ints
 from segdata.core.table import Table
+from segdata.measure.alike import alike
 from segdata.measure.flickers import flickers
 from segdata.measure.repeats import same_images, same_masks
 from segdata.measure.retained import Retained
@@ -19,6 +20,7 @@ from segdata.measure.slices import Numbers, Slices, slices
 from segdata.measure.solids import cavities, solids
 from segdata.measure.stretch import Columns, Stretch, Tabled, frames_at_once, stretched
 from segdata.measure.tracks import exchanges, tracks_of, turns
+from segdata.measure.twins import twins
 
 T = TypeVar("T")
 Films = tuple[Columns, Columns, Columns, Columns]
@@ -32,7 +34,7 @@ def retaining(source: Source, families: frozenset[Family]) -> Source:
 def across(
     source: Source, tables: Tabled, families: frozenset[Family], profile: Profile, chunks: list[Ints], jobs: int
 ) -> Tabled:
-    """The tables that the families `frames` (of videos) and `volumes` add to those of a dataset.
+    """The tables that `frames` (of videos), `volumes`, `copies` and `twins` add to those of a dataset.
 
     `chunks`: the rows of the source's images, in the order of the table `images`. Images of sequences are loaded again:
     only when all are known is it known which follow each other. Memory is that of a few frames for each thread.
@@ -51,6 +53,11 @@ def across(
         for place, name in enumerate(("exchanges", "turns", "flickers", "still")):
             added[name] = _joined([one[place] for one in told], _EMPTY[name])
         added["repeats"] = _joined([same_images(profile, tables["images"])], _EMPTY["repeats"])
+    if "copies" in families:
+        added["alike"] = _joined([alike(tables["images"], jobs)], _EMPTY["alike"])
+    if "twins" in families:
+        pairs = list(twins(source, tables | added, source_row, profile, jobs))
+        added["twins"] = _joined(pairs, _EMPTY["twins"])
     if "volumes" in families and (found := reels(profile, tables["images"], tables["annotations"], "volume")):
         pieces: Sequence[Slices] = each(partial(slices, numbers=Numbers.of(tables["segments"])), found)
         added["solids"] = solids(tables, found, pieces)
@@ -79,7 +86,8 @@ _EMPTY = {
         "after",
         "agree",
         "fit",
-        "near",
+        "like_before",
+        "like_after",
         "shift",
         "stray",
         *(f"stray_{name}" for name in _BOX),
@@ -87,6 +95,8 @@ _EMPTY = {
     "flickers": ("annotation", "segment", "category_id", "area", *_BOX, "part", "around", "lost", "gained"),
     "still": ("annotation", "of"),
     "repeats": ("image", "of"),
+    "alike": ("image", "of", "same", "bits"),
+    "twins": ("pair", "annotation", "other", "category_id", "area", "other_area", "shared"),
     "solids": ("segment", "thing", "area", *_BOX, "cluster", "slices", "whole"),
     "cavities": ("segment", "thing", "area", *_BOX, "empty", "whole"),
     "skips": ("before", "after", "annotation", "shared", "smaller", *_BOX),

@@ -24,11 +24,14 @@ from segdata.measure.apart import apart
 from segdata.measure.borders import borders
 from segdata.measure.copies import copies
 from segdata.measure.coverage import coverage
+from segdata.measure.dashes import dashes
+from segdata.measure.ends import ends
 from segdata.measure.lobes import lobes
 from segdata.measure.outlines import outlines
 from segdata.measure.pairs import contacts, pairs
 from segdata.measure.seams import seams
 from segdata.measure.shapes import shapes
+from segdata.measure.steps import steps
 
 # Which columns of a table are rows of another: they are counted per chunk and moved when chunks are put together.
 ROWS_OF = {
@@ -44,6 +47,9 @@ ROWS_OF = {
     "seams": {"a": "segments", "b": "segments"},
     "lobes": {"segment": "segments"},
     "apart": {"segment": "segments"},
+    "ends": {"segment": "segments"},
+    "steps": {"segment": "segments"},
+    "dashes": {"segment": "segments"},
     "attributes": {"segment": "segments"},
     "also": {"segment": "segments"},
 }
@@ -61,6 +67,9 @@ _TABLES = (
     "seams",
     "lobes",
     "apart",
+    "ends",
+    "steps",
+    "dashes",
     "attributes",
     "also",
 )
@@ -107,6 +116,12 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
         tables["lobes"] = lobes(batch)
     if side and "apart" in families:
         tables["apart"] = apart(batch, tables["parts"], side, line, profile.taxonomy)
+    if "ends" in families:
+        tables["ends"] = ends(batch)
+    if "steps" in families:
+        tables["steps"] = steps(batch)
+    if "dashes" in families:
+        tables["dashes"] = dashes(batch, profile.taxonomy)
     if "attributes" in families:
         tables["attributes"] = semantics.attributes(batch, profile.taxonomy)
     if "also" in families:

@@ -54,7 +54,7 @@ def _of_batch(batch: Batch, chosen: NDArray[np.bool_]) -> Floats:
 def _summed(channel: Floats, start: Ints, length: Ints, which: Ints) -> Floats:
     """The sums of a channel (pixels in the order of runs) over the runs of each segment."""
     total = np.concatenate([[0.0], np.cumsum(channel)])
-    return np.bincount(which, weights=total[start + length] - total[start])
+    return np.bincount(which, weights=total[start + length] - total[start]).astype(np.float64)
 
 
 def _pixels(uri: str | None, size: tuple[int, int]) -> Floats | None:

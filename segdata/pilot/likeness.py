@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from segdata.core.advice import alike_colours, alike_names
-from segdata.core.relations import related_either_way
+from segdata.core.relations import Relation, related_either_way
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.tallies import countable, joint, units
 
 Floats = NDArray[np.float64]
 _LEAST_UNITS = 8  # independent images with a category, below which nothing is said of its looks
+_ENOUGH_COLOURS = 1000  # segments
 _SURE = 1.645  # standard deviations, one-sided 95 %
 
 
@@ -26,9 +27,11 @@ class Confusable:
     Attributes
     ----------
     a, b : their names
-    twice : how often a thing of one was drawn as the other as well, by the same annotator; `images`: in how many
-    mistaken : the share of their segments that size, shape, place and colour would put into the wrong one of the two,
-        at least; NaN: too few to tell
+    twice : how often a thing of one was drawn as the other as well, by the same annotator
+    images, of : in how many images; and how many segments the rarer of the two has
+    mistaken : the share of their segments that looks would put into the wrong one of the two, at least; NaN: they can
+        be told apart, or there are too few to tell
+    coloured : looks are size, shape, place and colour; else no colour was known
     names : the names look alike
     colour : Delta E between their colours, where these are hard to tell apart; NaN: they are not
     """
@@ -37,13 +40,15 @@ class Confusable:
     b: str
     twice: int = 0
     images: int = 0
+    of: int = 0
     mistaken: float = math.nan
+    coloured: bool = False
     names: bool = False
     colour: float = math.nan
 
 
 def confusable(
-    tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.3
+    tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.4
 ) -> tuple[Confusable, ...]:
     """Pairs of categories that may be taken for each other, the most doubtful first.
 
@@ -62,10 +67,11 @@ def confusable(
         found.setdefault((one, other) if one <= other else (other, one), {}).update(evidence)
 
     name_of = tables.profile.name_of
-    for a, b, twice, images in _drawn_twice(tables, min_iou):
-        note(name_of(a), name_of(b), twice=twice, images=images)
-    for a, b, mistaken in _looking_alike(tables, colours, least_mistaken):
-        note(name_of(a), name_of(b), mistaken=mistaken)
+    for a, b, twice, images, of in _drawn_twice(tables, min_iou):
+        note(name_of(a), name_of(b), twice=twice, images=images, of=of)
+    rows, features, coloured = _features(tables, colours)
+    for a, b, mistaken in _looking_alike(tables, rows, features, least_mistaken):
+        note(name_of(a), name_of(b), mistaken=mistaken, coloured=coloured)
     categories = [each for each in tables.profile.taxonomy.categories if each.kind != "void"]
     for one, other in alike_names(categories):
         note(one, other, names=True)
@@ -81,8 +87,8 @@ def _doubt(pair: Confusable) -> tuple[float, float, bool, float, str, str]:
     return -pair.twice, -mistaken, not pair.names, pair.colour if pair.colour >= 0 else math.inf, pair.a, pair.b
 
 
-def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, int, int, int]]:
-    """Pairs of category ids, how often a thing was drawn as both, and in how many images."""
+def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
+    """Pairs of category ids, how often a thing was drawn as both, in how many images, and segments of the rarer."""
     segments, pairs = tables.segments, tables.pairs
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
     area, category = segments["area"], segments["category_id"]
@@ -91,26 +97,28 @@ def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, int, int, in
     rows = np.flatnonzero(same_thing & (category[a] != category[b]) & counts[a] & counts[b])
     taxonomy = tables.profile.taxonomy
     one, other = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
-    for relation in ("part_of", "may_overlap", "also"):
-        told = related_either_way(taxonomy, relation, one, other)  # type: ignore[arg-type]  # one of the relations
+    relations: tuple[Relation, ...] = ("part_of", "may_overlap", "also")
+    for relation in relations:
+        told = related_either_way(taxonomy, relation, one, other)
         rows, one, other = rows[~told], one[~told], other[~told]
     which, first = joint(one, other)
     image = segments["image"][a[rows]]
     n_images = np.bincount(which[joint(which, image)[1]], minlength=len(first))
     times = np.bincount(which, minlength=len(first))
-    columns = (each.tolist() for each in (one[first], other[first], times, n_images))
+    ids, n_segments = np.unique(category[counts], return_counts=True)
+    of = np.minimum(*(n_segments[np.searchsorted(ids, each[first])] for each in (one, other)))
+    columns = (each.tolist() for each in (one[first], other[first], times, n_images, of))
     return list(zip(*columns, strict=True))
 
 
-def _looking_alike(tables: Tables, colours: Floats, least: float) -> list[tuple[int, int, float]]:
+def _looking_alike(tables: Tables, rows: Ints, features: Floats, least: float) -> list[tuple[int, int, float]]:
     """Pairs of category ids, and the share of segments that a linear discriminant surely puts into the wrong one.
 
     The distance of two categories is Mahalanobis', with one covariance for all and its bias for small samples taken
     off (McLachlan, 1992, Discriminant Analysis, 3.2); the share is that of two normal distributions so far apart, at
     the distance's upper limit. Images count as evidence, not segments: those of one image resemble each other.
     """
-    rows, features = _features(tables, colours)
-    if len(rows) == 0:
+    if features.size == 0:
         return []
     ids, of = np.unique(tables.segments["category_id"][rows], return_inverse=True)
     unit = units(tables)[tables.segments["image"][rows]]
@@ -137,13 +145,16 @@ def _mistaken(apart: Floats, n_one: int, n_other: int) -> float:
     return float(ndtr(-math.sqrt(most) / 2))
 
 
-def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats]:
-    """The rows of segments, and their standardised (n, p) size, form, place, company, and colour where it is known."""
+def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats, bool]:
+    """The rows of segments, their standardised (n, p) size, shape, place and company, and whether colour is with them.
+
+    Colour is where most segments have one, or very many; then the others are left out.
+    """
     segments, images = tables.segments, tables.images
     counts = countable(tables, crowds=False)
-    has_colour = ~np.isnan(colours).any(axis=1)
-    coloured = bool(counts.any() and has_colour[counts].mean() > 0.5)
-    rows = np.flatnonzero(counts & has_colour) if coloured else np.flatnonzero(counts)
+    every, with_colour = np.flatnonzero(counts), np.flatnonzero(counts & ~np.isnan(colours).any(axis=1))
+    coloured = 0 < len(with_colour) >= min(len(every) / 2, _ENOUGH_COLOURS)
+    rows = with_colour if coloured else every
     area, x, y, width, height, perimeter = (
         segments[name][rows].astype(np.float64) for name in ("area", "x", "y", "width", "height", "perimeter")
     )
@@ -160,5 +171,7 @@ def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats]:
         *(colours[rows].T if coloured else ()),
     ]
     table = np.column_stack(columns)
+    if len(table) == 0:
+        return rows, table, coloured
     scale = table.std(axis=0)
-    return rows, (table - table.mean(axis=0))[:, scale > 0] / scale[scale > 0]
+    return rows, (table - table.mean(axis=0))[:, scale > 0] / scale[scale > 0], coloured

@@ -16,6 +16,7 @@ from segdata.pilot.projection import Projected, Range, Units, amounts, shares
 
 Floats = NDArray[np.float64]
 _NONE_GIVEN = 1000  # images that totals are for where nobody says how many there will be
+_ONE_SIDED = 0.9  # its lower end is too high in 1 of 20 samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +156,12 @@ class _Counted:
         row, portion = image[owner], part[owner]
         alone = ~segments["iscrowd"][drawn]
         shape = (n_images, len(self.ids))
-        self.segments, self.pixels, self._pilot = np.zeros(shape), np.zeros(shape), np.zeros((2, len(self.ids)), int)
+        self.segments, self.pixels = np.zeros(shape), np.zeros(shape)
         np.add.at(self.segments, (row[alone], column[alone]), portion[alone])
         frame = (tables.annotations["labelled"] + tables.annotations["unlabelled"])[owner]
         np.add.at(self.pixels, (row, column), portion * segments["area"][drawn] / np.maximum(frame, 1))
-        np.add.at(self._pilot, (0, column[alone]), 1)
-        np.add.at(self._pilot, (1, column), segments["area"][drawn])
+        self._n_segments = np.bincount(column[alone], minlength=len(self.ids))
+        self._area = np.bincount(column, weights=segments["area"][drawn], minlength=len(self.ids))
         self.has = np.zeros(shape, bool)
         self.has[row, column] = True
         void = np.isin(self.ids, tables.profile.taxonomy.void_ids)
@@ -170,8 +171,11 @@ class _Counted:
         """The outlook of each category but void, in the order of the taxonomy."""
         taxonomy = self._tables.profile.taxonomy
         share, pixels = shares(sample, self.has, size), _bounded(amounts(sample, self.pixels, size))
-        segments = amounts(sample, self.segments, size)
-        sure = amounts(sample, self.segments, math.inf, confidence=0.9).low  # 1 in 20 below it
+        if self._tables.profile.task == "semantic":  # one segment an image, and no more
+            segments, sure = share, shares(sample, self.has, math.inf, confidence=_ONE_SIDED).low
+        else:
+            segments = amounts(sample, self.segments, size)
+            sure = amounts(sample, self.segments, math.inf, confidence=_ONE_SIDED).low
         known = taxonomy.by_id()
         return [
             CategoryOutlook(
@@ -180,8 +184,8 @@ class _Counted:
                 kind=known[id_].kind if id_ in known else "unknown",
                 parent=known[id_].parent if id_ in known else None,
                 n_images=int(self.has[:, at].sum()),
-                n_segments=int(self._pilot[0, at]),
-                pixels=int(self._pilot[1, at]),
+                n_segments=int(self._n_segments[at]),
+                pixels=int(self._area[at]),
                 share=share.of(at),
                 segments=segments.of(at, plan.n_images),
                 images=share.of(at, plan.n_images),
@@ -227,7 +231,7 @@ def _hours(
 
 def _per_image(values: Floats, image: Ints) -> Floats:
     """(n_images, 1) sums of values (n_annotations,)."""
-    return np.bincount(image, weights=values)[:, None]
+    return np.bincount(image, weights=values).astype(np.float64)[:, None]
 
 
 def _bounded(shares_: Projected) -> Projected:

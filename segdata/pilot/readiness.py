@@ -29,6 +29,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so many: benchmarks/pilot_coverage.py
 _MOST_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void goes before
 _MOST_UNLABELLED = 0.05
+_OFTEN = 0.05  # of the rarer category's segments
 _SHOWN = 6
 
 
@@ -116,13 +117,13 @@ def _categories(plan: Plan, found: Outlook, pairs: Sequence[Confusable]) -> Iter
             message = f"{each.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
             yield Reason("unknown-category", True, message, (each.name,))
         elif each.n_images == 0:
-            least = f"at most {each.share.high:.0%} of the images have it"
+            least = f"at most {percent(each.share.high)} % of the images have it"
             message = f"{each.name!r} is in none of {counted(found.n_images, 'image')}: {least}; "
             yield Reason("unused-category", True, message + _remedy(each, found.categories, pairs), (each.name,))
         elif plan.campaign is not None and each.segments.low < plan.min_instances:
             blocks = each.segments.value < plan.min_instances
-            remedy = _remedy(each, found.categories, pairs) if blocks else "a larger pilot tells whether it is enough"
-            needed = f" ({each.images_needed:,} images would surely have them)" if each.images_needed else ""
+            remedy = _remedy(each, found.categories, pairs) if blocks else "a larger pilot would tell"
+            needed = f" ({rounded_up(each.images_needed)} images to be sure of them)" if each.images_needed else ""
             message = (
                 f"{each.name!r} is in {where}: expect {spoken(each.segments)} in {plan.campaign:,} images, "
                 f"{plan.min_instances:,} are wanted{needed}; {remedy}"
@@ -133,45 +134,53 @@ def _categories(plan: Plan, found: Outlook, pairs: Sequence[Confusable]) -> Iter
 def _remedy(each: CategoryOutlook, every: Sequence[CategoryOutlook], pairs: Sequence[Confusable]) -> str:
     """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
     mates = {pair.b if pair.a == each.name else pair.a for pair in pairs if each.name in (pair.a, pair.b)}
-    sisters = [
-        other
-        for other in every
-        if other is not each and other.n_images and ((each.parent and other.parent == each.parent) or other.name in mates)
-    ]
+    met = [other for other in every if other is not each and other.n_images]
+    best = max((other for other in met if other.name in mates), key=lambda other: other.n_segments, default=None)
+    if best is not None:
+        return f"merge it into {best.name!r}, or choose images that have it"
+    sisters = sorted((other for other in met if each.parent and other.parent == each.parent), key=_fewest_first)
     if not sisters:
         return "merge it with another, drop it, or choose images that have it"
-    best = max(sisters, key=lambda other: (other.name in mates, other.n_segments))
-    return f"merge it into {best.name!r}, or choose images that have it"
+    met_most = sisters[-1].name
+    into = f"into {met_most!r}" if met_most == each.parent else f"with others of {each.parent!r} ({met_most!r})"
+    return f"merge it {into}, or choose images that have it"
+
+
+def _fewest_first(each: CategoryOutlook) -> int:
+    return each.n_segments
 
 
 def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
     for pair in pairs:
         both, names = f"{pair.a!r} and {pair.b!r}", (pair.a, pair.b)
         if pair.twice:
-            times = f"{counted(pair.twice, 'time')} in {pair.images:,} of {counted(n_images, 'image')}"
             message = (
-                f"{both}: the same thing was drawn as both {times}; define where one ends and the other begins, merge "
-                "them, or allow it (may_overlap, also)"
+                f"{both}: {counted(pair.twice, 'thing')} drawn as both in {pair.images:,} of "
+                f"{counted(n_images, 'image')}, of {pair.of:,}; define where one ends, merge them, or allow it "
+                "(part_of, may_overlap, also)"
             )
             # Once may be a slip of the hand.
-            yield Reason("drawn-twice", pair.images > 1, message, names)
+            yield Reason("drawn-twice", pair.images > 1 and pair.twice >= _OFTEN * pair.of, message, names)
         alike = []
         if pair.mistaken > 0:
-            alike.append(f"{pair.mistaken:.0%} or more of them cannot be told apart by size, shape, place and colour")
+            by = "size, shape, place and colour" if pair.coloured else "size, shape and place"
+            alike.append(f"by {by} {percent(pair.mistaken)} % or more would be taken for the other")
         if pair.names:
             alike.append("their names are easily mistaken")
         if pair.colour >= 0:
-            alike.append(f"so are their colours (Delta E {pair.colour:.1f})" if alike else "their colours are close")
+            alike.append(f"their colours are close (Delta E {pair.colour:.1f})")
         if alike:
-            yield Reason("look-alike", False, f"{both}: {', '.join(alike)}; say in both definitions which is which", names)
+            told = f"{both}: {'; '.join(alike)}; both definitions should say which is which"
+            yield Reason("look-alike", False, told, names)
 
 
 def _emptiness(profile: Profile, found: Outlook) -> Iterator[Reason]:
-    allowed = profile.taxonomy.max_void and profile.taxonomy.max_void.dataset
+    limits = profile.taxonomy.max_void
+    allowed = None if limits is None else limits.dataset
     most = _MOST_VOID if allowed is None else allowed
     if found.void.value > most:
         message = (
-            f"{share_of(found.void)} of the pixels are void, {most:.1%} "
+            f"{share_of(found.void)} of the pixels are void, {100 * most:g} % "
             f"{'may be' if allowed is not None else 'is much'}; find out what annotators give up on, and give it a "
             "category or a rule"
         )
@@ -209,6 +218,25 @@ def spoken(found: Range) -> str:
     ('310 to 2,801', 'at most 7')
     """
     return f"{found.low:,.0f} to {found.high:,.0f}" if found.low >= 0.5 else f"at most {found.high:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, in few digits.
+
+    >>> percent(0.0704), percent(0.0024), percent(0)
+    ('7', '0.2', '0')
+    """
+    return f"{100 * share:.0f}" if share >= 0.0095 or share == 0 else f"{100 * share:.1g}"
+
+
+def rounded_up(number: int) -> str:
+    """A large number with two digits that count.
+
+    >>> rounded_up(83), rounded_up(422408)
+    ('83', '430,000')
+    """
+    step = 10 ** max(len(str(number)) - 2, 0)
+    return f"{-(-number // step) * step:,}"
 
 
 def share_of(found: Range) -> str:

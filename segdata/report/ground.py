@@ -26,12 +26,14 @@ class Ground:
     image : RGB; None where there is none
     width, height : of the labels, in pixels, which the image is stretched to
     note : why there is no image, or why it does not fit; empty where all is well
+    curve : the 256 grey levels that are shown instead; none: as they are
     """
 
     image: Image.Image | None
     width: int
     height: int
     note: str = ""
+    curve: tuple[int, ...] = ()
 
     @staticmethod
     def of(uri: str | None, width: int, height: int) -> "Ground":
@@ -49,7 +51,7 @@ class Ground:
         low, high = np.percentile(self.seen(view), (1, 99))
         middle, half = (low + high) / 2, max((high - low) / 2, _FLAT)
         curve = np.clip((np.arange(256) - middle) / half * 110 + 128, 0, 255)
-        return replace(self, image=self.image.point([round(value) for value in curve.tolist()] * 3))
+        return replace(self, curve=tuple(round(value) for value in curve.tolist()))
 
     def seen(self, view: View) -> Pixels:
         """(h, w, 3): the pixels that a view shows."""
@@ -57,10 +59,15 @@ class Ground:
             rows, columns = view.rows[:, None], view.columns
             inside = (rows >= 0) & (rows < self.height) & (columns >= 0) & (columns < self.width)
             return np.repeat(np.where(inside, _GREY, _OUTSIDE).astype(np.uint8)[:, :, None], 3, axis=2)
+        x, y = min(max(view.x, 0), self.width - 1), min(max(view.y, 0), self.height - 1)
+        right, bottom = min(view.x + view.width, self.width), min(view.y + view.height, self.height)
+        box = (x, y, max(right, x + 1), max(bottom, y + 1))
         if view.scale < 1:
-            box = (view.x, view.y, view.x + view.width, view.y + view.height)
-            return np.asarray(self.image.resize((len(view.columns), len(view.rows)), Image.Resampling.BOX, box))
-        return view.sampled(np.asarray(self.image), _OUTSIDE)
+            return self._toned(self.image.resize((len(view.columns), len(view.rows)), Image.Resampling.BOX, box))
+        return replace(view, x=view.x - x, y=view.y - y).sampled(self._toned(self.image.crop(box)), _OUTSIDE)
+
+    def _toned(self, part: Image.Image) -> Pixels:
+        return np.asarray(part.point(list(self.curve) * 3) if self.curve else part)
 
 
 def _opened(uri: str | None) -> tuple[Image.Image | None, str]:

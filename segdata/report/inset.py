@@ -65,7 +65,8 @@ def is_small(evidence: Evidence, whole: View) -> bool:
         return False
     _, _, width, height = evidence.box
     n_pixels = int(evidence.runs.length.sum())
-    fine = len(evidence.points) > 0 or 0 < n_pixels * whole.scale**2 < _SMALL**2 / 4
+    n_points = len(evidence.points) if not n_pixels else 0
+    fine = n_points > 0 or 0 < n_pixels * whole.scale**2 < _SMALL**2 / 4
     return fine or min(width, height) * whole.scale < _SMALL / 3 or max(width, height) * whole.scale < _SMALL
 
 

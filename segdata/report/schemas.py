@@ -15,6 +15,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.report.certificate import schema as losses
 from segdata.report.diff_json import schema as difference
 from segdata.report.json import schema as findings
+from segdata.report.pilot_json import schema as pilot
 from segdata.store.manifest import schema as manifest
 
 
@@ -25,6 +26,7 @@ def schemas() -> dict[str, str]:
         "difference": ("segdata diff --format json", difference()),
         "findings": ("segdata validate --format json", findings()),
         "losses": ("losses.json: what a conversion lost", losses()),
+        "pilot": ("segdata pilot --format json", pilot()),
         "segdata": ("segdata.yaml: what a project decides", msgspec.json.schema(Config)),
         "taxonomy": ("taxonomy.yaml: the categories", msgspec.json.schema(Taxonomy)),
     }

@@ -83,7 +83,8 @@ def track_jump(
 
     The segments before and after are moved to where they would meet halfway, as if the track moved straight on. Where
     they agree with each other there, and the segment between agrees with neither, there or where they are drawn, it
-    jumps, for this frame only. Where a track jumps for good, two frames in a row agree with the frame on one side only.
+    jumps, for this frame only. It jumps for good where the last frame before agrees with those before it alone, and the
+    first one after with those after it.
     One finding for each track and frame. Left alone: tracks at the frame's edge, those of a few pixels, and two that
     exchange places (SEG355).
 
@@ -103,8 +104,9 @@ def track_jump(
     edge = touches_edge(tables)
     whole &= ~np.logical_or.reduce([edge[each] for each in three])
     off = whole & (turns["agree"] >= min_agree) & (turns["fit"] < max_fit) & ~_swapped(tables, swap_gain)[three[1]]
-    alone = off & (turns["near"] < max_fit)
-    for_good = off & ~alone & _follows(turns, off & ~alone)
+    stays, is_there = turns["like_before"] >= max_fit, turns["like_after"] >= max_fit
+    alone = off & ~stays & ~is_there
+    for_good = off & is_there & _follows(turns, off & stays)
     for row in np.flatnonzero(alone | for_good).tolist():
         before, segment, after = (int(each[row]) for each in three)
         sizes = ", ".join(f"{segments['area'][each]:,}" for each in (before, segment, after))

@@ -52,6 +52,7 @@ class Entry:
             color=None if color is None else tuple(int(value) for value in color),
             parent=self.words.get("parent"),
             aliases=self.names("alias"),
+            thin="thin" in self.words,
             attributes=tuple(Attribute(name, tuple(values.split()), True) for name, values in self.said),
             expected=Expected(least_share=share, whenever=() if share else expected) if expected else None,
             size=None if size is None else Size(min_pixels=int(size[0]), max_pixels=int(size[1])),

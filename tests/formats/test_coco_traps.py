@@ -93,6 +93,20 @@ def test_segment_without_pixels_is_kept(read: Read, segmentation: Any) -> None:
     assert (batch.n_segments, len(batch.runs), defects) == (1, 0, [])
 
 
+@pytest.mark.parametrize(
+    ("ring", "pixels"),
+    [([1, 1, 2, 2, 4, 4], 0), ([1, 1, 1, 1, 2.1, 3.2, 3.2, 5.4, 1, 1], 0), ([-2, 7, 9, -4, 1, 4], 5)],
+)
+def test_ring_on_a_slanted_line_is_kept(read: Read, ring: list[float], pixels: int) -> None:
+    """COCO's rule gives some of them pixels, and these are not lost."""
+    batch, defects = read(document(annotations=[annotation(segmentation=[SQUARE, ring]), annotation(id=2)]))
+    (defect,) = defects
+    assert (defect.code, defect.segments, defect.place) == ("SEG006", (1,), "/annotations/0/segmentation/1")
+    assert "zero area: its points are on one line; kept" in defect.message
+    alone, _ = read(document(annotations=[annotation(segmentation=[ring])]))
+    assert (int(alone.runs.areas(1)[0]), batch.segments["rings"][0].as_py()[1]) == (pixels, [float(n) for n in ring])
+
+
 def test_ring_beside_a_broken_one_keeps_its_vertices(read: Read) -> None:
     batch, _ = read(document(annotations=[annotation(segmentation=[[1, 1, 3, 3], SQUARE])]))
     assert batch.segments["rings"].to_pylist() == [[[float(each) for each in SQUARE]]]

@@ -77,7 +77,7 @@ def test_turns_move_the_neighbours_halfway(labels: Labels) -> None:
         shared = [int((each & drawn).sum()) for each in ends]
         whole = [int(each.sum() + drawn.sum()) - stray for each in ends]
         assert turn["fit"] == pytest.approx(max(s / (w - s) for s, w in zip(shared, whole, strict=True)))
-        assert turn["near"] == pytest.approx(max(iou(before, here), iou(after, here)))
+        assert (turn["like_before"], turn["like_after"]) == pytest.approx((iou(before, here), iou(after, here)))
         assert turn["shift"] == pytest.approx(np.hypot(*(centre[1] - middle)))
 
 
@@ -205,7 +205,7 @@ def test_how_a_picture_lies_does_not_matter(labels: Labels, how: str) -> None:
         "renumbered": np.where(labels > 0, 4 - labels, 0),
     }[how]
     columns = {
-        "turns": ("agree", "fit", "near", "stray"),
+        "turns": ("agree", "fit", "like_before", "like_after", "stray"),
         "exchanges": ("own", "crossed"),
         "flickers": ("area", "part"),
     }

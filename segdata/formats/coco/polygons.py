@@ -68,6 +68,10 @@ def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags
         i = int(owner[j])
         faults.append(Fault(i, "SEG006", _complaint(xy[ring[j] : ring[j + 1]]), f"/segmentation/{j - int(segment[i])}"))
     kept = every.take_rings(np.flatnonzero(~wrong))
+    for j in np.flatnonzero(~wrong)[flat(kept)].tolist():
+        i = int(owner[j])
+        said = "ring of zero area: its points are on one line; kept, with the pixels that COCO's rule gives it"
+        faults.append(Fault(i, "SEG006", said, f"/segmentation/{j - int(segment[i])}"))
     sound = (error == 0) & ((np.diff(kept.segment) > 0) | (np.diff(segment) == 0))
     return kept, sound, faults
 
@@ -89,6 +93,21 @@ def malformed(polygons: Polygons) -> Flags:
         for side in (xy[0::2], xy[1::2]):
             wrong[whole] |= np.maximum.reduceat(side, point) == np.minimum.reduceat(side, point)
     return wrong
+
+
+def flat(polygons: Polygons) -> Flags:
+    """(n_rings,) whether all points of a ring are on one line: COCO's rule gives some of them pixels."""
+    x0, y0, x1, y1, x2, y2 = (polygons.xy[polygons.ring[:-1] + n] for n in range(6))
+    one, other = (x1 - x0) * (y2 - y0), (x2 - x0) * (y1 - y0)
+    result: Flags = np.abs(one - other) <= 1e-6 * np.abs(one)
+    near = np.flatnonzero(result)  # those whose first three points are, few as a rule
+    if len(near):
+        few = polygons.take_rings(near)
+        start = np.repeat(few.ring[:-1], np.diff(few.ring) // 2)
+        x, y, point = few.xy[0::2] - few.xy[start], few.xy[1::2] - few.xy[start + 1], few.ring[:-1] // 2
+        xx, yy, xy = (np.add.reduceat(each, point) for each in (x * x, y * y, x * y))
+        result[near] = xx * yy * (1 - 1e-12) <= xy**2
+    return result
 
 
 def _complaint(xy: Floats) -> str:

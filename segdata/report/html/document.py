@@ -20,7 +20,7 @@ from segdata.report.catalogue import paragraph
 from segdata.report.text import Asked, grouped
 
 FIELDS = tuple(Finding.__dataclass_fields__)
-_MOST_AFFECTED = 8  # names listed of each sort
+_MOST_AFFECTED = 6  # names listed of each sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,9 @@ class Affected:
 def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, str] | None = None) -> str:
     """The report as one HTML file; the same input gives the same text.
 
-    `thumbnails`: pictures of findings as `data:` URIs. What Unicode cannot encode stays in the text as it is: write it
-    with `backslashreplace`. `asked.max_findings` limits the list, not the counts.
+    `thumbnails`: pictures of findings as `data:` URIs, those of each rule in the order to show them in.
+    `asked.max_findings` limits the list, not the counts. What Unicode cannot encode stays in the text as it is: write
+    it with `backslashreplace`.
     """
     pictures = thumbnails or {}
     known = () if validation.baseline is None else validation.baseline.known
@@ -137,12 +138,12 @@ def _data(validation: Validation, asked: Asked, groups: Sequence[Group], picture
     states = [("new", validation.findings)]
     if validation.baseline is not None:
         states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
-    rows, shown, of_rows = [], [], {}
+    place = {each: number for number, each in enumerate(pictures)}
+    rows, of_rows = [], {}
     for state, findings in states:
         for each in findings[: asked.max_findings]:
             if state != "fixed" and each in pictures:
-                of_rows[len(rows)] = len(shown)
-                shown.append(pictures[each])
+                of_rows[len(rows)] = place[each]
             rows.append([state, *(_plain(getattr(each, name)) for name in FIELDS)])
     every = {row[1] for row in rows}
     found: dict[str, Any] = {  # Any: JSON
@@ -154,7 +155,7 @@ def _data(validation: Validation, asked: Asked, groups: Sequence[Group], picture
         "rules": {code: _said(code) for code in sorted(every)},
         "columns": ["state", *FIELDS],
         "rows": rows,
-        "pictures": shown,
+        "pictures": list(pictures.values()),
         "picture_of": of_rows,
     }
     text = json.dumps(found, allow_nan=False, separators=(",", ":"))

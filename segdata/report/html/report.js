@@ -38,7 +38,7 @@
   const key = (row) => `${cell(row, "severity")} ${cell(row, "code")}`;
   for (const row of data.rows.keys()) if (!ranks.has(key(row))) ranks.set(key(row), ranks.size);
   const order = [...data.rows.keys()]
-    .map((row) => [states.indexOf(cell(row, "state")), ranks.get(key(row)), row in data.picture_of ? 0 : 1, row])
+    .map((row) => [states.indexOf(cell(row, "state")), ranks.get(key(row)), data.picture_of[row] ?? data.rows.length, row])
     .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3])
     .map((each) => each[3]);
   const line = (text) => text.replace(/[\r\n]/g, "").toLowerCase();

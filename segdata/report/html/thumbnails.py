@@ -40,7 +40,7 @@ def pictured(data: Dataset, validation: Validation, most: int, listed: int | Non
 def thumbnails(
     data: Dataset, findings: Sequence[Finding], jobs: int = 0, progress: Callable[[int], None] = lambda done: None
 ) -> dict[Finding, str]:
-    """Pictures of findings as `data:` URIs; none where the image or its size is unknown.
+    """Pictures of findings as `data:` URIs, in their order; none where the image or its size is unknown.
 
     One image at a time is in memory for each of `jobs` threads (0: one per core). Pillow's limit on image sizes is the
     caller's business.
@@ -58,7 +58,7 @@ def thumbnails(
     for pictures in run_ordered(of_image, sorted(by_image), jobs):
         drawn.update(pictures)
         progress(1)
-    return drawn
+    return {each: drawn[each] for each in findings if each in drawn}
 
 
 def spread(findings: Sequence[Finding], most: int) -> list[Finding]:

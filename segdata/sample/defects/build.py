@@ -57,6 +57,7 @@ DATASETS: dict[str, tuple[Writer, int]] = {
     "coco_overlap": (_coco("forbid"), 6),
     "mask_reading": (write.write_semantic, 12),
     "mask_shapes": (write.write_semantic, 10),
+    "thin_lines": (write.write_semantic, 6),
     "palette_masks": (_index_masks, 6),
     "panoptic_reading": (write.write_panoptic, 11),
     "instance_shapes": (write.write_instance_ids, 8),

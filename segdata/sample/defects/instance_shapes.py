@@ -84,6 +84,19 @@ def unseparated_instances(site: Site) -> Iterator[Defect]:
 
 
 @seeds(SET)
+def seam(site: Site) -> Iterator[Defect]:
+    """SEG116: the signs of a row were cut where two tiles meet, and what is below became others."""
+    shot, ids, values = _hang_signs(site)
+    line = 14
+    below = np.isin(ids, values)
+    below[:line] = False
+    ids[below] += len(values)
+    write.write_png(site.path("masks", shot), ids)
+    cut = [value + len(values) for value in values]
+    yield site.covering("SEG116", f"cut along y = {line}", below, **_about(shot, SIGN, [*values, *cut]))
+
+
+@seeds(SET)
 def thing_stuff(site: Site) -> Iterator[Defect]:
     """SEG206: road in two instances."""
     shot = site.take()

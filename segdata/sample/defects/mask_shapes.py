@@ -10,7 +10,7 @@ from segdata.sample.defects.coco_shapes import core_of
 from segdata.sample.defects.crumbs import nearest_colour, without_crumbs
 from segdata.sample.defects.registry import seeds
 from segdata.sample.defects.site import Defect, Mask, Site
-from segdata.sample.taxonomy import BUILDING, FENCE, PERSON, POLE, ROAD, SKY, VEGETATION, VOID, Category
+from segdata.sample.taxonomy import PERSON, POLE, ROAD, SKY, VOID, Category
 from segdata.sample.write import Shot
 
 SET = "mask_shapes"
@@ -91,22 +91,11 @@ def blocky_boundary(site: Site) -> Iterator[Defect]:
     yield site.covering("SEG118", "enlarged six times", changed, **_about(shot))
 
 
-@seeds(SET)
-def seam(site: Site) -> Iterator[Defect]:
-    """SEG116: buildings and trees right of an upright line belong to another tile, where they are called fence."""
-    shot = site.take()
-    mask = site.pixels("masks", shot)
-    column = mask.shape[1] * 7 // 8 - 3
-    cut = _where(mask, BUILDING) | _where(mask, VEGETATION)
-    cut[:, :column] = False
-    mask[cut] = FENCE.color
-    write.write_png(site.path("masks", shot), mask)
-    yield site.covering("SEG116", f"cut along x = {column}", cut, **_about(shot, FENCE))
-
-
-@seeds(SET)
+@seeds("thin_lines")
 def broken_thin(site: Site) -> Iterator[Defect]:
-    """SEG119: posts with pieces missing, as if drawn dashed."""
+    """SEG119: posts, which the taxonomy calls thin, with pieces missing, as if drawn dashed."""
+    declared = site.folder / "taxonomy.yaml"
+    declared.write_text(declared.read_text("utf-8").replace(f"name: {POLE.name}\n", f"name: {POLE.name}\n  thin: true\n"))
     shot = site.take(lambda shot: any(s.category is POLE for s in shot.picture.segments))
     mask = site.pixels("masks", shot)
     pole = _where(mask, POLE)

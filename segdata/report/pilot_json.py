@@ -1,0 +1,199 @@
+"""The JSON report of a pilot; `schemas/pilot.schema.json` is made from these types."""
+
+import json
+import math
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from segdata.pilot.likeness import Confusable
+from segdata.pilot.outlook import CategoryOutlook
+from segdata.pilot.projection import Range
+from segdata.pilot.readiness import Kind, Pilot
+
+VERSION: Literal[1] = 1
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The best guess of a number and the ends of a range that holds it in 19 of 20 campaigns; null: undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said of the campaign. `images` null: nothing; then totals are for `totals_for` images all the same."""
+
+    images: int | None
+    totals_for: Count
+    min_instances: Count
+    rate: float | None
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """The pilot: its annotated images, and how many sequences, groups and single images they come from."""
+
+    images: Count
+    units: Count
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The campaign as a whole; `void` and `unlabelled` are shares of the pixels, `timed_by` is what hours come from."""
+
+    instances: Span
+    void: Span
+    unlabelled: Span
+    hours: Span | None
+    cost: Span | None
+    timed_by: str
+
+
+class Category(msgspec.Struct, frozen=True, kw_only=True):
+    """One category: counts in the pilot, then in the campaign.
+
+    `share` is of the images, `pixel_share` of the pixels; `images_needed` so that 19 of 20 campaigns have
+    `min_instances`, null where the pilot has none.
+    """
+
+    id: int
+    name: str
+    kind: str
+    pilot_images: Count
+    pilot_instances: Count
+    pilot_pixels: Count
+    share: Span
+    images: Span
+    instances: Span
+    pixel_share: Span
+    images_needed: int | None
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two categories that may be taken for each other.
+
+    `twice` things were drawn as both, in `images` images, and the rarer category has `of`. `mistaken`: the share that
+    looks would put into the wrong one, at least, `coloured`: looks include colours. `names`: these are alike.
+    `delta_e`: between their colours, where these are close.
+    """
+
+    a: str
+    b: str
+    twice: Count
+    images: Count
+    of: Count
+    mistaken: float | None
+    coloured: bool
+    names: bool
+    delta_e: float | None
+
+
+class Because(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to do first; the taxonomy is not ready because of those that block, the others are advice."""
+
+    kind: Kind
+    blocks: bool
+    categories: tuple[str, ...]
+    message: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a taxonomy is ready for a full campaign, and what that will hold."""
+
+    version: Literal[1]
+    dataset: str
+    ready: bool
+    campaign: Campaign
+    pilot: Sample
+    totals: Totals
+    categories: tuple[Category, ...]
+    confusable: tuple[Pair, ...]
+    reasons: tuple[Because, ...]
+    ignored: tuple[Kind, ...]
+
+
+def to_json(found: Pilot) -> str:
+    """The report as JSON, a line per category, pair and reason; the same input gives the same text."""
+    plan, outlook = found.plan, found.outlook
+    report = Report(
+        version=VERSION,
+        dataset=found.dataset,
+        ready=found.ready,
+        campaign=Campaign(
+            images=plan.campaign, totals_for=plan.n_images, min_instances=plan.min_instances, rate=plan.rate
+        ),
+        pilot=Sample(images=outlook.n_images, units=outlook.n_units),
+        totals=Totals(
+            instances=_span(outlook.segments),
+            void=_span(outlook.void),
+            unlabelled=_span(outlook.unlabelled),
+            hours=None if outlook.hours is None else _span(outlook.hours),
+            cost=None if outlook.cost is None else _span(outlook.cost),
+            timed_by=outlook.timed_by,
+        ),
+        categories=tuple(map(_category, outlook.categories)),
+        confusable=tuple(map(_pair, found.confusable)),
+        reasons=tuple(
+            Because(kind=each.kind, blocks=each.blocks, categories=each.categories, message=each.message)
+            for each in found.reasons
+        ),
+        ignored=found.ignored,
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
+    return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
+
+
+def schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return msgspec.json.schema(Report)
+
+
+def _category(each: CategoryOutlook) -> Category:
+    return Category(
+        id=each.id,
+        name=each.name,
+        kind=each.kind,
+        pilot_images=each.n_images,
+        pilot_instances=each.n_segments,
+        pilot_pixels=each.pixels,
+        share=_span(each.share),
+        images=_span(each.images),
+        instances=_span(each.segments),
+        pixel_share=_span(each.pixel_share),
+        images_needed=each.images_needed,
+    )
+
+
+def _pair(each: Confusable) -> Pair:
+    return Pair(
+        a=each.a,
+        b=each.b,
+        twice=each.twice,
+        images=each.images,
+        of=each.of,
+        mistaken=_number(each.mistaken),
+        coloured=each.coloured,
+        names=each.names,
+        delta_e=_number(each.colour),
+    )
+
+
+def _span(found: Range) -> Span:
+    return Span(*map(_number, found))
+
+
+def _number(value: float) -> float | None:
+    """Six digits that count, so that the last bits of a machine's arithmetic do not; NaN is None."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _value(value: object) -> str:
+    """A list with an item a line; everything else in one."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return _text(value)
+    return "[\n" + ",\n".join(f"    {_text(item)}" for item in value) + "\n  ]"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,83 @@
+"""SEG118 blocky-boundary: masks that were enlarged without smoothing."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG118", "blocky-boundary", severity="warning", needs=("steps",))
+def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) -> Iterator[Found]:
+    """The stairs of a mask that was enlarged from a lower resolution.
+
+    Flagged (min_steps=4):
+        ....aaaaaa....
+        ....aaaaaa....
+        ..aaaaaaaa....
+        ..aaaaaaaa....
+        aaaaaaaaaaaa..
+        aaaaaaaaaaaa..
+        ....aaaa......
+        ....aaaa......
+        ..............
+
+    Fine, a step of one pixel (min_steps=4):
+        ....aaaaaa....
+        ....aaaaaa....
+        ..aaaaaaaa....
+        ..aaaaaaaa....
+        aaaaaaaaaaaaa.
+        aaaaaaaaaaaa..
+        ....aaaa......
+        ....aaaa......
+        ..............
+
+    Fine, it has few steps:
+        ....aaaaaa....
+        ....aaaaaa....
+        ..aaaaaaaa....
+        ..aaaaaaaa....
+        aaaaaaaaaaaa..
+        aaaaaaaaaaaa..
+        ....aaaa......
+        ....aaaa......
+        ..............
+
+    One finding for each annotation, with the number of such segments. A segment counts where its outline never changes
+    in two neighbouring columns, nor in two neighbouring rows, though it changes in min_steps of both: a drawn outline
+    with so many steps has some of one pixel. So no grid needs to be known, and the factor need not be whole. Crowds
+    are left alone.
+
+    Why: the boundary is wrong by up to half a step, and boundary metrics measure the stairs.
+
+    Remedy: annotate at full resolution, or enlarge the masks with smoothing: for each category a blurred mask, and at
+    each pixel the largest.
+
+    Options: min_step, the narrowest step that is flagged, in pixels. min_steps, columns and rows in which the outline
+    must change.
+    Defaults: DEFAULTS
+    """
+    steps, segments = tables.steps, tables.segments
+    narrowest = np.minimum(steps["across"], steps["down"])
+    enough = (np.minimum(steps["n_across"], steps["n_down"]) >= min_steps) & (narrowest >= min_step)
+    chosen = steps.take(enough & ~segments["iscrowd"][steps["segment"]])
+    narrowest = narrowest[enough & ~segments["iscrowd"][steps["segment"]]]
+    chosen = chosen.beside(annotation=segments["annotation"][chosen["segment"]])
+    for rows in chosen.groups("annotation"):
+        segment, least = chosen["segment"][rows], int(narrowest[rows].min())
+        x, y, width, height = (segments[name][segment] for name in ("x", "y", "width", "height"))
+        pixels = int(segments["area"][segment].sum())
+        message = (
+            f"{counted(len(rows), 'segment')} of {pixels:,} px with an outline of steps of {least} px or more: a mask "
+            f"enlarged {least} times"
+        )
+        left, top = int(x.min()), int(y.min())
+        yield Found(
+            message,
+            annotation=int(chosen["annotation"][rows[0]]),
+            bbox=(left, top, int((x + width).max()) - left, int((y + height).max()) - top),
+            pixels=pixels,
+        )

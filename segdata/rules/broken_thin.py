@@ -1,0 +1,69 @@
+"""SEG119 broken-thin: thin lines in pieces."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=lambda profile: any(
+    each.thin for each in profile.taxonomy.categories
+))  # fmt: skip
+def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[Found]:
+    """A category declared thin, drawn in pieces one behind the other.
+
+    Flagged:
+        ..a....
+        ..a....
+        ..a....
+        .......
+        ..a....
+        ..a....
+        ..a....
+        .......
+        ..a....
+        ..a....
+        ..a....
+
+        category: pole (thin)
+        a: pole
+
+    Fine, a single gap may be what hides it:
+        ..a....
+        ..a....
+        ..a....
+        .......
+        ..a....
+        ..a....
+        ..a....
+
+        category: pole (thin)
+        a: pole
+
+    Fine, side by side:
+        a..a..a
+        a..a..a
+        a..a..a
+        a..a..a
+
+        category: pole (thin)
+        a: pole
+
+    One finding for each segment. In line are pieces at least twice as long as broad, of one direction, each with its
+    middle on the other's axis, no farther apart than one and a half times the shorter. A piece between two others
+    counts: a line hidden in one place has two pieces, one drawn dashed or lost in scaling has more. Crowds are left
+    alone.
+
+    Why: poles, wires and vessels are judged by whether they connect; pieces of them teach a model to interrupt them.
+
+    Remedy: draw the line through, or scale masks of thin categories so that they stay connected.
+
+    Options: min_between, pieces that must lie between two others.
+    Defaults: DEFAULTS
+    """
+    for segment, pieces, between, gap, x, y, width, height in tables.dashes.lines(
+        "segment", "pieces", "between", "gap", "x", "y", "width", "height"
+    ):
+        if between >= min_between:
+            message = f"{pieces} pieces lie in line, {between} of them between two others; gaps of up to {gap} px"
+            yield Found(message, segments=(segment,), bbox=(x, y, width, height))

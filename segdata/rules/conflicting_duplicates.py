@@ -1,0 +1,63 @@
+"""SEG305 conflicting-duplicates: one image, labelled in two ways."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+_NAMED = 3  # categories that a finding names
+
+
+@rule("SEG305", "conflicting-duplicates", severity="error", needs=("copies", "twins"))
+def conflicting_duplicates(
+    tables: Tables, *, min_iou: float = 0.8, min_pixels: int = 50, max_bits: int = 16
+) -> Iterator[Found]:
+    """The same image twice, with different masks.
+
+    Example:
+        a.jpg and b.jpg are the same file; the cars of b.jpg were drawn smaller: IoU 0.71
+
+    One finding for each annotation of an image that an earlier one repeats, by the same annotator, where a category's
+    pixels differ. Where the files are not the same bytes, but look the same as in SEG304, it is a warning, and frames
+    of one sequence are left alone, for there things move. Compared are the pixels of categories, not which instance
+    they belong to. Crowds and void are left out, and images of different sizes.
+
+    Why: a model that sees one image with two truths learns neither; the difference is also what your labels' noise
+    looks like.
+
+    Remedy: keep the better one of the two; delete the other image, or give both the same masks.
+
+    Options: min_iou, of a category's pixels in both. min_pixels that differ. max_bits, as in SEG304.
+    Defaults: DEFAULTS
+    """
+    images, alike, twins = tables.images, tables.alike, tables.twins
+    union = twins["area"] + twins["other_area"] - twins["shared"]
+    iou, pixels = twins["shared"] / np.maximum(union, 1), union - twins["shared"]
+    sequence = images["sequence"]
+    pair = twins["pair"]
+    same = alike["same"][pair] == 1
+    filmed = np.array([name is not None for name in sequence.tolist()], bool)[alike["image"][pair]]
+    filmed &= sequence[alike["image"][pair]] == sequence[alike["of"][pair]]
+    near = (alike["bits"][pair] <= max_bits) & ~filmed
+    differs = (iou < min_iou) & (pixels >= min_pixels) & (same | near)
+    found = twins.beside(iou=iou, pixels=pixels, same=same).take(differs)
+    for rows in found.groups("annotation", "other"):
+        worst = rows[np.argsort(found["iou"][rows], kind="stable")]
+        names = [tables.profile.name_of(int(each)) for each in found["category_id"][worst]]
+        told = ", ".join(
+            f"{name} {value:.2f}" for name, value in zip(names[:_NAMED], found["iou"][worst].tolist(), strict=False)
+        )
+        other = images["image_id"][tables.annotations["image"][found["other"][rows[0]]]]
+        is_same = bool(found["same"][rows[0]])
+        how = "the same file as" if is_same else "nearly the same image as"
+        message = f"{how} {other}, but {counted(len(rows), 'category')} with other pixels, IoU under {min_iou:g}: {told}"
+        yield Found(
+            message,
+            annotation=int(found["annotation"][rows[0]]),
+            category=names[0] if len(names) == 1 else None,
+            pixels=int(found["pixels"][rows].sum()),
+            severity=None if is_same else "warning",
+        )

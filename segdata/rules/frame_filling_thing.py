@@ -1,0 +1,65 @@
+"""SEG117 frame-filling-thing: a thing as large as its image."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"))
+def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[Found]:
+    """A thing that covers almost the whole frame.
+
+    Flagged:
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaa.
+
+    Fine, it leaves some room:
+        .aaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaa...
+
+    Fine, it is stuff:
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaaa
+        aaaaaaaaaaaaaaaaaaa.
+
+        category: sky (stuff)
+        a: sky
+
+    One finding for each segment. Crowds, stuff and void are left alone, and categories of which at least five images
+    and more than one in ten are filled: those are pictures taken from close by.
+
+    Why: mostly it is a mask that was inverted, or the background given an object's category; a model learns from it
+    that everything is one thing.
+
+    Remedy: look at it; draw the thing, or give the background its own category.
+
+    Options: max_share, the largest share of the image's pixels.
+    Defaults: DEFAULTS
+    """
+    segments, images = tables.segments, tables.images
+    taxonomy = tables.profile.taxonomy
+    others = [each.id for each in taxonomy.categories if each.kind != "thing"]
+    things = ~segments["iscrowd"] & ~np.isin(segments["category_id"], others)
+    frame = (images["width"] * images["height"])[segments["image"]]
+    filling = things & (frame > 0) & (segments["area"] > max_share * frame)
+    full = segments.take(filling)
+    if len(full) == 0:
+        return
+    row = np.flatnonzero(filling)
+    for members in full.groups("category_id"):
+        image = np.unique(full["image"][members])
+        same = things & (segments["category_id"] == full["category_id"][members[0]])
+        if len(image) >= 5 and len(image) > 0.1 * len(np.unique(segments["image"][same])):
+            continue
+        for at in row[members].tolist():
+            area, whole = int(segments["area"][at]), int(frame[at])
+            message = f"a thing of {area:,} px, {area / whole:.1%} of the image; the limit is {max_share:.0%}"
+            yield Found(message, segments=(at,), pixels=area)

@@ -1,0 +1,94 @@
+"""SEG116 seam: segments that end together on a straight line."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from segdata.core.counted import counted
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+
+_EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on the other
+
+
+@rule("SEG116", "seam", severity="warning", needs=("ends", "steps"))
+def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Iterator[Found]:
+    """Segments cut along a straight line that is not the frame.
+
+    Flagged:
+        ..........................................................
+        .aaaaaaaaaaaa..bbbbbbbbbbbb....cccccccccccc..dddddddddddd.
+        .aaaaaaaaaaaa..bbbbbbbbbbbb....cccccccccccc..dddddddddddd.
+        ..aaaaaaaaaa...bbbbbbbbbbb.....cccccccccccc...ddddddddddd.
+        ..aaaaaaaaaa....bbbbbbbbbb......cccccccccc....dddddddddd..
+        ....aaaaaa........bbbbbbb........ccccccc.......ddddddd....
+        ..........................................................
+
+    Fine, each ends where it ends:
+        ..........................................................
+        .aaaaaaaaaaaa..................cccccccccccc...............
+        .aaaaaaaaaaaa..bbbbbbbbbbbb....cccccccccccc..dddddddddddd.
+        ..aaaaaaaaaa...bbbbbbbbbbb.....cccccccccccc...ddddddddddd.
+        ..aaaaaaaaaa....bbbbbbbbbb......cccccccccc....dddddddddd..
+        ....aaaaaa........bbbbbbb........ccccccc.......ddddddd....
+        ..........................................................
+
+    Fine, they end at one straight thing:
+        pppppppppppppppppppppppppppppppppppppppppppppppppppppppppp
+        paaaaaaaaaaaapbbbbbbbbbbbbppppcccccccccccccpdddddddddddddp
+        .aaaaaaaaaaaa..bbbbbbbbbbbb....cccccccccccc..dddddddddddd.
+        ..aaaaaaaaaa...bbbbbbbbbbb.....cccccccccccc...ddddddddddd.
+        ..aaaaaaaaaa....bbbbbbbbbb......cccccccccc....dddddddddd..
+        ....aaaaaa........bbbbbbb........ccccccc.......ddddddd....
+
+    One finding for each line on which at least min_segments segments end flat from one side. A flat end is where the
+    segment begins with min_length pixels at once and goes on as wide. Where one segment beyond the line has as long an
+    end as all of them together it is that segment's edge: a wall, a pole. Crowds, void, exact rectangles and
+    masks that were enlarged (SEG118), whose outlines are all flat ends, are left alone.
+
+    Why: images that were annotated tile by tile, or masks that stop short of the frame: instances are cut, lost or
+    doubled along the line, and a model learns to end them there.
+
+    Remedy: annotate tiles with an overlap and join what they share; draw up to the frame.
+
+    Options: min_segments that end on one line from one side. min_length of each end, in pixels.
+    Defaults: DEFAULTS
+    """
+    segments = tables.segments
+    rectangle = segments["area"] == segments["width"] * segments["height"]
+    left_out = rectangle | np.isin(np.arange(len(segments)), tables.steps["segment"])
+    left_out |= np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    ends = tables.ends.take((tables.ends["length"] >= min_length) & ~left_out[tables.ends["segment"]])
+    ends = ends.beside(annotation=segments["annotation"][ends["segment"]])
+    n_lines = ends.repeated("annotation", "upright", "at")
+    for rows in (ends := ends.take(n_lines)).groups("annotation", "upright", "at"):
+        for begins in (True, False):
+            own, others = (rows[ends["begins"][rows] == side] for side in (begins, not begins))
+            length = int(ends["length"][own].sum())
+            explained = ends["length"][others].max(initial=0) >= _EXPLAINED * length
+            if len(own) >= min_segments and not explained:
+                yield _found(tables, ends, own, begins, length)
+                break
+
+
+def _found(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -> Found:
+    """The finding of the ends of one line."""
+    upright, at = bool(ends["upright"][rows[0]]), int(ends["at"][rows[0]])
+    annotation, segment = int(ends["annotation"][rows[0]]), ends["segment"][rows]
+    x, y, width, height = (tables.segments[name][segment] for name in ("x", "y", "width", "height"))
+    low, high = (int(y.min()), int((y + height).max())) if upright else (int(x.min()), int((x + width).max()))
+    image = int(tables.annotations["image"][annotation])
+    beyond = int(tables.images["width" if upright else "height"][image]) - at
+    short = min(at, beyond)
+    near = f", {short} px short of the frame" if short <= 2 else ""
+    what = f"{counted(len(rows), 'segment')} {'begin' if begins else 'end'} flat on the line"
+    side = max(at - 1, 0)
+    return Found(
+        f"{what} {'x' if upright else 'y'} = {at}{near}, over {length:,} px of it",
+        annotation=annotation,
+        segments=tuple(sorted(segment.tolist())),
+        bbox=(side, low, 2, high - low) if upright else (low, side, high - low, 2),
+        pixels=length,
+    )
