@@ -22,9 +22,9 @@ FLOORS = {
     "edit": {"core", "store"},
     "sample": {"core"},
     "testing": {"core"},
-    "pilot": {"core", "measure"},
-    "report": {"core", "store", "measure", "edit", "pilot"},
-    "api": {"core", "formats", "store", "measure", "rules", "fixes", "edit", "pilot", "report", "sample"},
+    "campaign": {"core", "measure"},
+    "report": {"core", "store", "measure", "edit", "campaign"},
+    "api": {"core", "formats", "store", "measure", "rules", "fixes", "edit", "campaign", "report", "sample"},
     "cli": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample", "api"},
 }
 # Pictures and round trips run the real thing: they are tests that others can use.

@@ -55,7 +55,8 @@ def fix(
 ) -> str | None:
     """Mend what can be mended in a new revision of a canonical dataset; returns its name, None where nothing changed.
 
-    `seen` is called with every image that changes. Raises SegdataError for a dataset of another format.
+    `seen` is called with every image that changes. Raises SegdataError for a dataset of another format, and where
+    another revision was made since `data` was opened.
     """
     root = root_of(data)
     changed: dict[str, pa.Table] = {}
@@ -70,7 +71,7 @@ def fix(
     if not changed:
         return None
     what = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items()))
-    return revise(root, changed, f"fixed {what} in {counted(len(changed), 'image')}", log)
+    return revise(root, changed, f"fixed {what} in {counted(len(changed), 'image')}", log, data.profile.revision)
 
 
 def root_of(data: Dataset) -> Path:

@@ -13,6 +13,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.format import Format, Request, Source, format_named
 from segdata.core.runs import Ints
+from segdata.core.settings import check_file
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.core.unsafe import check_files, check_name
 from segdata.formats.altered import made_by
@@ -145,10 +146,12 @@ def folder_of(root: Path) -> Path:
 
 def _config(root: Path, given: str | Path | None) -> Config:
     """The configuration file that was named, or the one beside the data, or none."""
-    if given is not None:
-        return load_config(Path(given))
-    beside = folder_of(root) / CONFIG
-    return load_config(beside) if lexists(beside) else Config()
+    path = folder_of(root) / CONFIG if given is None else Path(given)
+    if given is None and not lexists(path):
+        return Config()
+    config = load_config(path)
+    check_file(config, path)
+    return config
 
 
 def _check_options(chosen: Format, settings: Config, file: Path | None) -> None:

@@ -10,8 +10,8 @@ from segdata.core.settings import options
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
+    from segdata.campaign.readiness import Pilot
     from segdata.core.config import Config
-    from segdata.pilot.readiness import Pilot
 
 
 def pilot(
@@ -44,10 +44,10 @@ def pilot(
     Returns what the campaign will hold, with ranges that are right in 19 of 20 campaigns, and the reasons not to begin
     yet. Raises SegdataError as `read` does, for numbers that make no sense, and for an unknown kind of reason.
     """
-    from segdata.pilot.colours import mean_colours
-    from segdata.pilot.likeness import confusable
-    from segdata.pilot.outlook import Plan, outlook
-    from segdata.pilot.readiness import judged
+    from segdata.campaign.colours import mean_colours
+    from segdata.campaign.likeness import confusable
+    from segdata.campaign.outlook import Plan, outlook
+    from segdata.campaign.readiness import judged
 
     dataset = read(data, **opening)
     wanted = _wanted(dataset.config) if min_instances is None else min_instances

@@ -68,12 +68,13 @@ def command(
     with 1, and with 2 when they could not be compared.
     """
     from segdata.api import diff
-    from segdata.cli.output import emit, paper
+    from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes
     from segdata.report.diff_json import to_json
     from segdata.report.diff_text import FIRST, to_text
 
+    spare(output, opening.inputs(a, b))
     only = opening.given.pop("only", None)
     data_a = opening.read(a)
     names = {"from_b": "format", "read_option_b": "options"}

@@ -32,9 +32,10 @@ def command(
 ) -> None:
     """Count images, segments and pixels, by category, and by a column such as the camera."""
     from segdata.api import info
-    from segdata.cli.output import emit, paper
+    from segdata.cli.output import emit, paper, spare
     from segdata.report.info import to_csv, to_json, to_text
 
+    spare(output, opening.inputs(data))
     summary = info(opening.read(data), jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules, by=by)
     if report == "text":
         emit(to_text(summary, paper(output)), output)

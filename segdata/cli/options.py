@@ -55,6 +55,10 @@ class Opening:
 
         return read(data, **{**self.given, **more})
 
+    def inputs(self, *data: Path) -> list[object]:
+        """What is read: DATA, and the files and folders that the options name."""
+        return [*data, *(self.given[name] for name in ("taxonomy", "images", "config") if name in self.given)]
+
     def typed(self, data: Path) -> list[str]:
         """DATA and the options as one would type them, for the commands that a report proposes."""
         return [shlex.quote(str(data)), *self.words]

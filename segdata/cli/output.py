@@ -1,13 +1,25 @@
 """Output: reports go to stdout or whole into a file, and everything else to stderr."""
 
 import os
+import re
 import shutil
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from segdata.core.errors import SegdataError
 from segdata.report.paper import Paper
+
+# How the reports begin that --output writes; the name of the program alone is also how dataset.yaml begins.
+_OURS = re.compile(
+    rb"""\s*$ | segdata\ \w | segdata:\ (nothing|[\d,]+\ (error|warning|info)) | ::(error|warning|notice)\ file=
+    | \{\s*"version":\s*1,\s*"(dataset|same)" | \{"code":\ "SEG | \[\s*\{"description": | \[\]\s*$
+    | \{\s*"\$schema":\ "[^"]*sarif | <\?xml[^>]*>\s*<testsuites\ name="segdata" | <!doctype\ html>
+    | findings\ +severity | nothing\ (found|to\ fix)\s*$ | id,name,kind,images, | \x89PNG.{1,80}Software\0segdata""",
+    re.DOTALL | re.VERBOSE,
+)
+_HEAD = 4096  # bytes in which a report is known
 
 
 def paper(output: Path | None = None) -> Paper:
@@ -45,7 +57,36 @@ def free(path: Path, force: bool) -> None:
         raise SegdataError(f"{path}: exists already; --force overwrites it, --output writes elsewhere")
 
 
+def spare(path: Path | None, inputs: Iterable[object]) -> None:
+    """Raise SegdataError where a report at `path` would take the place of data: of a file that is no report of ours.
+
+    `inputs` are the files and folders that the command reads; of what lies beside them nothing is overwritten either,
+    since a document's images may be there. Devices and pipes take whatever they are given.
+    """
+    if path is None:
+        return
+    if not path.name:
+        raise SegdataError("an output needs the name of a file, this is ''")
+    if not path.is_file():
+        return
+    target = path.resolve()
+    for given in inputs:
+        there = Path(str(given)).resolve()
+        if target == there or (target.is_relative_to(there if there.is_dir() else there.parent) and not _is_ours(path)):
+            raise SegdataError(f"{path}: is part of the data, or no report of segdata; write to another file")
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _OURS.match(file.read(_HEAD)) is not None
+
+
 def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all; links stay links, and devices and pipes what they are."""
+    if path.exists() and not path.is_file():
+        _write_through(path, data)
+        return
+    path = path.resolve() if path.is_symlink() and path.exists() else path
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -56,3 +97,13 @@ def _write_whole(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    """Write to a device or a pipe."""
+    try:
+        path.write_bytes(data)
+    except BrokenPipeError:
+        return  # as for stdout
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be written: {error.strerror}") from error

@@ -33,13 +33,14 @@ def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, op
     end of one. Prints the files written.
     """
     from segdata.api import validate
-    from segdata.cli.output import emit
+    from segdata.cli.output import emit, spare
     from segdata.formats.images import image_limits
     from segdata.report.pictures import draw_image, image_named
 
     dataset = opening.read(data)
     chosen = [image_named(dataset, name) for name in names]
     one_file = output.suffix.lower() == ".png"
+    spare(output, opening.inputs(data))
     if one_file and len(chosen) > 1:
         raise SegdataError(f"{output} is one file, {len(chosen)} images are to be drawn: name a folder")
     found = validate(opening.read(data, only=chosen), jobs=opening.jobs).findings if findings else ()

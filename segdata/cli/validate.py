@@ -86,7 +86,7 @@ def command(
     """
     from segdata.api import validate
     from segdata.api.caching import folder
-    from segdata.cli.output import emit
+    from segdata.cli.output import emit, spare
     from segdata.cli.progress import progress
     from segdata.core.counted import counted
     from segdata.core.judge import selected
@@ -95,6 +95,10 @@ def command(
 
     if statistics and report != "text":
         raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
+    for target in (output, write_baseline):
+        spare(target, opening.inputs(data))
+    if output is not None and output == write_baseline:
+        raise click.UsageError("--output and --write-baseline name the same file")
     before = None if baseline is None else read_findings(baseline)
     place = None if no_cache else folder()
     dataset = opening.read(data, cache=place)

@@ -3,8 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.distinct import distinct
 from segdata.core.reported import is_lossy
 from segdata.core.rule import Tables
+from segdata.core.runs import Ints
 from segdata.core.statistics.robust import group_median
 
 Floats = NDArray[np.float64]
@@ -12,36 +14,46 @@ _MAD = 1.4826  # times the median absolute deviation it is the standard deviatio
 
 
 def usual(
-    tables: Tables, values: Floats, among: NDArray[np.bool_], least_near: int = 8, least_far: int = 20
+    tables: Tables,
+    values: Floats,
+    among: NDArray[np.bool_],
+    least_near: int = 8,
+    least_far: int = 20,
+    *,
+    of: Ints | None = None,
 ) -> tuple[Floats, Floats]:
-    """Median and standard deviation of `values` among the companions of each segment, both (n_segments,).
+    """Median and standard deviation of `values` among the companions of some segments, `of` (n,); default: of all.
 
     `values` and `among`, which segments count as companions, are (n_segments,). Companions are those of the same
     annotation and category where there are `least_near`, else those of the same category in the dataset where there
     are `least_far`; NaN where there are fewer. The standard deviation is that of the median absolute deviation.
     """
     segments = tables.segments
-    _, category = np.unique(segments["category_id"], return_inverse=True)
+    asked = np.arange(len(segments)) if of is None else of
+    category = distinct(segments["category_id"])[1]
     near = segments["annotation"].astype(np.int64) * (int(category.max(initial=0)) + 1) + category
-    middle, spread = _of_groups(values, near, among, least_near)
-    far_middle, far_spread = _of_groups(values, category, among, least_far)
+    middle, spread = _of_groups(values, near, among, least_near, asked)
     few = np.isnan(middle)
-    return np.where(few, far_middle, middle), np.where(few, far_spread, spread)
+    middle[few], spread[few] = _of_groups(values, category, among, least_far, asked[few])
+    return middle, spread
 
 
-def _of_groups(values: Floats, group: NDArray[np.int64], among: NDArray[np.bool_], least: int) -> tuple[Floats, Floats]:
-    """Median and standard deviation for each member of a group, of those of its members that are among the chosen."""
-    _, which = np.unique(group, return_inverse=True)
+def _of_groups(
+    values: Floats, group: Ints, among: NDArray[np.bool_], least: int, asked: Ints
+) -> tuple[Floats, Floats]:
+    """Median and standard deviation for the groups of those asked for, of their members that are among the chosen."""
+    which = distinct(group)[1]
     n_groups = int(which.max(initial=-1)) + 1
-    chosen = np.flatnonzero(among)
-    of = which[chosen]
-    middles = group_median(values[chosen], of)
-    spreads = group_median(np.abs(values[chosen] - middles), of) * _MAD
-    enough = np.bincount(of, minlength=n_groups) >= least
+    told = np.zeros(n_groups, bool)
+    told[which[asked]] = True
+    told &= np.bincount(which[among], minlength=n_groups) >= least
+    chosen = np.flatnonzero(among & told[which])
+    member = which[chosen]
+    middles = group_median(values[chosen], member)
     middle, spread = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
-    middle[of], spread[of] = middles, spreads
-    middle[~enough] = spread[~enough] = np.nan
-    return middle[which], spread[which]
+    middle[member] = middles
+    spread[member] = group_median(np.abs(values[chosen] - middles), member) * _MAD
+    return middle[which[asked]], spread[which[asked]]
 
 
 def are_things(tables: Tables) -> NDArray[np.bool_]:

@@ -15,7 +15,14 @@ class UnreadableError(SegdataError):
 
 
 class SettingError(UnreadableError):
-    """A setting in segdata.yaml that cannot work; whoever knows the file puts its name before it."""
+    """A setting in segdata.yaml that cannot work; whoever knows the file puts its name before it.
+
+    `steps`: the keys and positions that lead to it, as far as they are known.
+    """
+
+    def __init__(self, message: str, *steps: str | int) -> None:
+        super().__init__(message)
+        self.steps = steps
 
 
 class UnknownFormatError(UnreadableError):

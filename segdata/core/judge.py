@@ -10,7 +10,7 @@ from segdata.core.defect import Defect
 from segdata.core.finding import Box, Finding, Found
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
-from segdata.core.settings import FILE, Verdict, codes_of, options, overrides, severities, suppressions
+from segdata.core.settings import FILE, Verdict, check, codes_of, configured, options, overrides, severities, suppressions
 
 T = TypeVar("T", Finding, Defect)
 STALE = "SEG019"  # speaks of the suppressions, once all others have spoken
@@ -22,17 +22,14 @@ def selected(config: Config, select: str | Iterable[str] = (), ignore: str | Ite
     Raises SegdataError for words that stand for no rule, anywhere in the configuration too, and for options in it
     that do not exist.
     """
+    check(config)
     severity = severities(config)
-    options(config)
-    overrides(config)
-    suppressions(config)
-    by_caller, by_config = codes_of(select, "select"), codes_of(config.select, f"{FILE}: select")
-    chosen = by_caller or by_config or rules().keys()
-    left_out = codes_of(ignore, "ignore") | codes_of(config.ignore, f"{FILE}: ignore")
+    wanted = codes_of(select, "select") or configured(config, "select") or rules().keys()
+    left_out = codes_of(ignore, "ignore") | configured(config, "ignore")
     return [
         rule
         for code, rule in rules().items()
-        if code in chosen and code not in left_out and severity.get(code) != "off"
+        if code in wanted and code not in left_out and severity.get(code) != "off"
     ]
 
 

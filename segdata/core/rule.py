@@ -183,9 +183,16 @@ class Rule:
                 raise SegdataError(
                     f"{where}: {self.code}: {name} must be like {default!r}, it is {reprlib.repr(value)[:80]}"
                 )
+            # NaN is in no order: whatever is compared with it says no, and the rule would be silent.
+            least = -_MOST if isinstance(default, (int, float)) and default < 0 else 0
+            if isinstance(value, (int, float)) and not least <= value <= _MOST:
+                raise SegdataError(
+                    f"{where}: {self.code}: {name} must be a number from {least} to {_MOST}, it is {value!r:.80}"
+                )
 
 
 _REGISTRY: dict[str, Rule] = {}
+_MOST = 2**62  # of an option: what is counted fits into 64 bits
 
 
 def rule(

@@ -4,17 +4,51 @@ A word is a code, the beginning of codes, or the name of a rule, wherever rules 
 one rule, that which speaks of fewer rules goes before: ``severity: {SEG1: info, speck: error}`` makes specks errors.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from segdata.core import yamlfile
 from segdata.core.config import Config, Override, Suppression, nearest
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, SettingError
 from segdata.core.finding import Severity
 from segdata.core.rule import Rule, rules
 
 T = TypeVar("T")
 Verdict = Severity | Literal["off"]
 FILE = "segdata.yaml"
+
+
+def check(config: Config) -> None:
+    """Raise SettingError for words that stand for no rule, and for options that do not exist or cannot be meant."""
+    severities(config)
+    options(config)
+    overrides(config)
+    suppressions(config)
+    configured(config, "select")
+    configured(config, "ignore")
+
+
+def check_file(config: Config, path: Path) -> None:
+    """As `check` for what `path` holds; the error has its line. Rules are only looked up where any is spoken of."""
+    if not any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):
+        return
+    try:
+        check(config)
+    except SettingError as error:
+        _, lines = yamlfile.parse_with_lines(yamlfile.read_text(path), Config, str(path))
+        line = lines.of(*error.steps) or 1
+        raise SegdataError(f"{path}:{line}: {str(error).removeprefix(f'{FILE}: ')}") from error
+
+
+@contextmanager
+def _at(*steps: str | int) -> Iterator[None]:
+    """What is wrong within is wrong there in the configuration."""
+    try:
+        yield
+    except SegdataError as error:
+        raise SettingError(str(error), *steps) from error
 
 
 def rules_of(word: str, where: str) -> list[Rule]:
@@ -37,9 +71,26 @@ def codes_of(words: str | Iterable[str], where: str) -> frozenset[str]:
     )
 
 
+def configured(config: Config, key: Literal["select", "ignore"]) -> frozenset[str]:
+    """The codes that the configuration's words under `key` stand for."""
+    return _codes_at(getattr(config, key), f"{FILE}: {key}", key)
+
+
+def _codes_at(words: Iterable[str], where: str, *steps: str | int) -> frozenset[str]:
+    found: set[str] = set()
+    for position, word in enumerate(words):
+        with _at(*steps, position):
+            found |= codes_of(word, where)
+    return frozenset(found)
+
+
 def suppressions(config: Config) -> list[tuple[frozenset[str], Suppression]]:
     """What the configuration suppresses, and the codes that each speaks of."""
-    return [(codes_of(each.code, f"{FILE}: suppress"), each) for each in config.suppress]
+    found = []
+    for position, each in enumerate(config.suppress):
+        with _at("suppress", position, "code"):
+            found.append((codes_of(each.code, f"{FILE}: suppress"), each))
+    return found
 
 
 def overrides(config: Config) -> list[tuple[Override, dict[str, Verdict]]]:
@@ -47,16 +98,18 @@ def overrides(config: Config) -> list[tuple[Override, dict[str, Verdict]]]:
     found = []
     for position, each in enumerate(config.overrides):
         where = f"overrides, entry {position + 1}"
-        only = codes_of(each.select, f"{FILE}: {where}: select") or rules().keys()
-        off = {*rules().keys() - only, *codes_of(each.ignore, f"{FILE}: {where}: ignore")}
-        said = {rule.code: severity for rule, severity in _spread(each.severity, f"{where}: severity")}
+        steps = ("overrides", position)
+        only = _codes_at(each.select, f"{FILE}: {where}: select", *steps, "select") or rules().keys()
+        off = {*rules().keys() - only, *_codes_at(each.ignore, f"{FILE}: {where}: ignore", *steps, "ignore")}
+        spread = _spread(each.severity, f"{where}: severity", *steps, "severity")
+        said = {rule.code: severity for rule, severity in spread}
         found.append((each, said | dict.fromkeys(off, "off")))
     return found
 
 
 def severities(config: Config) -> dict[str, Verdict]:
     """Code -> the severity that the configuration gives it; the others have their own."""
-    return {rule.code: severity for rule, severity in _spread(config.severity, "severity")}
+    return {rule.code: severity for rule, severity in _spread(config.severity, "severity", "severity")}
 
 
 def options(config: Config) -> dict[str, dict[str, Any]]:  # Any: each rule has its own options
@@ -65,29 +118,37 @@ def options(config: Config) -> dict[str, dict[str, Any]]:  # Any: each rule has 
     Raises SegdataError for options that none of them has, and for values of another type than the default.
     """
     where = f"{FILE}: rules"
+    found: dict[str, dict[str, Any]] = {}
+    for rule, given in _spread(config.rules, "rules", "rules"):
+        found.setdefault(rule.code, {}).update(_own(rule, given))
     for word, given in config.rules.items():
         several = rules_of(word, where)
-        if len(several) == 1:
-            several[0].check_options(given, where)
-        known = sorted({name for rule in several for name in rule.options})
-        for name in given:
-            if name not in known:
-                raise SegdataError(f"{where}: no rule of {word!r} has an option {name!r}{nearest(name, known)}")
-        for rule in several:
-            rule.check_options(_own(rule, given), where)
-    found: dict[str, dict[str, Any]] = {}
-    for rule, given in _spread(config.rules, "rules"):
-        found.setdefault(rule.code, {}).update(_own(rule, given))
+        for name, value in given.items():
+            with _at("rules", word, name):
+                _check_option(word, several, name, value, where)
     return found
+
+
+def _check_option(word: str, several: list[Rule], name: str, value: object, where: str) -> None:
+    """Raise SegdataError where none of the rules that `word` stands for has the option, or one cannot have the value."""
+    known = sorted({name for rule in several for name in rule.options})
+    if name not in known and len(several) > 1:
+        raise SegdataError(f"{where}: no rule of {word!r} has an option {name!r}{nearest(name, known)}")
+    for rule in several:
+        if name in rule.options or len(several) == 1:
+            rule.check_options({name: value}, where)
 
 
 def _own(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:  # Any: as above
     return {name: value for name, value in given.items() if name in rule.options}
 
 
-def _spread(said: dict[str, T], key: str) -> Iterable[tuple[Rule, T]]:
+def _spread(said: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[Rule, T]]:
     """What is said of words as said of rules; what goes before comes last."""
-    spoken = [(rules_of(word, f"{FILE}: {key}"), value) for word, value in said.items()]
+    spoken = []
+    for word, value in said.items():
+        with _at(*steps, word):
+            spoken.append((rules_of(word, f"{FILE}: {key}"), value))
     for several, value in sorted(spoken, key=lambda each: -len(each[0])):
         for rule in several:
             yield rule, value

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from segdata.core import kernels
+from segdata.core.distinct import distinct
 from segdata.core.runs import Ints
 
 if TYPE_CHECKING:
@@ -106,7 +108,11 @@ class Table:
         """The rows in the order of some columns, and (n - 1,) whether each has the same values as the one before."""
         columns = [self[name] for name in names]
         codes = [np.unique(each, return_inverse=True)[1] if each.dtype == object else each for each in columns]
-        order = np.lexsort(codes[::-1])
+        if len(codes) == 1 and codes[0].dtype.kind in "iu":
+            codes = [distinct(codes[0])[1].astype(np.int32)]
+            order = kernels.order_by(codes[0], int(codes[0].max(initial=-1)) + 1)
+        else:
+            order = np.lexsort(codes[::-1])
         same = np.ones(max(self._n - 1, 0), bool)
         for code in codes:
             same &= code[order][1:] == code[order][:-1]

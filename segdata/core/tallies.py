@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.distinct import distinct
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.strata import Names
@@ -46,10 +47,12 @@ def joint(*columns: Ints) -> tuple[Ints, Ints]:
     for column in columns:
         low, high = int(column.min(initial=0)), int(column.max(initial=0))
         if (high - low + 1) * (int(code.max(initial=0)) + 1) >= 2**62:
-            column, low, high = np.unique(column, return_inverse=True)[1], 0, len(column)
-            code = np.unique(code, return_inverse=True)[1]
+            column, low, high = distinct(column)[1], 0, len(column)
+            code = distinct(code)[1]
         code = code * (high - low + 1) + (column - low)
-    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    found, which = distinct(code)
+    first = np.empty(len(found), np.int64)
+    first[which[::-1]] = np.arange(len(code) - 1, -1, -1)  # of several rows the last that is written stays
     return which, first
 
 

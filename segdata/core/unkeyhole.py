@@ -47,6 +47,44 @@ def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
     return replace(both, owner=rings.owner[both.owner])
 
 
+def spurs(rings: Rings[Number]) -> Rings[Number]:
+    """The dead ends among the ways that rings go in both directions: each edge of them a ring of two points.
+
+    What else a ring goes in both directions is a bridge, or part of the way from one bridge to another. A spur has no
+    pixels by the even-odd rule; where edges are drawn it has, as a line one pixel wide.
+    """
+    edges = _Edges.of(rings)
+    both = _cancelled(edges)
+    there = edges.take(np.flatnonzero(both & (edges.tail < edges.head)))
+    there = there.take(np.unique(np.column_stack([there.tail, there.head]), axis=0, return_index=True)[1])
+    rest = ~both & (edges.tail != edges.head)
+    fixed = np.zeros(len(edges.points), bool)
+    fixed[edges.tail[rest]] = fixed[edges.head[rest]] = True
+    loose = there.take(np.flatnonzero(_dead_ends(there.tail, there.head, fixed)))
+    xy = np.stack([edges.points[loose.tail], edges.points[loose.head]], axis=1).reshape(-1)
+    row = np.arange(len(loose.tail))
+    return Rings(xy, 4 * np.arange(len(row) + 1), rings.owner[loose.ring], row)
+
+
+def _dead_ends(tail: Ints, head: Ints, fixed: Flags) -> Flags:
+    """(n,) which ways between points lead nowhere, neither to a fixed point nor around; `fixed` (n_points,)."""
+    dead = np.zeros(len(tail), bool)
+    degree = np.bincount(np.concatenate([tail, head]), minlength=len(fixed))
+    only = np.zeros(len(fixed), np.int64)  # the sum of the ways at a point: the way itself where there is one
+    np.add.at(only, tail, np.arange(len(tail)))
+    np.add.at(only, head, np.arange(len(tail)))
+    ends = np.flatnonzero((degree == 1) & ~fixed)
+    while len(ends):
+        ways = np.unique(only[ends])
+        dead[ways] = True
+        points = np.concatenate([tail[ways], head[ways]])
+        np.subtract.at(degree, points, 1)
+        np.subtract.at(only, points, np.tile(ways, 2))
+        points = np.unique(points)
+        ends = points[(degree[points] == 1) & ~fixed[points]]
+    return dead
+
+
 @dataclass(frozen=True, slots=True)
 class _Edges(Generic[Number]):
     """The edges of rings: points (n, 2) in the order of their rings, x and y, each once; edges as two of these."""

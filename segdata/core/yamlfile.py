@@ -102,13 +102,14 @@ def parse_with_lines(text: str, type_: type[T], name: str) -> tuple[T, Lines]:
             raise SegdataError(f'{name}:{cut[0]}: # begins a comment; quote the colour: "{cut[1]}"') from error
         raise SegdataError(f"{name}{at}: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise SegdataError(f"{name}: {error}".splitlines()[0]) from error
+        line = text.count("\n", 0, error.position) + 1 if isinstance(error, yaml.reader.ReaderError) else 1
+        raise SegdataError(f"{name}:{line}: {error}".splitlines()[0]) from error
     except RecursionError as error:
         raise SegdataError(f"{name}: is nested too deeply") from error
     try:
         return msgspec.convert(data, type_, str_keys=True), Lines(node)
     except msgspec.ValidationError as error:
-        raise SegdataError(_located(str(error), node, type_, name)) from error
+        raise SegdataError(_located(str(error), data, node, type_, name)) from error
 
 
 def _unquoted_color(text: str, last: int | None) -> tuple[int, str] | None:
@@ -132,41 +133,73 @@ def flow(value: object) -> str:
     return str(text).rstrip("\n")
 
 
-def _located(message: str, node: yaml.Node | None, type_: type, name: str) -> str:
+def _located(message: str, data: Any, node: yaml.Node | None, type_: type, name: str) -> str:  # Any: YAML
     """A msgspec message with the file, the line, and the nearest known key."""
     text, _, path = message.partition(" - at `")
-    steps = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`").removeprefix("$"))
-    unknown = re.search(r"unknown field `([^`]+)`", text)
-    found = node
-    for key, index in steps:
-        found = _child(found, key or index)
-    if unknown:
-        line = _key_line(found, unknown[1])
-        near = difflib.get_close_matches(unknown[1], sorted(_known_keys(type_)), n=1)
+    steps = _steps(path)
+    if "..." in steps:
+        at = steps.index("...")
+        steps[at] = _wrong_key(data, steps[:at], type_, message)
+    lines = Lines(node)
+    fields, choices = _known(type_, steps)
+    if unknown := re.search(r"unknown field `([^`]+)`", text):
+        line = lines.of(*steps, unknown[1]) or 1
+        near = difflib.get_close_matches(unknown[1], fields, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{name}:{line}: unknown key {unknown[1]!r}{hint}"
-    line = found.start_mark.line + 1 if found is not None else 1
-    where = f" ({path.rstrip('`').removeprefix('$.')})" if path else ""
-    return f"{name}:{line}: {text[:1].lower()}{text[1:]}{where}"
+    line = lines.of(*map(_key_text, steps)) or (node.start_mark.line + 1 if node is not None else 1)
+    said = text[:1].lower() + text[1:]
+    if "invalid enum value" in said:
+        said += f"; it is one of: {', '.join(choices)}"
+    elif "RFC3339" in said:
+        said = "this is no date; write it as 2027-01-31"
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+    what = "a key of " if path.startswith("key` in `") else ""
+    return f"{name}:{line}: {said} ({what}{where})" if where else f"{name}:{line}: {said}"
 
 
-def _child(node: yaml.Node | None, step: str) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), node)
-    if isinstance(node, yaml.SequenceNode) and step.isdigit():
-        return node.value[int(step)]  # type: ignore[no-any-return]  # PyYAML's nodes are untyped
-    return node
+def _steps(path: str) -> list[Any]:  # Any: keys are whatever YAML has
+    """The keys and positions of a msgspec path; "..." is some key."""
+    found = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`").partition("$")[2])
+    return [int(index) if index.isdigit() else key or index for key, index in found]
 
 
-def _key_line(node: yaml.Node | None, key: str) -> int:
-    if isinstance(node, yaml.MappingNode):
-        for name, _ in node.value:
-            if name.value == key:
-                return int(name.start_mark.line) + 1
-    return 1 if node is None else int(node.start_mark.line) + 1
+def _key_text(step: Any) -> Any:  # Any: as above
+    return step if isinstance(step, int) else str(step)
 
 
-def _known_keys(type_: type) -> set[str]:
-    """Every field name in a struct and the structs within it."""
-    schema = msgspec.json.schema(type_)
-    return {key for part in schema.get("$defs", {}).values() for key in part.get("properties", {})}
+def _wrong_key(data: Any, steps: list[Any], type_: type, message: str) -> Any:  # Any: as above
+    """The key of the mapping at `steps` that alone gives the same message."""
+    mapping = data
+    for step in steps:
+        mapping = mapping[step]
+    for key, value in mapping.items():
+        try:
+            msgspec.convert(_with(data, steps, {key: value}), type_, str_keys=True)
+        except msgspec.ValidationError as error:
+            if str(error) == message:
+                return key
+    return "..."
+
+
+def _with(data: Any, steps: list[Any], value: object) -> Any:  # Any: as above
+    """The data with another value at `steps`."""
+    if not steps:
+        return value
+    copy = list(data) if isinstance(data, list) else dict(data)
+    copy[steps[0]] = _with(data[steps[0]], steps[1:], value)
+    return copy
+
+
+def _known(type_: type, steps: list[Any]) -> tuple[list[str], list[str]]:  # Any: as above
+    """What may be at `steps`: the fields of structs, and the choices of literals."""
+    infos: list[Any] = [msgspec.inspect.type_info(type_)]  # Any: one of msgspec's many sorts of information
+    for step in [*steps, None]:
+        infos = [part for info in infos for part in getattr(info, "types", [info])]
+        if step is None:
+            break
+        inner = [getattr(info, "item_type", None) or getattr(info, "value_type", None) for info in infos]
+        inner += [field.type for info in infos for field in getattr(info, "fields", ()) if field.encode_name == step]
+        infos = [each for each in inner if each is not None]
+    fields = sorted({field.encode_name for info in infos for field in getattr(info, "fields", ())})
+    return fields, [str(value) for info in infos for value in getattr(info, "values", ())]

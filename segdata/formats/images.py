@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from segdata.core.defect import Defect
 from segdata.core.unsafe import check_name, is_unsafe
 from segdata.formats.imagenames import is_image_name
+from segdata.formats.plainheads import jpeg_head, png_head
 from segdata.formats.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
@@ -24,7 +25,7 @@ _EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
 _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 # What a whole file of a format has near its end; some programs append a little of their own.
 _END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
-_TAIL = 4096  # bytes
+_START, _TAIL = 16_384, 4096  # bytes
 
 
 @contextmanager
@@ -56,6 +57,27 @@ class Header:
 
 def header(path: Path) -> Header:
     """The header of an image file; raises OSError with the reason where there is none."""
+    with path.open("rb", buffering=0) as file:
+        return _plain_header(file) or _any_header(path)
+
+
+def _plain_header(file: io.FileIO) -> Header | None:
+    """The header of an ordinary and whole PNG or JPEG file; None where Pillow has to look."""
+    start, size = file.read(_START), os.fstat(file.fileno()).st_size
+    found, mark = png_head(start), _END_MARKS["PNG"]
+    if found is None:
+        found, mark = jpeg_head(start), _END_MARKS["JPEG"]
+    elif found[0] * found[1] > size * _PNG_PIXELS:
+        return None
+    if found is None:
+        return None
+    if size > len(start):
+        file.seek(max(size - _TAIL, 0))
+        start = file.read(_TAIL)
+    return Header(*found) if start.find(mark, max(len(start) - _TAIL, 0)) >= 0 else None
+
+
+def _any_header(path: Path) -> Header:
     if is_tiff(path):
         return _tiff_header(path)  # of any number of channels; Pillow knows one to four
     with path.open("rb") as file, _opened(file, os.fstat(file.fileno()).st_size) as image:

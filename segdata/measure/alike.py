@@ -51,7 +51,7 @@ def look(uri: str) -> Bytes | None:
 
     try:
         with Image.open(uri) as file:
-            file.draft("L", (4 * _SIDE, 4 * _SIDE))  # a JPEG is decoded at an eighth of its size, say
+            file.draft("L", (8 * _SIDE, 8 * _SIDE))  # a JPEG is decoded at a fraction of its size
             grey = file.convert("F") if file.mode[0] in "IF" else file.convert("L").convert("F")
             small = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX))
     except Exception:  # an image that cannot be decoded is another rule's business, whatever is wrong with it

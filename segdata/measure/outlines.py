@@ -92,7 +92,8 @@ class Rings:
 def outlines(batch: Batch) -> pa.Table:
     """One row per segment that has rings.
 
-    segment (row), vertices, crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and
+    segment (row), vertices, around (the length of all rings in pixels), skew (of one ring of four points: how far the
+    middles of its diagonals are apart, over the longer one; 0 for a parallelogram; else NaN), crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and
     cross_y (where the first one is, in pixels), left, top, right and bottom of the vertices, outside (vertices beyond
     the frame), overshoot (how far, pixels), outside_pixels, filled (rings that lie wholly inside another of the same
     segment), filled_pixels, filled_x … filled_height (the box of the first such ring).
@@ -105,6 +106,8 @@ def outlines(batch: Batch) -> pa.Table:
     columns = {
         "segment": rings.segment,
         "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
+        "around": _around(rings),
+        "skew": _skew(rings),
         "crossings": np.add.reduceat(count, per_segment) if len(per_segment) else np.empty(0, np.int64),
         "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
         "cross_y": np.where(first_crossed >= 0, cross_y[first_crossed], np.nan) if len(count) else cross_y,
@@ -145,6 +148,31 @@ def _crossings(rings: Rings) -> tuple[Ints, Floats, Floats]:
         places[crossed] = np.nan
         places[opened.owner[left > 0][::-1]] = of_opened[left > 0][::-1]  # reversed: the first is written last
     return count, x, y
+
+
+def _around(rings: Rings) -> Floats:
+    """The length of the rings of each segment, in pixels."""
+    count = np.diff(rings.first_number) // 2
+    first = np.cumsum(count) - count
+    x, y = rings.xy[0::2], rings.xy[1::2]
+    following = np.arange(1, len(x) + 1)
+    following[(first + count)[count > 0] - 1] = first[count > 0]
+    edge = np.hypot(x[following] - x, y[following] - y) if len(x) else x
+    point = np.repeat(rings.ring_segment, count)
+    return np.bincount(point, edge, len(rings.segment))
+
+
+def _skew(rings: Rings) -> Floats:
+    """How far quadrilaterals are from parallelograms; see `outlines`."""
+    skew = np.full(len(rings.segment), np.nan)
+    first = rings.first_ring[:-1]
+    quads = np.flatnonzero((np.diff(rings.first_ring) == 1) & (np.diff(rings.first_number)[first] == 8))
+    points = rings.xy[rings.first_number[first[quads]][:, None] + np.arange(8)].reshape(-1, 4, 2)
+    one, two = points[:, 2] - points[:, 0], points[:, 3] - points[:, 1]
+    apart = np.linalg.norm((points[:, 0] + points[:, 2] - points[:, 1] - points[:, 3]) / 2, axis=1)
+    longer = np.maximum(np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1))
+    skew[quads] = apart / np.maximum(longer, np.finfo(float).tiny)
+    return skew
 
 
 def _extents(rings: Rings) -> dict[str, Floats]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from segdata.core.counted import counted
 from segdata.core.finding import SEVERITIES
 from segdata.core.rule import ALL_TASKS, Rule
+from segdata.report.blocks import Picture, side_by_side
 from segdata.report.paper import Paper, columns, fold
 
 _HEADING = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?:")
@@ -70,25 +71,47 @@ def page(rule: Rule, paper: Paper) -> str:
 
 
 def _body(lines: Sequence[str], paper: Paper) -> Iterator[str]:
-    """The docstring: paragraphs wrapped anew, pictures as they stand."""
+    """The docstring: paragraphs wrapped anew, pictures as they stand, or as blocks of colour."""
     paragraph: list[str] = []
-    picture = False
-    for line in lines:
-        picture = picture and (line.startswith(" ") or not line)
+    at = 0
+    while at < len(lines):
+        line = lines[at]
         begins = _PICTURES.match(line) is not None
         if paragraph and (begins or not line or _HEADING.match(line)):
             yield from _paragraph(" ".join(paragraph), paper)
             paragraph = []
         if begins:
-            picture = True
-            yield paper.paint(line, "bold")
-        elif picture and columns(line) > paper.width:
-            yield from paper.wrap(line, "    ", "      ", "where")
-        elif picture or not line:
-            yield paper.paint(line, "where")
-        else:
+            end = next((n for n in range(at, len(lines)) if _ends_pictures(lines[n])), len(lines))
+            yield from _pictures(lines[at:end], paper)
+            at = end
+            continue
+        if line:
             paragraph.append(line.strip())
+        else:
+            yield ""
+        at += 1
     yield from _paragraph(" ".join(paragraph), paper)
+
+
+def _ends_pictures(line: str) -> bool:
+    return bool(line) and not line.startswith(" ") and _PICTURES.match(line) is None
+
+
+def _pictures(lines: Sequence[str], paper: Paper) -> Iterator[str]:
+    """Pictures that follow each other."""
+    starts = [at for at, line in enumerate(lines) if _PICTURES.match(line)]
+    parts = [lines[at:end] for at, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    if paper.colour and not any(part[0].startswith("Example") for part in parts):
+        pictures = [Picture(part[0], tuple("\n".join(part[1:]).rstrip().split("\n"))) for part in parts]
+        yield from side_by_side(pictures, paper)
+        return
+    for line in lines:
+        if _PICTURES.match(line):
+            yield paper.paint(line, "bold")
+        elif columns(line) > paper.width:
+            yield from paper.wrap(line, "    ", "      ", "where")
+        else:
+            yield paper.paint(line, "where")
 
 
 def _paragraph(text: str, paper: Paper) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +107,9 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
     """All findings of a report, new or known; raises SegdataError where the file is no whole report."""
     remedy = "make one with --write-baseline, or --format json"
     try:
-        report = msgspec.json.decode(path.read_bytes(), type=Report)
+        if path.is_char_device() or path.is_block_device():
+            raise SegdataError(f"{path}: is a device, and no file; {remedy}")
+        report = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=Report)
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
     except msgspec.DecodeError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
@@ -58,9 +58,22 @@ def draw_image(data: Dataset, image_id: str, findings: Iterable[Finding], folder
 def save(picture: Image.Image, path: Path) -> None:
     """Write a PNG file that is there whole or not at all."""
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not _is_ours(path):
+        raise SegdataError(f"{path}: is there already, and no picture of segdata; name another folder")
     partial = path.with_name(f".{path.name}.partial")
-    picture.save(partial, format="PNG", compress_level=3)
-    partial.replace(path)
+    maker = PngImagePlugin.PngInfo()
+    maker.add_text("Software", "segdata")
+    try:
+        picture.save(partial, format="PNG", compress_level=3, pnginfo=maker)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a picture that `save` wrote, which may be written again."""
+    with path.open("rb") as file:
+        return b"tEXtSoftware\0segdata" in file.read(128)
 
 
 def image_named(data: Dataset, name: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import get_args
 
+from segdata.campaign.outlook import CategoryOutlook, Outlook
+from segdata.campaign.projection import Range
+from segdata.campaign.readiness import Kind, Pilot, Reason, percent, rounded_up, share_of, spoken
 from segdata.core.counted import counted
-from segdata.pilot.outlook import CategoryOutlook, Outlook
-from segdata.pilot.projection import Range
-from segdata.pilot.readiness import Kind, Pilot, Reason, percent, rounded_up, share_of, spoken
 from segdata.report.paper import Paper, columns, shorten, table
 
 FIRST = 3  # reasons of each kind that are shown

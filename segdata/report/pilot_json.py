@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.pilot.likeness import Confusable
-from segdata.pilot.outlook import CategoryOutlook
-from segdata.pilot.projection import Range
-from segdata.pilot.readiness import Kind, Pilot
+from segdata.campaign.likeness import Confusable
+from segdata.campaign.outlook import CategoryOutlook
+from segdata.campaign.projection import Range
+from segdata.campaign.readiness import Kind, Pilot
 
 VERSION: Literal[1] = 1
 Count = Annotated[int, msgspec.Meta(ge=0)]

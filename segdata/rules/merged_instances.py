@@ -120,8 +120,8 @@ def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden:
     log_area = np.log(np.maximum(area, 1))
     log_reach = np.log(np.maximum(np.hypot(segments["width"], segments["height"]), 1))
     row = apart["segment"]
-    middle, spread = (each[row] for each in usual(tables, log_area, single))
-    far, far_spread = (each[row] for each in usual(tables, log_reach, single))
+    middle, spread = usual(tables, log_area, single, of=row)
+    far, far_spread = usual(tables, log_reach, single, of=row)
     spread, scale = np.maximum(spread, _LEAST_SPREAD), np.maximum(far_spread, _LEAST_REACH)
     largest, smallest = ((np.log(apart[name]) - middle) / spread for name in ("first", "second"))
     parts_reach = np.log(np.maximum(apart["first_reach"], apart["second_reach"]))

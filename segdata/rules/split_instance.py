@@ -121,7 +121,8 @@ def split_instance(
     cut &= (seams["flush"] >= min_flush) & ((1 - seams["flush"]) * length <= max_step)
     cut &= (seams["waist"] <= max_waist) & things[seams["a"]] & things[seams["b"]]
     exact = (seams["deviation"] <= _EXACT) & (length >= 2 * min_length)
-    cut &= ~_at_edge(tables, seams) & (exact | ~_too_large(tables, seams, max_z))
+    cut &= ~_at_edge(tables, seams)
+    cut[cut] = exact[cut] | ~_too_large(tables, seams.take(cut), max_z)
     chosen = seams.take(cut)
     area = tables.segments["area"]
     for a, b, px, off, x, y, width, height in chosen.lines(
@@ -147,8 +148,8 @@ def _too_large(tables: Tables, seams: Table, max_z: float) -> NDArray[np.bool_]:
     """(n_seams,) whether both together are larger than segments of the category usually are."""
     area = tables.segments["area"]
     log = np.log(np.maximum(area, 1))
-    middle, spread = usual(tables, log, ~tables.segments["iscrowd"] & (area > 0))
+    middle, spread = usual(tables, log, ~tables.segments["iscrowd"] & (area > 0), of=seams["a"])
     both = np.log(np.maximum(area[seams["a"]] + area[seams["b"]], 1))
-    score = (both - middle[seams["a"]]) / np.maximum(spread[seams["a"]], _LEAST_SPREAD)
+    score = (both - middle) / np.maximum(spread, _LEAST_SPREAD)
     large: NDArray[np.bool_] = score > max_z  # no score, no limit
     return large

@@ -62,7 +62,8 @@ def stale_measure(
     wrong_area = area_error > np.maximum(max_edge * segments["perimeter"] + 1 + outside, max_area_share * area)
     right, bottom = segments["x"] + segments["width"], segments["y"] + segments["height"]
     box_error = _box_error(segments, segments["x"], segments["y"], right, bottom)
-    ringed = segments.take(outlines["segment"])
+    declared = [f"declared_{side}" for side in _SIDES]
+    ringed = Table({name: segments[name][outlines["segment"]] for name in declared})
     vertices = _box_error(ringed, outlines["left"], outlines["top"], outlines["right"], outlines["bottom"])
     box_error[outlines["segment"]] = np.fmin(box_error[outlines["segment"]], vertices)
     wrong_box = box_error > max_box_pixels
@@ -71,9 +72,9 @@ def stale_measure(
         if wrong_area[row]:
             parts.append(f"declared area {segments['declared_area'][row]:,.10g}, the segment has {area[row]:,} px")
         if wrong_box[row]:
-            declared = ", ".join(f"{segments[f'declared_{side}'][row]:g}" for side in _SIDES)
+            said = ", ".join(f"{segments[name][row]:g}" for name in declared)
             measured = ", ".join(str(segments[side][row]) for side in _SIDES)
-            parts.append(f"declared box [{declared}], the pixels' is [{measured}], {box_error[row]:,.0f} px off")
+            parts.append(f"declared box [{said}], the pixels' is [{measured}], {box_error[row]:,.0f} px off")
         yield Found("; ".join(parts), segments=(int(row),))
 
 

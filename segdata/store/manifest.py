@@ -95,6 +95,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
             overlap=Policy(self.overlap.value, self.overlap.declared),  # type: ignore[arg-type]  # checked on load
             raster_rule=self.raster_rule,
             files=str(root),
+            revision=self.revision,
             metadata=dict(self.metadata),
         )
 
@@ -121,11 +122,14 @@ def commit(root: Path, manifest: Manifest) -> None:
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all, also after a crash."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def now() -> datetime.datetime:

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,25 @@ import pyarrow.parquet as pq
 from segdata.core.columns import SEGMENTS
 from segdata.core.errors import SegdataError
 from segdata.store import manifest as manifests
-from segdata.store.manifest import Revision
+from segdata.store.manifest import Manifest, Revision
 from segdata.store.source import conformed
 from segdata.store.write import part_name, writer_of
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # what there is none of
 
 LOG = "changes.jsonl"
 
 
-def revise(root: Path, changed: Mapping[str, pa.Table], what: str, log: Iterable[Mapping[str, Any]]) -> str:
+def revise(
+    root: Path,
+    changed: Mapping[str, pa.Table],
+    what: str,
+    log: Iterable[Mapping[str, Any]],
+    parent: str | None = None,
+) -> str:
     """Write a revision and make it current; returns its name.
 
     Parameters
@@ -33,11 +45,24 @@ def revise(root: Path, changed: Mapping[str, pa.Table], what: str, log: Iterable
     changed : image_id -> all of the image's segments, as rows of `columns.SEGMENTS`
     what : how the revision came about, in a few words
     log : a JSON object for each thing that was changed, for ``changes.jsonl`` in the revision's folder
+    parent : the revision that `changed` was made from; None: the current one, whichever it is
 
     What does not change is linked to the revision before. Until the last step the dataset is as it was; whatever goes
-    wrong before, nothing is left behind. Raises SegdataError where it cannot be written.
+    wrong before, nothing is left behind. Raises SegdataError where it cannot be written, where another program is making
+    a revision, and where `parent` is the current one no more.
     """
-    manifest = manifests.load(root)
+    with _alone(root):
+        manifest = manifests.load(root)
+        if parent not in (None, manifest.revision):
+            raise SegdataError(
+                f"{root}: revision {manifest.revision} has been made since {parent} was read; nothing is changed, try again"
+            )
+        return _revised(root, manifest, changed, what, log)
+
+
+def _revised(
+    root: Path, manifest: Manifest, changed: Mapping[str, pa.Table], what: str, log: Iterable[Mapping[str, Any]]
+) -> str:
     before = root / manifest.revision
     name = _next_name(root)
     made = root / name
@@ -52,7 +77,8 @@ def revise(root: Path, changed: Mapping[str, pa.Table], what: str, log: Iterable
         revisions = (*manifest.revisions, entry)
         manifests.commit(root, msgspec.structs.replace(manifest, revision=name, revisions=revisions))
     except BaseException as error:
-        shutil.rmtree(made, ignore_errors=True)
+        if not _is_current(root, name):  # an interruption may come when all is done
+            shutil.rmtree(made, ignore_errors=True)
         if isinstance(error, (OSError, pa.ArrowException)):
             reason = error.strerror if isinstance(error, OSError) else error
             raise SegdataError(
@@ -60,6 +86,32 @@ def revise(root: Path, changed: Mapping[str, pa.Table], what: str, log: Iterable
             ) from error
         raise
     return name
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep other programs from making a revision meanwhile; the system frees the lock of a program that was killed."""
+    if fcntl is None:
+        yield
+        return
+    try:
+        folder = os.open(root, os.O_RDONLY)
+    except OSError as error:
+        raise SegdataError(f"{root}: cannot be read: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise SegdataError(f"{root}: another program is changing it; nothing is changed, try again later") from error
+    finally:
+        os.close(folder)
+
+
+def _is_current(root: Path, name: str) -> bool:
+    try:
+        return manifests.load(root).revision == name
+    except SegdataError:
+        return True  # nothing is deleted of what cannot be read
 
 
 def _next_name(root: Path) -> str:

@@ -1,6 +1,7 @@
 """Populations: campaigns whose every image is known, and pilots drawn from them, as measured tables."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -98,11 +99,15 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, int], skew: Skew) -> ND
         return 1.0 + rng.poisson(2, shape)
     if skew == "geometric":
         return rng.geometric(0.25, shape).astype(np.float64)
-    return np.exp(rng.normal(0.5, 1.2, shape))
+    return rng.lognormal(0.5, 1.2, shape)
 
 
 def _tables(images: dict[str, Column], annotations: dict[str, Column], segments: dict[str, Column]) -> Tables:
     """Tables of these columns, with categories a, b, …; `void` is the last."""
+    return replace(_empty(), images=Table(images), annotations=Table(annotations), segments=Table(segments))
+
+
+@cache
+def _empty() -> Tables:
     letters = "\n".join(f"category: {chr(ord('a') + at)}" for at in range(len(PRESENCE)))
-    empty = measure(drawn(letters + "\ncategory: void (void)"), frozenset(), jobs=1)
-    return replace(empty, images=Table(images), annotations=Table(annotations), segments=Table(segments))
+    return measure(drawn(letters + "\ncategory: void (void)"), frozenset(), jobs=1)

@@ -39,6 +39,6 @@ def test_pictures_stand_as_they_are(run: Run) -> None:
     assert set(drawn) <= set(run("explain", "speck").stdout.splitlines())
 
 
-def test_an_unknown_code_names_the_nearest(run: Run) -> None:
-    result = run("explain", "SEG1O6")
-    assert (result.exit_code, "SEG106" in result.stderr) == (2, True)
+def test_an_unknown_name_names_the_nearest(run: Run) -> None:
+    result = run("explain", "spekc")
+    assert (result.exit_code, "'speck'" in result.stderr) == (2, True)

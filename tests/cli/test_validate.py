@@ -23,6 +23,18 @@ def report(run: Run, *words: str | Path) -> dict:
     return found
 
 
+def test_html_is_one_file_with_pictures_and_the_same_bytes(run: Run, masks: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"{jobs}.html" for jobs in (1, 3)]
+    for jobs, file in zip((1, 3), files, strict=True):
+        result = run("validate", masks, "--format", "html", "--output", file, "--jobs", str(jobs))
+        assert (result.exit_code, result.stdout) == (1, "")
+    text = files[0].read_text()
+    assert text == files[1].read_text()
+    assert text.startswith("<!doctype html>")
+    assert text.count("data:image/jpeg;base64,") == 2
+    assert run("validate", masks, "--format", "html", "--thumbnails", "1").stdout.count("image/jpeg;base64,") == 1
+
+
 def test_findings_make_the_exit_code(run: Run, masks: Path) -> None:
     assert run("validate", masks).exit_code == 1
     assert run("validate", masks, "--fail-on", "never").exit_code == 0

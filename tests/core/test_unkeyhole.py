@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from segdata.core.outline import Rings
-from segdata.core.unkeyhole import bridged, unkeyhole
+from segdata.core.unkeyhole import bridged, spurs, unkeyhole
 
 SIDE = 20
 Points = list[list[float]]
@@ -98,3 +98,25 @@ def test_only_ways_between_the_same_points_are_bridges() -> None:
 
 def test_a_way_there_and_back_and_nothing_else_is_no_ring() -> None:
     assert opened([[0.0, 0.0], [5.0, 5.0], [9.0, 0.0], [5.0, 5.0]]).as_lists() == []
+
+
+def test_spurs_are_ways_back_that_lead_nowhere() -> None:
+    """Out of the left square and within it, but not the bridge to the right one."""
+    ring = [*LEFT[:2], (5.0, 0.0), (5.5, 0.0), (5.0, 0.0), *LEFT[1:3], *RIGHT, RIGHT[0], *LEFT[2:], (2.0, 3.0), LEFT[3]]
+    numbers = np.ravel(ring)
+    found = spurs(Rings.alone(np.concatenate([numbers, numbers]), np.array([0, len(numbers), 2 * len(numbers)])))
+    assert found.owner.tolist() == [0, 0, 0, 1, 1, 1]
+    ways = {frozenset(map(tuple, np.reshape(each, (-1, 2)))) for each in found.as_lists()[:3]}
+    corner, stub = (4.0, 1.0), (5.0, 0.0)
+    assert ways == {frozenset(each) for each in ((corner, stub), (stub, (5.5, 0.0)), ((0.0, 5.0), (2.0, 3.0)))}
+
+
+@given(a=polygons, b=polygons, at=st.integers(0, 2), to=st.integers(0, 2))
+def test_spurs_are_gone_both_ways(a: Points, b: Points, at: int, to: int) -> None:
+    one = joined(a, b, at, to)
+    steps = list(zip(map(tuple, one), [*map(tuple, one[1:]), tuple(one[0])], strict=True))
+    numbers = np.ravel(one)
+    for each in spurs(Rings.alone(numbers, np.array([0, len(numbers)]))).as_lists():
+        first, last = (each[0], each[1]), (each[2], each[3])
+        assert (first, last) in steps
+        assert (last, first) in steps

@@ -13,6 +13,7 @@ from PIL import Image
 import segdata
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, format_named
+from segdata.formats.shapes.bridge import bridged
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.yolo.bridges import in_pixels, shapes_of, single_rings
 from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
@@ -79,6 +80,7 @@ def test_a_ring_made_of_a_mask_is_the_mask_again(mask: Mask) -> None:
     """Whatever it has of parts, holes and lines one pixel wide, and through the text of the file."""
     height, width = mask.shape
     (ring,) = single_rings(runs_of_masks([mask]), np.array([height]))
+    assert (np.round(ring) == np.floor(ring)).all(), "the same pixels for programs that round, and that truncate"
     text = [float(f"{each:.9g}") for each in (ring / [width, height]).ravel()]
     again = in_pixels(np.array(text).reshape(-1, 2), np.array([float(width), float(height)]))
     shapes = shapes_of([again], np.array([height]), np.array([width])) if mask.any() else []
@@ -96,6 +98,20 @@ def test_ultralytics_sees_a_written_segment_with_its_hole(tmp_path: Path) -> Non
     assert written.losses == ()
     assert (tmp_path / "y/train.txt").exists() is False
     assert (tmp_path / "y/images.txt").read_text(encoding="utf-8") == "./images/a.png\n"
+
+
+def test_lines_one_pixel_wide_stay_where_a_ring_is_taken_apart(tmp_path: Path) -> None:
+    """The outline goes them there and back, as it goes the bridge to the hole, but they lead to nothing else."""
+    mask = np.zeros((20, 30), bool)
+    mask[4:16, 5:17] = True
+    mask[7:13, 8:14] = False
+    mask[9, 17:25] = mask[9, 8:11] = mask[2:4, 10] = True
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    ring = bridged([contour[:, 0] for contour in contours])
+    line = "0 " + " ".join(f"{share:.9f}" for share in ((ring + 0.25) / [30, 20]).ravel()) + "\n"
+    assert (polygon2mask(line, 20, 30) == mask).all()
+    (read,) = masks(segdata.read(dataset(tmp_path, {"a": line})))
+    assert (read == mask).all()
 
 
 def test_pixels_of_bridges_between_parts_are_counted(tmp_path: Path) -> None:

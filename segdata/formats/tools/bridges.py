@@ -1,7 +1,8 @@
 """Bridges: ways that a polygon goes there and back, to join parts and holes in a format that has one ring for all.
 
 Pillow and OpenCV draw edges, and so every bridge as a line of pixels that nobody meant. Ways that a ring goes in both
-directions, between the very same points, are taken for bridges where without them several rings are left.
+directions, between the very same points, are taken for bridges where without them several rings are left. Dead ends
+are none: so an outline goes along what is one pixel wide.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from segdata.core.outline import Rings
 from segdata.core.runs import Ints
-from segdata.core.unkeyhole import bridged, unkeyhole
+from segdata.core.unkeyhole import bridged, spurs, unkeyhole
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap
 from segdata.formats.tools.written import polygon_of_point, taken
@@ -19,7 +20,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio: a hash by multiplicati
 
 
 def parts_of(flat: Flat) -> dict[int, Rings[np.float64]]:
-    """The rings that bridged polygons, of one ring each, consist of, by their rows."""
+    """The rings that bridged polygons, of one ring each, consist of, by their rows; last the edges of dead ends."""
     rows = _revisiting(flat)
     if len(rows) == 0:
         return {}
@@ -27,12 +28,10 @@ def parts_of(flat: Flat) -> dict[int, Rings[np.float64]]:
     rings = Rings.alone(few.points.ravel(), 2 * few.ring)
     back = np.flatnonzero(bridged(rings))
     parts = unkeyhole(rings.take(back))
+    several = np.flatnonzero(np.diff(parts.offsets(len(rows))) > 1).tolist()
+    parts = parts.merged(spurs(rings.take(back)))
     offset = parts.offsets(len(rows)).tolist()
-    return {
-        int(rows[k]): parts.take(np.arange(offset[k], offset[k + 1]))
-        for k in back.tolist()
-        if offset[k + 1] - offset[k] > 1
-    }
+    return {int(rows[k]): parts.take(np.arange(offset[k], offset[k + 1])) for k in several}
 
 
 def goes_back(flat: Flat) -> NDArray[np.bool_]:

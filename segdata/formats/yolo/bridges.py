@@ -17,8 +17,8 @@ from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Shape
 from segdata.formats.tools.bridges import parts_of
 
-_STEPS = 16  # within a pixel, where rings may pass without meeting
-_LAST = _STEPS - 1
+_STEPS = 32  # within a pixel, where rings may pass without meeting
+_LAST = _STEPS // 2 - 1  # before the middle: whether one truncates, as Ultralytics, or rounds, as supervision
 _FEWEST = 3  # points of a ring
 
 
@@ -88,7 +88,7 @@ def _padded(ring: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def _apart(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
-    """The rings in sixteenths of pixels, each pixel passed at another place every time."""
+    """The rings in steps within pixels, each pixel passed at another place every time."""
     points = np.concatenate(rings).astype(np.int64)
     _, pixel = np.unique(points[:, 0] << 32 | points[:, 1], return_inverse=True)
     time = _times(pixel)

@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -25,14 +26,12 @@ _MOST_AFFECTED = 6  # names listed of each sort
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The findings of one rule and severity, as the overview lists them."""
+    """The findings of one rule and severity, as the overview lists them, and what the rule's page has said of it."""
 
     code: str
     name: str
     severity: Severity
-    summary: str
-    why: str
-    remedy: str
+    said: Mapping[str, str]
     findings: int
     images: int
     pixels: int
@@ -41,15 +40,11 @@ class Group:
     def of(findings: Sequence[Finding]) -> "Group":
         """What there is to say of these."""
         first = findings[0]
-        rule = rules().get(first.code)
-        page = "" if rule is None else rule.page
         return Group(
             first.code,
             first.rule,
             first.severity,
-            "" if rule is None else rule.summary,
-            paragraph(page, "Why"),
-            paragraph(page, "Remedy"),
+            _said(first.code),
             len(findings),
             len({each.image for each in findings if each.image is not None}),
             sum(each.pixels or 0 for each in findings),
@@ -77,15 +72,7 @@ def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, s
     known = () if validation.baseline is None else validation.baseline.known
     drawable = [each for each in (*validation.findings, *known) if each.image is not None]
     groups = [Group.of(group) for group in grouped(validation.findings)]
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_text),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"counted": counted, "number": "{:,}".format, "code": _code}
-    return environment.get_template("report.html").render(
+    return _template().render(
         validation=validation,
         asked=asked,
         groups=groups,
@@ -95,11 +82,25 @@ def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, s
         affected=list(_affected(validation.findings)),
         n_pictures=sum(each in pictures for each in drawable),
         n_drawable=len(drawable),
+        n_unlisted=len(validation.findings[asked.max_findings :]) if asked.max_findings is not None else 0,
         version=segdata.__version__,
         data=_data(validation, asked, groups, pictures),
         style=Markup(_text("report.css")),  # our own files
         script=Markup(_text("report.js")),
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"counted": counted, "number": "{:,}".format, "code": _code}
+    return environment.get_template("report.html")
 
 
 def _text(name: str) -> str:
@@ -139,7 +140,8 @@ def _data(validation: Validation, asked: Asked, groups: Sequence[Group], picture
     if validation.baseline is not None:
         states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
     place = {each: number for number, each in enumerate(pictures)}
-    rows, of_rows = [], {}
+    rows: list[list[Any]] = []  # Any: JSON
+    of_rows: dict[int, int] = {}
     for state, findings in states:
         for each in findings[: asked.max_findings]:
             if state != "fixed" and each in pictures:

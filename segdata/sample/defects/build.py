@@ -67,6 +67,7 @@ DATASETS: dict[str, tuple[Writer, int]] = {
     "taxonomy_mapping": (_coco("allow"), 8),
     "suppressions": (write.write_semantic, 6),
     "relations": (_coco("allow"), 12),
+    "expectations": (_coco("allow"), 8),
     "splits": (_coco_in_splits, 12),
     "imbalance": (_coco("allow"), 12),
     "outliers": (_coco("allow"), 12),

@@ -116,7 +116,7 @@ def coarse_outline(site: Site) -> Iterator[Defect]:
     """SEG113: a car outlined by a handful of points."""
     annotation = solid(site, min_pixels=600)
     ring = np.array(annotation["segmentation"][0], np.float32).reshape(-1, 1, 2)
-    coarse = cv2.approxPolyDP(ring, 0.06 * float(cv2.arcLength(ring, True)), True).ravel().tolist()
+    coarse = cv2.approxPolyDP(ring, 0.04 * float(cv2.arcLength(ring, True)), True).ravel().tolist()
     mask = site.redraw(annotation, [coarse])
     yield site.covering("SEG113", f"{len(coarse) // 2} vertices", mask, **site.about(annotation))
 

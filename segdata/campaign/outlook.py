@@ -6,17 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.campaign.projection import Projected, Range, Units, amounts, images_needed, shares
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.core.tallies import countable, units
 from segdata.core.taxonomy import Taxonomy
-from segdata.pilot.projection import Projected, Range, Units, amounts, shares
 
 Floats = NDArray[np.float64]
 _NONE_GIVEN = 1000  # images that totals are for where nobody says how many there will be
-_ONE_SIDED = 0.9  # its lower end is too high in 1 of 20 samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +169,10 @@ class _Counted:
     def categories(self, sample: Units, size: float, plan: Plan) -> "list[CategoryOutlook]":
         """The outlook of each category but void, in the order of the taxonomy."""
         taxonomy = self._tables.profile.taxonomy
-        share, pixels = shares(sample, self.has, size), _bounded(amounts(sample, self.pixels, size))
-        if self._tables.profile.task == "semantic":  # one segment an image, and no more
-            segments, sure = share, shares(sample, self.has, math.inf, confidence=_ONE_SIDED).low
-        else:
-            segments = amounts(sample, self.segments, size)
-            sure = amounts(sample, self.segments, math.inf, confidence=_ONE_SIDED).low
+        share, pixels = shares(sample, self.has, size), _bounded(amounts(sample, self.pixels, size, uneven=True))
+        once = self._tables.profile.task == "semantic"  # one segment an image, and no more
+        segments = share if once else amounts(sample, self.segments, size)
+        needed = images_needed(sample, self.segments, plan.min_instances)
         known = taxonomy.by_id()
         return [
             CategoryOutlook(
@@ -190,7 +187,7 @@ class _Counted:
                 segments=segments.of(at, plan.n_images),
                 images=share.of(at, plan.n_images),
                 pixel_share=pixels.of(at),
-                images_needed=math.ceil(plan.min_instances / sure[at]) if sure[at] > 0 else None,
+                images_needed=math.ceil(needed[at]) if math.isfinite(needed[at]) else None,
             )
             for at, id_ in enumerate(self.ids.tolist())
             if id_ not in taxonomy.void_ids

@@ -4,6 +4,7 @@ The sample is of m units, drawn at random: images, or sequences and groups of im
 rate is of the ratio form, total over images, so that units of unequal size count as what they are.
 """
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
+_ROUNDS = 30
 
 
 class Range(NamedTuple):
@@ -87,15 +89,17 @@ def shares(units: Units, has: NDArray[np.bool_], campaign: float, confidence: fl
     return Projected(share, low, high)
 
 
-def amounts(units: Units, amount: Floats, campaign: float, confidence: float = CONFIDENCE) -> Projected:
+def amounts(
+    units: Units, amount: Floats, campaign: float, confidence: float = CONFIDENCE, *, uneven: bool = False
+) -> Projected:
     """The mean amounts per image (segments, pixels, seconds) of k things in a campaign.
 
     `amount` (n_images, k) are the sample's; `campaign` as in `shares`. A gamma distribution with the mean and variance
     of the sample, and at the upper end with one more unit like the largest: Fay and Feuer (1997), Statistics in
     Medicine 16(7), 791-801; it is exact for a Poisson count, and right for few and skewed counts, where a normal range
     or a plain bootstrap is too narrow. The variance is that between units, larger by what Student's t adds for their
-    small number. The unit more has no less than is usual for the k things, so a thing that the sample lacks has an
-    upper end, too. Where all images have the same amount, the lower end is that of its share of the images.
+    small number. The unit more has no less than the k things have of the median thing, or on average where sizes differ
+    by magnitudes (`uneven`), so a thing that the sample lacks has an upper end, too. Where all images have the same amount, the lower end is that of its share of the images.
     """
     n, m = len(amount), len(units.images)
     alpha = 1 - confidence
@@ -104,18 +108,38 @@ def amounts(units: Units, amount: Floats, campaign: float, confidence: float = C
     rate = amount.mean(axis=0)
     variance = _variance(units, amount) * left * wider
     totals = units.totals(amount)
-    one_more = np.maximum(totals.max(axis=0, initial=0), _usual(totals)) / n * np.sqrt(left)
+    one_more = np.maximum(totals.max(axis=0, initial=0), _usual(totals, uneven)) / n * np.sqrt(left)
     share = shares(units, amount > 0, campaign, confidence)
     low = np.minimum(_gamma(rate, variance, 1 - alpha / 2), rate * share.low / np.where(rate > 0, share.value, 1))
     high = _gamma(rate + one_more, variance + one_more**2, alpha / 2)
     return Projected(rate, low, high)
 
 
-def _usual(totals: Floats) -> float:
-    """What a unit has of a thing that it has at all: the median over the things; 0 where there is none."""
+def images_needed(units: Units, amount: Floats, wanted: int, confidence: float = CONFIDENCE) -> Floats:
+    """(k,) how many images, drawn as these were, hold `wanted` of each thing in 19 of 20 cases.
+
+    `amount` (n_images, k) are the sample's. The lower end, one-sided, of what `amounts` says, with the variance of the
+    images that are still to be drawn as well. Infinity where the sample has none.
+    """
+    n, m = len(amount), len(units.images)
+    wider = (stdtrit(max(m - 1, 1), confidence) / NormalDist().inv_cdf(confidence)) ** 2
+    rate, variance = amount.mean(axis=0), _variance(units, amount) * wider
+    share = shares(units, amount > 0, math.inf, 2 * confidence - 1)
+    most = rate * share.low / np.where(rate > 0, share.value, 1)
+    needed = np.full(len(rate), np.inf)
+    with np.errstate(divide="ignore"):
+        for _ in range(_ROUNDS):  # the fewer images are needed, the more they vary
+            needed = wanted / np.minimum(_gamma(rate, variance * (1 + n / needed), confidence), most)
+    return needed
+
+
+def _usual(totals: Floats, uneven: bool) -> float:
+    """What a unit has of a thing that it has at all: of the median thing, or on average; 0 where there is none."""
     some = (totals > 0).sum(axis=0)
     seen = some > 0
-    return float(np.median(totals.sum(axis=0)[seen] / some[seen])) if seen.any() else 0.0
+    if not seen.any():
+        return 0.0
+    return float(totals.sum() / some.sum()) if uneven else float(np.median(totals.sum(axis=0)[seen] / some[seen]))
 
 
 def _gamma(mean: Floats, variance: Floats, above: float) -> Floats:

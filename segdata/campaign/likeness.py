@@ -48,7 +48,7 @@ class Confusable:
 
 
 def confusable(
-    tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.4
+    tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.35
 ) -> tuple[Confusable, ...]:
     """Pairs of categories that may be taken for each other, the most doubtful first.
 

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from segdata.campaign.likeness import Confusable
+from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan
+from segdata.campaign.projection import Range
 from segdata.core.config import nearest
 from segdata.core.counted import counted
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
-from segdata.pilot.likeness import Confusable
-from segdata.pilot.outlook import CategoryOutlook, Outlook, Plan
-from segdata.pilot.projection import Range
 
 Kind = Literal[
     "small-pilot",
@@ -151,6 +151,10 @@ def _fewest_first(each: CategoryOutlook) -> int:
 
 
 def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
+    closest: dict[str, float] = {}
+    for pair in pairs:
+        for name in (pair.a, pair.b):
+            closest[name] = max(closest.get(name, 0.0), pair.mistaken if pair.mistaken > 0 else 0.0)
     for pair in pairs:
         both, names = f"{pair.a!r} and {pair.b!r}", (pair.a, pair.b)
         if pair.twice:
@@ -162,7 +166,8 @@ def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
             # Once may be a slip of the hand.
             yield Reason("drawn-twice", pair.images > 1 and pair.twice >= _OFTEN * pair.of, message, names)
         alike = []
-        if pair.mistaken > 0:
+        # Where many look alike, those are named that look like nothing else so much.
+        if pair.mistaken > 0 and pair.mistaken >= max(closest[pair.a], closest[pair.b]):
             by = "size, shape, place and colour" if pair.coloured else "size, shape and place"
             alike.append(f"by {by} {percent(pair.mistaken)} % or more would be taken for the other")
         if pair.names:

@@ -1,0 +1,210 @@
+"""The proof of the rules: seeded defects, clean scenes and real datasets, as the tables of docs/rules_proof.md.
+
+Run as `python benchmarks/rules_proof.py FOLDER`; FOLDER holds the real datasets (docs/real_data.md). What people said
+of the findings after looking at them is in rules_proof.yaml, and is kept: `python benchmarks/rules_proof.py FOLDER
+DRAWN` draws up to ten findings, at random but always the same, of each rule and dataset that it does not judge yet.
+"""
+
+import random
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+from real_sets import RealSet, real_sets
+
+import segdata
+from segdata.core.finding import Finding
+from segdata.core.rule import Rule, rules
+from segdata.formats.images import image_limits
+from segdata.report.pictures import draw_image
+from segdata.sample import make
+from segdata.sample.dataset import CLEAN
+from segdata.sample.proof import Proof, prove, seeded
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "rules_proof.md"
+MOST = 10  # findings of one rule in one dataset that are looked at
+IMAGES = 12  # of each clean set
+Judgement = dict[str, Any]  # Any: YAML values
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a real dataset."""
+
+    of: RealSet
+    n_images: int
+    findings: tuple[Finding, ...]
+
+    def by_code(self) -> dict[str, list[Finding]]:
+        """The findings of each rule."""
+        several: dict[str, list[Finding]] = defaultdict(list)
+        for finding in self.findings:
+            several[finding.code].append(finding)
+        return dict(sorted(several.items()))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a rule found in a dataset, and what was said of it: `what`, of `looked` findings that are `right`, …"""
+
+    code: str
+    dataset: str
+    n_images: int
+    found: int
+    looked: int = 0
+    right: int = 0
+    debatable: int = 0
+    wrong: int = 0
+    listed: bool = False
+    what: str = ""
+
+    @property
+    def false_alarms(self) -> float | None:
+        """How many findings of 1,000 images are wrong, if the others are like those that were looked at."""
+        return 1000 * self.found * self.wrong / self.looked / self.n_images if self.looked else None
+
+
+def written(name: str, lines: Iterable[str], page: Path = PAGE) -> None:
+    """Put the lines where `<!-- name -->` stands in the page, up to `<!-- / -->`."""
+    text = page.read_text(encoding="utf-8")
+    part = "\n".join((f"<!-- {name} -->", "", *lines, "", "<!-- / -->"))
+    pattern = rf"<!-- {name} -->.*?<!-- / -->"
+    if not re.search(pattern, text, re.DOTALL):
+        raise SystemExit(f"{page} has no place for {name!r}")
+    page.write_text(re.sub(pattern, lambda _: part, text, count=1, flags=re.DOTALL), encoding="utf-8")
+
+
+def judgements() -> dict[str, Any]:
+    """What people said: `real`, a list with rule and dataset, and `beyond`, findings that no seed explains."""
+    said: dict[str, Any] = yaml.safe_load((HERE / "rules_proof.yaml").read_text(encoding="utf-8"))
+    return said
+
+
+def spoiled(folder: Path) -> dict[str, Proof]:
+    """Seeded defects against findings, for each spoiled dataset of the sample data."""
+    return {
+        name: prove(entries, segdata.validate(folder / "defects" / name).findings)
+        for name, entries in seeded(folder / "defects").items()
+    }
+
+
+def rows(found: Iterable[Found], said: Iterable[Judgement]) -> Iterator[Row]:
+    """One row for each rule and dataset with findings, by rule."""
+    known = {(each["rule"], each["dataset"]): each for each in said}
+    several = []
+    for each in found:
+        for code, findings in each.by_code().items():
+            judged = known.get((code, each.of.name), {})
+            if judged.get("found", len(findings)) != len(findings):
+                judged = {}  # other findings than those that were judged
+            said_of = {key: judged[key] for key in Row.__annotations__.keys() & judged.keys() - {"rule", "dataset"}}
+            several.append(Row(code, each.of.name, each.n_images, **{"found": len(findings), **said_of}))
+    yield from sorted(several, key=lambda row: row.code)
+
+
+def reason(rule: Rule) -> str:
+    """The first sentence on the rule's defaults; of a rule without options, that it has none."""
+    text = " ".join(rule.page.partition("Defaults:")[2].split())
+    first = re.match(r".+?[.:;](?= [A-Z]|$)", text)
+    return first.group() if first else "" if rule.options else "no limits"
+
+
+def number(count: float | None) -> str:
+    """A number for a table: nothing for 0."""
+    return "–" if count is None else f"{count:,.1f}".removesuffix(".0") if count else ""
+
+
+def rule_table(proofs: dict[str, Proof], clean: list[Finding], real: list[Row]) -> list[str]:
+    """One line for each rule."""
+    hit = Counter(each["code"] for proof in proofs.values() for each in proof.found)
+    missed = Counter(each["code"] for proof in proofs.values() for each in proof.missed)
+    quiet = Counter(finding.code for finding in clean)
+    lines = [
+        "| rule | severity | seeded | found | clean scenes | real data | looked at | right | debatable | wrong | why |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for code, rule in rules().items():
+        mine = [row for row in real if row.code == code]
+        counts = (
+            hit[code] + missed[code], hit[code], quiet[code], sum(row.found for row in mine),
+            *(sum(getattr(row, key) for row in mine) for key in ("looked", "right", "debatable", "wrong")),
+        )  # fmt: skip
+        cells = " | ".join(str(count) if position < 3 else number(count) for position, count in enumerate(counts))
+        lines.append(f"| {code} {rule.name} | {rule.severity} | {cells} | {reason(rule)} |")
+    lines.append(
+        f"\n{sum(hit.values())} of {sum(hit.values()) + sum(missed.values())} seeded defects are found at their places."
+    )
+    return lines
+
+
+def real_table(real: list[Row]) -> list[str]:
+    """One line for each rule and real dataset with findings."""
+    lines = [
+        "| rule | dataset | found | of 1,000 images | looked at | right | debatable | wrong | false alarms | what |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for row in real:
+        counts = [row.looked, row.right, row.debatable, row.wrong] if row.looked else [None] * 4
+        cells = " | ".join(number(each) for each in (row.found, 1000 * row.found / row.n_images, *counts))
+        listed = "listed: " * row.listed
+        lines.append(f"| {row.code} | {row.dataset} | {cells} | {number(row.false_alarms)} | {listed}{row.what} |")
+    return lines
+
+
+def beyond_table(proofs: dict[str, Proof], said: list[Judgement]) -> list[str]:
+    """What was found in spoiled datasets beside the seeded defects, and why."""
+    why = {(each["rule"], each["dataset"]): each["why"] for each in said}
+    counted = Counter((name, finding.code) for name, proof in proofs.items() for finding in proof.beyond)
+    lines = ["| spoiled set | rule | findings | why |", "| --- | --- | ---: | --- |"]
+    return lines + [
+        f"| {name} | {code} | {count} | {why.get((code, name), '**unexplained**')} |"
+        for (name, code), count in counted.items()
+    ]
+
+
+def draw(found: Found, path: Path, said: Iterable[Judgement], folder: Path) -> None:
+    """Draw some of the findings that nobody judged yet, each image on its own."""
+    judged = {(each["rule"], each["dataset"], each["found"]) for each in said}
+    dataset = segdata.read(path, **found.of.opening)
+    for code, several in found.by_code().items():
+        if (code, found.of.name, len(several)) in judged:
+            continue
+        chosen = random.Random(code).sample(several, min(MOST, len(several)))
+        into = folder / f"{code} {found.of.name}".replace("/", "-")
+        into.mkdir(parents=True, exist_ok=True)
+        (into / "findings.txt").write_text("".join(f"{each}\n" for each in chosen), encoding="utf-8")
+        with image_limits():
+            for number, finding in enumerate(chosen):
+                if finding.image is not None and finding.image in dataset.image_ids:
+                    draw_image(dataset, finding.image, [finding], into / str(number))
+
+
+def main(folder: Path, drawn: Path | None) -> None:
+    """Validate everything, and write the tables."""
+    said = judgements()
+    real = []
+    for each, path in real_sets(folder):
+        result = segdata.validate(path, **each.opening)
+        real.append(Found(each, result.n_images, result.findings))
+        print(f"{each.name}: {len(result.findings)}", flush=True)
+        if drawn is not None:
+            draw(real[-1], path, said["real"], drawn)
+    with TemporaryDirectory() as scratch:
+        make(scratch, images=IMAGES, only=("clean", "defects"))
+        clean = [each for name in CLEAN for each in segdata.validate(Path(scratch, "clean", name)).findings]
+        proofs = spoiled(Path(scratch))
+    by_rule = list(rows(real, said["real"]))
+    written("rules", rule_table(proofs, clean, by_rule))
+    written("real", real_table(by_rule))
+    written("beyond", beyond_table(proofs, said["beyond"]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

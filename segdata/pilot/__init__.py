@@ -1,1 +1,0 @@
-"""Pilot: from a small sample to what a full campaign will hold, and whether its taxonomy is ready for it."""
