@@ -52,7 +52,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Row:
-    """What a rule found in a dataset, and what was said of it: `what`, of `looked` findings that are `right`, …"""
+    """What a rule found in a dataset, and what was said of the findings that were looked at."""
 
     code: str
     dataset: str

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import segdata
 from segdata.cli.main import main
@@ -39,7 +40,7 @@ ENTAILED = {
         "SEG357": "the second sign of the track is sky in other frames; what flickers does so twice",
     },
 }
-FORMS = ("text", "json", "jsonl", "sarif", "junit", "github", "gitlab")
+FORMS = ("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 
 
 @pytest.fixture(scope="session")
@@ -93,16 +94,18 @@ def test_clean_data_is_quiet(sample: Path, name: str) -> None:
     assert not [f"{each.code} {each.image}: {each.message}" for each in findings]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", ["coco_reading", "mask_shapes", "video"])
+@pytest.mark.parametrize(
+    ("name", "form"), [*(("coco_shapes", form) for form in FORMS), ("mask_shapes", "json"), ("video", "json")]
+)
 def test_reports_are_the_same_bytes_for_any_number_of_threads(
-    sample: Path, tmp_path: Path, form: str, name: str
+    sample: Path, tmp_path: Path, name: str, form: str
 ) -> None:
     reports = []
     for jobs in (1, 2, 3):
         path = tmp_path / f"{jobs}"
         words = ["validate", str(sample / "defects" / name), "--no-cache", "--jobs", str(jobs)]
-        main([*words, "--format", form, "--output", str(path)], standalone_mode=False)
+        done = CliRunner().invoke(main, [*words, "--format", form, "--output", str(path)])
+        assert done.exit_code == 1, done.output
         reports.append(path.read_bytes())
     assert reports[0] == reports[1] == reports[2]
     assert len(reports[0]) > 200

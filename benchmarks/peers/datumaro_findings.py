@@ -21,16 +21,16 @@ class Telling(ImportErrorPolicy):
     def __init__(self):
         self.told = []
 
-    def report_item_error(self, error):
-        self.tell(error)
+    def report_item_error(self, error, *, item_id):
+        """An image that cannot be read."""
+        self._tell(error, item_id)
 
-    def report_annotation_error(self, error):
-        self.tell(error)
+    def report_annotation_error(self, error, *, item_id):
+        """An annotation that cannot be read."""
+        self._tell(error, item_id)
 
-    def tell(self, error):
-        cause = error.__cause__ or error
-        item = getattr(error, "item_id", ("",))[0]
-        self.told.append({"kind": type(cause).__name__, "item": item, "says": f"{error} {cause}"[:300]})
+    def _tell(self, error, item_id):
+        self.told.append({"kind": type(error).__name__, "item": item_id[0], "says": str(error)[:300]})
 
 
 def laid_out(kind: str, path: Path, folder: Path) -> None:
@@ -41,7 +41,7 @@ def laid_out(kind: str, path: Path, folder: Path) -> None:
         categories = yaml.safe_load((path / "taxonomy.yaml").read_text())["categories"]
         colours = {each["name"]: each["color"] for each in categories if isinstance(each.get("color"), list)}
         (folder / "dataset_meta.json").write_text(json.dumps({"label_map": {str(n): name for n, name in
-            enumerate(["unlabelled", *colours])}, "segmentation_colors": [[0, 0, 0], *colours.values()]}))  # fmt: skip
+            enumerate(["background", *colours])}, "segmentation_colors": [[0, 0, 0], *colours.values()]}))  # fmt: skip
         return
     prefix = kind.removeprefix("coco_")
     (folder / "annotations").mkdir()
@@ -52,8 +52,8 @@ def laid_out(kind: str, path: Path, folder: Path) -> None:
         )
     images = next((path.parent / name for name in ("images", "input_images") if (path.parent / name).is_dir()), None)
     images = images or next((each for each in path.parent.parent.glob("*2017") if each.is_dir()), None)
+    (folder / "images").mkdir()  # it refuses a dataset without
     if images is not None:
-        (folder / "images").mkdir()
         (folder / "images" / "train").symlink_to(images)
 
 

@@ -62,7 +62,7 @@ def validate(
     chosen = [rule for rule in asked if not (rule.whole and dataset.is_part)]
     skipped = tuple(rule.code for rule in asked if rule not in chosen and rule.applies(dataset.profile))
     tables = measured(dataset, needed(chosen, dataset.profile), jobs, progress)
-    found = judge(tables, chosen, dataset.config)
+    found = judge(tables, chosen, dataset.config, jobs=jobs)
     n_images, n_segments = len(tables.images), len(tables.segments)
     files = _image_files(tables, {finding.image for finding in found.findings})
     return Validation(dataset.profile.files, n_images, n_segments, found.findings, found.suppressed, skipped, files)

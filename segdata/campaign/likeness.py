@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,19 +129,24 @@ def _looking_alike(tables: Tables, rows: Ints, features: Floats, least: float) -
     steady = 0.95 * spread + 0.05 * np.diag(np.diag(spread)) + 1e-9 * np.eye(len(spread))
     white = mean[enough] @ np.linalg.cholesky(np.linalg.inv(steady))
     found = []
-    for one, other in combinations(range(len(enough)), 2):
-        mistaken = _mistaken(white[one] - white[other], n_units[enough[one]], n_units[enough[other]])
-        if mistaken >= least:
-            found.append((int(ids[enough[one]]), int(ids[enough[other]]), mistaken))
+    for at, one in enumerate(enough.tolist()):
+        others = enough[at + 1 :]
+        mistaken = _mistaken(white[at + 1 :] - white[at], 1 / n_units[one] + 1 / n_units[others])
+        for row in np.flatnonzero(mistaken >= least).tolist():
+            found.append((int(ids[one]), int(ids[others[row]]), float(mistaken[row])))
     return found
 
 
-def _mistaken(apart: Floats, n_one: int, n_other: int) -> float:
-    """The share of two normal distributions that is surely on the wrong side of the middle, at 95 %."""
-    p, h = len(apart), 1 / n_one + 1 / n_other
-    squared = max(float(apart @ apart) - p * h, 0.0)
-    most = squared + _SURE * math.sqrt(4 * squared * h + 2 * p * h**2)
-    return float(ndtr(-math.sqrt(most) / 2))
+def _mistaken(apart: Floats, h: Floats) -> Floats:
+    """The shares (k,) of two normal distributions that are surely on the wrong side of the middle, at 95 %.
+
+    `apart` (k, p) is from one mean to the other, in standard deviations; `h` (k,) is 1 / n + 1 / n of the two.
+    """
+    p = apart.shape[1]
+    squared = np.maximum((apart**2).sum(axis=1) - p * h, 0)
+    most = squared + _SURE * np.sqrt(4 * squared * h + 2 * p * h**2)
+    shares: Floats = ndtr(-np.sqrt(most) / 2)
+    return shares
 
 
 def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats, bool]:

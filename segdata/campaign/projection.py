@@ -98,8 +98,9 @@ def amounts(
     of the sample, and at the upper end with one more unit like the largest: Fay and Feuer (1997), Statistics in
     Medicine 16(7), 791-801; it is exact for a Poisson count, and right for few and skewed counts, where a normal range
     or a plain bootstrap is too narrow. The variance is that between units, larger by what Student's t adds for their
-    small number. The unit more has no less than the k things have of the median thing, or on average where sizes differ
-    by magnitudes (`uneven`), so a thing that the sample lacks has an upper end, too. Where all images have the same amount, the lower end is that of its share of the images.
+    small number. The unit more has no less than a unit has of the median thing, or on average of all where sizes differ
+    by magnitudes (`uneven`), so a thing that the sample lacks has an upper end, too. Where all images have the same
+    amount, the lower end is that of its share of the images. NaN of a lone unit.
     """
     n, m = len(amount), len(units.images)
     alpha = 1 - confidence

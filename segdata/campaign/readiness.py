@@ -159,8 +159,8 @@ def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
         both, names = f"{pair.a!r} and {pair.b!r}", (pair.a, pair.b)
         if pair.twice:
             message = (
-                f"{both}: {counted(pair.twice, 'thing')} drawn as both in {pair.images:,} of "
-                f"{counted(n_images, 'image')}, of {pair.of:,}; define where one ends, merge them, or allow it "
+                f"{both}: {pair.twice:,} of {pair.of:,} were drawn as both, in {pair.images:,} of "
+                f"{counted(n_images, 'image')}; define where one ends, merge them, or allow it "
                 "(part_of, may_overlap, also)"
             )
             # Once may be a slip of the hand.

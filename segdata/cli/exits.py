@@ -21,10 +21,14 @@ def exit_code(run: Callable[[], object]) -> int:
 
     With SEGDATA_DEBUG=1 exceptions pass, so that Python shows where they come from.
     """
+    _asked.clear()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _end)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
+            signal.signal(signal.SIGINT, _end)
     try:
         code = run()
+        end_if_asked()
         return code if isinstance(code, int) else 0
     except SystemExit:
         # click leaves this way where the reader of its help page has gone, which is nobody's error.
@@ -50,8 +54,24 @@ class _AskedToEnd(BaseException):
     """SIGTERM, as an exception: what is half-written is removed on its way up."""
 
 
+_asked: set[int] = set()  # the signals to end that came
+
+
 def _end(signal_number: int, frame: object) -> None:
-    raise _AskedToEnd
+    _asked.add(signal_number)
+    end_if_asked()
+
+
+def end_if_asked() -> None:
+    """Raise what ends the program where a signal has asked for it.
+
+    The signal itself does so too; but what it raises is lost where the code of a library is at work that takes any
+    exception for its own, such as one that looks whether something can be imported.
+    """
+    if signal.SIGTERM in _asked:
+        raise _AskedToEnd
+    if signal.SIGINT in _asked:
+        raise KeyboardInterrupt
 
 
 def explained(error: Exception) -> str:

@@ -76,6 +76,12 @@ def spare(path: Path | None, inputs: Iterable[object]) -> None:
             raise SegdataError(f"{path}: is part of the data, or no report of segdata; write to another file")
 
 
+def spare_folder(folder: Path | None, inputs: Iterable[object]) -> None:
+    """Raise SegdataError where pictures would come among images or masks: there they are some more of these."""
+    if folder is not None and any(Path(str(given)).resolve() == folder.resolve() for given in inputs):
+        raise SegdataError(f"{folder}: is a folder of the data; name another for the pictures")
+
+
 def _is_ours(path: Path) -> bool:
     with path.open("rb") as file:
         return _OURS.match(file.read(_HEAD)) is not None

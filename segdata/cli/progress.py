@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from segdata.cli.exits import end_if_asked
+
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -12,7 +14,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     Where stderr is no terminal nothing is shown.
     """
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda done: end_if_asked()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,4 +22,9 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
+
+        def advance(done: int) -> None:
+            end_if_asked()
+            bar.advance(task, done)
+
+        yield advance

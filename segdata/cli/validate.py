@@ -86,7 +86,7 @@ def command(
     """
     from segdata.api import validate
     from segdata.api.caching import folder
-    from segdata.cli.output import emit, spare
+    from segdata.cli.output import emit, spare, spare_folder
     from segdata.cli.progress import progress
     from segdata.core.counted import counted
     from segdata.core.judge import selected
@@ -102,6 +102,7 @@ def command(
     before = None if baseline is None else read_findings(baseline)
     place = None if no_cache else folder()
     dataset = opening.read(data, cache=place)
+    spare_folder(overlays, [data, *dataset.profile.places.values()])
     chosen, left_out = codes(select), codes(ignore)
     with progress("validate", len(dataset)) as done:
         result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, by=by, progress=done)

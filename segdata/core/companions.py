@@ -38,9 +38,7 @@ def usual(
     return middle, spread
 
 
-def _of_groups(
-    values: Floats, group: Ints, among: NDArray[np.bool_], least: int, asked: Ints
-) -> tuple[Floats, Floats]:
+def _of_groups(values: Floats, group: Ints, among: NDArray[np.bool_], least: int, asked: Ints) -> tuple[Floats, Floats]:
     """Median and standard deviation for the groups of those asked for, of their members that are among the chosen."""
     which = distinct(group)[1]
     n_groups = int(which.max(initial=-1)) + 1

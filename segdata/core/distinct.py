@@ -22,4 +22,4 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     at = numbers.astype(np.int64) - low
     seen = np.zeros(high - low + 1, bool)
     seen[at] = True
-    return np.flatnonzero(seen) + low, (np.cumsum(seen) - 1)[at]
+    return np.flatnonzero(seen) + low, (np.cumsum(seen, dtype=np.int32) - 1)[at].astype(np.int64)

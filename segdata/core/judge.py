@@ -3,17 +3,30 @@
 import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 from segdata.core.config import Config
 from segdata.core.defect import Defect
-from segdata.core.finding import Box, Finding, Found
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Finding, Found
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
-from segdata.core.settings import FILE, Verdict, check, codes_of, configured, options, overrides, severities, suppressions
+from segdata.core.settings import (
+    FILE,
+    Verdict,
+    check,
+    codes_of,
+    configured,
+    options,
+    overrides,
+    severities,
+    suppressions,
+)
 
 T = TypeVar("T", Finding, Defect)
 STALE = "SEG019"  # speaks of the suppressions, once all others have spoken
+_MANY = 50_000  # segments from which threads are worth their start
 
 
 def selected(config: Config, select: str | Iterable[str] = (), ignore: str | Iterable[str] = ()) -> list[Rule]:
@@ -50,25 +63,35 @@ class Judgement:
     suppressed: int = 0
 
 
-def judge(tables: Tables, chosen: list[Rule], config: Config, today: datetime.date | None = None) -> Judgement:
-    """Run the rules over the tables. The configuration has the last word; `today` decides what has expired."""
+def judge(
+    tables: Tables, chosen: list[Rule], config: Config, today: datetime.date | None = None, jobs: int = 1
+) -> Judgement:
+    """Run the rules over the tables. The configuration has the last word; `today` decides what has expired.
+
+    Many segments are judged in threads (`jobs`; 0: one per core); the result does not depend on it.
+    """
     stamp, given, control = _Stamp(tables), options(config), _Control(config, today)
     speaking = [rule for rule in chosen if rule.applies(tables.profile)]
-    found = [
-        stamp.finding(rule, each)
-        for rule in speaking
-        if rule.code != STALE
-        for each in rule.check(tables, **given.get(rule.code, {}))
-    ]
+
+    def found_by(rule: Rule) -> list[Finding]:
+        return stamp.findings(rule, rule.check(tables, **given.get(rule.code, {})))
+
+    others = [rule for rule in speaking if rule.code != STALE]
+    found = chain.from_iterable(run_ordered(found_by, others, jobs if len(tables.segments) >= _MANY else 1))
     ruled = list(filter(None, map(control.ruled, found)))
     kept = control.unsuppressed(ruled)
     n_suppressed = len(ruled) - len(kept)
     if STALE in {rule.code for rule in speaking}:
         told = replace(tables, defects=tables.defects + control.stale(_silent(speaking, tables.profile)))
         last = rules()[STALE]
-        kept += filter(None, (control.ruled(stamp.finding(last, each)) for each in last.check(told)))
-    named = kept if stamp.several else [replace(each, annotator=None) for each in kept]
+        kept += filter(None, map(control.ruled, stamp.findings(last, last.check(told))))
+    named = kept if stamp.several else [_alone(each) for each in kept]
     return Judgement(tuple(sorted(named, key=Finding.order)), n_suppressed)
+
+
+def _alone(finding: Finding) -> Finding:
+    """The finding of a dataset's only annotator."""
+    return finding if finding.annotator is None else replace(finding, annotator=None)
 
 
 def errors_among(defects: Iterable[Defect], config: Config) -> list[Defect]:
@@ -137,6 +160,10 @@ class _Control:
         return bool(hits)
 
 
+_OF_SEGMENT = ("annotation", "category_id", "file", "place", "x", "y", "width", "height", "segment_id", "source_id")
+Rows = dict[int, tuple[Any, ...]]  # Any: as the columns
+
+
 class _Stamp:
     """Fills in what follows from the rows that a rule names: image, annotator, ids, category, place."""
 
@@ -144,30 +171,38 @@ class _Stamp:
         self._categories = {each.id: each.name for each in reversed(tables.profile.taxonomy.categories)}
         self._categories |= tables.profile.unknown_names
         self.several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
-        self._images, self._annotations, self._segments = tables.images, tables.annotations, tables.segments
+        self._tables = tables
 
-    def finding(self, rule: Rule, found: Found) -> Finding:
-        """The finding that `found` by `rule` becomes."""
+    def findings(self, rule: Rule, found: Iterable[Found]) -> list[Finding]:
+        """The findings that those found by `rule` become. What their rows hold is looked up for all at once."""
+        every = list(found)
+        segments = self._tables.segments.rows({row for each in every for row in each.segments}, *_OF_SEGMENT)
+        owners = {segments[each.segments[0]][0] if each.segments else each.annotation for each in every}
+        annotations = self._tables.annotations.rows(owners - {None}, "image", "annotator")
+        images = {each.image for each in every} | {image for image, _ in annotations.values()}
+        ids = self._tables.images.rows(images - {None}, "image_id")
+        return [self._finding(rule, each, segments, annotations, ids) for each in every]
+
+    def _finding(self, rule: Rule, found: Found, segments: Rows, annotations: Rows, ids: Rows) -> Finding:
+        """The finding that one becomes, from the rows that it names."""
         image_row, annotator, bbox, category = found.image, found.annotator, found.bbox, found.category
         file, place, annotation = found.file, found.place, found.annotation
         if found.segments:
-            first = found.segments[0]
-            annotation = int(self._segments.cell("annotation", first))
-            category = category or self._categories.get(self._segments.cell("category_id", first))
-            file, place = file or self._segments.cell("file", first), place or self._segments.cell("place", first)
-            if bbox is None and len(found.segments) == 1:
-                bbox = self._box(first)
+            annotation, category_id, own_file, own_place, x, y, width, height, _, _ = segments[found.segments[0]]
+            category = category or self._categories.get(category_id)
+            file, place = file or own_file, place or own_place
+            if bbox is None and len(found.segments) == 1 and width > 0:  # without pixels there is no box
+                bbox = (x, y, width, height)
         if annotation is not None:
-            image_row = int(self._annotations.cell("image", annotation))
-            annotator = self._annotations.cell("annotator", annotation)
+            image_row, annotator = annotations[annotation]
         return Finding(
             code=rule.code,
             rule=rule.name,
             severity=found.severity or rule.severity,
             message=found.message,
-            image=found.image_id if image_row is None else self._images.cell("image_id", image_row),
+            image=found.image_id if image_row is None else ids[image_row][0],
             annotator=annotator,
-            segments=found.ids or tuple(self._source_id(row) for row in found.segments),
+            segments=found.ids or tuple(_source_id(*segments[row][-2:]) for row in found.segments),
             category=category,
             bbox=None if bbox is None else (int(bbox[0]), int(bbox[1]), int(bbox[2]), int(bbox[3])),
             pixels=None if found.pixels is None else int(found.pixels),
@@ -178,12 +213,7 @@ class _Stamp:
             fix=rule.fix if found.is_fixable else None,
         )
 
-    def _source_id(self, row: int) -> int | str:
-        """The segment's id as its source has it."""
-        own: str | None = self._segments.cell("source_id", row)
-        return int(self._segments.cell("segment_id", row)) if own is None else own
 
-    def _box(self, row: int) -> Box | None:
-        """The segment's box; None where it has no pixels."""
-        x, y, width, height = (int(self._segments.cell(name, row)) for name in ("x", "y", "width", "height"))
-        return (x, y, width, height) if width > 0 else None
+def _source_id(segment_id: int, source_id: str | None) -> int | str:
+    """A segment's id as its source has it."""
+    return int(segment_id) if source_id is None else source_id

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.runs import Ints, Rows, Runs
+from segdata.core.runs import Ints, Rows, Runs, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Line:
 
     def lift(self, runs: Runs, frame: Rows | Ints) -> Ints:
         """(n,) where each run starts on the line; `frame` is the frame of each owner."""
-        at = frame[runs.owner]
-        return self.base[at] + runs.start + runs.start // np.maximum(self.height[at], 1)
+        x, _ = columns(runs, self.height[frame])
+        return self.base[frame][runs.owner] + runs.start + x
 
     def frame_of(self, place: Ints) -> Ints:
         """(n,) the frame that each place lies in."""
@@ -44,5 +44,7 @@ class Line:
     def lower(self, place: Ints) -> tuple[Ints, Ints, Ints]:
         """Frame, x and y (n,) of places on the line."""
         frame = self.frame_of(place)
-        x, y = np.divmod(place - self.base[frame], self.height[frame] + 1)
-        return frame, x, y
+        place = place - self.base[frame]
+        room = (self.height + 1)[frame]
+        x = (place / room).astype(np.int64)  # as fast, and as exact, as in `columns`
+        return frame, x, place - x * room

@@ -39,6 +39,7 @@ class Profile:
     sequences : the videos and volumes that images are part of, as far as anything is known about them
     by : the column that the statistics of rules tell apart, as `segdata.core.strata` names columns; None: none
     places : what was found where in it, ``{"masks": "drive/1st_manual", "images": "drive/images"}``
+    revision : of a canonical dataset, the one that was read; it says nothing about the labels
     """
 
     name: str
@@ -54,6 +55,7 @@ class Profile:
     by: str | None = None
     places: dict[str, str] = field(default_factory=dict)
     sequences: tuple[ImageSequence, ...] = ()
+    revision: str | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"

@@ -130,7 +130,7 @@ def options(config: Config) -> dict[str, dict[str, Any]]:  # Any: each rule has 
 
 
 def _check_option(word: str, several: list[Rule], name: str, value: object, where: str) -> None:
-    """Raise SegdataError where none of the rules that `word` stands for has the option, or one cannot have the value."""
+    """Raise SegdataError where none of the rules that `word` stands for has the option, or one refuses the value."""
     known = sorted({name for rule in several for name in rule.options})
     if name not in known and len(several) > 1:
         raise SegdataError(f"{where}: no rule of {word!r} has an option {name!r}{nearest(name, known)}")

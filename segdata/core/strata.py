@@ -57,13 +57,11 @@ def image_strata(tables: "Tables", column: str) -> Names:
 
 def splits(tables: "Tables") -> Names:
     """(n_images,) the split of each image: what is said of it, or else what its folder is called."""
-    told: dict[str, str | None] = {}
-    found: list[str | None] = []
-    for said, name in tables.images.lines("split", "image_id"):
-        folder = name.rpartition("/")[0]
-        if said is None and folder not in told:
-            told[folder] = split_of(name)
-        found.append(said or told.get(folder))
+    folders = [name[: name.rfind("/") + 1] for name in tables.images["image_id"].tolist()]
+    told = {folder: split_of(f"{folder}image") for folder in set(folders)}
+    found = [told[folder] for folder in folders]
+    if not tables.images.missing("split").all():
+        found = [said or of_folder for said, of_folder in zip(tables.images["split"].tolist(), found, strict=True)]
     return _texts(found)
 
 

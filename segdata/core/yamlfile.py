@@ -12,6 +12,7 @@ import yaml
 from segdata.core.errors import SegdataError
 
 T = TypeVar("T")
+_MOST_BITS = 1024  # of a whole number; Python neither reads nor writes the decimal digits of far longer ones
 
 
 class _Loader(yaml.SafeLoader):
@@ -31,7 +32,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # Any: whatever the YAML holds
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+                raise ValueError("a number of so many digits cannot be meant")
+            return value
         except ValueError as error:  # 2027-13-45 is no date, and Python reads no number of 5000 digits
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 

@@ -11,10 +11,11 @@ Written: the source's rings, number for number, where they rasterise to exactly 
 RLE, so that holes stay holes. With `polygons` exact, else outlines along the edges of the pixels: a ring for each part,
 or, where there are holes, one ring for all, joined by bridges that are gone there and back, so that they count for
 nothing in COCO's even-odd rule (`segdata_keyhole` is 1 then; programs that draw edges too, as OpenCV does, show the
-bridges as lines); crowds become RLE. With `polygons` never, RLE always. `area` and `bbox` are from the pixels;
-`iscrowd`; `score`, `track_id`, `attributes` and `also` where there are any; `isthing` and `color` of categories, which
-are COCO panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several annotators of an
-image the first is written. COCO has no kind for void: such segments are left out, and counted.
+bridges as lines); crowds become RLE. With `polygons` never, RLE always: supervision too reads that as the same pixels,
+while it rounds the corners of polygons and draws them by OpenCV, with their edges. `area` and `bbox` are from the
+pixels; `iscrowd`; `score`, `track_id`, `attributes` and `also` where there are any; `isthing` and `color` of
+categories, which are COCO panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several
+annotators of an image the first is written. COCO has no kind for void: such segments are left out, and counted.
 """
 
 from collections.abc import Iterable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from segdata.formats.coco.instances import InstancesSource
 
 LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
-CHECKED = ("pycocotools",)
+CHECKED = ("pycocotools", "supervision 0.31 (reads what is written, and what it writes is read)")
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = HOW_POLYGONS
 

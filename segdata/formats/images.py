@@ -158,11 +158,12 @@ class ImageFolder:
             return ImageFolder(None)
         found = {}
         for folder, _, names in os.walk(root, followlinks=False):
+            place = Path(folder)
+            start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
             for name in names:
                 if is_image_name(name):
-                    path = Path(folder, name)
+                    found[start + name] = path = place / name
                     check_name(path)
-                    found[path.relative_to(root).as_posix()] = path
         return ImageFolder(root, dict(sorted(found.items())))
 
     def near(self, name: str) -> str | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 LOSSES: frozenset[Kind] = BEYOND_LABELME
-CHECKED = ("labelme's own VOC exports in its repository", "Pillow")
+CHECKED = ("labelme's own VOC exports in its repository", "Pillow", "supervision 0.31 (what it writes is read)")
 
 
 def detect(seen: Glance) -> Clue | None:

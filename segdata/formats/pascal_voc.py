@@ -7,7 +7,8 @@ dataset is semantic. What the values mean says labelmap.txt (`name:r,g,b:parts:a
 are VOC's twenty classes. ImageSets/Segmentation/*.txt names the images and their splits; other files in JPEGImages
 belong to VOC's other tasks. Annotations/*.xml adds boxes and attributes (pose, truncated, occluded, difficult, parts,
 actions and free ones), by class and place; where the image has void, whose pixels boxes include and masks do not, a box
-that differs is the attribute `bndbox`.
+that differs is the attribute `bndbox`. Polygons there, as supervision writes them without any masks, are not VOC's and
+are not read.
 
 Written: the same files, with images.csv for names, sizes and frames, and labelmap.txt and taxonomy.yaml unless the
 classes are VOC's. At most 254 classes and 254 objects an image. Of a semantic dataset only the masks of classes.
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
     from segdata.formats.perimage.source import PerImageSource
 
 LOSSES: frozenset[Kind] = BY_CATEGORY - {"unlabelled"} | {"spatial"}
-CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "labelme's export in its repository", "Pillow")
+CHECKED = (
+    "Datumaro 1.13 (reads what is written, writes what is read)",
+    "supervision 0.31 (reads the boxes that are written)",
+    "labelme's export in its repository",
+    "Pillow",
+)
 READ_OPTIONS = {"classes": "the folder of class masks, for others than SegmentationClass (SegmentationClassAug)"}
 _MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
 

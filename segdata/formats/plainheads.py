@@ -11,7 +11,9 @@ from binascii import crc32
 _MOST_PIXELS = 2**26  # less than Pillow warns of
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 _IHDR_END = 33
-_PNG_SORTS = frozenset({(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)})  # bits, colour
+_PNG_SORTS = frozenset(
+    {(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)}
+)  # bits, colour
 # Chunks ahead of the pixels that can neither fail in Pillow nor hold EXIF, and their size where that matters.
 _CHUNKS = {b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"bKGD": None, b"sBIT": None, b"tIME": None, b"PLTE": None}
 _JPEG = b"\xff\xd8\xff"
@@ -26,7 +28,7 @@ Head = tuple[int, int, int]  # width, height, EXIF orientation
 
 def png_head(data: bytes) -> Head | None:
     """Width and height in pixels and EXIF orientation (1: none), of the first bytes of a PNG file."""
-    if not data.startswith(_PNG) or len(data) < _IHDR_END or _crc(data, 8, 13) is None:
+    if not data.startswith(_PNG) or len(data) < _IHDR_END or not _is_whole(data, 8, 13):
         return None
     width, height, bits, colour, packing, filtering, interlace = struct.unpack_from(">IIBBBBB", data, 16)
     if (bits, colour) not in _PNG_SORTS or packing or filtering or interlace:
@@ -35,17 +37,16 @@ def png_head(data: bytes) -> Head | None:
     while data[at + 4 : at + 8] != b"IDAT":
         (size,) = struct.unpack_from(">I", data, at) if at + 12 <= len(data) else (0,)
         kind = data[at + 4 : at + 8]
-        if kind not in _CHUNKS or _CHUNKS[kind] not in (None, size) or _crc(data, at, size) is None:
+        if kind not in _CHUNKS or _CHUNKS[kind] not in (None, size) or not _is_whole(data, at, size):
             return None
         at += size + 12
     return (width, height, 1) if 0 < width * height <= _MOST_PIXELS else None
 
 
-def _crc(data: bytes, at: int, size: int) -> int | None:
-    """The check sum of a chunk; None where it is wrong, or further on than the bytes reach."""
+def _is_whole(data: bytes, at: int, size: int) -> bool:
+    """Whether a chunk is within the bytes, and its check sum right."""
     end = at + 8 + size
-    found = crc32(memoryview(data)[at + 4 : end])
-    return found if data[end : end + 4] == found.to_bytes(4, "big") else None
+    return data[end : end + 4] == crc32(memoryview(data)[at + 4 : end]).to_bytes(4, "big")
 
 
 def jpeg_head(data: bytes) -> Head | None:

@@ -12,13 +12,16 @@ parts or holes by ways there and back stands for these, without the pixels of th
 confidence and poses are told as such and left out, line by line; an oriented box cannot be told from a polygon of 4
 points, and is read as one. An empty file is an image on which nothing was found; an image without file is not
 annotated, though Ultralytics trains it as background (the option `missing`). Of lines of one class with the same
-bounding box Ultralytics keeps one; all of them are read.
+bounding box Ultralytics keeps one; all of them are read. supervision rounds where Ultralytics truncates, which moves
+polygons by up to a pixel, and writes five digits, of which truncation can make the pixel before; parts it writes as
+segments of their own.
 
 Written: labels/<image>.txt, 9 digits and more, one ring a segment: the source's where it draws exactly the segment's
-pixels, else one along the centres of border pixels. A hole costs nothing; between parts Ultralytics draws a bridge one
-pixel wide, which is counted as "part", and which reading leaves out. Crowds are written as ordinary segments, and
-counted. data.yaml with lists of the annotated images of each split; taxonomy.yaml and images.csv keep ids, sizes and
-where the images are. Ultralytics looks for the images in images/, where `--copy-images` puts them.
+pixels, else one through border pixels, before their middles, so that rounding finds the same ones. A hole costs
+nothing; between parts Ultralytics draws a bridge one pixel wide, which is counted as "part", and which reading leaves
+out. Crowds are written as ordinary segments, and counted. data.yaml with lists of the annotated images of each split;
+taxonomy.yaml and images.csv keep ids, sizes and where the images are. Ultralytics looks for the images in images/,
+where `--copy-images` puts them.
 """
 
 from collections.abc import Iterable
@@ -39,6 +42,7 @@ LOSSES: frozenset[Kind] = (BESIDE_PIXELS - {"overlap"}) | {"crowd", "part", "spa
 CHECKED = (
     "the published rule of Ultralytics' polygon2mask, with OpenCV",
     "Datumaro 1.13's fixture of YOLOv8 segmentation",
+    "supervision 0.31 (reads what is written, and what it writes is read)",
 )
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
 _POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"

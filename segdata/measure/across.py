@@ -1,4 +1,4 @@
-"""Across: what is measured from one frame or slice of a sequence to the next."""
+"""Across: what is measured from one frame or slice of a sequence to the next, and between images that are alike."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

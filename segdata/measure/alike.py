@@ -30,7 +30,7 @@ def alike(images: Table, jobs: int) -> Columns:
     _, content = np.unique(images["content"].astype(str), return_inverse=True)
     _, part = np.unique(images["part"].astype(str), return_inverse=True)
     known = np.flatnonzero(~images.missing("content"))
-    found = {pair: (1, 0) for pair in _repeated(content, part, known)}
+    found = dict.fromkeys(_repeated(content, part, known), (1, 0))
     splits = set(images["part"].tolist()) - {None}
     if len(splits) > 1:
         rows, looks = _looks(images, jobs)

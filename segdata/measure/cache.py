@@ -146,6 +146,7 @@ def _tidy(folder: Path) -> None:
 
 
 def _bytes(table: pa.Table) -> bytes:
+    table = table.combine_chunks()  # many small pieces take longer to read
     sink = io.BytesIO()
     with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(table)

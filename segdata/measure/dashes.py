@@ -117,8 +117,8 @@ class _Pieces:
         place = np.arange(n) - np.searchsorted(owner[order], owner[order])
         slender = (length >= SLENDEREST * breadth)[order]
         kept = order[slender & (place < _MOST)]
-        values = (u, v, np.cos(angle), np.sin(angle), length, breadth, *box)
-        return _Pieces(owner[kept], *(each[kept] for each in values))
+        told = (u, v, np.cos(angle), np.sin(angle), length, breadth, *box)
+        return _Pieces(owner[kept], *(each[kept] for each in told))
 
 
 def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, NDArray[np.bool_], Floats]:

@@ -111,13 +111,13 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
     if side and "borders" in families:
         tables["borders"] = borders(batch, side, line, profile.taxonomy)
     if "seams" in families:
-        tables["seams"] = seams(batch)
+        tables["seams"] = seams(batch, tables["segments"])
     if "lobes" in families:
         tables["lobes"] = lobes(batch)
     if side and "apart" in families:
         tables["apart"] = apart(batch, tables["parts"], side, line, profile.taxonomy)
     if "ends" in families:
-        tables["ends"] = ends(batch)
+        tables["ends"] = ends(batch, tables["segments"])
     if "steps" in families:
         tables["steps"] = steps(batch)
     if "dashes" in families:

@@ -93,10 +93,11 @@ def outlines(batch: Batch) -> pa.Table:
     """One row per segment that has rings.
 
     segment (row), vertices, around (the length of all rings in pixels), skew (of one ring of four points: how far the
-    middles of its diagonals are apart, over the longer one; 0 for a parallelogram; else NaN), crossings (proper crossings of a ring's edges with edges of the same ring), cross_x and
-    cross_y (where the first one is, in pixels), left, top, right and bottom of the vertices, outside (vertices beyond
-    the frame), overshoot (how far, pixels), outside_pixels, filled (rings that lie wholly inside another of the same
-    segment), filled_pixels, filled_x … filled_height (the box of the first such ring).
+    middles of its diagonals are apart, over the longer one; 0 for a parallelogram; else NaN), crossings (proper
+    crossings of a ring's edges with edges of the same ring), cross_x and cross_y (where the first one is, in pixels),
+    left, top, right and bottom of the vertices, outside (vertices beyond the frame), overshoot (how far, pixels),
+    outside_pixels, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
+    filled_height (the box of the first such ring).
     """
     rings = Rings.of(batch.segments["rings"])
     height, width = batch.segment_size

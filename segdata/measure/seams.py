@@ -11,7 +11,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.core.runs import Ints, Runs, boxes, columns, spread
+from segdata.core.runs import Ints, Runs, columns, spread
 from segdata.measure.window import Mask, Windows
 
 Floats = NDArray[np.float64]
@@ -21,7 +21,7 @@ STRAIGHTEST = 0.35  # pixels root mean square; a digital straight line of any sl
 _MANY = 300  # siblings beyond which boxes are not compared one by one
 
 
-def seams(batch: Batch) -> pa.Table:
+def seams(batch: Batch, segments: pa.Table) -> pa.Table:
     """One row per pair a < b of segments of one annotation and category that touch along a straight line.
 
     length: of the contact, in pixels. deviation: of its pixel edges from the straight line through them, root mean
@@ -29,9 +29,9 @@ def seams(batch: Batch) -> pa.Table:
     whichever is smaller, and of the side where it is smaller; 1 where both end as the contact does. waist: the width a
     bit farther out over the contact's length, on the side where it is smaller; above 1 both widen, as two touching
     discs do. astray: the share of pixels on the other's side of the line, of the segment where it is larger. And x, y,
-    width, height: the box of the contact. Crowds are left out.
+    width, height: the box of the contact. Crowds are left out. `segments` has the boxes of the batch's segments.
     """
-    rows, begin, end = siblings(batch)
+    rows, begin, end = siblings(batch, segments)
     runs = batch.runs.take(rows, batch.n_segments)
     x, _ = columns(runs, batch.segment_size[0][rows])
     near = (x >= begin[runs.owner]) & (x <= end[runs.owner])
@@ -62,7 +62,7 @@ def seams(batch: Batch) -> pa.Table:
     )
 
 
-def siblings(batch: Batch) -> tuple[Ints, Ints, Ints]:
+def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
     """The segments, ascending, whose box touches that of another of the same annotation and category; no crowds.
 
     And the first and last column of the image in which each can touch another.
@@ -77,9 +77,7 @@ def siblings(batch: Batch) -> tuple[Ints, Ints, Ints]:
     earlier = np.where(crowded, 0, np.arange(len(order)) - begins)
     first = order[spread(begins, earlier)]
     second = np.repeat(order, earlier)
-    x, y, width, height = (np.zeros(batch.n_segments, np.int64) for _ in range(4))
-    kept = batch.runs.take(rows, batch.n_segments)
-    x[rows], y[rows], width[rows], height[rows] = boxes(kept, batch.segment_size[0][rows], len(rows))
+    x, y, width, height = (segments[name].to_numpy() for name in ("x", "y", "width", "height"))
     near = (x[first] <= x[second] + width[second]) & (x[second] <= x[first] + width[first])
     near &= (y[first] <= y[second] + height[second]) & (y[second] <= y[first] + height[first])
     first, second = first[near], second[near]
@@ -193,7 +191,7 @@ def _ends(windows: Windows, contact: _Contacts, pair: int) -> tuple[float, float
     inner, outer = max(1, round(0.12 * length)), max(3, round(0.3 * length))
     flush, waist, astray = 1.0, np.inf, 0.0
     for segment in (int(contact.a[pair]), int(contact.b[pair])):
-        along, across = _turned(windows.mask(segment), segment, windows, contact, pair)
+        along, across = _turned(*windows.place(segment), contact, pair)
         here = np.abs(across) <= 2
         if across[here & (np.abs(along) < length / 2)].sum() < 0:
             across = -across
@@ -205,13 +203,10 @@ def _ends(windows: Windows, contact: _Contacts, pair: int) -> tuple[float, float
     return flush, waist, astray
 
 
-def _turned(mask: Mask, segment: int, windows: Windows, contact: _Contacts, pair: int) -> tuple[Floats, Floats]:
+def _turned(mask: Mask, left: int, top: int, contact: _Contacts, pair: int) -> tuple[Floats, Floats]:
     """The centres of a segment's pixels in pixels along the contact's line from its middle, and across."""
     y, x = np.nonzero(mask)
-    dx, dy = (
-        x + (windows.box[0][segment] + 0.5 - contact.x[pair]),
-        y + (windows.box[1][segment] + 0.5 - contact.y[pair]),
-    )
+    dx, dy = x + (left + 0.5 - contact.x[pair]), y + (top + 0.5 - contact.y[pair])
     cosine, sine = np.cos(contact.angle[pair]), np.sin(contact.angle[pair])
     # Rounded, since pixels often lie exactly on a limit.
     return (dx * cosine + dy * sine).round(6), (dy * cosine - dx * sine).round(6)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.runs import Ints, Runs, columns, spread
 
-_FIRST = 12  # runs of each segment that are looked at first: most segments change from one column to the next
+_FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
 
 
 def steps(batch: Batch) -> pa.Table:
@@ -17,7 +17,7 @@ def steps(batch: Batch) -> pa.Table:
     changes; n_across and n_down: at how many it does. Edges along the frame do not count.
     """
     height, width = batch.segment_size
-    doubtful = _even_at_first(batch.runs, height, batch.n_segments)
+    doubtful = _doubtful(batch.runs, height, batch.n_segments)
     runs = batch.runs.take(doubtful, batch.n_segments)
     across, n_across = _across(runs, height[doubtful], width[doubtful])
     wide = across > 1
@@ -35,20 +35,27 @@ def steps(batch: Batch) -> pa.Table:
     )
 
 
-def _even_at_first(runs: Runs, height: Ints, n_segments: int) -> Ints:
-    """The segments whose first runs do not begin at another row in each of three neighbouring columns."""
+def _doubtful(runs: Runs, height: Ints, n_segments: int) -> Ints:
+    """The segments that show no two changes side by side among their first runs, nor among those in the middle."""
     offset = runs.offsets(n_segments)
-    count = np.minimum(np.diff(offset), _FIRST)
-    rows = spread(offset[:-1], count)
-    owner, start = runs.owner[rows], runs.start[rows]
-    high = np.maximum(height, 1)[owner]
-    # A run that begins in the next column, at another row: the outline has changed.
-    step = np.diff(start) - high[1:]
-    bends = (step != 0) & (np.abs(step) < high[1:] // 2) & (owner[1:] == owner[:-1])
-    twice = bends[1:] & bends[:-1] & (owner[2:] == owner[:-2])
-    left_out = np.zeros(n_segments, bool)
-    left_out[owner[2:][twice]] = True
-    return np.flatnonzero(~left_out & (count > 0))
+    count = np.diff(offset)
+    rows = np.flatnonzero(count > 0)
+    rows = rows[~_changes(runs, height, rows, offset[rows], np.minimum(count[rows], _FEW))]
+    few = np.minimum(count[rows], _FEW)
+    return rows[~_changes(runs, height, rows, offset[rows] + (count[rows] - few) // 2, few)]
+
+
+def _changes(runs: Runs, height: Ints, segments: Ints, first: Ints, count: Ints) -> NDArray[np.bool_]:
+    """(n,) whether the outline of each segment changes twice, side by side, among some of its runs."""
+    rows = spread(first, count)
+    of = np.repeat(np.arange(len(segments)), count)
+    high = np.maximum(height[segments], 1)[of]
+    x = runs.start[rows] // high
+    change = (np.diff(runs.start[rows]) != high[1:]) | (np.diff(runs.length[rows]) != 0)
+    change &= (np.diff(x) == 1) & (of[1:] == of[:-1])
+    found = np.zeros(len(segments), bool)
+    found[of[1:-1][change[1:] & change[:-1]]] = True
+    return found
 
 
 def _across(runs: Runs, height: Ints, width: Ints) -> tuple[Ints, Ints]:

@@ -14,7 +14,7 @@ from segdata.core.meet import Side
 from segdata.core.profile import Profile
 from segdata.core.roi import limited
 from segdata.core.runs import Ints, spread
-from segdata.core.table import Table
+from segdata.core.table import Column, Flags, Table
 from segdata.measure.stretch import Columns, Tabled
 
 _AT_ONCE = 16  # pairs that are loaded together
@@ -69,7 +69,7 @@ def _compared(source: Source, tables: Tabled, source_row: Ints, profile: Profile
     return {name: each.astype(np.int64) for name, each in columns.items()}
 
 
-def _matched(pairs: Table, image: Ints, batch: Batch, annotator: np.ndarray) -> tuple[Ints, Ints, Ints]:  # type: ignore[type-arg]  # of names, or None
+def _matched(pairs: Table, image: Ints, batch: Batch, annotator: Column) -> tuple[Ints, Ints, Ints]:
     """Pair, and the batch's annotations of its earlier and its later image, by the same annotator."""
     by: dict[tuple[int, str | None], int] = {}
     for row, (place, name) in enumerate(zip(batch.annotation_image.tolist(), annotator.tolist(), strict=True)):
@@ -86,7 +86,7 @@ def _matched(pairs: Table, image: Ints, batch: Batch, annotator: np.ndarray) -> 
     return columns[:, 0], columns[:, 1], columns[:, 2]
 
 
-def _covered(batch: Batch, annotation: Ints, line: Line, code: Ints, n_codes: int, counts: np.ndarray) -> Side:  # type: ignore[type-arg]  # of flags
+def _covered(batch: Batch, annotation: Ints, line: Line, code: Ints, n_codes: int, counts: Flags) -> Side:
     """What the segments of each category of some annotations cover together, each in a frame of its own."""
     of = batch.segment_annotation
     begin, end = (np.searchsorted(of, annotation, side).astype(np.int64) for side in ("left", "right"))

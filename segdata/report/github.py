@@ -3,6 +3,7 @@
 Source: GitHub Docs, "Workflow commands for GitHub Actions".
 """
 
+import re
 from collections.abc import Iterator
 
 from segdata.core.counted import counted
@@ -10,6 +11,7 @@ from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.validation import Validation
 from segdata.report.location import Site
 
+_CONTROL = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # what a terminal obeys; line ends are written in words
 COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
@@ -37,6 +39,7 @@ def _sum(validation: Validation) -> str:
 
 
 def _data(text: str) -> str:
+    text = _CONTROL.sub("\ufffd", text)
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -103,6 +103,7 @@ def shorten(text: str, room: int) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
     """Rows under their heads, columns two spaces apart; the columns `left` begin at the left, the others end right."""
+    heads, rows = list(map(_printable, heads)), [list(map(_printable, row)) for row in rows]
     widths = [max(columns(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
     lines = []
     for row in [heads, *rows]:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 from segdata.core.finding import Found
+from segdata.core.profile import Profile
 from segdata.core.rule import Tables, rule
 
 
-@rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=lambda profile: any(
-    each.thin for each in profile.taxonomy.categories
-))  # fmt: skip
+def _has_thin(profile: Profile) -> bool:
+    return any(each.thin for each in profile.taxonomy.categories)
+
+
+@rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=_has_thin)
 def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[Found]:
     """A category declared thin, drawn in pieces one behind the other.
 
@@ -59,7 +62,9 @@ def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[Found]:
     Remedy: draw the line through, or scale masks of thin categories so that they stay connected.
 
     Options: min_between, pieces that must lie between two others.
-    Defaults: DEFAULTS
+    Defaults: poles in CamVid, shrunken by nearest neighbour: 15 of 40 images, all of them with dashes where the pole is
+    two pixels wide or less; none in CamSeq01, the same scenes at full size. Lane markings, declared thin, would be
+    found in 7 of its 16 images: dashes that are meant. An info therefore.
     """
     for segment, pieces, between, gap, x, y, width, height in tables.dashes.lines(
         "segment", "pieces", "between", "gap", "x", "y", "width", "height"

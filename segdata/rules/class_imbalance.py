@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segdata.core.distinct import distinct
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
@@ -89,8 +90,8 @@ def _counts(tables: Tables, among: Flags) -> tuple[Ints, dict[str, Ints]]:
     """The categories of some segments (k,), and for each measure their counts (k,)."""
     segments = Table({name: tables.segments[name][among] for name in ("image", "category_id", "area", "iscrowd")})
     tally = Tally.of(segments, segments["image"])
-    category, which = np.unique(tally.category, return_inverse=True)
-    own, owner = np.unique(segments["category_id"], return_inverse=True)
+    category, which = distinct(tally.category)
+    own, owner = distinct(segments["category_id"])
     return category, {
         "pixels": np.bincount(which, weights=tally.pixels, minlength=len(category)).astype(np.int64),
         "segments": np.bincount(owner[~segments["iscrowd"]], minlength=len(own)),

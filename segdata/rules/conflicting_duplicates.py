@@ -31,7 +31,8 @@ def conflicting_duplicates(
     Remedy: keep the better one of the two; delete the other image, or give both the same masks.
 
     Options: min_iou, of a category's pixels in both. min_pixels that differ. max_bits, as in SEG304.
-    Defaults: DEFAULTS
+    Defaults: none in 29 datasets; of 751 images in 16 of them one is there twice in its dataset, with the same masks.
+    A square moved by one pixel has an IoU of 0.95 at 40 px, of 0.82 at 10 px: 0.8 leaves that alone.
     """
     images, alike, twins = tables.images, tables.alike, tables.twins
     union = twins["area"] + twins["other_area"] - twins["shared"]
@@ -53,7 +54,9 @@ def conflicting_duplicates(
         other = images["image_id"][tables.annotations["image"][found["other"][rows[0]]]]
         is_same = bool(found["same"][rows[0]])
         how = "the same file as" if is_same else "nearly the same image as"
-        message = f"{how} {other}, but {counted(len(rows), 'category')} with other pixels, IoU under {min_iou:g}: {told}"
+        message = (
+            f"{how} {other}, but {counted(len(rows), 'category')} with other pixels, IoU under {min_iou:g}: {told}"
+        )
         yield Found(
             message,
             annotation=int(found["annotation"][rows[0]]),

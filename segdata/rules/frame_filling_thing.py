@@ -42,7 +42,9 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[
     Remedy: look at it; draw the thing, or give the background its own category.
 
     Options: max_share, the largest share of the image's pixels.
-    Defaults: DEFAULTS
+    Defaults: the largest thing covers 85 % of its image in COCO (50 images, a dining table), 91 % in TACO (1500 images,
+    a carton), 55 % in LabelMe's examples. Flagged are two slices of a test file of 16 x 16 px (highdicom), of which a
+    thing covers 256 and 255.
     """
     segments, images = tables.segments, tables.images
     taxonomy = tables.profile.taxonomy

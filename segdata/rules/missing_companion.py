@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segdata.core.distinct import distinct
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints, spread
@@ -58,7 +59,7 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     """
     segments = examples(tables)
     tally = Tally.of(segments, segments["annotation"])
-    ids, category = np.unique(tally.category, return_inverse=True)
+    ids, category = distinct(tally.category)
     both = _together(tally.owner, category, len(ids))
     alone = np.diag(both)
     lacking = alone[:, None] - both

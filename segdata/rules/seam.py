@@ -54,7 +54,10 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Itera
     Remedy: annotate tiles with an overlap and join what they share; draw up to the frame.
 
     Options: min_segments that end on one line from one side. min_length of each end, in pixels.
-    Defaults: DEFAULTS
+    Defaults: nuclei of GBM40 end one pixel short of the frame, on nine lines in 8 of 40 images, and StarDist's on one:
+    these ten are flagged, and right. Nothing in COCO (50 images), TACO (1500), COCO's panoptic sample, CamVid,
+    CamSeq01, kudzu, crops, DAVIS. At three segments there would be ten more lines of nuclei, and four in
+    CamVid's streets.
     """
     segments = tables.segments
     rectangle = segments["area"] == segments["width"] * segments["height"]

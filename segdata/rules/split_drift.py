@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segdata.core.distinct import distinct
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.statistics.chance import discoveries
@@ -79,11 +80,12 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     """
     segments = examples(tables, crowds=False)
     named, split = numbered(splits(tables))
-    ids, category = np.unique(segments["category_id"], return_inverse=True)
+    ids, category = distinct(segments["category_id"])
     piece, first = joint(split, units(tables))
     row_split, row = split[first], piece[segments["image"]]
-    amounts = np.zeros((len(row_split), len(ids)))
-    np.add.at(amounts, (row, category), segments["area"] if tables.profile.task == "semantic" else 1)
+    weights = segments["area"] if tables.profile.task == "semantic" else None
+    amounts = np.bincount(row * len(ids) + category, weights, len(row_split) * len(ids)).astype(np.float64)
+    amounts = amounts.reshape(len(row_split), len(ids))
     told = (row_split >= 0) & (amounts.sum(axis=1) > 0)
     amounts, row_split = amounts[told], row_split[told]
     present = np.unique(row_split).tolist()

@@ -16,10 +16,10 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[Found]:
         val/c.jpg is train/a.jpg saved again, brighter and smaller (warning)
 
     One finding for each image that another split has, too; where the files are not the same bytes it is a warning. What
-    looks the same is told by difference hashes (dHash, N. Krawetz 2013, of 256 bits instead of 64): the gradients of the
-    image reduced to 17 x 16 pixels, which survive another brightness, size or compression, but no crop. Left alone are
-    copies within a split, images without contrast, files with several frames or slices, and images elsewhere than on
-    this machine. Where nothing is split images are not decoded.
+    looks the same is told by difference hashes (dHash, N. Krawetz 2013, with 256 bits instead of 64): the gradients of
+    the image reduced to 17 x 16 pixels, which survive another brightness, size or compression, but no crop. Left alone
+    are copies within a split, images without contrast, files with several frames or slices, and images elsewhere than
+    on this machine. Where nothing is split images are not decoded.
 
     Why: what is trained on and tested on at once makes the test worthless, and where the labels of the two differ, one
     of them is wrong. Neighbouring frames of a video are nearly the same image.
@@ -27,7 +27,12 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[Found]:
     Remedy: take the image out of one of the splits; split again by scene, video or patient, not by file.
 
     Options: max_bits in which two pictures of one thing may differ, at most 16.
-    Defaults: DEFAULTS
+    Defaults: 112 images of COCO, CamVid, GBM40, kudzu, lemons and crops, saved again as PNG, as JPEG of quality 50,
+    6 and 25 levels brighter, and at half size: at most 14 bits, but for one that clipped at 25 levels (32). Of 751
+    images of 16 datasets, the pairs within 16 bits are those that two datasets share (4 of nerves and microscopy, 3 of
+    CamVid and CamSeq01), neighbouring frames of DAVIS (1), an image that is twice in one dataset (1) and magnetic
+    tiles, photographed at several exposures (449; the 24 looked at were right). The next nearest are retinas at 24.
+    Between CamVid's splits there is none.
     """
     images, alike = tables.images, tables.alike
     part = images["part"]

@@ -67,15 +67,15 @@ def stale_measure(
     vertices = _box_error(ringed, outlines["left"], outlines["top"], outlines["right"], outlines["bottom"])
     box_error[outlines["segment"]] = np.fmin(box_error[outlines["segment"]], vertices)
     wrong_box = box_error > max_box_pixels
-    for row in np.flatnonzero((wrong_area | wrong_box) & (area > 0)):
-        parts = []
-        if wrong_area[row]:
-            parts.append(f"declared area {segments['declared_area'][row]:,.10g}, the segment has {area[row]:,} px")
-        if wrong_box[row]:
-            said = ", ".join(f"{segments[name][row]:g}" for name in declared)
-            measured = ", ".join(str(segments[side][row]) for side in _SIDES)
-            parts.append(f"declared box [{said}], the pixels' is [{measured}], {box_error[row]:,.0f} px off")
-        yield Found("; ".join(parts), segments=(int(row),))
+    wrong = np.flatnonzero((wrong_area | wrong_box) & (area > 0))
+    columns = {name: segments[name][wrong] for name in ("declared_area", "area", *declared, *_SIDES)}
+    columns |= {"segment": wrong, "wrong_area": wrong_area[wrong], "off": np.where(wrong_box, box_error, np.nan)[wrong]}
+    for said, px, *boxes, segment, is_area, off in Table(columns).lines(*columns):
+        parts = [f"declared area {said:,.10g}, the segment has {px:,} px"] if is_area else []
+        if off == off:  # NaN: the box is right
+            own, measured = ", ".join(f"{side:g}" for side in boxes[:4]), ", ".join(map(str, boxes[4:]))
+            parts.append(f"declared box [{own}], the pixels' is [{measured}], {off:,.0f} px off")
+        yield Found("; ".join(parts), segments=(segment,))
 
 
 def _box_error(declared: Table, left: Column, top: Column, right: Column, bottom: Column) -> Floats:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from segdata.core.counted import counted
+from segdata.core.distinct import distinct
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
@@ -98,7 +99,7 @@ def too_few(
 
 def _counts(segments: Table, rows: Ints) -> dict[str, int]:
     """Images, segments and pixels of some segments."""
-    images = len(np.unique(segments["image"][rows]))
+    images = len(distinct(segments["image"][rows])[0])
     return {"images": images, "segments": len(rows), "px": int(segments["area"][rows].sum())}
 
 

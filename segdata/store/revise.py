@@ -48,15 +48,14 @@ def revise(
     parent : the revision that `changed` was made from; None: the current one, whichever it is
 
     What does not change is linked to the revision before. Until the last step the dataset is as it was; whatever goes
-    wrong before, nothing is left behind. Raises SegdataError where it cannot be written, where another program is making
-    a revision, and where `parent` is the current one no more.
+    wrong before, nothing is left behind. Raises SegdataError where it cannot be written, where another program is
+    making a revision, and where `parent` is the current one no more.
     """
     with _alone(root):
         manifest = manifests.load(root)
         if parent not in (None, manifest.revision):
-            raise SegdataError(
-                f"{root}: revision {manifest.revision} has been made since {parent} was read; nothing is changed, try again"
-            )
+            what = f"revision {manifest.revision} has been made since {parent} was read"
+            raise SegdataError(f"{root}: {what}; nothing is changed, try again")
         return _revised(root, manifest, changed, what, log)
 
 
@@ -99,10 +98,15 @@ def _alone(root: Path) -> Iterator[None]:
     except OSError as error:
         raise SegdataError(f"{root}: cannot be read: {error.strerror}") from error
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SegdataError(
+                f"{root}: another program is changing it; nothing is changed, try again later"
+            ) from error
+        except OSError:
+            pass  # a disk without locks
         yield
-    except BlockingIOError as error:
-        raise SegdataError(f"{root}: another program is changing it; nothing is changed, try again later") from error
     finally:
         os.close(folder)
 

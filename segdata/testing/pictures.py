@@ -15,9 +15,9 @@ the next image. Below or between them stand lines that say more::
   ``crowd``, ``id 7``, ``area 12.5`` and ``box 0 0 4 4`` (what the file declares), ``unknown`` (the taxonomy lacks the
   category), ``empty`` (a segment without pixels), ``polygon 1 0 5 3 5 0`` (x y …, rings parted by ``|``; the letter is
   not drawn then).
-* ``category: car (…)``: an entry of the taxonomy: a kind, ``thin``, ``id 7``, ``color 255 0 0``, ``parent``, ``part_of``,
-  ``may_overlap`` and the other relations with names, ``alias``, ``expected`` with a share or names, ``size 4 100`` in
-  px, ``driven = parked moving`` (a required attribute and its values). Said twice, it is there twice.
+* ``category: car (…)``: an entry of the taxonomy: a kind, ``thin``, ``id 7``, ``color 255 0 0``, ``parent``,
+  ``part_of``, ``may_overlap`` and the other relations with names, ``alias``, ``expected`` with a share or names,
+  ``size 4 100`` in px, ``driven = parked moving`` (a required attribute and its values). Said twice, it is there twice.
 * ``task: panoptic``; ``max_void: 0.1``, of each image; ``coverage: exhaustive``, ``overlap: forbid`` as declared, with
   ``(habit)`` as the format's habit.
 * ``sequence: video`` or ``volume``: the images are its frames or slices; ``a: car (track 7)`` is one in all of them.

@@ -96,10 +96,10 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, int], skew: Skew) -> ND
     if skew == "even":
         return np.ones(shape)
     if skew == "poisson":
-        return 1.0 + rng.poisson(2, shape)
+        return (1 + rng.poisson(2, shape)).astype(np.float64)
     if skew == "geometric":
         return rng.geometric(0.25, shape).astype(np.float64)
-    return rng.lognormal(0.5, 1.2, shape)
+    return rng.lognormal(0.5, 1.2, shape).astype(np.float64)
 
 
 def _tables(images: dict[str, Column], annotations: dict[str, Column], segments: dict[str, Column]) -> Tables:

@@ -12,6 +12,7 @@ from segdata.measure.measure import measure
 from segdata.testing.pictures import drawn
 
 FAMILIES = frozenset({"pairs", "shapes"})
+EMPTY = measure(drawn("category: cup\ncategory: mug"), FAMILIES, jobs=1)
 
 
 def pairs_in(text: str) -> list[Confusable]:
@@ -51,7 +52,6 @@ def test_names_and_colours() -> None:
 
 def scene(rng: np.random.Generator, n_images: int, grows: float) -> tuple[Tables, np.ndarray]:
     """Images with a segment of each of two categories; the second is `grows` times as large, else the same."""
-    empty = measure(drawn("category: cup\ncategory: mug"), FAMILIES, jobs=1)
     image = np.repeat(np.arange(n_images), 2)
     category = np.tile([1, 2], n_images)
     side = np.exp(rng.normal(3, 0.3, len(image)) + np.log(grows) / 2 * (category == 2))
@@ -70,7 +70,7 @@ def scene(rng: np.random.Generator, n_images: int, grows: float) -> tuple[Tables
     blank = np.full(n_images, None, object)
     images = {"width": np.full(n_images, 400), "height": np.full(n_images, 300), "group": blank, "sequence": blank}
     annotations = {"n_segments": rng.integers(2, 9, n_images)}
-    tables = replace(empty, images=Table(images), annotations=Table(annotations), segments=Table(columns))
+    tables = replace(EMPTY, images=Table(images), annotations=Table(annotations), segments=Table(columns))
     return tables, rng.normal(50, 10, (len(image), 3))
 
 

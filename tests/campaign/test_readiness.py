@@ -118,7 +118,7 @@ def test_things_drawn_as_two_categories_block_where_it_is_no_slip() -> None:
     known = taxonomy("car", "bus")
     (slip,), (habit,) = (of(segdata.pilot(segdata.from_arrays(each, known)), "drawn-twice") for each in (twice, often))
     assert (slip.blocks, habit.blocks) == (False, True)
-    assert "'bus' and 'car': 2 things drawn as both in 2 of 25 images, of 2" in habit.message
+    assert "'bus' and 'car': 2 of 2 were drawn as both, in 2 of 25 images" in habit.message
 
 
 def test_an_unknown_category() -> None:

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from segdata.core.runs import Ints
+from segdata.measure.rows import segments
 from segdata.measure.seams import SHORTEST, STRAIGHTEST, seams, siblings
 from segdata.testing.pictures import drawn
 
@@ -25,7 +26,8 @@ def text_of(labels: Labels, legend: str = "a, b, c: car") -> str:
 
 def measured(labels: Labels) -> pa.Table:
     present = [".abcd"[value] for value in np.unique(labels[labels > 0])]
-    return seams(drawn(text_of(labels, f"{', '.join(present)}: car" if present else "")).batch)
+    batch = drawn(text_of(labels, f"{', '.join(present)}: car" if present else "")).batch
+    return seams(batch, segments(batch))
 
 
 def contact(labels: Labels, a: int, b: int) -> NDArray[np.float64]:
@@ -101,7 +103,7 @@ def test_siblings_are_those_whose_boxes_touch(most: int, labels: Labels) -> None
     batch = drawn(text_of(labels, "")).batch if not (labels > 0).any() else drawn(_alike(labels)).batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("segdata.measure.seams._MANY", most)
-        found, begin, end = siblings(batch)
+        found, begin, end = siblings(batch, segments(batch))
     assert (begin <= end).all()
     expected = _touching(labels) if most else np.arange(batch.n_segments * (batch.n_segments > 1))
     np.testing.assert_array_equal(found, expected)

@@ -1,11 +1,14 @@
-"""One image in two splits is told; copies within a split, and files that only have the same size, are not."""
+"""One image in two splits is told, saved again too; copies within a split, and files of the same size, are not."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import segdata
+from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 
 
@@ -33,6 +36,39 @@ def test_a_copy_in_another_split_is_told(tmp_path: Path) -> None:
 
 def test_copies_in_a_split_and_files_of_one_size_are_fine(tmp_path: Path) -> None:
     assert leaks(dataset(tmp_path, {"train/a.png": 1, "train/b.png": 1, "val/c.png": 2})) == []
+
+
+def saved_again(folder: Path, names: dict[str, int]) -> Dataset:
+    """Blobs in folders that are splits; `names`: image -> the seed of its blobs. JPEGs are brighter, and noisy."""
+    for name, seed in names.items():
+        image, mask = folder / "images" / name, folder / "masks" / Path(name).with_suffix(".png")
+        for path in (image, mask):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        blobs = Image.fromarray(np.random.default_rng(seed).integers(0, 220, (9, 12), np.uint8))
+        larger = np.asarray(blobs.resize((96, 72), Image.Resampling.BICUBIC)).astype(int)
+        noise = np.random.default_rng(0).integers(0, 40, larger.shape) * name.endswith("jpg")
+        Image.fromarray(np.minimum(larger + noise, 255).astype(np.uint8)).save(image)
+        Image.fromarray(np.ones((72, 96), np.uint8)).save(mask)
+    (folder / "taxonomy.yaml").write_text("categories: [{id: 1, name: a}]\n")
+    return segdata.read(folder, format="colour-masks")
+
+
+def test_a_picture_saved_again_in_another_split_is_a_warning(tmp_path: Path) -> None:
+    data = saved_again(tmp_path, {"train/a.png": 1, "train/b.png": 2, "train/c.jpg": 2, "val/d.jpg": 1})
+    (found,) = segdata.validate(data, select="SEG304").findings
+    assert (found.image, found.severity) == ("val/d.jpg", "warning")
+    assert re.fullmatch(
+        r"nearly the same as train/a.png \(\d+ of 256 bits .*: one is in train, this in val", found.message
+    )
+
+
+def test_fewer_bits_may_be_asked_for(tmp_path: Path) -> None:
+    data = saved_again(tmp_path, {"train/a.png": 1, "val/d.jpg": 1})
+    (told,) = leaks(data)
+    bits = int(told[1].partition("(")[2].partition(" ")[0])
+    for limit, n in ((bits, 1), (bits - 1, 0)):
+        config = Config(rules={"SEG304": {"max_bits": limit}})
+        assert len(segdata.validate(replace(data, config=config), select="SEG304").findings) == n
 
 
 def test_without_splits_nothing_is_read(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Drawn: the pixels of marks, and the polygons that their segments keep."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from segdata.formats.shapes.raster import rasterise, rasterise_flat, united
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Shape
 from segdata.formats.tools.mark import Mark
 from segdata.formats.tools.written import Notation, Sketch, taken
+
+_PICTURES = (Ellipse, Bitmap)
 
 
 def drawn(
@@ -33,15 +36,13 @@ def drawn(
     notation, rule : of the tool
     """
     count = np.fromiter(map(len, parts), np.int64, len(parts))
-    mark = np.fromiter((row for part in parts for row in part), np.int64, count.sum())
+    mark = np.fromiter(itertools.chain.from_iterable(parts), np.int64, count.sum())
     segment = np.repeat(np.arange(len(parts)), count)
     place = np.full(len(marks), -1, np.int64)
     place[mark] = np.arange(len(mark))
     height, width = size[sketch.mark].T
     bridged = notation.unbridge(sketch.drawn, height, width)
-    others: dict[int, Shape] = {
-        row: each.shape for row, each in enumerate(marks) if isinstance(each.shape, Ellipse | Bitmap)
-    }
+    others: dict[int, Shape] = {row: each.shape for row, each in enumerate(marks) if isinstance(each.shape, _PICTURES)}
     plain = np.setdiff1d(np.arange(len(sketch.mark)), np.array(list(bridged), np.int64))
     flat = taken(sketch.drawn, plain) if bridged else sketch.drawn
     runs = rasterise_flat(flat, rule, height[plain], width[plain])
@@ -51,7 +52,9 @@ def drawn(
         these = np.array(list(others), np.int64)
         more = rasterise([[shape] for shape in others.values()], rule, size[these, 0], size[these, 1])
         runs, rows = Runs.concatenate([runs, more], [len(plain), 0]), np.concatenate([rows, these])
-    runs = Runs(runs.start, runs.length, place[rows][runs.owner].astype(np.int32)).sorted_by_owner(len(mark))
+    at = place[rows]
+    if (at != np.arange(len(at))).any():
+        runs = Runs(runs.start, runs.length, at[runs.owner].astype(np.int32)).sorted_by_owner(len(mark))
     first = mark[np.cumsum(count) - count]
     runs = united(runs, segment, size[first, 0], size[first, 1])
     kept = np.arange(len(sketch.mark)) if notation.keeps_bridges else plain
@@ -64,7 +67,9 @@ def _rings(sketch: Sketch, polygon: Ints, place: Ints, segment: Ints, n: int) ->
     polygon, owner = polygon[order], segment[place[order]]
     whole = np.bincount(owner, minlength=n) == np.bincount(segment, minlength=n)
     polygon, owner = polygon[whole[owner]], owner[whole[owner]]
-    flat = taken(Flat(sketch.kept, sketch.drawn.ring, sketch.drawn.polygon), polygon)
+    flat = Flat(sketch.kept, sketch.drawn.ring, sketch.drawn.polygon)
+    if len(polygon) < len(sketch.mark) or (np.diff(polygon) != 1).any():
+        flat = taken(flat, polygon)
     n_rings = np.bincount(owner, weights=np.diff(flat.polygon), minlength=n).astype(np.int64)
     lists = pa.ListArray.from_arrays(pa.array((2 * flat.ring).astype(np.int32)), pa.array(flat.points.ravel()))
     return pa.ListArray.from_arrays(pa.array(sums(n_rings).astype(np.int32)), lists, mask=pa.array(~whole))

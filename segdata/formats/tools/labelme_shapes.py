@@ -4,12 +4,14 @@ import base64
 import binascii
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from PIL import Image
 
 from segdata.core.defect import Defect
@@ -31,6 +33,9 @@ SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "d
 TOLD_OF_FILE = frozenset({"annotator", "source"})  # further keys of a file that say what has a column
 TOLD_OF_SHAPE = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
 _MOST = 2**62  # of a number that names something
+_NAMED = "the polygon of {}"
+_NOTHING: dict[str, str] = {}
+_PLAIN: dict[str, object] = {"iscrowd": False}
 Raw = msgspec.Raw
 Json = dict[str, Any]  # Any: JSON
 
@@ -52,6 +57,23 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
+class _Shape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A shape as LabelMe writes it, and we; those with further keys are read one by one."""
+
+    points: Raw = Raw(b"null")
+    label: Any = None  # Any: JSON
+    group_id: Any = None  # Any: JSON
+    shape_type: object = None
+    flags: object = None
+    description: object = None
+    mask: object = None
+    id: object = UNSET
+    track_id: object = UNSET
+    score: object = UNSET
+    source: object = UNSET
+    iscrowd: object = UNSET
+
+
 def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Drawing]:
     """What is drawn on an image; raises BrokenLabelsError where its file is no LabelMe file."""
     document = read_document(entry.files[0], below(root, entry.files[0]), kind)
@@ -68,7 +90,12 @@ def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Draw
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
     reading = _Reading(_size(said, head, document.name))
     for row, shape in enumerate(every):
-        _add(reading, shape, f"/shapes/{row}")
+        place = f"/shapes/{row}"
+        if isinstance(shape, _Shape) and _is_plain(shape):
+            polygon = Written((shape.points,), _NAMED, f"{place}/points")
+            reading.marks.append(Mark(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
+        else:
+            _add(reading, _as_object(shape) if isinstance(shape, _Shape) else shape, place)
     annotator, source = said.get("annotator"), said.get("source")
     return [
         Drawing(
@@ -84,6 +111,9 @@ def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Draw
 
 def _shapes(raw: Raw) -> list[object]:
     """The shapes; their points are not decoded yet. Raises TypeError where they are no list."""
+    with suppress(msgspec.ValidationError):
+        plain: list[object] = msgspec.json.decode(raw, type=list[_Shape])
+        return plain
     try:
         every: Sequence[object] = msgspec.json.decode(raw, type=list[dict[str, Raw]])
     except msgspec.ValidationError:
@@ -94,6 +124,24 @@ def _shapes(raw: Raw) -> list[object]:
         else shape
         for shape in every
     ]
+
+
+def _is_plain(shape: _Shape) -> bool:
+    """Whether a shape is a polygon of which hardly more is said than its label."""
+    return (
+        (shape.shape_type == "polygon" or shape.shape_type is None)
+        and type(shape.label) is str
+        and shape.label not in ("", NOBODY)
+        and (shape.group_id is None or (type(shape.group_id) is int and abs(shape.group_id) <= _MOST))
+        and (shape.flags is None or shape.flags == {})
+        and not shape.description
+        and shape.id is shape.track_id is shape.score is shape.source is shape.iscrowd is UNSET
+    )
+
+
+def _as_object(shape: _Shape) -> Json:
+    """The keys that the file has."""
+    return {key: value for key, value in msgspec.structs.asdict(shape).items() if value is not UNSET}
 
 
 def _one_by_one(raw: Raw) -> list[object]:
@@ -205,7 +253,7 @@ def _drawn(shape: Json, kind: str | None, place: str) -> Shape | Written:
     """What was drawn, as it is to be rasterised."""
     points: bytes = shape.get("points", b"null")
     if kind in (None, "polygon", "oriented_rectangle", "rotation"):
-        return Written((points,), f"the polygon of {shape['label']!r:.40}", f"{place}/points")
+        return Written((points,), _NAMED, f"{place}/points")
     corners = _pairs(points, (4, 2) if kind == "rectangle" else (2,))
     if kind == "circle":
         (x, y), rim = corners

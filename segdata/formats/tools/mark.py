@@ -19,7 +19,7 @@ class Written:
     Attributes
     ----------
     texts : its rings, the exterior first, each as JSON in the layout that the tool has
-    name : how complaints begin
+    name : how complaints begin; ``{}`` in it is the category's name
     within : the place of the rings, as they say it
     """
 
@@ -55,7 +55,9 @@ class Mark:
         """Why a polygon is left out: `wrong` is a sentence without its subject."""
         if not isinstance(self.shape, Written):
             return Defect("SEG006", f"the shape {wrong}; left out", place=self.place)
-        return Defect("SEG006", f"{self.shape.name} {wrong}; left out", place=self.shape.within)
+        return Defect(
+            "SEG006", f"{self.shape.name.format(f'{self.name!r:.40}')} {wrong}; left out", place=self.shape.within
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class Joined:
 
     parts: list[list[int]]
     ids: list[int]
-    attributes: list[list[tuple[str, str]]]
     defects: list[Defect]
+    attributes: list[list[tuple[str, str]]]
 
 
 def joined(marks: Sequence[Mark], rows: Sequence[int]) -> Joined:
@@ -98,6 +100,9 @@ def joined(marks: Sequence[Mark], rows: Sequence[int]) -> Joined:
     Only the marks at these rows. The number of a group stays as the attribute `group_id` where it says more than which
     parts belong together: of a single mark, and of a group with several names.
     """
+    if all(marks[row].group is None for row in rows):  # as most people draw
+        said = [sorted(marks[row].attributes.items()) for row in rows]
+        return Joined([[row] for row in rows], *_ids([[marks[row]] for row in rows]), said)
     by_key: dict[object, list[int]] = {}
     for row in rows:
         mark = marks[row]
@@ -108,21 +113,27 @@ def joined(marks: Sequence[Mark], rows: Sequence[int]) -> Joined:
     attributes = []
     for each in parts:
         first = marks[each[0]]
-        said = dict(first.attributes)
+        own = dict(first.attributes)
         if first.group is not None and (len(each) == 1 or names[first.group] > 1):
-            said[GROUP] = str(first.group)
-        attributes.append(sorted(said.items()))
+            own[GROUP] = str(first.group)
+        attributes.append(sorted(own.items()))
         other = next((row for row in each if marks[row].attributes != first.attributes), None)
         if other is not None:
             message = f"parts of group {first.group} have different attributes; those of the first are kept"
             defects.append(Defect("SEG004", message, place=marks[other].place, severity="warning"))
-    return Joined(parts, ids, attributes, defects)
+    return Joined(parts, ids, defects, attributes)
 
 
 def _ids(parts: Sequence[Sequence[Mark]]) -> tuple[list[int], list[Defect]]:
     """Ids of the segments, their own where they have any; and which are there twice."""
-    given = [next((mark.id for mark in each if mark.id is not None), None) for each in parts]
-    count = Counter(id_ for id_ in given if id_ is not None)
+    given = [
+        each[0].id if len(each) == 1 else next((mark.id for mark in each if mark.id is not None), None)
+        for each in parts
+    ]
+    own = [id_ for id_ in given if id_ is not None]
+    if len(set(own)) == len(own):
+        return numbered(given), []
+    count = Counter(own)
     defects = [
         Defect(
             "SEG008",

@@ -1,5 +1,6 @@
 """Pictures: the image files that files of an annotation tool name, and those beside them that no file does."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -26,13 +27,13 @@ def near(folders: Sequence[ImageFolder], name: str) -> str | None:
 
 def unlisted(folders: Sequence[ImageFolder], entries: Iterable[Entry], tool: str) -> list[Defect]:
     """SEG011 for each image file that lies in a folder with listed ones and is not listed itself."""
-    used = {entry.image for entry in entries if entry.image is not None}
-    beside = {path.parent for path in used}
+    used = {str(entry.image) for entry in entries if entry.image is not None}  # texts are hashed faster than paths
+    beside = {path.rpartition(os.sep)[0] for path in used}
     alone = {
-        path: name
+        str(path): name
         for folder in folders
         for name, path in folder.paths.items()
-        if path.parent in beside and path not in used
+        if str(path) not in used and str(path).rpartition(os.sep)[0] in beside
     }
     return [
         Defect("SEG011", f"an image that no {tool} file lists", name, image=name) for name in sorted(alone.values())

@@ -75,7 +75,8 @@ class ToolSource:
         runs, rings = drawn(marks, size, sketch, parts, self.notation, self.profile.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(each.parts) for each in segments])
         firsts = [marks[part[0]] for part in parts]
-        named = dict.fromkeys(name for mark in firsts for name in mark.columns)
+        said = {id(mark.columns): mark.columns for mark in firsts}  # many marks share what they say
+        named = dict.fromkeys(name for each in said.values() for name in each)
         columns: dict[str, object] = {name: [mark.columns.get(name) for mark in firsts] for name in named}
         columns["iscrowd"] = [bool(mark.columns.get("iscrowd")) for mark in firsts]
         table_of_segments = table(
@@ -84,7 +85,7 @@ class ToolSource:
             annotation=annotation,
             segment_id=[id_ for each in segments for id_ in each.ids],
             category_id=[self.to[mark.name] for mark in firsts],
-            attributes=[said or None for each in segments for said in each.attributes],
+            attributes=[pairs or None for each in segments for pairs in each.attributes],
             rings=rings,
             file=pa.array(looked.file, pa.string()).take(pa.array(annotation)),
             place=[mark.place for mark in firsts],

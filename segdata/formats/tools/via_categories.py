@@ -37,7 +37,11 @@ class Census:
         self.n_regions += 1
         for name, value in said.items() if isinstance(said, dict) else ():
             if name not in TOLD:
-                self.by_attribute.setdefault(name, Counter()).update(values_of(value))
+                counts = self.by_attribute.get(name)
+                if counts is None:
+                    counts = self.by_attribute[name] = Counter()
+                for each in values_of(value):
+                    counts[each] += 1
 
     def chosen(self, wanted: object) -> tuple[str | None, list[str]]:
         """The attribute that names the categories, and the others that might have been meant.

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.defect import Defect
@@ -89,10 +90,10 @@ class Sketch:
 def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
     """The polygons of marks; `size` (n, 2) are heights and widths in pixels of the images that they are on."""
     broken: dict[int, Defect] = {}
-    rings = _rings(marks, size, notation, broken)
-    rows, flat = np.array(list(rings), np.int64), _flat(list(rings.values()))
-    drawn, kept = notation.placed(flat, _sides(size[rows], flat))
-    far = np.unique(polygon_of_point(flat)[~(np.abs(kept) <= MAX_COORDINATE).all(axis=1)])
+    rows, flat = _rings(marks, size, notation, broken)
+    as_they_are = notation.placed is as_written
+    drawn, kept = (flat.points, flat.points) if as_they_are else notation.placed(flat, _sides(size[rows], flat))
+    far = _far(kept, flat)
     for row in rows[far].tolist():
         result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
         if isinstance(result, Defect):
@@ -108,48 +109,61 @@ def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
     return Sketch(first, second.points, every[chosen], broken)
 
 
-def _rings(marks: Sequence[Mark], size: Ints, notation: Notation, broken: dict[int, Defect]) -> dict[int, list[Ring]]:
-    """The rings of each mark that has texts of them, by its row; those of others are told in `broken`."""
-    parsed = iter(
-        _parsed([text for mark in marks if isinstance(mark.shape, Written) for text in mark.shape.texts], notation)
-    )
+def _far(points: Floats, flat: Flat) -> Ints:
+    """The polygons that have a point of `points` (m, 2) further out than anything is drawn."""
+    if points.min(initial=0) >= -MAX_COORDINATE and points.max(initial=0) <= MAX_COORDINATE:
+        return np.empty(0, np.int64)
+    rows: Ints = np.unique(polygon_of_point(flat)[~(np.abs(points) <= MAX_COORDINATE).all(axis=1)])
+    return rows
+
+
+def _rings(marks: Sequence[Mark], size: Ints, notation: Notation, broken: dict[int, Defect]) -> tuple[Ints, Flat]:
+    """The marks that have texts of rings, and these; what is wrong with the others is told in `broken`."""
+    texts = {row: mark.shape.texts for row, mark in enumerate(marks) if isinstance(mark.shape, Written)}
+    count = np.fromiter(map(len, texts.values()), np.int64, len(texts))
+    points, offset, wrong = _parsed([text for each in texts.values() for text in each], notation)
+    if not wrong.any():
+        return np.array(list(texts), np.int64), Flat(points, offset, sums(count))
     found = {}
-    for row, mark in enumerate(marks):
-        if not isinstance(mark.shape, Written):
+    begins = sums(count).tolist()
+    for row, first, last in zip(texts, begins[:-1], begins[1:], strict=True):
+        if not wrong[first:last].any():
+            found[row] = [points[offset[ring] : offset[ring + 1]] for ring in range(first, last)]
             continue
-        rings = [next(parsed) for _ in mark.shape.texts]
-        sound = [ring for ring in rings if ring is not None]
-        if len(sound) < len(rings):
-            result = notation.mend(mark, (int(size[row, 0]), int(size[row, 1])))
-            if isinstance(result, Defect):
-                broken[row] = result
-                continue
-            sound = result
-        found[row] = sound
-    return found
+        result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
+        if isinstance(result, Defect):
+            broken[row] = result
+        else:
+            found[row] = result
+    return np.array(list(found), np.int64), _flat(list(found.values()))
 
 
-def _parsed(texts: Sequence[bytes], notation: Notation) -> list[Ring | None]:
-    """The ring in each text; None where it is to be looked at closely."""
+def _parsed(texts: Sequence[bytes], notation: Notation) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+    """The points of the rings in n texts, where each ring begins (n + 1,), and which are to be looked at closely.
+
+    Those have no points.
+    """
     size = np.fromiter(map(len, texts), np.int64, len(texts))
     last = np.cumsum(size)
     numbers, item, text, error = kernels.parse_rings(np.frombuffer(b"".join(texts), np.uint8), last - size, last)
     n_items, offset = np.diff(text), item[text]
     of_item = np.repeat(np.arange(len(texts)), n_items)
-    wrong = (error != 0) | (np.diff(offset) < 2 * _FEWEST) | (np.diff(offset) % 2 == 1)
+    count = np.diff(offset)
+    wrong = (error != 0) | (count < 2 * _FEWEST) | (count % 2 == 1)
     if notation.layout == "pairs":
         wrong[of_item[np.diff(item) != 2]] = True
     else:
         n_lists = 1 if notation.layout == "flat" else 2
         wrong |= n_items != n_lists
-        wrong[of_item[n_lists * np.diff(item) != np.diff(offset)[of_item]]] = True
+        wrong[of_item[n_lists * np.diff(item) != count[of_item]]] = True
     odd = ~((numbers >= notation.low) & (numbers <= notation.high))
     wrong[np.searchsorted(offset, np.flatnonzero(odd), side="right") - 1] = True
-    order: Literal["C", "F"] = "F" if notation.layout == "axes" else "C"
-    return [
-        None if strange else numbers[begin:end].reshape(-1, 2, order=order)
-        for strange, begin, end in zip(wrong.tolist(), offset[:-1].tolist(), offset[1:].tolist(), strict=True)
-    ]
+    n_points = np.where(wrong, 0, count // 2)
+    if notation.layout != "axes":
+        kept = numbers if not wrong.any() else numbers[spread(offset[:-1], 2 * n_points)]
+        return kept.reshape(-1, 2), sums(n_points), wrong
+    x = spread(offset[:-1], n_points)
+    return np.stack([numbers[x], numbers[x + np.repeat(n_points, n_points)]], axis=1), sums(n_points), wrong
 
 
 def _flat(polygons: Sequence[Sequence[Ring]]) -> Flat:

@@ -117,11 +117,11 @@ def _verdict(validation: Validation, asked: Asked) -> tuple[str, str]:
     """How it went, in a word for the style, and in a line."""
     if not validation.findings:
         return "good", "Nothing new" if validation.baseline else "Nothing found"
-    if not validation.fails(asked.fail_on):
-        return "good", "Passed"
     worst = validation.findings[0].severity
-    new = "new " if validation.baseline else ""
-    return worst, f"Failed: {counted(validation.count(worst), new + worst)}"
+    said = counted(validation.count(worst), f"{'new ' if validation.baseline else ''}{worst}")
+    if asked.fail_on == "never":  # nobody asked whether it passes
+        return worst, f"Found: {said}"
+    return (worst, f"Failed: {said}") if validation.fails(asked.fail_on) else ("good", "Passed")
 
 
 def _affected(findings: Sequence[Finding]) -> Iterator[Affected]:

@@ -95,7 +95,9 @@ def blocky_boundary(site: Site) -> Iterator[Defect]:
 def broken_thin(site: Site) -> Iterator[Defect]:
     """SEG119: posts, which the taxonomy calls thin, with pieces missing, as if drawn dashed."""
     declared = site.folder / "taxonomy.yaml"
-    declared.write_text(declared.read_text("utf-8").replace(f"name: {POLE.name}\n", f"name: {POLE.name}\n  thin: true\n"))
+    declared.write_text(
+        declared.read_text("utf-8").replace(f"name: {POLE.name}\n", f"name: {POLE.name}\n  thin: true\n")
+    )
     shot = site.take(lambda shot: any(s.category is POLE for s in shot.picture.segments))
     mask = site.pixels("masks", shot)
     pole = _where(mask, POLE)

@@ -59,7 +59,7 @@ def a_mask_written_as_polygons(folder: Path) -> Truth:
 def an_rle_that_is_no_crowd(folder: Path) -> Truth:
     """An RLE that is one object, and a polygon that is a crowd, written back as COCO.
 
-    Datumaro and supervision write iscrowd = 1 for every RLE, and training ignores those objects
+    Datumaro writes iscrowd = 1 for every RLE, and supervision for every hole, and training ignores those objects
     (mmdetection#8751). How a mask is coded says nothing about crowds.
     """
     one = annotation(segmentation=rle(box(0, 0, 2, 2)))

@@ -65,7 +65,7 @@ def parts_joined_by_a_bridge(folder: Path) -> Truth:
 
 @trap("T47", format="yolo-seg")
 def a_hole_is_written_and_comes_back(folder: Path) -> Truth:
-    """A cat with a hole, to be written as YOLO: supervision 0.31.2 wrote the hole as a second cat."""
+    """A cat with a hole, to be written as YOLO: as cv2.findContours has it, the hole would be a second cat."""
     hole = [(5, 5), (5, 9), (9, 9), (9, 5)]
     ring = [(2, 2), (12, 2), (12, 12), (2, 12), (2, 2), *hole, (5, 5)]
     _files(folder, _line([(x + 0.5, y + 0.5) for x, y in ring]))

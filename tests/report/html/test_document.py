@@ -145,6 +145,8 @@ def test_the_head_says_how_it_went() -> None:
     assert first.startswith("SEG101 gap 2 in 2 images, 14 px Unlabelled pixels")
     assert second.startswith("SEG106 speck 1 in 1 image, 7 px A stray part")
     assert Page(written(Validation("d", 5, 9, (warning,)))).within["h2"][0] == "Passed"
+    unasked = to_html(Validation("d", 5, 9, (warning,)), replace(ASKED, fail_on="never"))
+    assert Page(unasked).within["h2"][0] == "Found: 1 warning"
     assert Page(written(Validation("d", 5, 9, ()))).within["h2"][0] == "Nothing found"
     compared = Validation("d", 5, 9, (error, warning)).against([warning, replace(warning, image="gone")])
     page = Page(written(compared))

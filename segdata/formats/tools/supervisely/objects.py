@@ -26,9 +26,12 @@ from segdata.formats.tools.written import Notation, polygon_of_point
 SCORE, CROWD, TRACK = "confidence", "iscrowd", "track_id"  # tags that are columns here
 RESERVED = frozenset({SCORE, CROWD, TRACK, "description", "labelerLogin"})
 _NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
+_KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
 _HALF = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
 _CENTRE = 0.5  # whole numbers are the centres of pixels
 _Json = dict[str, Any]  # Any: JSON
+_PLAIN: _Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # what most objects say
+_NOTHING: dict[str, str] = {}
 
 
 class _BrokenObjectError(Exception):
@@ -125,7 +128,7 @@ def _known(item: Object | None, classes: Mapping[str, int]) -> tuple[Object, str
     kind = item.geometryType or item.shape
     if kind is None:  # files of old versions
         kind = "bitmap" if isinstance(item.bitmap, dict) else "polygon"
-    if not isinstance(kind, str) or kind not in _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise _BrokenObjectError("SEG004", f"geometry {kind!r:.40} is not known", "/geometryType")
     return item, item.classTitle, kind
 
@@ -167,10 +170,14 @@ def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
 
 def _placed(flat: Flat, sides: Floats) -> tuple[Floats, Floats]:
     """Points in the corner frame: those of polygons that have whole numbers alone are the centres of pixels."""
+    broken = flat.points != np.rint(flat.points)
+    points: Floats
+    if not broken.any():
+        points = flat.points + _CENTRE
+        return points, points
     polygon = polygon_of_point(flat)
-    broken = (flat.points != np.rint(flat.points)).any(axis=1)
-    whole = np.bincount(polygon, broken, len(flat.polygon) - 1) == 0
-    points: Floats = flat.points + np.where(whole[polygon], _CENTRE, 0.0)[:, None]
+    whole = np.bincount(polygon, broken.any(axis=1), len(flat.polygon) - 1) == 0
+    points = flat.points + np.where(whole[polygon], _CENTRE, 0.0)[:, None]
     return points, points
 
 
@@ -221,6 +228,8 @@ def _bitmap(item: Object, kind: str, reading: _Reading, place: str) -> Bitmap:
 
 def _said(item: Object, place: str, defects: list[Defect]) -> tuple[_Json, dict[str, str]]:
     """What an object says besides its pixels: columns, and attributes, of its tags and its description."""
+    if (item.tags is msgspec.UNSET or item.tags == []) and not item.description and not isinstance(item.id, str):
+        return _PLAIN, _NOTHING
     said = attributes_of([] if item.tags is msgspec.UNSET else item.tags)
     if said is None:
         defects.append(Defect("SEG004", "tags are no list of names and values", place=f"{place}/tags"))

@@ -1,0 +1,69 @@
+"""Difference hashes: the same for a picture saved again, far apart for others; the nearest found as by brute force."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from segdata.measure.alike import MOST, _nearest, look
+
+
+def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    blobs = Image.fromarray(rng.integers(0, 200, (9, 12, 3), np.uint8))
+    return blobs.resize(size, Image.Resampling.BICUBIC)
+
+
+def bits_between(one: Path, other: Path) -> int:
+    a, b = look(str(one)), look(str(other))
+    assert a is not None
+    assert b is not None
+    return int(np.unpackbits(a ^ b).sum())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_picture_saved_again_is_alike_and_others_are_not(tmp_path: Path, seed: int) -> None:
+    original = picture(seed)
+    brighter = Image.fromarray(np.asarray(original) + np.uint8(40))
+    original.save(tmp_path / "a.png")
+    picture(seed + 100).save(tmp_path / "other.png")
+    for name, image, options in (
+        ("jpeg.jpg", original, {"quality": 50}),
+        ("brighter.jpg", brighter, {"quality": 85}),
+        ("half.png", original.resize((160, 120), Image.Resampling.BICUBIC), {}),
+        ("grey.png", original.convert("L"), {}),
+    ):
+        image.save(tmp_path / name, **options)
+        assert bits_between(tmp_path / "a.png", tmp_path / name) <= MOST
+    assert bits_between(tmp_path / "a.png", tmp_path / "other.png") > 4 * MOST
+
+
+def test_deep_images_are_hashed_and_plain_and_broken_ones_are_not(tmp_path: Path) -> None:
+    deep = np.asarray(picture(0).convert("L")).astype(np.uint16) * 200
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    picture(0).convert("L").save(tmp_path / "grey.png")
+    assert bits_between(tmp_path / "deep.png", tmp_path / "grey.png") == 0
+    Image.new("RGB", (50, 50), (30, 30, 30)).save(tmp_path / "plain.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    for name in ("plain.png", "broken.png", "missing.png"):
+        assert look(str(tmp_path / name)) is None
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 30))
+def test_the_nearest_are_those_of_brute_force(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    models = rng.integers(0, 256, (3, 32), np.uint8)
+    noise = np.packbits(rng.random((n, 256)) < 0.03, axis=1)
+    looks, part = models[rng.integers(0, 3, n)] ^ noise, rng.integers(0, 2, n)
+    expected = set()
+    for later in range(n):
+        bits = np.unpackbits(looks[:later] ^ looks[later], axis=1).sum(axis=1)
+        for others in (np.arange(later), np.flatnonzero(part[:later] != part[later])):
+            if len(others) and bits[others].min() <= MOST:
+                nearest = others[bits[others].argmin()]
+                expected.add((int(nearest), later, int(bits[nearest])))
+    assert _nearest(looks, part) == sorted(expected)

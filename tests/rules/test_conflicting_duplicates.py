@@ -1,0 +1,88 @@
+"""One image under two names: told where the masks differ, by the same annotator, and only there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segdata
+from segdata.core.finding import Finding
+
+Json = dict[str, Any]  # Any: JSON
+SQUARE = [10, 10, 50, 10, 50, 50, 10, 50]
+SMALLER = [15, 15, 45, 15, 45, 45, 15, 45]
+SHIFTED = [11, 10, 51, 10, 51, 50, 11, 50]
+
+
+def write(folder: Path, images: dict[str, tuple[int, list[list[float]]]], brighter: str = "") -> Path:
+    """A COCO file; `images`: name -> the seed of its picture, and its polygons, all of one category."""
+    document: Json = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "cup"}],
+    }
+    for number, (name, (seed, polygons)) in enumerate(images.items(), start=1):
+        path = folder / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        blobs = Image.fromarray(np.random.default_rng(seed).integers(0, 220, (9, 12), np.uint8))
+        pixels = np.asarray(blobs.resize((96, 72), Image.Resampling.BICUBIC))
+        Image.fromarray(np.minimum(pixels.astype(int) + 15 * (name == brighter), 255).astype(np.uint8)).save(path)
+        document["images"].append({"id": number, "file_name": name, "width": 96, "height": 72})
+        for polygon in polygons:
+            about = {"id": len(document["annotations"]) + 1, "image_id": number, "category_id": 1, "iscrowd": 0}
+            document["annotations"].append(about | {"segmentation": [polygon], "area": 1, "bbox": [0, 0, 1, 1]})
+    (folder / "a.json").write_text(json.dumps(document))
+    return folder / "a.json"
+
+
+def conflicts(path: Path, jobs: int = 1) -> tuple[Finding, ...]:
+    return segdata.validate(path, select="SEG305", jobs=jobs).findings
+
+
+def test_other_masks_on_the_same_file_are_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path, {"a.png": (1, [SQUARE]), "b.png": (2, [SQUARE]), "c.png": (1, [SMALLER])})
+    (found,) = conflicts(path)
+    assert (found.image, found.severity, found.category, found.pixels) == ("c.png", "error", "cat", 40 * 40 - 30 * 30)
+    assert found.message.endswith("IoU under 0.8: cat 0.56")
+    assert found.message.startswith("the same file as a.png")
+
+
+@pytest.mark.parametrize("polygons", [[SQUARE], [SHIFTED]])
+def test_the_same_masks_and_nearly_the_same_are_fine(tmp_path: Path, polygons: list[list[float]]) -> None:
+    assert conflicts(write(tmp_path, {"a.png": (1, [SQUARE]), "b.png": (1, polygons)})) == ()
+
+
+def test_how_pixels_are_cut_into_instances_does_not_matter(tmp_path: Path) -> None:
+    halves: list[list[float]] = [[10, 10, 30, 10, 30, 50, 10, 50], [25, 10, 50, 10, 50, 50, 25, 50]]
+    assert conflicts(write(tmp_path, {"a.png": (1, [SQUARE]), "b.png": (1, halves)})) == ()
+
+
+def test_a_picture_saved_again_is_a_warning_where_there_are_splits(tmp_path: Path) -> None:
+    images = {"train/a.png": (1, [SQUARE]), "train/b.jpg": (1, [SMALLER]), "val/c.png": (2, [SQUARE])}
+    (found,) = conflicts(write(tmp_path, images, brighter="train/b.jpg"))
+    assert (found.image, found.severity) == ("train/b.jpg", "warning")
+    unsplit = {name.partition("/")[2]: each for name, each in images.items()}
+    assert conflicts(write(tmp_path / "unsplit", unsplit, brighter="b.jpg")) == ()
+
+
+def test_what_is_found_does_not_depend_on_threads(tmp_path: Path) -> None:
+    images = {f"{n}.png": (n % 5, [SQUARE if n < 20 else SMALLER]) for n in range(60)}
+    path = write(tmp_path, images)
+    assert len(conflicts(path)) == 40
+    assert conflicts(path, jobs=3) == conflicts(path)
+
+
+def test_an_image_that_nobody_annotated_contradicts_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, {"a.png": (1, [SQUARE]), "b.png": (1, [])})
+    (found,) = conflicts(path)
+    assert found.message.endswith("cat 0.00")  # COCO: an image of the file is annotated, with nothing
+    segdata.convert(path, tmp_path / "canonical")
+    assert len(conflicts(tmp_path / "canonical")) == 1
+
+
+def test_real_data_have_none(real_data: Path) -> None:
+    for name in ("coco_tiny/annotations/instances_train2017.json", "gbm40_nuclei/instances.json", "via_kudzu"):
+        assert segdata.validate(real_data / name, select=["SEG304", "SEG305"]).findings == ()

@@ -1,0 +1,93 @@
+"""Coarse outlines, seams, frames that are filled, stairs and broken lines: whichever way they are turned; real data."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from segdata.api import validate
+from segdata.core.rule import rule_named
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.measure.measure import measure
+from segdata.testing.pictures import drawn
+
+CODES = ("SEG116", "SEG117", "SEG118")
+LETTERS = "abcdefghijklmnop"
+CAMVID = Taxonomy(
+    categories=(
+        *(Category(id=id_, name=name, thin=name == "c") for id_, name in enumerate("abcdefghijk")),
+        Category(id=11, name="void", kind="void"),
+    )
+)
+
+
+def cut_discs() -> NDArray[np.int64]:
+    """Discs of which four (1 to 4) end at row 20, and one (5) that was enlarged three times."""
+    y, x = np.mgrid[:60, :110]
+    picture = np.zeros((60, 110), np.int64)
+    for value in range(1, 5):
+        picture[((x - 24 * value + 8) ** 2 + (y - 18) ** 2 <= 81) & (y < 20)] = value
+    small = (np.mgrid[:10, :10][0] - 4.6) ** 2 + (np.mgrid[:10, :10][1] - 4.6) ** 2 <= 22
+    picture[27:57, 40:70][small.repeat(3, axis=0).repeat(3, axis=1)] = 5
+    return picture
+
+
+def found_in(picture: NDArray[np.int64], order: list[int]) -> set[tuple[str, frozenset[int]]]:
+    """Codes and values of the findings; value v is drawn with the letter order[v - 1]."""
+    rows = ["".join("." if value == 0 else LETTERS[order[value - 1]] for value in row) for row in picture.tolist()]
+    values = sorted(set(picture.ravel().tolist()) - {0}, key=lambda value: order[value - 1])
+    rules = [rule_named(code) for code in CODES]
+    tables = measure(drawn("\n".join(rows)), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
+    return {
+        (rule.code, frozenset(values[row] for row in each.segments)) for rule in rules for each in rule.check(tables)
+    }
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 3), st.booleans(), st.permutations(range(5)))
+def test_the_same_is_found_whichever_way_and_in_whatever_order(turns: int, mirrored: bool, order: list[int]) -> None:
+    picture = np.rot90(cut_discs(), turns)
+    found = found_in(np.fliplr(picture) if mirrored else picture, order)
+    assert found == {("SEG116", frozenset({1, 2, 3, 4})), ("SEG118", frozenset())}
+
+
+def test_discs_that_end_at_the_frame_are_fine() -> None:
+    assert found_in(cut_discs()[:20], list(range(5))) == set()
+
+
+def test_pictures_taken_from_close_by_may_be_filled() -> None:
+    full, half = "aaaa\naaaa", "aaaa\n...."
+    rule = rule_named("SEG117")
+
+    def found(images: list[str]) -> int:
+        return len(list(rule.check(measure(drawn("\n\n".join(images)), rule.needs, jobs=1))))
+
+    assert found([full] * 4 + [half] * 4) == 4
+    assert found([full] * 5 + [half] * 4) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "taxonomy", "expected"),
+    [
+        ("coco_tiny/annotations/instances_train2017.json", None, {}),
+        ("taco/annotations.json", None, {"SEG113": 5}),
+        ("gbm40_nuclei/instances.json", None, {"SEG116": 9}),
+        ("coco_panoptic_sample/panoptic_examples.json", None, {}),
+        ("camseq32", None, {}),
+        ("camvid11", CAMVID, {"SEG119": 15}),
+        ("davis2017_results/osvos", None, {}),
+        ("davis2017_results/rvos", None, {"SEG118": 48}),
+        ("via_kudzu", None, {}),
+        ("yolo_seg_crop", None, {}),
+    ],
+)
+def test_real_data(real_data: Path, path: str, taxonomy: Taxonomy | None, expected: dict[str, int]) -> None:
+    """Nuclei end one pixel short of the frame; RVOS was enlarged twice; CamVid's poles were broken by shrinking."""
+    codes = ("SEG113", *CODES, "SEG119")
+    assert (
+        Counter(each.code for each in validate(real_data / path, taxonomy=taxonomy, select=codes).findings) == expected
+    )
