@@ -6,6 +6,7 @@ import of a kind that could mean it names the same image, category or segment, a
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -55,7 +56,7 @@ MEANT = {  # which codes a kind of report, or of error while importing, can mean
 }
 STOPS = {  # the seeded defect that ends an import: its code, and a word of it
     "broken_json": ("SEG001", "cut off"), "coco_reading": ("SEG004", "NaN"), "mask_reading": ("SEG010", "JPEG"),
-    "coco_reading without NaN": ("SEG005", "negative"),
+    "coco_reading without NaN": ("SEG005", "negative"), "panoptic_reading": ("SEG002", ""),
 }  # fmt: skip
 OURS = {
     "taxonomy_broken",
@@ -89,7 +90,8 @@ def is_found(entry: Json, name: str, said: Said) -> bool:
     for kind, item, text in reports(said):
         if entry["code"] not in MEANT.get(kind, ()):
             continue
-        if item in {stem, *ids} or (stem and stem in text) or f"'{entry['category']}'" in text:
+        named = {item, *re.findall(r"'([^']+)'", text)}
+        if named & {stem, *ids, entry["category"], *entry["what"].split()} or (stem and stem in text):
             return True
         if kind == "ImbalancedLabels":  # it names no category
             return True

@@ -24,6 +24,20 @@ STREET = Taxonomy(
         )
     )
 )  # fmt: skip
+VOC = Taxonomy(
+    unlabelled=0,
+    categories=(
+        *(
+            Category(id=id_, name=name)
+            for id_, name in enumerate(
+                ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
+                 "dog", "horse", "motorbike", "person", "potted plant", "sheep", "sofa", "train", "tv/monitor"),
+                start=1,
+            )
+        ),
+        Category(id=255, name="void", kind="void"),
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,8 @@ SETS = (
     RealSet("results of RVOS", "davis2017_results/rvos"),
     RealSet("LabelMe, three images", "labelme/instance_segmentation/data_annotated"),
     RealSet("LabelMe's VOC export", "labelme/instance_segmentation/data_dataset_voc"),
+    RealSet("LabelMe's VOC classes", "labelme/instance_segmentation/data_dataset_voc/SegmentationClass",
+            {"format": "colour-masks", "taxonomy": VOC}),
     RealSet("LabelMe, a video", "labelme/video_annotation/data_annotated"),
     RealSet("LabelMe's VOC video", "labelme/video_annotation/data_dataset_voc"),
     RealSet("LabelMe, every shape", "labelme/primitives"),

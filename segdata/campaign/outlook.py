@@ -202,7 +202,8 @@ def _listed(tables: Tables) -> Ints:
     taxonomy: Taxonomy = tables.profile.taxonomy
     used = np.unique(tables.segments["category_id"][countable(tables)]).tolist()
     parents = {each.parent for each in taxonomy.categories if each.parent != each.name}
-    ids = [each.id for each in taxonomy.categories if each.name not in parents or each.id in used]
+    own = parents - {each.name for each in taxonomy.categories if each.parent == each.name}  # a member of its own group
+    ids = [each.id for each in taxonomy.categories if each.name not in own or each.id in used]
     return np.array(list(dict.fromkeys([*ids, *used])), np.int64)
 
 

@@ -179,7 +179,9 @@ def _mend(dataset: "Dataset", result: Validation, unsafe: bool) -> bool:
     images: list[MendedImage] = []
     revision = fix(dataset, result.findings, unsafe=unsafe, seen=images.append)
     if revision is None:
-        say("nothing to fix")
+        rest = 0 if unsafe else sum(each.fix == "unsafe" for each in result.findings)
+        more = f"; of {counted(rest, 'finding')} the fix changes what somebody drew: --unsafe-fixes" if rest else ""
+        say(f"nothing to fix{more}")
         return False
     n_findings = sum(len(image.mended) for image in images)
     what = f"{counted(n_findings, 'finding')} in {counted(len(images), 'image')}"

@@ -178,9 +178,9 @@ class _Stamp:
         every = list(found)
         segments = self._tables.segments.rows({row for each in every for row in each.segments}, *_OF_SEGMENT)
         owners = {segments[each.segments[0]][0] if each.segments else each.annotation for each in every}
-        annotations = self._tables.annotations.rows(owners - {None}, "image", "annotator")
+        annotations = self._tables.annotations.rows({row for row in owners if row is not None}, "image", "annotator")
         images = {each.image for each in every} | {image for image, _ in annotations.values()}
-        ids = self._tables.images.rows(images - {None}, "image_id")
+        ids = self._tables.images.rows({row for row in images if row is not None}, "image_id")
         return [self._finding(rule, each, segments, annotations, ids) for each in every]
 
     def _finding(self, rule: Rule, found: Found, segments: Rows, annotations: Rows, ids: Rows) -> Finding:

@@ -119,8 +119,8 @@ class Table:
         columns = [self[name] for name in names]
         codes = [np.unique(each, return_inverse=True)[1] if each.dtype == object else each for each in columns]
         if len(codes) == 1 and codes[0].dtype.kind in "iu":
-            codes = [distinct(codes[0])[1].astype(np.int32)]
-            order = kernels.order_by(codes[0], int(codes[0].max(initial=-1)) + 1)
+            single = distinct(codes[0])[1].astype(np.int32)
+            codes, order = [single], kernels.order_by(single, int(single.max(initial=-1)) + 1)
         else:
             order = np.lexsort(codes[::-1])
         same = np.ones(max(self._n - 1, 0), bool)

@@ -154,13 +154,12 @@ def _crossings(rings: Rings) -> tuple[Ints, Floats, Floats]:
 def _around(rings: Rings) -> Floats:
     """The length of the rings of each segment, in pixels."""
     count = np.diff(rings.first_number) // 2
-    first = np.cumsum(count) - count
     x, y = rings.xy[0::2], rings.xy[1::2]
     following = np.arange(1, len(x) + 1)
-    following[(first + count)[count > 0] - 1] = first[count > 0]
+    following[np.cumsum(count)[count > 0] - 1] = (np.cumsum(count) - count)[count > 0]
     edge = np.hypot(x[following] - x, y[following] - y) if len(x) else x
     point = np.repeat(rings.ring_segment, count)
-    return np.bincount(point, edge, len(rings.segment))
+    return np.bincount(point, edge, len(rings.segment)).astype(np.float64, copy=False)
 
 
 def _skew(rings: Rings) -> Floats:

@@ -58,7 +58,7 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
 
     Options: min_step, the narrowest step that is flagged, in pixels. min_steps, columns and rows in which the outline
     must change.
-    Defaults: all 48 frames of RVOS (DAVIS 2017), which was enlarged twice, with 473 of 707 segments; none of 23 other
+    Defaults: all 48 frames of RVOS (DAVIS 2017), which was enlarged twice, with 473 of 707 segments; none of 28 other
     datasets, among them CamVid and CamSeq01 (763 segments), COCO, TACO, GBM40 and OSVOS. With four or six steps these
     have none either.
     """

@@ -54,7 +54,7 @@ def _same_place(finding: Finding, entry: Json) -> bool:
     if entry["bbox"] and finding.bbox and (finding.image or not entry["image"]):
         x, y, width, height = entry["bbox"]
         left, top, wide, high = finding.bbox
-        return x < left + wide and left < x + width and y < top + high and top < y + height
+        return bool(x < left + wide and left < x + width and y < top + high and top < y + height)
     return True
 
 

@@ -114,6 +114,13 @@ def test_what_a_killed_fix_left_is_in_nobodys_way(work: Path) -> None:
     assert codes(work) == set()
 
 
+def test_safe_fixes_alone_say_what_else_there_is(work: Path) -> None:
+    before = contents(work)
+    said = said_of("validate", work, "--fix")
+    assert (said.code, "of 60 findings the fix changes what somebody drew: --unsafe-fixes" in said.err) == (0, True)
+    assert contents(work) == before
+
+
 def test_a_signal_once_all_is_done_takes_nothing_away(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = manifest.commit
 

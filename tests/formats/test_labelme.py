@@ -20,8 +20,10 @@ from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.shapes.raster import rasterise
-from segdata.formats.tools.labelme_files import LABELME
+from segdata.formats.tools.drawn import drawn as drawn_marks
+from segdata.formats.tools.labelme_files import LABELME, NOTATION
 from segdata.formats.tools.labelme_shapes import look
+from segdata.formats.tools.written import sketched
 from segdata.testing.dense import Mask, masks_of_runs
 
 SQUARE = [[1, 1], [4, 1], [4, 4], [1, 4]]
@@ -74,14 +76,15 @@ def test_its_own_exports_have_the_same_pixels(real_data: Path, folder: str, name
     exported = root / "data_dataset_voc"
     for name in names:
         path = root / "data_annotated" / f"{name}.json"
-        drawing = look(path.parent, LABELME, Entry(name, files=(path,)), None)
+        (drawing,) = look(path.parent, LABELME, Entry(name, files=(path,)), None)
         groups = [-row if mark.group is None else mark.group for row, mark in enumerate(drawing.marks, 1)]
         keys = [(mark.name, group) for mark, group in zip(drawing.marks, groups, strict=True)]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), 1)}
         classes, objects = np.zeros((2, *drawing.size), np.uint8)
-        for mark, key in zip(drawing.marks, keys, strict=True):
-            runs = rasterise([[mark.shape]], "pil", *drawing.size)
-            (mask,) = masks_of_runs(runs, *(np.array([side]) for side in drawing.size))
+        size = np.tile(drawing.size, (len(keys), 1))
+        sketch = sketched(drawing.marks, size, NOTATION)
+        runs, _ = drawn_marks(drawing.marks, size, sketch, [[row] for row in range(len(keys))], NOTATION, "pil")
+        for mark, key, mask in zip(drawing.marks, keys, masks_of_runs(runs, *size.T), strict=True):
             classes[mask] = (labels.index(mark.name) - 1) % 256
             objects[mask] = numbers[key]
         if folder == "video_annotation":

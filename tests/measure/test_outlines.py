@@ -50,3 +50,13 @@ def test_an_island_in_a_hole_is_no_hole(tmp_path: Path) -> None:
     island = [[3.5, 3.5], [3.5, 5], [4.5, 5], [4.5, 3.5]]
     row = measured(tmp_path, SQUARE, HOLE, island)
     assert (row["filled"], row["filled_pixels"], row["filled_x"], row["filled_y"]) == (1, 6, 3, 3)
+
+
+def test_the_length_of_all_rings_and_how_skew_a_quadrilateral_is(tmp_path: Path) -> None:
+    row = measured(tmp_path, SQUARE, [[20, 1], [23, 5], [20, 5]])
+    assert row["around"] == pytest.approx(32 + 12)
+    assert np.isnan(row["skew"])  # two rings
+    assert measured(tmp_path, SQUARE)["skew"] == 0
+    assert measured(tmp_path, [[1, 1], [5, 2], [8, 9], [4, 8]])["skew"] == pytest.approx(0)
+    kite = [[0, 5], [2, 0], [12, 5], [2, 10]]
+    assert measured(tmp_path, kite)["skew"] == pytest.approx(4 / 12)

@@ -125,7 +125,7 @@ def test_junit_is_xml_whatever_names_hold(validation: Validation) -> None:
 
 def test_github_commands_escape_what_would_end_them() -> None:
     error, warning, notice, last = to_github(FOUND, SITE).splitlines()
-    assert error == "::error file=labels,title=SEG001 unreadable-file::m\x00"
+    assert error == "::error file=labels,title=SEG001 unreadable-file::m\ufffd"
     assert warning == (
         "::warning file=labels/masks/a b.png,line=3,title=SEG106 speck::"
         "1 stray part: 100%25, in%0Atwo lines (a b.png, x 1, y 2, 3 x 4 px, car, anna)"

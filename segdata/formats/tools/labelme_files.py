@@ -89,7 +89,7 @@ def _seen(files: dict[str, Path]) -> _Seen:
             seen.strange.append(name)
             continue
         told = head.imagePath
-        seen.image[name] = PureWindowsPath(told).as_posix() if isinstance(told, str) and told else None
+        seen.image[name] = _posix(told) if isinstance(told, str) and told else None
         for shape in head.shapes:
             kind = shape.shape_type if isinstance(shape.shape_type, str) else "polygon"
             if kind in _OTHER_SHAPES:
@@ -99,6 +99,16 @@ def _seen(files: dict[str, Path]) -> _Seen:
             elif shape.label == NOBODY and kind in AREAS:
                 seen.others[NOBODY] += 1
     return seen
+
+
+def _posix(told: str) -> str:
+    """A path as LabelMe has it, on Windows too, in POSIX."""
+    return told if _is_bare(told) else PureWindowsPath(told).as_posix()
+
+
+def _is_bare(told: str) -> bool:
+    """Whether a path is a name alone, as most are: which is known faster than paths are parsed."""
+    return told[0] not in ". " and not any(mark in told for mark in "/\\:")
 
 
 def _head(path: Path) -> _Head | None:
@@ -192,6 +202,10 @@ def _image_of(name: str, told: str | None, folders: Sequence[ImageFolder]) -> tu
         bare = PurePosixPath(name).with_suffix(".json").as_posix()
         alike = [(at, hit) for at, folder in enumerate(folders) if (hit := folder.near(bare))]
         return alike[0] if alike else (None, name)
+    if _is_bare(told):
+        beside = name[: name.rfind("/") + 1] + told
+        hits = ((at, each) for each in (beside, told) for at, place in enumerate(folders) if each in place.paths)
+        return next(hits, (None, beside))
     beside = PurePosixPath(name).with_name(PurePosixPath(told).name or "image").as_posix()
     led = posixpath.normpath(posixpath.join(posixpath.dirname(name), told))
     for candidate in (beside, PurePosixPath(told).name, led):

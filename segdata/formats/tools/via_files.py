@@ -51,10 +51,13 @@ def open_via(request: Request) -> ToolSource:
     images = images_of(request)
     opened = _Opened(root, picture_folders(here, images))
     for path in paths:
-        listed, defects = read_via(path, below(root, path))
+        file = below(root, path)
+        listed, defects = read_via(path, file)
         opened.defects += defects
+        folder = posixpath.dirname(file) if path.is_relative_to(root) else ""
+        split = split_of(file)
         for each in listed:
-            _add(opened, path, each)
+            _add(opened, path, file, folder, split, each)
     _must_be_drawable(opened, here, images)
     attribute, census, defects = _census(opened, request.options.get("attribute"))
     named = naming(census, request.taxonomy)
@@ -88,18 +91,16 @@ def _documents(root: Path) -> list[Path]:
     return found
 
 
-def _add(opened: _Opened, path: Path, listed: Listed) -> None:
-    """Add an image of a document: its file, its name, and where it is."""
+def _add(opened: _Opened, path: Path, file: str, folder: str, split: str | None, listed: Listed) -> None:
+    """Add an image of a document, which is `file` in `folder` of the dataset and of a split: its name and its file."""
     name = listed.item.filename.replace("\\", "/")
     uri = listed.item.filename if "://" in name else None
-    file = below(opened.root, path)
     if uri is not None or is_unsafe(name):
         bare = PurePosixPath(name.split("?")[0]).name or "image"
         if uri is None:
             message = f"path {listed.item.filename!r} leaves the dataset's root; its last part is taken for the name"
             opened.defects.append(Defect("SEG015", message, file, f"{listed.place}/filename"))
         name = bare
-    folder = posixpath.dirname(file) if path.is_relative_to(opened.root) else ""
     image_id = posixpath.join(folder, name)
     if image_id in opened.entries:
         message = f"image {image_id!r} is listed twice; the first entry is read"
@@ -107,8 +108,7 @@ def _add(opened: _Opened, path: Path, listed: Listed) -> None:
         return
     hit = first_picture(opened.folders, (image_id, name))
     size = declared_size(listed)
-    split = declared_split(listed) or split_of(file)
-    entry = Entry(image_id, hit, (path,), listed, size=size, uri=uri, split=split)
+    entry = Entry(image_id, hit, (path,), listed, size=size, uri=uri, split=declared_split(listed) or split)
     opened.entries[image_id] = entry
     if hit is None:
         opened.missing.append((listed, entry))

@@ -29,6 +29,8 @@ _NUMBERS = {
     "ellipse": ("cx", "cy", "rx", "ry"),
 }
 Json = dict[str, Any]  # Any: JSON
+_NOTHING: dict[str, str] = {}
+_PLAIN: Json = {"also": None, "iscrowd": False}  # what a region says that has a category and no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ def _mark(reading: Reading, shape: Shape | Written, said: Json, place: str) -> M
     """A region with what is said of it."""
     categories = category_of(said, reading.attribute) or [NO_CATEGORY]
     also = [reading.to[name] for name in categories[1:]]
+    if not also and len(said) == 1 and reading.attribute in said:
+        return Mark(categories[0], shape, place, None, None, _NOTHING, _PLAIN)
     columns: Json = {"also": also or None, "iscrowd": said.get("iscrowd") is True}
     taken = {reading.attribute, "iscrowd"} if columns["iscrowd"] else {reading.attribute}
     for key in ("segment_id", "track_id"):

@@ -93,10 +93,6 @@ def test_shapes(spoilt: Truth) -> None:
     sizes = np.bincount(parts.ravel())[1:]
     assert sizes.min() == speck.pixels == 4
     assert (inside("SEG107") == 0).all()
-    (seam,) = of(spoilt, "SEG116", "mask_shapes")
-    fence = (mask_of(spoilt, "mask_shapes", seam.file) == colours["fence"]).all(axis=-1)
-    assert fence[:, (seam.bbox or [0])[0] :].sum() >= (seam.pixels or 0)
-    assert fence[:, (seam.bbox or [0])[0]].sum() > 20
     (blocky,) = of(spoilt, "SEG118", "mask_shapes")
     mask = mask_of(spoilt, "mask_shapes", blocky.file)
     np.testing.assert_array_equal(mask, mask[::6, ::6].repeat(6, axis=0).repeat(6, axis=1))
@@ -105,6 +101,24 @@ def test_shapes(spoilt: Truth) -> None:
     (line,) = of(spoilt, "SEG111", "mask_shapes")
     black = (mask_of(spoilt, "mask_shapes", line.file) == 0).all(axis=-1)
     assert not ndimage.binary_erosion(black, np.ones((3, 3))).any(), "one or two pixels wide everywhere"
+
+
+def test_a_row_of_signs_is_cut_along_a_line(spoilt: Truth) -> None:
+    (seam,) = of(spoilt, "SEG116", "instance_shapes")
+    ids = mask_of(spoilt, "instance_shapes", seam.file)
+    line, signs = (seam.bbox or [0, 0])[1], seam.segments or []
+    assert len(signs) == 20
+    for above, below in zip(signs[:10], signs[10:], strict=True):
+        assert min((ids[line - 1] == above).sum(), (ids[line] == below).sum()) >= 8
+        assert (ids == above)[line:].sum() == (ids == below)[:line].sum() == 0
+
+
+def test_posts_are_dashed_where_they_are_thin(spoilt: Truth) -> None:
+    (broken,) = of(spoilt, "SEG119", "thin_lines")
+    assert "thin: true" in (spoilt.folder / "defects" / "thin_lines" / "taxonomy.yaml").read_text()
+    pole = colours_of(spoilt.folder / "defects" / "thin_lines")["pole"]
+    left = (mask_of(spoilt, "thin_lines", broken.file) == pole).all(axis=-1)
+    assert ndimage.label(left, np.ones((3, 3)))[1] >= 3
 
 
 def test_panoptic(spoilt: Truth) -> None:
