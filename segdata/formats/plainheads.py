@@ -22,6 +22,7 @@ _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _SKIPPED = frozenset({0xC4, 0xDD, 0xFE})  # Huffman tables, restart intervals, comments
 _TABLES = {b"JFIF\0": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}  # how application segments begin, and their least size
 _ORIENTATION, _SHORT = 0x0112, 3
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, by its EXIF type
 
 Head = tuple[int, int, int]  # width, height, EXIF orientation
 
@@ -113,9 +114,12 @@ def _orientation(segment: bytes) -> int | None:
     if len(entries) != 12 * n_entries:
         return None
     found = 1
-    for tag, kind, count, value, _ in struct.iter_unpack(f"{order}HHIHH", entries):
+    for tag, kind, count, value in struct.iter_unpack(f"{order}HHI4s", entries):
+        n_bytes = count * _BYTES.get(kind, len(segment))
+        if n_bytes > len(value) and struct.unpack(f"{order}I", value)[0] + n_bytes > len(segment) - 6:
+            return None  # where Pillow gives up
         if tag == _ORIENTATION:
             if kind != _SHORT or count != 1:
                 return None
-            found = value or 1
+            found = struct.unpack_from(f"{order}H", value)[0] or 1
     return found

@@ -13,6 +13,7 @@ from segdata.measure.stretch import Columns
 
 BITS = 256
 MOST = 16  # bits in which two pictures of one thing may differ
+MOST_IMAGES = 20_000  # all are decoded and compared with all, for minutes where there are more
 _SIDE = 16
 _PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no gradients to compare
 _BLOCK = 2048
@@ -25,14 +26,15 @@ def alike(images: Table, jobs: int) -> Columns:
 
     Each image is listed with the earlier one that it is most like, and with that of another split. `same`: the files
     hold the same bytes. `bits`: in how many of the 256 bits of their difference hashes they differ, at most `MOST`.
-    Hashes are only compared where images are in several splits, since for that every image must be decoded.
+    Hashes are only compared where images are in several splits, and there are at most `MOST_IMAGES`, since for that
+    every image must be decoded.
     """
     _, content = np.unique(images["content"].astype(str), return_inverse=True)
     _, part = np.unique(images["part"].astype(str), return_inverse=True)
     known = np.flatnonzero(~images.missing("content"))
     found = dict.fromkeys(_repeated(content, part, known), (1, 0))
     splits = set(images["part"].tolist()) - {None}
-    if len(splits) > 1:
+    if len(splits) > 1 and len(images) <= MOST_IMAGES:
         rows, looks = _looks(images, jobs)
         for a, b, bits in _nearest(looks, part[rows]):
             found.setdefault((int(rows[b]), int(rows[a])), (0, bits))

@@ -19,7 +19,6 @@ from segdata.core.batch import Batch, concatenate
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.perimage.entry import Entry
-from segdata.formats.shapes.raster import rasterise
 from segdata.formats.tools.drawn import drawn as drawn_marks
 from segdata.formats.tools.labelme_files import LABELME, NOTATION
 from segdata.formats.tools.labelme_shapes import look

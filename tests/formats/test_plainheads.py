@@ -73,6 +73,15 @@ def test_both_byte_orders_of_exif(order: bytes) -> None:
     assert jpeg_head(data) == by_pillow(data) == (14, 9, 8)
 
 
+def test_exif_that_points_outside_itself_is_left_to_pillow() -> None:
+    """Which gives up there, and takes the orientation that follows for none."""
+    data = encoded("RGB", "JPEG", 6)
+    at = data.index(b"\x01\x0f\x00\x02") + 8
+    damaged = data[:at] + b"\0\0\xff\x26" + data[at + 4 :]
+    assert jpeg_head(data) == (14, 9, 6)
+    assert jpeg_head(damaged) is None
+
+
 def test_what_may_hold_an_orientation_elsewhere_is_left_to_pillow() -> None:
     """PNG with EXIF or texts, and JPEG with XMP."""
     texts, file = PngImagePlugin.PngInfo(), io.BytesIO()

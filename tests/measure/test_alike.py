@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from segdata.measure.alike import MOST, _nearest, look
+from segdata.core.table import Table
+from segdata.measure import alike as module
+from segdata.measure.alike import MOST, _nearest, alike, look
 
 
 def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
@@ -67,3 +69,18 @@ def test_the_nearest_are_those_of_brute_force(seed: int, n: int) -> None:
                 nearest = others[bits[others].argmin()]
                 expected.add((int(nearest), later, int(bits[nearest])))
     assert _nearest(looks, part) == sorted(expected)
+
+
+def test_of_very_many_images_only_equal_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(1).save(tmp_path / "a.png")
+    picture(1).save(tmp_path / "b.png", compress_level=1)
+    columns = {
+        "uri": [str(tmp_path / name) for name in ("a.png", "b.png", "a.png")],
+        "content": ["x", None, "x"],
+        "part": ["train", "val", "val"],
+        "sequence": [None, None, None],
+    }
+    images = Table({name: np.array(values, object) for name, values in columns.items()})
+    assert {0, 1} == set(alike(images, 1)["same"].tolist())
+    monkeypatch.setattr(module, "MOST_IMAGES", 2)
+    assert alike(images, 1)["same"].tolist() == [1]
