@@ -149,8 +149,8 @@ def real_table(folder: Path) -> Iterator[str]:
     yield "| dataset | segdata | Datumaro |"
     yield "| --- | --- | --- |"
     for name, (kind, path) in REAL.items():
-        options = {"format": "coco-panoptic"} if kind == "coco_panoptic" else {}
-        found = segdata.validate(folder / path, **options).by_code
+        form = "coco-panoptic" if kind == "coco_panoptic" else None  # its folder holds RLE of the same, too
+        found = segdata.validate(folder / path, format=form).by_code
         ours, theirs = ", ".join(f"{code} {n:,}" for code, n in found.items()), kinds(datumaro(kind, folder / path))
         yield f"| {name} | {ours} | {theirs} |"
 

@@ -19,8 +19,8 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[Found]:
     looks the same is told by difference hashes (dHash, N. Krawetz 2013, with 256 bits instead of 64): the gradients of
     the image reduced to 17 x 16 pixels, which survive another brightness, size or compression, but no crop. Left alone
     are copies within a split, images without contrast, files with several frames or slices, and images elsewhere than
-    on this machine. Where nothing is split, or there are more than 20,000 images, images are not decoded, and only files
-    that are the same byte by byte are told.
+    on this machine. Where nothing is split, or there are more than 20,000 images, none is decoded, and only files that
+    are the same byte by byte are told.
 
     Why: what is trained on and tested on at once makes the test worthless, and where the labels of the two differ, one
     of them is wrong. Neighbouring frames of a video are nearly the same image.

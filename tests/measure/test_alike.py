@@ -74,8 +74,9 @@ def test_the_nearest_are_those_of_brute_force(seed: int, n: int) -> None:
 def test_of_very_many_images_only_equal_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture(1).save(tmp_path / "a.png")
     picture(1).save(tmp_path / "b.png", compress_level=1)
+    picture(1).save(tmp_path / "c.png")
     columns = {
-        "uri": [str(tmp_path / name) for name in ("a.png", "b.png", "a.png")],
+        "uri": [str(tmp_path / name) for name in ("a.png", "b.png", "c.png")],
         "content": ["x", None, "x"],
         "part": ["train", "val", "val"],
         "sequence": [None, None, None],
