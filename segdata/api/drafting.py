@@ -100,6 +100,7 @@ _KEYS: Mapping[str, list[tuple[str, str]]] = {
         ("images: images", "where the image files are"),
         ("instance_ids: {{divisor: 1000, background: 0}}", "or {category: nucleus}, or {table: ids.csv}"),
         ("layers: {{pattern: '{{stem}}_{{category}}.png'}}", "one mask per category or segment"),
+        ("sequences: {{pattern: '{{sequence}}/{{frame}}.jpg', kind: video}}", "which images are frames of what"),
         ("options: {{order: row}}", "of the format; segdata formats NAME lists them"),
     ],
     "Rules (all codes: segdata rules)": [
@@ -107,6 +108,9 @@ _KEYS: Mapping[str, list[tuple[str, str]]] = {
         ("ignore: [SEG204]", "the same, not to run"),
         ("severity: {{SEG106: error}}", "error, warning, info or off"),
         ("rules: {{SEG106: {{min_pixels: 16}}}}", "options; segdata explain CODE lists them"),
+        ("by: camera", "the column that statistics tell apart"),
+        ("overrides:", "what is decided otherwise for images, categories or annotators"),
+        ("  - {image: 'night/*', severity: {SEG101: warning}}", ""),
         ("suppress:", "findings that are known and accepted"),
         ("  - {code: SEG102, image: 'a/*.jpg', reason: 'glass in front', until: 2030-01-31}", ""),
     ],

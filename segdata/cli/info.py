@@ -30,7 +30,7 @@ def command(
     output: Path | None,
     opening: Opening,
 ) -> None:
-    """Count images, segments and pixels, by category, and by a column such as the camera."""
+    """Count images, segments and pixels, by category and stratum."""
     from segdata.api import info
     from segdata.cli.output import emit, paper, spare
     from segdata.report.info import to_csv, to_json, to_text

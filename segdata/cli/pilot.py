@@ -15,7 +15,7 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
     name="pilot",
     epilog=example(
         "segdata pilot pilot_labels/ --campaign 20000 --min-instances 500",
-        "segdata pilot pilot.json --campaign 20000 --minutes-per-segment 0.8 --rate 12",
+        "segdata pilot pilot.json --campaign 20000 --minutes-per-segment 0.8",
         "segdata pilot pilot.json --ignore no-definition --format json",
     ),
 )

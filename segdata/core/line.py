@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.runs import Ints, Rows, Runs, columns
+from segdata.core.runs import Ints, Rows, Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class Line:
         return Line(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
 
     def lift(self, runs: Runs, frame: Rows | Ints) -> Ints:
-        """(n,) where each run starts on the line; `frame` is the frame of each owner."""
-        x, _ = columns(runs, self.height[frame])
-        return self.base[frame][runs.owner] + runs.start + x
+        """(n,) where each run starts on the line; `frame` is the frame of each owner that has runs."""
+        at = frame[runs.owner]
+        x = (runs.start / np.maximum(self.height[at], 1)).astype(np.int64)  # as fast, and as exact, as in `columns`
+        return self.base[at] + runs.start + x
 
     def frame_of(self, place: Ints) -> Ints:
         """(n,) the frame that each place lies in."""
@@ -46,5 +47,5 @@ class Line:
         frame = self.frame_of(place)
         place = place - self.base[frame]
         room = (self.height + 1)[frame]
-        x = (place / room).astype(np.int64)  # as fast, and as exact, as in `columns`
+        x = (place / room).astype(np.int64)  # as above
         return frame, x, place - x * room

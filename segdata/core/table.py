@@ -93,6 +93,8 @@ class Table:
 
     def rows(self, rows: Collection[int], *names: str) -> dict[int, tuple[Any, ...]]:  # Any: as the columns
         """Some columns of some rows by row number, as Python's own numbers and texts; does not convert the columns."""
+        if not rows:
+            return {}
         chosen = np.fromiter(rows, np.int64, len(rows))
         columns = (self._columns[name] for name in names)
         values = [

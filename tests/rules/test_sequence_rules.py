@@ -226,7 +226,7 @@ def test_any_sequence_can_be_judged_however_it_is_cut(
             "SEG107": {"max_share": 1.0},
             "SEG353": {"min_pixels": 1},
             "SEG354": {"min_pixels": 1, "max_fit": 1.0, "min_agree": 0.0},
-            "SEG355": {"min_gain": -1.0},
+            "SEG355": {"min_gain": 0.0},
             "SEG357": {"min_pixels": 1, "min_share": 0.0},
             "SEG358": {"min_pixels": 1, "min_share": 0.0},
         }

@@ -188,7 +188,8 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
         places = ", ".join(items.place(i) for i in found[:4]) + (", …" if len(found) > 4 else "")
         rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in found]
         n_images = len({row for row in rows if row >= 0})
-        message = f"annotation id {id_!r} is here {len(found)} times ({places}), in {counted(n_images, 'image')}; all are read"
+        there = f"({places}), in {counted(n_images, 'image')}"
+        message = f"annotation id {id_!r} is here {len(found)} times {there}; all are read"
         first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
         place = items.place(found[1], "/id")
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
