@@ -43,7 +43,9 @@ def test_vessels_of_both_observers_are_clean(real_data: Path, observer: str) -> 
 
 def test_nuclei_by_id_are_clean(real_data: Path) -> None:
     result = validate(real_data / "stardist_nuclei", config=Config(instance_ids=InstanceIds(category="nucleus")))
-    assert (result.n_images, result.n_segments, result.findings) == (32, 491, ())
+    assert (result.n_images, result.n_segments) == (32, 491)
+    # One slice of a larger volume was cut: nuclei end at the last row but one, exactly straight.
+    assert [(each.code, each.segments) for each in result.findings] == [("SEG116", (62, 91, 145, 155))]
 
 
 @pytest.mark.parametrize(
