@@ -57,12 +57,13 @@ def command(
     Exits with 0 when it is ready, with 1 when not.
     """
     from segdata.api import pilot
-    from segdata.cli.output import emit, paper
+    from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes
     from segdata.report.pilot import to_text
     from segdata.report.pilot_json import to_json
 
+    spare(output, opening.inputs(data))
     dataset = opening.read(data)
     with progress("pilot", len(dataset)) as done:
         found = pilot(

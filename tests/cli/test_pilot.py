@@ -72,3 +72,9 @@ def test_coco_tiny(run: Run, real_data: Path) -> None:
     assert found["totals"]["instances"]["value"] == 46500  # 465 segments that are no crowds in 50 images
     twice = [(pair["a"], pair["b"]) for pair in found["confusable"] if pair["twice"]]
     assert twice == [("bowl", "cup")]
+
+
+def test_the_report_does_not_replace_the_data(run: Run, coco: Path) -> None:
+    before = coco.read_bytes()
+    assert run("pilot", coco, "--output", coco).exit_code == 2
+    assert coco.read_bytes() == before
