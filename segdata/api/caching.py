@@ -119,9 +119,9 @@ class Remembered:
         source, chunks = retaining(self.opened, every), self.opened.chunks()
         pieces = self._pieces(source, every, profile, chunks, jobs, progress)
         found = gathered(pieces, source.defects, every, profile)
-        rows = dict(found.tables)
+        names = set(found.tables)
         tables = completed(found, source, every, profile, chunks, jobs)
-        entry = self._made(source, every, profile, found, tables, set(rows), chunks)
+        entry = self._made(source, every, profile, found, tables, names, chunks)
         if time.monotonic() - begun >= WORTH or self._entry is not None:
             cache.save(self._place, self._key, entry)
         return _tables(entry, families, profile)

@@ -174,17 +174,15 @@ def _mend(dataset: "Dataset", result: Validation, unsafe: bool) -> bool:
     """Fix what can be fixed, and say so; returns whether there is a new revision."""
     from segdata.api.fixing import fix
     from segdata.core.counted import counted
-    from segdata.core.mended import MendedImage
 
-    images: list[MendedImage] = []
-    revision = fix(dataset, result.findings, unsafe=unsafe, seen=images.append)
+    mended: list[int] = []  # findings of each image
+    revision = fix(dataset, result.findings, unsafe=unsafe, seen=lambda image: mended.append(len(image.mended)))
     if revision is None:
         rest = 0 if unsafe else sum(each.fix == "unsafe" for each in result.findings)
         more = f"; of {counted(rest, 'finding')} the fix changes what somebody drew: --unsafe-fixes" if rest else ""
         say(f"nothing to fix{more}")
         return False
-    n_findings = sum(len(image.mended) for image in images)
-    what = f"{counted(n_findings, 'finding')} in {counted(len(images), 'image')}"
+    what = f"{counted(sum(mended), 'finding')} in {counted(len(mended), 'image')}"
     say(f"fixed {what}: revision {revision} is current; what was before is kept, {revision}/changes.jsonl lists all")
     return True
 

@@ -19,7 +19,7 @@ from segdata.core.runs import Ints, Runs
 
 Mend = Callable[[Annotation, Sequence[Evidence], Profile], Batch]
 # In this order findings of one annotation are mended: what is no segment goes first, gaps are filled last.
-ORDER = ("SEG105", "SEG104", "SEG203", "SEG013", "SEG018", "SEG115", "SEG106", "SEG107", "SEG111", "SEG101")
+ORDER = ("SEG105", "SEG104", "SEG013", "SEG018", "SEG115", "SEG106", "SEG107", "SEG111", "SEG101")
 
 _REGISTRY: dict[str, Mend] = {}
 

@@ -9,7 +9,7 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, Runs, spread
 from segdata.fixes.fix import dense, redrawn, runs_of
 
 Picture = NDArray[np.bool_]
@@ -59,9 +59,9 @@ _NOBODY, _WAITING = -2, -1
 
 def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: Picture) -> Ints:
     """The owners with these segments among them, and the pixels that wait for one."""
-    drawn = owner.copy()
-    for row in rows.tolist():
-        drawn[picture_of(batch, row, owner.shape)] = row
+    drawn, runs = owner.copy(), batch.runs.take(rows, batch.n_segments)
+    x, y = np.divmod(spread(runs.start, runs.length), owner.shape[0])
+    drawn[y, x] = np.repeat(rows[runs.owner], runs.length)
     drawn[waiting] = _WAITING
     return drawn
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from segdata.core.batch import replaced
 from segdata.core.runs import Ints
@@ -65,11 +64,3 @@ def _one_by_one(fresh: Iterable[tuple[Ints, Measured]]) -> Iterator[Measured]:
             yield measured
         else:
             yield from (cut(measured, at, at + 1) for at in range(len(rows)))
-
-
-def without(tables: Mapping[str, pa.Table], columns: Mapping[str, set[str]]) -> dict[str, pa.Table]:
-    """The tables without some of their columns."""
-    return {
-        name: table.drop_columns([each for each in columns.get(name, ()) if each in table.column_names])
-        for name, table in tables.items()
-    }

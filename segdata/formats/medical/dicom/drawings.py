@@ -1,5 +1,6 @@
 """Drawings: slices of DICOM series, and what objects that were made on them have there."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -70,7 +71,7 @@ class Drawing(Generic[O, P]):
 
 
 @dataclass
-class Drawings(Generic[O, P]):
+class Drawings(ABC, Generic[O, P]):
     """All slices of a dataset.
 
     Attributes
@@ -84,9 +85,9 @@ class Drawings(Generic[O, P]):
     sequences: list[ImageSequence] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
+    @abstractmethod
     def place(self, found: O, every: Sequence[Series], looked: Path) -> None:
         """Put the pieces of an object on the slices of the images that it was made on; `looked`: for what they are."""
-        raise NotImplementedError
 
     def add(self, series: Series) -> None:
         """All slices of a series, unless they are here already."""
