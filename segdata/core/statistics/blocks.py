@@ -18,6 +18,7 @@ from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 _AT_ONCE = 1_000_000  # values handed out in one go, to bound memory
+_ROUNDING = 1e-12  # of a value: equal values less their mean may not be 0, and all there is must not be rounding
 _MOST = 5_000  # values beyond which the normal limit is as good as permutations, and far faster
 
 
@@ -109,6 +110,7 @@ class Blocks:
         n_strata = int(self.stratum.max(initial=-1)) + 1
         m = np.bincount(self.stratum, minlength=n_strata)
         centred = mine - (np.bincount(self.stratum, weights=mine, minlength=n_strata) / np.maximum(m, 1))[self.stratum]
+        centred[np.abs(centred) < _ROUNDING * np.abs(mine)] = 0.0
         s2 = np.bincount(self.stratum, weights=centred**2, minlength=n_strata) / np.maximum(m - 1, 1)
         pair, k = np.unique(self.stratum * self.n_groups + self.group, return_counts=True)
         stratum, group = np.divmod(pair, self.n_groups)

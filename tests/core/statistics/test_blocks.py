@@ -42,6 +42,11 @@ def test_strata_may_shift_and_rows_change_places(
     np.testing.assert_array_equal(moved.n, before.n)
 
 
+def test_equal_values_do_not_differ_by_rounding() -> None:
+    """0.3 thrice has a mean that is not 0.3."""
+    assert Blocks.of(np.array([0, 0, 1]), np.zeros(3, int), 2).compare(np.full(3, -0.7)).z.tolist() == [0, 0]
+
+
 @settings(max_examples=40)
 @given(ROWS)
 def test_z_has_mean_0_and_deviation_1_over_all_permutations(rows: list[tuple[int, int, float]]) -> None:
