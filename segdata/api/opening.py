@@ -10,10 +10,10 @@ import numpy as np
 from segdata.api.caching import remembering
 from segdata.core.config import Config, Option, load_config, nearest
 from segdata.core.dataset import Dataset
-from segdata.core.errors import SegdataError, SettingError, UnreadableError
+from segdata.core.errors import SegdataError
 from segdata.core.format import Format, Request, Source, format_named
 from segdata.core.runs import Ints
-from segdata.core.settings import check_file
+from segdata.core.settings import at, check_categories, check_file, said_in
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.core.unsafe import check_files, check_name
 from segdata.formats.altered import made_by
@@ -91,10 +91,9 @@ def read(
     check_name(root.absolute())
     check_files(root)
     settings = config if isinstance(config, Config) else _config(root, config)
-    name = format or settings.format or _implied(settings, config) or recognised(root)
-    chosen = format_named(name)
     file = None if isinstance(config, Config) else Path(config or folder_of(root) / CONFIG)
-    _check_options(chosen, settings, file)
+    with said_in(file):
+        chosen = _format(root, format, settings, config)
     chosen.check_options(options or {}, "read")
     request = Request(
         root=root,
@@ -107,14 +106,13 @@ def read(
     )
 
     def opened_now() -> Source:
-        try:
-            with image_limits():
-                return _opened(chosen, request, source, roi)
-        except SettingError as error:
-            raise UnreadableError(f"{file}: {error}" if file else str(error)) from error
+        with said_in(file), image_limits():
+            return _opened(chosen, request, source, roi)
 
     more = {"source": source, "roi": roi}
-    opened = opened_now() if cache is None else remembering(request, name, more, opened_now, Path(cache))
+    opened = opened_now() if cache is None else remembering(request, chosen.name, more, opened_now, Path(cache))
+    with said_in(file):
+        check_categories(settings, opened.profile)
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _chosen(opened.image_ids, list(names))
     return Dataset(opened, opened.profile.under(settings), settings, rows)
@@ -129,7 +127,9 @@ def _opened(chosen: Format, request: Request, source: str | None, roi: str | Pat
     opened = opened if source is None else made_by(opened, source)
     if not settings.sequences:
         return opened
-    return with_sequences(opened, settings.sequences, settings.instance_ids.divisor if settings.instance_ids else None)
+    with at("sequences"):
+        divisor = settings.instance_ids.divisor if settings.instance_ids else None
+        return with_sequences(opened, settings.sequences, divisor)
 
 
 def _refuse(**options: object) -> None:
@@ -154,12 +154,17 @@ def _config(root: Path, given: str | Path | None) -> Config:
     return config
 
 
-def _check_options(chosen: Format, settings: Config, file: Path | None) -> None:
-    """Raise SegdataError where the configuration in `file` has options that the format has not."""
-    try:
-        chosen.check_options(settings.options, "read")
-    except SegdataError as error:
-        raise SegdataError(f"{file}: {error}" if file else str(error)) from error
+def _format(root: Path, named: str | None, settings: Config, config: object) -> Format:
+    """The format that is named, by the caller or the configuration, or recognised; it has the options that are set."""
+    if named is None and settings.format is not None:
+        with at("format"):
+            chosen = format_named(settings.format)
+    else:
+        chosen = format_named(named or _implied(settings, config) or recognised(root))
+    for name, value in settings.options.items():
+        with at("options", name):
+            chosen.check_options({name: value}, "read")
+    return chosen
 
 
 def _implied(settings: Config, given: object) -> str | None:

@@ -3,17 +3,18 @@
 import datetime
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from segdata.core import yamlfile
 from segdata.core.finding import Severity
-from segdata.core.scope import Scope
+from segdata.core.scope import Scope, Word
 
 Overlap = Literal["forbid", "allow", "same-category-forbid"]
 Coverage = Literal["exhaustive", "sparse"]
 Option = str | int | float | bool
+Threshold = Annotated[int, msgspec.Meta(ge=1, le=65_535)]  # of masks of 8 or 16 bits; from 0 on all is foreground
 
 
 class InstanceIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -25,8 +26,8 @@ class InstanceIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """
 
     divisor: int | None = None
-    category: str | int | None = None
-    table: str | None = None
+    category: Word | int | None = None
+    table: Word | None = None
     background: int | None = 0
     void: int | None = None
 
@@ -40,9 +41,9 @@ class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     between is SEG010.
     """
 
-    pattern: str
-    category: str | None = None
-    threshold: int | None = None
+    pattern: Word
+    category: Word | None = None
+    threshold: Threshold | None = None
 
 
 class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -53,7 +54,7 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     in all frames: the whole `ids`, or the `numbers` within a category (the id modulo the divisor of `instance_ids`).
     """
 
-    pattern: str
+    pattern: Word
     kind: Literal["video", "volume"] = "video"
     tracks: Literal["ids", "numbers"] | None = None
 
@@ -61,8 +62,8 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Findings that are known and accepted: of a code, in a scope, for a reason, until a day."""
 
-    code: str
-    reason: str
+    code: Word
+    reason: Word
     until: datetime.date | None = None
 
 
@@ -82,14 +83,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     coverage: Coverage | dict[str, Coverage] | None = None
     overlap: Overlap | None = None
-    format: str | None = None
-    taxonomy: str | None = None
-    images: str | None = None
+    format: Word | None = None
+    taxonomy: Word | None = None
+    images: Word | None = None
     instance_ids: InstanceIds | None = None
     layers: Layers | None = None
     sequences: Sequences | None = None
     options: dict[str, Option] = {}  # of the format that is read
-    by: str | None = None  # the column that statistics tell apart
+    by: Word | None = None  # the column that statistics tell apart
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity | Literal["off"]] = {}

@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeVar
 
 from segdata.core import yamlfile
 from segdata.core.config import Config, Override, Suppression, nearest
-from segdata.core.errors import SegdataError, SettingError
+from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.finding import Severity
+from segdata.core.profile import Profile
 from segdata.core.rule import Rule, rules
 
 T = TypeVar("T")
@@ -32,18 +33,46 @@ def check(config: Config) -> None:
 
 def check_file(config: Config, path: Path) -> None:
     """As `check` for what `path` holds; the error has its line. Rules are only looked up where any is spoken of."""
-    if not any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):
-        return
-    try:
-        check(config)
-    except SettingError as error:
-        _, lines = yamlfile.parse_with_lines(yamlfile.read_text(path), Config, str(path))
-        line = lines.of(*error.steps) or 1
-        raise SegdataError(f"{path}:{line}: {str(error).removeprefix(f'{FILE}: ')}") from error
+    if any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):
+        with said_in(path):
+            check(config)
+
+
+def check_categories(config: Config, profile: Profile) -> None:
+    """Raise SettingError where the configuration speaks of a category that the dataset has not.
+
+    A name that only the source has, and the taxonomy lacks, is one; an alias is not: findings have the name of today.
+    """
+    named: list[tuple[str, tuple[str | int, ...]]] = []
+    if isinstance(config.coverage, dict):
+        named += [(name, ("coverage", name)) for name in config.coverage]
+    for key in ("overrides", "suppress"):
+        scopes = enumerate(getattr(config, key))
+        named += [(each.category, (key, at, "category")) for at, each in scopes if each.category is not None]
+    known = [*(each.name for each in profile.taxonomy.categories), *profile.unknown_names.values()] if named else []
+    for name, steps in named:
+        if name not in known:
+            now = profile.taxonomy.by_name().get(name)
+            hint = nearest(name, known) if now is None else f"; it is an alias of {now.name!r}"
+            raise SettingError(f"{FILE}: {steps[0]}: the dataset has no category {name!r}{hint}", *steps)
 
 
 @contextmanager
-def _at(*steps: str | int) -> Iterator[None]:
+def said_in(path: Path | None) -> Iterator[None]:
+    """What is wrong in the configuration is said with its file, and the line, where it came from one."""
+    try:
+        yield
+    except SettingError as error:
+        said = str(error).removeprefix(f"{FILE}: ")
+        if path is None or not path.is_file():
+            raise UnreadableError(str(error) if path is None else f"{path}: {said}") from error
+        _, lines = yamlfile.parse_with_lines(yamlfile.read_text(path), Config, str(path))
+        found = (lines.of(*error.steps[:end]) for end in range(len(error.steps), 0, -1))
+        raise UnreadableError(f"{path}:{next(filter(None, found), 1)}: {said}") from error
+
+
+@contextmanager
+def at(*steps: str | int) -> Iterator[None]:
     """What is wrong within is wrong there in the configuration."""
     try:
         yield
@@ -79,7 +108,7 @@ def configured(config: Config, key: Literal["select", "ignore"]) -> frozenset[st
 def _codes_at(words: Iterable[str], where: str, *steps: str | int) -> frozenset[str]:
     found: set[str] = set()
     for position, word in enumerate(words):
-        with _at(*steps, position):
+        with at(*steps, position):
             found |= codes_of(word, where)
     return frozenset(found)
 
@@ -88,7 +117,7 @@ def suppressions(config: Config) -> list[tuple[frozenset[str], Suppression]]:
     """What the configuration suppresses, and the codes that each speaks of."""
     found = []
     for position, each in enumerate(config.suppress):
-        with _at("suppress", position, "code"):
+        with at("suppress", position, "code"):
             found.append((codes_of(each.code, f"{FILE}: suppress"), each))
     return found
 
@@ -124,7 +153,7 @@ def options(config: Config) -> dict[str, dict[str, Any]]:  # Any: each rule has 
     for word, given in config.rules.items():
         several = rules_of(word, where)
         for name, value in given.items():
-            with _at("rules", word, name):
+            with at("rules", word, name):
                 _check_option(word, several, name, value, where)
     return found
 
@@ -147,7 +176,7 @@ def _spread(said: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[R
     """What is said of words as said of rules; what goes before comes last."""
     spoken = []
     for word, value in said.items():
-        with _at(*steps, word):
+        with at(*steps, word):
             spoken.append((rules_of(word, f"{FILE}: {key}"), value))
     for several, value in sorted(spoken, key=lambda each: -len(each[0])):
         for rule in several:

@@ -1,4 +1,4 @@
-"""A setting that cannot work is refused with the file that has it."""
+"""A setting that cannot work is refused with the file, and the line, that has it."""
 
 from pathlib import Path
 
@@ -26,14 +26,14 @@ from segdata.core.errors import UnreadableError
 def test_the_message_names_the_file(tmp_path: Path, text: str, words: str) -> None:
     Image.fromarray(np.eye(4, dtype=np.uint16)).save(tmp_path / "a.png")
     (tmp_path / "taxonomy.yaml").write_text("categories: [{id: 1, name: car}]\n")
-    (tmp_path / "segdata.yaml").write_text(text + "\n")
+    (tmp_path / "segdata.yaml").write_text("# what a project decides\n" + text + "\n")
     with pytest.raises(UnreadableError) as beside:
         segdata.read(tmp_path)
-    assert str(beside.value).startswith(f"{tmp_path / 'segdata.yaml'}: {words}")
+    assert str(beside.value).startswith(f"{tmp_path / 'segdata.yaml'}:2: {words}")
     (tmp_path / "segdata.yaml").rename(tmp_path.parent / "other.yaml")
     with pytest.raises(UnreadableError) as named:
         segdata.read(tmp_path, config=tmp_path.parent / "other.yaml")
-    assert str(named.value).startswith(f"{tmp_path.parent / 'other.yaml'}: {words}")
+    assert str(named.value).startswith(f"{tmp_path.parent / 'other.yaml'}:2: {words}")
 
 
 def test_a_setting_in_memory_has_no_file(tmp_path: Path) -> None:

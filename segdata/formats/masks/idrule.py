@@ -21,12 +21,15 @@ def id_rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, Rule]:
     given = request.taxonomy
     chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
     if len(chosen) != 1:
-        raise SettingError(f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}")
+        said = f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
+        raise SettingError(said, "instance_ids")
     if config.divisor is not None:
         if given is None:
-            raise SettingError("instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
+            said = "instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy"
+            raise SettingError(said, "instance_ids", "divisor")
         if not 1 <= config.divisor <= _MAX_DIVISOR:
-            raise SettingError(f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …")
+            said = f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …"
+            raise SettingError(said, "instance_ids", "divisor")
         return given, partial(by_divisor, given, config, _void(given, config))
     if config.category is not None:
         taxonomy = given or _single(config)
@@ -46,7 +49,8 @@ def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
         return None
     if config.void in taxonomy.void_ids or not taxonomy.void_ids:
         if not taxonomy.void_ids:
-            raise SettingError(f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void")
+            said = f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void"
+            raise SettingError(said, "instance_ids", "void")
         return config.void
     return taxonomy.void_ids[0]
 
@@ -54,7 +58,8 @@ def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
 def _single(config: InstanceIds) -> Taxonomy:
     """A taxonomy of the one category that segdata.yaml names, and void."""
     if isinstance(config.category, int):
-        raise SettingError(f"instance_ids: category {config.category} is an id; without a taxonomy give a name")
+        said = f"instance_ids: category {config.category} is an id; without a taxonomy give a name"
+        raise SettingError(said, "instance_ids", "category")
     one = (Category(id=1, name=str(config.category)),)
     return Taxonomy(categories=one + _made_up_void(config, {1}))
 
@@ -70,7 +75,8 @@ def _category(taxonomy: Taxonomy, named: str | int) -> Category:
     found = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
     if found is None:
         near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
-        raise SettingError(f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}")
+        said = f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}"
+        raise SettingError(said, "instance_ids", "category")
     return found
 
 

@@ -47,12 +47,15 @@ class LayerNames:
         pattern = config.pattern
         unknown = [field for field in re.findall(r"\{[^}]*\}", pattern) if field not in _FIELDS]
         if unknown:
-            raise SettingError(f"layers.pattern: {unknown[0]} is none of {', '.join(_FIELDS)}")
+            raise SettingError(f"layers.pattern: {unknown[0]} is none of {', '.join(_FIELDS)}", "layers", "pattern")
         twice = [field for field in _FIELDS if pattern.count(field) > 1]
+        wrong = None
         if twice or "{stem}" not in pattern:
-            raise SettingError(f"layers.pattern {pattern!r}: {{stem}} is needed, and each field once at most")
-        if "{category}" not in pattern and config.category is None:
-            raise SettingError(f"layers.pattern {pattern!r} has no {{category}}; name it: `category: vessel`")
+            wrong = f"layers.pattern {pattern!r}: {{stem}} is needed, and each field once at most"
+        elif "{category}" not in pattern and config.category is None:
+            wrong = f"layers.pattern {pattern!r} has no {{category}}; name it: `category: vessel`"
+        if wrong:
+            raise SettingError(wrong, "layers", "pattern")
         readings = (re.compile(_expression(pattern, "+")), re.compile(_expression(pattern, "+?")))
         return LayerNames(readings, config.category, "{instance}" in pattern)
 

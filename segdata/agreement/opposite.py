@@ -1,0 +1,236 @@
+"""Opposite: what two annotators drew on the same images, laid on one number line."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch, whole
+from segdata.core.line import Line
+from segdata.core.meet import Met, Side, meet
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One annotator's n segments on some cases. In a volume, segments of one track are one segment with all slices.
+
+    Attributes
+    ----------
+    segment : (n,) row of the batch's segments; of a volume's, the first
+    case : (n,) which case it belongs to
+    category : (n,) position in the list of categories
+    is_void, is_crowd, is_thing : (n,)
+    area : (n,) pixels, voxels in a volume
+    side : the pixels; `side.owner` is the row here
+    """
+
+    segment: Ints
+    case: Ints
+    category: Ints
+    is_void: Flags
+    is_crowd: Flags
+    is_thing: Flags
+    area: Ints
+    side: Side
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    def runs_of(self, chosen: Flags, owner: Ints) -> Side:
+        """The runs of some segments (n,), each under another owner (n,)."""
+        of = self.side.owner
+        kept = chosen[of]
+        return Side(self.side.start[kept], self.side.end[kept], owner[of[kept]].astype(np.int32))
+
+
+@dataclass(frozen=True)
+class Opposite:
+    """What two annotators drew on the cases that both annotated. A case is an image, or a volume with all its slices.
+
+    Attributes
+    ----------
+    batch : holds the images, annotations and segments
+    annotators : the two, as positions in the panel's list, ascending
+    categories : the panel's, void ones too
+    case : (n_cases,) row of `batch.images`; of a volume's, the first
+    case_of_frame : (n_frames,) an image is one frame, each slice of a volume is one
+    image_of_frame : (n_frames,) row of `batch.images`
+    line : of the frames
+    a, b : what each drew
+    """
+
+    batch: Batch
+    annotators: tuple[int, int]
+    categories: Sequence[Category]
+    case: Ints
+    case_of_frame: Ints
+    image_of_frame: Ints
+    line: Line
+    a: Drawn
+    b: Drawn
+
+    @property
+    def swapped(self) -> "Opposite":
+        """The same with the annotators the other way round."""
+        return replace(self, annotators=self.annotators[::-1], a=self.b, b=self.a)
+
+    @property
+    def n_cases(self) -> int:
+        """How many cases there are."""
+        return len(self.case)
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Every case is one image."""
+        return len(self.case) == len(self.case_of_frame)
+
+    @cached_property
+    def pixels(self) -> Ints:
+        """(n_cases,) of the images, void or not."""
+        size = self.line.height * self.line.width
+        return np.bincount(self.case_of_frame, weights=size, minlength=self.n_cases).astype(np.int64)
+
+    @cached_property
+    def void(self) -> Side:
+        """The pixels that either annotator calls void; `owner` is the frame."""
+        sides = [drawn.runs_of(drawn.is_void, np.arange(len(drawn))) for drawn in (self.a, self.b)]
+        start = np.concatenate([side.start for side in sides])
+        order = np.argsort(start, kind="stable")
+        end = np.concatenate([side.end for side in sides])[order]
+        begin, length, _ = kernels.cover(start[order], end)
+        return Side(begin, begin + length, self.line.frame_of(begin).astype(np.int32))
+
+    @cached_property
+    def void_pixels(self) -> Ints:
+        """(n_cases,) pixels that either annotator calls void."""
+        length = self.void.end - self.void.start
+        return np.bincount(self.case_of_frame[self.void.owner], weights=length, minlength=self.n_cases).astype(np.int64)
+
+    @cached_property
+    def met(self) -> Met:
+        """Which segments of A and B share how many pixels, void ones too; see `segdata.core.meet.meet`."""
+        return meet(self.a.side, self.b.side)
+
+    @cached_property
+    def area_in_void(self) -> tuple[Ints, Ints]:
+        """(n,) of A's and of B's segments: how many of their pixels either annotator calls void."""
+        return _inside(self.a, self.void), _inside(self.b, self.void)
+
+
+def _inside(drawn: Drawn, by: Side) -> Ints:
+    """(n,) pixels of each segment that `by` covers."""
+    found = meet(drawn.side, by)
+    both = (found.a >= 0) & (found.b >= 0)
+    return np.bincount(found.a[both], weights=found.pixels[both], minlength=len(drawn)).astype(np.int64)
+
+
+def opposites(
+    batch: Batch,
+    annotators: Sequence[str],
+    categories: Sequence[Category],
+    *,
+    volumes: frozenset[str] = frozenset(),
+    is_semantic: bool = False,
+) -> Iterator[Opposite]:
+    """Every two annotators that annotated images of the batch in common, in the order of the panel.
+
+    Parameters
+    ----------
+    batch : annotations by these annotators, at most one by each on an image
+    annotators : their names
+    categories : position i is what `Drawn.category` calls i; every category id of the batch is among them
+    volumes : the sequences that are volumes; all slices of each must be in the batch
+    is_semantic : in volumes a category is one segment, tracks or not
+    """
+    at = {name: k for k, name in enumerate(annotators)}
+    who = np.array([at[name] for name in batch.annotations["annotator"].to_pylist()], np.int64)
+    annotation = np.full((len(annotators), batch.images.num_rows), -1, np.int64)
+    annotation[who, batch.annotation_image] = np.arange(len(who))
+    height, width = batch.image_size
+    volume = _volumes(batch, volumes)
+    for one, other in combinations(sorted(set(who.tolist())), 2):
+        image = np.flatnonzero((annotation[one] >= 0) & (annotation[other] >= 0))
+        if len(image) == 0:
+            continue
+        _, first, case = np.unique(volume[image], return_index=True, return_inverse=True)
+        line = Line.of(height[image], width[image])
+        a, b = (
+            _drawn(batch, annotation[each, image], line, case, categories, (volume < 0)[image], is_semantic)
+            for each in (one, other)
+        )
+        yield Opposite(batch, (one, other), categories, image[first], case, image, line, a, b)
+
+
+def _volumes(batch: Batch, volumes: frozenset[str]) -> Ints:
+    """(n_images,) what case each image belongs to: a number below 0 for a volume's slices, its row for another."""
+    case = np.arange(batch.images.num_rows)
+    if volumes:
+        number = {name: -1 - k for k, name in enumerate(sorted(volumes))}
+        sequence = batch.images["sequence"].to_pylist()
+        case = np.array([number.get(name, row) for row, name in enumerate(sequence)], np.int64)
+    return case
+
+
+def _drawn(
+    batch: Batch,
+    annotation: Ints,
+    line: Line,
+    case: Ints,
+    categories: Sequence[Category],
+    is_flat: Flags,
+    is_semantic: bool,
+) -> Drawn:
+    """What one annotator drew on some frames: `annotation` (n_frames,) are its rows, `case` and `is_flat` likewise."""
+    frame_of_annotation = np.full(batch.annotations.num_rows, -1, np.int64)
+    frame_of_annotation[annotation] = np.arange(len(annotation))
+    frame_of_segment = frame_of_annotation[batch.segment_annotation]
+    segment = np.flatnonzero(frame_of_segment >= 0)
+    frame = frame_of_segment[segment]
+    rows = batch.segments.take(segment)
+    code = _codes(whole(rows["category_id"]), categories)
+    solid = _solids(rows["track_id"], case[frame], code, is_flat[frame], is_semantic)
+    _, first, owner = np.unique(solid, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")  # in the order of the batch
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    owner, first = rank[owner.reshape(-1)], first[order]
+    runs = batch.runs.take(segment, batch.n_segments)
+    laid = Side.of(runs, line, frame)
+    kind = np.array([each.kind for each in categories] or ["void"])[code[first]]
+    crowd = rows["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)[first]
+    area = np.bincount(owner, weights=runs.areas(len(segment)), minlength=len(first)).astype(np.int64)
+    return Drawn(
+        segment[first],
+        case[frame[first]],
+        code[first],
+        kind == "void",
+        crowd,
+        kind == "thing",
+        area,
+        Side(laid.start, laid.end, owner[laid.owner].astype(np.int32)),
+    )
+
+
+def _codes(ids: Ints, categories: Sequence[Category]) -> Ints:
+    """(n,) category ids as positions in the list; the first of those with one id."""
+    known = np.array([each.id for each in categories], np.int64)
+    order = np.argsort(known, kind="stable")
+    return order[np.searchsorted(known[order], ids)].astype(np.int64)
+
+
+def _solids(track: pa.ChunkedArray, case: Ints, code: Ints, is_flat: Flags, is_semantic: bool) -> Ints:
+    """(n, 4) what is equal for segments that are one: themselves in an image, case, category and track in a volume."""
+    tracked = track.is_valid().to_numpy() & ~is_flat
+    alone = is_flat | ~(tracked | is_semantic)
+    number = np.where(tracked & (not is_semantic), track.fill_null(0).to_numpy(), 0)
+    own = np.where(alone, np.arange(len(case)), -1)
+    return np.stack([case, own, np.where(alone, 0, code), np.where(alone, 0, number)], axis=1).astype(np.int64)
