@@ -73,7 +73,7 @@ def convert(
     to: str = "canonical",
     on_loss: OnLoss = "warn",
     verify: bool = False,
-    copy_images: bool = False,
+    copy_images: bool | Callable[[Path], Copies] = False,
     jobs: int = 0,
     progress: Progress = silent,
     announce: Callable[[Sequence[Loss]], None] = lambda losses: None,
@@ -92,7 +92,7 @@ def convert(
     verify : read the target again and compare all of it with the source: `Conversion.proof` says whether anything
         differs but the losses that were counted
     copy_images : copy the image files, volumes and rasters too, into the target's folder ``images``, or where the
-        format's own programs look for them; else they are referred to
+        format's own programs look for them; else they are referred to. A function makes of that folder what copies
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
     write_options : of the target's format, as `segdata formats` lists them
@@ -123,7 +123,7 @@ def convert(
         if copy_images:
             beside = format.is_file(path)
             folder = placing.beside(free(path.with_name("images")).name) if beside else placing.made / "images"
-            copies = Copies(folder)
+            copies = Copies(folder) if copy_images is True else copy_images(folder)
             batches = (copies.batch(batch) for batch in batches)
         try:
             with image_limits():

@@ -82,6 +82,7 @@ BATCH_ANNOTATIONS = pa.schema(
         ("image", pa.int32()),  # row of the batch's images
         *[field for field in ANNOTATIONS if field.name != "image_id"],
         ("encoding", pa.string()),  # how the mask file stores values ("palette 8 bit"); null: no mask file
+        ("file", pa.string()),  # where the annotation was read from; the first of several
     ]
 )
 BATCH_SEGMENTS = pa.schema(

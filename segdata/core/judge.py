@@ -178,8 +178,9 @@ class _Stamp:
         every = list(found)
         segments = self._tables.segments.rows({row for each in every for row in each.segments}, *_OF_SEGMENT)
         owners = {segments[each.segments[0]][0] if each.segments else each.annotation for each in every}
-        annotations = self._tables.annotations.rows({row for row in owners if row is not None}, "image", "annotator")
-        images = {each.image for each in every} | {image for image, _ in annotations.values()}
+        told = {row for row in owners if row is not None}
+        annotations = self._tables.annotations.rows(told, "image", "annotator", "file")
+        images = {each.image for each in every} | {image for image, _, _ in annotations.values()}
         ids = self._tables.images.rows({row for row in images if row is not None}, "image_id")
         return [self._finding(rule, each, segments, annotations, ids) for each in every]
 
@@ -194,7 +195,8 @@ class _Stamp:
             if bbox is None and len(found.segments) == 1 and width > 0:  # without pixels there is no box
                 bbox = (x, y, width, height)
         if annotation is not None:
-            image_row, annotator = annotations[annotation]
+            image_row, annotator, own_file = annotations[annotation]
+            file = file or own_file
         return Finding(
             code=rule.code,
             rule=rule.name,

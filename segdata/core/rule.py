@@ -58,7 +58,8 @@ class Tables:
     images : image_id, uri, sha256, sequence, frame, split, group, camera, timestamp, metadata (name and JSON text),
         width, height (0: unknown); family `copies`: content (hash of the file, where another may be the same), part
         (its split)
-    annotations : image (row), annotator, source, stage, created, seconds (of work), coverage, encoding, n_segments;
+    annotations : image (row), annotator, source, stage, created, seconds (of work), coverage, encoding, file,
+        n_segments;
         family `coverage`: labelled, unlabelled, void, multiple (pixels that two segments or more claim)
     segments : annotation (row), image (row), segment_id, source_id, category_id, iscrowd, track_id, score, source,
         area, box, declared_area, declared_x … declared_height, file, place; family `shapes`:

@@ -18,7 +18,7 @@ def images(batch: Batch) -> pa.Table:
 def annotations(batch: Batch) -> pa.Table:
     """One row per annotation: its image, who, and how many segments."""
     count = np.bincount(batch.segment_annotation, minlength=batch.annotations.num_rows)
-    kept = ["image", "annotator", "source", "stage", "created", "seconds", "coverage", "encoding"]
+    kept = ["image", "annotator", "source", "stage", "created", "seconds", "coverage", "encoding", "file"]
     return batch.annotations.select(kept).append_column("n_segments", pa.array(count.astype(np.int64)))
 
 

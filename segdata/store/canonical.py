@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 LOSSES: frozenset[Kind] = frozenset()
+READ_OPTIONS = {"revision": "the one to read, r0001 or earlier ones; default: the current one. DATA@r0001 is the same"}
+WRITE_OPTIONS = {"made": "how the dataset came about, in a few words, for dataset.yaml; default: what it is converted from"}
 
 
 def detect(seen: Glance) -> Clue | None:
@@ -26,17 +28,21 @@ def detect(seen: Glance) -> Clue | None:
 
 
 def read(request: Request) -> Source:
-    """Open the current revision of a canonical dataset."""
+    """Open a revision of a canonical dataset, the current one where none is named."""
     from segdata.store.revision import open_revision
 
     root = request.root.parent if request.root.name == manifests.NAME else request.root
     manifest = manifests.load(root)
+    if "revision" in request.options:
+        manifest = manifest.at(str(request.options["revision"]), root)
     taxonomy = request.taxonomy or load_taxonomy(root / "taxonomy.yaml")
     return open_revision(root / manifest.revision, root, manifest.profile(taxonomy, root), manifest.current.parts or 0)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, made: str | None = None
+) -> None:
     """Write batches (images in ascending order of image_id) as a new dataset with the revision r0001."""
     from segdata.store.fresh import write_canonical
 
-    write_canonical(profile, batches, target, losses)
+    write_canonical(profile, batches, target, losses, made)

@@ -12,8 +12,13 @@ from segdata.store.manifest import Decision, Lost, Manifest, Origin, Revision
 from segdata.store.write import RevisionWriter, write_sequences
 
 
-def write_canonical(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
-    """Write batches (images in ascending order of image_id) as the revision r0001."""
+def write_canonical(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, made: str | None = None
+) -> None:
+    """Write batches (images in ascending order of image_id) as the revision r0001.
+
+    `made`: how it came about, in a few words; default: what it is converted from.
+    """
     name = "r0001"
     target.mkdir(parents=True, exist_ok=True)
     with RevisionWriter(target / name, target) as writer:
@@ -33,7 +38,7 @@ def write_canonical(profile: Profile, batches: Iterable[Batch], target: Path, lo
             taxonomy_declared=profile.taxonomy_declared,
             origin=Origin(profile.format, _place(profile.files), tuple(Lost.of_loss(loss) for loss in losses.listed())),
             revision=name,
-            revisions=(Revision(name, manifests.now(), f"converted from {profile.format}", parts=writer.n_parts),),
+            revisions=(Revision(name, manifests.now(), made or f"converted from {profile.format}", parts=writer.n_parts),),
             # Categories are stored by id: with them old names are gone.
             metadata={key: text for key, text in profile.metadata.items() if key != "aliases_used"},
         ),

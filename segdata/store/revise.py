@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from segdata.core.columns import SEGMENTS
+from segdata.core.batch import replaced
+from segdata.core.columns import IMAGES, SEGMENTS
 from segdata.core.errors import SegdataError
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Manifest, Revision
@@ -28,6 +29,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # what there is none of
 
 LOG = "changes.jsonl"
+IMAGES_FILE = "images.parquet"
 
 
 def revise(
@@ -36,6 +38,7 @@ def revise(
     what: str,
     log: Iterable[Mapping[str, Any]],
     parent: str | None = None,
+    images: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """Write a revision and make it current; returns its name.
 
@@ -46,21 +49,27 @@ def revise(
     what : how the revision came about, in a few words
     log : a JSON object for each thing that was changed, for ``changes.jsonl`` in the revision's folder
     parent : the revision that `changed` was made from; None: the current one, whichever it is
+    images : a column of the images -> image_id -> its new value there; others keep theirs
 
     What does not change is linked to the revision before. Until the last step the dataset is as it was; whatever goes
     wrong before, nothing is left behind. Raises SegdataError where it cannot be written, where another program is
     making a revision, and where `parent` is the current one no more.
     """
-    with _alone(root):
+    with alone(root):
         manifest = manifests.load(root)
         if parent not in (None, manifest.revision):
             what = f"revision {manifest.revision} has been made since {parent} was read"
             raise SegdataError(f"{root}: {what}; nothing is changed, try again")
-        return _revised(root, manifest, changed, what, log)
+        return _revised(root, manifest, changed, what, log, images or {})
 
 
 def _revised(
-    root: Path, manifest: Manifest, changed: Mapping[str, pa.Table], what: str, log: Iterable[Mapping[str, Any]]
+    root: Path,
+    manifest: Manifest,
+    changed: Mapping[str, pa.Table],
+    what: str,
+    log: Iterable[Mapping[str, Any]],
+    images: Mapping[str, Mapping[str, Any]],
 ) -> str:
     before = root / manifest.revision
     name = _next_name(root)
@@ -68,7 +77,10 @@ def _revised(
     try:
         (made / "segments").mkdir(parents=True)
         for path in sorted(before.glob("*.parquet")):
-            _link(path, made / path.name)
+            if images and path.name == IMAGES_FILE:
+                _write_images(path, made / path.name, images)
+            else:
+                _link(path, made / path.name)
         n_parts = _write_segments(before, made, changed)
         lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
         (made / LOG).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
@@ -88,7 +100,7 @@ def _revised(
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def alone(root: Path) -> Iterator[None]:
     """Keep other programs from making a revision meanwhile; the system frees the lock of a program that was killed."""
     if fcntl is None:
         yield
@@ -146,6 +158,19 @@ class _Waiting:
         kept = group.filter(pc.invert(pc.is_in(group["image_id"], value_set=pa.array(here, pa.string()))))
         both = pa.concat_tables([kept, *(self.rows.pop(name) for name in here)])
         return both.take(pc.sort_indices(both["image_id"]))
+
+
+def _write_images(before: Path, target: Path, changed: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the images again, row group by row group, with other values in some columns."""
+    file = pq.ParquetFile(before)
+    with writer_of(target, IMAGES) as writer:
+        for group in range(file.num_row_groups):
+            rows = conformed(file.read_row_group(group), IMAGES)
+            names = rows["image_id"].to_pylist()
+            for column, new in changed.items():
+                old = zip(names, rows[column].to_pylist(), strict=True)
+                rows = replaced(rows, column, [new.get(name, value) for name, value in old])
+            writer.write_table(rows)
 
 
 def _write_segments(before: Path, made: Path, changed: Mapping[str, pa.Table]) -> int:

@@ -1,25 +1,15 @@
 """Images: which image of B stands opposite which of A."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
 
 import numpy as np
 
 from segdata.core.config import nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
+from segdata.core.pairing import NAMES, By, Key, keys
 from segdata.core.runs import Ints
-
-By = Literal["id", "stem", "name"]
-# What two images must have in common, from the strictest on; the next is tried only where no image meets the last.
-_KEYS: dict[By, Callable[[str], str]] = {
-    "id": str,
-    "stem": lambda image: PurePosixPath(image).with_suffix("").as_posix(),
-    "name": lambda image: PurePosixPath(image).stem,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +39,18 @@ def opposites(a: Dataset, b: Dataset, only: Iterable[str] | None = None) -> Oppo
     has twice then pairs nothing. Raises SegdataError for an id that neither has.
     """
     ids_a, ids_b = a.image_ids, b.image_ids
-    for by, key in _KEYS.items():
-        found = _paired(_keys(ids_a, key, by), _keys(ids_b, key, by), by)
+    for by in NAMES:
+        found = _paired(keys(ids_a, by), keys(ids_b, by), by)
         if bool(((found.a >= 0) & (found.b >= 0)).any()):
             break
     else:
-        found = _paired(_keys(ids_a, str, "id"), _keys(ids_b, str, "id"), "id")
+        found = _paired(keys(ids_a, "id"), keys(ids_b, "id"), "id")
     if only is not None:
         found = _chosen(found, ids_a, ids_b, set(only))
     return Opposites(_of_source(a, found.a), _of_source(b, found.b), found.by)
 
 
-def _keys(images: Sequence[str], key: Callable[[str], str], by: By) -> list[tuple[str, int | str]]:
-    """(n,) the key of each image: ids that are there twice are counted, other keys are then told apart by the id."""
-    keys = [key(image) for image in images]
-    if by != "id":
-        often = Counter(keys)
-        return [(each, 0 if often[each] == 1 else image) for each, image in zip(keys, images, strict=True)]
-    seen: Counter[str] = Counter()
-    numbered: list[tuple[str, int | str]] = []
-    for each in keys:
-        numbered.append((each, seen[each]))
-        seen[each] += 1
-    return numbered
-
-
-def _paired(a: list[tuple[str, int | str]], b: list[tuple[str, int | str]], by: By) -> Opposites:
+def _paired(a: list[Key], b: list[Key], by: By) -> Opposites:
     at_a = {key: row for row, key in enumerate(a)}
     at_b = {key: row for row, key in enumerate(b)}
     every = sorted(at_a.keys() | at_b.keys(), key=lambda key: (key[0], str(key[1])))

@@ -80,6 +80,7 @@ class InstancesSource(OpenedDocument):
             len(rows),
             image=np.arange(len(rows), dtype=np.int32),
             annotator=[self.annotator] * len(rows),
+            file=pa.repeat(self.document.name, len(rows)),
         )
         return Batch(images, annotations, segments.filter(pa.array(shapes.sound)), runs, tuple(defects))
 

@@ -69,7 +69,7 @@ class PanopticSource(OpenedDocument):
         """The images at these rows, their masks decoded; one whose mask cannot be read is not annotated."""
         images, defects = self.listing.table(rows, self.folder)
         width, height = images["width"].to_pylist(), images["height"].to_pylist()
-        annotated, encodings, found, attributes = [], [], [], []
+        annotated, encodings, files, found, attributes = [], [], [], [], []
         for k, row in enumerate(rows.tolist()):
             i = self.entry.get(row)
             if i is None:
@@ -80,6 +80,7 @@ class PanopticSource(OpenedDocument):
                 width[k], height[k] = mask.width, mask.height
                 annotated.append(k)
                 encodings.append(mask.encoding)
+                files.append(where.mask)
                 found.append(join(mask, self.entries.items[i].segments_info, self.categories, where))
                 attributes.append(list(self.entries.extras([i], _KNOWN)[0].items()) or None)
                 met = found[-1].defects
@@ -92,6 +93,7 @@ class PanopticSource(OpenedDocument):
             image=annotated,
             annotator=[self.annotator] * len(annotated),
             encoding=encodings,
+            file=files,
             attributes=attributes,
         )
         segments, faults = self._segments(found, [self.image_ids[rows[k]] for k in annotated])

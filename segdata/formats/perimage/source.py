@@ -63,7 +63,7 @@ class PerImageSource:
         entries = [self.entries[row] for row in rows]
         looked = look_at(self.root, entries, lambda entry, head: self.look(entry), self.annotator, self.what)
         encoding = [each.encoding for each in looked.drawn]
-        annotations = annotation_table(looked.drawn, looked.image, self.annotator, encoding=encoding)
+        annotations = annotation_table(looked.drawn, looked.image, self.annotator, encoding=encoding, file=looked.file)
         return Batch(looked.images, annotations, *_segments(looked.drawn), tuple(looked.defects))
 
 

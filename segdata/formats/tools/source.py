@@ -91,7 +91,7 @@ class ToolSource:
             place=[mark.place for mark in firsts],
             **columns,
         )
-        annotations = annotation_table(looked.drawn, looked.image, self.annotator)
+        annotations = annotation_table(looked.drawn, looked.image, self.annotator, file=looked.file)
         return Batch(looked.images, annotations, table_of_segments, runs, tuple(looked.defects))
 
 

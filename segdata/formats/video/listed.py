@@ -93,13 +93,15 @@ class ListedSource:
         ).filter(pa.array(drawn.sound))
         number = np.cumsum(drawn.sound) - 1
         runs = Runs(drawn.runs.start, drawn.runs.length, number[drawn.runs.owner].astype(np.int32))
-        n_annotations = int(annotated.sum())
+        shown = np.flatnonzero(annotated)
+        n_annotations = len(shown)
         annotations = table(
             BATCH_ANNOTATIONS,
             n_annotations,
-            image=np.flatnonzero(annotated).astype(np.int32),
+            image=shown.astype(np.int32),
             annotator=[self.annotator] * n_annotations,
             source=[self.source] * n_annotations,
+            file=[below(self.root, entries[row].files[0]) if entries[row].files else None for row in shown],
         )
         return Batch(image_table(entries, sizes), annotations, segments, runs, tuple(defects))
 

@@ -12,7 +12,7 @@ from segdata.core.defect import Defect
 from segdata.core.runs import Ints, boxes
 from segdata.formats.masks.decoded import cannot_decode, decoded
 from segdata.formats.masks.legend import UNKNOWN, unknown_values, unpacked
-from segdata.formats.masks.maskfile import MaskFile, decode
+from segdata.formats.masks.maskfile import decode
 from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import Found
@@ -25,6 +25,22 @@ from segdata.formats.voc.matching import match
 from segdata.formats.voc.numbers import object_numbers
 
 Columns = dict[str, list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """A mask of classes without its pixels, whose memory the mask of objects can have.
+
+    Attributes
+    ----------
+    runs, category : of its values, and the category id of each (NOBODY, UNKNOWN)
+    coloured, encoding : as in `MaskFile`
+    """
+
+    runs: ValueRuns
+    category: Ints
+    coloured: bool
+    encoding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +74,37 @@ class Look:
     def __call__(self, entry: Entry) -> list[Found]:
         """The objects and regions of one image."""
         labels: Labels = entry.record
+        classes, defects = self._classes(entry)
+        found = self._joined(labels, classes.runs, classes.category, defects)
+        regions = np.arange(len(found.category_id)) >= found.n_objects
+        columns: Columns = {
+            "file": [below(self.root, labels.classes)] * len(regions),
+            "place": _places(classes, found),
+            "iscrowd": (regions & self.has_objects & np.isin(found.category_id, self.things)).tolist(),
+        }
+        if labels.boxes is not None and found.n_objects:
+            self._describe(labels.boxes, found, classes.runs, columns, defects)
+        return [
+            Found(
+                size=(classes.runs.height, classes.runs.width),
+                segment_id=found.segment_id,
+                category_id=found.category_id,
+                runs=found.runs,
+                columns=columns,
+                encoding=classes.encoding,
+                defects=defects,
+            )
+        ]
+
+    def _classes(self, entry: Entry) -> tuple["_Classes", list[Defect]]:
+        """The mask of classes, and what is wrong with it."""
         mask = decoded(self.root, entry)
         runs = ValueRuns.of(mask.pixels)
         category = self.classes.read(mask, runs)
         unsure = bool(mask.lossy or (category == UNKNOWN).any())
         defects = unknown_values(mask, runs, category, self.classes.taxonomy) if unsure else []
-        found = self._joined(labels, runs, category, defects)
-        regions = np.arange(len(found.category_id)) >= found.n_objects
-        columns: Columns = {
-            "file": [below(self.root, labels.classes)] * len(regions),
-            "place": _places(mask, runs, category, found),
-            "iscrowd": (regions & self.has_objects & np.isin(found.category_id, self.things)).tolist(),
-        }
-        if labels.boxes is not None and found.n_objects:
-            self._describe(labels.boxes, found, runs, columns, defects)
-        return [
-            Found(
-                size=(runs.height, runs.width),
-                segment_id=found.segment_id,
-                category_id=found.category_id,
-                runs=found.runs,
-                columns=columns,
-                encoding=mask.encoding.partition(", palette")[0],  # what colours a palette has means nothing here
-                defects=defects,
-            )
-        ]
+        encoding = mask.encoding.partition(", palette")[0]  # what colours a palette has means nothing here
+        return _Classes(runs, category, mask.coloured, encoding), defects
 
     def _joined(self, labels: Labels, runs: ValueRuns, category: Ints, defects: list[Defect]) -> Joined:
         """The segments: objects where a mask tells them, else one segment a category."""
@@ -156,11 +178,12 @@ def _write_into(columns: Columns, row: int, said: Boxed, drawn: list[float], bor
             columns[column][row] = said.columns[column]
 
 
-def _places(mask: MaskFile, runs: ValueRuns, category: Ints, found: Joined) -> list[object]:
+def _places(classes: _Classes, found: Joined) -> list[object]:
     """Where each segment is in its mask: an object's number, else a value of the class mask."""
-    first = {each: value for value, each in zip(runs.value[::-1].tolist(), category[::-1].tolist(), strict=True)}
+    values = zip(classes.runs.value[::-1].tolist(), classes.category[::-1].tolist(), strict=True)
+    first = {category: value for value, category in values}
     places: list[object] = [f"object {id_}" for id_ in found.segment_id[: found.n_objects].tolist()]
     for id_ in found.category_id[found.n_objects :].tolist():
         value = first.get(id_, VOID)
-        places.append(f"colour {unpacked(value)}" if mask.coloured else f"value {value}")
+        places.append(f"colour {unpacked(value)}" if classes.coloured else f"value {value}")
     return places
