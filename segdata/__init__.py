@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from segdata.api import info as info
     from segdata.api import pilot as pilot
     from segdata.api import read as read
+    from segdata.api import split as split
     from segdata.api import validate as validate
     from segdata.core.dataset import Dataset as Dataset
     from segdata.core.errors import InvalidDatasetError as InvalidDatasetError
@@ -42,6 +43,7 @@ _HOME = {
     "info": "segdata.api",
     "pilot": "segdata.api",
     "read": "segdata.api",
+    "split": "segdata.api",
     "validate": "segdata.api",
     "Dataset": "segdata.core.dataset",
     "Finding": "segdata.core.finding",
@@ -70,6 +72,7 @@ __all__ = [
     "info",
     "pilot",
     "read",
+    "split",
     "validate",
 ]
 

@@ -45,6 +45,10 @@ class Drawn:
     def __len__(self) -> int:
         return len(self.segment)
 
+    def with_void(self, chosen: Flags) -> "Drawn":
+        """The same with some more segments (n,) as void."""
+        return replace(self, is_void=self.is_void | chosen)
+
     def runs_of(self, chosen: Flags, owner: Ints) -> Side:
         """The runs of some segments (n,), each under another owner (n,)."""
         of = self.side.owner
@@ -138,6 +142,7 @@ def opposites(
     annotators: Sequence[str],
     categories: Sequence[Category],
     *,
+    asked: Flags | None = None,
     volumes: frozenset[str] = frozenset(),
     is_semantic: bool = False,
 ) -> Iterator[Opposite]:
@@ -148,6 +153,8 @@ def opposites(
     batch : annotations by these annotators, at most one by each on an image
     annotators : their names
     categories : position i is what `Drawn.category` calls i; every category id of the batch is among them
+    asked : (n_annotations, n_categories) whether an annotation was to show a category: what the other side drew of one
+        that it was not is taken for void; None: each all of them
     volumes : the sequences that are volumes; all slices of each must be in the batch
     is_semantic : in volumes a category is one segment, tracks or not
     """
@@ -156,7 +163,7 @@ def opposites(
     annotation = np.full((len(annotators), batch.images.num_rows), -1, np.int64)
     annotation[who, batch.annotation_image] = np.arange(len(who))
     height, width = batch.image_size
-    volume = _volumes(batch, volumes)
+    volume = cases_of(batch, volumes)
     for one, other in combinations(sorted(set(who.tolist())), 2):
         image = np.flatnonzero((annotation[one] >= 0) & (annotation[other] >= 0))
         if len(image) == 0:
@@ -164,13 +171,16 @@ def opposites(
         _, first, case = np.unique(volume[image], return_index=True, return_inverse=True)
         line = Line.of(height[image], width[image])
         a, b = (
-            _drawn(batch, annotation[each, image], line, case, categories, (volume < 0)[image], is_semantic)
+            drawn_by(batch, annotation[each, image], line, case, categories, (volume >= 0)[image], is_semantic)
             for each in (one, other)
         )
+        if asked is not None:
+            unasked = [~asked[annotation[each, image[first]]] for each in (one, other)]
+            a, b = a.with_void(unasked[1][a.case, a.category]), b.with_void(unasked[0][b.case, b.category])
         yield Opposite(batch, (one, other), categories, image[first], case, image, line, a, b)
 
 
-def _volumes(batch: Batch, volumes: frozenset[str]) -> Ints:
+def cases_of(batch: Batch, volumes: frozenset[str]) -> Ints:
     """(n_images,) what case each image belongs to: a number below 0 for a volume's slices, its row for another."""
     case = np.arange(batch.images.num_rows)
     if volumes:
@@ -180,7 +190,7 @@ def _volumes(batch: Batch, volumes: frozenset[str]) -> Ints:
     return case
 
 
-def _drawn(
+def drawn_by(
     batch: Batch,
     annotation: Ints,
     line: Line,
@@ -189,20 +199,19 @@ def _drawn(
     is_flat: Flags,
     is_semantic: bool,
 ) -> Drawn:
-    """What one annotator drew on some frames: `annotation` (n_frames,) are its rows, `case` and `is_flat` likewise."""
+    """What one annotator drew on some frames.
+
+    `annotation` (n_frames,) are the rows, -1: not annotated; `case` and `is_flat` likewise.
+    """
     frame_of_annotation = np.full(batch.annotations.num_rows, -1, np.int64)
-    frame_of_annotation[annotation] = np.arange(len(annotation))
+    there = np.flatnonzero(annotation >= 0)
+    frame_of_annotation[annotation[there]] = there
     frame_of_segment = frame_of_annotation[batch.segment_annotation]
     segment = np.flatnonzero(frame_of_segment >= 0)
     frame = frame_of_segment[segment]
     rows = batch.segments.take(segment)
     code = _codes(whole(rows["category_id"]), categories)
-    solid = _solids(rows["track_id"], case[frame], code, is_flat[frame], is_semantic)
-    _, first, owner = np.unique(solid, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")  # in the order of the batch
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    owner, first = rank[owner.reshape(-1)], first[order]
+    first, owner = _solids(rows["track_id"], case[frame], code, is_flat[frame], is_semantic)
     runs = batch.runs.take(segment, batch.n_segments)
     laid = Side.of(runs, line, frame)
     kind = np.array([each.kind for each in categories] or ["void"])[code[first]]
@@ -227,10 +236,20 @@ def _codes(ids: Ints, categories: Sequence[Category]) -> Ints:
     return order[np.searchsorted(known[order], ids)].astype(np.int64)
 
 
-def _solids(track: pa.ChunkedArray, case: Ints, code: Ints, is_flat: Flags, is_semantic: bool) -> Ints:
-    """(n, 4) what is equal for segments that are one: themselves in an image, case, category and track in a volume."""
+def _solids(track: pa.ChunkedArray, case: Ints, code: Ints, is_flat: Flags, is_semantic: bool) -> tuple[Ints, Ints]:
+    """Which segments are one: in a volume those of a case, category and track.
+
+    Returns the first row of each, ascending, and (n,) which of them each row is part of.
+    """
+    every = np.arange(len(case))
     tracked = track.is_valid().to_numpy() & ~is_flat
     alone = is_flat | ~(tracked | is_semantic)
-    number = np.where(tracked & (not is_semantic), track.fill_null(0).to_numpy(), 0)
-    own = np.where(alone, np.arange(len(case)), -1)
-    return np.stack([case, own, np.where(alone, 0, code), np.where(alone, 0, number)], axis=1).astype(np.int64)
+    if alone.all():
+        return every, every
+    number = np.zeros(len(case), np.int64) if is_semantic else np.where(tracked, track.fill_null(0).to_numpy(), 0)
+    key = np.stack([case, np.where(alone, every, -1), np.where(alone, 0, code), np.where(alone, 0, number)], axis=1)
+    _, first, owner = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[owner.reshape(-1)]

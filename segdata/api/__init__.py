@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from segdata.api.ground import areas_m2
     from segdata.api.opening import read
     from segdata.api.piloting import pilot
+    from segdata.api.splitting import Split, split
     from segdata.api.taxonomies import diff_taxonomies
 
 _HOME = {
     "Conversion": "converting",
+    "Split": "splitting",
     "areas_m2": "ground",
     "assert_valid": "checking",
     "convert": "converting",
@@ -31,10 +33,12 @@ _HOME = {
     "measured": "checking",
     "pilot": "piloting",
     "read": "opening",
+    "split": "splitting",
     "validate": "checking",
 }
 __all__ = [
     "Conversion",
+    "Split",
     "areas_m2",
     "assert_valid",
     "convert",
@@ -47,6 +51,7 @@ __all__ = [
     "measured",
     "pilot",
     "read",
+    "split",
     "validate",
 ]
 

@@ -10,7 +10,9 @@ from segdata.cli.options import BY, DATA, Opening, data_options, example, report
 @click.command(
     name="info",
     epilog=example(
-        "segdata info street/", "segdata info street/ --by camera", "segdata info street/ --hash --format json"
+        "segdata info street/",
+        "segdata info street/ --by camera --format html --output street.html",
+        "segdata info street/ --hash --format json",
     ),
 )
 @DATA
@@ -19,7 +21,7 @@ from segdata.cli.options import BY, DATA, Opening, data_options, example, report
     "--raster-rules", is_flag=True, help="Also which polygons have other pixels when other tools' rules draw them."
 )
 @BY
-@report_options("text", "json", "csv")
+@report_options("text", "json", "html", "csv")
 @data_options
 def command(
     data: Path,
@@ -39,5 +41,9 @@ def command(
     summary = info(opening.read(data), jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules, by=by)
     if report == "text":
         emit(to_text(summary, paper(output)), output)
+    elif report == "html":
+        from segdata.report.html.summary import to_html
+
+        emit(to_html(summary), output)
     else:
         emit(to_json(summary) if report == "json" else to_csv(summary), output)

@@ -10,7 +10,9 @@ from segdata.core.runs import Ints
 Floats = NDArray[np.float64]
 
 _PASSES = 8  # over all units, in search of one that would be better in another part
+_MOST_SWAPPED = 3000  # units; to look for the best of all pairs takes minutes where there are many more
 _SIZE_WEIGHT = 4.0  # of the size of parts, against all categories together
+_GAIN = 1e-9  # what a change must gain, so that rounding ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +64,41 @@ def stratified(categories: Amounts, sizes: Floats, shares: Floats, kept: Ints | 
     kept : (n_units,) the part that a unit stays in; -1: any. None: all are free
 
     The quantity that the fewest free units have comes first: its units, those with most of it before others, go
-    where most of it is still wanted; then the next. So the rare ones are dealt while there is a choice. What is as
-    good is decided by the order of the units. Afterwards units move for as long as that brings the parts nearer to
-    their shares, by the sum of the squared deviations over the shares wanted.
+    where most of what they have is still wanted; then the next. So the rare ones are dealt while there is a choice.
+    What is as good is decided by the order of the units. Afterwards units move, and of a few thousand any two change
+    places, for as long as that brings the parts nearer to their shares: by the sum, over quantities and parts, of the
+    squared deviations over the shares wanted.
     Source: Sechidis, Tsoumakas and Vlahavas (2011), "On the Stratification of Multi-Label Data", ECML PKDD, 145-158;
     here with amounts in place of labels, and units of several images.
     """
     part = np.full(len(sizes), -1, np.int64) if kept is None else kept.copy()
-    dealt = _Dealt(categories, sizes / max(sizes.sum(), 1), shares)
-    for unit in np.flatnonzero(part >= 0).tolist():
-        dealt.put(unit, int(part[unit]), 1)
     free = np.flatnonzero(part < 0)
+    dealt = _Dealt(_with_sizes(categories, sizes), shares)
+    for unit in np.flatnonzero(part >= 0).tolist():
+        dealt.put(unit, int(part[unit]))
     for unit in _rarest_first(categories, part):
         part[unit] = dealt.wanting(unit)
-        dealt.put(unit, int(part[unit]), 1)
+        dealt.put(unit, int(part[unit]))
     for _ in range(_PASSES):
-        moved = 0
-        for unit in free.tolist():
-            to = dealt.better(unit, int(part[unit]))
-            if to != part[unit]:
-                dealt.put(unit, int(part[unit]), -1)
-                dealt.put(unit, to, 1)
-                part[unit], moved = to, moved + 1
-        if not moved:
+        improved = sum(dealt.move(unit, part) for unit in free.tolist())
+        if len(free) <= _MOST_SWAPPED:
+            improved += sum(dealt.swap(unit, part, free) for unit in free.tolist())
+        if not improved:
             break
     return part
+
+
+def _with_sizes(categories: Amounts, sizes: Floats) -> Amounts:
+    """The amounts with the number of images as one more quantity, which weighs more than all others together."""
+    n, k = categories.n_units, categories.n_quantities
+    at = categories.first[1:]
+    weight = np.sqrt(_SIZE_WEIGHT * max(k, 1)) / max(sizes.sum(), 1)
+    return Amounts(
+        categories.first + np.arange(n + 1),
+        np.insert(categories.quantity, at, k),
+        np.insert(categories.share, at, sizes * weight),
+        k + 1,
+    )
 
 
 def _rarest_first(amounts: Amounts, part: Ints) -> list[int]:
@@ -109,36 +121,66 @@ def _rarest_first(amounts: Amounts, part: Ints) -> list[int]:
 
 
 class _Dealt:
-    """What has been put into each part so far."""
+    """What has been put into each part so far, and what would be better elsewhere.
 
-    def __init__(self, amounts: Amounts, sizes: Floats, shares: Floats) -> None:
-        self._amounts, self._sizes, self._shares = amounts, sizes, shares
-        self._of = np.zeros((amounts.n_quantities, len(shares)))  # share of each quantity that each part has
-        self._size = np.zeros(len(shares))
-        self._weight = _SIZE_WEIGHT * max(amounts.n_quantities, 1)
+    The cost of parts is Σ (has - wanted)² / share, over all quantities and parts; to add a to what a part has changes
+    it by a (2 (has - wanted) + a) / share.
+    """
 
-    def put(self, unit: int, part: int, times: int) -> None:
+    def __init__(self, amounts: Amounts, shares: Floats) -> None:
+        from scipy.sparse import csr_array
+
+        size = (amounts.n_units, amounts.n_quantities)
+        self._amounts, self._shares = amounts, shares
+        self._rows = csr_array((amounts.share, amounts.quantity, amounts.first), shape=size)
+        self._squared = np.asarray((self._rows**2).sum(axis=1)).ravel()
+        self._over = -np.outer(np.asarray(self._rows.sum(axis=0)).ravel(), shares)  # (k, n_parts): has - wanted
+
+    def put(self, unit: int, part: int, times: int = 1) -> None:
         """Add a unit to a part (`times` 1), or take it away (-1)."""
         quantity, share = self._amounts.entries(unit)
-        self._of[quantity, part] += times * share
-        self._size[part] += times * self._sizes[unit]
+        self._over[quantity, part] += times * share
 
     def wanting(self, unit: int) -> int:
         """The part that wants most of what the unit has, and most images; of several the first."""
         quantity, _ = self._amounts.entries(unit)
-        missing = (self._shares - self._of[quantity]).sum(axis=0) / max(len(quantity), 1)
-        wanted = missing + (self._shares - self._size)
-        return int((wanted - 1e-12 * np.arange(len(wanted))).argmax())
+        wanted = -self._over[quantity]
+        return int((wanted[:-1].sum(axis=0) / max(len(quantity) - 1, 1) + wanted[-1]).argmax())
 
-    def better(self, unit: int, part: int) -> int:
-        """The part in which the unit is best, its own where no other is better."""
+    def move(self, unit: int, part: Ints) -> bool:
+        """Move a unit to the part where it is best; False where it is there."""
         quantity, share = self._amounts.entries(unit)
-        # The cost of a part p is Σ (has - wanted)² / wanted; adding a changes it by a (2 (has - wanted) + a) / wanted.
-        over = self._of[quantity] - self._shares
-        over[:, part] -= share
-        cost = (share[:, None] * (2 * over + share[:, None])).sum(axis=0)
-        size, mine = self._size - self._shares, self._sizes[unit]
-        size[part] -= mine
-        cost = (cost + self._weight * mine * (2 * size + mine)) / self._shares
+        own = int(part[unit])
+        over = self._over[quantity]
+        over[:, own] -= share
+        cost = (share[:, None] * (2 * over + share[:, None])).sum(axis=0) / self._shares
         best = int(cost.argmin())
-        return best if cost[best] < cost[part] - 1e-12 else part
+        if cost[best] >= cost[own] - _GAIN:
+            return False
+        self.put(unit, own, -1)
+        self.put(unit, best)
+        part[unit] = best
+        return True
+
+    def swap(self, unit: int, part: Ints, free: Ints) -> bool:
+        """Let a unit change places with the free one of another part with which that gains most; False where none."""
+        own, mine = int(part[unit]), np.zeros(self._amounts.n_quantities)
+        quantity, share = self._amounts.entries(unit)
+        mine[quantity] = share
+        others = free[part[free] != own]
+        if not len(others):
+            return False
+        rows, to = self._rows[others], part[others]
+        pull = 2 * (self._over[:, [own]] / self._shares[own] - self._over / self._shares)  # (k, n_parts)
+        apart = self._squared[others] - 2 * (rows @ mine) + self._squared[unit]
+        linear = (rows @ pull)[np.arange(len(others)), to] - (mine @ pull)[to]
+        cost = linear + apart * (1 / self._shares[own] + 1 / self._shares[to])
+        best = int(cost.argmin())
+        if cost[best] >= -_GAIN:
+            return False
+        other = int(others[best])
+        for each, old, new in ((unit, own, int(to[best])), (other, int(to[best]), own)):
+            self.put(each, old, -1)
+            self.put(each, new)
+            part[each] = new
+        return True

@@ -23,7 +23,8 @@ IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "
 
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is an image, or a mask."""
-    return Path(name).suffix.lower() in SUFFIXES
+    dot = name.rfind(".")
+    return name.rfind("/") + 1 < dot and name[dot:].lower() in SUFFIXES
 
 
 def holds_images(root: Path) -> bool:

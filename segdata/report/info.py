@@ -17,29 +17,34 @@ _HEADS = ("category", "id", "kind", "images", "segments", "share", "area:min", "
 
 def to_text(summary: Summary, paper: Paper) -> str:
     """Facts about the whole, then a line per category, in the order of the taxonomy."""
-    profile = summary.profile
-    facts = {
-        "format": profile.format,
-        **{f"{role} in": place for role, place in profile.places.items()},  # the number of images is a fact too
-        "task": profile.task,
-        "coverage": _policy(profile.coverage),
-        "overlap": _policy(profile.overlap),
-        "taxonomy": _origin(profile),
-        **{name: f"{value:,}" if isinstance(value, int) else value for name, value in summary.facts.items()},
-    }
-    if summary.facts["annotations"] and not summary.facts["annotators"]:
-        facts["annotators"] = "not named"
-    if summary.content_hash is not None:
-        facts["content hash"] = summary.content_hash
     lines = [paper.paint(f"segdata info {shorten(summary.dataset, paper.width - 13)}", "bold"), ""]
-    for name, value in facts.items():
-        lines += paper.wrap(str(value), f"{name:<20}  ", " " * 22)
+    for name, value in facts(summary).items():
+        lines += paper.wrap(value, f"{name:<20}  ", " " * 22)
     lines += ["", *_categories(summary.categories, paper)]
     if summary.by is not None:
         lines += ["", *_strata(summary, paper)]
     if summary.raster_rules:
         lines += ["", *_raster_rules(summary, paper)]
     return "\n".join(lines) + "\n"
+
+
+def facts(summary: Summary) -> dict[str, str]:
+    """What there is to say of the whole: name -> text."""
+    profile = summary.profile
+    found = {
+        "format": profile.format,
+        **{f"{role} in": place for role, place in profile.places.items()},  # the number of images is a fact too
+        "task": profile.task,
+        "coverage": _policy(profile.coverage),
+        "overlap": _policy(profile.overlap),
+        "taxonomy": _origin(profile),
+        **{name: f"{value:,}" if isinstance(value, int) else str(value) for name, value in summary.facts.items()},
+    }
+    if summary.facts["annotations"] and not summary.facts["annotators"]:
+        found["annotators"] = "not named"
+    if summary.content_hash is not None:
+        found["content hash"] = summary.content_hash
+    return found
 
 
 def _raster_rules(summary: Summary, paper: Paper) -> Iterator[str]:
@@ -142,7 +147,7 @@ def _categories(categories: pd.DataFrame, paper: Paper) -> Iterator[str]:
             f"{row.images:,}",
             f"{row.segments:,}",
             f"{row.share:.2%}",
-            *map(_short, areas),
+            *map(short, areas),
         ]
         for row, areas in zip(categories.itertuples(index=False), areas_of.tolist(), strict=True)
     ]
@@ -164,7 +169,7 @@ def _origin(profile: Profile) -> str:
     return "made up from the values in the masks (segdata init writes it)" if drafted else "the data's own"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """An area in few characters."""
     if math.isnan(value):
         return "-"

@@ -97,3 +97,11 @@ def test_the_configuration_may_name_the_column(run: Run, masks: Path) -> None:
     assert "images by folder: '.' 2, 9 are required" in few.findings[0].message
     with pytest.raises(SegdataError, match="by 'camra'"):
         segdata.validate(masks, by="camra")
+
+
+def test_html_is_one_file(run: Run, masks: Path, tmp_path: Path) -> None:
+    target = tmp_path / "info.html"
+    assert run("info", masks, "--by", "size", "--format", "html", "--output", target).exit_code == 0
+    page = target.read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "33.49%" in page

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
 
 from segdata.core.finding import Box
+from segdata.core.pairing import By
 from segdata.edit.diff.kinds import QUIET, Kind
 
 
@@ -76,7 +76,7 @@ class Difference:
 
     a: Half
     b: Half
-    paired_by: Literal["id", "stem", "name"]
+    paired_by: By
     n_images: int
     n_kept: int
     n_same: int

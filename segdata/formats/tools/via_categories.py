@@ -30,18 +30,16 @@ class Census:
     """How often each attribute says each category, in the order of the files."""
 
     by_attribute: dict[str, Counter[str]] = field(default_factory=dict)
-    n_regions: int = 0
 
-    def add(self, said: object) -> None:
-        """Count one region's attributes."""
-        self.n_regions += 1
+    def add(self, said: object, n_regions: int = 1) -> None:
+        """Count the attributes of some regions that say the same."""
         for name, value in said.items() if isinstance(said, dict) else ():
             if name not in TOLD:
                 counts = self.by_attribute.get(name)
                 if counts is None:
                     counts = self.by_attribute[name] = Counter()
                 for each in values_of(value):
-                    counts[each] += 1
+                    counts[each] += n_regions
 
     def chosen(self, wanted: object) -> tuple[str | None, list[str]]:
         """The attribute that names the categories, and the others that might have been meant.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
@@ -22,7 +24,7 @@ from segdata.formats.tools.heads import VIA_CSV, VIA_JSON, head_of
 from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.via_categories import NO_CATEGORY, USUAL, Census, ambiguous, category_of
-from segdata.formats.tools.via_documents import Listed, Region, read_via
+from segdata.formats.tools.via_documents import Listed, read_via
 from segdata.formats.tools.via_regions import Reading, declared_size, declared_split, look, mended
 from segdata.formats.tools.written import Notation
 
@@ -134,22 +136,23 @@ def _must_be_drawable(opened: _Opened, here: Path, images: Path | None) -> None:
 def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
     """The attribute that names categories, the names, and what is to be told about that."""
     census, without, others = Census(), Counter[str](), Counter[str]()
-    said: list[tuple[Entry, str, object]] = []
+    said: list[tuple[Entry, str, bytes]] = []
     for entry in opened.entries.values():
-        for place, region in _regions(entry.record):
-            kind = region.shape_attributes.name if region.shape_attributes else None
+        for place, kind, text in entry.record.heads():
             if isinstance(kind, str) and kind in _NO_AREA:
                 others[kind] += 1
             else:
-                census.add(region.region_attributes)
-                said.append((entry, place, region.region_attributes))
+                said.append((entry, place, text))
+    known: dict[bytes, object] = {}
+    for text, count in Counter(text for _, _, text in said).items():
+        known[text] = _decoded(text)
+        census.add(known[text], count)
     attribute, more = census.chosen(wanted)
-    names: set[str] = set()
+    found = {text: category_of(each, attribute) for text, each in known.items()}
+    names = {name for each in found.values() for name in each or [NO_CATEGORY]}
     first: tuple[Entry, str] | None = None
-    for entry, place, each in said:
-        found = category_of(each, attribute)
-        names.update(found or [NO_CATEGORY])
-        if not found:
+    for entry, place, text in said if not all(found.values()) else ():
+        if not found[text]:
             without[entry.image_id] += 1
             first = first or (entry, place)
     doubtful = attribute is not None and attribute.lower() not in USUAL and wanted is None and more
@@ -168,9 +171,10 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
     return attribute, names, defects
 
 
-def _regions(listed: Listed) -> list[tuple[str, Region]]:
-    """The regions that are objects, each with its place; what is wrong with others is told when they are drawn."""
+def _decoded(text: bytes) -> object:
+    """What is said of a region; nothing where it cannot be read, which is told when the region is drawn."""
     try:
-        return [(place, region) for place, region in listed.regions() if region is not None]
-    except TypeError:
-        return []
+        said: object = msgspec.json.decode(text)
+        return said
+    except (ValueError, RecursionError):
+        return None

@@ -85,7 +85,11 @@ def look(reading: Reading, entry: Entry, head: Header | None) -> list[Drawing]:
     drawn = _Drawn()
     if 0 not in size:  # else the missing file is reported
         for place, region in regions:
-            _add(drawn, reading, region, place)
+            plain = None if region is None else _plain(reading, region, place)
+            if plain is not None:
+                drawn.marks.append(plain)
+            else:
+                _add(drawn, reading, region, place)
     said = listed.item.file_attributes
     told: Json = said if isinstance(said, dict) else {}
     annotator, source = told.get("annotator"), told.get("source")
@@ -103,6 +107,17 @@ def look(reading: Reading, entry: Entry, head: Header | None) -> list[Drawing]:
             drawn.defects,
         )
     ]
+
+
+def _plain(reading: Reading, region: Region, place: str) -> Mark | None:
+    """The mark of a polygon of which no more is said than its category, as of most; None of another region."""
+    shape, said = region.shape_attributes, region.region_attributes
+    if shape is None or shape.name != "polygon" or not isinstance(said, dict) or len(said) != 1:
+        return None
+    name = said.get(reading.attribute)
+    if not isinstance(name, str) or not name.strip():
+        return None
+    return Mark(name, _polygon(shape, place), place, None, None, _NOTHING, _PLAIN)
 
 
 def _add(drawn: _Drawn, reading: Reading, region: Region | None, place: str) -> None:
@@ -127,10 +142,15 @@ def _within(place: str, within: str) -> str:
     return place + within if place.startswith("/") else place
 
 
+def _polygon(said: Outline, place: str) -> Written:
+    text = b"[%b,%b]" % (said.all_points_x, said.all_points_y)
+    return Written((text,), "the polygon", _within(place, "/shape_attributes"))
+
+
 def _shape(said: Outline, kind: object, place: str) -> Shape | Written:
     within = "/shape_attributes"
     if kind == "polygon":
-        return Written((b"[%b,%b]" % (said.all_points_x, said.all_points_y),), "the polygon", _within(place, within))
+        return _polygon(said, place)
     if not isinstance(kind, str) or kind not in _NUMBERS:
         raise _Wrong("SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name")
     numbers = [_number(said, key, within) for key in _NUMBERS[kind]]
@@ -176,8 +196,6 @@ def _mark(reading: Reading, shape: Shape | Written, said: Json, place: str) -> M
     """A region with what is said of it."""
     categories = category_of(said, reading.attribute) or [NO_CATEGORY]
     also = [reading.to[name] for name in categories[1:]]
-    if not also and len(said) == 1 and reading.attribute in said:
-        return Mark(categories[0], shape, place, None, None, _NOTHING, _PLAIN)
     columns: Json = {"also": also or None, "iscrowd": said.get("iscrowd") is True}
     taken = {reading.attribute, "iscrowd"} if columns["iscrowd"] else {reading.attribute}
     for key in ("segment_id", "track_id"):

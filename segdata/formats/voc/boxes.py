@@ -95,23 +95,26 @@ def _object(element: Element, place: str) -> Boxed:
         raise _MalformedError(f"{name!r} has no bndbox", place)
     attributes: dict[str, str] = {}
     for child in element:
-        attributes |= _said(child, f"{place}/{child.tag}")
+        if child.tag not in ("name", "bndbox"):
+            attributes |= _said(child, f"{place}/{child.tag}")
     parts = [_part(part, f"{place}/part[{number}]") for number, part in enumerate(element.findall("part"), 1)]
     if parts:
         attributes["parts"] = _json(parts)
     columns = {}
-    for attribute, (column, type_) in COLUMNS.items():
-        value = _as(type_, attributes.get(attribute))
+    for attribute in attributes.keys() & COLUMNS.keys():
+        column, type_ = COLUMNS[attribute]
+        value = _as(type_, attributes[attribute])
         if value is not None:
             columns[column] = value
             del attributes[attribute]
     return Boxed(name, _box(box, f"{place}/bndbox"), place, attributes, columns)
 
 
-def _as(type_: type, json: str | None) -> object:
+def _as(type_: type, json: str) -> object:
     """A JSON text as a value of a type; None where it is another."""
     with suppress(msgspec.DecodeError, msgspec.ValidationError):
-        return None if json is None else msgspec.json.decode(json, type=type_)
+        value: object = msgspec.json.decode(json, type=type_)
+        return value
     return None
 
 
@@ -134,7 +137,7 @@ def _said(child: Element, place: str) -> dict[str, str]:
         return {name: json_text(each.findtext("value") or "") for each in child if (name := each.findtext("name"))}
     if child.tag == "point":
         return {"point": _json([_number(child, side, place) for side in ("x", "y")])}
-    if child.tag == "name" or len(child):
+    if len(child):
         return {}
     return {child.tag: json_text(text)}
 
@@ -147,7 +150,7 @@ def _box(element: Element, place: str) -> tuple[float, float, float, float]:
 
 
 def _number(element: Element, side: str, place: str) -> float:
-    text = (element.findtext(side) or "").strip()
+    text = element.findtext(side, "").strip()
     try:
         number = float(text)
     except ValueError:

@@ -96,7 +96,7 @@ class Look:
             )
         ]
 
-    def _classes(self, entry: Entry) -> tuple["_Classes", list[Defect]]:
+    def _classes(self, entry: Entry) -> tuple[_Classes, list[Defect]]:
         """The mask of classes, and what is wrong with it."""
         mask = decoded(self.root, entry)
         runs = ValueRuns.of(mask.pixels)

@@ -1,1 +1,1 @@
-"""The report of a validation as one HTML file, which needs nothing else: no network, no font, no other file."""
+"""Reports as one HTML file each, which needs nothing else: no network, no font, no other file."""

@@ -5,11 +5,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 import segdata
@@ -18,6 +15,7 @@ from segdata.core.finding import SEVERITIES, Finding, Severity
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
 from segdata.report.catalogue import paragraph
+from segdata.report.html.page import part, template
 from segdata.report.text import Asked, grouped
 
 FIELDS = tuple(Finding.__dataclass_fields__)
@@ -72,7 +70,7 @@ def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, s
     known = () if validation.baseline is None else validation.baseline.known
     drawable = [each for each in (*validation.findings, *known) if each.image is not None]
     groups = [Group.of(group) for group in grouped(validation.findings)]
-    return _template().render(
+    return template("report.html").render(
         validation=validation,
         asked=asked,
         groups=groups,
@@ -85,32 +83,9 @@ def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, s
         n_unlisted=len(validation.findings[asked.max_findings :]) if asked.max_findings is not None else 0,
         version=segdata.__version__,
         data=_data(validation, asked, groups, pictures),
-        style=Markup(_text("report.css")),  # our own files
-        script=Markup(_text("report.js")),
+        style=part("report.css"),
+        script=part("report.js"),
     )
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_text),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"counted": counted, "number": "{:,}".format, "code": _code}
-    return environment.get_template("report.html")
-
-
-def _text(name: str) -> str:
-    return files("segdata.report.html").joinpath(name).read_text("utf-8")
-
-
-def _code(text: str) -> Markup:
-    """A text in which what stands between backticks is code."""
-    parts = enumerate(text.split("`"))
-    return Markup("").join(Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in parts)
 
 
 def _verdict(validation: Validation, asked: Asked) -> tuple[str, str]:

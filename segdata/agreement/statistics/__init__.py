@@ -1,0 +1,1 @@
+"""Statistics of agreement: intervals, tests, plans and strata, all from a statistic of weighted clusters."""

@@ -1,0 +1,147 @@
+"""The HTML report of `info`: what is in a dataset, its categories and strata, as one page without a script."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+import segdata
+from segdata.measure.summary import Summary
+from segdata.report.html.page import part, template
+from segdata.report.info import facts, short
+from segdata.report.palette import category_colors
+
+_MOST_STRATA = 24  # side by side; all are in csv and json
+_FAR = 3.0  # doublings of a share at which its shade is full
+
+
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """The areas of a category's segments: least, middle and largest in words, and five quantiles on the axis in %."""
+
+    least: str
+    middle: str
+    most: str
+    low: float
+    q25: float
+    median: float
+    q75: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A category: how much of it there is; `bar` is its share of the largest share in %."""
+
+    name: str
+    id: int
+    kind: str
+    color: str
+    images: int
+    segments: int
+    share: str
+    bar: float
+    areas: Areas | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A category's share of a stratum's pixels; `far` from 0 to 100: how unlike its share of the whole."""
+
+    share: str
+    far: int
+    is_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Portions:
+    """The strata: (name, images, annotations, segments, effective number of categories), and a table of shares.
+
+    `heads` are the strata of the table, the largest first; `rows` are categories with a cell for each; `left_out` is
+    how many strata the table lacks.
+    """
+
+    by: str
+    strata: list[tuple[str, int, int, int, str]]
+    heads: list[str]
+    rows: list[tuple[str, list[Cell | None]]]
+    left_out: int
+
+
+def to_html(summary: Summary) -> str:
+    """The report as one HTML file; the same input gives the same text.
+
+    What Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
+    """
+    return template("summary.html").render(
+        dataset=summary.dataset,
+        facts=facts(summary),
+        lines=_lines(summary),
+        portions=None if summary.by is None else _portions(summary, summary.by),
+        raster_rules=summary.raster_rules,
+        raster_rule=summary.profile.raster_rule,
+        version=segdata.__version__,
+        style=part("report.css") + part("summary.css"),
+    )
+
+
+def _lines(summary: Summary) -> list[Line]:
+    """A line per category, in the order of the taxonomy."""
+    rows = summary.categories.to_dict("records")
+    colors = category_colors(summary.profile.taxonomy)
+    largest = max((row["share"] for row in rows), default=0) or 1
+    ends = [math.log(max(row[f"area_{end}"], 1)) for row in rows for end in ("min", "max") if row["segments"]]
+    least, span = min(ends, default=0), (max(ends, default=0) - min(ends, default=0)) or 1
+    return [
+        Line(
+            row["name"],
+            row["id"],
+            row["kind"],
+            "#{:02x}{:02x}{:02x}".format(*colors.get(row["id"], (128, 128, 128))),
+            row["images"],
+            row["segments"],
+            f"{row['share']:.2%}",
+            100 * row["share"] / largest,
+            Areas(
+                *(short(row[f"area_{name}"]) for name in ("min", "median", "max")),
+                *(
+                    100 * (math.log(max(row[f"area_{name}"], 1)) - least) / span
+                    for name in ("min", "q25", "median", "q75", "max")
+                ),
+            )
+            if row["segments"]
+            else None,
+        )
+        for row in rows
+    ]
+
+
+def _portions(summary: Summary, by: str) -> Portions:
+    """The strata, and how the categories share the pixels of the largest of them."""
+    strata = [
+        (
+            row["stratum"],
+            row["images"],
+            row["annotations"],
+            row["segments"],
+            "-" if math.isnan(row["effective"]) else f"{row['effective']:.1f}",
+        )
+        for row in summary.portions.to_dict("records")
+    ]
+    shares = summary.strata.pivot_table(index="name", columns="stratum", values="share", sort=False)
+    pixels = summary.strata.groupby("name")["pixels"].sum()
+    whole = pixels / max(int(pixels.sum()), 1)
+    largest = summary.portions.sort_values("images", ascending=False, kind="stable")["stratum"]
+    heads = [name for name in largest if name in shares.columns][:_MOST_STRATA]
+    names = [name for name in summary.categories["name"] if name in shares.index]
+    rows = [(name, [_cell(shares, name, head, float(whole[name])) for head in heads]) for name in names]
+    return Portions(by, strata, heads, rows, len(strata) - len(heads))
+
+
+def _cell(shares: pd.DataFrame, name: str, head: str, whole: float) -> Cell | None:
+    """The share of a category in a stratum beside its share of the whole; None where the stratum has none of it."""
+    share = float(shares.loc[name, head])
+    if math.isnan(share):
+        return None
+    doublings = math.log2(share / whole) if share > 0 and whole > 0 else 0.0
+    return Cell(f"{share:.2%}", round(100 * min(abs(doublings) / _FAR, 1)), doublings > 0)

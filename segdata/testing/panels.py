@@ -1,0 +1,116 @@
+"""Panels: what several annotators drew on the same images, from pictures or masks, for tests of agreement."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, concatenate, replaced, whole
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.runs import Runs
+from segdata.core.taxonomy import Category, Kind
+from segdata.testing.dense import Mask, runs_of_masks
+from segdata.testing.pictures import drawn
+
+Layers = Sequence[tuple[int, Mask]]  # position of the category, and pixels (H, W), from the first drawn to the last
+NAMES = "abcdefghij"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Annotators "a", "b", …, the categories, and what they drew."""
+
+    batch: Batch
+    annotators: tuple[str, ...]
+    categories: tuple[Category, ...]
+
+
+def panel(*texts: str, absent: Collection[tuple[str, int]] = ()) -> Panel:
+    """What each annotator drew, a picture each, see `segdata.testing.pictures`; categories are the same by name.
+
+    `absent` are annotators and images, counted from 0, that they did not annotate.
+    """
+    drawings = [drawn(text) for text in texts]
+    named: dict[str, Category] = {}
+    for drawing in drawings:
+        for each in drawing.profile.taxonomy.categories:
+            named.setdefault(each.name, Category(id=len(named) + 1, name=each.name, kind=each.kind))
+    batches = []
+    for name, drawing in zip(NAMES, drawings, strict=False):
+        known = {each.id: named[each.name].id for each in drawing.profile.taxonomy.categories}
+        batch = drawing.batch
+        ids = [known[each] for each in batch.segments["category_id"].to_pylist()]
+        annotations = replaced(batch.annotations, "annotator", [name] * batch.annotations.num_rows)
+        renamed = Batch(batch.images, annotations, replaced(batch.segments, "category_id", ids), batch.runs)
+        kept = [k for k in range(batch.images.num_rows) if (name, k) not in absent]
+        batches.append(_only(renamed, kept))
+    return Panel(_joined(batches), tuple(NAMES[: len(texts)]), tuple(named.values()))
+
+
+def panel_of_masks(
+    sizes: Sequence[tuple[int, int]], layers: Sequence[Sequence[Layers | None]], kinds: Sequence[Kind]
+) -> Panel:
+    """What each annotator drew on each image: `layers[annotator][image]`; None: not annotated.
+
+    `sizes` are height and width of the images, `kinds` those of the categories.
+    """
+    n, batches = len(sizes), []
+    images = table(
+        BATCH_IMAGES,
+        n,
+        image_id=[f"{image + 1}.png" for image in range(n)],
+        height=[height for height, _ in sizes],
+        width=[width for _, width in sizes],
+    )
+    for name, of_image in zip(NAMES, layers, strict=False):
+        flat = [(image, *layer) for image, each in enumerate(of_image) for layer in each or ()]
+        annotations = table(BATCH_ANNOTATIONS, n, image=pa.array(range(n), pa.int32()), annotator=[name] * n)
+        segments = table(
+            BATCH_SEGMENTS,
+            len(flat),
+            annotation=[image for image, _, _ in flat],
+            segment_id=list(range(1, len(flat) + 1)),
+            category_id=[code + 1 for _, code, _ in flat],
+            iscrowd=[False] * len(flat),
+        )
+        batch = Batch(images, annotations, segments, runs_of_masks([mask for _, _, mask in flat]))
+        batches.append(_only(batch, [image for image, each in enumerate(of_image) if each is not None]))
+    categories = tuple(Category(id=k + 1, name=NAMES[k], kind=kind) for k, kind in enumerate(kinds))
+    return Panel(_joined(batches), tuple(NAMES[: len(layers)]), categories)
+
+
+def _only(batch: Batch, images: Sequence[int]) -> Batch:
+    """The same images, with annotations of some of them alone."""
+    kept = np.flatnonzero(np.isin(batch.annotation_image, images))
+    rows = np.flatnonzero(np.isin(batch.segment_annotation, kept))
+    annotation = np.searchsorted(kept, batch.segment_annotation[rows]).astype(np.int32)
+    return Batch(
+        batch.images,
+        batch.annotations.take(pa.array(kept)),
+        replaced(batch.segments.take(pa.array(rows)), "annotation", annotation),
+        batch.runs.take(rows, batch.n_segments),
+    )
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    """Annotations of the same images as one batch, in the order of the images."""
+    images = batches[0].images
+    sizes = [[whole(batch.images[name]).tolist() for name in ("height", "width")] for batch in batches]
+    if any(size != sizes[0] for size in sizes):
+        raise ValueError(f"pictures of different sizes: {sizes}")
+    every = concatenate(list(batches))
+    image = every.annotation_image % max(images.num_rows, 1)
+    order = np.argsort(image, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    annotation = rank[every.segment_annotation]
+    rows = np.argsort(annotation, kind="stable")
+    segments = every.segments.take(pa.array(rows))
+    runs: Runs = every.runs.take(rows, every.n_segments)
+    return Batch(
+        images,
+        replaced(every.annotations.take(pa.array(order)), "image", image[order].astype(np.int32)),
+        replaced(segments, "annotation", annotation[rows].astype(np.int32)),
+        runs,
+    )

@@ -1,0 +1,44 @@
+"""`segdata split`: what it prints and writes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+
+def test_lists_are_for_other_commands(run: Run, masks: Path, tmp_path: Path) -> None:
+    done = run("split", masks, "--parts", "train=0.5,val=0.5", "--lists", tmp_path / "lists")
+    assert done.exit_code == 0
+    assert [line.split()[:3] for line in done.stdout.splitlines()[1:3]] == [["train", "1", "50.00%"], ["val", "1", "50.00%"]]
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    done = run("convert", masks, tmp_path / "train", "--list", tmp_path / "lists" / "train.txt")
+    assert "from 1 images" in done.stdout or "from 1 image" in done.stdout
+
+
+def test_json_counts_by_part(run: Run, masks: Path, tmp_path: Path) -> None:
+    run("convert", masks, tmp_path / "d")
+    done = run("split", tmp_path / "d", "--parts", "a=0.5,b=0.5", "--format", "json", "--no-near")
+    found = json.loads(done.stdout)
+    assert found["revision"] == "r0002"
+    assert [part["images"] for part in found["parts"]] == [1, 1]
+    assert {row["name"]: row["segments"] for row in found["categories"]} == {
+        "road": {"a": 1, "b": 1},
+        "car": {"a": 1, "b": 1},
+    }
+
+
+def test_misuse_is_one_line(run: Run, masks: Path) -> None:
+    for words, said in (
+        (("--parts", "train"), "is not NAME=SHARE"),
+        (("--parts", "a=0.5,a=0.5"), "a name of its own"),
+        (("--parts", "a=0.5,b=0.4", "--dry-run"), "sum to 1"),
+        ((), "--lists DIR"),
+        (("--group", "camera", "--dry-run"), "no image has such a value"),
+    ):
+        done = run("split", masks, *words)
+        assert done.exit_code == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
