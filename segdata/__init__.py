@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from segdata.api import convert as convert
     from segdata.api import diff as diff
     from segdata.api import diff_taxonomies as diff_taxonomies
+    from segdata.api import filter as filter
     from segdata.api import from_arrays as from_arrays
     from segdata.api import from_frames as from_frames
     from segdata.api import hash_of as hash_of
     from segdata.api import info as info
     from segdata.api import pilot as pilot
     from segdata.api import read as read
+    from segdata.api import sample as sample
     from segdata.api import split as split
     from segdata.api import validate as validate
     from segdata.core.dataset import Dataset as Dataset
@@ -37,12 +39,14 @@ _HOME = {
     "convert": "segdata.api",
     "diff": "segdata.api",
     "diff_taxonomies": "segdata.api",
+    "filter": "segdata.api",
     "from_arrays": "segdata.api",
     "from_frames": "segdata.api",
     "hash_of": "segdata.api",
     "info": "segdata.api",
     "pilot": "segdata.api",
     "read": "segdata.api",
+    "sample": "segdata.api",
     "split": "segdata.api",
     "validate": "segdata.api",
     "Dataset": "segdata.core.dataset",
@@ -66,12 +70,14 @@ __all__ = [
     "convert",
     "diff",
     "diff_taxonomies",
+    "filter",
     "from_arrays",
     "from_frames",
     "hash_of",
     "info",
     "pilot",
     "read",
+    "sample",
     "split",
     "validate",
 ]

@@ -125,9 +125,30 @@ class Opposite:
         return meet(self.a.side, self.b.side)
 
     @cached_property
+    def clear(self) -> tuple[Side, Side]:
+        """A's and B's runs without the pixels that either calls void: void segments have none left."""
+        if len(self.void.start) == 0:
+            return self.a.side, self.b.side
+        return outside(self.a.side, self.void), outside(self.b.side, self.void)
+
+    @cached_property
+    def met_clear(self) -> Met:
+        """As `met`, of the pixels that neither calls void."""
+        return self.met if len(self.void.start) == 0 else meet(*self.clear)
+
+    @cached_property
     def area_in_void(self) -> tuple[Ints, Ints]:
         """(n,) of A's and of B's segments: how many of their pixels either annotator calls void."""
         return _inside(self.a, self.void), _inside(self.b, self.void)
+
+
+def outside(side: Side, by: Side) -> Side:
+    """The pixels of `side` that `by`, whose runs do not overlap, does not cover; owners stay."""
+    start = np.concatenate([[np.iinfo(np.int64).min], by.end])
+    end = np.concatenate([by.start, [np.iinfo(np.int64).max]])
+    free = np.zeros(len(start), np.int32)
+    owner, _, place, length = kernels.strips(side.start, side.end, side.owner, start, end, free)
+    return Side(place, place + length, owner)
 
 
 def _inside(drawn: Drawn, by: Side) -> Ints:

@@ -11,21 +11,26 @@ if TYPE_CHECKING:
     from segdata.api.checking import assert_valid, hash_of, info, measured, validate
     from segdata.api.comparing import diff
     from segdata.api.converting import Conversion, convert
+    from segdata.api.filtering import Filtered, filter
     from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
     from segdata.api.opening import read
     from segdata.api.piloting import pilot
+    from segdata.api.sampling import Sample, sample
     from segdata.api.splitting import Split, split
     from segdata.api.taxonomies import diff_taxonomies
 
 _HOME = {
     "Conversion": "converting",
+    "Filtered": "filtering",
+    "Sample": "sampling",
     "Split": "splitting",
     "areas_m2": "ground",
     "assert_valid": "checking",
     "convert": "converting",
     "diff": "comparing",
     "diff_taxonomies": "taxonomies",
+    "filter": "filtering",
     "from_arrays": "arrays",
     "from_frames": "frames",
     "hash_of": "checking",
@@ -33,17 +38,21 @@ _HOME = {
     "measured": "checking",
     "pilot": "piloting",
     "read": "opening",
+    "sample": "sampling",
     "split": "splitting",
     "validate": "checking",
 }
 __all__ = [
     "Conversion",
+    "Filtered",
+    "Sample",
     "Split",
     "areas_m2",
     "assert_valid",
     "convert",
     "diff",
     "diff_taxonomies",
+    "filter",
     "from_arrays",
     "from_frames",
     "hash_of",
@@ -51,6 +60,7 @@ __all__ = [
     "measured",
     "pilot",
     "read",
+    "sample",
     "split",
     "validate",
 ]

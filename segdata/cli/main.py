@@ -15,7 +15,7 @@ SECTIONS = {
     "Look": ("info", "show", "pilot"),
     "Check": ("validate", "diff", "rules", "explain"),
     "Change": ("convert", "formats"),
-    "Arrange": ("split",),
+    "Arrange": ("split", "sample", "filter"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 

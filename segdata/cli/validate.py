@@ -1,5 +1,6 @@
 """`segdata validate`: check a dataset against the rules."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,45 @@ from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
     from segdata.core.dataset import Dataset
+    from segdata.core.rule import Rule
     from segdata.report.text import Asked
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rules run, and by which column: `select` and `ignore` as typed, each with commas."""
+
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    by: str | None
+
+    def findings(self, dataset: "Dataset", jobs: int) -> Validation:
+        """What the rules find."""
+        from segdata.api import validate
+        from segdata.cli.progress import progress
+
+        with progress("validate", len(dataset)) as done:
+            return validate(
+                dataset, select=codes(self.select), ignore=codes(self.ignore), by=self.by, jobs=jobs, progress=done
+            )
+
+    def rules(self, dataset: "Dataset", result: Validation) -> "list[Rule]":
+        """The rules that ran."""
+        from segdata.core.judge import selected
+
+        return [
+            rule
+            for rule in selected(dataset.config, codes(self.select), codes(self.ignore))
+            if rule.applies(dataset.profile) and rule.code not in result.skipped
+        ]
+
+    def words(self, baseline: Path | None) -> list[str]:
+        """The same as one would type it again."""
+        words = [word("--select", code) for code in self.select] + [word("--ignore", code) for code in self.ignore]
+        words += [] if self.by is None else [word("--by", self.by)]
+        return words + ([] if baseline is None else [word("--baseline", baseline)])
 
 
 @click.command(
@@ -84,49 +121,33 @@ def command(
     Exits with 0 when nothing was found at or above --fail-on, else with 1,
     and with 2 when it could not check.
     """
-    from segdata.api import validate
     from segdata.api.caching import folder
-    from segdata.cli.output import emit, spare, spare_folder
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, spare_folder
     from segdata.core.counted import counted
-    from segdata.core.judge import selected
     from segdata.report.json import baseline_json, read_findings
     from segdata.report.text import Asked
 
     if statistics and report != "text":
         raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
-    for target in (output, write_baseline):
-        spare(target, opening.inputs(data))
-    if output is not None and output == write_baseline:
-        raise click.UsageError("--output and --write-baseline name the same file")
+    _spare(output, write_baseline, opening.inputs(data))
     before = None if baseline is None else read_findings(baseline)
     place = None if no_cache else folder()
     dataset = opening.read(data, cache=place)
     spare_folder(overlays, [data, *dataset.profile.places.values()])
-    chosen, left_out = codes(select), codes(ignore)
-    with progress("validate", len(dataset)) as done:
-        result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, by=by, progress=done)
+    choice = Choice(select, ignore, by)
+    result = choice.findings(dataset, opening.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
     if (fix_safe or unsafe_fixes) and _mend(dataset, result, unsafe_fixes):
         dataset = opening.read(data, cache=place)
-        with progress("validate", len(dataset)) as done:
-            result = validate(dataset, select=chosen, ignore=left_out, jobs=opening.jobs, by=by, progress=done)
+        result = choice.findings(dataset, opening.jobs)
     if before is not None:
         result = result.against(before)
     if write_baseline is not None:
         emit(baseline_json(result), write_baseline)
         say(f"{counted(len(result.every), 'finding')} in {write_baseline}; --baseline counts only what is new since")
-    rules = [
-        rule
-        for rule in selected(dataset.config, chosen, left_out)
-        if rule.applies(dataset.profile) and rule.code not in result.skipped
-    ]
-    selection = [word("--select", code) for code in select] + [word("--ignore", code) for code in ignore]
-    selection += [] if by is None else [word("--by", by)]
-    if baseline is not None:
-        selection.append(word("--baseline", baseline))
-    asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, selection)
+    rules, again = choice.rules(dataset, result), choice.words(baseline)
+    asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, again)
     if report == "html":
         emit(_html(dataset, result, asked, thumbnails, opening.jobs), output)
     else:
@@ -136,6 +157,16 @@ def command(
     if overlays is not None:
         _draw(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
+
+
+def _spare(output: Path | None, baseline: Path | None, inputs: list[object]) -> None:
+    """Raise where a report would be written over what is read, or over the other."""
+    from segdata.cli.output import spare
+
+    for target in (output, baseline):
+        spare(target, inputs)
+    if output is not None and output == baseline:
+        raise click.UsageError("--output and --write-baseline name the same file")
 
 
 def _report(form: str, result: Validation, asked: "Asked", data: Path, output: Path | None) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdata.core import kernels
 from segdata.core.runs import Ints, Rows, Runs
 
 
@@ -34,18 +35,12 @@ class Line:
 
     def lift(self, runs: Runs, frame: Rows | Ints) -> Ints:
         """(n,) where each run starts on the line; `frame` is the frame of each owner that has runs."""
-        at = frame[runs.owner]
-        x = (runs.start / np.maximum(self.height[at], 1)).astype(np.int64)  # as fast, and as exact, as in `columns`
-        return self.base[at] + runs.start + x
+        return kernels.lift(runs.start, runs.owner, self.base[frame], self.height[frame])
 
     def frame_of(self, place: Ints) -> Ints:
         """(n,) the frame that each place lies in."""
-        return np.searchsorted(self.base, place, side="right") - 1
+        return self.lower(place)[0]
 
     def lower(self, place: Ints) -> tuple[Ints, Ints, Ints]:
         """Frame, x and y (n,) of places on the line."""
-        frame = self.frame_of(place)
-        place = place - self.base[frame]
-        room = (self.height + 1)[frame]
-        x = (place / room).astype(np.int64)  # as above
-        return frame, x, place - x * room
+        return kernels.lower(place, self.base, self.height)

@@ -26,11 +26,6 @@ class Met:
     b: Rows
     pixels: Ints
 
-    def listed(self) -> "Met":
-        """The rows that have pixels."""
-        some = self.pixels > 0
-        return Met(self.a[some], self.b[some], self.pixels[some])
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -62,14 +57,14 @@ class Side:
 def meet(a: Side, b: Side) -> Met:
     """Every pair of segments that shares pixels, and what each side has alone."""
     first, second, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
-    alone_a, alone_b = _uncovered(a, b), _uncovered(b, a)
-    return Met(
-        *kernels.tally(
-            np.concatenate([first, a.owner, np.full(len(b.owner), -1, np.int32)]),
-            np.concatenate([second, np.full(len(a.owner), -1, np.int32), b.owner]),
-            np.concatenate([length, alone_a, alone_b]),
-        )
-    ).listed()
+    first, second, pixels = kernels.tally(first, second, length)
+    alone_a, alone_b = _alone(a, b, first, pixels), _alone(b, a, second, pixels)
+    left, right = (np.flatnonzero(alone).astype(np.int32) for alone in (alone_a, alone_b))
+    owner_a = np.concatenate([first, left, np.full(len(right), -1, np.int32)])
+    owner_b = np.concatenate([second, np.full(len(left), -1, np.int32), right])
+    order = np.lexsort((owner_b, owner_a))
+    pixels = np.concatenate([pixels, alone_a[left], alone_b[right]])
+    return Met(owner_a[order], owner_b[order], pixels[order])
 
 
 def meet_within(side: Side) -> Met:
@@ -97,6 +92,23 @@ def touch_within(side: Side, line: Line) -> Met:
     other = a != b
     a, b, length = a[other], b[other], length[other]
     return Met(*kernels.tally(np.minimum(a, b), np.maximum(a, b), length))
+
+
+def _alone(side: Side, by: Side, owner: Rows, shared: Ints) -> Ints:
+    """(n_owners,) pixels of each owner on `side` that no run of `by` covers; of those with runs there.
+
+    `shared` (n,) pixels are what `owner` (n,) has in common with owners on `by`.
+    """
+    if (by.start[1:] < by.end[:-1]).any():
+        return _summed(side.owner, _uncovered(side, by))
+    # Where no pixel is counted twice, what is not shared is alone.
+    area = _summed(side.owner, side.end - side.start)
+    return area - np.bincount(owner, shared, len(area)).astype(np.int64)
+
+
+def _summed(owner: Rows, length: Ints) -> Ints:
+    """(n_owners,) the sum of each owner's lengths."""
+    return np.bincount(owner, length).astype(np.int64)
 
 
 def _uncovered(side: Side, by: Side) -> Ints:

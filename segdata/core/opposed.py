@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.profile import Task
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 
@@ -20,6 +24,7 @@ class Opposed:
     annotators : their names, as the panel orders them
     persons : (n_annotators,) who it is: two passes of one person over the same images have one number
     categories : the panel's
+    task : in semantic data nothing is countable, whatever the kinds say
     cases : image (row of the images), frames, name, cluster (number of the sequence, patient or scene that it belongs
         to: what a bootstrap draws as one), width, height, spacing_x, spacing_y, spacing_z (mm; NaN: unknown)
     pairs : case, a, b, annotation_a, annotation_b (rows; of a volume's, the first), pixels (of the case), void (how
@@ -27,12 +32,20 @@ class Opposed:
     overlaps : pair, category, area_a, area_b, both: pixels of each category that either has, void left out
     cells : pair, category_a, category_b, pixels: each pixel counted once, under the segment drawn last where several
         of one annotator claim it
-    patterns : case, pixels, void left out: pixels of a case that got the same votes
-    votes : pattern, category, count: how many annotators gave a pattern's pixels this category
+    patterns : case, pixels: pixels of a case, void of any annotator left out, for which every annotator chose the same
+    votes : pattern, annotator, category: what each annotator of the case chose for a pattern's pixels (-1: unlabelled);
+        the segment drawn last where several of one annotator claim them
     matches : pair, a, b (rows of the segments; -1: none), category_a, category_b (-1: none), area_a, area_b, shared,
         iou, ignored: segments that belong together, those that only A or only B has, and (`ignored`) those that count
         for nothing, since they lie in void or a crowd
+    members : case, cluster (number within the case), annotator, segment (row), category: which segments of all
+        annotators are one; every segment that counts is in one cluster, alone where nobody else has it. Segment and
+        category are -1 for an annotator of the case who has nothing there; who calls the place void or a crowd has no
+        row
     groups : pair, side (0: A, 1: B), segment (row), others: segments of which the other side made `others`, 2 or more
+    causes : pair, category, side, unmatched, confused, boundary, ignored: the pixels to which only this side gives the
+        category, by why: their segment has no match, one of another category, one that ends elsewhere, or counts for
+        nothing. All of a category's rows together are the pixels on which the two disagree about it
     surfaces : pair, category, match (row; -1: all of the category), edge_a, edge_b (boundary pixels), near_a, near_b
         (how many of these are within the tolerance of the other's boundary), band_both, band_any (pixels, for Boundary
         IoU), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger, in
@@ -42,6 +55,7 @@ class Opposed:
     annotators: tuple[str, ...]
     persons: tuple[int, ...]
     categories: tuple[Category, ...]
+    task: Task
     cases: Table
     pairs: Table
     overlaps: Table
@@ -49,5 +63,12 @@ class Opposed:
     patterns: Table
     votes: Table
     matches: Table
+    members: Table
     groups: Table
+    causes: Table
     surfaces: Table
+
+    @property
+    def countable(self) -> NDArray[np.bool_]:
+        """(n_categories,) whose segments are counted one by one; the others are pixels."""
+        return np.array([each.kind == "thing" and self.task != "semantic" for each in self.categories], bool)

@@ -57,8 +57,8 @@ def shape(runs: Runs, height: Ints, n_owners: int) -> Shape:
     label, left, links = kernels.parts(x, top, bottom, runs.owner, False)
     found = _regions(runs.owner, label, x, top, bottom, left)
     n_parts = np.bincount(found.owner, minlength=n_owners)
-    euler = np.bincount(runs.owner, minlength=n_owners) - _sums(runs.owner, links, n_owners)
-    return Shape(found, _sums(found.owner, found.perimeter, n_owners), n_parts, n_parts - euler)
+    euler = np.diff(runs.offsets(n_owners)) - kernels.sums(runs.owner, links, n_owners)
+    return Shape(found, kernels.sums(found.owner, found.perimeter, n_owners), n_parts, n_parts - euler)
 
 
 def holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Regions:
@@ -155,10 +155,7 @@ def _regions(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: I
     n_regions = int(label.max(initial=-1)) + 1
     region_owner = np.empty(n_regions, np.int32)
     region_owner[label] = owner
-    perimeter = _sums(label, 2 + 2 * (bottom - top) - 2 * left, n_regions)
+    perimeter = kernels.sums(label, 2 + 2 * (bottom - top) - 2 * left, n_regions)
     return Regions(region_owner, *kernels.extents(label, x, top, bottom, n_regions), perimeter)
 
 
-def _sums(group: Ints | Rows, values: Ints, n_groups: int) -> Ints:
-    """(n_groups,) the sum of each group's values; exact below 2^53."""
-    return np.bincount(group, weights=values, minlength=n_groups).astype(np.int64)

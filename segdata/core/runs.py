@@ -64,12 +64,11 @@ class Runs:
 
     def offsets(self, n_owners: int) -> Ints:
         """(n_owners + 1,): the runs of owner i are ``offsets[i]:offsets[i + 1]``."""
-        return np.searchsorted(self.owner, np.arange(n_owners + 1, dtype=np.int32)).astype(np.int64)
+        return kernels.bounds(self.owner, n_owners)
 
     def areas(self, n_owners: int) -> Ints:
         """(n_owners,) pixels of each owner; 0 for an owner without runs."""
-        total = np.concatenate([[0], np.cumsum(self.length)])
-        return np.diff(total[self.offsets(n_owners)])
+        return kernels.sums(self.owner, self.length, n_owners)
 
     def take(self, owners: Rows | Ints, n_owners: int) -> "Runs":
         """The runs of some owners, renumbered 0, 1, … in the order given; `n_owners` counts all owners here."""
@@ -114,17 +113,13 @@ def boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, In
     `height` (n_owners,) is that of the owner's image.
     """
     x, top = columns(runs, height)
-    _, *box = kernels.extents(runs.owner.astype(np.int64), x, top, top + runs.length, n_owners)
+    _, *box = kernels.extents(runs.owner, x, top, top + runs.length, n_owners)
     return box[0], box[1], box[2], box[3]
 
 
 def columns(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
     """X and the first row (n,) of each run; `height` (n_owners,) is that of the owner's image, in pixels."""
-    high = np.maximum(height, 1)[runs.owner]
-    # Ten times as fast as dividing integers, and exact: start / high is at least 1 / high away from the next whole
-    # number, far more than the rounding error while an image has less than 2^53 / high pixels.
-    x = (runs.start / high).astype(np.int64)
-    return x, runs.start - x * high
+    return kernels.columns(runs.start, runs.owner, height)
 
 
 def between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> tuple[Ints, Ints, Ints]:

@@ -39,10 +39,12 @@ def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
     >>> unkeyhole(Rings.alone(xy, np.array([0, 20]))).as_lists()
     [[0, 0, 5, 0, 5, 5, 0, 5], [2, 2, 2, 3, 3, 3, 3, 2]]
     """
-    edges, found = _Edges.of(rings), np.zeros(len(rings), bool)
+    alone, found = Rings.alone(rings.xy, rings.ring), np.zeros(len(rings), bool)
+    # A ring that is nowhere twice has no bridges, and to know that is cheap.
+    twice = np.flatnonzero(kernels.recurring(rings.xy.astype(np.float64, copy=False), rings.ring))
+    edges = _Edges.of(alone.take(twice))
     moving = edges.tail != edges.head
-    found[edges.ring[moving & (np.bincount(edges.tail, moving)[edges.tail] > 1)]] = True
-    alone = Rings.alone(rings.xy, rings.ring)
+    found[twice[edges.ring[moving & (np.bincount(edges.tail, moving)[edges.tail] > 1)]]] = True
     both = alone.take(np.flatnonzero(~found)).merged(_opened(alone.take(np.flatnonzero(found))))
     return replace(both, owner=rings.owner[both.owner])
 

@@ -24,9 +24,7 @@ def lookalikes(images: Table, jobs: int = 0) -> Ints:
     names = ("image_id", "uri", "sequence", "split")
     content = copies(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))["content"]
     first: dict[str, int] = {}
-    found = [
-        (first.setdefault(each, row), row) for row, each in enumerate(content.to_pylist()) if each is not None
-    ]
+    found = [(first.setdefault(each, row), row) for row, each in enumerate(content.to_pylist()) if each is not None]
     pairs = np.array([(a, b) for a, b in found if a != b], np.int64).reshape(-1, 2)
     return pairs if len(images) > MOST_IMAGES else np.concatenate([pairs, _near(images, jobs)])
 

@@ -40,12 +40,12 @@ class Rings:
     def of(segments: pa.ChunkedArray) -> "Rings":
         """The rings in the column `rings` of a batch's segments."""
         column = segments.combine_chunks()
-        segment = np.flatnonzero(pc.fill_null(pc.greater(pc.list_value_length(column), 0), False).to_numpy(False))
-        lists = column.take(pa.array(segment))
-        rings = lists.flatten()
+        count = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+        segment = np.flatnonzero(count)
+        rings = column.flatten()
         return Rings(
             segment.astype(np.int64),
-            _offsets(pc.list_value_length(lists)),
+            _sums(count[segment]),
             _offsets(pc.list_value_length(rings)),
             rings.flatten().to_numpy(zero_copy_only=False),
         )

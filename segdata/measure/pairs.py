@@ -19,24 +19,23 @@ def pairs(batch: Batch, side: Side, line: Line) -> pa.Table:
     first one stands for all where others are met, and is itself paired with each: n copies are n - 1 pairs.
     """
     a, b, start, length = _strips(batch, side)
-    key = a.astype(np.int64) * batch.n_segments + b
-    pair, which = np.unique(key, return_inverse=True)
-    order = kernels.order_by(which.astype(np.int32), len(pair))
+    first, second, which = kernels.paired(a, b)
+    number = which.astype(np.int32)
+    order = kernels.order_by(number, len(first))
     frame, x, y = line.lower(start[order])
-    shared = Runs(x * line.height[frame] + y, length[order], which[order].astype(np.int32))
-    first, second = np.divmod(pair, max(batch.n_segments, 1))
+    shared = Runs(x * line.height[frame] + y, length[order], number[order])
     height = line.height[batch.segment_annotation[first]]
-    box = boxes(shared, height, len(pair))
+    box = boxes(shared, height, len(first))
     return pa.table(
         {
-            "a": first,
-            "b": second,
-            "shared": shared.areas(len(pair)),
+            "a": first.astype(np.int64),
+            "b": second.astype(np.int64),
+            "shared": shared.areas(len(first)),
             "x": box[0],
             "y": box[1],
             "width": box[2],
             "height": box[3],
-            "perimeter": shape(shared, height, len(pair)).perimeter,
+            "perimeter": shape(shared, height, len(first)).perimeter,
         }
     )
 

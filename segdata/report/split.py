@@ -46,7 +46,9 @@ def _balance(deal: Deal, paper: Paper) -> Iterator[str]:
     head, *lines = table(("% by part of the", *MEASURES, "farthest"), rows)
     yield paper.paint(head, "bold")
     yield from lines
-    mean = ", ".join(f"{value:.2%} of {name}" for name, value in zip(MEASURES, deal.deviation.mean(axis=0), strict=True))
+    mean = ", ".join(
+        f"{value:.2%} of {name}" for name, value in zip(MEASURES, deal.deviation.mean(axis=0), strict=True)
+    )
     more = f"{len(order) - len(shown)} more are nearer. " if len(order) > len(shown) else ""
     yield from paper.wrap(f"{more}Mean over the categories of the largest deviation: {mean}", style="dim")
 

@@ -185,7 +185,10 @@ def _next(validation: Validation, asked: Asked, paper: Paper) -> Iterator[str]:
         steps.append(([*again, "--format json"], "every finding, for a program"))
     else:
         steps.append((["info", *asked.typed], "what is in the dataset"))
-        steps.append((["convert", *asked.typed, "OUT"], "to a canonical dataset, or another format"))
+        if asked.profile.format == "canonical":
+            steps.append((["convert", *asked.typed, "OUT", "--to coco-instances"], "to another format"))
+        else:
+            steps.append((["convert", *asked.typed, "OUT"], "to a canonical dataset, or another format"))
     yield paper.paint("next", "bold")
     for words, why in steps:
         command = " ".join(["segdata", *words])

@@ -28,8 +28,8 @@ def alias_used(tables: Tables) -> Iterator[Found]:
 
     Why: programs that do not read this taxonomy take the two names for two categories.
 
-    Remedy: write the present name into the files, or `segdata convert` them: whatever it writes has the present name. So
-    there is nothing that a fix could mend: fixes are made in canonical datasets, which have no old names.
+    Remedy: write the present name into the files, or `segdata convert` them: whatever it writes has the present name.
+    There is no fix for that reason: fixes are made in canonical datasets, which have no old names.
     """
     profile = tables.profile
     for old, id_ in profile.aliases_used.items():

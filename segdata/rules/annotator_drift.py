@@ -8,6 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from segdata.core.finding import Found
+from segdata.core.guideline import quoted
 from segdata.core.observed import Feature, Observed
 from segdata.core.rule import Tables, rule
 from segdata.core.statistics.blocks import Blocks, Compared
@@ -175,6 +176,8 @@ def _finding(tables: Tables, observed: Observed, column: str, drifts: list[_Drif
     n, p = int(first.found.n[first.group]), min(each.p for each in drifts)
     chance = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
     message = f"{who}, {thing}: {said}; {where}, {n:,} compared, {chance}"
+    is_border = all(each.feature.kind == "size" for each in drifts)
+    message += quoted(tables.profile.taxonomy, category, "boundary_rule" if is_border else "definition")
     return Found(
         message,
         annotator=name if column == "annotator" and first.against is None else None,

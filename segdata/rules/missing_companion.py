@@ -6,11 +6,13 @@ import numpy as np
 
 from segdata.core.distinct import distinct
 from segdata.core.finding import Found
+from segdata.core.guideline import Chapter, quoted
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints, spread
 from segdata.core.statistics.chance import at_least
 from segdata.core.tallies import Tally, examples
 
+_CHAPTERS: tuple[Chapter, ...] = ("occlusion_rule", "definition")
 _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 
@@ -78,7 +80,9 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
             f"no {name!r}, though {int(both[given, companion]):,} of {int(alone[given]):,} annotations with {sign!r} "
             f"have it (a rate of {rate:.0%} or more, with a confidence of 95 %)"
         )
-        yield Found(message, annotation=annotation, category=name, pixels=0)
+        # The usual reason to leave a companion out is that it is hidden, and the guideline may say to draw it then.
+        said = (quoted(tables.profile.taxonomy, name, chapter) for chapter in _CHAPTERS)
+        yield Found(message + next(filter(None, said), ""), annotation=annotation, category=name, pixels=0)
 
 
 def _together(owner: Ints, category: Ints, n: int) -> Ints:

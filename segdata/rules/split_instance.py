@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from segdata.core.companions import are_things, usual
 from segdata.core.finding import Found
+from segdata.core.guideline import quoted
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Table
 
@@ -132,6 +133,7 @@ def split_instance(
             f"two segments of {area[a]:,} and {area[b]:,} px meet along a straight line of {px:.0f} px "
             f"(within {off:.1f} px, limit {max_deviation:g}) and end with it; is it one object that was cut?"
         )
+        message += quoted(tables.profile.taxonomy, int(tables.segments["category_id"][a]), "occlusion_rule")
         box = (x, y, max(width, 1), max(height, 1))
         yield Found(message, segments=(a, b), bbox=box, pixels=int(min(area[a], area[b])))
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LOSSES: frozenset[Kind] = frozenset()
 READ_OPTIONS = {"revision": "the one to read, r0001 or earlier ones; default: the current one. DATA@r0001 is the same"}
-WRITE_OPTIONS = {"made": "how the dataset came about, in a few words, for dataset.yaml; default: what it is converted from"}
+WRITE_OPTIONS = {
+    "made": "how the dataset came about, in a few words, for dataset.yaml; default: what it is converted from"
+}
 
 
 def detect(seen: Glance) -> Clue | None:

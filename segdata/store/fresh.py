@@ -38,7 +38,9 @@ def write_canonical(
             taxonomy_declared=profile.taxonomy_declared,
             origin=Origin(profile.format, _place(profile.files), tuple(Lost.of_loss(loss) for loss in losses.listed())),
             revision=name,
-            revisions=(Revision(name, manifests.now(), made or f"converted from {profile.format}", parts=writer.n_parts),),
+            revisions=(
+                Revision(name, manifests.now(), made or f"converted from {profile.format}", parts=writer.n_parts),
+            ),
             # Categories are stored by id: with them old names are gone.
             metadata={key: text for key, text in profile.metadata.items() if key != "aliases_used"},
         ),

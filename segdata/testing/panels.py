@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import strategies as st
 
 from segdata.core.batch import Batch, concatenate, replaced, whole
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
@@ -12,6 +13,7 @@ from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Kind
 from segdata.testing.dense import Mask, runs_of_masks
 from segdata.testing.pictures import drawn
+from segdata.testing.strategies import masks
 
 Layers = Sequence[tuple[int, Mask]]  # position of the category, and pixels (H, W), from the first drawn to the last
 NAMES = "abcdefghij"
@@ -114,3 +116,24 @@ def _joined(batches: Sequence[Batch]) -> Batch:
         replaced(segments, "annotation", annotation[rows].astype(np.int32)),
         runs,
     )
+
+
+@st.composite
+def panels(draw: st.DrawFn, annotators: int = 2, overlapping: bool = True, void: bool = True) -> Panel:
+    """Up to three small images by some annotators, each of whom may have left out some of the images.
+
+    `overlapping`: segments of an annotator may share pixels. `void`: the last category is void.
+    """
+    kinds: list[Kind] = ["thing", "stuff", "stuff", "void" if void else "thing"]
+    sizes = draw(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3))
+    layers: list[list[Layers | None]] = []
+    for _ in range(annotators):
+        layers.append([])
+        for size in sizes:
+            free, found = np.ones(size, bool), []
+            for code in draw(st.lists(st.integers(0, len(kinds) - 1), max_size=4)):
+                mask = draw(masks(*size)) & free
+                free = free if overlapping else free & ~mask
+                found.append((code, mask))
+            layers[-1].append(draw(st.sampled_from([found, found, found, None])))
+    return panel_of_masks(sizes, layers, kinds)

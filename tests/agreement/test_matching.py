@@ -94,8 +94,7 @@ def test_a_chain_of_thousands_needs_no_table() -> None:
     b = np.repeat(np.arange(n), 2)[:-1]
     gain = np.where(np.arange(len(a)) % 2, 0.9, 0.5)  # 0-0, 1-0, 1-1, 2-1, …: each second one is better
     kept = optimal(a, b, gain)
-    assert kept.sum() == n - 1 + (gain[kept] == 0.5).sum()
-    np.testing.assert_allclose(gain[kept].sum(), 0.9 * (n - 1))
+    np.testing.assert_array_equal(kept, gain == 0.9)
 
 
 def test_nothing_to_match() -> None:

@@ -1,5 +1,7 @@
 """The text report: grouped, ranked, and where each finding is."""
 
+from dataclasses import replace
+
 from segdata.core.finding import Finding
 from segdata.core.profile import Policy, Profile
 from segdata.core.rule import rules
@@ -47,6 +49,15 @@ def test_an_image_without_a_box_is_worth_a_picture_too() -> None:
     found = (finding("SEG312", image="empty.png"), finding("SEG312", image="other.png", bbox=(0, 0, 1, 1)))
     report = text(Validation("DATA", 2, 0, found), Asked(PROFILE, list(rules().values()), ["DATA"]), Paper())
     assert "segdata show DATA empty.png --findings" in report
+
+
+def test_what_is_canonical_already_is_not_made_so() -> None:
+    def advice(format_: str) -> str:
+        asked = Asked(replace(PROFILE, format=format_), [], ["DATA"])
+        return next(line for line in text(Validation("DATA", 2, 2, ()), asked, Paper()).splitlines() if "OUT" in line)
+
+    assert advice("coco-instances") == "  segdata convert DATA OUT  to a canonical dataset, or another format"
+    assert advice("canonical") == "  segdata convert DATA OUT --to coco-instances  to another format"
 
 
 def test_one_other_is_one() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from segdata.core.rule import Tables
@@ -113,3 +114,13 @@ def renamed(tables: Tables, rng: np.random.Generator) -> Tables:
     exchanged = names.copy()
     exchanged[np.lexsort((np.arange(len(names)), code))] = names[order]
     return replace(tables, annotations=tables.annotations.beside(annotator=exchanged))
+
+
+def with_guideline(tables: Tables, name: str, **chapters: str) -> Tables:
+    """The tables with what the guideline says of the category of this name."""
+    taxonomy = tables.profile.taxonomy
+    said = tuple(
+        msgspec.structs.replace(each, **chapters) if each.name == name else each for each in taxonomy.categories
+    )
+    known = msgspec.structs.replace(taxonomy, categories=said)
+    return replace(tables, profile=replace(tables.profile, taxonomy=known))

@@ -10,7 +10,7 @@ from segdata.core.finding import Found
 from segdata.core.rule import Tables
 from segdata.core.table import Table
 from segdata.rules.annotator_drift import annotator_drift
-from tests.rules.campaigns import Habit, campaign, renamed
+from tests.rules.campaigns import Habit, campaign, renamed, with_guideline
 
 USUAL = Habit()
 THREE = {"anna": USUAL, "ben": USUAL, "cleo": USUAL}
@@ -48,6 +48,16 @@ def test_who_drifts_is_named(habit: Habit, said: str) -> None:
     assert several
     assert {each.annotator for each in several} == {"ben"}
     assert all(said in each.message and "on the same images, " in each.message for each in several)
+
+
+@pytest.mark.parametrize(
+    ("habit", "chapter"), [(Habit(misses=0.45), "definition"), (Habit(grows=1.8), "boundary_rule")]
+)
+def test_the_guideline_that_is_not_followed_is_quoted(habit: Habit, chapter: str) -> None:
+    plain = drifting(habit, 40)
+    for category in {each.category for each in found(plain)}:
+        told = with_guideline(plain, str(category), **{chapter: "So it is."})
+        assert [each.message.endswith('"So it is."') for each in found(told) if each.category == category] == [True]
 
 
 def test_drift_shows_on_images_of_the_same_sort_too() -> None:

@@ -19,7 +19,7 @@ from segdata.rules.split_drift import split_drift
 from segdata.rules.split_missing import split_missing
 from segdata.rules.too_few import too_few
 from segdata.testing.pictures import drawn
-from tests.rules.campaigns import Habit, campaign, tables_of
+from tests.rules.campaigns import Habit, campaign, tables_of, with_guideline
 
 Judged = Callable[..., list[Finding]]
 
@@ -139,6 +139,18 @@ def test_companions_need_many_images(n: int, missing: int, expected: int) -> Non
     found = list(missing_companion(counts(rows)))
     assert [each.annotation for each in found] == list(range(n - missing, n))[:expected]
     assert {each.category for each in found} <= {"person"}
+
+
+def test_what_the_guideline_says_of_the_companion_is_quoted() -> None:
+    tables = counts([[1, 1, 0, 0]] * 45 + [[1, 0, 0, 0]])
+
+    def told(**chapters: str) -> str:
+        (found,) = missing_companion(with_guideline(tables, "person", **chapters))
+        return found.message
+
+    assert told().endswith("with a confidence of 95 %)")
+    assert told(definition="Who walks.").endswith('; guideline: "Who walks."')
+    assert told(definition="Who walks.", occlusion_rule="Draw what is hidden.").endswith('"Draw what is hidden."')
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 10_000])

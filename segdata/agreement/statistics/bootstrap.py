@@ -79,6 +79,13 @@ def resampled(
     return np.concatenate(found)
 
 
+def ends(draws: Floats, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """The percentiles (...) of resamples (B, ...) of n clusters between which an interval lies, without correction."""
+    levels = _levels(n, confidence).reshape(2, *[1] * (draws.ndim - 1))
+    low, high = _quantiles(draws, np.broadcast_to(levels, (2, *draws.shape[1:])))
+    return low, high
+
+
 def _levels(n: int, confidence: float) -> Floats:
     """(2,) the percentiles, as shares, at which the ends of an interval from n clusters lie."""
     from scipy.special import ndtr, stdtrit
@@ -100,8 +107,8 @@ def _corrected(levels: Floats, value: Floats, draws: Floats, without: Floats) ->
     some = np.isfinite(without)
     mean = np.where(some, without, 0).sum(axis=0) / np.maximum(some.sum(axis=0), 1)
     away = np.where(some, mean - without, 0.0)
-    square = (away**2).sum(axis=0)
-    skew = np.divide((away**3).sum(axis=0), 6 * square**1.5, out=np.zeros(square.shape), where=square > 0)
+    scale = (away**2).sum(axis=0) ** 1.5
+    skew = np.divide((away**3).sum(axis=0), 6 * scale, out=np.zeros(scale.shape), where=scale > 0)
     z = shift + ndtri(levels)
     turned = 1 - skew * z
     # Beyond the pole there is no level: the end is the outermost resample.

@@ -52,11 +52,11 @@ def files_below(root: Path, suffix: str) -> dict[str, Path]:
     found = {}
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
         for name in sorted(names):
-            path = Path(folder, name)
-            if path.suffix.lower() == suffix and not name.startswith("."):
+            if name.lower().endswith(suffix) and not name.startswith("."):
+                found[start + name] = path = Path(folder, name)
                 check_name(path)
-                found[path.relative_to(root).as_posix()] = path
     return found
 
 

@@ -3,8 +3,6 @@
 import base64
 import binascii
 import io
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,13 @@ from PIL import Image
 
 from segdata.core.defect import Defect
 from segdata.formats.altered import SOURCES
-from segdata.formats.coco.document import Kind, read_document
+from segdata.formats.coco.document import Kind
 from segdata.formats.images import MAX_PIXELS, Header
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers
+from segdata.formats.tools.labelme_documents import ShapeItem, read_labelme
 from segdata.formats.tools.mark import Drawing, Mark, Written, as_text
 
 AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
@@ -57,45 +56,18 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
-class _Shape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A shape as LabelMe writes it, and we; those with further keys are read one by one."""
-
-    points: Raw = Raw(b"null")
-    label: Any = None  # Any: JSON
-    group_id: Any = None  # Any: JSON
-    shape_type: object = None
-    flags: object = None
-    description: object = None
-    mask: object = None
-    id: object = UNSET
-    track_id: object = UNSET
-    score: object = UNSET
-    source: object = UNSET
-    iscrowd: object = UNSET
-
-
 def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Drawing]:
     """What is drawn on an image; raises BrokenLabelsError where its file is no LabelMe file."""
-    document = read_document(entry.files[0], below(root, entry.files[0]), kind)
-    if document.parts is None:
-        raise BrokenLabelsError(*document.defects)
-    shapes = document.parts.pop("shapes", Raw(b"null"))
-    document.parts.pop("imageData", None)
-    try:
-        said: Json = {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}
-        every = _shapes(shapes)
-    except TypeError:
-        raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and half letters
-        raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
-    reading = _Reading(_size(said, head, document.name))
+    file = below(root, entry.files[0])
+    said, every = read_labelme(entry.files[0], file, kind)
+    reading = _Reading(_size(said, head, file))
     for row, shape in enumerate(every):
         place = f"/shapes/{row}"
-        if isinstance(shape, _Shape) and _is_plain(shape):
+        if isinstance(shape, ShapeItem) and _is_plain(shape):
             polygon = Written((shape.points,), _NAMED, f"{place}/points")
             reading.marks.append(Mark(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
         else:
-            _add(reading, _as_object(shape) if isinstance(shape, _Shape) else shape, place)
+            _add(reading, shape.as_object() if isinstance(shape, ShapeItem) else shape, place)
     annotator, source = said.get("annotator"), said.get("source")
     return [
         Drawing(
@@ -109,24 +81,7 @@ def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Draw
     ]
 
 
-def _shapes(raw: Raw) -> list[object]:
-    """The shapes; their points are not decoded yet. Raises TypeError where they are no list."""
-    with suppress(msgspec.ValidationError):
-        plain: list[object] = msgspec.json.decode(raw, type=list[_Shape])
-        return plain
-    try:
-        every: Sequence[object] = msgspec.json.decode(raw, type=list[dict[str, Raw]])
-    except msgspec.ValidationError:
-        every = _one_by_one(raw)
-    return [
-        {key: value if key == "points" else msgspec.json.decode(value) for key, value in shape.items()}
-        if isinstance(shape, dict)
-        else shape
-        for shape in every
-    ]
-
-
-def _is_plain(shape: _Shape) -> bool:
+def _is_plain(shape: ShapeItem) -> bool:
     """Whether a shape is a polygon of which hardly more is said than its label."""
     return (
         (shape.shape_type == "polygon" or shape.shape_type is None)
@@ -137,26 +92,6 @@ def _is_plain(shape: _Shape) -> bool:
         and not shape.description
         and shape.id is shape.track_id is shape.score is shape.source is shape.iscrowd is UNSET
     )
-
-
-def _as_object(shape: _Shape) -> Json:
-    """The keys that the file has."""
-    return {key: value for key, value in msgspec.structs.asdict(shape).items() if value is not UNSET}
-
-
-def _one_by_one(raw: Raw) -> list[object]:
-    """The values of each shape undecoded; as it is where it is no object. Raises TypeError where there is no list."""
-    try:
-        every = msgspec.json.decode(raw, type=list[Raw])
-    except msgspec.ValidationError:
-        raise TypeError from None
-    found: list[object] = []
-    for each in every:
-        try:
-            found.append(msgspec.json.decode(each, type=dict[str, Raw]))
-        except msgspec.ValidationError:
-            found.append(each)
-    return found
 
 
 def _size(said: Json, head: Header | None, file: str) -> tuple[int, int]:

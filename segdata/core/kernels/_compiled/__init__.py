@@ -3,22 +3,28 @@
 from segdata.core.kernels._compiled.bitmaps import crop_runs, draw_bitmaps
 from segdata.core.kernels._compiled.brush import unpack_alpha
 from segdata.core.kernels._compiled.counts import decode_counts, encode_counts, join_counts, split_counts
-from segdata.core.kernels._compiled.crossings import crossings
-from segdata.core.kernels._compiled.groups import extents, order_by, tally
+from segdata.core.kernels._compiled.crossings import crossings, recurring
+from segdata.core.kernels._compiled.cutting import cut
+from segdata.core.kernels._compiled.groups import extents, order_by, paired, sums, tally
 from segdata.core.kernels._compiled.labels import deal, distinct, label_runs, pack_rgb
+from segdata.core.kernels._compiled.nearest import nearest
 from segdata.core.kernels._compiled.opencv import draw_opencv
 from segdata.core.kernels._compiled.outlines import bridges, cycles, follow
 from segdata.core.kernels._compiled.parts import parts
 from segdata.core.kernels._compiled.pillow import draw_pillow
+from segdata.core.kernels._compiled.places import bounds, columns, lift, lower
 from segdata.core.kernels._compiled.polygons import rasterise
 from segdata.core.kernels._compiled.rings import parse_rings
 from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
 
 __all__ = [
+    "bounds",
     "bridges",
+    "columns",
     "cover",
     "crop_runs",
     "crossings",
+    "cut",
     "cycles",
     "deal",
     "decode_counts",
@@ -31,14 +37,20 @@ __all__ = [
     "follow",
     "join_counts",
     "label_runs",
+    "lift",
+    "lower",
+    "nearest",
     "order_by",
     "pack_rgb",
+    "paired",
     "parse_rings",
     "parts",
     "rasterise",
+    "recurring",
     "split_counts",
     "strips",
     "strips_within",
+    "sums",
     "tally",
     "unpack_alpha",
 ]

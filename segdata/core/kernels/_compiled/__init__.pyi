@@ -1,8 +1,11 @@
 # The compiled kernels have the signatures of their plain twins; a test compares the two.
+from segdata.core.kernels._plain import bounds as bounds
 from segdata.core.kernels._plain import bridges as bridges
+from segdata.core.kernels._plain import columns as columns
 from segdata.core.kernels._plain import cover as cover
 from segdata.core.kernels._plain import crop_runs as crop_runs
 from segdata.core.kernels._plain import crossings as crossings
+from segdata.core.kernels._plain import cut as cut
 from segdata.core.kernels._plain import cycles as cycles
 from segdata.core.kernels._plain import deal as deal
 from segdata.core.kernels._plain import decode_counts as decode_counts
@@ -15,13 +18,19 @@ from segdata.core.kernels._plain import extents as extents
 from segdata.core.kernels._plain import follow as follow
 from segdata.core.kernels._plain import join_counts as join_counts
 from segdata.core.kernels._plain import label_runs as label_runs
+from segdata.core.kernels._plain import lift as lift
+from segdata.core.kernels._plain import lower as lower
+from segdata.core.kernels._plain import nearest as nearest
 from segdata.core.kernels._plain import order_by as order_by
 from segdata.core.kernels._plain import pack_rgb as pack_rgb
+from segdata.core.kernels._plain import paired as paired
 from segdata.core.kernels._plain import parse_rings as parse_rings
 from segdata.core.kernels._plain import parts as parts
 from segdata.core.kernels._plain import rasterise as rasterise
+from segdata.core.kernels._plain import recurring as recurring
 from segdata.core.kernels._plain import split_counts as split_counts
 from segdata.core.kernels._plain import strips as strips
 from segdata.core.kernels._plain import strips_within as strips_within
+from segdata.core.kernels._plain import sums as sums
 from segdata.core.kernels._plain import tally as tally
 from segdata.core.kernels._plain import unpack_alpha as unpack_alpha

@@ -3,7 +3,8 @@
 
 import numpy as np
 from libc.math cimport fmax, fmin
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
 
 cdef double EPSILON = 1e-6  # square pixels: what is flatter than this does not cross
 
@@ -20,8 +21,7 @@ def crossings(const double[::1] xy, const int64_t[::1] ring):
     cdef int64_t[::1] counts = count
     cdef double[::1] xs = cross_x, ys = cross_y
     cdef const int64_t[::1] order
-    if n_rings and (ring[0] < 0 or ring[n_rings] > xy.shape[0] or np.any(np.diff(ring) < 0)):
-        raise ValueError(f"rings reach from {ring[0]} to {ring[n_rings]}, there are {xy.shape[0]} numbers")
+    check_rings(ring, xy.shape[0])
     with nogil:
         for r in range(n_rings):
             n_points = (ring[r + 1] - ring[r]) // 2
@@ -34,6 +34,54 @@ def crossings(const double[::1] xy, const int64_t[::1] ring):
         with nogil:
             counts[r] = _crossed_sorted(&xy[ring[r]], n_points, order, &xs[r], &ys[r])
     return count, cross_x, cross_y
+
+
+def recurring(const double[::1] xy, const int64_t[::1] ring):
+    """Rings that are at some point twice: see the plain twin."""
+    cdef Py_ssize_t n_rings = ring.shape[0] - 1, r, slots = 1
+    check_rings(ring, xy.shape[0])
+    most = int(np.max(np.diff(ring), initial=0)) // 2
+    while slots < 2 * most:
+        slots *= 2
+    # A hash table of points, by where they begin in `xy`: those before the ring's own are of earlier rings.
+    points, flags = np.full(slots, -1, np.int64), np.zeros(n_rings, np.bool_)
+    cdef int64_t[::1] point = points
+    cdef unsigned char[::1] found = flags.view(np.uint8)
+    with nogil:
+        for r in range(n_rings):
+            found[r] = recurs(xy, ring[r], (ring[r + 1] - ring[r]) // 2, point)
+    return flags
+
+
+cdef check_rings(const int64_t[::1] ring, Py_ssize_t size):
+    cdef Py_ssize_t last = ring.shape[0] - 1
+    if last > 0 and (ring[0] < 0 or ring[last] > size or np.any(np.diff(ring) < 0)):
+        raise ValueError(f"rings reach from {ring[0]} to {ring[last]}, there are {size} numbers")
+
+
+cdef bint recurs(const double[::1] xy, int64_t first, Py_ssize_t n, int64_t[::1] point) noexcept nogil:
+    """Whether one of the ring's n points, which begin at `first`, is there twice."""
+    cdef uint64_t mask = point.shape[0] - 1, slot
+    cdef int64_t i
+    for i in range(first, first + 2 * n, 2):
+        slot = hash_of(xy[i], xy[i + 1]) & mask
+        while point[slot] >= first:
+            if xy[point[slot]] == xy[i] and xy[point[slot] + 1] == xy[i + 1]:
+                return True
+            slot = (slot + 1) & mask
+        point[slot] = i
+    return False
+
+
+cdef inline uint64_t hash_of(double x, double y) noexcept nogil:
+    """The same number for points that are equal."""
+    cdef uint64_t a, b
+    x += 0.0  # -0 equals 0
+    y += 0.0
+    memcpy(&a, &x, 8)
+    memcpy(&b, &y, 8)
+    a = (a ^ (b << 29 | b >> 35)) * <uint64_t>0x9E3779B97F4A7C15
+    return a >> 32
 
 
 cdef int64_t _crossed_small(const double *xy, Py_ssize_t n, double *cross_x, double *cross_y) noexcept nogil:

@@ -5,6 +5,10 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 
+ctypedef fused Number:
+    int32_t
+    int64_t
+
 cdef struct Sums:
     int64_t *slot  # hash table: 1 + the pair's number, 0 where free; a power of two long, at most half full
     Py_ssize_t slots
@@ -37,33 +41,71 @@ def order_by(const int32_t[::1] owner, Py_ssize_t n_owners):
     return order
 
 
+def sums(group, const int64_t[::1] values, Py_ssize_t n_groups):
+    """Sums of values by group: see the plain twin."""
+    if group.dtype == np.int32:
+        return sums_of[int32_t](group, values, n_groups)
+    return sums_of[int64_t](group, values, n_groups)
+
+
+cdef sums_of(const Number[::1] group, const int64_t[::1] values, Py_ssize_t n_groups):
+    cdef Py_ssize_t n = group.shape[0], i
+    cdef bint strange = False
+    if values.shape[0] != n:
+        raise ValueError(f"{n} groups come with {values.shape[0]} values")
+    result = np.zeros(n_groups, np.int64)
+    cdef int64_t[::1] total = result
+    with nogil:
+        for i in range(n):
+            if group[i] < 0 or group[i] >= n_groups:
+                strange = True
+                break
+            total[group[i]] += values[i]
+    if strange:
+        raise ValueError(f"group {group[i]} of {n_groups} groups: 0 to {n_groups - 1} are possible")
+    return result
+
+
 def extents(
-    const int64_t[::1] group, const int64_t[::1] x, const int64_t[::1] top, const int64_t[::1] bottom, Py_ssize_t n_groups
+    group, const int64_t[::1] x, const int64_t[::1] top, const int64_t[::1] bottom, Py_ssize_t n_groups
 ):
     """Areas and boxes of groups of runs: see the plain twin."""
-    cdef Py_ssize_t n = group.shape[0], i
-    cdef int64_t g
+    if group.dtype == np.int32:
+        return extents_of[int32_t](group, x, top, bottom, n_groups)
+    return extents_of[int64_t](group, x, top, bottom, n_groups)
+
+
+cdef extents_of(
+    const Number[::1] group,
+    const int64_t[::1] x,
+    const int64_t[::1] top,
+    const int64_t[::1] bottom,
+    Py_ssize_t n_groups,
+):
+    cdef Py_ssize_t n = group.shape[0], i = 0
+    cdef int64_t g = 0, area, left, right, upper, lower
     cdef bint strange = False
     if x.shape[0] != n or top.shape[0] != n or bottom.shape[0] != n:
         raise ValueError(f"{n} groups come with {x.shape[0]} x, {top.shape[0]} top and {bottom.shape[0]} bottom")
     result = np.zeros((5, n_groups), np.int64)
     cdef int64_t[:, ::1] of = result
     with nogil:
-        for i in range(n):
+        while i < n:
             g = group[i]
             if g < 0 or g >= n_groups:
                 strange = True
                 break
-            if of[0, g] == 0:
-                of[1, g] = of[3, g] = x[i]
-                of[2, g] = top[i]
-                of[4, g] = bottom[i]
-            else:
-                of[1, g] = min(of[1, g], x[i])
-                of[2, g] = min(of[2, g], top[i])
-                of[3, g] = max(of[3, g], x[i])
-                of[4, g] = max(of[4, g], bottom[i])
-            of[0, g] += bottom[i] - top[i]
+            area, left, right, upper, lower = of[0, g], of[1, g], of[3, g], of[2, g], of[4, g]
+            if area == 0:
+                left = right = x[i]
+                upper, lower = top[i], bottom[i]
+            # Runs of a group mostly follow each other.
+            while i < n and group[i] == g:
+                left, right = min(left, x[i]), max(right, x[i])
+                upper, lower = min(upper, top[i]), max(lower, bottom[i])
+                area += bottom[i] - top[i]
+                i += 1
+            of[0, g], of[1, g], of[3, g], of[2, g], of[4, g] = area, left, right, upper, lower
         for g in range(n_groups):
             if of[0, g]:
                 of[3, g] += 1 - of[1, g]
@@ -86,11 +128,37 @@ def tally(const int32_t[::1] a, const int32_t[::1] b, const int64_t[::1] weight)
                 enough = enough and add(&sums, key_of(a[i], b[i]), weight[i])
         if not enough:
             raise MemoryError("no memory for the sums of pairs")
-        return columns_of(&sums)
+        return ordered(&sums)[:3]
     finally:
         free(sums.slot)
         free(sums.key)
         free(sums.sum)
+
+
+def paired(const int32_t[::1] a, const int32_t[::1] b):
+    """The pairs that occur: see the plain twin."""
+    cdef Py_ssize_t n = a.shape[0], i
+    if b.shape[0] != n:
+        raise ValueError(f"{n} a come with {b.shape[0]} b")
+    cdef Sums sums = Sums(NULL, 0, NULL, NULL, 0)
+    cdef bint enough = True
+    rows = np.empty(n, np.int64)
+    cdef int64_t[::1] row = rows
+    try:
+        with nogil:
+            for i in range(n):
+                row[i] = number_of(&sums, key_of(a[i], b[i]))
+                enough = enough and row[i] >= 0
+        if not enough:
+            raise MemoryError("no memory for pairs")
+        found, other, _, order = ordered(&sums)
+    finally:
+        free(sums.slot)
+        free(sums.key)
+        free(sums.sum)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return found, other, rank[rows]
 
 
 cdef inline uint64_t key_of(int32_t a, int32_t b) noexcept nogil:
@@ -107,17 +175,25 @@ cdef inline Py_ssize_t find(Sums *sums, uint64_t key) noexcept nogil:
 
 
 cdef inline bint add(Sums *sums, uint64_t key, int64_t weight) noexcept nogil:
+    cdef int64_t number = number_of(sums, key)
+    if number < 0:
+        return False
+    sums.sum[number] += weight
+    return True
+
+
+cdef inline int64_t number_of(Sums *sums, uint64_t key) noexcept nogil:
+    """The number of a key, of a new one the next; -1 where memory does not suffice."""
     cdef Py_ssize_t place
     if 2 * sums.size >= sums.slots and not grow(sums):
-        return False
+        return -1
     place = find(sums, key)
     if sums.slot[place] == 0:
         sums.key[sums.size] = key
         sums.sum[sums.size] = 0
         sums.size += 1
         sums.slot[place] = sums.size
-    sums.sum[sums.slot[place] - 1] += weight
-    return True
+    return sums.slot[place] - 1
 
 
 cdef bint grow(Sums *sums) noexcept nogil:
@@ -140,7 +216,8 @@ cdef bint grow(Sums *sums) noexcept nogil:
     return True
 
 
-cdef columns_of(Sums *sums):
+cdef ordered(Sums *sums):
+    """The pairs in order, their sums, and their numbers before."""
     cdef Py_ssize_t n = sums.size, i
     keys, totals = np.empty(n, np.uint64), np.empty(n, np.int64)
     cdef uint64_t[::1] key = keys
@@ -154,4 +231,4 @@ cdef columns_of(Sums *sums):
     sign = np.uint32(0x80000000)
     a = ((keys >> np.uint64(32)).astype(np.uint32) ^ sign).view(np.int32)
     b = (keys.astype(np.uint32) ^ sign).view(np.int32)
-    return a, b, totals[order]
+    return a, b, totals[order], order

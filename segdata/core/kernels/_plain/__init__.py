@@ -3,22 +3,28 @@
 from segdata.core.kernels._plain.bitmaps import crop_runs, draw_bitmaps
 from segdata.core.kernels._plain.brush import unpack_alpha
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
-from segdata.core.kernels._plain.crossings import crossings
-from segdata.core.kernels._plain.groups import extents, order_by, tally
+from segdata.core.kernels._plain.crossings import crossings, recurring
+from segdata.core.kernels._plain.cutting import cut
+from segdata.core.kernels._plain.groups import extents, order_by, paired, sums, tally
 from segdata.core.kernels._plain.labels import deal, distinct, label_runs, pack_rgb
+from segdata.core.kernels._plain.nearest import nearest
 from segdata.core.kernels._plain.opencv import draw_opencv
 from segdata.core.kernels._plain.outlines import bridges, cycles, follow
 from segdata.core.kernels._plain.parts import parts
 from segdata.core.kernels._plain.pillow import draw_pillow
+from segdata.core.kernels._plain.places import bounds, columns, lift, lower
 from segdata.core.kernels._plain.polygons import rasterise
 from segdata.core.kernels._plain.rings import parse_rings
 from segdata.core.kernels._plain.sweep import cover, strips, strips_within
 
 __all__ = [
+    "bounds",
     "bridges",
+    "columns",
     "cover",
     "crop_runs",
     "crossings",
+    "cut",
     "cycles",
     "deal",
     "decode_counts",
@@ -31,14 +37,20 @@ __all__ = [
     "follow",
     "join_counts",
     "label_runs",
+    "lift",
+    "lower",
+    "nearest",
     "order_by",
     "pack_rgb",
+    "paired",
     "parse_rings",
     "parts",
     "rasterise",
+    "recurring",
     "split_counts",
     "strips",
     "strips_within",
+    "sums",
     "tally",
     "unpack_alpha",
 ]

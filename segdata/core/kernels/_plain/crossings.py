@@ -30,6 +30,25 @@ def crossings(
     return count, cross_x, cross_y
 
 
+def recurring(xy: NDArray[np.float64], ring: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether a ring is at some point twice.
+
+    Takes rings as `crossings` does.
+
+    >>> recurring(np.array([0.0, 0, 1, 1, 0, 0, 2, 2, 3, 3]), np.array([0, 6, 10])).tolist()
+    [True, False]
+    """
+    n_points = np.diff(ring) // 2
+    of = np.repeat(np.arange(len(n_points)), n_points)
+    at = np.arange(len(of)) - np.repeat(np.cumsum(n_points) - n_points, n_points)
+    x, y = (xy[np.repeat(ring[:-1], n_points) + 2 * at + side] for side in (0, 1))
+    order = np.lexsort((y, x, of))
+    again = (of[order[1:]] == of[order[:-1]]) & (x[order[1:]] == x[order[:-1]]) & (y[order[1:]] == y[order[:-1]])
+    found = np.zeros(len(n_points), bool)
+    found[of[order[1:][again]]] = True
+    return found
+
+
 def _crossed(a: NDArray[np.float64]) -> tuple[int, float, float]:
     """How often the closed ring through the points (n, 2) crosses itself, and where first."""
     b = np.roll(a, -1, axis=0)

@@ -21,8 +21,22 @@ def order_by(owner: Int32, n_owners: int) -> Int64:
     return np.argsort(owner, kind="stable").astype(np.int64, copy=False)
 
 
+def sums(group: Int32 | Int64, values: Int64, n_groups: int) -> Int64:
+    """The sum (n_groups,) of each group's values.
+
+    Takes the group (n,) of each value, from 0 to `n_groups` - 1.
+
+    >>> sums(np.array([1, 0, 1]), np.array([5, 6, 7]), 3).tolist()
+    [6, 12, 0]
+    """
+    check(group, n_groups)
+    total = np.zeros(n_groups, np.int64)
+    np.add.at(total, group, values)
+    return total
+
+
 def extents(
-    group: Int64, x: Int64, top: Int64, bottom: Int64, n_groups: int
+    group: Int32 | Int64, x: Int64, top: Int64, bottom: Int64, n_groups: int
 ) -> tuple[Int64, Int64, Int64, Int64, Int64]:
     """Area, x, y, width and height (n_groups,) in pixels of the runs of each group; all 0 for a group without runs.
 
@@ -33,9 +47,7 @@ def extents(
     >>> [values.tolist() for values in extents(*runs, 1)]
     [[7], [4], [2], [2], [7]]
     """
-    strange = group[(group < 0) | (group >= n_groups)]
-    if len(strange):
-        raise ValueError(f"group {strange[0]} of {n_groups} groups: 0 to {n_groups - 1} are possible")
+    check(group, n_groups)
     order = np.argsort(group, kind="stable")
     some, first = np.unique(group[order], return_index=True)
     result = np.zeros((5, n_groups), np.int64)
@@ -62,3 +74,26 @@ def tally(a: Int32, b: Int32, weight: Int64) -> tuple[Int32, Int32, Int64]:
     first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
     total = np.add.reduceat(weight[order], np.flatnonzero(first)) if len(a) else weight[:0]
     return a[first], b[first], total
+
+
+def paired(a: Int32, b: Int32) -> tuple[Int32, Int32, Int64]:
+    """The pairs (a, b) that occur, sorted, and which of them each row is.
+
+    Takes rows (n,). Returns the pairs `a` and `b` (p,), and (n,) the number of each row's pair.
+
+    >>> [column.tolist() for column in paired(np.int32([3, 0, 3]), np.int32([1, 2, 1]))]
+    [[0, 3], [2, 1], [1, 0, 1]]
+    """
+    order = np.lexsort((b, a))
+    first = np.ones(len(a), bool)
+    first[1:] = (a[order[1:]] != a[order[:-1]]) | (b[order[1:]] != b[order[:-1]])
+    which = np.empty(len(a), np.int64)
+    which[order] = np.cumsum(first) - 1
+    return a[order[first]], b[order[first]], which
+
+
+def check(group: Int32 | Int64, n_groups: int) -> None:
+    """Refuse groups that do not exist."""
+    strange = group[(group < 0) | (group >= n_groups)]
+    if len(strange):
+        raise ValueError(f"group {strange[0]} of {n_groups} groups: 0 to {n_groups - 1} are possible")

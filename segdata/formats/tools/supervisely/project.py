@@ -65,28 +65,35 @@ def _walked(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]
     given = ImageFolder.below(images).paths if images else {}
     for folder in _datasets(root):
         name = PurePosixPath(*(part for part in folder.relative_to(root).parts if part != "datasets"))
-        split = split_of((name / "image").as_posix())
+        start = f"{name.as_posix()}/" if name.parts else ""
+        split = split_of(f"{start}image")
         pictures = ImageFolder.below(folder / "img")
         there = dict(pictures.paths)
-        labels = {path.name: path for path in sorted((folder / "ann").iterdir()) if path.suffix.lower() == ".json"}
-        for file, path in labels.items():
+        for file in _json_files(folder / "ann"):
+            path = folder / "ann" / file
             check_name(path)
-            stem = file.removesuffix(path.suffix)
-            near = pictures.near(stem) or pictures.near(stem + ".json")
-            called = stem if stem in there or near is None else near
-            image_id = (name / called).as_posix()
-            inside = (image_id, (name / "img" / called).as_posix(), called)
+            stem = file[: -len(".json")]
+            near = None if stem in there else pictures.near(stem) or pictures.near(stem + ".json")
+            called = stem if near is None else near
+            image_id = start + called
+            inside = (image_id, f"{start}img/{called}", called)
             image = there.pop(called, None) or next((given[each] for each in inside if each in given), None)
             entries.append(Entry(image_id, image, (path,), split=split))
             if image is None:
                 defects.append(Defect("SEG002", "the image file does not exist", below(root, path), image=image_id))
         for file, path in there.items():
-            image_id = (name / file).as_posix()
+            image_id = start + file
             entries.append(Entry(image_id, path, split=split))
             defects.append(Defect("SEG011", "an image without annotation", below(root, path), image=image_id))
     if entries and all(entry.image is None for entry in entries):
         defects = [no_images(len(entries), root, images)]
     return entries, defects
+
+
+def _json_files(folder: Path) -> list[str]:
+    """The names of the JSON files in a folder, in order."""
+    with os.scandir(folder) as files:
+        return sorted(each.name for each in files if each.name.lower().endswith(".json") and each.name != ".json")
 
 
 def _datasets(root: Path) -> Iterator[Path]:

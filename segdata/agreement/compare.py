@@ -1,0 +1,228 @@
+"""Compare: the only pass over a panel's pixels. Every portion of images becomes columns; these become tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from segdata.agreement.instances import instances
+from segdata.agreement.members import members
+from segdata.agreement.opposite import Opposite, cases_of, opposites
+from segdata.agreement.panel import Panel
+from segdata.agreement.pixels import pixels
+from segdata.agreement.surfaces import surfaces
+from segdata.agreement.voting import voting
+from segdata.core.batch import Batch
+from segdata.core.executor import run_ordered
+from segdata.core.opposed import Opposed
+from segdata.core.profile import Profile
+from segdata.core.roi import limited
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+from segdata.measure.measure import Measured, completed, gathered, measure_batch
+
+Columns = dict[str, np.ndarray]
+# Which columns of a table are rows of another: they are counted per portion and moved when portions are put together.
+_ROWS_OF = {
+    "cases": {"image": "images"},
+    "pairs": {"case": "cases", "annotation_a": "annotations", "annotation_b": "annotations"},
+    "overlaps": {"pair": "pairs"},
+    "cells": {"pair": "pairs"},
+    "patterns": {"case": "cases"},
+    "votes": {"pattern": "patterns"},
+    "matches": {"pair": "pairs", "a": "segments", "b": "segments"},
+    "members": {"case": "cases", "segment": "segments"},
+    "groups": {"pair": "pairs", "segment": "segments"},
+    "surfaces": {"pair": "pairs", "match": "matches"},
+}
+_OF_NAMES = {"pairs": ("a", "b"), "votes": ("annotator",), "members": ("annotator",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far apart two boundaries may be and still be one: pixels, and millimetres where the spacing is known."""
+
+    pixels: float = 2.0
+    mm: float | None = None
+
+
+@dataclass
+class Portion:
+    """The tables of one portion of images, rows counted from 0 within it, and the names of its annotators."""
+
+    measured: Measured
+    names: list[str]
+    tables: dict[str, Columns] = field(default_factory=dict)
+
+
+def compare(
+    panel: Panel,
+    *,
+    tolerance: Tolerance = Tolerance(),
+    jobs: int = 0,
+    progress: Callable[[int], None] = lambda n_images: None,
+) -> Tables:
+    """The tables of images, annotations and segments, and in `Tables.opposed` what annotators have in common.
+
+    Parameters
+    ----------
+    tolerance : of boundaries
+    jobs : threads; 0: one per core
+    progress : is called with the number of images done since the last call
+
+    The result does not depend on `jobs`.
+    """
+    portions = []
+    for portion in run_ordered(lambda rows: _portion(panel, rows, tolerance), panel.chunks(), jobs):
+        portions.append(portion)
+        progress(portion.measured.tables["images"].num_rows)
+    every = gathered((each.measured for each in portions), panel.defects, frozenset(), panel.profile)
+    tables = completed(every, panel, frozenset(), panel.profile, [], jobs)
+    return replace(tables, opposed=_together(portions, panel.profile, tables.images))
+
+
+def _portion(panel: Panel, rows: Ints, tolerance: Tolerance) -> Portion:
+    """What there is to say of some images."""
+    batch, asked = panel.loaded(rows)
+    batch, _ = limited(batch)
+    names = sorted(set(batch.annotations["annotator"].to_pylist()))
+    portion = Portion(measure_batch(batch, panel.profile, frozenset()), names)
+    volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
+    is_semantic = panel.profile.task == "semantic"
+    categories = panel.profile.taxonomy.categories
+    case, cases = _cases(batch, volumes, panel.profile)
+    portion.tables["cases"] = cases
+    found: dict[str, list[Columns]] = {}
+    n_pairs = n_matches = 0
+    for opposite in opposites(batch, names, categories, asked=asked, volumes=volumes, is_semantic=is_semantic):
+        tables = _of_two(opposite, case, tolerance, cases)
+        for name, columns in tables.items():
+            for column, moved in (("pair", n_pairs), ("match", n_matches)):
+                if column in columns:
+                    columns[column] = np.where(columns[column] < 0, -1, columns[column] + moved)
+            found.setdefault(name, []).append(columns)
+        n_pairs += opposite.n_cases
+        n_matches += len(tables["matches"]["pair"])
+    portion.tables |= {name: _stacked(pieces) for name, pieces in found.items()}
+    portion.tables |= voting(batch, names, categories, case=case, asked=asked)
+    portion.tables["members"] = members(
+        batch, names, categories, case=case, asked=asked, volumes=volumes, is_semantic=is_semantic
+    )
+    return portion
+
+
+def _cases(batch: Batch, volumes: frozenset[str], profile: Profile) -> tuple[Ints, Columns]:
+    """(n_images,) the case of each image, and the columns of the cases."""
+    _, first, case = np.unique(cases_of(batch, volumes), return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    case, first = rank[case], first[order]
+    height, width = batch.image_size
+    spacing = {each.name: each.spacing for each in profile.sequences}
+    sequence, image_id, group = (batch.images[name].to_pylist() for name in ("sequence", "image_id", "group"))
+    unknown = (np.nan, np.nan, np.nan)
+    places = np.array([spacing.get(sequence[row]) or unknown for row in first.tolist()], float).reshape(-1, 3)
+    names = [sequence[row] if sequence[row] in volumes else image_id[row] for row in first.tolist()]
+    clusters = [group[row] or sequence[row] or image_id[row] for row in first.tolist()]
+    return case, {
+        "image": first,
+        "frames": np.bincount(case, minlength=len(first)),
+        "name": _texts(names),
+        "cluster": _texts(clusters),
+        "width": width[first],
+        "height": height[first],
+        "spacing_x": places[:, 0],
+        "spacing_y": places[:, 1],
+        "spacing_z": places[:, 2],
+    }
+
+
+def _of_two(opposite: Opposite, case: Ints, tolerance: Tolerance, cases: Columns) -> dict[str, Columns]:
+    """The columns of all tables of two annotators; segments as rows of the batch."""
+    batch = opposite.batch
+    annotation = np.full((2, batch.images.num_rows), -1, np.int64)
+    names = batch.annotations["annotator"].to_pylist()
+    own = sorted(set(names))
+    who = np.array([own.index(name) for name in names], np.int64)
+    for side, annotator in enumerate(opposite.annotators):
+        rows = np.flatnonzero(who == annotator)
+        annotation[side, batch.annotation_image[rows]] = rows
+    of_two = case[opposite.case]
+    spacing = np.stack([cases[f"spacing_{axis}"][of_two] for axis in "xyz"], axis=1)
+    found: dict[str, Columns] = {
+        "pairs": {
+            "case": of_two,
+            "a": np.full(opposite.n_cases, opposite.annotators[0]),
+            "b": np.full(opposite.n_cases, opposite.annotators[1]),
+            "annotation_a": annotation[0, opposite.case],
+            "annotation_b": annotation[1, opposite.case],
+            "pixels": opposite.pixels,
+            "void": opposite.void_pixels,
+        }
+    }
+    found |= pixels(opposite) | instances(opposite)
+    found |= surfaces(opposite, found["matches"], spacing=spacing, tolerance=tolerance)
+    matches, groups = found["matches"], found["groups"]
+    matches["a"], matches["b"] = _rows(opposite.a.segment, matches["a"]), _rows(opposite.b.segment, matches["b"])
+    of_a = groups["side"] == 0
+    groups["segment"] = np.where(
+        of_a, _rows(opposite.a.segment, groups["segment"] * of_a), _rows(opposite.b.segment, groups["segment"] * ~of_a)
+    )
+    return found
+
+
+def _rows(segment: Ints, at: Ints) -> Ints:
+    """Rows of the batch's segments; -1 stays."""
+    return np.where(at < 0, -1, np.append(segment, -1)[at])
+
+
+def _stacked(pieces: list[Columns]) -> Columns:
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _together(portions: list[Portion], profile: Profile, images: Table) -> Opposed:
+    """All portions as one: rows of later ones follow those of earlier ones, annotators are counted by name."""
+    names = sorted({name for portion in portions for name in portion.names})
+    at = {name: k for k, name in enumerate(names)}
+    before = dict.fromkeys([*_ROWS_OF, "images", "annotations", "segments"], 0)
+    collected: dict[str, list[Columns]] = {name: [] for name in _ROWS_OF}
+    for portion in portions:
+        own = np.array([at[name] for name in portion.names], np.int64)
+        for name, columns in portion.tables.items():
+            for column, of in _ROWS_OF[name].items():
+                columns[column] = np.where(columns[column] < 0, -1, columns[column] + before[of])
+            for column in _OF_NAMES.get(name, ()):
+                columns[column] = own[columns[column]]
+            collected[name].append(columns)
+        for name, columns in portion.tables.items():
+            before[name] += len(next(iter(columns.values())))
+        for name, table in portion.measured.tables.items():
+            before[name] += table.num_rows
+    tables = {name: Table(_stacked(pieces)) if pieces else Table({}) for name, pieces in collected.items()}
+    cluster = np.unique(tables["cases"]["cluster"].astype(str), return_inverse=True)[1]
+    tables["cases"] = tables["cases"].beside(cluster=cluster)
+    return Opposed(tuple(names), _persons(names), profile.taxonomy.categories, profile.task, **tables)
+
+
+def _persons(names: list[str]) -> tuple[int, ...]:
+    """(n,) the same number for every pass of one annotator."""
+    numbers: dict[str, int] = {}
+    return tuple(numbers.setdefault(person_of(name), len(numbers)) for name in names)
+
+
+def person_of(name: str) -> str:
+    """The annotator of a further pass.
+
+    >>> person_of("anna (2)")
+    'anna'
+    """
+    head, opened, tail = name.rpartition(" (")
+    return head if opened and tail[:-1].isdigit() and tail.endswith(")") else name
+
+
+def _texts(values: list[str]) -> np.ndarray:
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found

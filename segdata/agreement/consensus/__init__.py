@@ -1,0 +1,1 @@
+"""Consensus: one annotation made of those of several annotators."""

@@ -1,0 +1,1 @@
+"""Metrics of agreement: one pure function a file, over plain numpy arrays."""

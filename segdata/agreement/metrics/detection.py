@@ -1,0 +1,33 @@
+"""Detection: which share of segments the other annotator found too."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+THRESHOLDS = tuple(round(0.5 + 0.05 * k, 2) for k in range(10))  # of IoU, as COCO takes them
+
+
+class Detection(NamedTuple):
+    """Each (...) in [0, 1]."""
+
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+
+def detection(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> Detection:
+    """Precision, recall and F1 of B's segments where A's are the reference.
+
+    Precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = TP / (TP + FP / 2 + FN / 2), their harmonic mean. Takes
+    numbers of matches, of segments that only B and only A has, (...) each. Swapping A and B swaps precision and
+    recall and leaves F1. Precision is NaN where B has no segment, recall where A has none, F1 where nobody has.
+    Source: van Rijsbergen (1979), Information Retrieval, chapter 7.
+
+    >>> [float(each) for each in detection(tp=3, fp=1, fn=0)]
+    [0.75, 1.0, 0.8571428571428571]
+    """
+    true, only_b, only_a = (np.asarray(each, float) for each in (tp, fp, fn))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Detection(true / (true + only_b), true / (true + only_a), true / (true + only_b / 2 + only_a / 2))

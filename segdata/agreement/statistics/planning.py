@@ -1,0 +1,134 @@
+"""Planning: how many images must be labelled by two annotators for an interval of a given width."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.agreement.statistics.bootstrap import Floats, Statistic, ends, resampled
+from segdata.core.runs import Ints
+
+CHECKS = 1000  # resamples that check a plan
+_ROUNDS = 8
+_MOST = 1_000_000  # clusters; beyond that nobody plans
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What an interval of a value takes.
+
+    Attributes
+    ----------
+    sd : how much the value varies by cluster: its standard error times the root of the number of clusters
+    half_width : half of the interval that there is now
+    clusters : how many clusters are needed; None where nothing can be said: the value is undefined, or more than a
+        million would be
+    reached : half of the interval that so many clusters have, in the mean of resamples of that size
+    """
+
+    sd: float
+    half_width: float
+    clusters: int | None
+    reached: float
+
+
+def needed(
+    statistic: Statistic,
+    n: int,
+    half_width: float,
+    seed: int,
+    *,
+    confidence: float = 0.95,
+    population: int | None = None,
+    width: int = 1,
+) -> tuple[Needed, ...]:
+    """For each of k values how many clusters like these n have an interval of plus and minus `half_width`.
+
+    `statistic` takes weights (B, n) and gives (B, k). The first guess is (z SD / h)^2, the SD from the bootstrap, so
+    that it serves every value and holds the design effect of clusters that are drawn as one. Then intervals of that
+    many clusters, drawn from those there are, are looked at, and the number is mended until they are narrow enough.
+    `population`: how many clusters there are in all, where the interval is to hold what all of them would give.
+    Source: Cochran (1977), Sampling Techniques, chapters 4 and 9; checked by the bootstrap, as in Davison and Hinkley
+    (1997), Bootstrap Methods and their Application, section 2.9.
+    """
+    if n < 2:
+        return tuple(Needed(math.nan, math.nan, None, math.nan) for _ in range(statistic(np.ones((1, n))).shape[1]))
+    rng = np.random.default_rng(seed)
+    draws = resampled(statistic, n, rng, n_draws=CHECKS, width=width)
+    low, high = ends(draws, n, confidence)
+    known = np.isfinite(draws).any(axis=0)
+    spread = np.full(draws.shape[1], np.nan)
+    spread[known] = np.nanstd(draws[:, known], axis=0) * math.sqrt(n * n / (n - 1))
+    sizes = _sizes(spread, half_width, confidence)
+    reached = _checked(statistic, n, sizes, half_width, rng, confidence, width)
+    return tuple(
+        Needed(sd, now, _finite(size, population), half)
+        for sd, now, size, half in zip(
+            spread.tolist(), ((high - low) / 2).tolist(), sizes.tolist(), reached.tolist(), strict=True
+        )
+    )
+
+
+def clusters_needed(sd: float, half_width: float, confidence: float = 0.95, population: int | None = None) -> int:
+    """(z SD / h)^2: how many clusters a mean needs whose values have this standard deviation; fewer of a finite whole.
+
+    >>> clusters_needed(0.10, 0.02), clusters_needed(0.10, 0.02, population=200)
+    (97, 66)
+    """
+    if not half_width > 0:
+        raise ValueError(f"an interval of plus and minus {half_width}: it must be above 0")
+    size = int(_sizes(np.array([sd]), half_width, confidence)[0])
+    return _finite(size, population) or size
+
+
+def design_effect(sizes: Ints, correlation: float) -> float:
+    """By how much more items a sample of clusters needs than one of single items, for the same interval.
+
+    1 + (m - 1) * correlation, where m is the mean size of an item's cluster; `correlation` is that of two items of a
+    cluster, see `segdata.core.statistics.clustering.intraclass_correlation`.
+    Source: Kish (1965), Survey Sampling, section 5.4; unequal sizes: Kish (1987), Statistical Design for Research.
+
+    >>> design_effect(np.array([10, 10]), 0.5), design_effect(np.array([1, 1, 1]), 0.9)
+    (5.5, 1.0)
+    """
+    return 1 + (float((sizes**2).sum()) / float(sizes.sum()) - 1) * correlation
+
+
+def _sizes(spread: Floats, half_width: float, confidence: float) -> Ints:
+    """(k,) (z SD / h)^2, at least 2, at most one more than what is planned; 0 where the spread is not known."""
+    from scipy.special import ndtri
+
+    size = np.ceil((ndtri((1 + confidence) / 2) * spread / half_width) ** 2 - 1e-9)
+    return np.where(np.isfinite(spread), np.clip(size, 2, _MOST + 1), 0).astype(np.int64)
+
+
+def _checked(
+    statistic: Statistic,
+    n: int,
+    sizes: Ints,
+    half_width: float,
+    rng: np.random.Generator,
+    confidence: float,
+    width: int,
+) -> Floats:
+    """(k,) half the intervals that `sizes` (k,) reach; sizes that do not suffice are raised in place."""
+    reached = np.full(len(sizes), np.nan)
+    open_ = np.flatnonzero((sizes > 0) & (sizes <= _MOST))
+    for _ in range(_ROUNDS):
+        for size in np.unique(sizes[open_]).tolist():
+            draws = resampled(statistic, n, rng, n_draws=CHECKS, size=size, width=width)
+            low, high = ends(draws, size, confidence)
+            reached[sizes == size] = ((high - low) / 2)[sizes == size]
+        # Checks vary by chance, by a few per cent: a plan that just misses is a plan.
+        open_ = open_[reached[open_] > 1.05 * half_width]
+        if len(open_) == 0:
+            break
+        sizes[open_] = np.minimum(np.ceil(sizes[open_] * (reached[open_] / half_width) ** 2), _MOST).astype(np.int64)
+    return reached
+
+
+def _finite(size: int, population: int | None) -> int | None:
+    """How many clusters of a finite whole say as much as `size` without end; None for none or too many."""
+    if not 0 < size <= _MOST:
+        return None
+    return size if population is None else min(population, math.ceil(1 / (1 / size + 1 / population) - 1e-9))

@@ -1,0 +1,350 @@
+"""Which segments two annotators have in common, against dense masks, panopticapi's rules, and laws."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from segdata.agreement.instances import Columns, groups, instances, matches
+from segdata.agreement.metrics.panoptic_quality import panoptic_quality
+from segdata.agreement.opposite import Opposite, opposites
+from segdata.agreement.overlapping import judged, overlapping
+from segdata.agreement.tally import Tally, tally
+from segdata.core.batch import replaced
+from segdata.core.runs import Ints
+from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.panels import Panel, panel
+from segdata.testing.scenes import scenes
+
+few = settings(max_examples=30)
+
+
+def both(given_: Panel) -> Opposite:
+    return next(iter(opposites(given_.batch, given_.annotators, given_.categories)))
+
+
+@dataclass(frozen=True)
+class Dense:
+    """What two annotators drew, as masks: of each segment of A and of B, and what either calls void in each case."""
+
+    own: tuple[list[Mask], list[Mask]]
+    void: list[Mask]
+
+
+def dense(opposite: Opposite) -> Dense:
+    every = masks_of_runs(opposite.batch.runs, *opposite.batch.segment_size)
+    sizes = zip(opposite.line.height.tolist(), opposite.line.width.tolist(), strict=True)
+    void = [np.zeros(size, bool) for size in sizes]
+    for drawn in (opposite.a, opposite.b):
+        for row in np.flatnonzero(drawn.is_void):
+            void[drawn.case[row]] |= every[drawn.segment[row]]
+    return Dense(tuple([every[row] for row in drawn.segment] for drawn in (opposite.a, opposite.b)), void)
+
+
+def counted(opposite: Opposite, found: Columns, threshold: float = 0.5) -> Tally:
+    return tally(found, found["pair"].astype(np.int64), opposite.n_cases, len(opposite.categories), threshold=threshold)
+
+
+def assert_tallies_equal(one: Tally, other: Tally) -> None:
+    for mine, yours in zip(one, other, strict=True):
+        np.testing.assert_allclose(mine, yours)
+
+
+@few
+@given(scenes())
+def test_every_segment_is_in_one_row(given_: Panel) -> None:
+    opposite = both(given_)
+    for found in (overlapping(opposite), judged(opposite)):
+        columns = matches(opposite, found)
+        for drawn, name in ((opposite.a, "a"), (opposite.b, "b")):
+            rows = columns[name][columns[name] >= 0]
+            assert sorted(rows.tolist()) == np.flatnonzero(~drawn.is_void).tolist()
+            np.testing.assert_array_equal(columns[f"category_{name}"][columns[name] >= 0], drawn.category[rows])
+
+
+@few
+@given(scenes())
+def test_areas_and_iou_are_those_of_masks_without_void(given_: Panel) -> None:
+    opposite = both(given_)
+    columns = instances(opposite)["matches"]
+    seen = dense(opposite)
+    own_a, own_b = seen.own
+    for pair, a, b, area_a, area_b, shared, iou in zip(
+        *(columns[name].tolist() for name in ("pair", "a", "b", "area_a", "area_b", "shared", "iou")), strict=True
+    ):
+        clear = ~seen.void[pair]
+        mine, yours = (own_a[a] & clear if a >= 0 else clear & False), (own_b[b] & clear if b >= 0 else clear & False)
+        assert (area_a, area_b) == (mine.sum(), yours.sum())
+        if a >= 0 and b >= 0:
+            assert shared == (mine & yours).sum()
+            assert iou == pytest.approx(shared / (mine | yours).sum())
+            assert iou > 0.5
+        else:
+            assert shared == 0
+            assert np.isnan(iou)
+
+
+@few
+@given(scenes())
+def test_what_counts_for_nothing_lies_in_void_or_a_crowd(given_: Panel) -> None:
+    opposite = both(given_)
+    columns = instances(opposite)["matches"]
+    seen = dense(opposite)
+    own = seen.own
+    sides = (opposite.a, opposite.b)
+    for k, name in enumerate("ab"):
+        drawn, other = sides[k], sides[1 - k]
+        alone = (columns[name] >= 0) & (columns["ab"[1 - k]] < 0)
+        for row, case, ignored in zip(
+            columns[name][alone].tolist(),
+            columns["pair"][alone].tolist(),
+            columns["ignored"][alone].tolist(),
+            strict=True,
+        ):
+            gone = seen.void[case]
+            alike = other.is_crowd & (other.case == case) & (other.category == drawn.category[row])
+            for crowd in np.flatnonzero(alike):
+                gone = gone | own[1 - k][crowd]
+            mostly = 2 * (own[k][row] & gone).sum() > own[k][row].sum()
+            assert ignored == bool(mostly or drawn.is_crowd[row])
+
+
+@few
+@given(scenes())
+def test_it_does_not_matter_who_comes_first(given_: Panel) -> None:
+    opposite = both(given_)
+    found, swapped = (counted(each, instances(each)["matches"]) for each in (opposite, opposite.swapped))
+    assert_tallies_equal(found, Tally(swapped.tp, swapped.fn, swapped.fp, swapped.iou_sum))
+
+
+@few
+@given(scenes(overlaps=False))
+def test_equal_work_matches_completely(given_: Panel) -> None:
+    opposite = both(given_)
+    twin = replace(opposite, b=opposite.a)
+    columns = instances(twin)["matches"]
+    found = counted(twin, columns)
+    assert found.fp.sum() == found.fn.sum() == 0
+    np.testing.assert_allclose(found.iou_sum, found.tp)
+    quality = panoptic_quality(*found)
+    for each in quality:
+        np.testing.assert_allclose(each[found.tp > 0], 1)
+        assert np.isnan(each[found.tp == 0]).all()
+
+
+def redrawn(given_: Panel, change: Any) -> Panel:
+    """The same panel with every mask changed, as a picture is."""
+    batch = given_.batch
+    drawn = [change(mask) for mask in masks_of_runs(batch.runs, *batch.segment_size)]
+    size = [change(np.zeros((int(h), int(w)))).shape for h, w in zip(*batch.image_size, strict=True)]
+    images = replaced(replaced(batch.images, "height", [h for h, _ in size]), "width", [w for _, w in size])
+    return replace(given_, batch=replace(batch, images=images, runs=runs_of_masks(drawn)))
+
+
+@pytest.mark.parametrize("change", [np.transpose, np.flipud, np.fliplr])
+@few
+@given(given_=scenes())
+def test_a_turned_picture_counts_the_same(given_: Panel, change: Any) -> None:
+    one, other = both(given_), both(redrawn(given_, change))
+    assert_tallies_equal(counted(one, instances(one)["matches"]), counted(other, instances(other)["matches"]))
+
+
+@few
+@given(scenes(overlaps=False))
+def test_the_order_in_which_segments_were_drawn_does_not_matter(given_: Panel) -> None:
+    batch = given_.batch
+    annotation = batch.segment_annotation
+    order = np.lexsort((-np.arange(len(annotation)), annotation))
+    turned = replace(batch, segments=batch.segments.take(order), runs=batch.runs.take(order, batch.n_segments))
+    one, other = both(given_), both(replace(given_, batch=turned))
+    assert_tallies_equal(counted(one, instances(one)["matches"]), counted(other, instances(other)["matches"]))
+
+
+def test_one_thing_under_two_names_is_one_row() -> None:
+    opposite = both(panel("aaab\n....\na: car\nb: dog", "aaab\n....\na: bus\nb: dog"))
+    columns = instances(opposite)["matches"]
+    assert columns["iou"].tolist() == [1.0, 1.0]
+    names = [each.name for each in opposite.categories]
+    called = [(names[a], names[b]) for a, b in zip(columns["category_a"], columns["category_b"], strict=True)]
+    assert sorted(called) == [("car", "bus"), ("dog", "dog")]
+    found = counted(opposite, columns)
+    assert (found.tp.sum(), found.fp.sum(), found.fn.sum()) == (1, 1, 1)
+
+
+def test_half_is_not_a_match() -> None:
+    opposite = both(panel("aa..", "a...\n"))
+    assert counted(opposite, instances(opposite)["matches"]).tp.sum() == 0
+    assert counted(opposite, matches(opposite, overlapping(opposite), threshold=0.4), 0.4).tp.sum() == 1
+
+
+def test_higher_bars_are_passed_by_fewer() -> None:
+    opposite = both(panel("aaaa.bbbbb", "aaa..bbbbb"))
+    columns = instances(opposite)["matches"]
+    assert [counted(opposite, columns, bar).tp.sum() for bar in (0.5, 0.75, 0.8)] == [2, 1, 1]
+
+
+def test_two_for_one_is_a_group() -> None:
+    opposite = both(panel("aaaaaa.dd\n\na: car\nd: dog", "bbbccc.dd\n\nb, c: car\nd: dog"))
+    found = groups(opposite, overlapping(opposite))
+    assert {name: column.tolist() for name, column in found.items()} == {
+        "pair": [0],
+        "side": [0],
+        "segment": [0],
+        "others": [2],
+    }
+    found = groups(opposite.swapped, overlapping(opposite.swapped))
+    assert found["side"].tolist() == [1]
+
+
+@few
+@given(scenes())
+def test_groups_hold_segments_by_more_than_half(given_: Panel) -> None:
+    opposite = both(given_)
+    seen = dense(opposite)
+    own = seen.own
+    sides = (opposite.a, opposite.b)
+    expected = []
+    for k, (drawn, other) in enumerate((sides, sides[::-1])):
+        for row in np.flatnonzero(drawn.is_thing & ~drawn.is_crowd):
+            clear = ~seen.void[drawn.case[row]]
+            alike = other.is_thing & ~other.is_crowd & (other.category == drawn.category[row])
+            inside = 0
+            for each in np.flatnonzero(alike & (other.case == drawn.case[row])):
+                whole = own[1 - k][each] & clear
+                inside += 2 * (own[k][row] & whole).sum() > whole.sum()
+            if inside >= 2:
+                expected.append((int(drawn.case[row]), k, int(row), int(inside)))
+    found = groups(opposite, overlapping(opposite))
+    assert list(zip(*(found[name].tolist() for name in ("pair", "side", "segment", "others")), strict=True)) == expected
+
+
+def panoptic_counts(opposite: Opposite, case: int) -> dict[int, list[float]]:
+    """TP, FP, FN and the sum of IoU by category, as panopticapi counts them: A is the ground truth, 0 its void."""
+    seen = dense(opposite)
+    own = seen.own
+    maps, infos = [], []
+    for drawn, each in zip((opposite.a, opposite.b), own, strict=True):
+        picture = np.zeros((int(opposite.line.height[case]), int(opposite.line.width[case])), np.int64)
+        info = {}
+        for row in np.flatnonzero((drawn.case == case) & ~drawn.is_void):
+            picture[each[row]] = row + 1
+            info[int(row) + 1] = (int(drawn.category[row]), bool(drawn.is_crowd[row]))
+        maps.append(picture)
+        infos.append(info)
+    gt, pred = infos
+    shared: dict[tuple[int, int], int] = {}
+    for x, y in zip(maps[0].ravel().tolist(), maps[1].ravel().tolist(), strict=True):
+        shared[x, y] = shared.get((x, y), 0) + 1
+    area = [{label: int((picture == label).sum()) for label in info} for picture, info in zip(maps, infos, strict=True)]
+    stat: dict[int, list[float]] = {k: [0, 0, 0, 0.0] for k in range(len(opposite.categories))}
+    gt_matched, pred_matched = set(), set()
+    for (x, y), pixels in shared.items():
+        if x not in gt or y not in pred or gt[x][1] or gt[x][0] != pred[y][0]:
+            continue
+        iou = pixels / (area[1][y] + area[0][x] - pixels - shared.get((0, y), 0))
+        if iou > 0.5:
+            stat[gt[x][0]][0] += 1
+            stat[gt[x][0]][3] += iou
+            gt_matched.add(x)
+            pred_matched.add(y)
+    crowds = {}
+    for x, (category, is_crowd) in gt.items():
+        if x not in gt_matched:
+            if is_crowd:
+                crowds[category] = x
+            else:
+                stat[category][2] += 1
+    for y, (category, _) in pred.items():
+        if y not in pred_matched:
+            pixels = shared.get((0, y), 0)
+            if category in crowds:
+                pixels += shared.get((crowds[category], y), 0)
+            if pixels / area[1][y] <= 0.5:
+                stat[category][1] += 1
+    return stat
+
+
+@few
+@given(scenes(overlaps=False))
+def test_a_reference_judges_as_panopticapi_does(given_: Panel) -> None:
+    opposite = both(given_)
+    found = counted(opposite, matches(opposite, judged(opposite)))
+    for case in range(opposite.n_cases):
+        for category, expected in panoptic_counts(opposite, case).items():
+            assert [each[case, category] for each in found] == pytest.approx(expected)
+
+
+_TRUTH = "aaaabbbb\n" * 4 + "{0}{0}{0}{0}....\n" * 4
+_SAID = "aaa.bbbb\n" * 4 + "ee..dddd\n" * 4
+_NAMES = "\na, c, d, e: one\nb: two"
+
+
+@pytest.mark.parametrize(
+    ("truth", "said", "one", "two", "quality"),
+    [
+        (_TRUTH.format("c") + _NAMES, _SAID + _NAMES, (1, 1, 1, 0.75), (1, 0, 0, 1), (0.6875, 0.875, 0.75)),
+        (
+            _TRUTH.format("c") + "\na: one\nc: one (crowd)\nb: two",
+            _SAID + _NAMES,
+            (1, 0, 0, 0.75),
+            (1, 0, 0, 1),
+            (0.875, 0.875, 1),
+        ),
+        (
+            _TRUTH.format(".") + _NAMES,
+            "aaaabbbb\n" * 4 + "aaaa....\n" * 2 + "........\n" * 2 + _NAMES,
+            (1, 0, 0, 1),
+            (1, 0, 0, 1),
+            (1, 1, 1),
+        ),
+    ],
+)
+def test_known_panoptic_qualities(
+    truth: str, said: str, one: tuple[float, ...], two: tuple[float, ...], quality: tuple[float, ...]
+) -> None:
+    opposite = both(panel(truth, said))
+    found = counted(opposite, matches(opposite, judged(opposite)))
+    at = {each.name: k for k, each in enumerate(opposite.categories)}
+    assert [each[0, at["one"]] for each in found] == pytest.approx(one)
+    assert [each[0, at["two"]] for each in found] == pytest.approx(two)
+    assert [float(np.nanmean(each)) for each in panoptic_quality(*found)] == pytest.approx(quality)
+
+
+def test_a_known_quality_of_one_class() -> None:
+    """As panoptica has it, where what nobody labelled is background."""
+    said = "aaa.bbbb\n" * 4 + "....dddd\n" * 4 + "\na, b, c, d: cell"
+    opposite = both(panel(_TRUTH.format("c") + "\na, b, c, d: cell", said))
+    for found in (overlapping(opposite), judged(opposite, unlabelled_is_void=False)):
+        total = counted(opposite, matches(opposite, found))
+        assert [int(each.sum()) for each in total[:3]] == [2, 1, 1]
+        quality = panoptic_quality(*(each.sum() for each in total))
+        assert [float(each) for each in quality] == pytest.approx([0.5833333, 0.875, 0.6666667], abs=1e-6)
+
+
+def test_slices_of_a_volume_are_one_case() -> None:
+    slices = "\n\nsequence: volume\na: cell (track 1)"
+    given_ = panel("aa\n..\n\naa\n.." + slices, "aa\n..\n\naa\naa" + slices)
+    opposite = next(iter(opposites(given_.batch, given_.annotators, given_.categories, volumes=frozenset({"film"}))))
+    columns = instances(opposite)["matches"]
+    assert {name: columns[name].tolist() for name in ("pair", "area_a", "area_b", "shared")} == {
+        "pair": [0],
+        "area_a": [4],
+        "area_b": [6],
+        "shared": [4],
+    }
+
+
+def empty_rows(columns: Columns) -> Ints:
+    return np.array([len(column) for column in columns.values()])
+
+
+def test_nothing_drawn_is_no_row() -> None:
+    given_ = panel("..\n..\na: cell (empty)", "..\n..\na: cell (empty)")
+    opposite = both(given_)
+    columns = instances(opposite)["matches"]
+    assert columns["ignored"].tolist() == [True, True]
+    bare = both(replace(given_, batch=given_.batch.take_segments(np.empty(0, np.int64))))
+    for table in instances(bare).values():
+        assert not empty_rows(table).any()
