@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from segdata.api import from_arrays as from_arrays
     from segdata.api import from_frames as from_frames
     from segdata.api import hash_of as hash_of
+    from segdata.api import history as history
     from segdata.api import info as info
+    from segdata.api import merge as merge
     from segdata.api import pilot as pilot
+    from segdata.api import prune as prune
     from segdata.api import read as read
+    from segdata.api import restore as restore
     from segdata.api import sample as sample
     from segdata.api import split as split
     from segdata.api import validate as validate
@@ -43,9 +47,13 @@ _HOME = {
     "from_arrays": "segdata.api",
     "from_frames": "segdata.api",
     "hash_of": "segdata.api",
+    "history": "segdata.api",
     "info": "segdata.api",
+    "merge": "segdata.api",
     "pilot": "segdata.api",
+    "prune": "segdata.api",
     "read": "segdata.api",
+    "restore": "segdata.api",
     "sample": "segdata.api",
     "split": "segdata.api",
     "validate": "segdata.api",
@@ -74,9 +82,13 @@ __all__ = [
     "from_arrays",
     "from_frames",
     "hash_of",
+    "history",
     "info",
+    "merge",
     "pilot",
+    "prune",
     "read",
+    "restore",
     "sample",
     "split",
     "validate",

@@ -30,22 +30,28 @@ def members(
 
     Takes what `segdata.agreement.everyone.everyone` takes, and the IoU above which segments may be one. Things only,
     no crowds; what an annotator calls void is no part of his segments, nor of others' where these are compared with
-    his. Rows are sorted by case, cluster and annotator, clusters by the row of their first segment.
+    his. In semantic data no category is countable, so there are none. Rows are sorted by case, cluster and annotator,
+    clusters by the row of their first segment.
     """
     every = everyone(batch, annotators, categories, case=case, asked=asked, volumes=volumes, is_semantic=is_semantic)
-    return listed(every, clustered(every, threshold))
+    countable = np.array([each.kind == "thing" and not is_semantic for each in categories], bool)
+    return listed(every, clustered(every, countable, threshold))
 
 
-def clustered(every: Everyone, threshold: float = 0.5) -> Ints:
-    """(n,) the cluster of each segment, numbered over all cases; -1 for stuff, void, crowds and what has no pixels."""
-    thing = np.flatnonzero(every.drawn.is_thing & ~every.drawn.is_crowd & ~every.drawn.is_void & (every.area > 0))
+def clustered(every: Everyone, countable: Flags, threshold: float = 0.5) -> Ints:
+    """(n,) the cluster of each segment, numbered over all cases.
+
+    -1 for crowds, segments without pixels, and those of categories that are not `countable` (n_categories,).
+    """
+    drawn = every.drawn
+    thing = np.flatnonzero(countable[drawn.category] & ~drawn.is_crowd & ~drawn.is_void & (every.area > 0))
     number = np.full(len(every.drawn), -1, np.int64)
     number[thing] = np.arange(len(thing))
     kept = number[every.clear.owner] >= 0
     owner = number[every.clear.owner[kept]].astype(np.int32)
     met = meet_within(Side(every.clear.start[kept], every.clear.end[kept], owner))
     i, j = thing[met.a], thing[met.b]
-    category, annotator, of_case = every.drawn.category, every.annotator, every.drawn.case
+    category, annotator, of_case = drawn.category, every.annotator, drawn.case
     comparable = annotator[i] != annotator[j]
     comparable &= (
         every.asked[annotator[i], of_case[i], category[j]] & every.asked[annotator[j], of_case[j], category[i]]

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from segdata.agreement.metrics.dice import dice
+from segdata.agreement.metrics.iou import iou
 from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
@@ -63,7 +65,7 @@ def sums_of_pairs(opposed: Opposed) -> Sums:
 
     Of what is a mean over images, ``iou`` has the values of single images, and ``n_iou`` 1 where there is one; so for
     dice, boundary_iou, nsd, hd95, assd, offset, offset_size, count_difference and count_gap. Others are what ratios
-    are made of: both, area_a, area_b (pixels), tp, fp, fn, iou_sum, confused_a, confused_b (segments), cells (pixels).
+    are made of: both, area_a, area_b (pixels), tp, fp, fn, iou_sum, confused_a, confused_b (segments), n_segments (1 where any counts), cells (pixels).
     """
     shape = len(opposed.pairs), len(opposed.categories)
     lay = _Layer(*shape)
@@ -109,8 +111,8 @@ def _of_pixels(overlaps: Table, lay: _Layer) -> dict[str, Matrix]:
     """IoU and Dice of each image, and their pixels."""
     row, category = column(overlaps, "pair"), column(overlaps, "category")
     both, area_a, area_b = (column(overlaps, name).astype(np.float64) for name in ("both", "area_a", "area_b"))
-    found = lay.mean("iou", row, category, _ratio(both, area_a + area_b - both))
-    found |= lay.mean("dice", row, category, _ratio(2 * both, area_a + area_b))
+    found = lay.mean("iou", row, category, iou(both, area_a, area_b))
+    found |= lay.mean("dice", row, category, dice(both, area_a, area_b))
     pixels = {"both": both, "area_a": area_a, "area_b": area_b}
     return found | {name: lay.total(row, category, each) for name, each in pixels.items()}
 
@@ -118,16 +120,17 @@ def _of_pixels(overlaps: Table, lay: _Layer) -> dict[str, Matrix]:
 def _of_segments(opposed: Opposed, lay: _Layer) -> dict[str, Matrix]:
     """Matched and unmatched segments, and how many each has."""
     matches = opposed.matches
-    row, iou = column(matches, "pair"), column(matches, "iou").astype(np.float64)
+    row, fit = column(matches, "pair"), column(matches, "iou").astype(np.float64)
     of_a, of_b = column(matches, "category_a"), column(matches, "category_b")
-    both = (of_a == of_b) & (np.nan_to_num(iou) > _MATCHED)
+    both = (of_a == of_b) & (np.nan_to_num(fit) > _MATCHED)
     alone = ~both & ~column(matches, "ignored").astype(bool)
     only_a, only_b = alone & (of_a >= 0), alone & (of_b >= 0)
     other = only_a & only_b & (of_a != of_b)
     rows = {"tp": (both, of_a), "fn": (only_a, of_a), "fp": (only_b, of_b)}
     rows |= {"confused_a": (other, of_a), "confused_b": (other, of_b)}
     found = {name: lay.total(row[some], of[some], np.ones(int(some.sum()))) for name, (some, of) in rows.items()}
-    found["iou_sum"] = lay.total(row[both], of_a[both], iou[both])
+    found["iou_sum"] = lay.total(row[both], of_a[both], fit[both])
+    found["n_segments"] = ((found["tp"] + found["fn"] + found["fp"]) > 0).astype(np.float64)
     return found | _of_counts(row, (both | only_a, of_a), (both | only_b, of_b), opposed.countable, lay)
 
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Part = tuple[Ints, Ints, Ints, Ints, Floats, Floats]
 Judged = tuple[Kind, Flags, Flags, Ints]  # what, which rows can show it, which do, and the category of each
-_ABSENT = -2
+ABSENT = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _of_segments(opposed: Opposed) -> Iterator[Part]:
     for i in range(there.shape[1]):
         others = present.sum(axis=1) - present[:, i]
         support = there.sum(axis=1) - there[:, i]
-        called, count = _mode(group[who != i], category[who != i], len(first))
+        called, count = mode(group[who != i], category[who != i], len(first))
         seen = present[:, i] & (others > 1) & (2 * support > others)
         sure = seen & there[:, i] & (2 * count > support)
         drawn = there[:, i] & (others > 1)
@@ -95,9 +95,9 @@ def _of_pixels(opposed: Opposed) -> Iterator[Part]:
     weight = patterns["pixels"].astype(float) if len(patterns) else np.empty(0)
     for i in range(said.shape[1]):
         others = np.delete(said, i, axis=1)
-        n_others = (others > _ABSENT).sum(axis=1)
-        called, count = _row_mode(others)
-        clear = (said[:, i] > _ABSENT) & (n_others > 1) & (2 * count > n_others)
+        n_others = (others > ABSENT).sum(axis=1)
+        called, count = row_mode(others)
+        clear = (said[:, i] > ABSENT) & (n_others > 1) & (2 * count > n_others)
         mine = said[:, i]
         judged: tuple[Judged, ...] = (
             ("missed", clear & (called >= 0), mine == -1, called),
@@ -138,7 +138,7 @@ def _counts_once(opposed: Opposed) -> Flags:
 
 def votes_of(opposed: Opposed) -> Ints:
     """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case."""
-    said = np.full((len(opposed.patterns), len(opposed.annotators)), _ABSENT, np.int64)
+    said = np.full((len(opposed.patterns), len(opposed.annotators)), ABSENT, np.int64)
     if len(opposed.votes):
         said[opposed.votes["pattern"], opposed.votes["annotator"]] = opposed.votes["category"]
     return said
@@ -149,7 +149,7 @@ def _part(cluster: Ints, i: int, category: Ints, kind: Kind, hits: Floats, total
     return cluster, np.full(n, i), category, np.full(n, KINDS.index(kind)), hits, total
 
 
-def _mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
+def mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
     """(n_groups,) the value that occurs most often in each group, the smallest of several, and how often; -1, 0."""
     cells, count = np.unique(np.stack([group, value]), axis=1, return_counts=True)
     order = np.lexsort((-cells[1], count, cells[0]))
@@ -158,11 +158,11 @@ def _mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
     return found, often
 
 
-def _row_mode(said: Ints) -> tuple[Ints, Ints]:
+def row_mode(said: Ints) -> tuple[Ints, Ints]:
     """(n,) the value that occurs most often in each row, those who are absent left out, and how often."""
-    best, often = np.full(len(said), _ABSENT, np.int64), np.zeros(len(said), np.int64)
+    best, often = np.full(len(said), ABSENT, np.int64), np.zeros(len(said), np.int64)
     for column in said.T:
-        count = np.where(column > _ABSENT, (said == column[:, None]).sum(axis=1), 0)
+        count = np.where(column > ABSENT, (said == column[:, None]).sum(axis=1), 0)
         more = count > often
         best[more], often[more] = column[more], count[more]
     return best, often

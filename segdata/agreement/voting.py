@@ -33,6 +33,7 @@ class Votes:
     case : (P,) the case of each pattern
     pixels : (P,) how many pixels have it, also those that nobody gave a category
     vote : (P, R) what each of R annotators said: a category, `UNLABELLED`, or `ABSENT`
+    blank : (n_images,) the pattern of an image's pixels that nobody gave a category; -1: there are none
     """
 
     categories: Sequence[Category]
@@ -41,6 +42,7 @@ class Votes:
     case: Ints
     pixels: Ints
     vote: Ints
+    blank: Ints
 
     @property
     def is_void(self) -> Flags:
@@ -111,6 +113,8 @@ def voted(
     room = np.bincount(unit, line.height * line.width, len(units)).astype(np.int64)
     blank = room - np.bincount(unit_of, total, len(units)).astype(np.int64)
     silent = np.flatnonzero((blank > 0) & (units[:, 1:] != ABSENT).any(axis=1))
+    blank_of = np.full(len(units), -1, np.int64)
+    blank_of[silent] = np.arange(len(key), len(key) + len(silent))
     unit_of = np.concatenate([unit_of, silent])
     says = np.concatenate([says, np.full((len(silent), len(annotators)), UNLABELLED)])
     return Votes(
@@ -120,6 +124,7 @@ def voted(
         units[unit_of, 0],
         np.concatenate([total, blank[silent]]),
         _cast(says, units[unit_of, 1:], told),
+        blank_of[unit],
     )
 
 

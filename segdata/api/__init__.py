@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from segdata.api.filtering import Filtered, filter
     from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
+    from segdata.api.merging import Merged, merge
     from segdata.api.opening import read
     from segdata.api.piloting import pilot
+    from segdata.api.revisions import history, prune, restore
     from segdata.api.sampling import Sample, sample
     from segdata.api.splitting import Split, split
     from segdata.api.taxonomies import diff_taxonomies
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Conversion": "converting",
     "Filtered": "filtering",
+    "Merged": "merging",
     "Sample": "sampling",
     "Split": "splitting",
     "areas_m2": "ground",
@@ -34,10 +37,14 @@ _HOME = {
     "from_arrays": "arrays",
     "from_frames": "frames",
     "hash_of": "checking",
+    "history": "revisions",
     "info": "checking",
     "measured": "checking",
+    "merge": "merging",
     "pilot": "piloting",
+    "prune": "revisions",
     "read": "opening",
+    "restore": "revisions",
     "sample": "sampling",
     "split": "splitting",
     "validate": "checking",
@@ -45,6 +52,7 @@ _HOME = {
 __all__ = [
     "Conversion",
     "Filtered",
+    "Merged",
     "Sample",
     "Split",
     "areas_m2",
@@ -56,10 +64,14 @@ __all__ = [
     "from_arrays",
     "from_frames",
     "hash_of",
+    "history",
     "info",
     "measured",
+    "merge",
     "pilot",
+    "prune",
     "read",
+    "restore",
     "sample",
     "split",
     "validate",

@@ -21,13 +21,12 @@ def derive(
     jobs: int = 0,
     progress: Progress = silent,
 ) -> Conversion:
-    """Write what was made of a dataset as a new canonical one; `made` says how, and from which revision.
+    """Write what was made of a dataset as a new canonical one; `made` says how, and dataset.yaml of which revision.
 
     `copy_images`: the image files too, into the folder ``images``. Whatever goes wrong, nothing half-written stays
     behind. Raises SegdataError where the target exists.
     """
-    revision = dataset.profile.revision
-    how = f"{made}; from {dataset.profile.format}" + ("" if revision is None else f" {revision}")
+    how = made if dataset.profile.revision is None else f"{made}; of revision {dataset.profile.revision}"
     return convert(dataset, target, copy_images=copy_images, jobs=jobs, progress=progress, write_options={"made": how})
 
 

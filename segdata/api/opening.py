@@ -1,5 +1,6 @@
 """Open a dataset: which format, which configuration, which taxonomy, which images."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
@@ -67,7 +68,8 @@ def read(
 
     Parameters
     ----------
-    data : a file or folder; a `Dataset` is passed through, and takes no options
+    data : a file or folder, or ``FOLDER@r0001`` for a revision of a canonical dataset; a `Dataset` is passed through,
+        and takes no options
     format : its format; default: detected
     taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder, or beside the file; else the format's
         own
@@ -87,7 +89,8 @@ def read(
         given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": only}
         _refuse(**given, annotator=annotator, source=source, roi=roi, options=options, cache=cache)
         return data
-    root = Path(data)
+    root, revision = at_revision(Path(data))
+    options = options if revision is None else {"revision": revision, **(options or {})}
     check_name(root.absolute())
     check_files(root)
     settings = config if isinstance(config, Config) else _config(root, config)
@@ -137,6 +140,15 @@ def _refuse(**options: object) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise SegdataError(f"the dataset is open already, too late for {', '.join(given)}: give this to `read`")
+
+
+def at_revision(path: Path) -> tuple[Path, str | None]:
+    """The folder and revision that ``FOLDER@r0001`` names; any other path as it is, and None."""
+    folder, mark, revision = path.name.rpartition("@")
+    if not (mark and re.fullmatch(r"r\d+", revision)) or lexists(path):
+        return path, None
+    root = path.with_name(folder) if folder else path.parent
+    return (root, revision) if (root / "dataset.yaml").is_file() else (path, None)
 
 
 def folder_of(root: Path) -> Path:

@@ -15,7 +15,7 @@ SECTIONS = {
     "Look": ("info", "show", "pilot"),
     "Check": ("validate", "diff", "rules", "explain"),
     "Change": ("convert", "formats"),
-    "Arrange": ("split", "sample", "filter"),
+    "Arrange": ("split", "sample", "filter", "merge", "history", "restore", "prune"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 

@@ -32,8 +32,7 @@ def cover(side: Side, line: Line) -> Cover:
     frame, x, y = line.lower(start)
     n_frames = len(line.base)
     runs = Runs(x * line.height[frame] + y, length, frame.astype(np.int32))
-    total = np.concatenate([[0], np.cumsum(multiple)])
-    return Cover(runs, runs.areas(n_frames), np.diff(total[runs.offsets(n_frames)]))
+    return Cover(runs, runs.areas(n_frames), kernels.sums(runs.owner, multiple, n_frames))
 
 
 def complement(runs: Runs, height: Ints, width: Ints) -> Runs:

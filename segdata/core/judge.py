@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from segdata.core.config import Config
 from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding, Found
 from segdata.core.profile import Profile
-from segdata.core.rule import Family, Rule, Tables, rules
+from segdata.core.rule import Command, Family, Rule, Tables, rules
 from segdata.core.settings import (
     FILE,
     Verdict,
@@ -29,8 +30,13 @@ STALE = "SEG019"  # speaks of the suppressions, once all others have spoken
 _MANY = 50_000  # segments from which threads are worth their start
 
 
-def selected(config: Config, select: str | Iterable[str] = (), ignore: str | Iterable[str] = ()) -> list[Rule]:
-    """The rules that run: chosen by code, prefix of codes or name, by the caller or else in the configuration.
+def selected(
+    config: Config,
+    select: str | Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
+    command: Command = "validate",
+) -> list[Rule]:
+    """The rules of a command that run: chosen by code, prefix or name, by the caller or else in the configuration.
 
     Raises SegdataError for words that stand for no rule, anywhere in the configuration too, and for options in it
     that do not exist.
@@ -38,11 +44,15 @@ def selected(config: Config, select: str | Iterable[str] = (), ignore: str | Ite
     check(config)
     severity = severities(config)
     wanted = codes_of(select, "select") or configured(config, "select") or rules().keys()
+    asked = [rules()[code] for code in wanted]
+    if asked and select and not any(rule.command == command for rule in asked):
+        others = sorted({f"segdata {rule.command}" for rule in asked})
+        raise SegdataError(f"{asked[0].code} is not found by `segdata {command}`, but by `{others[0]}`")
     left_out = codes_of(ignore, "ignore") | configured(config, "ignore")
     return [
         rule
         for code, rule in rules().items()
-        if code in wanted and code not in left_out and severity.get(code) != "off"
+        if rule.command == command and code in wanted and code not in left_out and severity.get(code) != "off"
     ]
 
 
@@ -177,7 +187,7 @@ class _Stamp:
         """The findings that those found by `rule` become. What their rows hold is looked up for all at once."""
         every = list(found)
         segments = self._tables.segments.rows({row for each in every for row in each.segments}, *_OF_SEGMENT)
-        owners = {segments[each.segments[0]][0] if each.segments else each.annotation for each in every}
+        owners = {each.annotation for each in every} | {row for row, *_ in segments.values()}
         told = {row for row in owners if row is not None}
         annotations = self._tables.annotations.rows(told, "image", "annotator", "file")
         images = {each.image for each in every} | {image for image, _, _ in annotations.values()}
@@ -189,7 +199,8 @@ class _Stamp:
         image_row, annotator, bbox, category = found.image, found.annotator, found.bbox, found.category
         file, place, annotation = found.file, found.place, found.annotation
         if found.segments:
-            annotation, category_id, own_file, own_place, x, y, width, height, _, _ = segments[found.segments[0]]
+            own, category_id, own_file, own_place, x, y, width, height, _, _ = segments[found.segments[0]]
+            annotation = own if annotation is None else annotation
             category = category or self._categories.get(category_id)
             file, place = file or own_file, place or own_place
             if bbox is None and len(found.segments) == 1 and width > 0:  # without pixels there is no box

@@ -72,3 +72,27 @@ class Opposed:
     def countable(self) -> NDArray[np.bool_]:
         """(n_categories,) whose segments are counted one by one; the others are pixels."""
         return np.array([each.kind == "thing" and self.task != "semantic" for each in self.categories], bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What follows from a panel's tables, in rows that rules filter.
+
+    Attributes
+    ----------
+    disputes : segments that annotators do not agree on; see `segdata.agreement.disputes`
+    biases : annotator x category x kind, tested against chance; see `segdata.agreement.bias`
+    unclear : category, value, low, high (agreement of all), best (without the annotator who lowers it most), without
+        (that annotator), clusters
+    repeats : annotator, value, low, high (agreement with their own earlier work), others (agreement of different
+        annotators on these images), clusters
+    below : annotator, category (-1: all), metric, value, low, high, bar, clusters: who is under the bar against gold
+    gold : the position of the reference among the annotators; None: there is none
+    """
+
+    disputes: Table
+    biases: Table
+    unclear: Table
+    repeats: Table
+    below: Table
+    gold: int | None = None

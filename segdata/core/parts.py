@@ -155,7 +155,8 @@ def _regions(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: I
     n_regions = int(label.max(initial=-1)) + 1
     region_owner = np.empty(n_regions, np.int32)
     region_owner[label] = owner
-    perimeter = kernels.sums(label, 2 + 2 * (bottom - top) - 2 * left, n_regions)
-    return Regions(region_owner, *kernels.extents(label, x, top, bottom, n_regions), perimeter)
+    area, *box = kernels.extents(label, x, top, bottom, n_regions)
+    perimeter = 2 * (np.bincount(label, minlength=n_regions) + area - kernels.sums(label, left, n_regions))
+    return Regions(region_owner, area, box[0], box[1], box[2], box[3], perimeter)
 
 

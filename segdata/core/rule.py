@@ -17,6 +17,7 @@ from segdata.core.profile import Profile, Task
 
 if TYPE_CHECKING:
     from segdata.core.defect import Defect
+    from segdata.core.opposed import Judged, Opposed
     from segdata.core.table import Table
 
 Family = Literal[
@@ -41,7 +42,9 @@ Family = Literal[
     "also",
     "frames",
     "volumes",
+    "agreement",
 ]
+Command = Literal["validate", "agreement"]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 
@@ -93,6 +96,7 @@ class Tables:
     solids, cavities, skips : family `volumes` (with `shapes`), parts and holes in three dimensions; see
         `segdata.measure.solids` and `slices`
     defects : what readers met
+    opposed, judged : family `agreement`: what annotators have in common, and what follows from it; None elsewhere
     """
 
     profile: Profile
@@ -125,6 +129,8 @@ class Tables:
     cavities: "Table"
     skips: "Table"
     defects: "tuple[Defect, ...]"
+    opposed: "Opposed | None" = None
+    judged: "Judged | None" = None
 
 
 Check = Callable[..., Iterator[Found]]
@@ -167,6 +173,11 @@ class Rule:
     def summary(self) -> str:
         """The first line of the documentation."""
         return self.page.partition("\n")[0]
+
+    @property
+    def command(self) -> Command:
+        """Which command runs it."""
+        return "agreement" if "agreement" in self.needs else "validate"
 
     def applies(self, profile: Profile) -> bool:
         """Whether this rule has anything to say about such a dataset."""

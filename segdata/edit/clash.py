@@ -57,7 +57,9 @@ def renamed(sources: Sequence[Source], rows: Sequence[Ints], labels: Sequence[st
     """
     if apart:
         every = [[source.image_ids[row] for row in mine.tolist()] for source, mine in zip(sources, rows, strict=True)]
-        return [Names({name: f"{label}/{name}" for name in names}, {}) for label, names in zip(labels, every, strict=True)]
+        return [
+            Names({name: f"{label}/{name}" for name in names}, {}) for label, names in zip(labels, every, strict=True)
+        ]
     places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)  # image -> dataset and row
     for number, (source, mine) in enumerate(zip(sources, rows, strict=True)):
         for row in mine.tolist():

@@ -1,5 +1,6 @@
 """Join: batches of several datasets as one, in which an image that several have is one image."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,8 +24,9 @@ def joined(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
     whole = concatenate(list(batches))
     place = {name: row for row, name in enumerate(image_ids)}
     of = np.array([place[name] for name in whole.images["image_id"].to_pylist()], np.int64)
-    annotator = pc.rank(whole.annotations["annotator"], null_placement="at_start", tiebreaker="dense")
-    key = of[whole.annotation_image] * (len(annotator) + 1) + annotator.to_numpy().astype(np.int64)
+    people = whole.annotations["annotator"].to_pylist()
+    code = {name: at for at, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
+    key = of[whole.annotation_image] * max(len(code), 1) + np.array([code[name] for name in people], np.int64)
     kept = np.unique(key, return_index=True)[1]  # in the order of images, and of their annotators
     position = np.full(len(key), -1, np.int64)
     position[kept] = np.arange(len(kept))
@@ -99,8 +101,6 @@ class Joining:
 
 def _renamed_from(metadata: list[tuple[str, str]] | None, name: str) -> list[tuple[str, str]]:
     """Metadata with the name that an image had."""
-    import json
-
     kept = [(key, value) for key, value in metadata or () if key != "merged_from"]
     return [*kept, ("merged_from", json.dumps(name, ensure_ascii=False))]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import msgspec
 
@@ -85,7 +86,9 @@ class _Merged:
         """Add the categories of a dataset; returns what its ids become."""
         joined: dict[str, str] = {}  # name here -> name there
         ids: dict[int, int] = {}
-        for category in profile.taxonomy.by_id().values():
+        for category in profile.taxonomy.categories:
+            if category.id in ids:
+                continue  # a broken taxonomy: the first of an id is the category
             name = self._same(category, profile)
             if name in joined:
                 self._conflict(
@@ -143,7 +146,7 @@ class _Merged:
         free = id_ if id_ not in used else max(used) + 1
         return self.unknown.setdefault(name, free)
 
-    def _conflict(self, name: str | None, profile: Profile, what: str) -> None:
+    def _conflict(self, name: str | None, profile: Profile, what: str) -> NoReturn:
         """Raise the error that names both datasets."""
         raise SegdataError(
             f"category {name!r} of {self.origin.get(str(name), self.first.files)}: {what}; "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.runs import Ints, columns
 
@@ -26,7 +27,7 @@ def ends(batch: Batch, segments: pa.Table) -> pa.Table:
     column, row = columns(batch.runs, height)
     owner, length = batch.runs.owner, batch.runs.length
     strips = _Strips.of(x, wide)
-    pixels = np.bincount(strips.shift[owner] + column, length, strips.total).astype(np.int64)
+    pixels = kernels.sums(strips.shift[owner] + column, length, strips.total)
     across = _flat(strips, np.diff(pixels, prepend=0), pixels, width)
     strips = _Strips.of(y, high)
     place = strips.shift[owner] + row

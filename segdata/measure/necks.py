@@ -39,7 +39,9 @@ def cut_at_necks(mask: Mask) -> Cut | None:
     (height, width) of 0 and 1.
     """
     room = np.pad(mask, 1)
-    depth = np.asarray(cv2.distanceTransform(room, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+    rough = np.asarray(cv2.distanceTransform(room, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float64)
+    # Its last digit depends on where in memory the picture lies; the square of a distance is a whole number.
+    depth = np.sqrt(np.rint(rough * rough))
     radius = float(depth.max())
     least = max(_SPLIT * radius, 1.5)
     levels = _LEVELS * radius
@@ -63,7 +65,7 @@ def solidity(mask: Mask) -> float:
     return float(mask.sum()) / hull
 
 
-def _lobes(depth: NDArray[np.float32], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
+def _lobes(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
     """Where the regions deeper than a level are that reach down to `least`, and the second's depth; None: only one."""
     number, found = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
     if number < 3:

@@ -16,6 +16,7 @@ from segdata.core.unkeyhole import unkeyhole
 
 Floats = NDArray[np.float64]
 
+_MANY = 100  # rings of a segment beyond which boxes are not compared
 _FAR = 4096  # pixels beyond the frame up to which they are counted one by one
 
 
@@ -39,7 +40,7 @@ class Rings:
     @staticmethod
     def of(segments: pa.ChunkedArray) -> "Rings":
         """The rings in the column `rings` of a batch's segments."""
-        column = segments.combine_chunks()
+        column = segments.chunk(0) if segments.num_chunks == 1 else segments.combine_chunks()  # which copies
         count = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         segment = np.flatnonzero(count)
         rings = column.flatten()
@@ -239,7 +240,7 @@ def _area_beyond(rings: Rings, height: Ints, width: Ints) -> Ints:
 
 def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, Ints]:
     """Rings whose pixels lie wholly inside another ring of the same segment, and are the segment's: no hole."""
-    several = np.flatnonzero(np.diff(rings.first_ring) > 1)
+    several = _nested(rings, height, width)
     names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height")
     columns = {name: np.zeros(len(rings.segment), np.int64) for name in names}
     if len(several) == 0:
@@ -269,6 +270,24 @@ def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, 
     for name, values in zip(names[2:], box, strict=True):
         columns[name][owner[::-1]] = values[inner[::-1]]  # reversed: the first of each segment is written last
     return columns
+
+
+def _nested(rings: Rings, height: Ints, width: Ints) -> Ints:
+    """The segments, by position, with a ring whose pixels' box lies in that of another; where rings are many, too."""
+    count = np.diff(rings.first_ring)
+    few = np.flatnonzero((count > 1) & (count <= _MANY))
+    chosen = rings.take(few)
+    segment = few[chosen.ring_segment]
+    single = np.arange(len(segment) + 1, dtype=np.int64)
+    runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, height[segment], width[segment]))
+    x, y, wide, high = boxes(runs, height[segment], len(segment))
+    one = np.repeat(single[:-1], count[segment])
+    other = spread(chosen.first_ring[chosen.ring_segment], count[segment])
+    inside = (one != other) & (wide[one] > 0) & (x[one] >= x[other]) & (y[one] >= y[other])
+    inside &= (x[one] + wide[one] <= x[other] + wide[other]) & (y[one] + high[one] <= y[other] + high[other])
+    found = count > _MANY
+    found[segment[one[inside]]] = True
+    return np.flatnonzero(found)
 
 
 def _holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:

@@ -11,7 +11,7 @@ from segdata.agreement.instances import Columns, groups, instances, matches
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.agreement.overlapping import judged, overlapping
-from segdata.agreement.tally import Tally, tally
+from segdata.agreement.recognition import Recognition, recognition
 from segdata.core.batch import replaced
 from segdata.core.runs import Ints
 from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
@@ -43,11 +43,13 @@ def dense(opposite: Opposite) -> Dense:
     return Dense(tuple([every[row] for row in drawn.segment] for drawn in (opposite.a, opposite.b)), void)
 
 
-def counted(opposite: Opposite, found: Columns, threshold: float = 0.5) -> Tally:
-    return tally(found, found["pair"].astype(np.int64), opposite.n_cases, len(opposite.categories), threshold=threshold)
+def counted(opposite: Opposite, found: Columns, threshold: float = 0.5) -> Recognition:
+    return recognition(
+        found, found["pair"].astype(np.int64), opposite.n_cases, len(opposite.categories), threshold=threshold
+    )
 
 
-def assert_tallies_equal(one: Tally, other: Tally) -> None:
+def assert_equal(one: Recognition, other: Recognition) -> None:
     for mine, yours in zip(one, other, strict=True):
         np.testing.assert_allclose(mine, yours)
 
@@ -116,7 +118,7 @@ def test_what_counts_for_nothing_lies_in_void_or_a_crowd(given_: Panel) -> None:
 def test_it_does_not_matter_who_comes_first(given_: Panel) -> None:
     opposite = both(given_)
     found, swapped = (counted(each, instances(each)["matches"]) for each in (opposite, opposite.swapped))
-    assert_tallies_equal(found, Tally(swapped.tp, swapped.fn, swapped.fp, swapped.iou_sum))
+    assert_equal(found, Recognition(swapped.tp, swapped.fn, swapped.fp, swapped.iou_sum))
 
 
 @few
@@ -148,7 +150,7 @@ def redrawn(given_: Panel, change: Any) -> Panel:
 @given(given_=scenes())
 def test_a_turned_picture_counts_the_same(given_: Panel, change: Any) -> None:
     one, other = both(given_), both(redrawn(given_, change))
-    assert_tallies_equal(counted(one, instances(one)["matches"]), counted(other, instances(other)["matches"]))
+    assert_equal(counted(one, instances(one)["matches"]), counted(other, instances(other)["matches"]))
 
 
 @few
@@ -159,7 +161,7 @@ def test_the_order_in_which_segments_were_drawn_does_not_matter(given_: Panel) -
     order = np.lexsort((-np.arange(len(annotation)), annotation))
     turned = replace(batch, segments=batch.segments.take(order), runs=batch.runs.take(order, batch.n_segments))
     one, other = both(given_), both(replace(given_, batch=turned))
-    assert_tallies_equal(counted(one, instances(one)["matches"]), counted(other, instances(other)["matches"]))
+    assert_equal(counted(one, instances(one)["matches"]), counted(other, instances(other)["matches"]))
 
 
 def test_one_thing_under_two_names_is_one_row() -> None:

@@ -95,7 +95,7 @@ def test_a_category_that_one_was_not_asked_for() -> None:
     opposite = both(panel("aab.", "aaaa"), np.array([[True, True], [True, False]]))
     assert opposite is not None
     found = pixels(opposite)
-    assert rows(found["overlaps"]) == [(0, 0, 2, 4, 2)]
+    assert rows(found["overlaps"]) == [(0, 0, 2, 3, 2)]
     assert rows(found["cells"]) == [(0, -1, 0, 1), (0, 0, 0, 2)]
 
 

@@ -193,27 +193,33 @@ cdef inline void note(Canvas *canvas, int64_t k, int64_t v) noexcept nogil:
 
 cdef bint fill(Canvas *canvas, int64_t left, int64_t right) noexcept nogil:
     """Turn crossings into runs: from the first to the second, from the third to the fourth, and so on."""
-    cdef int64_t k, j, first = 0, opened = -1, position
+    cdef int64_t k, j, first = 0, opened = -1, position, begin = left * canvas.height, column = begin
     for k in range(right - left + 1):
         sort_rows(canvas.row + first, canvas.next[k] - first)
         for j in range(first, canvas.next[k]):
-            position = (left + k) * canvas.height + canvas.row[j]
+            position = begin + canvas.row[j]
             if opened < 0:
-                opened = position
+                opened, column = position, begin
             else:
-                if not append(canvas, opened, position):
+                if not append(canvas, opened, position, column):
                     return False
                 opened = -1
         first = canvas.next[k]
-    return opened < 0 or append(canvas, opened, canvas.height * canvas.width)
+        begin += canvas.height
+    return opened < 0 or append(canvas, opened, canvas.height * canvas.width, column)
 
 
-cdef bint append(Canvas *canvas, int64_t start, int64_t end) noexcept nogil:
-    """Append the run, split where columns end, joined to the last run where that ends here in the same column."""
+cdef bint append(Canvas *canvas, int64_t start, int64_t end, int64_t column) noexcept nogil:
+    """Append the run, split where columns end, joined to the last run where that ends here in the same column.
+
+    `column` is where the column begins that the run starts in, or the one before if it starts with a column.
+    """
     cdef int64_t stop
     while start < end:
-        stop = min(end, (start // canvas.height + 1) * canvas.height)
-        if canvas.runs > canvas.first and canvas.run[canvas.runs - 1].end == start and start % canvas.height:
+        if start >= column + canvas.height:
+            column += canvas.height
+        stop = min(end, column + canvas.height)
+        if canvas.runs > canvas.first and canvas.run[canvas.runs - 1].end == start and start > column:
             canvas.run[canvas.runs - 1].end = stop
         else:
             if not grow(<void **>&canvas.run, &canvas.room, canvas.runs + 1, sizeof(Run)):

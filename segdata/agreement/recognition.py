@@ -1,4 +1,4 @@
-"""Tally: how many segments two annotators found both, and how many only one of them."""
+"""Recognition: how many segments two annotators found both, and how many only one of them."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from segdata.core.runs import Ints
 Floats = NDArray[np.float64]
 
 
-class Tally(NamedTuple):
+class Recognition(NamedTuple):
     """Numbers of segments by group and category.
 
     Attributes
@@ -27,14 +27,16 @@ class Tally(NamedTuple):
     iou_sum: Floats
 
 
-def tally(matches: Columns, group: Ints, n_groups: int, n_categories: int, *, threshold: float = 0.5) -> Tally:
+def recognition(
+    matches: Columns, group: Ints, n_groups: int, n_categories: int, *, threshold: float = 0.5
+) -> Recognition:
     """What the table `matches` says, summed over the rows of each group: a case, a cluster, a pair of annotators.
 
     `group` (n,) is that of each row. A pair counts if it has one category and an IoU above `threshold`, which should
     not be less than the one it was matched with; else each of both segments is one that the other does not have.
 
     >>> columns = {"category_a": [0, 1], "category_b": [0, -1], "iou": [0.8, np.nan], "ignored": [False, False]}
-    >>> found = tally({name: np.array(column) for name, column in columns.items()}, np.array([0, 0]), 1, 2)
+    >>> found = recognition({name: np.array(column) for name, column in columns.items()}, np.array([0, 0]), 1, 2)
     >>> found.tp.tolist(), found.fn.tolist()
     ([[1, 0]], [[0, 1]])
     """
@@ -47,7 +49,7 @@ def tally(matches: Columns, group: Ints, n_groups: int, n_categories: int, *, th
         total = np.bincount(cell, weights=None if weights is None else weights[rows], minlength=n_groups * n_categories)
         return total.reshape(n_groups, n_categories)
 
-    return Tally(
+    return Recognition(
         summed(both, a).astype(np.int64),
         summed(counted & (b >= 0), b).astype(np.int64),
         summed(counted & (a >= 0), a).astype(np.int64),

@@ -1,0 +1,171 @@
+"""Agreed: what annotators have in common, as the result that reports are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segdata.core.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A score and the ends of its interval; NaN where undefined.
+
+    `n` is of how many values it is made, and `n_undefined` of how many more it would be, were they defined: a
+    category's score of images, another of categories. What is of all pixels (kappa, accuracy, alpha) or of all things
+    (F1) at once is made of images. Images count once for each pair of annotators, where there are pairs.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    n_undefined: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """Two annotators, the images that both annotated, in how many clusters, and the scores of `OF_PAIRS`."""
+
+    a: str
+    b: str
+    images: int
+    clusters: int
+    scores: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryAgreement:
+    """One category over all pairs of annotators, and the scores of `OF_CATEGORIES`.
+
+    `images`: in how many of all pairs' images one of the two drew it.
+    """
+
+    category: str
+    id: int
+    kind: str
+    images: int
+    scores: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorBias:
+    """What one annotator does with one category, against more than half of the others of the same images.
+
+    Of two annotators each is held against the other.
+
+    Attributes
+    ----------
+    boundary_offset : by how many px he draws larger
+    missed : the share of what the others have, and he does not
+    extra : the share of what he has, and the others do not
+    confused : the share of what both have, and he calls otherwise
+    p : the chance that nothing but chance makes him differ as much, by kind, where that was tested
+    found : the kinds that stand when all tests are taken together
+    """
+
+    annotator: str
+    category: str
+    boundary_offset: Value
+    missed: Value
+    extra: Value
+    confused: Value
+    p: Mapping[str, float]
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """One portion of the images, of how many pairs of annotations it is made, and its scores over all pairs."""
+
+    name: str
+    images: int
+    pairs: int
+    scores: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Whether a score differs between portions.
+
+    Attributes
+    ----------
+    score, category : which; no category: over all
+    values : of each portion, in their order; NaN where undefined
+    p : the chance of values that are as far apart, were the portions drawn by lot; NaN where that cannot be said
+    stands : whether it is one of the differences that stand when all categories are taken together
+    """
+
+    score: str
+    category: str | None
+    values: tuple[float, ...]
+    p: float
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """The agreement by portions that a column tells apart; `unknown` pairs of annotations are in none."""
+
+    column: str
+    strata: tuple[Stratum, ...]
+    differences: tuple[Difference, ...]
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How much must be labelled by two annotators for an interval of plus and minus `half_width`.
+
+    Attributes
+    ----------
+    score, category : of what; no category: over all
+    now : half the interval that there is
+    clusters, images, instances : how many are needed; None: nothing can be said, or of instances, they do not matter
+    reached : half the interval that simulated campaigns of this size have
+    design_effect : how many times as many images it takes as it would, were images no more alike than their clusters
+    """
+
+    score: str
+    category: str | None
+    half_width: float
+    now: float
+    clusters: int | None
+    images: int | None
+    instances: int | None
+    reached: float
+    design_effect: float
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How much annotators agree, on what, who differs, and how sure that is.
+
+    Attributes
+    ----------
+    annotators : their names, in order
+    images : how many two or more of them annotated; of a volume every slice
+    clusters : in how many sequences, patients or scenes
+    pairs : every two annotators with images in common
+    overall : the scores of all together
+    categories : those that somebody drew, in the order of the taxonomy
+    annotator_bias : of each annotator and category
+    by : None where nothing was asked
+    plan : none where nothing was asked
+    findings : worst first
+    confidence : that each interval holds the truth
+    resamples, seed : what the intervals were made with
+    """
+
+    annotators: tuple[str, ...]
+    images: int
+    clusters: int
+    pairs: tuple[PairAgreement, ...]
+    overall: Mapping[str, Value]
+    categories: tuple[CategoryAgreement, ...]
+    annotator_bias: tuple[AnnotatorBias, ...]
+    by: By | None
+    plan: tuple[Planned, ...]
+    findings: tuple[Finding, ...]
+    confidence: float
+    resamples: int
+    seed: int

@@ -1,0 +1,84 @@
+"""STAPLE: the most likely truth behind several masks, and how well each annotator sees it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segdata.core.runs import Ints
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+_SURE = 1e-12  # no rate is nearer to 0 or 1, so that no vote is infinitely strong
+_LEAST = 0.5  # pixels: a rate is not known of fewer
+_MOST = 1000  # iterations
+
+
+@dataclass(frozen=True, slots=True)
+class Staple:
+    """What STAPLE found in U fields.
+
+    Attributes
+    ----------
+    probability : (N,) that a pattern's pixels are truly of the category
+    sensitivity, specificity : (U, R) the share of pixels that truly are, and truly are not, of the category, to which
+        each annotator gave it, or did not; NaN where there are no such pixels, or none that he judged
+    prior : (U,) the mean share of a field's pixels to which annotators gave the category
+    """
+
+    probability: Floats
+    sensitivity: Floats
+    specificity: Floats
+    prior: Floats
+
+
+def staple(
+    says: Flags, there: Flags, pixels: ArrayLike, field: ArrayLike | None = None, *, tolerance: float = 1e-8
+) -> Staple:
+    """STAPLE of one category, in one field or several at once, by expectation maximisation.
+
+    Until no rate changes by more than `tolerance`, in turn: rates from probabilities W, p_r = sum of W d_r / sum of W
+    and q_r = sum of (1 - W) (1 - d_r) / sum of (1 - W); and probabilities from rates,
+    W = f A / (f A + (1 - f) B), A = product of p_r where d_r, else 1 - p_r, B = product of 1 - q_r where d_r, else q_r.
+    W begins as the share of votes, f is its mean. The result depends on the field: over a large background q nears 1,
+    and what a single annotator drew is believed; see `segdata.agreement.consensus.fields`.
+
+    Parameters
+    ----------
+    says : (N, R) d_r: whether annotator r gave the pixels of a pattern the category
+    there : (N, R) whether he judged them; who did not has no say
+    pixels : (N,) how many pixels of the field have the pattern
+    field : (N,) which field, ascending from 0; by default all are of one
+
+    Source: Warfield, Zou, Wells (2004), IEEE Transactions on Medical Imaging 23(7), 903-921.
+    """
+    n, at = np.asarray(pixels, float)[:, None], np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
+    first = np.flatnonzero(np.diff(at, prepend=-1))
+    yes, no = says & there, ~says & there
+
+    def total(amount: Floats) -> Floats:
+        """(U, R) sums over the patterns of each field."""
+        return np.asarray(np.add.reduceat(amount, first, axis=0)) if len(first) else amount[:0]
+
+    share = _rate(yes.sum(axis=1).astype(float), there.sum(axis=1).astype(float), 0.0)[:, None]
+    prior = _rate(total(n * share), total(n * np.ones_like(share)), 0.5)
+    believed = share
+    rates = np.full((2, len(first), says.shape[1]), np.nan)
+    for _ in range(_MOST):
+        truly, falsely = n * believed, n * (1 - believed)
+        sums = [total(truly * yes), total(truly * there), total(falsely * no), total(falsely * there)]
+        p, q = _rate(sums[0], sums[1], 1.0), _rate(sums[2], sums[3], 1.0)
+        before, rates = rates, np.stack([p, q])
+        if np.abs(rates - before).max(initial=0) <= tolerance:
+            break
+        f, p, q = (np.clip(each, _SURE, 1 - _SURE) for each in (prior, p, q))
+        odds = np.log(f / (1 - f))[at, 0]
+        odds += (yes * np.log(p / (1 - q))[at]).sum(axis=1) + (no * np.log((1 - p) / q)[at]).sum(axis=1)
+        believed = (1 / (1 + np.exp(-np.clip(odds, -700, 700))))[:, None]
+    known = [np.where(sums[k] > _LEAST, rates[k // 2], np.nan) for k in (1, 3)]
+    return Staple(believed[:, 0], known[0], known[1], prior[:, 0])
+
+
+def _rate(part: Floats, whole: Floats, otherwise: float) -> Floats:
+    """`otherwise` where there is nothing."""
+    return np.divide(part, whole, out=np.full(part.shape, otherwise), where=whole > 0)

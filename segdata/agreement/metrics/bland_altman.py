@@ -1,0 +1,66 @@
+"""Bland-Altman limits: between which differences of two annotators' volumes, or areas, nearly all lie."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+_LIMIT = 1.96  # standard deviations: 95 % of normal differences
+
+
+class Bound(NamedTuple):
+    """An estimate (...) in the units of the values, and its interval."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+class BlandAltman(NamedTuple):
+    """What the differences are like.
+
+    Attributes
+    ----------
+    bias : by how much B is larger on average
+    lower, upper : the limits of agreement, between which 95 % of differences lie
+    sd : standard deviation of the differences (...)
+    """
+
+    bias: Bound
+    lower: Bound
+    upper: Bound
+    sd: Floats
+
+
+def bland_altman(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> BlandAltman:
+    """The mean difference of two annotators and the limits that hold 95 % of their differences, with intervals.
+
+    Takes the values (..., n) of both in the same n cases; NaN is a missing value, and such a case is left out. The
+    differences are taken as normal, their spread as the same for small and large values: look at them over their
+    means first. Swapping A and B changes all signs, and so lower and upper. NaN with fewer than two cases.
+    Source: Bland, Altman (1986), Lancet 327, 307-310; the limits' interval, Bland, Altman (1999), Statistical Methods
+    in Medical Research 8, 135-160.
+
+    >>> found = bland_altman([1.0, 2, 3, 4], [2.0, 2, 4, 4])
+    >>> round(float(found.bias.value), 3), round(float(found.lower.value), 3), round(float(found.upper.value), 3)
+    (0.5, -0.632, 1.632)
+    """
+    from scipy.special import stdtrit
+
+    difference = np.asarray(b, float) - np.asarray(a, float)
+    known = ~np.isnan(difference)
+    n = known.sum(axis=-1).astype(float)
+    n = np.where(n < 2, np.nan, n)
+    mean = np.where(known, difference, 0).sum(axis=-1) / n
+    square = np.where(known, (difference - mean[..., None]) ** 2, 0).sum(axis=-1)
+    sd = np.sqrt(square / (n - 1))
+    wide = stdtrit(n - 1, (1 + level) / 2)
+    of_bias, of_limit = (wide * sd * np.sqrt(each) for each in (1 / n, 1 / n + _LIMIT**2 / (2 * (n - 1))))
+    lower, upper = mean - _LIMIT * sd, mean + _LIMIT * sd
+    return BlandAltman(
+        Bound(mean, mean - of_bias, mean + of_bias),
+        Bound(lower, lower - of_limit, lower + of_limit),
+        Bound(upper, upper - of_limit, upper + of_limit),
+        sd,
+    )

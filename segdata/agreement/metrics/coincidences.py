@@ -1,0 +1,70 @@
+"""Coincidences: how often votes on the same pixels coincide, summed so that cases can be weighted and added."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Coincidences:
+    """What kappa and alpha of many annotators are made of; sums over cases are those of the cases together.
+
+    Attributes
+    ----------
+    agreeing : (...) votes of pixels, each weighted with the share of its pixel's other votes that are the same
+    votes : (..., C) votes for each category, of pixels with two votes or more
+    """
+
+    agreeing: Floats
+    votes: Floats
+
+
+def coincidences(
+    pattern: ArrayLike, category: ArrayLike, pixels: ArrayLike, case: ArrayLike, n_cases: int, n_categories: int
+) -> Coincidences:
+    """The coincidences (n_cases,) of each case.
+
+    Takes V votes, the pattern (V,) that each is for and its category (V,), -1 for unlabelled, and of P patterns the
+    `pixels` (P,) and the `case` (P,). Column 0 of `votes` is unlabelled, column c + 1 is category c. Pixels with fewer
+    than two votes say nothing and are left out.
+    Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability.
+    """
+    of, code = np.asarray(pattern, np.int64), np.asarray(category, np.int64) + 1
+    n, where = np.asarray(pixels, float), np.asarray(case, np.int64)
+    wide = n_categories + 1
+    per_pixel = np.bincount(of, minlength=len(n))
+    kept = per_pixel[of] > 1
+    cell, count = np.unique(of[kept] * wide + code[kept], return_counts=True)
+    at, code = cell // wide, cell % wide
+    same = n[at] * count * (count - 1) / (per_pixel[at] - 1)
+    return Coincidences(
+        np.bincount(where[at], same, n_cases).astype(np.float64),
+        np.bincount(where[at] * wide + code, n[at] * count, n_cases * wide).reshape(n_cases, wide),
+    )
+
+
+def coincidences_of_ballots(counts: ArrayLike, pixels: ArrayLike) -> Coincidences:
+    """The coincidences (...) of P ballots.
+
+    Takes how many votes each ballot has for each category (P, C), unlabelled being one, and the pixels (..., P) on
+    which it was cast.
+    """
+    votes, n = np.asarray(counts, float), np.asarray(pixels, float)
+    voters = votes.sum(axis=-1)
+    several = voters > 1
+    same = (votes * (votes - 1)).sum(axis=-1) / np.maximum(voters - 1, 1)
+    return Coincidences(n @ (same * several), n @ (votes * several[:, None]))
+
+
+def votes_a_pixel(pattern: ArrayLike, pixels: ArrayLike) -> int | None:
+    """How many votes every pixel got; None where not all got as many, or there is no pixel.
+
+    Takes the pattern (V,) of each vote, and the pixels (P,) of each pattern.
+    """
+    n = np.asarray(pixels)
+    per_pixel = np.unique(np.bincount(np.asarray(pattern, np.int64), minlength=len(n))[n > 0])
+    return int(per_pixel[0]) if len(per_pixel) == 1 else None

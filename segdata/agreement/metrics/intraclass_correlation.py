@@ -1,0 +1,88 @@
+"""Intraclass correlation: how much of the spread of volumes is due to what was measured, not to who measured it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Correlation(NamedTuple):
+    """An estimate (...), at most 1, and its interval."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Correlation:
+    """ICC(2,1), or ICC(A,1): annotators are some of many, and one who always draws larger agrees less.
+
+    Takes one number, a volume say, of n cases by k annotators, (..., n, k), none missing. Order of cases and
+    annotators changes nothing, nor does a common factor. The interval at `level` is by F distributions.
+    NaN with fewer than two cases or annotators, and where all numbers are the same.
+    Source: Shrout, Fleiss (1979), Psychological Bulletin 86(2), 420-428; the interval, McGraw, Wong (1996),
+    Psychological Methods 1(1), 30-46, tables 4 and 7.
+
+    >>> judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    >>> [round(float(each), 2) for each in absolute_agreement(judges)]
+    [0.29, 0.02, 0.76]
+    """
+    from scipy.special import fdtri
+
+    n, k, rows, columns, rest = _mean_squares(values)
+    tail = (1 + level) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        icc = (rows - rest) / (rows + (k - 1) * rest + k * (columns - rest) / n)
+        a, b = k * icc * columns, (n * (1 - icc) + k * icc * (n - 1)) * rest
+        freedom = (a + b) ** 2 / (a**2 / (k - 1) + b**2 / ((n - 1) * (k - 1)))
+        freedom = np.where(np.isnan(freedom), 1.0, freedom)  # nothing but cases differs: any value gives 1
+        noise = k * columns + (k * n - k - n) * rest
+        lower, upper = fdtri(n - 1, freedom, tail), fdtri(freedom, n - 1, tail)
+        low = n * (rows - lower * rest) / (lower * noise + n * rows)
+        high = n * (upper * rows - rest) / (noise + n * upper * rows)
+    return Correlation(icc, *(np.where(np.isnan(icc), np.nan, each) for each in (low, high)))
+
+
+def consistency(values: ArrayLike, *, level: float = 0.95) -> Correlation:
+    """ICC(3,1), or ICC(C,1): these annotators alone, and one who always draws larger agrees as well.
+
+    Takes and returns what `absolute_agreement` does; a number that is added to all values of an annotator changes
+    nothing.
+    Source: as there.
+
+    >>> judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    >>> [round(float(each), 2) for each in consistency(judges)]
+    [0.71, 0.34, 0.95]
+    """
+    from scipy.special import fdtri
+
+    n, k, rows, _, rest = _mean_squares(values)
+    tail, freedom = (1 + level) / 2, (n - 1) * (k - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = rest / rows
+        icc, low, high = (
+            (1 - each) / (1 + (k - 1) * each)
+            for each in (share, share * fdtri(n - 1, freedom, tail), share / fdtri(freedom, n - 1, tail))
+        )
+    return Correlation(icc, low, high)
+
+
+def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:
+    """N and k, and the mean squares (...) between cases, between annotators, and of the rest; NaN where undefined."""
+    every = np.asarray(values, float)
+    n, k = every.shape[-2:]
+    if n < 2 or k < 2:
+        nothing = np.full(every.shape[:-2], np.nan)
+        return n, k, nothing, nothing, nothing
+    every = every - every.mean(axis=(-2, -1), keepdims=True)
+    of_case, of_annotator = every.mean(axis=-1), every.mean(axis=-2)
+    rest = every - of_case[..., :, None] - of_annotator[..., None, :]
+    squares = [k * (of_case**2).sum(axis=-1), n * (of_annotator**2).sum(axis=-1), (rest**2).sum(axis=(-2, -1))]
+    rows, columns, error = (
+        square / freedom for square, freedom in zip(squares, (n - 1, k - 1, (n - 1) * (k - 1)), strict=True)
+    )
+    scale = np.maximum(rows, columns)
+    error = np.where(error <= 1e-24 * scale, 0.0, error)  # rounding errors only
+    return n, k, rows, columns, error

@@ -1,0 +1,35 @@
+"""Surface distance: how far two boundaries are apart on average (ASD, ASSD)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64] | NDArray[np.float64]
+Floats = NDArray[np.float64]
+
+
+def surface_distance(total: Numbers, edge: Numbers) -> Floats:
+    """The mean distance of one side's boundary pixels to the other's boundary (ASD). Not symmetric.
+
+    Takes (...) the sum of distances and the number of boundary pixels. Returns (...) means; NaN without boundary
+    pixels, and where the sum is NaN, since the other side has none.
+
+    >>> surface_distance(np.array([708.0, np.nan]), np.array([236, 4])).tolist()
+    [3.0, nan]
+    """
+    some = np.asarray(edge) > 0
+    return np.divide(total, edge, out=np.full(some.shape, np.nan), where=some)
+
+
+def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, edge_b: Numbers) -> Floats:
+    """The mean distance of all boundary pixels of both sides to the boundary of the other (ASSD). Symmetric.
+
+    Takes (...) sums of distances, and numbers of boundary pixels. Returns (...) means; NaN where one side has no
+    boundary.
+    Source: Heimann et al. (2009), IEEE Transactions on Medical Imaging 28(8), 1251-1265.
+
+    >>> symmetric_surface_distance(np.array([708.0]), np.array([792.0]), np.array([236]), np.array([264])).tolist()
+    [3.0]
+    """
+    both = (np.asarray(edge_a) > 0) & (np.asarray(edge_b) > 0)
+    total = np.add(edge_a, edge_b, dtype=np.float64)
+    return np.divide(np.add(sum_a, sum_b), total, out=np.full(both.shape, np.nan), where=both)

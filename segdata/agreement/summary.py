@@ -1,0 +1,84 @@
+"""Summary: from tables of what annotators have in common to how much they agree, with intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from segdata.agreement.agreed import Agreement, AnnotatorBias, By, CategoryAgreement, PairAgreement, Planned
+from segdata.agreement.estimates import (
+    Amounts,
+    Resampling,
+    category_scores,
+    images_with,
+    overall_scores,
+    pair_scores,
+    reliability,
+)
+from segdata.core.finding import Finding
+from segdata.core.opposed import Opposed
+from segdata.core.runs import Ints
+
+
+def summary(
+    opposed: Opposed,
+    how: Resampling = Resampling(),
+    *,
+    bias: Sequence[AnnotatorBias] = (),
+    by: By | None = None,
+    plan: Sequence[Planned] = (),
+    findings: Sequence[Finding] = (),
+) -> Agreement:
+    """How much the annotators of a panel agree.
+
+    Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
+    Of what follows from more than the tables (`bias`, `by`, `plan`, `findings`) the result takes what it is given.
+    """
+    amounts = Amounts.of(opposed)
+    rows = between_persons(amounts)
+    frames = opposed.cases["frames"] if len(opposed.cases) else np.zeros(0, np.int64)
+    compared = np.unique(amounts.case)
+    return Agreement(
+        annotators=opposed.annotators,
+        images=int(frames[compared].sum()),
+        clusters=len(np.unique(amounts.cluster)),
+        pairs=tuple(
+            PairAgreement(
+                opposed.annotators[a],
+                opposed.annotators[b],
+                int(frames[amounts.case[own]].sum()),
+                amounts.units(own)[1],
+                pair_scores(amounts, own, how),
+            )
+            for a, b, own in amounts.couples(amounts.every)
+        ),
+        overall=overall_scores(amounts, rows, how) | reliability(opposed, how),
+        categories=_categories(amounts, rows, how),
+        annotator_bias=tuple(bias),
+        by=by,
+        plan=tuple(plan),
+        findings=tuple(sorted(findings, key=Finding.order)),
+        confidence=how.confidence,
+        resamples=how.n_draws,
+        seed=how.seed,
+    )
+
+
+def between_persons(amounts: Amounts) -> Ints:
+    """The pairs of annotations by two persons; all where there is one person."""
+    person = np.array(amounts.opposed.persons, np.int64)
+    rows = np.flatnonzero(person[amounts.a] != person[amounts.b])
+    return rows if len(rows) else amounts.every
+
+
+def _categories(amounts: Amounts, rows: Ints, how: Resampling) -> tuple[CategoryAgreement, ...]:
+    """Those that somebody drew."""
+    if len(rows) == 0:
+        return ()
+    unit, n = amounts.units(rows)
+    images = images_with("kappa", amounts.sums.grouped(unit, n)).tolist()
+    scores = category_scores(amounts, rows, how)
+    return tuple(
+        CategoryAgreement(category.name, category.id, category.kind, images[k], scores[k])
+        for k, category in enumerate(amounts.opposed.categories)
+        if images[k] and category.kind != "void"
+    )

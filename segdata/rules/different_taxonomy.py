@@ -1,0 +1,20 @@
+"""SEG412 different-taxonomy: categories that not all datasets have, or that they call differently."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG412", "different-taxonomy", severity="warning", needs=("agreement",))
+def different_taxonomy(tables: Tables) -> Iterator[Found]:
+    """Categories that not all datasets have, or that they call differently.
+
+    Example:
+        no category van: its annotators were not asked for them, and what others drew there is left out
+
+    Why: what an annotator was not asked for is no miss; what is called otherwise is no confusion.
+    Remedy: agree on one taxonomy; `--taxonomy-map FILE` says which names stand for which.
+    """
+    yield from reported(tables, "SEG412")

@@ -1,0 +1,36 @@
+"""SEG402 extra-object: an annotator has a segment where the others have nothing."""
+
+from collections.abc import Iterator
+
+from segdata.core.disputed import disputed
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG402", "extra-object", severity="warning", needs=("agreement",))
+def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[Found]:
+    """A segment that only this annotator drew, and most of the others did not.
+
+    Example:
+        anna     ben      carl
+        .....    .aaa.    .....
+        .....    .aaa.    .....
+
+        ben has an a of 6 px where 0 of 2 others have one
+
+    Segments belong together where their IoU is above 0.5. Fewer than half of the others who annotated the image have
+    the segment; with a reference (gold) it decides alone. Of two annotators nobody can tell which is right: see
+    SEG401. Of stuff, and in semantic data, it is a region that most of the others give no category.
+
+    Left alone: what lies in void or in a crowd of the others, and categories that they were not asked for.
+
+    Why: what is not there is learnt as a segment.
+    Remedy: look at the image; delete the segment, or have it settled what the guideline wants.
+    Options: min_pixels, segments this large are told. min_share, of a region: the least share that nobody else has.
+    Defaults: as those of SEG401.
+    """
+    for each in disputed(tables, "extra", min_pixels, min_share):
+        who = "the reference has" if each.others == 1 else f"{max(each.support, 0)} of {each.others} others have"
+        where = "most others have" if each.others < 0 else who
+        message = f"{each.category} ({each.area:,} px) where {where} {'nothing' if each.support <= 0 else 'one'}"
+        yield Found(message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area)

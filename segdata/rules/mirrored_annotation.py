@@ -1,0 +1,21 @@
+"""SEG413 mirrored-annotation: labels that fit the others only when they are mirrored or turned."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.reported import reported
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG413", "mirrored-annotation", severity="warning", needs=("agreement",))
+def mirrored_annotation(tables: Tables) -> Iterator[Found]:
+    """Labels that fit the others only when they are mirrored or turned.
+
+    Example:
+        seg_2 agrees with seg_1 at IoU 0.05, mirrored left to right and top to bottom at 0.60
+
+    Why: the tool that wrote the file took another orientation: every label is in the wrong place, and no
+    annotator is to blame.
+    Remedy: mirror the labels, or correct the header (NIfTI: qform, sform), and compare again.
+    """
+    yield from reported(tables, "SEG413")

@@ -1,0 +1,41 @@
+"""SEG401 missed-object: an annotator has nothing where the others have a segment."""
+
+from collections.abc import Iterator
+
+from segdata.core.disputed import disputed
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG401", "missed-object", severity="warning", needs=("agreement",))
+def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[Found]:
+    """A segment that most of the other annotators drew, and this one did not.
+
+    Example:
+        anna     ben      carl
+        .aaa.    .....    .aaa.
+        .aaa.    .....    .aaa.
+
+        ben has no a where 2 of 2 others have one
+
+    Segments belong together where their IoU is above 0.5. More than half of the others who annotated the image must
+    have the segment; with a reference (gold) it decides alone. Of two annotators nobody can tell which is right: what
+    only one of them has is told here, once. Of stuff, and in semantic data, it is a region that most of the others
+    give a category and this one gives none.
+
+    Left alone: what lies in void or in a crowd of the annotator, and categories that the annotator was not asked for.
+
+    Why: what is not drawn is learnt as background.
+    Remedy: look at the image; draw what is there, or have it settled what the guideline wants.
+    Options: min_pixels, segments this large are told. min_share, of a region: the least share without a category.
+    Defaults: 16 px is the size of SEG106's largest speck; a share of 0.5 is the IoU from which segments belong
+    together.
+    """
+    for each in disputed(tables, "missed", min_pixels, min_share):
+        where = f"{each.share:.0%} of " if each.share == each.share else ""
+        message = f"nothing where {each.backing} {_has(each.others)} {where}{each.category} ({each.area:,} px)"
+        yield Found(message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area)
+
+
+def _has(others: int) -> str:
+    return "has" if others == 1 else "have"

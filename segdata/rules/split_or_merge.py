@@ -1,0 +1,46 @@
+"""SEG405 split-or-merge: one segment where others have several, or the reverse."""
+
+from collections.abc import Iterator
+
+from segdata.core.counted import counted
+from segdata.core.disputed import disputed
+from segdata.core.finding import Found
+from segdata.core.guideline import quoted
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG405", "split-or-merge", severity="warning", needs=("agreement",), tasks=("instance", "panoptic"))
+def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[Found]:
+    """One segment where most of the others have several, or several where most of the others have one.
+
+    Example:
+        anna       ben
+        .aaaa.     .aabb.
+        .aaaa.     .aabb.
+
+        anna has 1 a where ben has 2
+
+    Another annotator's segment is a piece of this one if more than half of its own area lies within. Two pieces or
+    more are needed, by more than half of the others; with a reference (gold) it decides alone.
+
+    Why: counts are wrong, and a model learns to join, or to cut, what touches.
+    Remedy: divide the segment, or join the pieces, as the guideline says.
+    Options: min_pixels, segments this large are told.
+    Defaults: as those of SEG401.
+    """
+    for kind in ("merge", "split"):
+        for each in disputed(tables, kind, min_pixels):
+            if kind == "merge":
+                by = "the other has" if each.others == 1 else "most others have"
+                message = f"1 {each.category} where {by} {each.n}"
+            else:
+                by = "the other has" if each.others == 1 else "most others have"
+                message = f"{counted(each.n, 'segment')} where {by} 1 {each.category}"
+            quote = quoted(tables.profile.taxonomy, each.category, "occlusion_rule")
+            yield Found(
+                message + quote,
+                segments=each.shown,
+                annotation=each.annotation,
+                category=each.category,
+                pixels=each.area,
+            )

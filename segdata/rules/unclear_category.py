@@ -1,0 +1,39 @@
+"""SEG408 unclear-category: a category on which everybody disagrees."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.guideline import quoted
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG408", "unclear-category", severity="warning", needs=("agreement",))
+def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: int = 8) -> Iterator[Found]:
+    """A category on which annotators disagree whoever they are: the guideline is not clear, not a person.
+
+    Example:
+        a: agreement 0.41 (0.35 to 0.48) in 40 images, and 0.44 without ben, who lowers it most
+
+    The agreement of a category is the F1 of finding its segments (things) or Dice (stuff, semantic data), the mean over
+    all pairs of annotators. It must be low also when the annotator is left out who lowers it most; if it is not, it is
+    that person's doing, and SEG406 says so. Three annotators are needed.
+
+    Why: nobody can draw well what nobody has defined.
+    Remedy: write the definition and the boundary rule, with pictures of the cases in dispute, and annotate again.
+    Options: max_agreement, the upper end of the 95 % interval below which it is told (0 to 1). min_images that have it.
+    Defaults: 0.6 is where Landis and Koch (1977), Biometrics 33(1), 159-174, end "moderate" agreement; 8 images as
+    in SEG406.
+    """
+    judged, opposed = tables.judged, tables.opposed
+    if judged is None or opposed is None:
+        return
+    names = ("category", "value", "low", "high", "best", "without", "clusters")
+    for category, value, low, high, best, without, clusters in judged.unclear.lines(*names):
+        if not (high < max_agreement and best < max_agreement and clusters >= min_images):
+            continue
+        what = opposed.categories[category].name
+        message = (
+            f"agreement on {what} {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images, "
+            f"and {best:.2f} without {opposed.annotators[without]}, who lowers it most"
+        )
+        yield Found(message + quoted(tables.profile.taxonomy, what, "definition"), category=what)

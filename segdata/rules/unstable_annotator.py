@@ -1,0 +1,36 @@
+"""SEG409 unstable-annotator: an annotator who disagrees with their own earlier work."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+
+
+@rule("SEG409", "unstable-annotator", severity="warning", needs=("agreement",))
+def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images: int = 5) -> Iterator[Found]:
+    """An annotator who does not agree with their own earlier work on the same images.
+
+    Example:
+        ben agrees with own earlier work at 0.58 (0.51 to 0.66) in 12 images; different annotators agree at 0.80
+
+    Needs images that one annotator drew twice: two datasets under one name (`ben=first ben=second`), or repeated images
+    in one dataset (`--pair content`). The agreement is Dice, macro by image and category. It is told where the upper
+    end of its interval is below `max_agreement`, or below what different annotators reach on these images.
+
+    Why: who does not agree with themselves cannot agree with others; what they deliver is partly chance.
+    Remedy: let the images be annotated anew; look at pace and tools before the guideline.
+    Options: max_agreement (0 to 1). min_images that were drawn twice.
+    Defaults: 0.7 is the Dice that Zijdenbos et al. (1994), IEEE Transactions on Medical Imaging 13(4), 716-724, call
+    excellent agreement; below 5 images an interval says little.
+    """
+    judged, opposed = tables.judged, tables.opposed
+    if judged is None or opposed is None:
+        return
+    names = ("annotator", "value", "low", "high", "others", "clusters")
+    for annotator, value, low, high, others, clusters in judged.repeats.lines(*names):
+        if clusters < min_images or not (high < max_agreement or high < others):
+            continue
+        who = opposed.annotators[annotator]
+        beside = f"; different annotators agree at {others:.2f}" if others == others else ""
+        message = f"{who} agrees with own earlier work at {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
+        yield Found(message + beside, annotator=who)
