@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from segdata.agreement.causes import causes
 from segdata.agreement.instances import instances
 from segdata.agreement.members import members
 from segdata.agreement.opposite import Opposite, cases_of, opposites
 from segdata.agreement.panel import Panel
 from segdata.agreement.pixels import pixels
-from segdata.agreement.surfaces import surfaces
+from segdata.agreement.surfaces import Tolerance, surfaces
 from segdata.agreement.voting import voting
 from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
@@ -34,17 +35,10 @@ _ROWS_OF = {
     "matches": {"pair": "pairs", "a": "segments", "b": "segments"},
     "members": {"case": "cases", "segment": "segments"},
     "groups": {"pair": "pairs", "segment": "segments"},
+    "causes": {"pair": "pairs"},
     "surfaces": {"pair": "pairs", "match": "matches"},
 }
 _OF_NAMES = {"pairs": ("a", "b"), "votes": ("annotator",), "members": ("annotator",)}
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far apart two boundaries may be and still be one: pixels, and millimetres where the spacing is known."""
-
-    pixels: float = 2.0
-    mm: float | None = None
 
 
 @dataclass
@@ -163,6 +157,7 @@ def _of_two(opposite: Opposite, case: Ints, tolerance: Tolerance, cases: Columns
         }
     }
     found |= pixels(opposite) | instances(opposite)
+    found["causes"] = causes(opposite, found["matches"])
     found |= surfaces(opposite, found["matches"], spacing=spacing, tolerance=tolerance)
     matches, groups = found["matches"], found["groups"]
     matches["a"], matches["b"] = _rows(opposite.a.segment, matches["a"]), _rows(opposite.b.segment, matches["b"])

@@ -88,24 +88,30 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Everyone:
-    """The sums of some rows by cluster, of all pairs of annotators together and of each pair."""
+    """The sums of n units, clusters or others, of all pairs of annotators together, and of each two annotators."""
 
     amounts: Amounts
-    rows: Ints
     n: int
     together: Sums
     pairs: tuple[Sums, ...]
 
     @staticmethod
     def of(amounts: Amounts, rows: Ints) -> "Everyone":
-        """Those of the pairs of annotations `rows`."""
-        unit, n = amounts.units(rows)
+        """Those of the pairs of annotations `rows`, by cluster."""
+        return Everyone.by(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1].reshape(-1))
+
+    @staticmethod
+    def by(amounts: Amounts, rows: Ints, number: Ints) -> "Everyone":
+        """Those of the pairs of annotations `rows` (m,), by units with these numbers (m,), counted from 0."""
+        n = int(number.max(initial=-1)) + 1
+        unit = np.full(amounts.sums.n, -1, np.int64)
+        unit[rows] = number
         pairs = []
         for _, _, own in amounts.couples(rows):
-            of_pair_alone = np.full(len(unit), -1, np.int64)
-            of_pair_alone[own] = unit[own]
-            pairs.append(amounts.sums.grouped(of_pair_alone, n))
-        return Everyone(amounts, rows, n, amounts.sums.grouped(unit, n), tuple(pairs))
+            of_couple = np.full(len(unit), -1, np.int64)
+            of_couple[own] = unit[own]
+            pairs.append(amounts.sums.grouped(of_couple, n))
+        return Everyone(amounts, n, amounts.sums.grouped(unit, n), tuple(pairs))
 
     def statistic(self, names: Sequence[str]) -> Statistic:
         """(B, n) weights of clusters -> (B, k) scores of `OF_EVERYONE` over all categories."""

@@ -53,7 +53,6 @@ def disputed(tables: Tables, kind: str, min_pixels: int, min_share: float = 0.0)
     disputes = tables.judged.disputes
     names: list[Any] = [*(each.name for each in tables.opposed.categories), ""]  # Any: texts; -1 is the last
     segments, annotations = tables.segments, tables.annotations
-    kinds = disputes["kind"] == kind
     for row in np.flatnonzero(disputes["kind"] == kind).tolist():
         cell = {name: disputes.cell(name, row) for name in _NAMES}
         segment, pixels = cell["segment"], disputes.cell("pixels", row)

@@ -114,8 +114,9 @@ def outlines(batch: Batch) -> pa.Table:
         "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
         "cross_y": np.where(first_crossed >= 0, cross_y[first_crossed], np.nan) if len(count) else cross_y,
     }
-    columns |= _extents(rings)
-    columns |= _outside(rings, height[rings.segment], width[rings.segment])
+    extents = _extents(rings)
+    columns |= extents
+    columns |= _outside(rings, extents, height[rings.segment], width[rings.segment])
     columns |= _filled(rings, batch, height[rings.segment], width[rings.segment])
     return pa.table(columns)
 
@@ -190,14 +191,22 @@ def _extents(rings: Rings) -> dict[str, Floats]:
     }
 
 
-def _outside(rings: Rings, height: Ints, width: Ints) -> dict[str, Floats | Ints]:
-    """Vertices beyond the frame, the farthest one's distance, and the pixels that the polygon covers out there."""
-    point = np.repeat(np.arange(len(rings.segment)), np.diff(rings.first_number[rings.first_ring]) // 2)
-    x, y = rings.xy[0::2], rings.xy[1::2]
-    beyond = np.maximum.reduce([-x, -y, x - width[point], y - height[point]])
-    outside = np.bincount(point[beyond > 0], minlength=len(rings.segment))
-    overshoot = np.zeros(len(rings.segment))
-    np.maximum.at(overshoot, point, beyond)
+def _outside(rings: Rings, extents: dict[str, Floats], height: Ints, width: Ints) -> dict[str, Floats | Ints]:
+    """Vertices beyond the frame, the farthest one's distance, and the pixels that the polygon covers out there.
+
+    `extents` of the vertices tell where none is.
+    """
+    reach = np.maximum.reduce(
+        [-extents["left"], -extents["top"], extents["right"] - width, extents["bottom"] - height]
+    )
+    overshoot = np.maximum(reach, 0)
+    outside = np.zeros(len(rings.segment), np.int64)
+    some = np.flatnonzero(overshoot > 0)
+    moved = rings.take(some)
+    point = np.repeat(some, np.diff(moved.first_number[moved.first_ring]) // 2)
+    x, y = moved.xy[0::2], moved.xy[1::2]
+    beyond = (x < 0) | (y < 0) | (x > width[point]) | (y > height[point])
+    outside[some] = np.bincount(point[beyond], minlength=len(rings.segment))[some]
     pixels = np.zeros(len(rings.segment), np.int64)
     far = np.flatnonzero(overshoot > _FAR)
     pixels[far] = _area_beyond(rings.take(far), height[far], width[far])
@@ -217,7 +226,7 @@ def _outside(rings: Rings, height: Ints, width: Ints) -> dict[str, Floats | Ints
         pixels[some] = np.bincount(
             owner, weights=length - np.where(within, np.maximum(inner, 0), 0), minlength=len(some)
         ).astype(np.int64)
-    return {"outside": outside.astype(np.int64), "overshoot": overshoot, "outside_pixels": pixels}
+    return {"outside": outside, "overshoot": overshoot, "outside_pixels": pixels}
 
 
 def _area_beyond(rings: Rings, height: Ints, width: Ints) -> Ints:

@@ -38,7 +38,7 @@ def seams(batch: Batch, segments: pa.Table) -> pa.Table:
     line = batch.annotation_line
     side = Side.of(Runs(runs.start[near], runs.length[near], runs.owner[near]), line, batch.segment_annotation[rows])
     category = batch.segments["category_id"].to_numpy()[rows]
-    contact = _contacts(side, line, category, len(rows))
+    contact = _contacts(side, line, category)
     straight = np.flatnonzero(
         (contact.length >= SHORTEST)
         & (contact.deviation <= STRAIGHTEST)
@@ -126,26 +126,25 @@ class _Contacts:
     box: tuple[Ints, Ints, Ints, Ints]
 
 
-def _contacts(side: Side, line: Line, category: Ints, n_segments: int) -> _Contacts:
+def _contacts(side: Side, line: Line, category: Ints) -> _Contacts:
     """The contacts between segments of one category, sorted by pair."""
-    key, x, y, length, upright = _strips(side, line, category, n_segments)
-    pair, which = np.unique(key, return_inverse=True)
-    left, top = (np.full(len(pair), np.iinfo(np.int64).max) for _ in range(2))
+    one, other, x, y, length, upright = _strips(side, line, category)
+    a, b, which = kernels.paired(one, other)
+    left, top = (np.full(len(a), np.iinfo(np.int64).max) for _ in range(2))
     np.minimum.at(left, which, x)
     np.minimum.at(top, which, y)
     right, bottom = left.copy(), top.copy()
     np.maximum.at(right, which, x + ~upright)
     np.maximum.at(bottom, which, np.where(upright, y + length, y + length - 1))
     strips = _moments(x - left[which], y - top[which], length, upright)
-    total = [np.bincount(which, weights=each, minlength=len(pair)).astype(np.float64) for each in strips]
+    total = [np.bincount(which, weights=each, minlength=len(a)).astype(np.float64) for each in strips]
     edges = total[0]
     u, v, uu, vv, uv = (each / edges for each in total[1:])
     uu, vv, uv = uu - u * u, vv - v * v, uv - u * v
     mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
-    a, b = np.divmod(pair, max(n_segments, 1))
     return _Contacts(
-        a,
-        b,
+        a.astype(np.int64),
+        b.astype(np.int64),
         edges,
         u + left,
         v + top,
@@ -157,8 +156,8 @@ def _contacts(side: Side, line: Line, category: Ints, n_segments: int) -> _Conta
     )
 
 
-def _strips(side: Side, line: Line, category: Ints, n_segments: int) -> list[NDArray[Any]]:  # Any: numbers and flags
-    """Pair, x, y, length and whether it is upright, of the strips in which segments of one category touch."""
+def _strips(side: Side, line: Line, category: Ints) -> list[NDArray[Any]]:  # Any: numbers and flags
+    """The pair, x, y, length and whether it is upright, of the strips in which segments of one category touch."""
     frame = line.frame_of(side.start)
     found = []
     for upright, by in ((False, np.ones(len(side.start), np.int64)), (True, line.height[frame] + 1)):
@@ -166,8 +165,8 @@ def _strips(side: Side, line: Line, category: Ints, n_segments: int) -> list[NDA
         a, b, start, length = kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
         alike = (a != b) & (category[a] == category[b])
         _, x, y = line.lower(start[alike])
-        pair = np.minimum(a, b)[alike].astype(np.int64) * n_segments + np.maximum(a, b)[alike]
-        found.append((pair, x, y, length[alike], np.full(len(pair), upright)))
+        a, b = a[alike], b[alike]
+        found.append((np.minimum(a, b), np.maximum(a, b), x, y, length[alike], np.full(len(a), upright)))
     return [np.concatenate(each) for each in zip(*found, strict=True)]
 
 

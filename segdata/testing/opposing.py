@@ -48,7 +48,7 @@ def opposed_of_maps(
         rows["cases"].append((image, 1, str(image), cluster, width, height, np.nan, np.nan, np.nan))
         for a, b in combinations(drawn, 2):
             _two(rows, case, (a, b), drawn[a], drawn[b], len(categories))
-        _all(rows, case, drawn, len(categories))
+        _all(rows, case, drawn, [code for code, each in enumerate(categories) if each.kind == "thing"])
     tables = {name: _table(_COLUMNS[name].split(), lines) for name, lines in rows.items()}
     return Opposed(names, tuple(range(len(names))), tuple(categories), task, **tables)
 
@@ -77,7 +77,7 @@ def _two(
                 rows["cells"].append((pair, one, other, n))
 
 
-def _all(rows: dict[str, list[tuple[object, ...]]], case: int, drawn: dict[int, Ints], n_categories: int) -> None:
+def _all(rows: dict[str, list[tuple[object, ...]]], case: int, drawn: dict[int, Ints], things: Sequence[int]) -> None:
     """What all annotators say of the pixels and of the segments of one image."""
     every = np.stack([each.ravel() for each in drawn.values()])
     said, count = np.unique(every, axis=1, return_counts=True)
@@ -85,7 +85,7 @@ def _all(rows: dict[str, list[tuple[object, ...]]], case: int, drawn: dict[int, 
         pattern = len(rows["patterns"])
         rows["patterns"].append((case, pixels))
         rows["votes"] += [(pattern, who, vote) for who, vote in zip(drawn, votes, strict=True)]
-    for code in range(n_categories):
+    for code in things:
         has = (every == code).any(axis=1)
         if has.any():
             for who, yes in zip(drawn, has.tolist(), strict=True):

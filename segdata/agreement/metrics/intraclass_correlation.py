@@ -61,11 +61,8 @@ def consistency(values: ArrayLike, *, level: float = 0.95) -> Correlation:
     n, k, rows, _, rest = _mean_squares(values)
     tail, freedom = (1 + level) / 2, (n - 1) * (k - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = rest / rows
-        icc, low, high = (
-            (1 - each) / (1 + (k - 1) * each)
-            for each in (share, share * fdtri(n - 1, freedom, tail), share / fdtri(freedom, n - 1, tail))
-        )
+        noise = (rest, rest * fdtri(n - 1, freedom, tail), rest / fdtri(freedom, n - 1, tail))
+        icc, low, high = ((rows - each) / (rows + (k - 1) * each) for each in noise)
     return Correlation(icc, low, high)
 
 
@@ -76,13 +73,13 @@ def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:
     if n < 2 or k < 2:
         nothing = np.full(every.shape[:-2], np.nan)
         return n, k, nothing, nothing, nothing
+    exact = 1e-28 * n * k * np.abs(every).max(axis=(-2, -1), initial=0) ** 2  # what is below is rounding errors
     every = every - every.mean(axis=(-2, -1), keepdims=True)
     of_case, of_annotator = every.mean(axis=-1), every.mean(axis=-2)
     rest = every - of_case[..., :, None] - of_annotator[..., None, :]
     squares = [k * (of_case**2).sum(axis=-1), n * (of_annotator**2).sum(axis=-1), (rest**2).sum(axis=(-2, -1))]
     rows, columns, error = (
-        square / freedom for square, freedom in zip(squares, (n - 1, k - 1, (n - 1) * (k - 1)), strict=True)
+        np.where(square > exact, square, 0.0) / freedom
+        for square, freedom in zip(squares, (n - 1, k - 1, (n - 1) * (k - 1)), strict=True)
     )
-    scale = np.maximum(rows, columns)
-    error = np.where(error <= 1e-24 * scale, 0.0, error)  # rounding errors only
     return n, k, rows, columns, error
