@@ -49,17 +49,17 @@ class CategoryAgreement:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorBias:
-    """What one annotator does with one category, against more than half of the others of the same images.
+    """What one annotator does with one category, against more than half of the others of the same clusters of images.
 
-    Of two annotators each is held against the other.
+    Of two annotators each is held against the other. A value's `n` is of clusters.
 
     Attributes
     ----------
-    boundary_offset : by how many px he draws larger
-    missed : the share of what the others have, and he does not
-    extra : the share of what he has, and the others do not
-    confused : the share of what both have, and he calls otherwise
-    p : the chance that nothing but chance makes him differ as much, by kind, where that was tested
+    boundary_offset : by how many px the annotator draws larger than the middle one
+    missed : the share of what the others have, and the annotator has not
+    extra : the share of what the annotator has, and the others have not
+    confused : the share of what both have, and the annotator calls otherwise
+    p : by kind (offset, missed, extra, confused) the chance of as much by chance, where that was tested
     found : the kinds that stand when all tests are taken together
     """
 

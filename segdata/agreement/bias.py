@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.statistics.bootstrap import interval
+from segdata.agreement.statistics.bootstrap import DRAWS, interval
 from segdata.agreement.statistics.permutation import shuffled
 from segdata.agreement.tallies import KINDS, Tally, tallies
 from segdata.core.opposed import Opposed
@@ -21,40 +21,32 @@ _DRAWS = 9999
 _SCREEN = 1.5  # standard deviations below which a cell is chance whatever permutations say
 
 
-def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE) -> Table:
-    """The cells annotator x category x kind that can be tested, one row each.
+def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int = DRAWS) -> Table:
+    """What each annotator does with each category, cell by cell, and which of it is more than chance.
 
-    Columns: annotator, category (positions), kind, value (share, or pixels by which he draws larger
-    than the middle one), low, high (95 %),
-    others (the value of all others), clusters (that he and others annotated), n (segments or pixels), p, found (one of
-    the discoveries at the false discovery rate `rate`).
+    Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
+    than the middle one), low, high (95 %), others (the value of all others), clusters (that others annotated too), n
+    (segments or pixels), p (NaN: not tested), found (one of the discoveries at the false discovery rate `rate`).
 
-    Two annotators cannot be told apart: there are no rows. Cells with fewer clusters than could ever be found are
-    left out: 8, or as many as make the smallest possible p, 1 / annotators ^ clusters, as small as the test of all
-    cells asks for. p: the share of 9,999 ways to hand each cluster's names out anew in which the annotator stands out
-    as far; for misses, extras and confusions upwards only.
+    Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
+    8, or as many as make the smallest possible p, 1 / annotators ^ clusters, as small as the test of all cells asks
+    for. p: the share of 9,999 ways to hand each cluster's names out anew in which the annotator stands out as far; for
+    misses, extras and confusions upwards only. `n_draws`: resamples of each interval.
     Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
     Statistical Society B 57(1), 289-300.
     """
     tally = tallies(opposed)
-    n_annotators = len(opposed.annotators)
-    cells = _testable(tally, n_annotators, rate)
-    if not len(cells):
-        return _table([])
-    rows = [_Cell.among(tally, *cell) for cell in cells.tolist()]
-    p = _chances(rows, seed)
-    found = discoveries(p, rate)
-    return _table(
-        [row.line(chance, hit, seed) for row, chance, hit in zip(rows, p.tolist(), found.tolist(), strict=True)]
-    )
-
-
-def _testable(tally: Tally, n_annotators: int, rate: float) -> Ints:
-    """(n, 3) kind, category and annotator of the cells in enough clusters."""
-    if n_annotators < 3 or not len(tally.cluster):
-        return np.empty((0, 3), np.int64)
-    cells, n = np.unique(np.stack([tally.kind, tally.category, tally.annotator]), axis=1, return_counts=True)
-    return np.asarray(cells.T[n >= least_clusters(cells.shape[1], n_annotators, rate)])
+    key = np.stack([tally.kind, tally.category, tally.annotator])
+    cells, clusters = np.unique(key, axis=1, return_counts=True)
+    rows = [_Cell.among(tally, *cell) for cell in cells.T.tolist()]
+    p = np.full(len(rows), np.nan)
+    if len(opposed.annotators) > 2 and len(rows):
+        tested = clusters >= least_clusters(len(rows), len(opposed.annotators), rate)
+        p[tested] = _chances([row for row, test in zip(rows, tested, strict=True) if test], seed)
+    found = np.zeros(len(rows), bool)
+    found[np.isfinite(p)] = discoveries(p[np.isfinite(p)], rate)
+    lines = zip(rows, p.tolist(), found.tolist(), strict=True)
+    return _table([row.line(chance, hit, seed, n_draws) for row, chance, hit in lines])
 
 
 def least_clusters(n_cells: int, n_annotators: int, rate: float = RATE) -> int:
@@ -102,7 +94,7 @@ class _Cell:
         spread = math.sqrt(float(variance[which[mine]].sum()))
         return float(centred[mine].sum()) / spread if spread > 0 else 0.0
 
-    def line(self, p: float, found: bool, seed: int) -> tuple[object, ...]:
+    def line(self, p: float, found: bool, seed: int, n_draws: int) -> tuple[object, ...]:
         """The cell as a row of the table."""
         clusters, at = np.unique(self.cluster, return_inverse=True)
         names, who = np.unique(self.who, return_inverse=True)
@@ -121,8 +113,9 @@ class _Cell:
             # The middle one is the measure: one who draws large does not make small annotators of the rest.
             return np.asarray(pooled[:, mine] - np.nanmedian(pooled, axis=1))
 
-        ends = interval(value, len(clusters), seed)
-        others = np.delete(hits, mine, axis=0).sum() / np.delete(total, mine, axis=0).sum()
+        ends = interval(value, len(clusters), seed, n_draws=n_draws)
+        rest = np.delete(total, mine, axis=0).sum()
+        others = np.delete(hits, mine, axis=0).sum() / rest if rest > 0 else np.nan
         return (
             self.annotator,
             self.category,

@@ -111,6 +111,7 @@ class _Clusters:
         shape, at = (len(first), len(opposed.annotators)), (group.reshape(-1), members["annotator"])
         says, segment, category = np.zeros(shape, bool), np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
         says[at], segment[at], category[at] = True, members["segment"], members["category"]
+        says[:, ~opposed.is_first_pass], segment[:, ~opposed.is_first_pass] = False, -1
         return _Clusters(_annotations(opposed)[members["case"][first]], says, segment, category)
 
 
@@ -253,9 +254,9 @@ def _boundaries(opposed: Opposed, gold: int | None) -> _Rows:
     match, pair = surfaces["match"][rows], surfaces["pair"][rows]
     with np.errstate(invalid="ignore", divide="ignore"):
         near = (surfaces["near_a"] + surfaces["near_b"])[rows] / (surfaces["edge_a"] + surfaces["edge_b"])[rows]
-    sides = []
+    sides, first = [], opposed.is_first_pass
     for mine, other in (("a", "b"), ("b", "a")):
-        kept = opposed.pairs[mine][pair] != gold
+        kept = (opposed.pairs[mine][pair] != gold) & first[opposed.pairs["a"][pair]] & first[opposed.pairs["b"][pair]]
         kept &= True if gold is None else opposed.pairs[other][pair] == gold
         sides.append(
             np.stack(
@@ -273,7 +274,7 @@ def _boundaries(opposed: Opposed, gold: int | None) -> _Rows:
     n = np.diff(np.append(starts, len(order)))
     # The middle one of what each of the others says, the better of two: to stand apart takes more than half of them.
     middle = order[starts + n // 2]
-    two = len(opposed.annotators) == 2 and gold is None
+    two = opposed.is_first_pass.sum() == 2 and gold is None
     middle = middle[middle < len(sides[0][0])] if two else middle
     n_others = n[: len(middle)] if not two else np.ones(len(middle), np.int64)
     return _Rows.of(
@@ -290,7 +291,9 @@ def _boundaries(opposed: Opposed, gold: int | None) -> _Rows:
 
 def _groups(opposed: Opposed, gold: int | None) -> list[_Rows]:
     """Segments that more than half of the others made several of, and those of which one alone made several."""
-    groups, pairs = opposed.groups, opposed.pairs
+    pairs, first_pass = opposed.pairs, opposed.is_first_pass
+    once = first_pass[pairs["a"]] & first_pass[pairs["b"]]
+    groups = opposed.groups.take(once[opposed.groups["pair"]]) if len(opposed.groups) else opposed.groups
     if not len(groups):
         return []
     of_a = groups["side"] == 0
@@ -305,7 +308,7 @@ def _groups(opposed: Opposed, gold: int | None) -> list[_Rows]:
         n_others = np.ones(len(groups), np.int64)
     else:
         _, which, times = np.unique(groups["segment"], return_inverse=True, return_counts=True)
-        present = (_annotations(opposed) >= 0).sum(axis=1)[pairs["case"][pair]]
+        present = (_annotations(opposed)[:, first_pass] >= 0).sum(axis=1)[pairs["case"][pair]]
         n_others, times = present - 1, times[which.reshape(-1)]
         first = np.zeros(len(groups), bool)
         first[np.unique(groups["segment"], return_index=True)[1]] = True

@@ -38,6 +38,9 @@ class Resampling:
         return interval(statistic, n, self.seed, n_draws=self.n_draws, confidence=self.confidence, width=max(width, 1))
 
 
+DEFAULT = Resampling()
+
+
 @dataclass(frozen=True)
 class Amounts:
     """The sums of each pair of annotations, and whose they are.
@@ -178,9 +181,7 @@ def category_scores(amounts: Amounts, rows: Ints, how: Resampling) -> list[dict[
 def reliability(opposed: Opposed, how: Resampling) -> dict[str, Value]:
     """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once."""
     first = np.unique(opposed.persons, return_index=True)[1]  # a second pass is no other person
-    votes, members = (
-        each.take(np.isin(column(each, "annotator"), first)) for each in (opposed.votes, opposed.members)
-    )
+    votes, members = (each.take(np.isin(column(each, "annotator"), first)) for each in (opposed.votes, opposed.members))
     patterns = opposed.patterns
     of, pixels, case = column(votes, "pattern"), column(patterns, "pixels"), column(patterns, "case")
     wide = len(opposed.categories)
@@ -201,8 +202,10 @@ def reliability(opposed: Opposed, how: Resampling) -> dict[str, Value]:
 
 def images_with(name: str, sums: Sums) -> Ints:
     """(n_categories,) in how many images a score of a category is defined or, of ratios, has something in it."""
-    counted = f"n_{name}" if name in MEANS else "n_iou" if name in ("kappa", "iou_micro", "dice_micro") else "n_segments"
-    return np.rint(np.asarray(sums.amounts[counted].sum(axis=0)).reshape(-1)).astype(np.int64)
+    of_pixels = name in ("kappa", "iou_micro", "dice_micro")
+    counted = f"n_{name}" if name in MEANS else "n_iou" if of_pixels else "n_segments"
+    found: Ints = np.rint(np.asarray(sums.amounts[counted].sum(axis=0)).reshape(-1)).astype(np.int64)
+    return found
 
 
 def _reliable(opposed: Opposed, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Value:

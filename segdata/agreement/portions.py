@@ -3,7 +3,7 @@
 import numpy as np
 
 from segdata.agreement.agreed import By, Difference, Stratum
-from segdata.agreement.estimates import Amounts, Everyone, Resampling, overall_scores
+from segdata.agreement.estimates import DEFAULT, Amounts, Everyone, Resampling, overall_scores
 from segdata.agreement.statistics.strata import blocks, differences
 from segdata.agreement.summary import between_persons
 from segdata.core.errors import SegdataError
@@ -18,7 +18,7 @@ RATE = 0.05  # of the differences that stand, what share may be chance
 _MOST = 50  # portions; with more, a column tells images apart and not kinds of images
 
 
-def by_column(tables: Tables, opposed: Opposed, column: str, how: Resampling = Resampling()) -> By:
+def by_column(tables: Tables, opposed: Opposed, column: str, how: Resampling = DEFAULT) -> By:
     """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.strata`.
 
     Of two annotations with different values the portion is of both, as in ``expert + novice``. Raises SegdataError
@@ -31,14 +31,13 @@ def by_column(tables: Tables, opposed: Opposed, column: str, how: Resampling = R
     of_a, of_b = names[pairs["annotation_a"]].tolist(), names[pairs["annotation_b"]].tolist()
     joined = np.empty(len(pairs), object)
     joined[:] = [
-        None if None in (a, b) else a if a == b else " + ".join(sorted((a, b)))
-        for a, b in zip(of_a, of_b, strict=True)
+        None if None in (a, b) else a if a == b else " + ".join(sorted((a, b))) for a, b in zip(of_a, of_b, strict=True)
     ]
     return by_names(opposed, column, joined, how, is_of_images=column not in OF_ANNOTATIONS)
 
 
 def by_names(
-    opposed: Opposed, column: str, names: Names, how: Resampling = Resampling(), *, is_of_images: bool = True
+    opposed: Opposed, column: str, names: Names, how: Resampling = DEFAULT, *, is_of_images: bool = True
 ) -> By:
     """The agreement by the name of each pair of annotations (n_pairs,), None: in no portion.
 
@@ -80,9 +79,7 @@ def _tested(amounts: Amounts, rows: Ints, stratum: Ints, seed: int) -> tuple[Dif
         told = np.flatnonzero(np.isfinite(p[k]))
         for category, stands in zip(told.tolist(), discoveries(p[k, told], RATE).tolist(), strict=True):
             name = amounts.opposed.categories[category].name
-            found.append(
-                Difference(score, name, tuple(values[:, k, category].tolist()), float(p[k, category]), stands)
-            )
+            found.append(Difference(score, name, tuple(values[:, k, category].tolist()), float(p[k, category]), stands))
     return tuple(each for each in found if np.isfinite(each.values).any())
 
 

@@ -56,9 +56,9 @@ def of_pair(name: str, weighed: Weighed) -> Floats:
     """(B,) a score of `OF_PAIRS`, over all categories; NaN where undefined."""
     of = weighed.amounts
     if name == "kappa":
-        return cohen_kappa(*weighed.cells, of["cells"])
+        return cohen_kappa(weighed.cells[0], weighed.cells[1], of["cells"])
     if name == "accuracy":
-        return accuracy(*weighed.cells, of["cells"])
+        return accuracy(weighed.cells[0], weighed.cells[1], of["cells"])
     if name == "f1":
         return detection(*(of[each][:, weighed.countable].sum(axis=1) for each in ("tp", "fp", "fn"))).f1
     return weighted_mean(by_category(name, weighed))

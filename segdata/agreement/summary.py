@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segdata.agreement.agreed import Agreement, AnnotatorBias, By, CategoryAgreement, PairAgreement, Planned
+from segdata.agreement.agreed import Agreement, AnnotatorBias, By, CategoryAgreement, PairAgreement, Planned, Value
 from segdata.agreement.estimates import (
+    DEFAULT,
     Amounts,
     Resampling,
     category_scores,
@@ -17,13 +18,14 @@ from segdata.agreement.estimates import (
 from segdata.core.finding import Finding
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+from segdata.core.table import Table
 
 
 def summary(
     opposed: Opposed,
-    how: Resampling = Resampling(),
+    how: Resampling = DEFAULT,
     *,
-    bias: Sequence[AnnotatorBias] = (),
+    bias: Table | None = None,
     by: By | None = None,
     plan: Sequence[Planned] = (),
     findings: Sequence[Finding] = (),
@@ -31,7 +33,7 @@ def summary(
     """How much the annotators of a panel agree.
 
     Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
-    Of what follows from more than the tables (`bias`, `by`, `plan`, `findings`) the result takes what it is given.
+    `bias` is what `segdata.agreement.bias.biases` found, `by`, `plan` and `findings` are taken as they are.
     """
     amounts = Amounts.of(opposed)
     rows = between_persons(amounts)
@@ -53,7 +55,7 @@ def summary(
         ),
         overall=overall_scores(amounts, rows, how) | reliability(opposed, how),
         categories=_categories(amounts, rows, how),
-        annotator_bias=tuple(bias),
+        annotator_bias=() if bias is None else _biases(opposed, bias),
         by=by,
         plan=tuple(plan),
         findings=tuple(sorted(findings, key=Finding.order)),
@@ -81,4 +83,23 @@ def _categories(amounts: Amounts, rows: Ints, how: Resampling) -> tuple[Category
         CategoryAgreement(category.name, category.id, category.kind, images[k], scores[k])
         for k, category in enumerate(amounts.opposed.categories)
         if images[k] and category.kind != "void"
+    )
+
+
+def _biases(opposed: Opposed, cells: Table) -> tuple[AnnotatorBias, ...]:
+    """The cells of each annotator and category as one, in their order."""
+    nothing = Value(np.nan, np.nan, np.nan, 0, 0)
+    values: dict[tuple[int, int], dict[str, tuple[Value, float, bool]]] = {}
+    columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
+    for who, code, kind, value, low, high, clusters, p, found in cells.lines(*columns):
+        values.setdefault((who, code), {})[kind] = Value(value, low, high, clusters, 0), p, found
+    return tuple(
+        AnnotatorBias(
+            opposed.annotators[who],
+            opposed.categories[code].name,
+            *(kinds[kind][0] if kind in kinds else nothing for kind in ("offset", "missed", "extra", "confused")),
+            {kind: p for kind, (_, p, _) in sorted(kinds.items()) if np.isfinite(p)},
+            tuple(kind for kind, (_, _, found) in sorted(kinds.items()) if found),
+        )
+        for (who, code), kinds in sorted(values.items())
     )

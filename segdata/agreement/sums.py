@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from segdata.agreement.metrics.boundary_iou import boundary_iou
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
+from segdata.agreement.metrics.surface_dice import surface_dice
+from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
 from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
@@ -51,21 +54,13 @@ class Sums:
         """(B, k) every amount summed over the units with weights (B, n)."""
         return {name: np.asarray(weights @ each) for name, each in self.amounts.items()}
 
-    def mirrored(self) -> "Sums":
-        """The same with A and B the other way round."""
-        other = {"fp": "fn", "fn": "fp", "confused_a": "confused_b", "confused_b": "confused_a"}
-        other |= {"area_a": "area_b", "area_b": "area_a"}
-        amounts = {name: self.amounts[other.get(name, name)] for name in self.amounts}
-        amounts |= {name: -self.amounts[name] for name in ("offset", "count_difference")}
-        return Sums(self.n, amounts, self.cells[::-1])
-
 
 def sums_of_pairs(opposed: Opposed) -> Sums:
     """The amounts of each row of `opposed.pairs`.
 
     Of what is a mean over images, ``iou`` has the values of single images, and ``n_iou`` 1 where there is one; so for
     dice, boundary_iou, nsd, hd95, assd, offset, offset_size, count_difference and count_gap. Others are what ratios
-    are made of: both, area_a, area_b (pixels), tp, fp, fn, iou_sum, confused_a, confused_b (segments), n_segments (1 where any counts), cells (pixels).
+    are made of: both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1 where there is one).
     """
     shape = len(opposed.pairs), len(opposed.categories)
     lay = _Layer(*shape)
@@ -125,9 +120,7 @@ def _of_segments(opposed: Opposed, lay: _Layer) -> dict[str, Matrix]:
     both = (of_a == of_b) & (np.nan_to_num(fit) > _MATCHED)
     alone = ~both & ~column(matches, "ignored").astype(bool)
     only_a, only_b = alone & (of_a >= 0), alone & (of_b >= 0)
-    other = only_a & only_b & (of_a != of_b)
     rows = {"tp": (both, of_a), "fn": (only_a, of_a), "fp": (only_b, of_b)}
-    rows |= {"confused_a": (other, of_a), "confused_b": (other, of_b)}
     found = {name: lay.total(row[some], of[some], np.ones(int(some.sum()))) for name, (some, of) in rows.items()}
     found["iou_sum"] = lay.total(row[both], of_a[both], fit[both])
     found["n_segments"] = ((found["tp"] + found["fn"] + found["fp"]) > 0).astype(np.float64)
@@ -142,7 +135,7 @@ def _of_counts(
     codes = [(row * lay.k + category)[some & chosen[category]] for some, category in (of_a, of_b)]
     cell, which = np.unique(np.concatenate(codes), return_inverse=True)
     signed = np.repeat([-1.0, 1.0], [len(each) for each in codes])
-    difference = np.bincount(which.reshape(-1), weights=signed, minlength=len(cell))
+    difference: Floats = np.bincount(which.reshape(-1), signed, len(cell)).astype(np.float64)
     at = np.divmod(cell, max(lay.k, 1))
     return lay.mean("count_difference", *at, difference) | lay.mean("count_gap", *at, np.abs(difference))
 
@@ -157,24 +150,19 @@ def _of_surfaces(opposed: Opposed, lay: _Layer) -> dict[str, Matrix]:
     row, category, match = (column(surfaces, name) for name in ("pair", "category", "match"))
     numbers = ("edge_a", "edge_b", "near_a", "near_b", "band_both", "band_any", "sum_a", "sum_b", "hd95", "offset")
     of = {name: column(surfaces, name).astype(np.float64) for name in numbers}
-    edges, whole = of["edge_a"] + of["edge_b"], match < 0
+    whole = match < 0
     single = whole != np.append(opposed.countable, False)[category]
     values = {
-        "boundary_iou": (whole, _ratio(of["band_both"], of["band_any"])),
-        "nsd": (whole, _ratio(of["near_a"] + of["near_b"], edges)),
+        "boundary_iou": (whole, boundary_iou(of["band_both"], of["band_any"])),
+        "nsd": (whole, surface_dice(of["near_a"], of["near_b"], of["edge_a"], of["edge_b"])),
         "hd95": (single, of["hd95"]),
-        "assd": (single, _ratio(of["sum_a"] + of["sum_b"], edges)),
+        "assd": (single, symmetric_surface_distance(of["sum_a"], of["sum_b"], of["edge_a"], of["edge_b"])),
         "offset": (single, of["offset"]),
     }
     found: dict[str, Matrix] = {}
     for name, (some, value) in values.items():
         found |= lay.mean(name, row[some], category[some], value[some])
     return found | {"offset_size": abs(found["offset"]), "n_offset_size": found["n_offset"]}
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """NaN where there is nothing below."""
-    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
 
 
 def _fast(matrix: Matrix) -> Matrix:

@@ -54,6 +54,11 @@ def tallies(opposed: Opposed) -> Tally:
     return Tally(cluster, annotator, category, kind, hits[some].astype(float), total[some].astype(float))
 
 
+def _least(opposed: Opposed) -> int:
+    """How many others it takes to be held against: two, since nobody knows which of two is right; of two, the other."""
+    return 2 if opposed.is_first_pass.sum() > 2 else 1
+
+
 def _of_segments(opposed: Opposed) -> Iterator[Part]:
     """Misses, extras and confusions of things."""
     members = opposed.members
@@ -67,16 +72,19 @@ def _of_segments(opposed: Opposed) -> Iterator[Part]:
     shape = len(first), len(opposed.annotators)
     present, there, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
     present[group, members["annotator"]] = True
+    present &= opposed.is_first_pass
     group, who, category = group[drew], members["annotator"][drew], members["category"][drew]
     there[group, who], own[group, who] = True, category
+    there &= opposed.is_first_pass
     cluster = opposed.cases["cluster"][members["case"][first]]
+    least, voices = _least(opposed), opposed.is_first_pass[who]
     for i in range(there.shape[1]):
         others = present.sum(axis=1) - present[:, i]
         support = there.sum(axis=1) - there[:, i]
-        called, count = mode(group[who != i], category[who != i], len(first))
-        seen = present[:, i] & (others > 1) & (2 * support > others)
+        called, count = mode(group[voices & (who != i)], category[voices & (who != i)], len(first))
+        seen = present[:, i] & (others >= least) & (2 * support > others)
         sure = seen & there[:, i] & (2 * count > support)
-        drawn = there[:, i] & (others > 1)
+        drawn = there[:, i] & (others >= least)
         judged: tuple[Judged, ...] = (
             ("missed", seen, ~there[:, i], called),
             ("extra", drawn, 2 * support < others, own[:, i]),
@@ -93,11 +101,12 @@ def _of_pixels(opposed: Opposed) -> Iterator[Part]:
     cluster = opposed.cases["cluster"][patterns["case"]] if len(patterns) else np.empty(0, np.int64)
     countable = opposed.countable
     weight = patterns["pixels"].astype(float) if len(patterns) else np.empty(0)
+    least = _least(opposed)
     for i in range(said.shape[1]):
         others = np.delete(said, i, axis=1)
         n_others = (others > ABSENT).sum(axis=1)
         called, count = row_mode(others)
-        clear = (said[:, i] > ABSENT) & (n_others > 1) & (2 * count > n_others)
+        clear = (said[:, i] > ABSENT) & (n_others >= least) & (2 * count > n_others)
         mine = said[:, i]
         judged: tuple[Judged, ...] = (
             ("missed", clear & (called >= 0), mine == -1, called),
@@ -114,7 +123,9 @@ def _of_offsets(opposed: Opposed) -> Iterator[Part]:
     surfaces, pairs = opposed.surfaces, opposed.pairs
     if not len(surfaces):
         return
-    rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & _counts_once(opposed))
+    first = opposed.is_first_pass
+    once = (first[pairs["a"]] & first[pairs["b"]])[surfaces["pair"]]
+    rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & _counts_once(opposed) & once)
     pair, offset = surfaces["pair"][rows], surfaces["offset"][rows]
     cluster = opposed.cases["cluster"][pairs["case"][pair]]
     place = np.stack([np.tile(cluster, 2), np.tile(surfaces["category"][rows], 2)])
@@ -125,7 +136,7 @@ def _of_offsets(opposed: Opposed) -> Iterator[Part]:
     present = together[group.reshape(-1)]
     # Against the others alone he stands out by m / (m - 1) as much as against all m.
     hits = larger * (present - 1) / present
-    several = present > 2
+    several = present > _least(opposed)
     kind = np.full(int(several.sum()), KINDS.index("offset"))
     yield cells[0, several], cells[2, several], cells[1, several], kind, hits[several], n[several].astype(float)
 
@@ -137,10 +148,14 @@ def _counts_once(opposed: Opposed) -> Flags:
 
 
 def votes_of(opposed: Opposed) -> Ints:
-    """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case."""
+    """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case.
+
+    Further passes of one person have no vote.
+    """
     said = np.full((len(opposed.patterns), len(opposed.annotators)), ABSENT, np.int64)
     if len(opposed.votes):
         said[opposed.votes["pattern"], opposed.votes["annotator"]] = opposed.votes["category"]
+        said[:, ~opposed.is_first_pass] = ABSENT
     return said
 
 

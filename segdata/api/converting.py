@@ -15,7 +15,7 @@ from segdata.core.config import Option
 from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.errors import LossError, SegdataError, check_choice
-from segdata.core.format import format_named
+from segdata.core.format import Format, format_named
 from segdata.core.judge import errors_among, selected
 from segdata.core.loss import Loss, Losses
 from segdata.edit.diff.proof import Proof
@@ -45,7 +45,7 @@ class Conversion:
     proof : None: not asked for; else whether anything differs that no counted loss explains
     certificate : the file that says what was lost; None where dataset.yaml does
     apart : how far the source's own rule for drawing polygons and COCO's are apart; None where they are the same
-    not_copied : with `copy_images`, which images could not be copied, a line for each reason
+    not_copied : with `copy_images`, a line for each reason why images were not copied, or not put where programs look
     """
 
     target: Path
@@ -128,8 +128,7 @@ def convert(
         try:
             with image_limits():
                 format.write(dataset.profile, batches, placing.made, stream.losses, **options)
-            if copies is not None and format.image_of is not None and (placing.made / INDEX).is_file():
-                put_beside(placing.made, format.image_of)
+            remarks = () if copies is None else (*copies.remarks, *_arranged(format, placing.made))
             losses = stream.check(on_loss)
             announce(losses)
             if to not in _KEEPS_LOSSES:
@@ -153,8 +152,17 @@ def convert(
         shown,
         certificate,
         stream.apart,
-        () if copies is None else copies.remarks,
+        remarks,
     )
+
+
+def _arranged(format: Format, made: Path) -> tuple[str, ...]:
+    """Put the copies of images where the format's programs look for them; what has no place there."""
+    if format.arrange is not None:
+        return format.arrange(made)
+    if format.image_of is not None and (made / INDEX).is_file():
+        put_beside(made, format.image_of)
+    return ()
 
 
 _EXACT_IN_COCO = frozenset({"coco", "mask-native"})  # raster rules of which COCO's polygons are no other reading

@@ -104,6 +104,8 @@ class Format:
     checked : the programs and specifications that its tests compare with
     image_of : where the format's own programs look for the image of a mask: both as paths below the target, the image
         without extension; None: in the folder ``images``, or nowhere
+    arrange : instead of `image_of`: moves the copies of images from the target's folder ``images`` to where they are
+        looked for, and tells in sentences which have no place there
     """
 
     name: str
@@ -118,6 +120,7 @@ class Format:
     file_suffixes: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     image_of: Callable[[str], str] | None = None
+    arrange: Callable[[Path], tuple[str, ...]] | None = None
 
     def is_file(self, target: Path) -> bool:
         """Whether this format writes `target` as one file."""
@@ -151,6 +154,7 @@ def _format(name: str, module: ModuleType) -> Format:
         getattr(module, "FILE_SUFFIXES", ()),
         getattr(module, "CHECKED", ()),
         getattr(module, "image_of", None),
+        getattr(module, "arrange", None),
     )
 
 

@@ -73,6 +73,11 @@ class Opposed:
         """(n_categories,) whose segments are counted one by one; the others are pixels."""
         return np.array([each.kind == "thing" and self.task != "semantic" for each in self.categories], bool)
 
+    @property
+    def is_first_pass(self) -> NDArray[np.bool_]:
+        """(n_annotators,) not a further pass of a person over the same images."""
+        return np.array([person not in self.persons[:k] for k, person in enumerate(self.persons)], bool)
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:

@@ -7,7 +7,8 @@ is void, and 0, the background, is unlabelled. What nnU-Net would refuse, a gap 
 is a finding. Datasets of version 1 and of the Medical Segmentation Decathlon are read too.
 Written: labels with values 1, 2, 3 … (those that were read, where the categories are the same still), and dataset.json,
 which lists the files of the images where they are, and keeps the ids of categories; taxonomy.yaml and volumes.json keep
-the rest. nnU-Net wants the folder to be called `Dataset001_Name`.
+the rest. `--copy-images` makes `imagesTr/<case>_0000<ending>` of them, pictures as PNG files, whose channels are R, G
+and B where any has colours. nnU-Net wants the folder to be called `Dataset001_Name`.
 Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md, ignore_label.md.
 """
 
@@ -32,6 +33,13 @@ WRITE_OPTIONS = {
     "file_ending": ".nii.gz or .png; default: as it was read, else .nii.gz where there are volumes",
     "channels": "the names of the images' channels, `CT` or `R,G,B`, by which nnU-Net normalises; default: as read",
 }
+
+
+def arrange(made: Path) -> tuple[str, ...]:
+    """Move copies of images from `images` to `imagesTr`."""
+    from segdata.formats.medical.nnunet.images import put_in_place
+
+    return put_in_place(made)
 
 
 def detect(seen: Glance) -> Clue | None:

@@ -70,9 +70,10 @@ Portion = _scores(
 class Bias(msgspec.Struct, frozen=True, kw_only=True):
     """What one annotator does with one category, against more than half of the others, or the other of two.
 
-    `boundary_offset`: by how many px he draws larger. `missed`: the share of what the others have. `extra`: the share
-    of what he has. `confused`: the share of what both have. `p`: the chance of as much by chance, by kind, where that
-    was tested; `found`: the kinds that stand when all tests are taken together.
+    `boundary_offset`: by how many px the annotator draws larger than the middle one. `missed`: the share of what the
+    others have. `extra`: the share of what the annotator has. `confused`: the share of what both have. `p`: by kind
+    (offset, missed, extra, confused) the chance of as much by chance, where that was tested; `found`: the kinds that
+    stand when all tests are taken together. `n` is of clusters of images.
     """
 
     annotator: str
@@ -167,9 +168,7 @@ def to_json(found: Agreement) -> str:
         annotator_bias=tuple(map(_bias, found.annotator_bias)),
         by=None if found.by is None else _portions(found.by),
         plan=tuple(map(_need, found.plan)),
-        findings=tuple(
-            Row(**{name: getattr(each, name) for name in Row.__struct_fields__}) for each in found.findings
-        ),
+        findings=tuple(Row(**{name: getattr(each, name) for name in Row.__struct_fields__}) for each in found.findings),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
     return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
@@ -185,9 +184,7 @@ def _pair(each: PairAgreement) -> msgspec.Struct:
 
 
 def _category(each: CategoryAgreement) -> msgspec.Struct:
-    return Category(
-        category=each.category, id=each.id, kind=each.kind, images=each.images, **_each(each.scores)
-    )
+    return Category(category=each.category, id=each.id, kind=each.kind, images=each.images, **_each(each.scores))
 
 
 def _bias(each: AnnotatorBias) -> Bias:
@@ -207,8 +204,7 @@ def _portions(found: By) -> Portions:
     return Portions(
         column=found.column,
         strata=tuple(
-            Portion(name=each.name, images=each.images, pairs=each.pairs, **_each(each.scores))
-            for each in found.strata
+            Portion(name=each.name, images=each.images, pairs=each.pairs, **_each(each.scores)) for each in found.strata
         ),
         differences=tuple(
             Apart(

@@ -69,7 +69,7 @@ def history(root: Path) -> list[Past]:
                 each.parent,
                 each.name == manifest.revision,
                 _rows([root / each.name / "images.parquet"]),
-                _rows([path for path in files if path.parent.name == "segments"]),
+                _rows([path for path in files if path.parent.name == "segments"]) if files else None,
                 sum(path.stat().st_size for path in files),
                 sum(path.stat().st_size for path in files if len(owners[_identity(path)]) == 1),
                 (root / each.name).is_dir(),

@@ -24,7 +24,8 @@ _COLUMNS = {
     "members": "case cluster annotator segment category",
     "groups": "pair side segment others",
     "causes": "pair category side unmatched confused boundary ignored",
-    "surfaces": "pair category match edge_a edge_b near_a near_b band_both band_any hd95 hd sum_a sum_b offset offset_sd",
+    "surfaces": "pair category match edge_a edge_b near_a near_b band_both band_any "
+    "hd95 hd sum_a sum_b offset offset_sd",
 }
 _FLOATS = {"iou", "hd95", "hd", "sum_a", "sum_b", "offset", "offset_sd", "spacing_x", "spacing_y", "spacing_z"}
 

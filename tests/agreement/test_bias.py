@@ -107,11 +107,15 @@ def test_honest_annotators_stand_out_by_chance_alone() -> None:
 
 
 def test_two_annotators_cannot_be_told_apart() -> None:
-    assert len(biases(campaign(np.random.default_rng(4), n_annotators=2, missing={0: 0.5}))) == 0
+    table = biases(campaign(np.random.default_rng(4), n_annotators=2, missing={0: 0.5}))
+    assert np.isnan(table["p"]).all()
+    assert not table["found"].any()
+    rows = (table["annotator"] == 0) & (table["kind"] == "missed")
+    np.testing.assert_allclose(table["value"][rows], 0.55, atol=0.15)
 
 
 def test_too_few_images_say_nothing() -> None:
-    assert len(biases(campaign(np.random.default_rng(5), n_images=7, missing={0: 0.6}))) == 0
+    assert np.isnan(biases(campaign(np.random.default_rng(5), n_images=7, missing={0: 0.6}))["p"]).all()
 
 
 def test_more_cells_need_more_images() -> None:

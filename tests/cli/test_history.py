@@ -20,7 +20,7 @@ def data(run: Run, masks: Path, tmp_path: Path) -> Path:
 
 def test_back_and_forth(run: Run, data: Path) -> None:
     lines = run("history", data).stdout.splitlines()
-    assert [line for line in lines if line.startswith("*")][0].split()[1] == "r0002"
+    assert next(line for line in lines if line.startswith("*")).split()[1] == "r0002"
     assert "    converted from colour-masks" in lines
     assert run("diff", f"{data}@r0001", data).exit_code == 1
     assert "was at r0002" in run("restore", data, "r0001").stdout

@@ -218,17 +218,10 @@ def test_a_dataset_of_instances_is_written_as_pictures(tmp_path: Path) -> None:
     sample = Path(__file__).parents[2] / "sample_data/panoptic"
     convert(sample, tmp_path / "out", to="nnunet", copy_images=True)
     assert detect(tmp_path / "out") == "nnunet"
-    said = json.loads((tmp_path / "out/dataset.json").read_text())
+    said = checked_as_nnunet_does(tmp_path / "out")
     assert said["file_ending"] == ".png"
-    assert said["numTraining"] == len(said["dataset"]) == len(list((tmp_path / "out/labelsTr").iterdir()))
     values = sorted(value for value in said["labels"].values() if value)
     assert values == list(range(1, len(values) + 1))
-    for name, case in said["dataset"].items():
-        with Image.open(tmp_path / "out" / case["label"]) as picture:
-            label = np.asarray(picture)
-        assert set(np.unique(label)) <= {0, *values}
-        with Image.open(tmp_path / "out" / case["images"][0]) as image:
-            assert image.size == label.shape[::-1], name
     assert diff(tmp_path / "out", read(tmp_path / "out")).same
     convert(sample, tmp_path / "volumes", to="nnunet", write_options={"file_ending": ".nii.gz", "channels": "R,G,B"})
     said = json.loads((tmp_path / "volumes/dataset.json").read_text())
@@ -240,3 +233,83 @@ def test_a_dataset_of_instances_is_written_as_pictures(tmp_path: Path) -> None:
 def test_no_dataset_json(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="no dataset"):
         read(tmp_path, format="nnunet")
+
+
+def checked_as_nnunet_does(folder: Path) -> dict[str, Any]:
+    """What its verify_dataset_integrity asserts, where cases are found by the names of their files."""
+    said: dict[str, Any] = json.loads((folder / "dataset.json").read_text())
+    assert "dataset" not in said
+    ending = said["file_ending"]
+    files = sorted(each.name for each in (folder / "imagesTr").iterdir())
+    assert all(name.endswith(ending) for name in files)
+    cases = sorted({name[: -len(ending) - 5] for name in files})
+    assert len(cases) == said["numTraining"]
+    assert {f"{case}{ending}" for case in cases} == {each.name for each in (folder / "labelsTr").iterdir()}
+    known = {0, *(value for value in said["labels"].values())}
+    for case in cases:
+        images = [voxels_of(folder / "imagesTr" / name) for name in files if name[: -len(ending) - 5] == case]
+        label = voxels_of(folder / "labelsTr" / f"{case}{ending}")
+        assert sum(1 if image.ndim == label.ndim else image.shape[-1] for image in images) == len(said["channel_names"])
+        assert all(image.shape[: label.ndim] == label.shape for image in images)
+        assert set(np.unique(label).tolist()) <= known
+    return said
+
+
+def voxels_of(path: Path) -> Voxels:
+    """As nnU-Net reads them: pictures with scikit-image, volumes with nibabel."""
+    if path.suffix == ".png":
+        return np.asarray(pytest.importorskip("skimage.io").imread(path))
+    return np.asarray(pytest.importorskip("nibabel").load(path).dataobj)
+
+
+def test_copies_of_pictures_are_where_nnunet_looks(tmp_path: Path) -> None:
+    """JPEG, grey and turned pictures: all become PNG files of three channels, of the size that their labels have."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "in/images").mkdir(parents=True)
+    (tmp_path / "in/masks").mkdir()
+    colours = rng.integers(0, 255, (4, 6, 3), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "in/images/a.png")
+    Image.fromarray(colours[..., 0]).save(tmp_path / "in/images/b.tif")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(rng.integers(0, 255, (6, 4, 3), np.uint8)).save(tmp_path / "in/images/c.jpg", exif=exif)
+    for stem in "abc":
+        Image.fromarray(rng.integers(0, 3, (4, 6), np.uint8)).save(tmp_path / f"in/masks/{stem}.png")
+    taxonomy = Taxonomy(categories=(Category(id=1, name="road"), Category(id=2, name="sky")), unlabelled=0)
+    source = read(tmp_path / "in", format="colour-masks", taxonomy=taxonomy)
+    done = convert(source, tmp_path / "Dataset001_Street", to="nnunet", copy_images=True)
+    assert done.not_copied == ()
+    said = checked_as_nnunet_does(tmp_path / "Dataset001_Street")
+    assert said["channel_names"] == {"0": "R", "1": "G", "2": "B"}
+    assert voxels_of(tmp_path / "Dataset001_Street/imagesTr/a_0000.png").tolist() == colours.tolist()
+    assert (voxels_of(tmp_path / "Dataset001_Street/imagesTr/b_0000.png") == colours[..., :1]).all()
+    assert not (tmp_path / "Dataset001_Street/images").exists()
+    again = read((tmp_path / "Dataset001_Street").rename(tmp_path / "moved"))
+    assert [Path(uri).name for uri in whole(again).images["uri"].to_pylist()] == [
+        "a_0000.png",
+        "b_0000.png",
+        "c_0000.png",
+    ]
+    assert not [each for each in met(again) if each[0] in ("SEG001", "SEG002", "SEG003")]
+
+
+def test_copies_of_volumes_are_where_nnunet_looks(tmp_path: Path) -> None:
+    voxels = np.zeros((4, 3, 2), np.uint8)
+    voxels[1, 2, 0] = 2
+    convert(with_volumes(tmp_path / "in", PLAIN, voxels, 2), tmp_path / "out", to="nnunet", copy_images=True)
+    said = checked_as_nnunet_does(tmp_path / "out")
+    assert said["channel_names"] == {"0": "T1", "1": "T2"}
+    again = read((tmp_path / "out").rename(tmp_path / "moved"))
+    channels = whole(again).images["channels"].to_pylist()[1]
+    assert [each["uri"].rpartition("/")[2] for each in channels] == ["case_1_0000.nii.gz#k=1", "case_1_0001.nii.gz#k=1"]
+    assert met(again) == []
+
+
+def test_images_that_nnunet_cannot_read_are_told(tmp_path: Path) -> None:
+    """A volume among pictures: its slices are pictures nowhere."""
+    voxels = np.zeros((4, 3, 2), np.uint8)
+    source = with_volumes(tmp_path / "in", PLAIN, voxels)
+    said = {"write_options": {"file_ending": ".png"}}
+    done = convert(source, tmp_path / "out", to="nnunet", copy_images=True, **said)
+    assert [each for each in done.not_copied if "no image file in imagesTr of 2 cases" in each]
+    assert read(tmp_path / "out").image_ids == read(source).image_ids

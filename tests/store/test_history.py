@@ -73,7 +73,7 @@ def test_prune_keeps_the_current_and_deletes_what_was_never_finished(data: Path)
     assert (found.revisions, found.unfinished) == (("r0002",), ("r0009",))
     assert found.size > size
     assert [each.name for each in history(data)] == ["r0001", "r0003"]
-    assert split_of(data) == {None}
+    assert segdata.read(data).images["split"].isna().all()
 
 
 def test_what_is_freed_is_what_no_other_has(data: Path) -> None:
@@ -88,7 +88,7 @@ def test_what_cannot_be_is_said(data: Path) -> None:
     shutil.rmtree(data / "r0001")
     with pytest.raises(SegdataError, match="no files any more"):
         restore(data, "r0001")
-    assert [each.images is None for each in history(data)] == [False, False, False] or not history(data)[0].present
+    assert [(each.present, each.images is None) for each in history(data)] == [(False, True), *[(True, False)] * 2]
     with pytest.raises(SegdataError, match="at least the current"):
         prune(data, 0)
     with pytest.raises(SegdataError, match="only a canonical dataset"):

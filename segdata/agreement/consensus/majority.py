@@ -10,7 +10,7 @@ from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 UNDECIDED = -3  # of a pixel on which annotators do not agree enough
-_ROUNDING = 1e-9  # weights that differ by less are equal
+_ROUNDING = 1e-6  # scores that differ by less are equal
 
 
 class Decided(NamedTuple):
@@ -41,13 +41,22 @@ def plurality(vote: Ints, weight: ArrayLike | None = None) -> Decided:
     for_it = np.zeros(vote.shape)  # the weight of all who cast the vote that each cast
     for k in range(n_voters):
         for_it += (vote == vote[:, k, None]) * weights[:, k, None]
-    for_it[vote == ABSENT] = 0
-    best = for_it.max(axis=1, initial=0)
-    winner = vote[np.arange(len(vote)), for_it.argmax(axis=1)] if n_voters else np.zeros(len(vote), np.int64)
-    rival = (for_it >= best[:, None] - _ROUNDING) & (vote != winner[:, None]) & (vote != ABSENT)
     with np.errstate(invalid="ignore"):
-        support = best / weights.sum(axis=1)
-    return Decided(np.where(rival.any(axis=1) | (best <= 0), UNDECIDED, winner), support)
+        return elected(vote, for_it / weights.sum(axis=1)[:, None])
+
+
+def elected(vote: Ints, score: Floats) -> Decided:
+    """The vote (P, R) of the highest score (P, R); `UNDECIDED` where another's is as high, or none is above 0.
+
+    `support` is the score.
+    """
+    if vote.shape[1] == 0:
+        return Decided(np.full(len(vote), UNDECIDED), np.full(len(vote), np.nan))
+    best = score.max(axis=1)
+    winner = vote[np.arange(len(vote)), score.argmax(axis=1)]
+    rival = (score >= best[:, None] - _ROUNDING) & (vote != winner[:, None])
+    decided = (best > 0) & ~np.logical_or.reduce(rival, axis=1)
+    return Decided(np.where(decided, winner, UNDECIDED), best)
 
 
 def majority(vote: Ints, weight: ArrayLike | None = None, *, least: float = 0.5) -> Decided:

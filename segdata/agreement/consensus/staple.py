@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core import kernels
+
 Floats = NDArray[np.float64]
 
 
@@ -16,17 +18,8 @@ def directed_hausdorff(distance: Floats, offset: NDArray[np.int64], percent: flo
     >>> directed_hausdorff(np.array([0.0, 0.0, 2.0, 4.0]), np.array([0, 3, 3, 4]), 95).round(2).tolist()
     [1.8, nan, 4.0]
     """
-    count = np.diff(offset)
-    found = np.full(len(count), np.nan)
-    some = count > 0
-    some[some] = np.isfinite(distance[offset[:-1][some]])
-    ascending = _sorted(distance, offset)
-    place = (count[some] - 1) * percent / 100
-    low = np.floor(place).astype(np.int64)
-    below = ascending[offset[:-1][some] + low]
-    above = ascending[offset[:-1][some] + np.ceil(place).astype(np.int64)]
-    found[some] = below + (above - below) * (place - low)
-    return found
+    found = kernels.quantiles(distance, offset, percent / 100)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def hausdorff(a_to_b: Floats, b_to_a: Floats) -> Floats:
@@ -39,9 +32,3 @@ def hausdorff(a_to_b: Floats, b_to_a: Floats) -> Floats:
     [4.0, nan]
     """
     return np.maximum(a_to_b, b_to_a)
-
-
-def _sorted(distance: Floats, offset: NDArray[np.int64]) -> Floats:
-    """The distances, ascending within each boundary."""
-    of = np.repeat(np.arange(len(offset) - 1), np.diff(offset))
-    return distance[np.lexsort((distance, of))]

@@ -20,7 +20,10 @@ def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Correlation
     """ICC(2,1), or ICC(A,1): annotators are some of many, and one who always draws larger agrees less.
 
     Takes one number, a volume say, of n cases by k annotators, (..., n, k), none missing. Order of cases and
-    annotators changes nothing, nor does a common factor. The interval at `level` is by F distributions.
+    annotators changes nothing, nor does a common factor. The interval at `level` is by F distributions. It is narrow
+    where few annotators differ by a habit of their own: of 4,000 simulations with habits as large as the noise and case
+    spread twice that, intervals of 95 % held the truth in 93 % (12 cases by 3 annotators), 88 % (50 by 3) and 94 %
+    (50 by 20). That of `consistency` held it in 95 % of each.
     NaN with fewer than two cases or annotators, and where all numbers are the same.
     Source: Shrout, Fleiss (1979), Psychological Bulletin 86(2), 420-428; the interval, McGraw, Wong (1996),
     Psychological Methods 1(1), 30-46, tables 4 and 7.

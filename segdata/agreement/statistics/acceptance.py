@@ -1,8 +1,8 @@
 """Acceptance: how many items of a delivery to inspect, and how many may be wrong for all of it to be accepted.
 
-Single sampling by attributes: inspect a random sample, accept the lot where at most so many items are wrong. Wrong items
-of a finite lot follow the hypergeometric distribution, of an endless one the binomial. An item is what is inspected as
-one: an image, or a segment.
+Single sampling by attributes: inspect a random sample, accept the lot where at most so many items are wrong. The
+number of wrong items in the sample follows the hypergeometric distribution where the lot is finite, else the binomial.
+An item is what is inspected as one: an image, or a segment.
 Sources: Dodge and Romig (1929), Bell System Technical Journal 8(4), 613-631; the search: Guenther (1969), Journal of
 Quality Technology 1(2), 105-109; words as in ISO 2859-1.
 """

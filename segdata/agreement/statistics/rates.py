@@ -68,7 +68,7 @@ def trials_needed(rate: float, half_width: float, confidence: float = 0.95) -> i
     >>> trials_needed(0.05, 0.02), trials_needed(0.8, 0.078)
     (469, 100)
     """
-    if not 0 < half_width:
+    if not half_width > 0:
         raise ValueError(f"an interval of plus and minus {half_width}: it must be above 0")
     z2 = _z(confidence) ** 2
     # The half width h of n trials obeys h^2 (n + z^2)^2 = z^2 (n p (1 - p) + z^2 / 4), a quadratic in n + z^2.

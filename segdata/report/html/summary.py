@@ -1,18 +1,19 @@
 """The HTML report of `info`: what is in a dataset, its categories and strata, as one page without a script."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import Any
 
 import segdata
-from segdata.measure.summary import Summary
+from segdata.measure.summary import QUANTILES, Summary
 from segdata.report.html.page import part, template
 from segdata.report.info import facts, short
 from segdata.report.palette import category_colors
 
 _MOST_STRATA = 24  # side by side; all are in csv and json
 _FAR = 3.0  # doublings of a share at which its shade is full
+Row = Mapping[Any, Any]  # Any: a row of pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,13 @@ class Areas:
     median: float
     q75: float
     high: float
+
+    @staticmethod
+    def of(row: Row, begin: float, span: float) -> "Areas":
+        """Those of a row of a summary's categories, on an axis of logarithms from `begin` over `span`."""
+        low, q25, median, q75, high = (100 * (_log(row[f"area_{name}"]) - begin) / span for name in QUANTILES)
+        least, middle, most = (short(row[f"area_{name}"]) for name in ("min", "median", "max"))
+        return Areas(least, middle, most, low, q25, median, q75, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def _lines(summary: Summary) -> list[Line]:
     rows = summary.categories.to_dict("records")
     colors = category_colors(summary.profile.taxonomy)
     largest = max((row["share"] for row in rows), default=0) or 1
-    ends = [math.log(max(row[f"area_{end}"], 1)) for row in rows for end in ("min", "max") if row["segments"]]
+    ends = [_log(row[f"area_{end}"]) for row in rows for end in ("min", "max") if row["segments"]]
     least, span = min(ends, default=0), (max(ends, default=0) - min(ends, default=0)) or 1
     return [
         Line(
@@ -102,18 +110,15 @@ def _lines(summary: Summary) -> list[Line]:
             row["segments"],
             f"{row['share']:.2%}",
             100 * row["share"] / largest,
-            Areas(
-                *(short(row[f"area_{name}"]) for name in ("min", "median", "max")),
-                *(
-                    100 * (math.log(max(row[f"area_{name}"], 1)) - least) / span
-                    for name in ("min", "q25", "median", "q75", "max")
-                ),
-            )
-            if row["segments"]
-            else None,
+            Areas.of(row, least, span) if row["segments"] else None,
         )
         for row in rows
     ]
+
+
+def _log(area: float) -> float:
+    """The logarithm of an area; of an empty one as of a pixel."""
+    return math.log(max(area, 1))
 
 
 def _portions(summary: Summary, by: str) -> Portions:
@@ -130,17 +135,17 @@ def _portions(summary: Summary, by: str) -> Portions:
     ]
     shares = summary.strata.pivot_table(index="name", columns="stratum", values="share", sort=False)
     pixels = summary.strata.groupby("name")["pixels"].sum()
-    whole = pixels / max(int(pixels.sum()), 1)
+    whole: Row = (pixels / max(int(pixels.sum()), 1)).to_dict()
     largest = summary.portions.sort_values("images", ascending=False, kind="stable")["stratum"]
     heads = [name for name in largest if name in shares.columns][:_MOST_STRATA]
-    names = [name for name in summary.categories["name"] if name in shares.index]
-    rows = [(name, [_cell(shares, name, head, float(whole[name])) for head in heads]) for name in names]
+    share = shares.to_dict("index")
+    names = [name for name in summary.categories["name"] if name in share]
+    rows = [(name, [_cell(share[name][head], whole[name]) for head in heads]) for name in names]
     return Portions(by, strata, heads, rows, len(strata) - len(heads))
 
 
-def _cell(shares: pd.DataFrame, name: str, head: str, whole: float) -> Cell | None:
+def _cell(share: float, whole: float) -> Cell | None:
     """The share of a category in a stratum beside its share of the whole; None where the stratum has none of it."""
-    share = float(shares.loc[name, head])
     if math.isnan(share):
         return None
     doublings = math.log2(share / whole) if share > 0 and whole > 0 else 0.0

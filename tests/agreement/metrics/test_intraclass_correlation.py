@@ -62,12 +62,17 @@ def test_undefined_is_nan() -> None:
             assert np.isnan(metric(values)).all()
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(5)
-    n_runs, n, k = 600, 12, 3
-    case, annotator = rng.normal(0, 2, (n_runs, n, 1)), rng.normal(0, 1, (n_runs, 1, k))
+def coverage(n: int, k: int, habit: float) -> list[float]:
+    """How often the intervals of absolute agreement and of consistency hold the truth; the noise is 1, cases 2."""
+    rng, n_runs = np.random.default_rng(7), 4000
+    case, annotator = rng.normal(0, 2, (n_runs, n, 1)), rng.normal(0, habit, (n_runs, 1, k))
     values = case + annotator + rng.normal(0, 1, (n_runs, n, k))
-    for metric, truth in ((absolute_agreement, 4 / 6), (consistency, 4 / 5)):
-        found = metric(values)
-        covered = ((found.low <= truth) & (truth <= found.high)).mean()
-        assert 0.92 <= covered <= 0.98
+    found = [(absolute_agreement(values), 4 / (5 + habit**2)), (consistency(values), 4 / 5)]
+    return [float(((each.low <= truth) & (truth <= each.high)).mean()) for each, truth in found]
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+    np.testing.assert_allclose(coverage(12, 3, 0.2), 0.95, atol=0.01)
+    # Few annotators with habits of their own are what the approximation is documented to be narrow for.
+    np.testing.assert_allclose(coverage(50, 3, 1), [0.88, 0.95], atol=0.01)
+    np.testing.assert_allclose(coverage(50, 20, 1), [0.94, 0.95], atol=0.01)

@@ -53,7 +53,7 @@ def test_the_planned_campaign_has_the_width() -> None:
 
 
 def test_a_skewed_ratio_is_mended_by_the_check() -> None:
-    """A rare category: one cluster in ten has all of it, and few clusters have wider intervals than the formula says."""
+    """A rare category: one cluster in ten has all of it; intervals are wider than the formula says."""
     rng = np.random.default_rng(2)
     size = np.where(rng.random(300) < 0.1, rng.integers(50, 500, 300), 1).astype(float)
     hits = np.where(size > 1, size * rng.random(300), size)

@@ -14,6 +14,7 @@ from segdata.core.kernels._compiled.parts import parts
 from segdata.core.kernels._compiled.pillow import draw_pillow
 from segdata.core.kernels._compiled.places import bounds, columns, lift, lower
 from segdata.core.kernels._compiled.polygons import rasterise
+from segdata.core.kernels._compiled.ranks import quantiles
 from segdata.core.kernels._compiled.rings import parse_rings
 from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
 
@@ -45,6 +46,7 @@ __all__ = [
     "paired",
     "parse_rings",
     "parts",
+    "quantiles",
     "rasterise",
     "recurring",
     "split_counts",

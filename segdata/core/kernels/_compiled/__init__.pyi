@@ -26,6 +26,7 @@ from segdata.core.kernels._plain import pack_rgb as pack_rgb
 from segdata.core.kernels._plain import paired as paired
 from segdata.core.kernels._plain import parse_rings as parse_rings
 from segdata.core.kernels._plain import parts as parts
+from segdata.core.kernels._plain import quantiles as quantiles
 from segdata.core.kernels._plain import rasterise as rasterise
 from segdata.core.kernels._plain import recurring as recurring
 from segdata.core.kernels._plain import split_counts as split_counts

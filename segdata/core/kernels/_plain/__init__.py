@@ -14,6 +14,7 @@ from segdata.core.kernels._plain.parts import parts
 from segdata.core.kernels._plain.pillow import draw_pillow
 from segdata.core.kernels._plain.places import bounds, columns, lift, lower
 from segdata.core.kernels._plain.polygons import rasterise
+from segdata.core.kernels._plain.ranks import quantiles
 from segdata.core.kernels._plain.rings import parse_rings
 from segdata.core.kernels._plain.sweep import cover, strips, strips_within
 
@@ -45,6 +46,7 @@ __all__ = [
     "paired",
     "parse_rings",
     "parts",
+    "quantiles",
     "rasterise",
     "recurring",
     "split_counts",

@@ -1,0 +1,130 @@
+"""Fields against dense masks that are dilated, and what is decided in them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from segdata.agreement.consensus.estimated import estimated
+from segdata.agreement.consensus.fields import EXTENTS, Extent, fields
+from segdata.agreement.consensus.majority import UNDECIDED, plurality
+from segdata.agreement.consensus.painting import painted
+from segdata.agreement.consensus.staple import staple
+from segdata.agreement.voting import ABSENT, UNLABELLED, Votes, voted
+from segdata.core.errors import SegdataError
+from segdata.testing.dense import masks_of_runs
+from segdata.testing.panels import Panel, panel, panels
+
+
+def pattern_maps(drawn: Panel, votes: Votes) -> list[np.ndarray]:
+    """(H, W) the pattern of every pixel, image by image."""
+    maps = []
+    frame, x, y = votes.line.lower(votes.pieces.start)
+    for image, size in enumerate(zip(*(side.tolist() for side in drawn.batch.image_size), strict=True)):
+        flat = np.full(size, votes.blank[image])
+        for i in np.flatnonzero(frame == image):
+            flat[y[i] : y[i] + votes.pieces.end[i] - votes.pieces.start[i], x[i]] = votes.pieces.owner[i]
+        maps.append(flat)
+    return maps
+
+
+def region(says: np.ndarray, there: np.ndarray, extent: Extent, margin: int) -> np.ndarray:
+    """The field of one category in one image, from (H, W, R) masks."""
+    yes = says & there
+    core = yes.any(axis=2) & ((~says & there).any(axis=2) if extent == "band" else True)
+    if extent == "image":
+        return np.ones(core.shape, bool)
+    if extent == "box" and core.any():
+        rows, columns = (np.flatnonzero(core.any(axis=axis)) for axis in (1, 0))
+        core[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return ndimage.binary_dilation(core, np.ones((2 * margin + 1, 2 * margin + 1)))
+
+
+@settings(max_examples=60)
+@given(panels(annotators=3), st.sampled_from(EXTENTS), st.integers(0, 2))
+def test_fields_are_dilated_masks(drawn: Panel, extent: Extent, margin: int) -> None:
+    case = np.zeros(drawn.batch.images.num_rows, np.int64)  # all images are one case
+    votes = voted(drawn.batch, drawn.annotators, drawn.categories, case=case)
+    found = fields(votes, extent, margin)
+    maps = pattern_maps(drawn, votes)
+    judged = (votes.vote != ABSENT) & (votes.vote != 3)
+    disputed = set()
+    for code in range(3):
+        says = (votes.vote == code) & judged
+        if (says.any(axis=1) & (~says & judged).any(axis=1)).any():
+            disputed.add(code)
+            near = np.zeros(len(votes.pixels), int)
+            for flat in maps:
+                if (flat >= 0).any():
+                    inside = region(says[flat], judged[flat], extent, margin)
+                    near += np.bincount(flat[inside], minlength=len(near))
+            unit = found.category.tolist().index(code)
+            mine = found.field == unit
+            assert sorted(found.pattern[mine].tolist()) == list(range(len(near)))
+            np.testing.assert_array_equal(found.pixels[mine], near[found.pattern[mine]])
+            np.testing.assert_array_equal(found.says[mine], (votes.vote == code)[found.pattern[mine]])
+    assert set(found.category.tolist()) == disputed
+
+
+@given(panels(annotators=3), st.sampled_from(EXTENTS))
+def test_what_all_say_is_so(drawn: Panel, extent: Extent) -> None:
+    """And what is decided was said by somebody."""
+    votes = voted(drawn.batch, drawn.annotators, drawn.categories)
+    category, support = estimated(votes, extent).decided
+    same = plurality(votes.vote).support == 1
+    calm = ~np.isin(votes.case, fields(votes, extent).case)
+    np.testing.assert_array_equal(category[same & calm], votes.vote[same & calm].max(axis=1))
+    assert all(code in (*row, UNDECIDED) for code, row in zip(category.tolist(), votes.vote.tolist(), strict=True))
+    assert ((support >= 0) & (support <= 1)).all()
+
+
+@given(panels(annotators=1))
+def test_one_annotator_is_right(drawn: Panel) -> None:
+    votes = voted(drawn.batch, drawn.annotators, drawn.categories)
+    np.testing.assert_array_equal(estimated(votes).decided.category, votes.vote[:, 0])
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1000), st.sampled_from(EXTENTS))
+def test_one_category_is_plain_staple(seed: int, extent: Extent) -> None:
+    """In its field, the likely pixels are those more likely than not."""
+    rng = np.random.default_rng(seed)
+    truth = ndimage.gaussian_filter(rng.normal(size=(16, 16)), 2) > 0
+    texts = [
+        "\n".join("".join("a" if each else "." for each in row) for row in truth ^ (rng.random((16, 16)) < 0.1))
+        for _ in range(3)
+    ]
+    drawn = panel(*texts)
+    votes = voted(drawn.batch, drawn.annotators, drawn.categories)
+    found, of = estimated(votes, extent), fields(votes, extent)
+    plain = staple(of.says, of.there, of.pixels)
+    likely = np.zeros(len(votes.pixels))
+    likely[of.pattern] = plain.probability
+    np.testing.assert_array_equal(found.decided.category == 0, likely > 0.5)
+    np.testing.assert_allclose(found.sensitivity, plain.sensitivity, atol=1e-6)
+    assert ((found.sensitivity > 0.5) & (found.specificity > 0.5)).all()
+
+
+def test_categories_that_all_are_wrong_about_unlike() -> None:
+    """Two say a, one b; the pixel that only one left out is no gap."""
+    drawn = panel("aaabbb", "aaabbb", "aabbb.")
+    votes = voted(drawn.batch, drawn.annotators, drawn.categories)
+    found = painted(votes, estimated(votes, margin=1).decided.category)
+    masks = masks_of_runs(found.runs, *(side[found.image] for side in drawn.batch.image_size))
+    assert [mask.astype(int).tolist() for mask in masks] == [[[1, 1, 1, 0, 0, 0]], [[0, 0, 0, 1, 1, 1]]]
+
+
+def test_two_who_differ_leave_it_undecided() -> None:
+    drawn = panel("aa..", "a..a")
+    votes = voted(drawn.batch, drawn.annotators, drawn.categories)
+    category = estimated(votes).decided.category
+    differ = votes.vote[:, 0] != votes.vote[:, 1]
+    assert set(category[differ].tolist()) == {UNDECIDED}
+    assert set(category[~differ].tolist()) == {0, UNLABELLED}
+
+
+def test_an_unknown_extent() -> None:
+    drawn = panel("a", ".")
+    with pytest.raises(SegdataError, match="extent"):
+        fields(voted(drawn.batch, drawn.annotators, drawn.categories), "everything")  # type: ignore[arg-type]  # wrong
