@@ -8,9 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.api import agree as agree
     from segdata.api import areas_m2 as areas_m2
     from segdata.api import assert_valid as assert_valid
     from segdata.api import convert as convert
+    from segdata.api import crop as crop
     from segdata.api import diff as diff
     from segdata.api import diff_taxonomies as diff_taxonomies
     from segdata.api import filter as filter
@@ -20,13 +22,18 @@ if TYPE_CHECKING:
     from segdata.api import history as history
     from segdata.api import info as info
     from segdata.api import merge as merge
+    from segdata.api import objects as objects
     from segdata.api import pilot as pilot
     from segdata.api import prune as prune
     from segdata.api import read as read
+    from segdata.api import remap as remap
     from segdata.api import restore as restore
     from segdata.api import sample as sample
     from segdata.api import split as split
+    from segdata.api import tile as tile
+    from segdata.api import untile as untile
     from segdata.api import validate as validate
+    from segdata.api import write_objects as write_objects
     from segdata.core.dataset import Dataset as Dataset
     from segdata.core.errors import InvalidDatasetError as InvalidDatasetError
     from segdata.core.errors import LossError as LossError
@@ -38,9 +45,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "agree": "segdata.api",
     "areas_m2": "segdata.api",
     "assert_valid": "segdata.api",
     "convert": "segdata.api",
+    "crop": "segdata.api",
     "diff": "segdata.api",
     "diff_taxonomies": "segdata.api",
     "filter": "segdata.api",
@@ -50,13 +59,18 @@ _HOME = {
     "history": "segdata.api",
     "info": "segdata.api",
     "merge": "segdata.api",
+    "objects": "segdata.api",
     "pilot": "segdata.api",
     "prune": "segdata.api",
     "read": "segdata.api",
+    "remap": "segdata.api",
     "restore": "segdata.api",
     "sample": "segdata.api",
     "split": "segdata.api",
+    "tile": "segdata.api",
+    "untile": "segdata.api",
     "validate": "segdata.api",
+    "write_objects": "segdata.api",
     "Dataset": "segdata.core.dataset",
     "Finding": "segdata.core.finding",
     "InvalidDatasetError": "segdata.core.errors",
@@ -73,9 +87,11 @@ __all__ = [
     "SegdataError",
     "Taxonomy",
     "Validation",
+    "agree",
     "areas_m2",
     "assert_valid",
     "convert",
+    "crop",
     "diff",
     "diff_taxonomies",
     "filter",
@@ -85,13 +101,18 @@ __all__ = [
     "history",
     "info",
     "merge",
+    "objects",
     "pilot",
     "prune",
     "read",
+    "remap",
     "restore",
     "sample",
     "split",
+    "tile",
+    "untile",
     "validate",
+    "write_objects",
 ]
 
 

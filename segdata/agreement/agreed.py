@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segdata.core.finding import Finding
+from segdata.core.validation import FailOn, fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +170,7 @@ class Agreement:
     confidence: float
     resamples: int
     seed: int
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether there is a finding at or above this severity."""
+        return fails(self.findings, fail_on)

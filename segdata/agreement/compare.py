@@ -34,7 +34,7 @@ _ROWS_OF = {
     "votes": {"pattern": "patterns"},
     "matches": {"pair": "pairs", "a": "segments", "b": "segments"},
     "members": {"case": "cases", "segment": "segments"},
-    "groups": {"pair": "pairs", "segment": "segments"},
+    "groups": {"pair": "pairs", "segment": "segments", "piece": "segments"},
     "causes": {"pair": "pairs"},
     "surfaces": {"pair": "pairs", "match": "matches"},
 }
@@ -53,7 +53,7 @@ class Portion:
 def compare(
     panel: Panel,
     *,
-    tolerance: Tolerance = Tolerance(),
+    tolerance: Tolerance | None = None,
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> Tables:
@@ -61,14 +61,14 @@ def compare(
 
     Parameters
     ----------
-    tolerance : of boundaries
+    tolerance : of boundaries; None: the default
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
 
     The result does not depend on `jobs`.
     """
-    portions = []
-    for portion in run_ordered(lambda rows: _portion(panel, rows, tolerance), panel.chunks(), jobs):
+    portions, near = [], tolerance or Tolerance()
+    for portion in run_ordered(lambda rows: _portion(panel, rows, near), panel.chunks(), jobs):
         portions.append(portion)
         progress(portion.measured.tables["images"].num_rows)
     every = gathered((each.measured for each in portions), panel.defects, frozenset(), panel.profile)
@@ -162,9 +162,11 @@ def _of_two(opposite: Opposite, case: Ints, tolerance: Tolerance, cases: Columns
     matches, groups = found["matches"], found["groups"]
     matches["a"], matches["b"] = _rows(opposite.a.segment, matches["a"]), _rows(opposite.b.segment, matches["b"])
     of_a = groups["side"] == 0
-    groups["segment"] = np.where(
-        of_a, _rows(opposite.a.segment, groups["segment"] * of_a), _rows(opposite.b.segment, groups["segment"] * ~of_a)
-    )
+    for name, first in (("segment", of_a), ("piece", ~of_a)):
+        rows = groups[name]
+        groups[name] = np.where(
+            first, _rows(opposite.a.segment, rows * first), _rows(opposite.b.segment, rows * ~first)
+        )
     return found
 
 

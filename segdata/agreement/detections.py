@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.metrics.detection import THRESHOLDS
 from segdata.agreement.opposite import Drawn, Flags, Opposite
 from segdata.agreement.overlapping import covered, union
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
+THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())  # of IoU, with COCO's rounding errors
 MOST = 100  # detections of one category in an image that count, the best ones
 _SMALL, _LARGE = 32**2, 96**2
 AREAS = ((0.0, 1e10), (0.0, _SMALL), (_SMALL, _LARGE), (_LARGE, 1e10))  # all, small, medium, large, in pixels
@@ -85,7 +85,8 @@ def detections(
     in_void = 2 * covered(b.side, void, len(b)) > b.area
     outside = (in_void | _out_of_range(b.area, bounds))[:, chosen].T  # (N, A)
     matched = taken >= 0
-    ignored = np.where(matched, spared[np.arange(len(bounds))[:, None], taken], outside[..., None])
+    takes_spared = np.pad(spared, ((0, 0), (0, 1)))[np.arange(len(bounds))[:, None], taken]
+    ignored = np.where(matched, takes_spared, outside[..., None])
     cell = a.category[None] + len(opposite.categories) * np.arange(len(bounds))[:, None]
     should = ~spared & a.is_thing
     positives = np.bincount(cell[should], minlength=len(bounds) * len(opposite.categories))

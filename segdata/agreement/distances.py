@@ -23,7 +23,8 @@ class Apart:
     shape : (p,) ascending
     distance : (p,) to the other boundary, in the unit of the spacing; infinite where there is none
     is_inside : (p,) the other annotator has the pixel too
-    is_framed : (p,) the pixel lies where the image or the volume ends, and may be boundary for that reason alone
+    is_framed : (p,) the pixel is as near to the end of the image, or of the volume, as to the other boundary: what
+        was drawn may go on beyond
     """
 
     shape: Ints
@@ -47,7 +48,7 @@ def apart(edge: Side, other_edge: Side, other: Side, sheets: Sheets, spacing: Fl
     length = end - start
     distance = (_in_space if sheets.is_deep.any() else _in_plane)(pieces, other_edge, sheets, spacing)
     shape = np.repeat(sheets.shape[pieces.owner], length)
-    return Apart(shape, distance, np.repeat(inside, length), _framed(pieces, sheets))
+    return Apart(shape, distance, np.repeat(inside, length), _framed(pieces, distance, sheets, spacing))
 
 
 def _in_plane(edge: Side, other: Side, sheets: Sheets, spacing: Floats) -> Floats:
@@ -72,39 +73,59 @@ def _in_space(edge: Side, other: Side, sheets: Sheets, spacing: Floats) -> Float
     """(p,) distances across the slices of volumes."""
     from scipy.spatial import cKDTree
 
-    shape, points = _points(edge, sheets, spacing)
-    other_shape, other_points = _points(other, sheets, spacing)
+    shape, points = _points(edge, sheets)
+    other_shape, other_points = _points(other, sheets)
     found = np.full(len(points), np.inf)
-    known = np.isin(shape, other_shape)
-    if not known.any():
+    known = np.flatnonzero(np.isin(shape, other_shape))
+    if len(known) == 0:
         return found
+    shape, points, size = shape[known], points[known], spacing[shape[known]]
     # Shapes lie so far apart in a fourth direction that the nearest point is one of the same shape.
-    far = 2 * (np.abs(points).max() + np.abs(other_points).max() + 1)
-    tree = cKDTree(np.column_stack([other_points, far * other_shape]), balanced_tree=False, compact_nodes=False)
-    _, nearest = tree.query(np.column_stack([points[known], far * shape[known]]))
-    found[known] = np.sqrt(((points[known] - other_points[nearest]) ** 2).sum(axis=1))
+    placed, other_placed = points * size, other_points * spacing[other_shape]
+    far = 2 * (placed.max() + other_placed.max() + 1)
+    tree = cKDTree(np.column_stack([other_placed, far * other_shape]), balanced_tree=False, compact_nodes=False)
+    _, nearest = tree.query(np.column_stack([placed, far * shape]))
+    found[known] = np.sqrt((((points - other_points[nearest]) * size) ** 2).sum(axis=1))
     return found
 
 
-def _points(side: Side, sheets: Sheets, spacing: Floats) -> tuple[Ints, Floats]:
-    """The shape (p,) and the place (p, 3) of pixels, in the unit of the spacing."""
+def _points(side: Side, sheets: Sheets) -> tuple[Ints, Ints]:
+    """The shape (p,) and the column, row and slice (p, 3) of pixels."""
     x, top = sheets.places(side)
     length = side.end - side.start
     sheet = np.repeat(side.owner, length)
-    y = np.arange(len(sheet)) + np.repeat(top - (np.cumsum(length) - length), length)
     shape = sheets.shape[sheet]
-    slice_ = sheet - sheets.first[shape]
-    return shape, np.column_stack([np.repeat(x, length), y, slice_]) * spacing[shape]
+    return shape, np.column_stack([np.repeat(x, length), _rows(top, length), sheet - sheets.first[shape]])
 
 
-def _framed(edge: Side, sheets: Sheets) -> Flags:
-    """(p,) whether each pixel lies on the frame of its image, or in the first or last slice of a volume."""
-    x, top = sheets.places(edge)
-    length = edge.end - edge.start
-    last = np.cumsum(length) - 1
-    is_end = (edge.owner == sheets.first[sheets.shape[edge.owner]]) | np.isin(edge.owner + 1, sheets.first)
-    whole = (x == 0) | (x == sheets.width[edge.owner] - 1) | (is_end & sheets.is_deep[edge.owner])
-    framed: Flags = np.repeat(whole, length)
-    framed[(last - length + 1)[top == 0]] = True
-    framed[last[top + length == sheets.line.height[edge.owner]]] = True
+def _framed(side: Side, distance: Floats, sheets: Sheets, spacing: Floats) -> Flags:
+    """(p,) whether pixels are as near to one at the end of the image, or of the volume, as `distance` (p,)."""
+    x, top = sheets.places(side)
+    length = side.end - side.start
+    shape = sheets.shape[side.owner]
+    wide, high, deep = spacing[shape].T
+    slice_ = side.owner - sheets.first[shape]
+    last = sheets.first[shape + 1] - sheets.first[shape] - 1
+    room = np.minimum(x, sheets.line.width[side.owner] - 1 - x) * wide
+    room = np.where(sheets.is_deep[side.owner], np.minimum(room, np.minimum(slice_, last - slice_) * deep), room)
+    below = sheets.line.height[side.owner] - top - length  # rows below the strip
+    first = np.cumsum(length) - length
+    framed = np.zeros(len(distance), bool)
+    if len(first) == 0:
+        return framed
+    # Most strips are farther from the end of the image than any of their pixels is from the other boundary.
+    doubtful = np.flatnonzero(np.maximum.reduceat(distance, first) >= np.minimum(room, np.minimum(top, below) * high))
+    count = length[doubtful]
+    row = _rows(0 * count, count)
+    of = np.repeat(doubtful, count)
+    near = np.minimum(top[of] + row, below[of] + length[of] - 1 - row) * high[of]
+    pixel = first[of] + row
+    framed[pixel] = distance[pixel] >= np.minimum(room[of], near)
     return framed
+
+
+def _rows(top: Ints, length: Ints) -> Ints:
+    """(p,) the row of each pixel of strips (n,)."""
+    row: Ints = np.repeat(top - (np.cumsum(length) - length), length)
+    row += np.arange(len(row))
+    return row

@@ -172,9 +172,9 @@ def category_scores(amounts: Amounts, rows: Ints, how: Resampling) -> list[dict[
         ends = how.interval(every.category_statistic(some), every.n, every.width(some))
         for k, name in enumerate(some):
             n = images_with(name, every.together).tolist()
-            for category, scores in enumerate(found):
-                numbers = (float(each[k, category]) for each in (ends.value, ends.low, ends.high))
-                scores[name] = Value(*numbers, n[category], len(rows) - n[category])
+            ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
+            for category, (value, low, high) in enumerate(ends_of):
+                found[category][name] = Value(value, low, high, n[category], len(rows) - n[category])
     return found
 
 
@@ -221,9 +221,9 @@ def _reliable(opposed: Opposed, of_cases: Coincidences, metric: _Reliability, ho
 
 
 def _valued(names: Iterable[str], found: Interval, support: Mapping[str, tuple[int, int]]) -> dict[str, Value]:
+    numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
     return {
-        name: Value(*(float(each[k]) for each in (found.value, found.low, found.high)), *support[name])
-        for k, name in enumerate(names)
+        name: Value(value, low, high, *support[name]) for name, (value, low, high) in zip(names, numbers, strict=True)
     }
 
 

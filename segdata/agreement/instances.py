@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from segdata.agreement.matching import optimal
 from segdata.agreement.opposite import Drawn, Opposite
 from segdata.agreement.overlapping import Overlapping, overlapping
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, Rows
 
+Flags = NDArray[np.bool_]
 Column = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 Columns = dict[str, Column]
 
@@ -74,28 +75,28 @@ def _of(values: Ints, row: Ints, none: int) -> Ints:
 
 
 def groups(opposite: Opposite, found: Overlapping) -> Columns:
-    """The things of which the other annotator made several: those with two or more of the other's mostly inside.
+    """The things of which the other annotator made several: a row for each of two or more that lie mostly inside.
 
     Mostly inside is by more than half of their area. Both are things of one category, and no crowds.
     """
     a, b = opposite.a, opposite.b
     alike = (a.category[found.a] == b.category[found.b]) & a.is_thing[found.a]
     alike &= found.open_a[found.a] & found.open_b[found.b]
-    sides = []
-    for drawn, row, other_area in (
-        (a, found.a, found.area_b[found.b]),
-        (b, found.b, found.area_a[found.a]),
-    ):
-        others = np.bincount(row[alike & (2 * found.shared > other_area)], minlength=len(drawn))
-        sides.append(_several(drawn, others, len(sides)))
+    sides = [
+        _several(a, found.a, found.b, alike & (2 * found.shared > found.area_b[found.b]), 0),
+        _several(b, found.b, found.a, alike & (2 * found.shared > found.area_a[found.a]), 1),
+    ]
     return {name: np.concatenate([each[name] for each in sides]) for name in sides[0]}
 
 
-def _several(drawn: Drawn, others: Ints, side: int) -> dict[str, Ints]:
-    segment = np.flatnonzero(others >= 2)
+def _several(drawn: Drawn, segment: Rows, piece: Rows, inside: Flags, side: int) -> Columns:
+    """The segments of one side with two pieces or more, of those pairs in which a piece is `inside`."""
+    n_pieces = np.bincount(segment[inside], minlength=len(drawn))
+    rows = np.flatnonzero(inside & (n_pieces[segment] >= 2))
+    rows = rows[np.lexsort((piece[rows], segment[rows]))]
     return {
-        "pair": drawn.case[segment],
-        "side": np.full(len(segment), side),
-        "segment": segment,
-        "others": others[segment],
+        "pair": drawn.case[segment[rows]],
+        "side": np.full(len(rows), side),
+        "segment": segment[rows].astype(np.int64),
+        "piece": piece[rows].astype(np.int64),
     }

@@ -1,8 +1,10 @@
 """Members: which segments of all annotators are one thing, and who has nothing where others have it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.agreement.clusters import clusters
 from segdata.agreement.everyone import Everyone, everyone
@@ -12,6 +14,7 @@ from segdata.core.meet import Side, meet_within
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 
+Floats = NDArray[np.float64]
 NOTHING = -1  # the category, and the segment, of an annotator who has nothing where others have something
 
 
@@ -35,39 +38,71 @@ def members(
     """
     every = everyone(batch, annotators, categories, case=case, asked=asked, volumes=volumes, is_semantic=is_semantic)
     countable = np.array([each.kind == "thing" and not is_semantic for each in categories], bool)
-    return listed(every, clustered(every, countable, threshold))
+    return listed(every, clustered(every, countable, threshold).number)
 
 
-def clustered(every: Everyone, countable: Flags, threshold: float = 0.5) -> Ints:
-    """(n,) the cluster of each segment, numbered over all cases.
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Which of n segments are one thing.
 
-    -1 for crowds, segments without pixels, and those of categories that are not `countable` (n_categories,).
+    Attributes
+    ----------
+    number : (n,) the cluster of each, over all cases; -1 for crowds, segments without pixels, and those of categories
+        that are not countable
+    i, j : (p,) pairs of segments of different annotators that share pixels
+    iou : (p,)
     """
+
+    number: Ints
+    i: Ints
+    j: Ints
+    iou: Floats
+
+    def __len__(self) -> int:
+        return int(self.number.max(initial=-1)) + 1
+
+
+def clustered(every: Everyone, countable: Flags, threshold: float = 0.5) -> Clusters:
+    """The clusters of everyone's segments, of `countable` (n_categories,) categories."""
     drawn = every.drawn
-    thing = np.flatnonzero(countable[drawn.category] & ~drawn.is_crowd & ~drawn.is_void & (every.area > 0))
-    number = np.full(len(every.drawn), -1, np.int64)
-    number[thing] = np.arange(len(thing))
-    kept = number[every.clear.owner] >= 0
-    owner = number[every.clear.owner[kept]].astype(np.int32)
-    met = meet_within(Side(every.clear.start[kept], every.clear.end[kept], owner))
-    i, j = thing[met.a], thing[met.b]
-    category, annotator, of_case = drawn.category, every.annotator, drawn.case
-    comparable = annotator[i] != annotator[j]
-    comparable &= (
-        every.asked[annotator[i], of_case[i], category[j]] & every.asked[annotator[j], of_case[j], category[i]]
-    )
-    i, j, shared = i[comparable], j[comparable], met.pixels[comparable]
-    against_j = every.area[i] - every.in_void[i, annotator[j]]
-    against_i = every.area[j] - every.in_void[j, annotator[i]]
-    iou = shared / (against_j + against_i - shared)
-    found = clusters(annotator[thing], number[i], number[j], iou, threshold)
+    counted = countable[drawn.category] & ~drawn.is_crowd & ~drawn.is_void & (every.area > 0)
+    thing = _in_order(every, np.flatnonzero(counted))
+    place = np.full(len(drawn), -1, np.int64)
+    place[thing] = np.arange(len(thing))
+    i, j, iou = _likeness(every, place)
+    found = clusters(every.annotator[thing], place[i], place[j], iou, threshold)
     first = np.full(len(thing), np.iinfo(np.int64).max)
-    np.minimum.at(first, found, every.drawn.segment[thing])
-    result = np.full(len(every.drawn), -1, np.int64)
-    order = np.lexsort((first[found], every.drawn.case[thing]))
-    new = np.diff(found[order], prepend=-1) != 0
-    result[thing[order]] = np.cumsum(new) - 1
-    return result
+    np.minimum.at(first, found, drawn.segment[thing])
+    order = np.lexsort((first[found], drawn.case[thing]))
+    number = np.full(len(drawn), -1, np.int64)
+    number[thing[order]] = np.cumsum(np.diff(found[order], prepend=-1) != 0) - 1
+    return Clusters(number, i, j, iou)
+
+
+def _in_order(every: Everyone, rows: Ints) -> Ints:
+    """The rows by where segments begin and what they are like: so who drew them does not decide between equals."""
+    side, n = every.clear, len(every.drawn)
+    first, last = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    first[side.owner[::-1]] = side.start[::-1]  # the last one that is written stays
+    last[side.owner] = side.end
+    n_runs = np.bincount(side.owner, minlength=n)
+    keys = (every.drawn.category, n_runs, last, every.area, first)
+    return rows[np.lexsort([key[rows] for key in keys])]
+
+
+def _likeness(every: Everyone, place: Ints) -> tuple[Ints, Ints, Floats]:
+    """Pairs of segments of different annotators that can be compared, and their IoU; only those with a place."""
+    kept = place[every.clear.owner] >= 0
+    side = Side(every.clear.start[kept], every.clear.end[kept], every.clear.owner[kept])
+    met = meet_within(side)
+    category, annotator, case = every.drawn.category, every.annotator, every.drawn.case
+    i, j = met.a.astype(np.int64), met.b.astype(np.int64)
+    comparable = annotator[i] != annotator[j]
+    comparable &= every.asked[annotator[i], case[i], category[j]] & every.asked[annotator[j], case[j], category[i]]
+    i, j, shared = i[comparable], j[comparable], met.pixels[comparable]
+    area_i = every.area[i] - every.in_void[i, annotator[j]]
+    area_j = every.area[j] - every.in_void[j, annotator[i]]
+    return i, j, shared / (area_i + area_j - shared)
 
 
 def listed(every: Everyone, cluster: Ints) -> dict[str, Ints]:

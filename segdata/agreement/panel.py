@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -62,6 +62,7 @@ class Panel:
     image_ids : (n_images,) as the first member that has the image calls them
     profile, defects : of the whole
     case : (n_images,) the same number for the slices of one volume, ascending
+    aliases : what annotators are called instead of their names
     """
 
     members: tuple[Member, ...]
@@ -74,6 +75,7 @@ class Panel:
     profile: Profile
     defects: Sequence[Defect]
     case: Ints
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def chunks(self) -> list[Ints]:
         """Rows of images in portions; volumes stay whole."""
@@ -102,7 +104,7 @@ class Panel:
         at, of = np.concatenate(image), np.concatenate(member)
         every, kept = _of_one_size(concatenate(batches), at)
         batch, order = one_image(every, at[kept])
-        return _in_passes(batch), self.taxonomies.asked[of[kept][every.annotation_image[order]]]
+        return _aliased(_in_passes(batch), self.aliases), self.taxonomies.asked[of[kept][every.annotation_image[order]]]
 
     def _of_member(self, k: int, batch: Batch) -> Batch:
         """A member's batch with the panel's names of annotators and ids of categories."""
@@ -289,6 +291,13 @@ def _in_passes(batch: Batch) -> Batch:
         seen[image, name] = seen.get((image, name), 0) + 1
         told.append(name if seen[image, name] == 1 else f"{name} ({seen[image, name]})")
     return batch if told == names else replace(batch, annotations=replaced(batch.annotations, "annotator", told))
+
+
+def _aliased(batch: Batch, aliases: Mapping[str, str]) -> Batch:
+    if not aliases:
+        return batch
+    names = [aliases.get(name, name) for name in batch.annotations["annotator"].to_pylist()]
+    return replace(batch, annotations=replaced(batch.annotations, "annotator", names))
 
 
 def _unpaired(members: Sequence[Member], found: Found) -> list[Defect]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from segdata.agreement.opposite import Drawn, Opposite
-from segdata.agreement.topmost import topmost
+from segdata.agreement.topmost import is_flat, topmost
 from segdata.core import kernels
 from segdata.core.distinct import distinct
 from segdata.core.line import Line
@@ -53,16 +53,13 @@ def overlaps(opposite: Opposite) -> Columns:
     Segments of one category that share pixels count once. What either calls void is left out. A category that neither
     has in a case has no row.
     """
-    united_a, united_b = (
-        _united(drawn, side, opposite) for drawn, side in zip((opposite.a, opposite.b), opposite.clear, strict=True)
-    )
-    _, both, _, length = kernels.strips(
-        united_a.start, united_a.end, united_a.owner, united_b.start, united_b.end, united_b.owner
-    )
-    area_a, area_b = (_summed(each.owner, each.end - each.start) for each in (united_a, united_b))
-    code, _ = distinct(np.concatenate([area_a[0], area_b[0]]))
-    columns = [np.zeros(len(code), np.int64) for _ in range(3)]
-    for column, (owner, total) in zip(columns, (area_a, area_b, _summed(both, length)), strict=True):
+    if is_flat(opposite.a.side) and is_flat(opposite.b.side):
+        owned = _by_cells(opposite)
+    else:
+        owned = _by_union(opposite)
+    code, _ = distinct(np.concatenate([owner for owner, _ in owned]))
+    columns = [np.zeros(len(code), np.int64) for _ in owned]
+    for column, (owner, total) in zip(columns, owned, strict=True):
         column[np.searchsorted(code, owner)] = total
     wide = max(len(opposite.categories), 1)
     return {
@@ -72,6 +69,27 @@ def overlaps(opposite: Opposite) -> Columns:
         "area_b": columns[1],
         "both": columns[2],
     }
+
+
+def _by_cells(opposite: Opposite) -> tuple[tuple[Ints, Ints], ...]:
+    """Whose segments share no pixels: the marginals and the diagonal of the cells."""
+    pair, category_a, category_b, n = cells(opposite).values()
+    code = pair * len(opposite.categories)
+    of_a, of_b, both = category_a >= 0, category_b >= 0, (category_a == category_b) & (category_a >= 0)
+    return (
+        _summed((code + category_a)[of_a], n[of_a]),
+        _summed((code + category_b)[of_b], n[of_b]),
+        _summed((code + category_a)[both], n[both]),
+    )
+
+
+def _by_union(opposite: Opposite) -> tuple[tuple[Ints, Ints], ...]:
+    """Else the union of each category's segments."""
+    a, b = (
+        _united(drawn, side, opposite) for drawn, side in zip((opposite.a, opposite.b), opposite.clear, strict=True)
+    )
+    _, both, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    return _summed(a.owner, a.end - a.start), _summed(b.owner, b.end - b.start), _summed(both, length)
 
 
 def _united(drawn: Drawn, side: Side, opposite: Opposite) -> Side:
@@ -93,7 +111,7 @@ def _end(line: Line) -> int:
     return int(line.base[-1] + (line.height[-1] + 1) * (line.width[-1] + 1)) if len(line.base) else 0
 
 
-def _summed(owner: Rows, length: Ints) -> tuple[Ints, Ints]:
-    """The owners that occur, ascending, and the sum of lengths of each."""
+def _summed(owner: Ints | Rows, length: Ints) -> tuple[Ints, Ints]:
+    """The owners, case * n_categories + category, that occur, ascending, and the sum of lengths of each."""
     found, total, _, _ = kernels.distinct(owner.astype(np.int64), length)
     return found, total

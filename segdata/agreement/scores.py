@@ -42,7 +42,8 @@ def by_category(name: str, weighed: Weighed) -> Floats:
     """(B, n_categories) a score of `OF_CATEGORIES` or `SIGNED`; NaN where undefined."""
     of = weighed.amounts
     if name in MEANS or name in SIGNED:
-        return np.divide(of[name], of[f"n_{name}"], out=np.full(of[name].shape, np.nan), where=of[f"n_{name}"] > 0)
+        n = of[f"n_{name}"]
+        return np.asarray(np.divide(of[name], n, out=np.full(n.shape, np.nan), where=n > 0))
     if name == "kappa":
         return _kappas(weighed)
     if name in ("iou_micro", "dice_micro"):
@@ -89,7 +90,7 @@ def weighted_mean(values: Floats, weights: Floats | float = 1.0) -> Floats:
     some = known * weights
     total = some.sum(axis=1)
     above = (np.where(known, values, 0.0) * some).sum(axis=1)
-    return np.divide(above, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(above, total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
 def _images(pairs: Sequence[Weighed]) -> Floats:

@@ -22,7 +22,6 @@ class Sheets:
     frame : (n_sheets,) of the opposite's line
     first : (n + 1,) where the sheets of each shape begin
     is_deep : (n_sheets,) there are several
-    width : (n_sheets,) of the image, in pixels
     line : of the sheets; places that are moved by up to `margin` columns stay clear of other sheets
     origin : (n_sheets,) by how much places on the line of frames are smaller
     slice_of_frame : (n_frames,) which slice of its case each frame is, from 0
@@ -32,7 +31,6 @@ class Sheets:
     frame: Ints
     first: Ints
     is_deep: Flags
-    width: Ints
     line: Line
     origin: Ints
     slice_of_frame: Ints
@@ -48,10 +46,12 @@ class Sheets:
         shape = np.repeat(np.arange(len(case)), count[case])
         frame = frames[spread(begin[case], count[case])].astype(np.int64)
         first = np.concatenate([[0], np.cumsum(count[case])]).astype(np.int64)
-        width = opposite.line.width[frame]
-        line = Line.of(opposite.line.height[frame], width + margin)
+        height, width = opposite.line.height[frame], opposite.line.width[frame]
+        # A move to the left leaves the room of the sheet before, which may be lower, so all get that of the highest.
+        room = (height + 1) * (width + 1) + (margin + 1) * (int(height.max(initial=0)) + 1)
+        line = Line(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
         origin = line.base - opposite.line.base[frame]
-        return Sheets(shape, frame, first, count[case][shape] > 1, width, line, origin, slice_of_frame)
+        return Sheets(shape, frame, first, count[case][shape] > 1, line, origin, slice_of_frame)
 
     @property
     def n_shapes(self) -> int:

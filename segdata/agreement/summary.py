@@ -93,13 +93,21 @@ def _biases(opposed: Opposed, cells: Table) -> tuple[AnnotatorBias, ...]:
     columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
     for who, code, kind, value, low, high, clusters, p, found in cells.lines(*columns):
         values.setdefault((who, code), {})[kind] = Value(value, low, high, clusters, 0), p, found
-    return tuple(
-        AnnotatorBias(
-            opposed.annotators[who],
-            opposed.categories[code].name,
-            *(kinds[kind][0] if kind in kinds else nothing for kind in ("offset", "missed", "extra", "confused")),
-            {kind: p for kind, (_, p, _) in sorted(kinds.items()) if np.isfinite(p)},
-            tuple(kind for kind, (_, _, found) in sorted(kinds.items()) if found),
+    result = []
+    for (who, code), kinds in sorted(values.items()):
+        offset, missed, extra, confused = (
+            kinds[kind][0] if kind in kinds else nothing for kind in ("offset", "missed", "extra", "confused")
         )
-        for (who, code), kinds in sorted(values.items())
-    )
+        result.append(
+            AnnotatorBias(
+                annotator=opposed.annotators[who],
+                category=opposed.categories[code].name,
+                boundary_offset=offset,
+                missed=missed,
+                extra=extra,
+                confused=confused,
+                p={kind: p for kind, (_, p, _) in sorted(kinds.items()) if np.isfinite(p)},
+                found=tuple(kind for kind, (_, _, found) in sorted(kinds.items()) if found),
+            )
+        )
+    return tuple(result)

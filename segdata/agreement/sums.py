@@ -60,7 +60,7 @@ def sums_of_pairs(opposed: Opposed) -> Sums:
 
     Of what is a mean over images, ``iou`` has the values of single images, and ``n_iou`` 1 where there is one; so for
     dice, boundary_iou, nsd, hd95, assd, offset, offset_size, count_difference and count_gap. Others are what ratios
-    are made of: both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1 where there is one).
+    are made of: both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1: some).
     """
     shape = len(opposed.pairs), len(opposed.categories)
     lay = _Layer(*shape)

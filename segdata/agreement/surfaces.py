@@ -17,6 +17,7 @@ from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
+_ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are within 0.3 mm
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,10 @@ def surfaces(
     """The table `surfaces` of `segdata.core.opposed.Opposed`.
 
     Boundary pixels of a segment have a 4-neighbour outside, in volumes a 6-neighbour. What lies beyond the image is
-    outside, and so is void; but boundary pixels with void beside them are not counted, others may be near to them.
-    Nor do those at the end of the image count for the offset. All segments of a category, crowds too, are one shape.
-    Bands, for Boundary IoU, are taken slice by slice. Distances are in mm where the spacing is known, else in pixels;
-    what has no meaning since one annotator has no boundary is NaN.
+    outside, and so is void; but boundary pixels with void beside them are not counted, though others may be near to
+    them. For the offset those do not count that are as near to the end of the image as to the other's boundary. All
+    segments of a category, crowds too, are one shape. Bands, for Boundary IoU, are taken slice by slice. Distances are
+    in mm where the spacing is known, else in pixels; what has no meaning since one annotator has no boundary is NaN.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def _compared(a: Apart, b: Apart, within: Floats) -> Columns:
     directed, means, squares = [], [], []
     for name, side in (("a", a), ("b", b)):
         offset = np.searchsorted(side.shape, np.arange(n + 1)).astype(np.int64)
-        near = np.bincount(side.shape, weights=side.distance <= within[side.shape], minlength=n)
+        near = np.bincount(side.shape, weights=side.distance <= (within * _ROUNDING)[side.shape], minlength=n)
         columns[f"edge_{name}"] = np.diff(offset)
         columns[f"near_{name}"] = near.astype(np.int64)
         directed.append([directed_hausdorff(side.distance, offset, percent) for percent in (95.0, 100.0)])
@@ -144,17 +145,15 @@ def _compared(a: Apart, b: Apart, within: Floats) -> Columns:
 
 
 def _moments(side: Apart, n: int) -> tuple[Floats, Floats]:
-    """(n,) mean and mean square of the signed distances of pixels that do not lie at the end of the image."""
-    kept = np.flatnonzero(~side.is_framed & np.isfinite(side.distance))
-    shape, signed = side.shape[kept], side.signed[kept]
-    count = np.bincount(shape, minlength=n).astype(float)
+    """(n,) mean and mean square of the signed distances of the pixels that count for the offset."""
+    counted = ~side.is_framed & np.isfinite(side.distance)
+    signed = np.where(counted, side.signed, 0)
+    count = np.bincount(side.shape, counted, n)
     count[count == 0] = np.nan
-    return np.bincount(shape, signed, n) / count, np.bincount(shape, signed**2, n) / count
+    return np.bincount(side.shape, signed, n) / count, np.bincount(side.shape, signed * signed, n) / count
 
 
-def _units(
-    opposite: Opposite, shapes: Shapes, tolerance: Tolerance, spacing: Floats | None
-) -> tuple[Floats, Floats]:
+def _units(opposite: Opposite, shapes: Shapes, tolerance: Tolerance, spacing: Floats | None) -> tuple[Floats, Floats]:
     """What a pixel of each shape measures (n_shapes, 3), and the tolerance (n_shapes,), in mm where that is known."""
     size = np.ones((opposite.n_cases, 3))
     given = np.full((opposite.n_cases, 3), np.nan) if spacing is None else spacing

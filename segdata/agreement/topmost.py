@@ -7,6 +7,11 @@ from segdata.core.meet import Side
 from segdata.core.runs import Ints, spread
 
 
+def is_flat(side: Side) -> bool:
+    """Whether no pixel has two runs."""
+    return bool((side.start[1:] >= side.end[:-1]).all())
+
+
 def topmost(drawn: Drawn) -> Side:
     """The runs of what one annotator drew, cut so that no two share pixels.
 
@@ -14,12 +19,12 @@ def topmost(drawn: Drawn) -> Side:
     own side comes back where nothing overlaps.
     """
     side = drawn.side
+    if is_flat(side):
+        return side
     furthest = np.maximum.accumulate(side.end)
     apart = np.ones(len(side.start) + 1, bool)  # whether a run begins behind the end of all before it
     apart[1:-1] = side.start[1:] >= furthest[:-1]
     alone = apart[:-1] & apart[1:]
-    if alone.all():
-        return side
     heap = Side(side.start[~alone], side.end[~alone], side.owner[~alone])
     heaped = _uppermost(heap, np.arange(len(drawn)) + len(drawn) * drawn.is_void)
     start = np.concatenate([side.start[alone], heaped.start])

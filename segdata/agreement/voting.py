@@ -49,7 +49,7 @@ class Votes:
         """(P,) whether any annotator calls the pixels void."""
         # Votes below 0 take what is appended.
         void = np.array([each.kind == "void" for each in self.categories] + [False, False], bool)
-        return np.logical_or.reduce(void[self.vote], axis=1)
+        return np.asarray(np.logical_or.reduce(void[self.vote], axis=1))
 
     def tables(self) -> dict[str, dict[str, Ints]]:
         """The columns of the tables `patterns` and `votes`, see `segdata.core.opposed.Opposed`."""

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.api.agreeing import agree, compare_annotators
     from segdata.api.arrays import from_arrays
     from segdata.api.checking import assert_valid, hash_of, info, measured, validate
     from segdata.api.comparing import diff
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
     from segdata.api.filtering import Filtered, filter
     from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
+    from segdata.api.listing import objects, write_objects
     from segdata.api.merging import Merged, merge
     from segdata.api.opening import read
     from segdata.api.piloting import pilot
+    from segdata.api.remapping import remap
     from segdata.api.revisions import history, prune, restore
     from segdata.api.sampling import Sample, sample
     from segdata.api.splitting import Split, split
     from segdata.api.taxonomies import diff_taxonomies
+    from segdata.api.tiling import crop, tile, untile
 
 _HOME = {
     "Conversion": "converting",
@@ -28,9 +32,12 @@ _HOME = {
     "Merged": "merging",
     "Sample": "sampling",
     "Split": "splitting",
+    "agree": "agreeing",
     "areas_m2": "ground",
     "assert_valid": "checking",
+    "compare_annotators": "agreeing",
     "convert": "converting",
+    "crop": "tiling",
     "diff": "comparing",
     "diff_taxonomies": "taxonomies",
     "filter": "filtering",
@@ -41,13 +48,18 @@ _HOME = {
     "info": "checking",
     "measured": "checking",
     "merge": "merging",
+    "objects": "listing",
     "pilot": "piloting",
     "prune": "revisions",
     "read": "opening",
+    "remap": "remapping",
     "restore": "revisions",
     "sample": "sampling",
     "split": "splitting",
+    "tile": "tiling",
+    "untile": "tiling",
     "validate": "checking",
+    "write_objects": "listing",
 }
 __all__ = [
     "Conversion",
@@ -55,9 +67,12 @@ __all__ = [
     "Merged",
     "Sample",
     "Split",
+    "agree",
     "areas_m2",
     "assert_valid",
+    "compare_annotators",
     "convert",
+    "crop",
     "diff",
     "diff_taxonomies",
     "filter",
@@ -68,13 +83,18 @@ __all__ = [
     "info",
     "measured",
     "merge",
+    "objects",
     "pilot",
     "prune",
     "read",
+    "remap",
     "restore",
     "sample",
     "split",
+    "tile",
+    "untile",
     "validate",
+    "write_objects",
 ]
 
 

@@ -104,19 +104,28 @@ def info(
     with_hash: bool = False,
     raster_rules: bool = False,
     by: str | None = None,
+    with_channels: bool = False,
     **opening: Unpack[ReadOptions],
 ) -> "Summary":
     """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
 
     `with_hash`: also the content hash of the labels. `raster_rules`: also how many segments with polygons have other
     pixels when they are drawn by the rule of another tool. `by`: also each stratum of a column; default: as the
-    configuration says. `opening` as for `read`. Raises SegdataError where there is no such column.
+    configuration says. `with_channels`: also mean and standard deviation of the images' channels; all are decoded.
+    `opening` as for `read`. Raises SegdataError where there is no such column.
     """
     dataset = read(data, **opening)
     from segdata.measure.summary import summarise  # heavy: it makes pandas tables
 
     digest = hash_of(dataset, jobs=jobs) if with_hash else None
-    found = summarise(dataset.profile.files, measured(dataset, frozenset(), jobs), digest, by or dataset.profile.by)
+    families: frozenset[Family] = frozenset({"parts"} if dataset.profile.task == "semantic" else ())
+    tables = measured(dataset, families, jobs)
+    found = summarise(dataset.profile.files, tables, digest, by or dataset.profile.by)
+    if with_channels:
+        from segdata.measure.channels import channels
+
+        known, unread = channels(tables.images, jobs)
+        found = replace(found, channels=known, unread=unread)
     return replace(found, raster_rules=_rules_apart(dataset, jobs)) if raster_rules else found
 
 

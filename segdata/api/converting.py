@@ -100,9 +100,11 @@ def convert(
     announce : is called with all losses when everything is written, before it is put in its place
     opening : format, taxonomy, images, config, only, annotator, source, roi, options: as for `read`
 
-    Losses are counted while the target is made, under a hidden name. A certificate of them goes with it: in
-    dataset.yaml of a canonical dataset, as ``losses.json`` in another folder, as ``coco.losses.json`` beside
-    ``coco.json``. Whatever goes wrong, nothing half-written stays behind.
+    Losses are counted in the same pass that makes the target, under a hidden name: which pixels are lost is known when
+    they are painted. Nothing is at the target before `announce` has returned, and nothing at all, copies included,
+    where `on_loss` is ``error``. A certificate goes with it: in dataset.yaml of a canonical dataset, as ``losses.json``
+    in another folder, as ``coco.losses.json`` beside ``coco.json``. Whatever goes wrong, nothing half-written stays
+    behind; what a killed conversion leaves has a hidden name, and the next one to this target removes it.
     """
     check_choice("on_loss", on_loss, get_args(OnLoss))
     format = format_named(to)

@@ -13,9 +13,9 @@ from segdata.cli.options import example
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
     "Look": ("info", "show", "pilot"),
-    "Check": ("validate", "diff", "rules", "explain"),
+    "Check": ("validate", "agreement", "diff", "rules", "explain"),
     "Change": ("convert", "formats"),
-    "Arrange": ("split", "sample", "filter", "merge", "history", "restore", "prune"),
+    "Arrange": ("split", "sample", "filter", "merge", "remap", "tile", "crop", "history", "restore", "prune"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 

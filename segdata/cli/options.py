@@ -48,9 +48,10 @@ class Opening:
 
     def read(self, data: Path, **more: object) -> "Dataset":
         """Open DATA; `more` are further arguments of `segdata.read`."""
-        from segdata.cli.startup import spare_pandas
+        from segdata.cli.startup import collect_seldom, spare_pandas
 
         spare_pandas()
+        collect_seldom()
         from segdata.api import read
 
         return read(data, **{**self.given, **more})

@@ -40,6 +40,8 @@ class Dispute(NamedTuple):
         """Who stands against the annotator, in words."""
         if self.others == 1:
             return self.whose or "the other"
+        if self.support < 0:
+            return "most others"
         return f"{self.support} of {self.others} others"
 
 

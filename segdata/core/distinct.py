@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from segdata.core import kernels
 from segdata.core.runs import Ints
 
-_ROOM = 16  # places for each number, up to which a table of all places is faster than sorting
+_ROOM = 64  # places for each number, up to which a table of all places is faster than sorting
 
 
 def distinct(numbers: Ints) -> tuple[Ints, Ints]:
@@ -19,7 +20,4 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     if high - low >= _ROOM * len(numbers) + 1024:
         found, which = np.unique(numbers, return_inverse=True)
         return found, which.astype(np.int64, copy=False)
-    at = numbers.astype(np.int64) - low
-    seen = np.zeros(high - low + 1, bool)
-    seen[at] = True
-    return np.flatnonzero(seen) + low, (np.cumsum(seen, dtype=np.int32) - 1)[at].astype(np.int64)
+    return kernels.dense(numbers.astype(np.int64, copy=False), low, high)

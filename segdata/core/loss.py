@@ -1,8 +1,10 @@
 """Loss: what a target format cannot hold, declared by the format and counted in every conversion."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from segdata.core.counted import counted
 
 Kind = Literal[
     "annotator",  # who drew what, and several annotators of one image
@@ -44,6 +46,7 @@ class Loss:
     count : how many segments, annotations or images are affected (`of` says which)
     pixels : how many pixels changed their meaning
     examples : the first few affected, as "image: segment id"
+    images : in how many images; None where that is not known
     """
 
     kind: Kind
@@ -51,13 +54,27 @@ class Loss:
     count: int = 0
     pixels: int = 0
     examples: list[str] = field(default_factory=list)
+    images: int | None = None
 
     def __str__(self) -> str:
         pixels = f", {self.pixels:,} px" if self.pixels else ""
         shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
         one = {"categories": "category", "taxonomies": "taxonomy", "pairs of segments": "pair of segments"}
         of = one.get(self.of, self.of.removesuffix("s"))
-        return f"{self.kind}: {self.count:,} {of if self.count == 1 else self.of}{pixels}{shown}"
+        there = self.images if self.of != "images" and self.images else None
+        within = "" if there is None else f" in {counted(there, 'image')}"
+        return f"{self.kind}: {self.count:,} {of if self.count == 1 else self.of}{within}{pixels}{shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """What a loss befalls: the first few as texts, and the images that all of it is on."""
+
+    few: Sequence[str]
+    images: Sequence[str]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.few)
 
 
 class Losses:
@@ -65,9 +82,13 @@ class Losses:
 
     def __init__(self) -> None:
         self._by_kind: dict[tuple[Kind, str], Loss] = {}
+        self._images: dict[tuple[Kind, str], set[str] | None] = {}  # None: those of some are not known
 
     def add(self, kind: Kind, of: str, count: int, pixels: int = 0, examples: Iterable[str] = ()) -> None:
-        """Count `count` more (segments, annotations, images: `of`), `pixels` more, and keep the first 3 examples."""
+        """Count `count` more (segments, annotations, images: `of`), `pixels` more, and keep the first 3 examples.
+
+        Where these are `Affected`, images are counted too, each once however often it comes.
+        """
         if count == 0 and pixels == 0:
             return
         if kind not in KINDS:
@@ -75,10 +96,23 @@ class Losses:
         loss = self._by_kind.setdefault((kind, of), Loss(kind, of))
         loss.count += count
         loss.pixels += pixels
+        self._count_images(loss, examples)
         for example in examples:
             if len(loss.examples) == 3:
                 break
             loss.examples.append(example)
+
+    def _count_images(self, loss: Loss, examples: Iterable[str]) -> None:
+        """Count the images of what was added to a loss."""
+        if loss.of == "images":
+            loss.images = loss.count
+            return
+        names = self._images.setdefault((loss.kind, loss.of), set())
+        if names is not None and isinstance(examples, Affected):
+            names.update(examples.images)
+            loss.images = len(names)
+        else:
+            self._images[loss.kind, loss.of] = loss.images = None
 
     def listed(self) -> list[Loss]:
         """The losses, by kind."""

@@ -42,7 +42,8 @@ class Opposed:
         annotators are one; every segment that counts is in one cluster, alone where nobody else has it. Segment and
         category are -1 for an annotator of the case who has nothing there; who calls the place void or a crowd has no
         row
-    groups : pair, side (0: A, 1: B), segment (row), others: segments of which the other side made `others`, 2 or more
+    groups : pair, side (0: A, 1: B), segment (row), piece (row of the other side's): segments of which the other side
+        made several, a row for each of these
     causes : pair, category, side, unmatched, confused, boundary, ignored: the pixels to which only this side gives the
         category, by why: their segment has no match, one of another category, one that ends elsewhere, or counts for
         nothing. All of a category's rows together are the pixels on which the two disagree about it

@@ -1,6 +1,7 @@
 """Table: rows as numpy columns, what rules filter. To import pandas alone would take longer than most runs."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,17 +20,35 @@ Column = NDArray[Any]  # Any: numbers, flags, or objects (texts, lists)
 Flags = NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Some rows of a column, in numpy or Arrow, that nobody has asked for yet."""
+
+    column: Any  # numpy or Arrow
+    rows: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def made(self) -> Any:  # Any: as the column
+        """The rows themselves."""
+        if isinstance(self.column, pa.ChunkedArray):
+            return self.column.take(pa.array(self.rows))
+        return self.column[self.rows]
+
+
 class Table:
     """n rows as columns.
 
     ``table["area"]`` is a column, (n,): whole numbers, floats (missing: NaN), flags, or objects (missing: None; so
-    are whole numbers where one is missing). Columns that come from Arrow are turned into numpy when first asked for.
+    are whole numbers where one is missing). Columns that come from Arrow are turned into numpy when first asked for,
+    and some rows are taken from a column when that column is.
     """
 
     __slots__ = ("_columns", "_n")
 
-    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray]") -> None:
-        self._columns: dict[str, Any] = dict(columns)  # Any: numpy or Arrow
+    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray | _Taken]") -> None:
+        self._columns: dict[str, Any] = dict(columns)  # Any: numpy or Arrow, taken or not
         lengths = {len(column) for column in self._columns.values()}
         if len(lengths) > 1:
             raise ValueError(f"columns of {sorted(lengths)} rows")
@@ -49,14 +68,21 @@ class Table:
         return list(self._columns)
 
     def __getitem__(self, name: str) -> Column:
-        column = self._columns[name]
+        column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
             column = self._columns[name] = _numpy(column)
         return column  # type: ignore[no-any-return]  # numpy now
 
+    def _given(self, name: str) -> Any:  # Any: numpy or Arrow
+        """A column as it came."""
+        column = self._columns[name]
+        if isinstance(column, _Taken):
+            column = self._columns[name] = column.made()
+        return column
+
     def cell(self, name: str, row: int) -> Any:  # Any: as the column
         """One value of a column, as Python's own number or text; does not convert the column."""
-        column = self._columns[name]
+        column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
             if column.num_chunks > 1:
                 column = self._columns[name] = pa.chunked_array([column.combine_chunks()])
@@ -66,7 +92,7 @@ class Table:
 
     def missing(self, name: str) -> Flags:
         """(n,) where a column has no value."""
-        column = self._columns[name]
+        column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
             return column.is_null().to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
         if column.dtype == object:
@@ -76,12 +102,7 @@ class Table:
     def take(self, rows: Ints | Flags) -> "Table":
         """Some rows, by number or by flag."""
         chosen = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Table(
-            {
-                name: column.take(pa.array(chosen)) if isinstance(column, pa.ChunkedArray) else column[chosen]
-                for name, column in self._columns.items()
-            }
-        )
+        return Table({name: _Taken(self._given(name), chosen) for name in self._columns})
 
     def beside(self, **columns: Column) -> "Table":
         """The same rows with more columns, or others in place of those of the same name."""
@@ -96,7 +117,7 @@ class Table:
         if not rows:
             return {}
         chosen = np.fromiter(rows, np.int64, len(rows))
-        columns = (self._columns[name] for name in names)
+        columns = (self._given(name) for name in names)
         values = [
             each.take(pa.array(chosen)).to_pylist() if isinstance(each, pa.ChunkedArray) else each[chosen].tolist()
             for each in columns

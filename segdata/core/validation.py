@@ -54,11 +54,7 @@ class Validation:
 
     def fails(self, fail_on: FailOn) -> bool:
         """Whether something at or above `fail_on` was found; raises SegdataError for a word that is no severity."""
-        check_fail_on(fail_on)
-        if fail_on == "never":
-            return False
-        bad = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-        return any(finding.severity in bad for finding in self.findings)
+        return fails(self.findings, fail_on)
 
     def against(self, before: Iterable[Finding]) -> "Validation":
         """The same validation with an earlier one's findings as its baseline: only what is new counts."""
@@ -79,6 +75,15 @@ class Validation:
         return pd.DataFrame(
             [{name: getattr(each, name) for name in fields} for each in self.findings], columns=[*fields]
         )
+
+
+def fails(findings: Iterable[Finding], fail_on: FailOn) -> bool:
+    """Whether a finding is at or above `fail_on`; raises SegdataError for a word that is no severity."""
+    check_fail_on(fail_on)
+    if fail_on == "never":
+        return False
+    bad = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    return any(finding.severity in bad for finding in findings)
 
 
 def check_fail_on(value: object) -> None:

@@ -1,7 +1,7 @@
 """Cut: windows of images, with what lies in them, as images of their own."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ from segdata.core.batch import Batch, replaced
 from segdata.core.counts import counts_of_runs, runs_of_counts
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints, Rows, Runs, boxes, columns, spread
-from segdata.edit.tilename import Tile, name_of
+from segdata.edit.tile import Tile, name_of
 
 _OF_THE_WHOLE = ("rings", "declared_area", "declared_bbox")  # what a piece of a segment cannot say
 _PER_IMAGE = ("sha256", "sequence", "frame", "channels")  # kept in the tile's metadata for the way back
@@ -24,6 +24,7 @@ class Windows:
     ----------
     image : (n,) int64, rows of the batch's images, ascending
     x, y, width, height : (n,) int64
+    sized : their names tell their sizes, since several may begin at one place
     """
 
     image: Ints
@@ -31,6 +32,7 @@ class Windows:
     y: Ints
     width: Ints
     height: Ints
+    sized: bool = False
 
     def __len__(self) -> int:
         return len(self.image)
@@ -99,24 +101,24 @@ def around(category_ids: Sequence[int] | None, margin: int) -> Choose:
         left, top = np.maximum(x - margin, 0), np.maximum(y - margin, 0)
         right, bottom = np.minimum(x + across + margin, wide), np.minimum(y + down + margin, high)
         windows = np.stack([batch.segment_image[rows], left, top, right - left, bottom - top])
-        return Windows(*np.unique(windows, axis=1).astype(np.int64))
+        image, left, top, across, down = np.unique(windows, axis=1).astype(np.int64)
+        return Windows(image, left, top, across, down, sized=True)
 
     return choose
 
 
-def cut(batch: Batch, windows: Windows) -> Batch:
+def cut(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Batch:
     """Every window as an image, with the annotations of the image that it is of, and what lies in it of each segment.
 
+    `prefix`: how the names of the windows of each image begin (`segdata.edit.tile.prefixes`).
     Segments keep their ids, so that `segdata.edit.paste` puts them together again; a piece knows no rings. One
     without pixels stays in the first window of its image. The work that an annotation took is that of the first
     window, so that sums stay what they are.
     """
-    n_images, n = batch.images.num_rows, len(windows)
-    first, count = windows.of_images(n_images)
+    first, count = windows.of_images(batch.images.num_rows)
     window, annotation = _each(first, count, batch.annotation_image)
     order = np.argsort(window, kind="stable")
     window, annotation = window[order], annotation[order]
-    new_annotation = np.full((0, 0), 0)
     in_window, segment = _each(first, count, batch.segment_image)
     runs, kept = _cut_runs(batch.runs, segment, in_window, windows, *batch.segment_size)
     empty = batch.runs.areas(batch.n_segments)[segment] == 0
@@ -139,8 +141,7 @@ def cut(batch: Batch, windows: Windows) -> Batch:
     segments = replaced(segments, "annotation", rank.astype(np.int32))
     for name in _OF_THE_WHOLE:
         segments = replaced(segments, name, pa.nulls(len(rows), segments.schema.field(name).type))
-    del new_annotation
-    return Batch(_images(batch, windows, n), annotations, segments, runs.take(rows, len(segment)), batch.defects)
+    return Batch(_images(batch, windows, prefix), annotations, segments, runs.take(rows, len(segment)), batch.defects)
 
 
 def _each(first: Ints, count: Ints, image: Rows | Ints) -> tuple[Ints, Ints]:
@@ -174,13 +175,14 @@ def _cut_runs(
     return pieces, np.bincount(pair[some], minlength=len(owner)) > 0
 
 
-def _images(batch: Batch, windows: Windows, n: int) -> pa.Table:
+def _images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> pa.Table:
     """The rows of the windows' images; where each is from is in their metadata."""
     rows = batch.images.to_pylist()
     made = []
-    for at in range(n):
+    for at in range(len(windows)):
         row = rows[windows.image[at]]
         x, y, width, height = (int(side[at]) for side in (windows.x, windows.y, windows.width, windows.height))
+        size = (width, height) if windows.sized else None
         tile = Tile(
             row["image_id"],
             x,
@@ -198,7 +200,7 @@ def _images(batch: Batch, windows: Windows, n: int) -> pa.Table:
         made.append(
             row
             | dict.fromkeys(_PER_IMAGE)
-            | {"image_id": name_of(row["image_id"], x, y), "width": width, "height": height}
+            | {"image_id": name_of(row["image_id"], prefix, x, y, size), "width": width, "height": height}
             | {"group": group, "metadata": metadata}
         )
     images = pa.Table.from_pylist(made, schema=batch.images.schema)

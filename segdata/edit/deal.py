@@ -93,7 +93,9 @@ def grouped(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[int, i
         np.minimum.at(first, number[rows], rows)
         ends.append(np.stack([rows, first[number[rows]]], axis=1))
     a, b = np.concatenate(ends).T
-    return connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)[1].astype(np.int64)
+    links = coo_array((np.ones(len(a)), (a, b)), shape=(n, n))
+    unit: Ints = connected_components(links, directed=False)[1].astype(np.int64)
+    return unit
 
 
 def deal(tables: Tables, parts: Mapping[str, float], unit: Ints, seed: int, kept: Ints | None = None) -> Deal:

@@ -11,7 +11,7 @@ from segdata.core.batch import Batch, replaced
 from segdata.core.cover import cover
 from segdata.core.errors import SegdataError
 from segdata.core.line import Line
-from segdata.core.loss import Losses
+from segdata.core.loss import Affected, Losses
 from segdata.core.meet import Side
 from segdata.core.profile import Task
 from segdata.core.runs import Ints
@@ -56,7 +56,7 @@ class Remap:
         """Count what was dropped and joined, over all images."""
         for image_id in sorted(self.lost):
             for what, n, pixels in self.lost[image_id]:
-                losses.add("mapped", what, n, pixels, [image_id])
+                losses.add("mapped", what, n, pixels, Affected([image_id], [image_id]))
 
     def _mapped(self, before: Ints) -> Ints:
         """(n,) the new category ids; `_DROPPED` for segments that go."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
+from segdata.core.loss import Affected
 from segdata.core.runs import Ints, Runs
 
 
@@ -66,11 +67,20 @@ def is_painted(batch: Batch) -> NDArray[np.bool_]:
     return first[batch.segment_annotation]
 
 
-def examples(batch: Batch, rows: NDArray[np.integer]) -> list[str]:
-    """The first three segments of `rows`, as "image: id"; the id is the source's own where it has one."""
-    few = rows[:3]
-    if len(few) == 0:
-        return []
-    images = batch.images["image_id"].take(pa.array(batch.segment_image[few])).to_pylist()
-    ids = batch.segments.select(["source_id", "segment_id"]).take(pa.array(few)).to_pylist()
-    return [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]
+def examples(batch: Batch, rows: NDArray[np.integer]) -> Affected:
+    """The segments at `rows`: the first three as "image: id", where the id is the source's own if it has one."""
+    if len(rows) == 0:
+        return Affected((), ())
+    names, of_segment = batch.images["image_id"], batch.segment_image[rows]
+    every = names.take(pa.array(np.unique(of_segment))).to_pylist()
+    images = names.take(pa.array(of_segment[:3])).to_pylist()
+    ids = batch.segments.select(["source_id", "segment_id"]).take(pa.array(rows[:3])).to_pylist()
+    few = [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]
+    return Affected(few, every)
+
+
+def annotated(batch: Batch, rows: NDArray[np.integer]) -> Affected:
+    """The annotations at `rows`: the images of the first three, and of all."""
+    names, of_annotation = batch.images["image_id"], batch.annotation_image[rows]
+    every = names.take(pa.array(np.unique(of_annotation))).to_pylist()
+    return Affected(names.take(pa.array(of_annotation[:3])).to_pylist(), every)

@@ -7,9 +7,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Affected, Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.sheets import examples
+from segdata.core.runs import Ints
+from segdata.formats.sheets import annotated, examples
 
 Flags = NDArray[np.bool_]
 # The columns behind each kind of loss. What only pixels can tell is counted by the writers themselves.
@@ -64,12 +65,19 @@ def count_unheld(batch: Batch, losses: Losses, lost: frozenset[Kind], held: froz
                 for column in columns:
                     said |= _says(column)
                 rows = np.flatnonzero(said)
-                few = examples(batch, rows) if of == "segments" else [images[image_of[row]] for row in rows[:3]]
-                losses.add(kind, of, len(rows), examples=few)
+                losses.add(kind, of, len(rows), examples=_affected(batch, of, rows))
     if "annotator" in lost:
         per_image = np.bincount(of_annotation, minlength=len(images))
         several = np.flatnonzero(per_image > 1)
         losses.add("annotator", "images", len(several), examples=[images[row] for row in several[:3]])
+
+
+def _affected(batch: Batch, of: str, rows: Ints) -> Affected:
+    """What `rows` of a table are."""
+    if of == "images":
+        names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
+        return Affected(names[:3], names)
+    return examples(batch, rows) if of == "segments" else annotated(batch, rows)
 
 
 def _says(column: pa.ChunkedArray) -> Flags:

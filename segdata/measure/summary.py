@@ -14,6 +14,9 @@ from segdata.core.statistics.diversity import effective_number, weights
 from segdata.core.strata import OF_ANNOTATIONS, image_strata, splits, strata
 from segdata.core.table import Table
 from segdata.core.tallies import Tally, examples, joint, numbered
+from segdata.measure.balance import effective_weights, inverse_frequency, median_frequency
+from segdata.measure.channels import Channels
+from segdata.measure.fit import advice
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
@@ -29,7 +32,9 @@ class Summary:
     facts : name -> number or text: images, annotations, annotators, segments, crowds, labelled share, sizes …
     categories : one row per category of the taxonomy and per id that it lacks: id, name, kind, images, segments,
         pixels, share (of the labelled pixels), weight (for the loss, that balances categories; by pixels in semantic
-        data, else by segments; 0 for void and what never occurs), and quantiles of the segments' areas in pixels
+        data, else by segments; 0 for void and what never occurs), weight_inverse, weight_median and weight_effective
+        (see `segdata.measure.balance`; counted as weight is, but median by pixels, and effective by segments, in
+        semantic data by images), and quantiles of the segments' areas in pixels
     content_hash : of the labels; None when it was not asked for
     raster_rules : rule -> how many segments have polygons, how many of them have other pixels when they are drawn by
         that rule, and how many pixels those gain or lose; empty when it was not asked for
@@ -37,6 +42,9 @@ class Summary:
     portions : one row per stratum of that column: stratum (a text), images, annotations, segments, and effective (the
         effective number of categories, counted as the weights are)
     strata : one row per stratum and category that occurs in it: stratum, id, name, images, segments, pixels, share
+    channels : mean and standard deviation of the images' channels; None when they were not asked for
+    unread : then, how many images have no file that can be read
+    advice : where the task does not fit what was drawn, a sentence each
     """
 
     dataset: str
@@ -48,6 +56,9 @@ class Summary:
     by: str | None = None
     portions: pd.DataFrame = field(default_factory=pd.DataFrame)
     strata: pd.DataFrame = field(default_factory=pd.DataFrame)
+    channels: tuple[Channels, ...] | None = None
+    unread: int = 0
+    advice: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.facts.get(name, 0)} {name}" for name in ("images", "annotations", "segments"))
@@ -55,7 +66,7 @@ class Summary:
 
 
 def summarise(dataset: str, tables: Tables, content_hash: str | None = None, by: str | None = None) -> Summary:
-    """The summary of measured tables; no family beyond the rows is needed.
+    """The summary of measured tables; no family beyond the rows is needed, but for advice on semantic data `parts`.
 
     `by`: a column as `segdata.core.strata` names them. Raises SegdataError where there is no such column.
     """
@@ -70,6 +81,7 @@ def summarise(dataset: str, tables: Tables, content_hash: str | None = None, by:
         by=by,
         portions=portions,
         strata=rows,
+        advice=tuple(advice(tables)),
     )
 
 
@@ -86,6 +98,7 @@ def _facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]:  # Any: 
         "annotators": int(annotations["annotator"].nunique(dropna=True)),
         "empty annotations": int((annotations["n_segments"] == 0).sum()),
         "segments": len(segments),
+        "segments an image": _spread(np.bincount(segments["image"], minlength=len(images))),
         "crowd segments": int(segments["iscrowd"].sum()),
         "pixels of all images": total,
         "image sizes": ", ".join(f"{size} ({count})" for size, count in sizes.head(5).items())
@@ -93,6 +106,13 @@ def _facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]:  # Any: 
         "splits": ", ".join(f"{name} ({count})" for name, count in images["split"].value_counts().items()) or "none",
         "balance": _balance(tables, categories),
     }
+
+
+def _spread(counts: Ints) -> str:
+    """Counts from the least to the most, with their median."""
+    if len(counts) == 0:
+        return "none"
+    return f"{counts.min():,} to {counts.max():,}, median {np.median(counts):,.0f}"
 
 
 def _balance(tables: Tables, categories: pd.DataFrame) -> str:
@@ -124,10 +144,24 @@ def _categories(tables: Tables) -> pd.DataFrame:
     frame["share"] = frame["pixels"] / max(int(frame["pixels"].sum()), 1)
     balanced = frame[_counted_by(tables)].to_numpy() * (frame["kind"] != "void").to_numpy()
     frame["weight"] = weights(balanced)
+    counts = (frame["kind"] != "void").to_numpy() * frame[["images", "segments", "pixels"]].to_numpy().T
+    frame["weight_inverse"] = inverse_frequency(balanced)
+    frame["weight_median"] = median_frequency(counts[2], _pixels_of_images(tables, ids))
+    frame["weight_effective"] = effective_weights(counts[0 if tables.profile.task == "semantic" else 1])
     for name, quantile in QUANTILES.items():
         values = area.quantile(quantile) if len(segments) else pd.Series(dtype=float)
         frame[f"area_{name}"] = values.reindex(ids).to_numpy() if len(values) else np.full(len(ids), np.nan)
     return frame
+
+
+def _pixels_of_images(tables: Tables, ids: list[int]) -> Ints:
+    """(n_categories,) the pixels of all images in which each category occurs."""
+    segments, images = tables.segments, tables.images
+    once = joint(segments["category_id"], segments["image"])[1]
+    area = images["width"].astype(np.int64) * images["height"]
+    place = {id_: at for at, id_ in enumerate(ids)}
+    of = np.array([place[id_] for id_ in segments["category_id"][once].tolist()], np.int64)
+    return np.bincount(of, area[segments["image"][once]], len(ids)).astype(np.int64)
 
 
 def _counted_by(tables: Tables) -> str:

@@ -68,7 +68,7 @@ def certificate(
                 of=loss.of,
                 count=loss.count,
                 pixels=loss.pixels,
-                images=loss.count if loss.of == "images" else None,
+                images=loss.images,
                 examples=tuple(loss.examples),
             )
             for loss in losses

@@ -3,20 +3,22 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from segdata.core.profile import Policy, Profile
 from segdata.measure.summary import Summary
+from segdata.report.info_training import channels, weights
 from segdata.report.paper import Paper, shorten, table
 
 _CELL = 10  # columns of a share
 _HEADS = ("category", "id", "kind", "images", "segments", "share", "area:min", "median", "max")
 
 
-def to_text(summary: Summary, paper: Paper) -> str:
-    """Facts about the whole, then a line per category, in the order of the taxonomy."""
+def to_text(summary: Summary, paper: Paper, with_weights: bool = False) -> str:
+    """Facts about the whole, then a line per category, in the order of the taxonomy, and what else was asked for."""
     lines = [paper.paint(f"segdata info {shorten(summary.dataset, paper.width - 13)}", "bold"), ""]
     for name, value in facts(summary).items():
         lines += paper.wrap(value, f"{name:<20}  ", " " * 22)
@@ -25,6 +27,12 @@ def to_text(summary: Summary, paper: Paper) -> str:
         lines += ["", *_strata(summary, paper)]
     if summary.raster_rules:
         lines += ["", *_raster_rules(summary, paper)]
+    if with_weights:
+        lines += ["", *weights(summary, paper)]
+    if summary.channels is not None:
+        lines += ["", *channels(summary.channels, summary.unread, paper)]
+    for said in summary.advice:
+        lines += ["", *paper.wrap(f"advice: {said}", "", "  ")]
     return "\n".join(lines) + "\n"
 
 
@@ -83,6 +91,10 @@ def to_json(summary: Summary) -> str:
             {**_plain(portion), "categories": [_plain(row) for row in _of(summary, str(portion["stratum"]))]}
             for portion in summary.portions.to_dict("records")
         ]
+    if summary.channels is not None:
+        found["channels"] = [asdict(each) for each in summary.channels]
+        found["unread_images"] = summary.unread
+    found["advice"] = list(summary.advice)
     if summary.raster_rules:
         found["raster_rules"] = {
             rule: dict(zip(("segments", "differing", "pixels"), counts, strict=True))

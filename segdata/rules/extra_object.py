@@ -30,7 +30,7 @@ def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5
     Defaults: as those of SEG401.
     """
     for each in disputed(tables, "extra", min_pixels, min_share):
-        who = "the reference has" if each.others == 1 else f"{max(each.support, 0)} of {each.others} others have"
-        where = "most others have" if each.others < 0 else who
-        message = f"{each.category} ({each.area:,} px) where {where} {'nothing' if each.support <= 0 else 'one'}"
+        share = f"{each.share:.0%} of " if each.share == each.share else ""
+        where = f"{each.support} of {each.others} others have one" if each.support > 0 else "the others have nothing"
+        message = f"{share}{each.category} ({each.area:,} px) where {where}"
         yield Found(message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area)

@@ -74,10 +74,12 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
     things = are_things(tables)
     counts = (category[inner] == category[outer]) & things[inner] & things[outer]
     counts &= ~related_either_way(tables.profile.taxonomy, "may_overlap", category[inner], category[outer])
-    for one, other in np.unique(np.column_stack([inner, outer])[counts], axis=0).tolist():
-        box = tuple(int(segments[side][one]) for side in ("x", "y", "width", "height"))
-        message = f"{area[one]:,} px that lie inside another segment of the category, of {area[other]:,} px"
-        yield Found(message, segments=(one, other), bbox=box, pixels=int(area[one]))  # type: ignore[arg-type]  # four
+    ones, others = np.unique(np.column_stack([inner, outer])[counts], axis=0).T
+    sides = (segments[side][ones].tolist() for side in ("x", "y", "width", "height"))
+    rows = (each.tolist() for each in (ones, others, area[ones], area[others]))
+    for one, other, pixels, of, *box in zip(*rows, *sides, strict=True):
+        message = f"{pixels:,} px that lie inside another segment of the category, of {of:,} px"
+        yield Found(message, segments=(one, other), bbox=tuple(box), pixels=pixels)
 
 
 def _in_holes(tables: Tables, min_share: float) -> tuple[Ints, Ints]:

@@ -83,6 +83,8 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     ids, category = distinct(segments["category_id"])
     piece, first = joint(split, units(tables))
     row_split, row = split[first], piece[segments["image"]]
+    if len(np.unique(row_split[row_split >= 0])) < 2:
+        return
     weights = segments["area"] if tables.profile.task == "semantic" else None
     amounts = np.bincount(row * len(ids) + category, weights, len(row_split) * len(ids)).astype(np.float64)
     amounts = amounts.reshape(len(row_split), len(ids))

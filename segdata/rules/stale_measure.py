@@ -82,6 +82,7 @@ def _box_error(declared: Table, left: Column, top: Column, right: Column, bottom
     """(n,) by how many pixels the worst side of each declared box is off; NaN where none is declared."""
     x, y = declared["declared_x"], declared["declared_y"]
     far_x, far_y = x + declared["declared_width"], y + declared["declared_height"]
-    errors: Floats = np.stack([x - left, y - top, far_x - right, far_y - bottom])
-    worst: Floats = np.abs(errors).max(axis=0)
+    worst: Floats = np.abs(x - left)
+    for side, own in ((y, top), (far_x, right), (far_y, bottom)):
+        np.maximum(worst, np.abs(side - own), out=worst)
     return worst

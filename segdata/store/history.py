@@ -146,6 +146,6 @@ def _freed(root: Path, gone: tuple[str, ...], kept: set[str]) -> int:
 def _rows(paths: list[Path]) -> int | None:
     """How many rows tables have, by their ends alone."""
     try:
-        return sum(pq.ParquetFile(path).metadata.num_rows for path in paths)
+        return sum(int(pq.ParquetFile(path).metadata.num_rows) for path in paths)
     except (OSError, ValueError):  # damaged; pyarrow's errors are among these
         return None

@@ -54,6 +54,11 @@ def opposed_of_maps(
     return Opposed(names, tuple(range(len(names))), tuple(categories), task, **tables)
 
 
+def empty_tables() -> dict[str, Table]:
+    """The tables of nothing, with all their columns."""
+    return {name: _table(columns.split(), []) for name, columns in _COLUMNS.items()}
+
+
 def _two(
     rows: dict[str, list[tuple[object, ...]]], case: int, who: tuple[int, int], a: Ints, b: Ints, n_categories: int
 ) -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from segdata.core import kernels
 from segdata.core.batch import Batch, concatenate, replaced, whole
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Kind
-from segdata.testing.dense import Mask, runs_of_masks
+from segdata.testing.dense import Mask
 from segdata.testing.pictures import drawn
 from segdata.testing.strategies import masks
 
@@ -76,10 +77,17 @@ def panel_of_masks(
             category_id=[code + 1 for _, code, _ in flat],
             iscrowd=[False] * len(flat),
         )
-        batch = Batch(images, annotations, segments, runs_of_masks([mask for _, _, mask in flat]))
+        runs = Runs.concatenate([_runs(mask) for _, _, mask in flat], [1] * len(flat))
+        batch = Batch(images, annotations, segments, runs)
         batches.append(_only(batch, [image for image, each in enumerate(of_image) if each is not None]))
     categories = tuple(Category(id=k + 1, name=NAMES[k], kind=kind) for k, kind in enumerate(kinds))
     return Panel(_joined(batches), tuple(NAMES[: len(layers)]), categories)
+
+
+def _runs(mask: Mask) -> Runs:
+    """The pixels of a mask (H, W), all of one owner."""
+    start, length, value = kernels.label_runs(mask.astype(np.uint8))
+    return Runs(start[value > 0], length[value > 0], np.zeros(int((value > 0).sum()), np.int32))
 
 
 def _only(batch: Batch, images: Sequence[int]) -> Batch:

@@ -191,13 +191,13 @@ def test_two_for_one_is_a_group() -> None:
     opposite = both(panel("aaaaaa.dd\n\na: car\nd: dog", "bbbccc.dd\n\nb, c: car\nd: dog"))
     found = groups(opposite, overlapping(opposite))
     assert {name: column.tolist() for name, column in found.items()} == {
-        "pair": [0],
-        "side": [0],
-        "segment": [0],
-        "others": [2],
+        "pair": [0, 0],
+        "side": [0, 0],
+        "segment": [0, 0],
+        "piece": [0, 1],
     }
     found = groups(opposite.swapped, overlapping(opposite.swapped))
-    assert found["side"].tolist() == [1]
+    assert found["side"].tolist() == [1, 1]
 
 
 @few
@@ -212,14 +212,15 @@ def test_groups_hold_segments_by_more_than_half(given_: Panel) -> None:
         for row in np.flatnonzero(drawn.is_thing & ~drawn.is_crowd):
             clear = ~seen.void[drawn.case[row]]
             alike = other.is_thing & ~other.is_crowd & (other.category == drawn.category[row])
-            inside = 0
+            inside = []
             for each in np.flatnonzero(alike & (other.case == drawn.case[row])):
                 whole = own[1 - k][each] & clear
-                inside += 2 * (own[k][row] & whole).sum() > whole.sum()
-            if inside >= 2:
-                expected.append((int(drawn.case[row]), k, int(row), int(inside)))
+                if 2 * (own[k][row] & whole).sum() > whole.sum():
+                    inside.append((int(drawn.case[row]), k, int(row), int(each)))
+            if len(inside) >= 2:
+                expected += inside
     found = groups(opposite, overlapping(opposite))
-    assert list(zip(*(found[name].tolist() for name in ("pair", "side", "segment", "others")), strict=True)) == expected
+    assert list(zip(*(found[name].tolist() for name in ("pair", "side", "segment", "piece")), strict=True)) == expected
 
 
 def panoptic_counts(opposite: Opposite, case: int) -> dict[int, list[float]]:

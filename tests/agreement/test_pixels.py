@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.agreement.opposite import Drawn, Opposite, opposites
@@ -58,6 +58,7 @@ def counted(opposite: Opposite) -> tuple[Rows, Rows]:
     return overlaps, [(*key, cells[key]) for key in sorted(cells)]
 
 
+@settings(max_examples=50)
 @given(panels(), st.lists(st.booleans(), min_size=8, max_size=8))
 def test_overlaps_and_cells_are_counted_pixels(drawn: Panel, asked: list[bool]) -> None:
     opposite = both(drawn, np.array(asked).reshape(2, 4))
@@ -66,6 +67,7 @@ def test_overlaps_and_cells_are_counted_pixels(drawn: Panel, asked: list[bool]) 
         assert (rows(found["overlaps"]), rows(found["cells"])) == counted(opposite)
 
 
+@settings(max_examples=50)
 @given(panels())
 def test_the_other_way_round(drawn: Panel) -> None:
     """Swapping the annotators swaps the columns, and nothing else."""
@@ -76,6 +78,7 @@ def test_the_other_way_round(drawn: Panel) -> None:
         assert [(p, c, b, a, n) for p, c, a, b, n in rows(one["overlaps"])] == rows(other["overlaps"])
 
 
+@settings(max_examples=50)
 @given(panels(overlapping=False))
 def test_without_overlaps_cells_sum_to_overlaps(drawn: Panel) -> None:
     opposite = both(drawn)

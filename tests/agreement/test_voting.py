@@ -49,6 +49,7 @@ def counted(given_: Panel) -> Counter[tuple[int, ...]]:
     return found
 
 
+@settings(max_examples=50)
 @given(panels(annotators=3))
 def test_patterns_are_counted_pixels(drawn: Panel) -> None:
     votes = votes_of(drawn)
@@ -57,6 +58,7 @@ def test_patterns_are_counted_pixels(drawn: Panel) -> None:
     assert dict(zip(map(tuple, keys), votes.pixels.tolist(), strict=True)) == counted(drawn)
 
 
+@settings(max_examples=50)
 @given(panels(annotators=3))
 def test_pieces_lie_where_the_votes_are(drawn: Panel) -> None:
     votes, maps = votes_of(drawn), said(drawn)
@@ -69,6 +71,7 @@ def test_pieces_lie_where_the_votes_are(drawn: Panel) -> None:
     assert all((flat < 0).all() for flat in maps)
 
 
+@settings(max_examples=50)
 @given(panels(annotators=3))
 def test_tables_have_a_row_for_every_vote(drawn: Panel) -> None:
     """Void is left out, absent annotators have no vote."""
@@ -82,7 +85,7 @@ def test_tables_have_a_row_for_every_vote(drawn: Panel) -> None:
     assert (tables["votes"]["category"] != ABSENT).all()
 
 
-@settings(max_examples=40)
+@settings(max_examples=50)
 @given(panels(annotators=3, void=False), st.lists(st.booleans(), min_size=12, max_size=12))
 def test_who_was_not_asked_has_no_vote(drawn: Panel, flags: list[bool]) -> None:
     """On pixels to which another gives a category that one was not asked for."""
@@ -99,6 +102,7 @@ def test_who_was_not_asked_has_no_vote(drawn: Panel, flags: list[bool]) -> None:
     assert found == wanted
 
 
+@settings(max_examples=50)
 @given(panels(annotators=2, void=False))
 def test_two_annotators_are_a_pair(drawn: Panel) -> None:
     """Where both annotated, the patterns are the cells."""
@@ -111,7 +115,7 @@ def test_two_annotators_are_a_pair(drawn: Panel) -> None:
         assert cells == {tuple(row) for row in rows.tolist()}
 
 
-@settings(max_examples=30)
+@settings(max_examples=50)
 @given(panels(annotators=3))
 def test_more_votes_than_one_number_holds(drawn: Panel) -> None:
     """Many annotators and categories take several numbers, and say the same."""

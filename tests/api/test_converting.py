@@ -1,6 +1,8 @@
 """The certificate of losses: what it says, where it lies, that it is whole or not there, and that no reader trips."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def test_it_lies_beside_a_file_and_says_what_was_lost(clean: Path, tmp_path: Pat
     assert (told["images"], told["segments"]) == (done.n_images, done.n_segments)
     assert told["losses"] == [
         {"kind": loss.kind, "of": loss.of, "count": loss.count, "pixels": loss.pixels,
-         "images": loss.count if loss.of == "images" else None, "examples": loss.examples}
+         "images": loss.images, "examples": loss.examples}
         for loss in done.losses
     ]  # fmt: skip
     assert told["losses"]
@@ -91,6 +93,36 @@ def test_where_the_announcement_fails_nothing_is_written(clean: Path, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         segdata.convert(clean / "instances", tmp_path / "coco.json", to="coco-instances", announce=announce)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", ["coco-instances", "colour-masks", "cvat"])
+def test_killed_once_losses_are_said(clean: Path, tmp_path: Path, to: str) -> None:
+    """Whatever happens then, what is lost was said before anything is there; and the next conversion clears up."""
+    code = (
+        "import os, segdata, sys\n"
+        "def announce(losses):\n"
+        "    print(*losses, sep='\\n', flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "segdata.convert(sys.argv[1], sys.argv[2], to=sys.argv[3], copy_images=True, announce=announce)\n"
+    )
+    words = [sys.executable, "-c", code, str(clean / "panoptic"), str(tmp_path / "out"), to]
+    killed = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert killed.returncode == -9
+    assert all(path.name.startswith(".out.") for path in tmp_path.iterdir())
+    done = segdata.convert(clean / "panoptic", tmp_path / "out", to=to, copy_images=True)
+    assert killed.stdout.splitlines() == [str(loss) for loss in done.losses]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)
+def test_where_nothing_may_be_lost_nothing_at_all_is_written(clean: Path, tmp_path: Path, each: Format) -> None:
+    target = tmp_path / f"out{next(iter(each.file_suffixes), '')}"
+    try:
+        done = segdata.convert(clean / "panoptic", target, to=each.name, copy_images=True, on_loss="error")
+    except SegdataError:  # of which LossError is one
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert done.losses == ()
 
 
 @pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)

@@ -1,5 +1,6 @@
 """Cut intervals against places that are coloured one by one."""
 
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -20,7 +21,7 @@ def columns(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
 def disjoint(draw: st.DrawFn) -> Pairs:
     """Sorted intervals, some of which touch."""
     bounds = sorted(draw(st.sets(st.integers(0, LINE), max_size=12)))
-    every = list(zip(bounds, bounds[1:], strict=False))
+    every = list(pairwise(bounds))
     return [pair for pair in every if draw(st.booleans())]
 
 

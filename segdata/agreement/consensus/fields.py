@@ -15,7 +15,7 @@ from segdata.core import kernels
 from segdata.core.errors import check_choice
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.core.runs import Ints, spread
+from segdata.core.runs import Ints, Rows, spread
 
 Extent = Literal["band", "box", "image"]
 EXTENTS: tuple[Extent, ...] = ("band", "box", "image")
@@ -59,9 +59,9 @@ def fields(votes: Votes, extent: Extent = "band", margin: int = 3) -> Fields:
     number = np.where(kept, np.cumsum(kept) - 1, -1)[of]
     case, code = np.divmod(unit[kept], n_categories)
     by_case = np.argsort(votes.case, kind="stable")
-    first, stop = (np.searchsorted(votes.case[by_case], case, side) for side in ("left", "right"))
-    pattern = by_case[spread(first, stop - first)]
-    field = np.repeat(np.arange(len(case)), stop - first)
+    first, count = _places(votes.case[by_case], case)
+    pattern = by_case[spread(first, count)]
+    field = np.repeat(np.arange(len(case)), count)
     if extent == "image":
         pixels = votes.pixels[pattern]
     else:
@@ -85,9 +85,15 @@ def _named(votes: Votes, judged: Flags) -> tuple[Ints, Ints, Flags]:
 def _pieces(votes: Votes, pattern: Ints, owner: Ints) -> Side:
     """The strips of some patterns, each under an owner; a pattern may have several."""
     order = np.argsort(votes.pieces.owner, kind="stable")
-    first, stop = (np.searchsorted(votes.pieces.owner[order], pattern, side) for side in ("left", "right"))
-    rows = order[spread(first, stop - first)]
-    return Side(votes.pieces.start[rows], votes.pieces.end[rows], np.repeat(owner, stop - first).astype(np.int32))
+    first, count = _places(votes.pieces.owner[order], pattern)
+    rows = order[spread(first, count)]
+    return Side(votes.pieces.start[rows], votes.pieces.end[rows], np.repeat(owner, count).astype(np.int32))
+
+
+def _places(ordered: Ints | Rows, wanted: Ints) -> tuple[Ints, Ints]:
+    """Where each wanted value begins among those in order, and how often it is there."""
+    first = np.searchsorted(ordered, wanted).astype(np.int64)
+    return first, np.searchsorted(ordered, wanted, "right") - first
 
 
 def _dilated(side: Side, line: Line, margin: int) -> Side:

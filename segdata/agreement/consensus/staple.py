@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 _SURE = 1e-12  # no rate is nearer to 0 or 1, so that no vote is infinitely strong
@@ -36,8 +35,8 @@ def staple(
 ) -> Staple:
     """STAPLE of one category, in one field or several at once, by expectation maximisation.
 
-    Until no rate changes by more than `tolerance`, in turn: rates from probabilities W, p_r = sum of W d_r / sum of W
-    and q_r = sum of (1 - W) (1 - d_r) / sum of (1 - W); and probabilities from rates,
+    In turn, until no rate of a field changes by more than `tolerance`: rates from probabilities W,
+    p_r = sum of W d_r / sum of W and q_r = sum of (1 - W) (1 - d_r) / sum of (1 - W); and probabilities from rates,
     W = f A / (f A + (1 - f) B), A = product of p_r where d_r, else 1 - p_r, B = product of 1 - q_r where d_r, else q_r.
     W begins as the share of votes, f is its mean. The result depends on the field: over a large background q nears 1,
     and what a single annotator drew is believed; see `segdata.agreement.consensus.fields`.
@@ -51,7 +50,8 @@ def staple(
 
     Source: Warfield, Zou, Wells (2004), IEEE Transactions on Medical Imaging 23(7), 903-921.
     """
-    n, at = np.asarray(pixels, float)[:, None], np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
+    n = (np.asarray(pixels, float) * there.any(axis=1))[:, None]
+    at = np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
     first = np.flatnonzero(np.diff(at, prepend=-1))
     yes, no = says & there, ~says & there
 
@@ -62,22 +62,25 @@ def staple(
     share = _rate(yes.sum(axis=1).astype(float), there.sum(axis=1).astype(float), 0.0)[:, None]
     prior = _rate(total(n * share), total(n * np.ones_like(share)), 0.5)
     believed = share
-    rates = np.full((2, len(first), says.shape[1]), np.nan)
+    rates, going = np.full((2, len(first), says.shape[1]), np.inf), np.ones(len(first), bool)
     for _ in range(_MOST):
         truly, falsely = n * believed, n * (1 - believed)
         sums = [total(truly * yes), total(truly * there), total(falsely * no), total(falsely * there)]
         p, q = _rate(sums[0], sums[1], 1.0), _rate(sums[2], sums[3], 1.0)
-        before, rates = rates, np.stack([p, q])
-        if np.abs(rates - before).max(initial=0) <= tolerance:
+        # A field that is done stays: what becomes of it does not depend on others.
+        before, rates = rates, np.where(going[:, None], [p, q], rates)
+        going &= np.abs(rates - before).max(axis=(0, 2), initial=0) > tolerance
+        if not going.any():
             break
-        f, p, q = (np.clip(each, _SURE, 1 - _SURE) for each in (prior, p, q))
+        f, p, q = (np.clip(each, _SURE, 1 - _SURE) for each in (prior, *rates))
         odds = np.log(f / (1 - f))[at, 0]
         odds += (yes * np.log(p / (1 - q))[at]).sum(axis=1) + (no * np.log((1 - p) / q)[at]).sum(axis=1)
-        believed = (1 / (1 + np.exp(-np.clip(odds, -700, 700))))[:, None]
+        likely = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
+        believed = np.where(going[at], likely, believed[:, 0])[:, None]
     known = [np.where(sums[k] > _LEAST, rates[k // 2], np.nan) for k in (1, 3)]
     return Staple(believed[:, 0], known[0], known[1], prior[:, 0])
 
 
 def _rate(part: Floats, whole: Floats, otherwise: float) -> Floats:
     """`otherwise` where there is nothing."""
-    return np.divide(part, whole, out=np.full(part.shape, otherwise), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(part.shape, otherwise), where=whole > 0))

@@ -43,7 +43,7 @@ def coincidences(
     same = n[at] * count * (count - 1) / (per_pixel[at] - 1)
     return Coincidences(
         np.bincount(where[at], same, n_cases).astype(np.float64),
-        np.bincount(where[at] * wide + code, n[at] * count, n_cases * wide).reshape(n_cases, wide),
+        np.bincount(where[at] * wide + code, n[at] * count, n_cases * wide).reshape(n_cases, wide).astype(np.float64),
     )
 
 

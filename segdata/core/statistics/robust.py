@@ -11,7 +11,6 @@ from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 _NORMAL = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
-_LARGE = 64  # members from which a group is sorted alone, which is faster
 
 
 def robust_z(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:
@@ -53,15 +52,5 @@ def outlier_limit(n: Ints, rate: float) -> Floats:
 
 def group_median(values: Floats, group: Ints) -> Floats:
     """(n,) the median of each value's group."""
-    _, which = distinct(group)
-    count = np.bincount(which)
-    ordered = values[kernels.order_by(which.astype(np.int32), len(count))]
-    first = np.cumsum(count) - count
-    large = count >= _LARGE
-    for begin, n in zip(first[large].tolist(), count[large].tolist(), strict=True):
-        ordered[begin : begin + n].sort()
-    others = np.flatnonzero(np.repeat(~large, count))
-    several = np.repeat(np.arange(len(count)), count)[others]
-    ordered[others] = ordered[others][np.lexsort((ordered[others], several))]
-    middle: Floats = (ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2
-    return middle[which]
+    found, which = distinct(group)
+    return kernels.medians(values, which, len(found))[which]

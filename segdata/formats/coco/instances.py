@@ -97,6 +97,7 @@ class InstancesSource(OpenedDocument):
                 image=self.image_ids[image[fault.row]],
                 segments=(items[fault.row].id,),
                 category=names.get(self.categories.to[items[fault.row].category_id]),
+                lost=fault.lost,
             )
             for fault in sorted(faults, key=lambda fault: (at[fault.row], fault.place))
         ]

@@ -71,7 +71,7 @@ def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags
     for j in np.flatnonzero(~wrong)[flat(kept)].tolist():
         i = int(owner[j])
         said = "ring of zero area: its points are on one line; kept, with the pixels that COCO's rule gives it"
-        faults.append(Fault(i, "SEG006", said, f"/segmentation/{j - int(segment[i])}"))
+        faults.append(Fault(i, "SEG006", said, f"/segmentation/{j - int(segment[i])}", lost=False))
     sound = (error == 0) & ((np.diff(kept.segment) > 0) | (np.diff(segment) == 0))
     return kept, sound, faults
 

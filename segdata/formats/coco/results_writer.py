@@ -16,7 +16,7 @@ from segdata.formats.beyond import BEYOND_RESULTS
 from segdata.formats.coco.categories import category_items, count_category_losses
 from segdata.formats.coco.rle import write_rles
 from segdata.formats.coco.saying import ImageIds, as_raw, image_entries, sayable
-from segdata.formats.sheets import examples
+from segdata.formats.sheets import annotated, examples
 from segdata.formats.unheld import count_spatial, count_unheld
 
 
@@ -67,8 +67,7 @@ def _count_unheld(batch: Batch, losses: Losses) -> None:
     bare = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
     losses.add("empty-annotation", "images", len(bare), examples=[names[row] for row in bare[:3]])
     others = [row for row, source in enumerate(batch.annotations["source"].to_pylist()) if source != "model"]
-    drawn_on = batch.annotation_image[others]
-    losses.add("source", "annotations", len(others), examples=[names[row] for row in drawn_on[:3]])
+    losses.add("source", "annotations", len(others), examples=annotated(batch, np.array(others, np.int64)))
 
 
 def _results(

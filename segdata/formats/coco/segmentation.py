@@ -53,7 +53,7 @@ def read_shapes(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Shape
     sound = np.zeros(n, bool)
     sound[drawn], sound[coded] = drawn_sound, coded_sound
     faults = [
-        Fault(int(rows[fault.row]), fault.code, fault.message, fault.place)
+        Fault(int(rows[fault.row]), fault.code, fault.message, fault.place, fault.lost)
         for rows, found in ((drawn, drawn_faults), (coded, coded_faults))
         for fault in found
     ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Affected, Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
@@ -152,11 +152,12 @@ def _annotation(whose: _Json, result: list[_Json], image: str, controls: _Contro
     """An annotation, or a prediction; what it does not hold is counted."""
     said, lost = controls.said(whose["attributes"])
     result += [{"to_name": _IMAGE, **each} for each in said]
+    there = Affected([image], [image])
     who, stage, predicted = whose["annotator"], whose["stage"], whose["source"] == "model"
-    losses.add("source", "annotations", int(whose["source"] in ("human", "consensus")), examples=[image])
+    losses.add("source", "annotations", int(whose["source"] in ("human", "consensus")), examples=there)
     reviewed = stage == "reviewed" or (stage is None and whose["reviewer"] is None)
     held = reviewed or (stage == "accepted" and whose["reviewer"] is None)
-    losses.add("annotation-attributes", "annotations", int(lost > 0 or not held), examples=[image])
+    losses.add("annotation-attributes", "annotations", int(lost > 0 or not held), examples=there)
     made: _Json = {"result": result}
     if predicted:
         made |= {"model_version": who} if who else {}
@@ -196,7 +197,7 @@ def _result(
     for k, id_, number, bitmap in zip(
         kept.tolist(), ids, numbered([number_of(id_) for id_ in ids]), bitmaps, strict=True
     ):
-        row, example = int(rows[k]), [f"{image}: {id_}"]
+        row, example = int(rows[k]), Affected([f"{image}: {id_}"], [image])
         losses.add("segment-id", "segments", int(number != segments[k]["segment_id"]), examples=example)
         value = _polygon(batch, row, drawn, size, example, losses) if exact[row] else None
         if value is None:
@@ -215,7 +216,7 @@ def _whole(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _polygon(
-    batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], example: list[str], losses: Losses
+    batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], example: Affected, losses: Losses
 ) -> _Json | None:
     """The only ring of a segment, in percent; None where there are several, or rounding would change its pixels."""
     polygons = drawn.of_segment(row)
@@ -240,7 +241,7 @@ def _region(
     size: tuple[int, int],
     controls: _Controls,
     losses: Losses,
-    example: list[str],
+    example: Affected,
 ) -> list[_Json]:
     """The results about one region: its shape and labels, then its attributes."""
     kind = _POLYGON if "points" in value else _BRUSH

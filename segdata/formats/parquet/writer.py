@@ -26,7 +26,7 @@ from segdata.formats.masks.beside import write_beside
 from segdata.formats.masks.instance_writer import values_of
 from segdata.formats.masks.merging import count_by_category, count_by_segment, count_covered
 from segdata.formats.masks.painting import painted
-from segdata.formats.sheets import Sheet, sheets
+from segdata.formats.sheets import Sheet, examples, sheets
 from segdata.formats.unheld import count_spatial, count_unheld
 
 _ROWS = 100  # images a row group, as `datasets` writes them
@@ -152,13 +152,7 @@ def _numbers(batch: Batch, sheet: Sheet, ids: Ints, values: Ints, losses: Losses
     if len(given) and given.max() > _MOST:
         raise SegdataError(f"image {sheet.image_id!r}: {len(given):,} segments do not fit an instance map of 16 bits")
     changed = rows[given != ids[rows]]
-    names = batch.images["image_id"]
-    losses.add(
-        "segment-id",
-        "segments",
-        len(changed),
-        examples=[f"{names[int(batch.segment_image[row])]}: {ids[row]}" for row in changed[:3]],
-    )
+    losses.add("segment-id", "segments", len(changed), examples=examples(batch, changed))
     numbers = np.full(len(values), -1, np.int64)
     numbers[painted_ones] = given
     return numbers

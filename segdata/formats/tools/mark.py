@@ -53,11 +53,17 @@ class Mark:
 
     def refusal(self, wrong: str) -> Defect:
         """Why a polygon is left out: `wrong` is a sentence without its subject."""
+        return self._defect(f"{wrong}; left out", True)
+
+    def doubt(self, said: str) -> Defect:
+        """What is wrong with a polygon that is kept: `said` is a sentence without its subject."""
+        return self._defect(said, False)
+
+    def _defect(self, said: str, lost: bool) -> Defect:
         if not isinstance(self.shape, Written):
-            return Defect("SEG006", f"the shape {wrong}; left out", place=self.place)
-        return Defect(
-            "SEG006", f"{self.shape.name.format(f'{self.name!r:.40}')} {wrong}; left out", place=self.shape.within
-        )
+            return Defect("SEG006", f"the shape {said}", place=self.place, lost=lost)
+        name = self.shape.name.format(f"{self.name!r:.40}")
+        return Defect("SEG006", f"{name} {said}", place=self.shape.within, lost=lost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.formats.coco.polygons import Polygons
+from segdata.formats.coco.polygons import flat as on_lines
 from segdata.formats.images import Header
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.perimage.looking import Looked, look_at
@@ -21,7 +23,7 @@ from segdata.formats.perimage.tables import annotation_table
 from segdata.formats.shapes.flat import sums
 from segdata.formats.tools.drawn import drawn
 from segdata.formats.tools.mark import Drawing, Joined, Mark, joined
-from segdata.formats.tools.written import Notation, sketched
+from segdata.formats.tools.written import Notation, Sketch, sketched
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class ToolSource:
         offset = sums(np.array([len(each.marks) for each in looked.drawn], np.int64))
         size = np.array([each.size for each in looked.drawn], np.int64).reshape(-1, 2).repeat(np.diff(offset), axis=0)
         sketch = sketched(marks, size, self.notation)
+        if self.profile.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
+            _report_lines(looked, marks, offset, sketch)
         segments = _joined(looked, marks, offset.tolist(), sketch.broken)
         parts = [part for each in segments for part in each.parts]
         runs, rings = drawn(marks, size, sketch, parts, self.notation, self.profile.raster_rule)
@@ -93,6 +97,15 @@ class ToolSource:
         )
         annotations = annotation_table(looked.drawn, looked.image, self.annotator, file=looked.file)
         return Batch(looked.images, annotations, table_of_segments, runs, tuple(looked.defects))
+
+
+def _report_lines(looked: Looked[Drawing], marks: Sequence[Mark], offset: Ints, sketch: Sketch) -> None:
+    """Report the rings whose points are on one line."""
+    drawn = sketch.drawn
+    on_line = on_lines(Polygons(drawn.points.ravel(), 2 * drawn.ring, drawn.polygon))
+    for row in np.unique(sketch.mark[drawn.polygon_of_ring[on_line]]).tolist():
+        said = "has a ring of zero area: its points are on one line; kept, with the pixels that COCO's rule gives it"
+        looked.report(int(np.searchsorted(offset, row, side="right")) - 1, [marks[row].doubt(said)])
 
 
 def _joined(

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Affected, Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import boxes
 from segdata.core.taxonomy import Taxonomy
@@ -178,11 +178,12 @@ def _tracks(video: int, shots: Sequence[Frame], ids: _Ids, losses: Losses) -> It
         wanted = {piece.id for piece in pieces}
         id_ = ids.one(wanted.pop() if len(wanted) == 1 else track or 0)
         changed = [
-            f"{shot.name}: {piece.id}"
+            (shot.name, f"{shot.name}: {piece.id}")
             for shot, piece in zip(shots, slots, strict=True)
             if piece is not None and (piece.id != id_ or piece.text)
         ]
-        losses.add("segment-id", "segments", len(changed), examples=changed)
+        there = Affected([text for _, text in changed], [name for name, _ in changed])
+        losses.add("segment-id", "segments", len(changed), examples=there)
         yield _entry(id_, video, (shots[0].height, shots[0].width), slots, pieces)
 
 

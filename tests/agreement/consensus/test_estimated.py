@@ -67,6 +67,7 @@ def test_fields_are_dilated_masks(drawn: Panel, extent: Extent, margin: int) -> 
     assert set(found.category.tolist()) == disputed
 
 
+@settings(max_examples=40)
 @given(panels(annotators=3), st.sampled_from(EXTENTS))
 def test_what_all_say_is_so(drawn: Panel, extent: Extent) -> None:
     """And what is decided was said by somebody."""
@@ -79,6 +80,7 @@ def test_what_all_say_is_so(drawn: Panel, extent: Extent) -> None:
     assert ((support >= 0) & (support <= 1)).all()
 
 
+@settings(max_examples=20)
 @given(panels(annotators=1))
 def test_one_annotator_is_right(drawn: Panel) -> None:
     votes = voted(drawn.batch, drawn.annotators, drawn.categories)

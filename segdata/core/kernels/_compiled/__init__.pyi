@@ -9,6 +9,7 @@ from segdata.core.kernels._plain import cut as cut
 from segdata.core.kernels._plain import cycles as cycles
 from segdata.core.kernels._plain import deal as deal
 from segdata.core.kernels._plain import decode_counts as decode_counts
+from segdata.core.kernels._plain import dense as dense
 from segdata.core.kernels._plain import distinct as distinct
 from segdata.core.kernels._plain import draw_bitmaps as draw_bitmaps
 from segdata.core.kernels._plain import draw_opencv as draw_opencv
@@ -20,6 +21,7 @@ from segdata.core.kernels._plain import join_counts as join_counts
 from segdata.core.kernels._plain import label_runs as label_runs
 from segdata.core.kernels._plain import lift as lift
 from segdata.core.kernels._plain import lower as lower
+from segdata.core.kernels._plain import medians as medians
 from segdata.core.kernels._plain import nearest as nearest
 from segdata.core.kernels._plain import order_by as order_by
 from segdata.core.kernels._plain import pack_rgb as pack_rgb

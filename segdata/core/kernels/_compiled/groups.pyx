@@ -161,6 +161,117 @@ def paired(const int32_t[::1] a, const int32_t[::1] b):
     return found, other, rank[rows]
 
 
+def dense(const int64_t[::1] numbers, int64_t low, int64_t high):
+    """The different numbers, and the place of each: see the plain twin."""
+    cdef Py_ssize_t n = numbers.shape[0], i, k, words = (high - low) // 64 + 1
+    cdef bint strange = False
+    # One bit for each number that there may be, and how many there are in all words before each.
+    bits, counts = np.zeros(words, np.uint64), np.empty(words, np.int32)
+    places = np.empty(n, np.int64)
+    cdef uint64_t[::1] bit = bits
+    cdef int32_t[::1] before = counts
+    cdef int64_t[::1] place = places, found
+    cdef int32_t total = 0
+    cdef uint64_t at, word
+    with nogil:
+        for i in range(n):
+            if numbers[i] < low or numbers[i] > high:
+                strange = True
+                break
+            at = numbers[i] - low
+            bit[at >> 6] |= <uint64_t>1 << (at & 63)
+        if not strange:
+            for k in range(words):
+                before[k] = total
+                total += ones(bit[k])
+            for i in range(n):
+                at = numbers[i] - low
+                place[i] = before[at >> 6] + ones(bit[at >> 6] & ((<uint64_t>1 << (at & 63)) - 1))
+    if strange:
+        raise ValueError(f"{numbers[i]} is not from {low} to {high}")
+    founds = np.empty(total, np.int64)
+    found = founds
+    with nogil:
+        for i in range(n):
+            found[place[i]] = numbers[i]
+    return founds, places
+
+
+cdef inline int32_t ones(uint64_t word) noexcept nogil:
+    """How many bits are set (Hacker's Delight, 5-1)."""
+    word = word - ((word >> 1) & <uint64_t>0x5555555555555555)
+    word = (word & <uint64_t>0x3333333333333333) + ((word >> 2) & <uint64_t>0x3333333333333333)
+    word = (word + (word >> 4)) & <uint64_t>0x0F0F0F0F0F0F0F0F
+    return <int32_t>((word * <uint64_t>0x0101010101010101) >> 56)
+
+
+def medians(const double[::1] values, const int64_t[::1] group, Py_ssize_t n_groups):
+    """Medians by group: see the plain twin."""
+    cdef Py_ssize_t n = group.shape[0], i, first, count, middle
+    cdef bint strange = False
+    if values.shape[0] != n:
+        raise ValueError(f"{n} groups come with {values.shape[0]} values")
+    sorted_in, offsets, result = np.empty(n), np.zeros(n_groups + 1, np.int64), np.full(n_groups, np.nan)
+    cdef double[::1] value = sorted_in, median = result
+    cdef int64_t[::1] end = offsets
+    with nogil:
+        for i in range(n):
+            if group[i] < 0 or group[i] >= n_groups:
+                strange = True
+                break
+            end[group[i] + 1] += 1
+    if strange:
+        raise ValueError(f"group {group[i]} of {n_groups} groups: 0 to {n_groups - 1} are possible")
+    np.cumsum(offsets, out=offsets)
+    with nogil:
+        for i in range(n):
+            value[end[group[i]]] = values[i]
+            end[group[i]] += 1
+        first = 0
+        for i in range(n_groups):
+            count = end[i] - first
+            if count:
+                middle = count // 2
+                part(&value[first], count, middle)
+                median[i] = value[first + middle]
+                if count % 2 == 0:
+                    part(&value[first], middle, middle - 1)
+                    median[i] = (value[first + middle - 1] + median[i]) / 2
+                else:
+                    median[i] = (median[i] + median[i]) / 2
+            first = end[i]
+    return result
+
+
+cdef void part(double *value, Py_ssize_t n, Py_ssize_t place) noexcept nogil:
+    """Put the value where it would be if all were sorted, smaller ones before it (Hoare's selection)."""
+    cdef Py_ssize_t low = 0, high = n - 1, i, j
+    cdef double pivot
+    while low < high:
+        pivot = value[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while less(value[i], pivot):
+                i += 1
+            while less(pivot, value[j]):
+                j -= 1
+            if i <= j:
+                value[i], value[j] = value[j], value[i]
+                i += 1
+                j -= 1
+        if place <= j:
+            high = j
+        elif place >= i:
+            low = i
+        else:
+            return
+
+
+cdef inline bint less(double a, double b) noexcept nogil:
+    """NaN is larger than all numbers."""
+    return a < b or (b != b and a == a)
+
+
 cdef inline uint64_t key_of(int32_t a, int32_t b) noexcept nogil:
     """One number that sorts as (a, b) does, -1 first."""
     return <uint64_t>(<uint32_t>a ^ <uint32_t>0x80000000) << 32 | (<uint32_t>b ^ <uint32_t>0x80000000)

@@ -5,7 +5,7 @@ from segdata.core.kernels._plain.brush import unpack_alpha
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._plain.crossings import crossings, recurring
 from segdata.core.kernels._plain.cutting import cut
-from segdata.core.kernels._plain.groups import extents, order_by, paired, sums, tally
+from segdata.core.kernels._plain.groups import dense, extents, medians, order_by, paired, sums, tally
 from segdata.core.kernels._plain.labels import deal, distinct, label_runs, pack_rgb
 from segdata.core.kernels._plain.nearest import nearest
 from segdata.core.kernels._plain.opencv import draw_opencv
@@ -14,7 +14,7 @@ from segdata.core.kernels._plain.parts import parts
 from segdata.core.kernels._plain.pillow import draw_pillow
 from segdata.core.kernels._plain.places import bounds, columns, lift, lower
 from segdata.core.kernels._plain.polygons import rasterise
-from segdata.core.kernels._plain.ranks import quantiles
+from segdata.core.kernels._plain.quantiles import quantiles
 from segdata.core.kernels._plain.rings import parse_rings
 from segdata.core.kernels._plain.sweep import cover, strips, strips_within
 
@@ -29,6 +29,7 @@ __all__ = [
     "cycles",
     "deal",
     "decode_counts",
+    "dense",
     "distinct",
     "draw_bitmaps",
     "draw_opencv",
@@ -40,6 +41,7 @@ __all__ = [
     "label_runs",
     "lift",
     "lower",
+    "medians",
     "nearest",
     "order_by",
     "pack_rgb",

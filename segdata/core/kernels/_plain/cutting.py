@@ -8,9 +8,7 @@ from segdata.core.kernels._plain.ranges import expand
 Int64 = NDArray[np.int64]
 
 
-def cut(
-    a_start: Int64, a_end: Int64, b_start: Int64, b_end: Int64
-) -> tuple[Int64, Int64, Int64, NDArray[np.bool_]]:
+def cut(a_start: Int64, a_end: Int64, b_start: Int64, b_end: Int64) -> tuple[Int64, Int64, Int64, NDArray[np.bool_]]:
     """The pieces of intervals a that lie inside and outside intervals b.
 
     Takes intervals from `start` up to, not including, `end`: a (n,) in any order, which may overlap; b (m,) sorted,

@@ -92,6 +92,40 @@ def paired(a: Int32, b: Int32) -> tuple[Int32, Int32, Int64]:
     return a[order[first]], b[order[first]], which
 
 
+def dense(numbers: Int64, low: int, high: int) -> tuple[Int64, Int64]:
+    """The different numbers (k,) in ascending order, and (n,) the place of each number among these.
+
+    Takes numbers (n,) from `low` to `high`, which should not be far apart: there is a table of all that lies between.
+
+    >>> [each.tolist() for each in dense(np.array([7, 5, 7]), 5, 7)]
+    [[5, 7], [1, 0, 1]]
+    """
+    strange = numbers[(numbers < low) | (numbers > high)]
+    if len(strange):
+        raise ValueError(f"{strange[0]} is not from {low} to {high}")
+    seen = np.zeros(high - low + 1, bool)
+    seen[numbers - low] = True
+    return np.flatnonzero(seen) + low, (np.cumsum(seen) - 1)[numbers - low]
+
+
+def medians(values: NDArray[np.float64], group: Int64, n_groups: int) -> NDArray[np.float64]:
+    """The median (n_groups,) of each group's values, the mean of the two in the middle; NaN for a group without any.
+
+    Takes the group (n,) of each value, from 0 to `n_groups` - 1. NaN counts as larger than all numbers.
+
+    >>> medians(np.array([5.0, 1.0, 2.0, 9.0]), np.array([1, 0, 0, 1]), 2).tolist()
+    [1.5, 7.0]
+    """
+    check(group, n_groups)
+    ordered = values[np.lexsort((values, group))]
+    count = np.bincount(group, minlength=n_groups)
+    first, some = np.cumsum(count) - count, count > 0
+    result = np.full(n_groups, np.nan)
+    low, high = (first + (count - 1) // 2)[some], (first + count // 2)[some]
+    result[some] = (ordered[low] + ordered[high]) / 2
+    return result
+
+
 def check(group: Int32 | Int64, n_groups: int) -> None:
     """Refuse groups that do not exist."""
     strange = group[(group < 0) | (group >= n_groups)]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from segdata.core.loss import Losses
+from segdata.core.loss import Affected, Losses
 from segdata.formats.medical.dicom.groups import Layer
 from segdata.formats.medical.dicom.index import IndexSegment
 
@@ -31,11 +31,13 @@ def members_of(drawn: Mapping[str, Layer], source: str | None, held: Held, losse
     found: dict[Key, list[Segment]] = {}
     for name, layer in drawn.items():
         several = Counter(key_of(each) for each in layer.segments if each["pixels"])
-        losses.add("instance", "segments", sum(count for count in several.values() if count > 1), 0, [name])
+        losses.add(
+            "instance", "segments", sum(count for count in several.values() if count > 1), 0, Affected([name], [name])
+        )
         for each in layer.segments:
             if each["pixels"]:
                 found.setdefault(key_of(each), []).append(each)
-            example = [f"{name}: {each['source_id'] or each['segment_id']}"]
+            example = Affected([f"{name}: {each['source_id'] or each['segment_id']}"], [name])
             losses.add("empty-segment", "segments", int(each["pixels"] == 0), 0, example)
             losses.add("segment-id", "segments", int(each["source_id"] is not None), 0, example)
     for members in found.values():

@@ -9,7 +9,7 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.loss import Affected, Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.unsafe import is_unsafe
@@ -99,11 +99,12 @@ def _path(sheet: Sheet, taken: dict[str, str]) -> str:
 def _annotation(batch: Batch, sheet: Sheet, whose: _Json, project: _Project, losses: Losses) -> _Json:
     """The annotation of one image."""
     tags, lost = project.metas.held(whose["attributes"])
-    losses.add("annotation-attributes", "annotations", int(lost > 0), examples=[sheet.image_id])
+    there = Affected([sheet.image_id], [sheet.image_id])
+    losses.add("annotation-attributes", "annotations", int(lost > 0), examples=there)
     objects = _objects(batch, sheet, whose, project, losses)
     if not objects:  # there is nothing that names who drew it, and when
-        losses.add("annotator", "annotations", int(bool(whose["annotator"])), examples=[sheet.image_id])
-        losses.add("annotation-attributes", "annotations", int(bool(whose["created"])), examples=[sheet.image_id])
+        losses.add("annotator", "annotations", int(bool(whose["annotator"])), examples=there)
+        losses.add("annotation-attributes", "annotations", int(bool(whose["created"])), examples=there)
     size = {"height": sheet.height, "width": sheet.width}
     return {"description": "", "tags": tags, "size": size, "objects": objects}
 

@@ -5,7 +5,7 @@ import numpy as np
 from libc.math cimport NAN
 from libc.stdint cimport int64_t
 
-from segdata.core.kernels._plain.ranks import check_share
+from segdata.core.kernels._plain.quantiles import check_share
 from segdata.core.kernels.offsets import check_offsets
 
 

@@ -1,0 +1,107 @@
+"""How often the intervals of `segdata agreement` hold the truth, in simulated campaigns of which the truth is known.
+
+    python benchmarks/agreement_coverage.py [CAMPAIGNS]
+
+Two annotators' images are drawn from a population whose images differ in what they show and in how well the two agree,
+as single images or as whole sequences of five images that are alike. The truth is what 100,000 more of them give. An
+interval of 95 % should hold it in 95 % of the campaigns. Then: how often a test of two portions finds a difference
+where there is none, and how wide the interval of a campaign is that has as many images as a pilot of 40 planned for.
+"""
+
+import sys
+from itertools import product
+
+import numpy as np
+
+from segdata.agreement.estimates import Amounts, Everyone, Resampling, overall_scores, reliability
+from segdata.agreement.plans import plan
+from segdata.agreement.statistics.bootstrap import Interval
+from segdata.agreement.statistics.strata import differences
+from segdata.testing.two_annotators import two_annotators
+
+SCORES = ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy")
+COLUMNS = (*SCORES, "alpha", "rare iou", "rare pq")
+HALF_WIDTH = 0.02
+TRUTH = 100_000
+
+
+def values(rng: np.random.Generator, n_clusters: int, size: int, how: Resampling) -> dict[str, tuple[float, ...]]:
+    """Value, low and high of each score of one campaign."""
+    opposed = two_annotators(rng, n_clusters, size)
+    amounts = Amounts.of(opposed)
+    every = Everyone.of(amounts, amounts.every)
+    overall = how.interval(every.statistic(SCORES), every.n)
+    rare = how.interval(every.category_statistic(("iou", "pq")), every.n)
+    found = {name: tuple(float(each[k]) for each in _ends(overall)) for k, name in enumerate(SCORES)}
+    found |= {f"rare {name}": tuple(float(each[k, 1]) for each in _ends(rare)) for k, name in enumerate(("iou", "pq"))}
+    alpha = reliability(opposed, how)["alpha"]
+    return {**found, "alpha": (alpha.value, alpha.low, alpha.high)}
+
+
+def _ends(found: Interval) -> tuple[np.ndarray, ...]:
+    return found.value, found.low, found.high
+
+
+def coverage(n_clusters: int, size: int, n_campaigns: int, truth: dict[str, float]) -> list[float]:
+    """The share of campaigns whose interval holds the truth, for each of `COLUMNS`; those without one left out."""
+    held: dict[str, list[bool]] = {name: [] for name in COLUMNS}
+    for campaign in range(n_campaigns):
+        rng = np.random.default_rng([n_clusters, size, campaign])
+        for name, (_, low, high) in values(rng, n_clusters, size, Resampling(seed=campaign)).items():
+            if np.isfinite(low):
+                held[name].append(low <= truth[name] <= high)
+    return [float(np.mean(held[name])) for name in COLUMNS]
+
+
+def false_alarms(n_clusters: int, size: int, n_campaigns: int) -> list[float]:
+    """The share of campaigns in which IoU, PQ and kappa of two halves drawn by lot differ at the 5 % level."""
+    names, alarms = ("iou", "pq", "kappa"), []
+    for campaign in range(n_campaigns):
+        rng = np.random.default_rng([7, n_clusters, size, campaign])
+        amounts = Amounts.of(two_annotators(rng, n_clusters, size))
+        every = Everyone.of(amounts, amounts.every)
+        half = rng.permutation(np.arange(n_clusters) % 2)
+        _, p = differences(every.statistic(names), half, np.zeros(n_clusters, np.int64), campaign, n_draws=199)
+        alarms.append(p <= 0.05)
+    return [float(each) for each in np.mean(alarms, axis=0)]
+
+
+def planned(n_pilots: int) -> None:
+    """Print what widths the plans of pilots lead to."""
+    widths: dict[str, list[float]] = {name: [] for name in ("iou", "pq", "kappa")}
+    images: dict[str, list[int]] = {name: [] for name in widths}
+    for pilot in range(n_pilots):
+        rng = np.random.default_rng([9, pilot])
+        for each in plan(two_annotators(rng, 40), HALF_WIDTH, Resampling(seed=pilot)):
+            if each.category is None and each.images is not None:
+                amounts = Amounts.of(two_annotators(rng, each.images))
+                found = overall_scores(amounts, amounts.every, Resampling(seed=pilot))[each.score]
+                widths[each.score].append((found.high - found.low) / 2)
+                images[each.score].append(each.images)
+    for name, found in widths.items():
+        ends = ", ".join(f"{end:.4f}" for end in np.quantile(found, (0.1, 0.5, 0.9)))
+        print(
+            f"{name}: planned for {HALF_WIDTH}, images (median) {np.median(images[name]):.0f}, reached {ends}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Print the tables."""
+    n_campaigns = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    single = Resampling(n_draws=2)
+    print("| clusters | images each | " + " | ".join(COLUMNS) + " |")
+    print("| ---: | ---: |" + " ---: |" * len(COLUMNS))
+    for size, n_clusters in product((1, 5), (10, 20, 30, 50, 100)):
+        rng = np.random.default_rng([1, size])
+        truth = {name: each[0] for name, each in values(rng, TRUTH // size, size, single).items()}
+        found = coverage(n_clusters, size, n_campaigns, truth)
+        print(f"| {n_clusters} | {size} | " + " | ".join(f"{each:.3f}" for each in found) + " |", flush=True)
+    for size, n_clusters in product((1, 5), (10, 40)):
+        alarms = ", ".join(f"{each:.3f}" for each in false_alarms(n_clusters, size, n_campaigns))
+        print(f"{n_clusters} clusters of {size}: a difference by chance in {alarms} (iou, pq, kappa)", flush=True)
+    planned(max(1, n_campaigns // 10))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Consensus of things: what is one thing to enough annotators, where most of these say it is, as what they call it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segdata.agreement.consensus.majority import UNDECIDED, plurality
+from segdata.agreement.everyone import Everyone
+from segdata.agreement.members import Clusters, listed
+from segdata.agreement.opposite import Flags, outside
+from segdata.agreement.overlapping import by_category, union
+from segdata.agreement.voting import ABSENT
+from segdata.core import kernels
+from segdata.core.meet import Side
+from segdata.core.runs import Ints, Runs
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """C things, whether agreed on or not, and their n segments: one for each image that a thing is on.
+
+    Attributes
+    ----------
+    case : (C,) that each thing is in
+    category : (C,) position in the list of categories, or `UNDECIDED` of a tie
+    drawn_by : (C,) how many annotators have it
+    judged_by : (C,) how many have a say: who called the place void or a crowd, or was not asked, has none
+    iou : (C,) mean of those of every two who have it; NaN of one
+    is_agreed : (C,) enough have it and it has a category; the others are for someone to settle
+    thing : (n,) of each segment, ascending
+    image : (n,) row of the batch's images
+    runs : the pixels; `runs.owner` is the segment
+    """
+
+    case: Ints
+    category: Ints
+    drawn_by: Ints
+    judged_by: Ints
+    iou: Floats
+    is_agreed: Flags
+    thing: Ints
+    image: Ints
+    runs: Runs
+
+    @property
+    def support(self) -> Floats:
+        """(C,) the share, of those who have a say, who have it, in (0, 1]."""
+        return self.drawn_by / self.judged_by
+
+
+def instance_consensus(
+    every: Everyone,
+    found: Clusters,
+    *,
+    least: float = 0.5,
+    weight: ArrayLike | None = None,
+    exclusive: bool = False,
+) -> Things:
+    """What everyone's clusters come to; the order of annotators changes nothing.
+
+    A thing is agreed on if more than the share `least` of the annotators who have a say drew it. Its pixels are those
+    that more than half of its members have: of two members, both. Its category is the one that most give it, each with
+    his `weight` (R,), by default all the same.
+
+    With `exclusive`, things that are agreed on share no pixels: what several claim goes to the one with more votes
+    there, of equals to the one that more annotators drew, then to the first.
+    """
+    members = listed(every, found.number)
+    n, n_annotators = len(found), len(every.asked)
+    case = np.zeros(n, np.int64)
+    in_one = np.flatnonzero(found.number >= 0)
+    of = found.number[in_one]
+    case[of] = every.drawn.case[in_one]
+    first = np.searchsorted(case, members["case"])  # a cluster's number begins anew in every case
+    says = np.full((n, n_annotators), ABSENT, np.int64)
+    drew = members["segment"] >= 0
+    says[(first + members["cluster"])[drew], members["annotator"][drew]] = members["category"][drew]
+    drawn_by = np.bincount(of, minlength=n)
+    judged_by = np.bincount(first + members["cluster"], minlength=n)
+    category = plurality(says, weight).category
+    is_agreed = (drawn_by > least * judged_by) & (category != UNDECIDED)
+    kept = found.number[every.clear.owner] >= 0
+    owner = found.number[every.clear.owner[kept]].astype(np.int32)
+    pieces, votes = _majority(Side(every.clear.start[kept], every.clear.end[kept], owner), drawn_by)
+    room = int(pieces.end.max(initial=0)) + 1
+    line = by_category(pieces, np.arange(n), room)
+    if exclusive:
+        line = outside(line, _lost(pieces, votes, drawn_by, is_agreed, room))
+    thing, image, runs = _segments(every, line, room)
+    return Things(case, category, drawn_by, judged_by, _mean_iou(found, drawn_by), is_agreed, thing, image, runs)
+
+
+def _majority(side: Side, size: Ints) -> tuple[Side, Ints]:
+    """The pixels that more than half of each cluster's `size` members have, in pieces, and the votes for each piece.
+
+    `side.owner` is the cluster; members of one may share pixels. Pieces are in the order of the line.
+    """
+    own = np.concatenate([side.owner, side.owner])
+    place = np.concatenate([side.start, side.end])
+    step = np.repeat([1, -1], len(side.start))
+    order = np.lexsort((place, own))
+    own, place, depth = own[order], place[order], np.cumsum(step[order])
+    end = np.append(place[1:], 0)
+    some = (2 * depth > size[own]) & (end > place)
+    start, end, own, votes = place[some], end[some], own[some], depth[some]
+    order = np.argsort(start, kind="stable")
+    return Side(start[order], end[order], own[order]), votes[order]
+
+
+def _lost(pieces: Side, votes: Ints, drawn_by: Ints, is_agreed: Flags, room: int) -> Side:
+    """The pixels that things lose to others, on the line of `by_category`."""
+    agreed = np.flatnonzero(is_agreed[pieces.owner])
+    start, end = pieces.start[agreed], pieces.end[agreed]
+    i, j, place, length = kernels.strips_within(start, end, np.arange(len(agreed), dtype=np.int32))
+    i, j = agreed[i], agreed[j]
+    thing_i, thing_j = pieces.owner[i], pieces.owner[j]
+    ahead = np.stack([votes[i] - votes[j], drawn_by[thing_i] - drawn_by[thing_j], thing_j - thing_i])
+    decisive = np.take_along_axis(ahead, (ahead != 0).argmax(axis=0)[None], axis=0)[0]
+    loser = np.where(decisive > 0, thing_j, thing_i)
+    lost = by_category(Side(place, place + length, np.arange(len(place), dtype=np.int32)), loser, room)
+    return union(lost)
+
+
+def _segments(every: Everyone, line: Side, room: int) -> tuple[Ints, Ints, Runs]:
+    """Thing and image of each segment, and the pixels, from pieces on the line of `by_category`."""
+    start, length, _ = kernels.cover(line.start, line.end)
+    thing, place = np.divmod(start, room)
+    image, x, y = every.line.lower(place)
+    n_images = max(len(every.line.base), 1)
+    key, owner = np.unique(thing * n_images + image, return_inverse=True)
+    runs = Runs(x * every.line.height[image] + y, length, owner.reshape(-1).astype(np.int32))
+    return key // n_images, key % n_images, runs
+
+
+def _mean_iou(found: Clusters, drawn_by: Ints) -> Floats:
+    """(C,) the mean IoU of every two members; those that share no pixels have 0."""
+    same = found.number[found.i] == found.number[found.j]
+    total = np.bincount(found.number[found.i[same]], weights=found.iou[same], minlength=len(drawn_by))
+    pairs = drawn_by * (drawn_by - 1) / 2
+    return np.divide(total, pairs, out=np.full(len(drawn_by), np.nan), where=pairs > 0)

@@ -1,0 +1,140 @@
+"""`segdata agreement`: how much annotators agree."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from segdata.cli.exits import FOUND, say
+from segdata.cli.options import BY, Opening, data_options, example, report_options
+from segdata.core.errors import SegdataError
+from segdata.core.validation import FailOn
+
+if TYPE_CHECKING:
+    from segdata.api.agreeing import Compared
+    from segdata.report.paper import Paper
+
+_AMOUNT = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(
+    name="agreement",
+    epilog=example(
+        "segdata agreement anna=labels_anna.json ben=labels_ben.json",
+        "segdata agreement labels/ --gold expert --format html -o agreement.html",
+        "segdata agreement anna=first/ anna=second/ ben=masks/ --by site",
+    ),
+)
+@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
+@click.option("--gold", metavar="NAME", help="The reference: everyone is held against it.")
+@BY
+@click.option(
+    "--plan",
+    metavar="WIDTH",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="How many images must be labelled twice for intervals of plus and minus this, such as 0.02.",
+)
+@click.option(
+    "--pair",
+    "pair_by",
+    type=click.Choice(("id", "stem", "name", "varying", "content")),
+    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
+)
+@click.option(
+    "--taxonomy-map", metavar="FILE", type=click.Path(path_type=Path), help="Under which names categories are compared."
+)
+@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
+@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
+@click.option("--resamples", type=click.IntRange(min=100), default=2000, help="For intervals; default: 2000.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the resamples; default: 0.")
+@click.option("--anonymise", is_flag=True, help="Call the annotators A, B, C in the report.")
+@click.option("--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names.")
+@click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(("error", "warning", "info", "never")),
+    default="error",
+    help="Exit with 1 from this severity on; default: error.",
+)
+@report_options("text", "json", "html", "csv")
+@data_options
+def command(
+    data: tuple[str, ...],
+    gold: str | None,
+    by: str | None,
+    plan: float | None,
+    pair_by: str | None,
+    taxonomy_map: Path | None,
+    tolerance: float | None,
+    tolerance_mm: float | None,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    anonymise: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: FailOn,
+    report: str,
+    output: Path | None,
+    opening: Opening,
+) -> int:
+    """Say how much annotators agree, on what, and who differs.
+
+    DATA is one dataset in which annotations name their annotators, or several
+    datasets of the same images, of any formats. NAME= says whose work one is;
+    a name given twice is a second pass over the same images. What options say
+    about reading holds for all of them.
+
+    Exits with 1 where an annotator is below the bar of the gold standard, or
+    for any finding at or above --fail-on.
+    """
+    from segdata.api import compare_annotators
+    from segdata.cli.output import emit, paper, spare
+    from segdata.cli.progress import progress
+    from segdata.cli.validate import codes
+
+    named = [_named(each) for each in data]
+    spare(output, [path for _, path in named] + opening.inputs())
+    opened = [(name, opening.read(path)) for name, path in named]
+    with progress("agreement", max(len(each) for _, each in opened)) as done:
+        found = compare_annotators(
+            opened,
+            gold=gold,
+            by=by,
+            plan=plan,
+            pair_by=pair_by,
+            taxonomy_map=taxonomy_map,
+            tolerance=tolerance,
+            tolerance_mm=tolerance_mm,
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
+            anonymise=anonymise,
+            select=codes(select),
+            ignore=codes(ignore),
+            jobs=opening.jobs,
+            progress=done,
+        )
+    emit(_report(report, found, paper(output)), output)
+    if output is not None:
+        say(f"agreement of {len(found.agreement.annotators)} annotators, see {output}")
+    return FOUND if found.agreement.fails(fail_on) else 0
+
+
+def _report(form: str, found: "Compared", paper: "Paper") -> str:
+    """The report in one of the forms of `--format`."""
+    from segdata.report.agreement_json import to_json
+
+    return to_json(found.agreement)
+
+
+def _named(text: str) -> tuple[str | None, Path]:
+    """NAME=DATA, or DATA; a path that exists is one, whatever it holds."""
+    name, mark, path = text.partition("=")
+    if not mark or Path(text).exists():
+        return None, Path(text)
+    if not re.search(r"\S", name) or not path:
+        raise SegdataError(f"{text!r} is neither a dataset nor NAME=DATA")
+    return name.strip(), Path(path)

@@ -1,0 +1,115 @@
+"""Cut: every window is what an array slice is; cut and pasted again is what it was."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segdata.core.batch import Batch, concatenate
+from segdata.core.errors import SegdataError
+from segdata.core.profile import Profile
+from segdata.edit.cut import around, box, cut, starts, tiles
+from segdata.edit.paste import Places, by_id, paste
+from segdata.edit.tile import prefixes, tile_of
+from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import drawn
+from segdata.testing.round_trip import content
+from segdata.testing.strategies import datasets
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 19))
+def test_tiles_cover_a_side_and_overlap(length: int, size: int, overlap: int) -> None:
+    if overlap >= size:
+        return
+    found = starts(length, size, overlap)
+    assert found == sorted(set(found))
+    assert found[0] == 0
+    assert max(found) + min(size, length) == length
+    assert all(b - a <= size - overlap for a, b in pairwise(found))
+
+
+def sizes(data: st.DataObject) -> tuple[int, int, int]:
+    width, height = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
+    return width, height, data.draw(st.integers(0, min(width, height) - 1))
+
+
+@settings(max_examples=40)
+@given(datasets(), st.data())
+def test_a_window_is_a_slice_of_the_masks(made: tuple[Profile, list[Batch]], data: st.DataObject) -> None:
+    batch = concatenate(made[1])
+    ids = batch.images["image_id"].to_pylist()
+    windows = tiles(*sizes(data))(batch)
+    found = cut(batch, windows, prefixes(ids))
+    found.runs.checked(*found.segment_size)
+    names = found.images["image_id"].to_pylist()
+    assert len(set(names)) == len(names) == len(windows)
+    whole = masks_of_runs(batch.runs, *batch.segment_size)
+    expected = []
+    for at in range(len(windows)):
+        image, x, y, width, height = (
+            int(side[at]) for side in (windows.image, windows.x, windows.y, windows.width, windows.height)
+        )
+        for row in np.flatnonzero(batch.segment_image == image).tolist():
+            piece = whole[row][y : y + height, x : x + width]
+            if piece.any() or (not whole[row].any() and (x, y) == (0, 0)):
+                expected.append((names[at], batch.segments["segment_id"][row].as_py(), piece.tobytes()))
+    pieces = masks_of_runs(found.runs, *found.segment_size)
+    of = found.segment_image.tolist()
+    segment_ids = found.segments["segment_id"].to_pylist()
+    assert expected == [
+        (names[image], id_, piece.tobytes()) for image, id_, piece in zip(of, segment_ids, pieces, strict=True)
+    ]
+
+
+@settings(max_examples=40)
+@given(datasets(), st.data())
+def test_cut_and_pasted_is_the_same(made: tuple[Profile, list[Batch]], data: st.DataObject) -> None:
+    profile, batch = made[0], concatenate(made[1])
+    ids = batch.images["image_id"].to_pylist()
+    if not ids:
+        return
+    found = cut(batch, tiles(*sizes(data))(batch), prefixes(ids))
+    said = [tile_of(each) for each in found.images["metadata"].to_pylist()]
+    known = [each for each in said if each is not None]
+    assert len(known) == len(said)
+    height, width = found.image_size
+    image = np.array([ids.index(each.of) for each in known], np.int64)
+    back = paste(found, Places.of(known, width, height), batch.images, image, by_id)
+    back.runs.checked(*back.segment_size)
+    lost = frozenset({"rings"})
+    assert content(back, profile, lost) == content(batch, profile, lost)  # type: ignore[arg-type]  # a kind of loss
+
+
+def test_where_tiles_disagree_the_nearer_one_counts() -> None:
+    """Two tiles of 4 pixels that share 2: the left one owns 3 pixels of its row."""
+    drawing = drawn("aaaaaa")
+    found = cut(drawing.batch, tiles(4, 4, 2)(drawing.batch), prefixes(["1.png"]))
+    known = [each for each in map(tile_of, found.images["metadata"].to_pylist()) if each is not None]
+    places = Places.of(known, np.array([4, 4]), np.array([1, 1]))
+    assert (places.left.tolist(), places.right.tolist()) == ([0, 3], [3, 6])
+    left = found.take_segments(np.array([0]))
+    back = paste(left, places, drawing.batch.images, np.zeros(2, np.int64), by_id)
+    assert back.runs.start.tolist() == [0, 1, 2]
+
+
+def test_a_box_and_the_surroundings_of_segments() -> None:
+    drawing = drawn("......\n..ab..\n......")
+    one = cut(drawing.batch, box(1, 1, 10, 10)(drawing.batch), prefixes(["1.png"]))
+    assert one.images.select(["image_id", "width", "height"]).to_pylist() == [
+        {"image_id": "1_x00001_y00001.png", "width": 5, "height": 2}
+    ]
+    assert len(box(6, 0, 3, 3)(drawing.batch)) == 0
+    windows = around(None, 1)(drawing.batch)
+    assert (windows.x.tolist(), windows.width.tolist(), windows.height.tolist()) == ([1, 2], [3, 3], [3, 3])
+    first = drawing.batch.segments["category_id"][0].as_py()
+    assert len(around([first], 0)(drawing.batch)) == 1
+    two = cut(drawing.batch, windows, prefixes(["1.png"]))
+    assert two.images["image_id"].to_pylist()[0] == "1_x00001_y00000_w00003_h00003.png"
+    assert two.images["group"].to_pylist() == ["1.png", "1.png"]
+
+
+def test_an_overlap_as_wide_as_a_tile_is_refused() -> None:
+    with pytest.raises(SegdataError, match="cannot overlap by 8"):
+        tiles(8, 16, 8)
