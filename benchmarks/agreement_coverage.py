@@ -13,41 +13,56 @@ from itertools import product
 
 import numpy as np
 
-from segdata.agreement.estimates import Amounts, Everyone, Resampling, overall_scores, reliability
+from segdata.agreement.estimates import Amounts, Everyone, Resampling, clusters_with, overall_scores
+from segdata.agreement.metrics.coincidences import coincidences
+from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.plans import plan
-from segdata.agreement.statistics.bootstrap import Interval
+from segdata.agreement.statistics.bootstrap import Floats
 from segdata.agreement.statistics.strata import differences
+from segdata.core.opposed import Opposed
 from segdata.testing.two_annotators import two_annotators
 
 SCORES = ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy")
+RARE = ("iou", "pq")  # of a category that three images of ten have
 COLUMNS = (*SCORES, "alpha", "rare iou", "rare pq")
+DRAWS = 1000
 HALF_WIDTH = 0.02
 TRUTH = 100_000
 
 
-def values(rng: np.random.Generator, n_clusters: int, size: int, how: Resampling) -> dict[str, tuple[float, ...]]:
-    """Value, low and high of each score of one campaign."""
-    opposed = two_annotators(rng, n_clusters, size)
+def values(opposed: Opposed, how: Resampling) -> dict[str, tuple[float, float, float]]:
+    """Value, low and high of each of `COLUMNS` of one campaign."""
     amounts = Amounts.of(opposed)
     every = Everyone.of(amounts, amounts.every)
-    overall = how.interval(every.statistic(SCORES), every.n)
-    rare = how.interval(every.category_statistic(("iou", "pq")), every.n)
-    found = {name: tuple(float(each[k]) for each in _ends(overall)) for k, name in enumerate(SCORES)}
-    found |= {f"rare {name}": tuple(float(each[k, 1]) for each in _ends(rare)) for k, name in enumerate(("iou", "pq"))}
-    alpha = reliability(opposed, how)["alpha"]
-    return {**found, "alpha": (alpha.value, alpha.low, alpha.high)}
+    cluster = opposed.cases["cluster"]
+    said = coincidences(
+        opposed.votes["pattern"],
+        opposed.votes["category"],
+        opposed.patterns["pixels"],
+        opposed.patterns["case"],
+        len(cluster),
+        len(opposed.categories),
+    )
+    agreeing, votes = np.bincount(cluster, said.agreeing), np.zeros((every.n, said.votes.shape[1]))
+    np.add.at(votes, cluster, said.votes)
+    of_all, of_each = every.statistic(SCORES), every.category_statistic(RARE)
 
+    def statistic(weights: Floats) -> Floats:
+        alpha = krippendorff_alpha(weights @ agreeing, weights @ votes)
+        return np.concatenate([of_all(weights), alpha[:, None], of_each(weights)[:, :, 1]], axis=1)
 
-def _ends(found: Interval) -> tuple[np.ndarray, ...]:
-    return found.value, found.low, found.high
+    rare = [clusters_with(name, every.together)[1] for name in RARE]
+    found = how.interval(statistic, every.n, support=np.array([every.n] * (len(SCORES) + 1) + rare))
+    numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
+    return dict(zip(COLUMNS, numbers, strict=True))
 
 
 def coverage(n_clusters: int, size: int, n_campaigns: int, truth: dict[str, float]) -> list[float]:
     """The share of campaigns whose interval holds the truth, for each of `COLUMNS`; those without one left out."""
     held: dict[str, list[bool]] = {name: [] for name in COLUMNS}
     for campaign in range(n_campaigns):
-        rng = np.random.default_rng([n_clusters, size, campaign])
-        for name, (_, low, high) in values(rng, n_clusters, size, Resampling(seed=campaign)).items():
+        rng, how = np.random.default_rng([n_clusters, size, campaign]), Resampling(n_draws=DRAWS, seed=campaign)
+        for name, (_, low, high) in values(two_annotators(rng, n_clusters, size), how).items():
             if np.isfinite(low):
                 held[name].append(low <= truth[name] <= high)
     return [float(np.mean(held[name])) for name in COLUMNS]
@@ -89,12 +104,14 @@ def planned(n_pilots: int) -> None:
 def main() -> None:
     """Print the tables."""
     n_campaigns = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    single = Resampling(n_draws=2)
     print("| clusters | images each | " + " | ".join(COLUMNS) + " |")
     print("| ---: | ---: |" + " ---: |" * len(COLUMNS))
     for size, n_clusters in product((1, 5), (10, 20, 30, 50, 100)):
         rng = np.random.default_rng([1, size])
-        truth = {name: each[0] for name, each in values(rng, TRUTH // size, size, single).items()}
+        truth = {
+            name: each[0]
+            for name, each in values(two_annotators(rng, TRUTH // size, size), Resampling(n_draws=2)).items()
+        }
         found = coverage(n_clusters, size, n_campaigns, truth)
         print(f"| {n_clusters} | {size} | " + " | ".join(f"{each:.3f}" for each in found) + " |", flush=True)
     for size, n_clusters in product((1, 5), (10, 40)):

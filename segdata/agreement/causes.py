@@ -26,7 +26,7 @@ def causes(opposite: Opposite, matches: Columns) -> Columns:
     sides = []
     for number, (drawn, mine, others, name) in enumerate(((opposite.a, a, b, "a"), (opposite.b, b, a, "b"))):
         alone = outside(mine, union(others))
-        found = _by_cause(opposite, alone, _cause(drawn, matches, name), room)
+        found = _by_cause(opposite, drawn, alone, _cause(drawn, matches, name), room)
         some = np.flatnonzero(found.sum(axis=0))
         case, category = np.divmod(some, max(len(opposite.categories), 1))
         pixels = dict(zip(NAMES, found[:, some], strict=True))
@@ -46,16 +46,19 @@ def _cause(drawn: Drawn, matches: Columns, name: str) -> Ints:
     return cause
 
 
-def _by_cause(opposite: Opposite, alone: Side, cause: Ints, room: int) -> Ints:
+def _by_cause(opposite: Opposite, drawn: Drawn, alone: Side, cause: Ints, room: int) -> Ints:
     """(4, n_cases * n_categories) pixels by cause; runs lie on the line of `by_category`."""
     of = cause[alone.owner]
     n = opposite.n_cases * len(opposite.categories)
+    if not kernels.cover(alone.start, alone.end)[2].any():  # no two segments of a category share any of them
+        cell = drawn.case[alone.owner] * len(opposite.categories) + drawn.category[alone.owner]
+        pixels = np.bincount(of * n + cell, weights=alone.end - alone.start, minlength=len(NAMES) * n)
+        return pixels.astype(np.int64).reshape(len(NAMES), n)
     upto = np.zeros((len(NAMES) + 1, n), np.int64)
     for k in range(len(NAMES)):
         kept = of <= k
         start, length, _ = kernels.cover(alone.start[kept], alone.end[kept])
         category, place = np.divmod(start, max(room, 1))
-        case = opposite.case_of_frame[opposite.line.frame_of(place)]
-        cell = case * len(opposite.categories) + category
+        cell = opposite.case_of_frame[opposite.line.frame_of(place)] * len(opposite.categories) + category
         upto[k + 1] = np.bincount(cell, weights=length, minlength=n)
     return np.diff(upto, axis=0)

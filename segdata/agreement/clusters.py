@@ -44,7 +44,8 @@ def _connected(n: int, i: Ints, j: Ints) -> Ints:
     from scipy.sparse.csgraph import connected_components
 
     graph = coo_array((np.ones(len(i), bool), (i, j)), shape=(n, n))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    label: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
+    return label
 
 
 def _joined(annotator: Ints, i: Ints, j: Ints, total: Floats, matched: Flags, threshold: float) -> Ints:
@@ -72,9 +73,10 @@ def _joined(annotator: Ints, i: Ints, j: Ints, total: Floats, matched: Flags, th
         cluster, i, j = now[cluster], now[i], now[j]
         pair, which = np.unique(np.minimum(i, j) * n + np.maximum(i, j), return_inverse=True)
         i, j = np.divmod(pair, n)
-        total = np.bincount(which, weights=total, minlength=len(pair))
+        total = np.bincount(which, weights=total, minlength=len(pair)).astype(np.float64)
         matched = np.bincount(which, weights=matched, minlength=len(pair)) > 0
-        i, j, total, matched = (each[i != j] for each in (i, j, total, matched))
+        apart = i != j
+        i, j, total, matched = i[apart], j[apart], total[apart], matched[apart]
 
 
 def _nearest(i: Ints, j: Ints, mean: Floats) -> Ints:
@@ -86,4 +88,5 @@ def _nearest(i: Ints, j: Ints, mean: Floats) -> Ints:
     best = np.zeros(len(order), np.int64)
     found = np.unique(ends[by_rank], return_index=True)[1]
     np.add.at(best, rank[by_rank][found], 1)
-    return order[best == 2]
+    chosen: Ints = order[best == 2]
+    return chosen

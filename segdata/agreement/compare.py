@@ -9,6 +9,7 @@ from segdata.agreement.causes import causes
 from segdata.agreement.instances import instances
 from segdata.agreement.members import members
 from segdata.agreement.opposite import Opposite, cases_of, opposites
+from segdata.agreement.outside import outside_category, with_outside
 from segdata.agreement.panel import Panel
 from segdata.agreement.pixels import pixels
 from segdata.agreement.surfaces import Tolerance, surfaces
@@ -79,12 +80,16 @@ def compare(
 def _portion(panel: Panel, rows: Ints, tolerance: Tolerance) -> Portion:
     """What there is to say of some images."""
     batch, asked = panel.loaded(rows)
-    batch, _ = limited(batch)
+    batch, limits = limited(batch)
+    outside = outside_category(panel.profile.taxonomy)
+    categories = (*panel.profile.taxonomy.categories, outside)
+    asked = np.append(asked, np.ones((len(asked), 1), bool), axis=1)
+    if limits is not None:
+        batch = with_outside(batch, limits, outside)
     names = sorted(set(batch.annotations["annotator"].to_pylist()))
     portion = Portion(measure_batch(batch, panel.profile, frozenset()), names)
     volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
     is_semantic = panel.profile.task == "semantic"
-    categories = panel.profile.taxonomy.categories
     case, cases = _cases(batch, volumes, panel.profile)
     portion.tables["cases"] = cases
     found: dict[str, list[Columns]] = {}
@@ -200,7 +205,13 @@ def _together(portions: list[Portion], profile: Profile, images: Table) -> Oppos
     tables = {name: Table(_stacked(pieces)) if pieces else Table({}) for name, pieces in collected.items()}
     cluster = np.unique(tables["cases"]["cluster"].astype(str), return_inverse=True)[1]
     tables["cases"] = tables["cases"].beside(cluster=cluster)
-    return Opposed(tuple(names), _persons(names), profile.taxonomy.categories, profile.task, **tables)
+    return Opposed(
+        tuple(names),
+        _persons(names),
+        (*profile.taxonomy.categories, outside_category(profile.taxonomy)),
+        profile.task,
+        **tables,
+    )
 
 
 def _persons(names: list[str]) -> tuple[int, ...]:

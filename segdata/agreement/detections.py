@@ -41,11 +41,9 @@ class Detections:
     @staticmethod
     def together(pieces: Sequence["Detections"]) -> "Detections":
         """Those of several batches, at least one, in order."""
-        joined = [
-            np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in ("category", "score", "rank", "matched", "ignored")
-        ]
-        return Detections(*joined, np.sum([piece.positives for piece in pieces], axis=0))
+        names = ("category", "score", "rank", "matched", "ignored")
+        columns = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names}
+        return Detections(**columns, positives=np.sum([piece.positives for piece in pieces], axis=0))
 
 
 def detections(

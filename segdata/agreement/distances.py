@@ -102,12 +102,13 @@ def _framed(side: Side, distance: Floats, sheets: Sheets, spacing: Floats) -> Fl
     """(p,) whether pixels are as near to one at the end of the image, or of the volume, as `distance` (p,)."""
     x, top = sheets.places(side)
     length = side.end - side.start
-    shape = sheets.shape[side.owner]
-    wide, high, deep = spacing[shape].T
-    slice_ = side.owner - sheets.first[shape]
-    last = sheets.first[shape + 1] - sheets.first[shape] - 1
-    room = np.minimum(x, sheets.line.width[side.owner] - 1 - x) * wide
-    room = np.where(sheets.is_deep[side.owner], np.minimum(room, np.minimum(slice_, last - slice_) * deep), room)
+    wide, high = (np.ascontiguousarray(spacing[sheets.shape, axis])[side.owner] for axis in (0, 1))
+    room = np.minimum(x, (sheets.line.width - 1)[side.owner] - x) * wide
+    if sheets.is_deep.any():
+        slice_ = np.arange(len(sheets.shape)) - sheets.first[sheets.shape]
+        last = sheets.first[sheets.shape + 1] - sheets.first[sheets.shape] - 1
+        deep = np.where(sheets.is_deep, np.minimum(slice_, last - slice_) * spacing[sheets.shape, 2], np.inf)
+        room = np.minimum(room, deep[side.owner])
     below = sheets.line.height[side.owner] - top - length  # rows below the strip
     first = np.cumsum(length) - length
     framed = np.zeros(len(distance), bool)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.agreement.opposite import Opposite
+from segdata.agreement.opposite import Flags, Opposite
 from segdata.agreement.sheets import Sheets, less, shared
 from segdata.core import kernels
 from segdata.core.meet import Side
@@ -19,18 +19,26 @@ def edges(area: Side, sheets: Sheets) -> Side:
     What lies beyond the image, or above and below a volume, is outside.
     """
     pitch = sheets.pitch[area.owner]
-    start, end = area.start + 1, area.end - 1
-    inner = end > start
-    inner = shared(Side(start[inner], end[inner], area.owner[inner]), area.moved(pitch))
-    inner = shared(inner, area.moved(-pitch))
-    if sheets.is_deep.any():
-        deep = sheets.is_deep[inner.owner]
-        volumes = Side(inner.start[deep], inner.end[deep], inner.owner[deep])
-        for slices in (-1, 1):
-            volumes = shared(volumes, sheets.moved(area, slices))
-        area = less(area, Side(inner.start[~deep], inner.end[~deep], inner.owner[~deep]))
-        return less(area, volumes)
-    return less(area, inner)
+    inner = _shrunk(area, np.ones(len(area.start), np.int64))
+    inner = shared(shared(inner, area.moved(pitch)), area.moved(-pitch))
+    if not sheets.is_deep.any():
+        return less(area, inner)
+    deep = sheets.is_deep[inner.owner]
+    within = _only(inner, deep)
+    for slices in (-1, 1):
+        within = shared(within, sheets.moved(area, slices))
+    return less(less(area, _only(inner, ~deep)), within)
+
+
+def _shrunk(side: Side, by: Ints) -> Side:
+    """Runs (n,) without so many pixels (n,) at either end."""
+    shorter = Side(side.start + by, side.end - by, side.owner)
+    return _only(shorter, shorter.end > shorter.start)
+
+
+def _only(side: Side, chosen: Flags) -> Side:
+    """Some of the runs."""
+    return Side(side.start[chosen], side.end[chosen], side.owner[chosen])
 
 
 def depth(height: Ints, width: Ints) -> Ints:
@@ -53,10 +61,7 @@ def band(area: Side, sheets: Sheets, depth: Ints) -> Side:
 
 def _eroded(area: Side, sheets: Sheets, depth: Ints) -> Side:
     """The pixels of shapes with a square of 2 depth + 1 pixels around them inside."""
-    by = depth[area.owner]
-    start, end = area.start + by, area.end - by
-    high = end > start
-    inner = Side(start[high], end[high], area.owner[high])
+    inner = _shrunk(area, depth[area.owner])
     # What is inside in so many columns, counted from each pixel to the right: twice as many with every round.
     wanted, columns = 2 * depth + 1, np.ones(len(depth), np.int64)
     while len(inner.start) and np.any(columns < wanted):

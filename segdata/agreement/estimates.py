@@ -30,12 +30,13 @@ class Resampling:
     n_draws: int = DRAWS
     seed: int = 0
 
-    def interval(self, statistic: Statistic, n: int, width: int = 1) -> Interval:
+    def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> Interval:
         """See `segdata.agreement.statistics.bootstrap.interval`; all NaN where nothing can be drawn."""
         if n == 0:
             value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
             return Interval(value, value, value)
-        return interval(statistic, n, self.seed, n_draws=self.n_draws, confidence=self.confidence, width=max(width, 1))
+        settings = {"n_draws": self.n_draws, "width": max(width, 1)}
+        return interval(statistic, n, self.seed, confidence=self.confidence, support=support, **settings)
 
 
 DEFAULT = Resampling()
@@ -169,7 +170,8 @@ def category_scores(amounts: Amounts, rows: Ints, how: Resampling) -> list[dict[
     names = list(OF_CATEGORIES)
     at_once = max(1, _AT_ONCE // max(n_categories, 1))
     for some in (names[first : first + at_once] for first in range(0, len(names), at_once)):
-        ends = how.interval(every.category_statistic(some), every.n, every.width(some))
+        support = np.stack([clusters_with(name, every.together) for name in some])
+        ends = how.interval(every.category_statistic(some), every.n, every.width(some), support)
         for k, name in enumerate(some):
             n = images_with(name, every.together).tolist()
             ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
@@ -202,10 +204,20 @@ def reliability(opposed: Opposed, how: Resampling) -> dict[str, Value]:
 
 def images_with(name: str, sums: Sums) -> Ints:
     """(n_categories,) in how many images a score of a category is defined or, of ratios, has something in it."""
-    of_pixels = name in ("kappa", "iou_micro", "dice_micro")
-    counted = f"n_{name}" if name in MEANS else "n_iou" if of_pixels else "n_segments"
-    found: Ints = np.rint(np.asarray(sums.amounts[counted].sum(axis=0)).reshape(-1)).astype(np.int64)
+    found: Ints = np.rint(np.asarray(sums.amounts[_counted(name)].sum(axis=0)).reshape(-1)).astype(np.int64)
     return found
+
+
+def clusters_with(name: str, sums: Sums) -> Ints:
+    """(n_categories,) in how many clusters."""
+    return np.asarray((sums.amounts[_counted(name)] > 0).sum(axis=0), np.int64).reshape(-1)
+
+
+def _counted(name: str) -> str:
+    """The amount that counts the images that a category's score is made of."""
+    if name in MEANS:
+        return f"n_{name}"
+    return "n_iou" if name in ("kappa", "iou_micro", "dice_micro") else "n_segments"
 
 
 def _reliable(opposed: Opposed, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Value:

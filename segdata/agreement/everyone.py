@@ -68,14 +68,9 @@ def everyone(
     each = [drawn_by(batch, rows, line, case, categories, of_image >= 0, is_semantic) for rows in annotation]
     clear = [outside(one.side, union(one.runs_of(one.is_void, np.arange(len(one))))) for one in each]
     first = np.cumsum([0, *(len(one) for one in each)])
-    every = _together([one.side for one in each], first)
-    drawn = Drawn(
-        *(
-            np.concatenate([getattr(one, name) for one in each])
-            for name in ("segment", "case", "category", "is_void", "is_crowd", "is_thing", "area")
-        ),
-        every,
-    )
+    names = ("segment", "case", "category", "is_void", "is_crowd", "is_thing", "area")
+    columns = {name: np.concatenate([getattr(one, name) for one in each]) for name in names}
+    drawn = Drawn(**columns, side=_together([one.side for one in each], first))
     all_clear = _together(clear, first)
     in_void = np.zeros((len(drawn), len(each)), np.int64)
     in_crowd = np.zeros((len(drawn), len(each)), np.int64)

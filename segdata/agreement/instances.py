@@ -7,9 +7,9 @@ from segdata.agreement.matching import optimal
 from segdata.agreement.opposite import Drawn, Opposite
 from segdata.agreement.overlapping import Overlapping, overlapping
 from segdata.core.runs import Ints, Rows
+from segdata.core.table import Column
 
 Flags = NDArray[np.bool_]
-Column = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 Columns = dict[str, Column]
 
 

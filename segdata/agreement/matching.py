@@ -70,7 +70,8 @@ def _dense(row: Ints, column: Ints, gain: Floats) -> Flags:
     chosen = np.full(len(table), -1)
     rows, columns = linear_sum_assignment(table, maximize=True)
     chosen[rows] = columns
-    return chosen[row] == column
+    kept: Flags = chosen[row] == column
+    return kept
 
 
 def _sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
@@ -93,7 +94,8 @@ def _sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
     found = np.empty(size, np.int64)
     taken_by, taken = min_weight_full_bipartite_matching(graph, maximize=True)
     found[taken_by] = taken
-    return found[row] == column
+    kept: Flags = found[row] == column
+    return kept
 
 
 def greedy(a: Ints | Rows, b: Ints | Rows, gain: Floats) -> Flags:

@@ -53,10 +53,8 @@ def overlaps(opposite: Opposite) -> Columns:
     Segments of one category that share pixels count once. What either calls void is left out. A category that neither
     has in a case has no row.
     """
-    if is_flat(opposite.a.side) and is_flat(opposite.b.side):
-        owned = _by_cells(opposite)
-    else:
-        owned = _by_union(opposite)
+    flat = is_flat(opposite.a.side) and is_flat(opposite.b.side)
+    owned = _by_cells(opposite) if flat else _by_union(opposite)
     code, _ = distinct(np.concatenate([owner for owner, _ in owned]))
     columns = [np.zeros(len(code), np.int64) for _ in owned]
     for column, (owner, total) in zip(columns, owned, strict=True):

@@ -67,7 +67,7 @@ def by_names(
 
 def _tested(amounts: Amounts, rows: Ints, stratum: Ints, seed: int) -> tuple[Difference, ...]:
     """The differences of `TESTED` scores, over all and of each category."""
-    every, of, block = _handed_out(amounts, rows, stratum)
+    every, of, block = handed_out(amounts, rows, stratum)
     width = every.width(TESTED)
     values, p = differences(every.statistic(TESTED), of, block, seed, width=width)
     found = [
@@ -83,7 +83,7 @@ def _tested(amounts: Amounts, rows: Ints, stratum: Ints, seed: int) -> tuple[Dif
     return tuple(each for each in found if np.isfinite(each.values).any())
 
 
-def _handed_out(amounts: Amounts, rows: Ints, stratum: Ints) -> tuple[Everyone, Ints, Ints]:
+def handed_out(amounts: Amounts, rows: Ints, stratum: Ints) -> tuple[Everyone, Ints, Ints]:
     """The units that strata are handed out among, their strata, and the blocks within which.
 
     Units are images within their clusters, or else clusters: of those with several strata, each stratum's part is one.

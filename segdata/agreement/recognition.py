@@ -44,10 +44,10 @@ def recognition(
     both = (a == b) & (np.nan_to_num(iou) > threshold)
     counted = ~both & ~matches["ignored"].astype(bool)
 
-    def summed(rows: NDArray[np.bool_], category: Ints, weights: Floats | None = None) -> NDArray[np.float64]:
+    def summed(rows: NDArray[np.bool_], category: Ints, weights: Floats | None = None) -> Floats:
         cell = group[rows] * n_categories + category[rows]
         total = np.bincount(cell, weights=None if weights is None else weights[rows], minlength=n_groups * n_categories)
-        return total.reshape(n_groups, n_categories)
+        return total.reshape(n_groups, n_categories).astype(np.float64)
 
     return Recognition(
         summed(both, a).astype(np.int64),

@@ -97,10 +97,7 @@ class Sheets:
 
     def places(self, side: Side) -> tuple[Ints, Ints]:
         """X and the first row (n,) of runs, in pixels."""
-        rest = side.start - self.line.base[side.owner]
-        pitch = self.pitch[side.owner]
-        x = (rest / pitch).astype(np.int64)  # exact, see `segdata.core.runs.columns`
-        return x, rest - x * pitch
+        return kernels.columns(side.start - self.line.base[side.owner], side.owner, self.pitch)
 
     def pixels(self, side: Side) -> Ints:
         """(n_shapes,) pixels of each shape."""
@@ -123,6 +120,5 @@ def less(a: Side, b: Side) -> Side:
 
 
 def _pieces(a: Side, b: Side, wanted: bool) -> Side:
-    row, start, end, inside = kernels.cut(a.start, a.end, b.start, b.end)
-    kept = np.flatnonzero(inside == wanted)
-    return Side(start[kept], end[kept], a.owner[row[kept]])
+    row, start, end, _ = kernels.cut(a.start, a.end, b.start, b.end, wanted, not wanted)
+    return Side(start, end, a.owner[row])

@@ -148,7 +148,7 @@ def _moments(side: Apart, n: int) -> tuple[Floats, Floats]:
     """(n,) mean and mean square of the signed distances of the pixels that count for the offset."""
     counted = ~side.is_framed & np.isfinite(side.distance)
     signed = np.where(counted, side.signed, 0)
-    count = np.bincount(side.shape, counted, n)
+    count = np.bincount(side.shape, counted, n).astype(float)
     count[count == 0] = np.nan
     return np.bincount(side.shape, signed, n) / count, np.bincount(side.shape, signed * signed, n) / count
 

@@ -80,8 +80,9 @@ def reconciled(profiles: Sequence[Profile], renamed: Mapping[str, str | None]) -
 
 def _categories(profile: Profile) -> dict[int, Category]:
     """The first category of each id, and those that the source names and the taxonomy lacks."""
+    first = profile.taxonomy.by_id()
     unknown = {id_: Category(id=id_, name=name) for id_, name in profile.unknown_names.items()}
-    return {category.id: category for category in profile.taxonomy.categories[::-1]} | unknown
+    return {each.id: first[each.id] for each in profile.taxonomy.categories} | unknown
 
 
 def _known(target: str, category: Category, names: Mapping[str, Category], profile: Profile) -> str:

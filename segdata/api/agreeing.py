@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
+from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.formats.images import image_limits
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.panel import Member, Panel
     from segdata.core.opposed import Judged, Opposed
-    from segdata.core.rule import Tables
+    from segdata.core.rule import Rule, Tables
 
 Named = tuple[str | None, Data]
 
@@ -124,7 +125,7 @@ def compare_annotators(
 
     panel = _panel(data, pair_by, taxonomy_map, opening)
     config = panel.members[0].dataset.config
-    chosen = selected(config, select, ignore, command="agreement")
+    chosen = selected(config, select, ignore, command="agreement") + ([] if select else _of_readers(config, ignore))
     how = Resampling(confidence, resamples, seed)
     with image_limits():
         tables = compare(
@@ -154,6 +155,13 @@ def compare_annotators(
         findings=findings,
     )
     return Compared(result, Dataset(panel, panel.profile, config), tables)
+
+
+def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
+    """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
+    from segdata.core.judge import selected
+
+    return [each for each in selected(config, "SEG0", ignore) if each.severity == "error" and not each.needs]
 
 
 def members(data: Data | Mapping[str, Data] | Sequence[Named], opening: ReadOptions) -> "list[Member]":

@@ -38,35 +38,37 @@ class Crops(Copies):
         return tuple(each.replace("not copied", "not cropped", 1) for each in super().remarks)
 
     def _cropped(self, name: str, tile: Tile, width: int, height: int) -> str | None:
-        """Write one picture; returns where it is, None where there is none."""
+        """Write one picture; returns where it is, None where there is none, and remembers why."""
+        target = self.folder / name
+        why = self._written(target, tile, width, height)
+        if why is not None:
+            self.left.setdefault(why, []).append(tile.of)
+            return None
+        self.n_files += 1
+        return str(target.absolute())
+
+    def _written(self, target: Path, tile: Tile, width: int, height: int) -> str | None:
+        """Write one picture; returns why that is not possible, None when it is done."""
         if tile.uri is None:
-            return self._leave("no file is known", tile.of)
+            return "no file is known"
         try:
             whole = self._decoded(tile.uri, (tile.height, tile.width))
         except FileNotFoundError:
-            return self._leave("the file does not exist", tile.of)
+            return "the file does not exist"
         except OSError as error:
-            return self._leave(f"the file cannot be read: {error.strerror or error}", tile.of)
+            return f"the file cannot be read: {error.strerror or error}"
         except SegdataError as error:
-            return self._leave(str(error).partition(": ")[2], tile.of)
+            return str(error).partition(": ")[2]
         if whole.shape[1:] != (tile.height, tile.width):
-            return self._leave("the file has another size than its labels", tile.of)
+            return "the file has another size than its labels"
         picture = whole[:, tile.y : tile.y + height, tile.x : tile.x + width]
-        target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfit = _write(np.ascontiguousarray(picture.transpose(1, 2, 0)), target)
-        if unfit is not None:
-            return self._leave(unfit, tile.of)
-        self.n_files += 1
-        return str(target.absolute())
+        return _write(np.ascontiguousarray(picture.transpose(1, 2, 0)), target)
 
     def _decoded(self, uri: str, size: tuple[int, int]) -> Planes:
         if self._last is None or self._last[0] != uri:
             self._last = uri, planes(uri, size)
         return self._last[1]
-
-    def _leave(self, why: str, image: str) -> None:
-        self.left.setdefault(why, []).append(image)
 
 
 def _write(pixels: Planes, target: Path) -> str | None:
@@ -82,7 +84,7 @@ def _write(pixels: Planes, target: Path) -> str | None:
     if pixels.dtype.name not in held or channels not in (1, 3, 4):
         return f"{channels} channels of {pixels.dtype.name} fit in no {'TIFF' if target.suffix == '.tif' else 'PNG'}"
     order = [2, 1, 0, *range(3, channels)] if channels > 1 else [0]  # OpenCV has blue first
-    done, data = cv2.imencode(target.suffix, pixels[:, :, order])
+    done, data = cv2.imencode(target.suffix, pixels[:, :, order])  # type: ignore[arg-type]  # the types are checked above
     if not done:
         return f"{channels} channels of {pixels.dtype.name} cannot be encoded"
     target.write_bytes(data.tobytes())

@@ -41,7 +41,7 @@ def filter(
     target: str | Path,
     *,
     category: str | Iterable[str] = (),
-    annotator: str | Iterable[str] = (),
+    drawn_by: str | Iterable[str] = (),
     min_area: int | None = None,
     max_area: int | None = None,
     finding: str | Iterable[str] = (),
@@ -60,7 +60,7 @@ def filter(
     data : a file, a folder or a `Dataset`
     target : a folder that does not exist, or is empty
     category : segments of these categories, or of those below them
-    annotator : annotations of these
+    drawn_by : annotations of these annotators
     min_area, max_area : segments of so many pixels, limits included
     finding : images with a finding of these codes, or codes that begin so
     findings : a JSON report of `segdata validate`, or findings; the columns `findings` and `image_findings` count them
@@ -79,7 +79,7 @@ def filter(
     chosen = [each for each in reported if not asked or each.code.startswith(tuple(code.upper() for code in asked))]
     texts = [
         *_categories(dataset.profile, _listed(category)),
-        *([f"annotator in {_listed(annotator)!r}"] if _listed(annotator) else []),
+        *([f"annotator in {_listed(drawn_by)!r}"] if _listed(drawn_by) else []),
         *([] if min_area is None else [f"area >= {min_area}"]),
         *([] if max_area is None else [f"area <= {max_area}"]),
         *(["image_findings > 0"] if asked else []),

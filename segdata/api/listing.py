@@ -1,6 +1,7 @@
 """Listing: everything that was drawn, a row each, as a table or as CSV."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -52,7 +53,8 @@ def write_objects(
     except OSError as error:
         raise SegdataError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     return n
 
 

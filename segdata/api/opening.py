@@ -11,7 +11,7 @@ import numpy as np
 from segdata.api.caching import remembering
 from segdata.core.config import Config, Option, load_config, nearest
 from segdata.core.dataset import Dataset
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, SettingError
 from segdata.core.format import Format, Request, Source, format_named
 from segdata.core.runs import Ints
 from segdata.core.settings import at, check_categories, check_file, said_in
@@ -98,10 +98,13 @@ def read(
     with said_in(file):
         chosen = _format(root, format, settings, config)
     chosen.check_options(options or {}, "read")
+    with said_in(file):
+        categories = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(root, taxonomy, settings.taxonomy)
+        folder = _images(images, settings.images)
     request = Request(
         root=root,
-        taxonomy=taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(root, taxonomy, settings.taxonomy),
-        images=_images(root, images, settings.images),
+        taxonomy=categories,
+        images=folder,
         config=settings,
         annotator=annotator,
         explicit=(format or settings.format) is not None,
@@ -188,6 +191,8 @@ def _implied(settings: Config, given: object) -> str | None:
 
 def _taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -> Taxonomy | None:
     """The taxonomy file that was named, on the command line or in the configuration, or the one beside the data."""
+    if given is None and config is not None and not Path(config).exists():
+        raise SettingError(f"taxonomy: {config}: no such file", "taxonomy")
     named = given or config
     if named is not None:
         return load_taxonomy(Path(named))
@@ -195,8 +200,10 @@ def _taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -
     return load_taxonomy(beside) if lexists(beside) else None
 
 
-def _images(root: Path, given: str | Path | None, config: str | Path | None) -> Path | None:
+def _images(given: str | Path | None, config: str | Path | None) -> Path | None:
     """The folder of the image files that was named; raises SegdataError where there is none."""
+    if given is None and config is not None and not Path(config).is_dir():
+        raise SettingError(f"images: {config}: no such folder of images", "images")
     named = given or config
     if named is not None and not Path(named).is_dir():
         raise SegdataError(f"{named}: no such folder of images")

@@ -80,7 +80,7 @@ def command(
             dataset,
             out,
             category=category,
-            annotator=annotator,
+            drawn_by=annotator,
             min_area=min_area,
             max_area=max_area,
             finding=finding,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from segdata.cli.exits import say
 from segdata.cli.options import BY, DATA, Opening, data_options, example, report_options
 
 
@@ -12,13 +13,22 @@ from segdata.cli.options import BY, DATA, Opening, data_options, example, report
     epilog=example(
         "segdata info street/",
         "segdata info street/ --by camera --format html --output street.html",
-        "segdata info street/ --hash --format json",
+        "segdata info street/ --weights --channels",
+        "segdata info cells/ --objects cells.csv",
     ),
 )
 @DATA
 @click.option("--hash", "with_hash", is_flag=True, help="Also the content hash of the labels, to log with a run.")
 @click.option(
     "--raster-rules", is_flag=True, help="Also which polygons have other pixels when other tools' rules draw them."
+)
+@click.option("--weights", is_flag=True, help="Also weights of the categories, to paste into training.")
+@click.option("--channels", is_flag=True, help="Also mean and deviation of the images' channels; decodes all images.")
+@click.option(
+    "--objects",
+    metavar="CSV",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a row for each segment, of class masks for each part: place, length, width, diameter, perimeter.",
 )
 @BY
 @report_options("text", "json", "html", "csv")
@@ -27,6 +37,9 @@ def command(
     data: Path,
     with_hash: bool,
     raster_rules: bool,
+    weights: bool,
+    channels: bool,
+    objects: Path | None,
     by: str | None,
     report: str,
     output: Path | None,
@@ -38,9 +51,18 @@ def command(
     from segdata.report.info import to_csv, to_json, to_text
 
     spare(output, opening.inputs(data))
-    summary = info(opening.read(data), jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules, by=by)
+    spare(objects, opening.inputs(data))
+    dataset = opening.read(data)
+    summary = info(
+        dataset, jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules, by=by, with_channels=channels
+    )
+    if objects is not None:
+        from segdata.api import write_objects
+
+        n = write_objects(dataset, objects, jobs=opening.jobs)
+        say(f"{n:,} rows written to {objects}")
     if report == "text":
-        emit(to_text(summary, paper(output)), output)
+        emit(to_text(summary, paper(output), weights), output)
     elif report == "html":
         from segdata.report.html.summary import to_html
 

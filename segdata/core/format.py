@@ -171,10 +171,11 @@ def formats() -> dict[str, Format]:
 
 
 def format_named(name: str) -> Format:
-    """The format of this name; raises SegdataError that lists the known ones."""
+    """The format of this name; raises SegdataError with the nearest known one, or all of them."""
     known = formats()
     if name not in known:
-        raise SegdataError(f"no format is called {name!r}; known: {', '.join(known)}")
+        hint = nearest(name, list(known)) or f"; known: {', '.join(known)}"
+        raise SegdataError(f"no format is called {name!r}{hint}")
     return known[name]
 
 

@@ -43,4 +43,4 @@ class Line:
 
     def lower(self, place: Ints) -> tuple[Ints, Ints, Ints]:
         """Frame, x and y (n,) of places on the line."""
-        return kernels.lower(place, self.base, self.height)
+        return kernels.lower(np.ascontiguousarray(place), self.base, self.height)

@@ -47,12 +47,14 @@ class Deal:
     @property
     def shares(self) -> Floats:
         """(n_categories, 3, n_parts) of the images, segments and pixels of each category."""
-        return self.counts / np.maximum(self.counts.sum(axis=2, keepdims=True), 1)
+        found: Floats = self.counts / np.maximum(self.counts.sum(axis=2, keepdims=True), 1)
+        return found
 
     @property
     def deviation(self) -> Floats:
         """(n_categories, 3) how far the share of any part is from the wanted one, at most."""
-        return np.abs(self.shares - self.wanted).max(axis=2, initial=0)
+        found: Floats = np.abs(self.shares - self.wanted).max(axis=2, initial=0)
+        return found
 
     @property
     def missing(self) -> dict[str, tuple[str, ...]]:

@@ -125,7 +125,9 @@ class _Merged:
     def _new(self, category: Category, profile: Profile) -> str:
         """Add a category; its id and colour are its own if they are free."""
         used = {each.id for each in self.categories.values()} | set(self.unknown.values())
-        used |= {self.first.taxonomy.unlabelled_id} - {None} if profile is not self.first else set()
+        unlabelled = self.first.taxonomy.unlabelled_id
+        if unlabelled is not None and profile is not self.first:
+            used.add(unlabelled)
         id_ = category.id if category.id not in used else next(n for n in range(1, len(used) + 2) if n not in used)
         if id_ != category.id:
             self.remarks.append(f"{category.name!r} of {profile.name} has id {id_}, its own {category.id} is taken")

@@ -10,7 +10,8 @@ from segdata.core.runs import Ints
 Floats = NDArray[np.float64]
 
 _PASSES = 8  # over all units, in search of one that would be better in another part
-_MOST_SWAPPED = 3000  # units; to look for the best of all pairs takes minutes where there are many more
+_MOST_MOVES = 200_000  # that are looked at; of many units the parts are near to their shares without
+_MOST_SWAPS = 4_000_000  # pairs of units
 _SIZE_WEIGHT = 4.0  # of the size of parts, against all categories together
 _GAIN = 1e-9  # what a change must gain, so that rounding ends
 
@@ -36,10 +37,9 @@ class Amounts:
     def of(unit: Ints, quantity: Ints, amount: Floats, n_units: int, n_quantities: int) -> "Amounts":
         """Entries (m,) in any order; those of one unit and quantity are added."""
         key, which = np.unique(unit * n_quantities + quantity, return_inverse=True)
-        total = np.bincount(which, amount, len(key))
+        total = np.bincount(which, amount, len(key)).astype(np.float64, copy=False)
         unit, quantity = np.divmod(key[total > 0], max(n_quantities, 1))
-        share = total[total > 0]
-        share = share / np.bincount(quantity, share, n_quantities)[quantity]
+        share = total[total > 0] / np.bincount(quantity, total[total > 0], n_quantities)[quantity]
         return Amounts(np.searchsorted(unit, np.arange(n_units + 1)), quantity, share, n_quantities)
 
     @property
@@ -65,9 +65,9 @@ def stratified(categories: Amounts, sizes: Floats, shares: Floats, kept: Ints | 
 
     The quantity that the fewest free units have comes first: its units, those with most of it before others, go
     where most of what they have is still wanted; then the next. So the rare ones are dealt while there is a choice.
-    What is as good is decided by the order of the units. Afterwards units move, and of a few thousand any two change
-    places, for as long as that brings the parts nearer to their shares: by the sum, over quantities and parts, of the
-    squared deviations over the shares wanted.
+    What is as good is decided by the order of the units. Afterwards units move, and of up to two thousand any two
+    change places, for as long as that brings the parts nearer to their shares: by the sum, over quantities and parts,
+    of the squared deviations over the shares wanted.
     Source: Sechidis, Tsoumakas and Vlahavas (2011), "On the Stratification of Multi-Label Data", ECML PKDD, 145-158;
     here with amounts in place of labels, and units of several images.
     """
@@ -79,9 +79,11 @@ def stratified(categories: Amounts, sizes: Floats, shares: Floats, kept: Ints | 
     for unit in _rarest_first(categories, part):
         part[unit] = dealt.wanting(unit)
         dealt.put(unit, int(part[unit]))
-    for _ in range(_PASSES):
-        improved = sum(dealt.move(unit, part) for unit in free.tolist())
-        if len(free) <= _MOST_SWAPPED:
+    for number in range(_PASSES):
+        improved = 0
+        if number == 0 or (number + 1) * len(free) <= _MOST_MOVES:
+            improved += sum(dealt.move(unit, part) for unit in free.tolist())
+        if (number + 1) * len(free) ** 2 <= _MOST_SWAPS:
             improved += sum(dealt.swap(unit, part, free) for unit in free.tolist())
         if not improved:
             break

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +36,7 @@ class Channels:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Of one image, or of several of one sort: pixels, and for each channel the mean and the sum of squares about it."""
+    """Of images of one sort: pixels, and for each channel the mean and the sum of squares about it."""
 
     sort: tuple[str, int]
     n_images: int
@@ -62,7 +61,7 @@ def channels(images: Table, jobs: int = 0) -> tuple[tuple[Channels, ...], int]:
     found: dict[tuple[str, int], _Sums] = {}
     unread = 0
     lines = images.lines("uri", "height", "width")
-    for each in run_ordered(partial(_sums), lines, jobs):
+    for each in run_ordered(_sums, lines, jobs):
         if each is None:
             unread += 1
         else:

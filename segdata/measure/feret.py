@@ -53,9 +53,13 @@ def _hull(runs: Runs, height: Ints) -> tuple[Rows, Ints, Ints]:
     owner, across = np.tile(runs.owner, 3), np.concatenate([2 * x, 2 * x - 1, 2 * x + 1])
     upper = _chain(owner, across, np.concatenate([2 * top - 1, 2 * top, 2 * top]))
     lower = _chain(owner, across, -np.concatenate([2 * last + 1, 2 * last, 2 * last]))
-    owner, x, y = (np.concatenate(each) for each in zip(upper, (lower[0], lower[1], -lower[2]), strict=True))
-    order = np.argsort(owner, kind="stable")
-    return owner[order], x[order], y[order]
+    both = np.concatenate([upper[0], lower[0]])
+    order = np.argsort(both, kind="stable")
+    return (
+        both[order],
+        np.concatenate([upper[1], lower[1]])[order],
+        np.concatenate([upper[2], -lower[2]])[order],
+    )
 
 
 def _chain(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:

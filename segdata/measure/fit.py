@@ -35,9 +35,9 @@ def _blobs(tables: Tables) -> Iterator[str]:
         large = area > _LARGE * median
         if quartiles[1] - quartiles[0] < np.log(_LARGE) and area[large].sum() >= _SHARE * area.sum():
             yield (
-                f"{area[large].sum() / area.sum():.0%} of the pixels of {name!r} are in {int(large.sum()):,} regions more "
-                f"than {_LARGE:g} times as large as the median of {median:,.0f} px: if they are several that touch, "
-                "semantic labels cannot count them; label instances (COCO, instance ids)"
+                f"{area[large].sum() / area.sum():.0%} of the pixels of {name!r} are in {int(large.sum()):,} regions "
+                f"more than {_LARGE:g} times as large as the median of {median:,.0f} px: if they are several that "
+                "touch, semantic labels cannot count them; label instances (COCO, instance ids)"
             )
 
 
@@ -52,6 +52,6 @@ def _single(tables: Tables) -> Iterator[str]:
     which, _ = joint(things["annotation"], things["category_id"])
     if np.bincount(which).max() == 1:
         yield (
-            f"no image has two instances of one category ({images:,} images with things): semantic labels say the same, "
-            "and are cheaper to draw; or the annotators joined instances"
+            f"no image has two instances of one category ({images:,} images with things): semantic labels say the "
+            "same, and are cheaper to draw; or the annotators joined instances"
         )

@@ -1,5 +1,6 @@
 """Lookalikes: every two images that are the same picture, so that a division keeps them together."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -31,9 +32,9 @@ def lookalikes(images: Table, jobs: int = 0) -> Ints:
 
 def _near(images: Table, jobs: int) -> Ints:
     """Pairs of images that look the same; files that hold several images are left out."""
-    shared = images.repeated("uri")
     uris = images["uri"].tolist()
-    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and not shared[row]]
+    shared = Counter(uris)
+    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         looks = list(pool.map(look, [uris[row] for row in rows]))
     known = np.array([row for row, each in zip(rows, looks, strict=True) if each is not None], np.int64)

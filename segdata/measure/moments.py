@@ -61,7 +61,7 @@ def moments(runs: Runs, height: Ints, n_owners: int) -> Moments:
     squared = n * t * t + t * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6
 
     def total(weights: Floats) -> Floats:
-        return np.bincount(runs.owner, weights, n_owners)
+        return np.bincount(runs.owner, weights, n_owners).astype(np.float64, copy=False)
 
     area = total(n)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -23,12 +23,12 @@ def to_text(draw: Draw, paper: Paper) -> str:
         head, *rows = table(("stratum", "images", "drawn"), [[a, f"{b:,}", f"{c:,}"] for a, b, c in draw.strata])
         lines += ["", paper.paint(head, "bold"), *rows]
     order = np.lexsort((draw.segments, draw.drawn))
-    rows = [
+    listed = [
         [shorten(draw.categories[at], 40), f"{draw.segments[at]:,}", f"{draw.drawn[at]:,}"]
         for at in order[:_LISTED].tolist()
     ]
-    if rows:
-        head, *rest = table(("category", "segments", "drawn"), rows)
+    if listed:
+        head, *rest = table(("category", "segments", "drawn"), listed)
         lines += ["", paper.paint(head, "bold"), *rest]
     if len(order) > _LISTED:
         lines += paper.wrap(f"{len(order) - _LISTED} more have more", style="dim")

@@ -12,6 +12,7 @@ import msgspec
 
 from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
+from segdata.report.agreement_json import schema as agreement
 from segdata.report.certificate import schema as losses
 from segdata.report.diff_json import schema as difference
 from segdata.report.json import schema as findings
@@ -22,6 +23,7 @@ from segdata.store.manifest import schema as manifest
 def schemas() -> dict[str, str]:
     """File name -> text of the schema."""
     found: dict[str, tuple[str, dict[str, Any]]] = {  # Any: JSON
+        "agreement": ("segdata agreement --format json", agreement()),
         "dataset": ("dataset.yaml: a canonical dataset", manifest()),
         "difference": ("segdata diff --format json", difference()),
         "findings": ("segdata validate --format json", findings()),

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segdata.agreement.metrics.iou import iou
 from segdata.agreement.opposite import Drawn, Opposite, opposites
 from segdata.agreement.pixels import pixels
 from segdata.testing.dense import masks_of_runs
@@ -76,6 +78,17 @@ def test_the_other_way_round(drawn: Panel) -> None:
         one, other = pixels(opposite), pixels(opposite.swapped)
         assert sorted((p, b, a, n) for p, a, b, n in rows(one["cells"])) == rows(other["cells"])
         assert [(p, c, b, a, n) for p, c, a, b, n in rows(one["overlaps"])] == rows(other["overlaps"])
+
+
+@settings(max_examples=30)
+@given(panels())
+def test_an_annotator_agrees_with_himself(drawn: Panel) -> None:
+    opposite = both(drawn)
+    if opposite is not None:
+        found = pixels(replace(opposite, b=opposite.a))
+        scores = iou(*(found["overlaps"][name] for name in ("both", "area_a", "area_b")))
+        np.testing.assert_array_equal(scores, np.ones(len(scores)))
+        np.testing.assert_array_equal(found["cells"]["category_a"], found["cells"]["category_b"])
 
 
 @settings(max_examples=50)

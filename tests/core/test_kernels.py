@@ -50,6 +50,8 @@ def test_plain_kernels_can_be_asked_for() -> None:
         ("strips_within", "qqi"),
         ("cover", "qq"),
         ("tally", "iiq"),
+        ("paired", "ii"),
+        ("lift", "qiqq"),
     ],
 )
 def test_compiled_kernels_refuse_columns_that_do_not_fit(name: str, dtypes: str) -> None:

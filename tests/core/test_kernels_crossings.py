@@ -60,3 +60,15 @@ def test_a_keyhole_and_a_touch_do_not_cross(kernels: ModuleType) -> None:
     touch = [0, 0, 4, 4, 8, 0, 8, 8, 4, 4, 0, 8]
     count, _, _ = kernels.crossings(np.array(keyhole + touch, np.float64), np.array([0, 20, 32]))
     assert count.tolist() == [0, 0]
+
+
+@given(st.lists(RINGS, max_size=4))
+def test_rings_that_are_somewhere_twice(kernels: ModuleType, rings: list[list[tuple[int, int]]]) -> None:
+    found = kernels.recurring(*packed(rings))
+    assert found.dtype == np.bool_
+    assert found.tolist() == [len(set(ring)) < len(ring) for ring in rings]
+
+
+def test_minus_zero_is_the_same_point(kernels: ModuleType) -> None:
+    xy = np.array([0.0, 0.0, 5.0, 1.0, -0.0, -0.0, 0.0, 1.0, np.nan, 1.0, np.nan, 1.0])
+    assert kernels.recurring(xy, np.array([0, 6, 12])).tolist() == [True, False]

@@ -41,6 +41,14 @@ def test_pieces_are_the_places_of_a_by_whether_b_has_them(kernels: ModuleType, a
     assert found == [(of, place, has_b[place]) for of, pair in enumerate(a) for place in range(*pair)]
 
 
+@given(a=intervals, b=disjoint(), inside=st.booleans(), outside=st.booleans())
+def test_only_what_is_wanted(kernels: ModuleType, a: Pairs, b: Pairs, inside: bool, outside: bool) -> None:
+    every = kernels.cut(*columns(a), *columns(b))
+    wanted = np.where(every[3], inside, outside)
+    for found, column in zip(kernels.cut(*columns(a), *columns(b), inside, outside), every, strict=True):
+        np.testing.assert_array_equal(found, column[wanted])
+
+
 @given(a=intervals, b=disjoint())
 def test_pieces_are_as_long_as_can_be(kernels: ModuleType, a: Pairs, b: Pairs) -> None:
     """A piece ends where its interval does, or where an interval of b begins or ends."""

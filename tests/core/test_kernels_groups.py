@@ -1,6 +1,7 @@
-"""Order and sums by owner against sorting and dictionaries."""
+"""Order, sums, medians and pairs by owner against sorting, dictionaries and Python's statistics."""
 
 from collections import Counter
+from statistics import median
 from types import ModuleType
 
 import numpy as np
@@ -43,6 +44,58 @@ def test_many_pairs(kernels: ModuleType) -> None:
     np.testing.assert_array_equal(found, (a, b, 2 * np.arange(len(a))))
 
 
+@given(st.lists(st.tuples(owners, owners)))
+def test_pairs_are_numbered_in_order(kernels: ModuleType, rows: list[tuple[int, int]]) -> None:
+    a, b = np.array(rows, np.int32).reshape(-1, 2).T.copy()
+    first, second, which = kernels.paired(a, b)
+    found = list(zip(first.tolist(), second.tolist(), strict=True))
+    assert found == sorted(set(rows))
+    assert [found[each] for each in which.tolist()] == rows
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@given(rows=st.lists(st.tuples(st.integers(0, 3), st.integers(-(2**60), 2**60)), max_size=8))
+def test_sums_are_exact(kernels: ModuleType, dtype: type, rows: list[tuple[int, int]]) -> None:
+    group, values = np.array(rows, np.int64).reshape(-1, 2).T.copy()
+    sums = [sum(value for one, value in rows if one == each) for each in range(4)]
+    expected = [(each + 2**63) % 2**64 - 2**63 for each in sums]
+    assert kernels.sums(group.astype(dtype), values, 4).tolist() == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-1e9, 1e9))))
+def test_medians_are_those_of_each_group(kernels: ModuleType, rows: list[tuple[int, float]]) -> None:
+    group = np.array([one for one, _ in rows], np.int64)
+    found = kernels.medians(np.array([value for _, value in rows], np.float64), group, 4)
+    told = [[value for one, value in rows if one == each] for each in range(4)]
+    np.testing.assert_array_equal(found, [median(each) if each else np.nan for each in told])
+
+
+def test_medians_of_large_groups(kernels: ModuleType) -> None:
+    values, group = np.random.default_rng(0).normal(size=5001).round(1), np.arange(5001) % 2
+    np.testing.assert_array_equal(
+        kernels.medians(values, group, 2), [np.median(values[group == 0]), np.median(values[group == 1])]
+    )
+
+
+def test_nan_is_the_largest_of_a_group(kernels: ModuleType) -> None:
+    values, group = np.array([np.nan, 2.0, 1.0, np.nan, np.nan, 3.0]), np.array([0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(kernels.medians(values, group, 2), [2.0, np.nan])
+
+
+@given(st.lists(st.integers(-70, 200)))
+def test_numbers_are_ranked_without_gaps(kernels: ModuleType, numbers: list[int]) -> None:
+    found, place = kernels.dense(np.array(numbers, np.int64), -70, 200)
+    assert found.dtype == place.dtype == np.int64
+    assert found.tolist() == sorted(set(numbers))
+    assert found[place].tolist() == numbers
+
+
+@pytest.mark.parametrize("number", [4, 9])
+def test_numbers_beyond_the_table_are_refused(kernels: ModuleType, number: int) -> None:
+    with pytest.raises(ValueError, match=f"{number} is not from 5 to 8"):
+        kernels.dense(np.array([5, number]), 5, 8)
+
+
 def columns(rows: list[tuple[int, int, int]]) -> tuple[np.ndarray, ...]:
     a, b, weight = np.array(rows, np.int64).reshape(-1, 3).T
     return a.astype(np.int32), b.astype(np.int32), weight.copy()
@@ -64,3 +117,7 @@ def test_groups_that_do_not_exist_are_refused(kernels: ModuleType) -> None:
     one = np.array([5])
     with pytest.raises(ValueError, match="group 5 of 3"):
         kernels.extents(one, one, one, one + 1, 3)
+    with pytest.raises(ValueError, match="group 5 of 3"):
+        kernels.sums(one, one, 3)
+    with pytest.raises(ValueError, match="group 5 of 3"):
+        kernels.medians(one.astype(np.float64), one, 3)

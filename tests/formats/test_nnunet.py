@@ -313,3 +313,19 @@ def test_images_that_nnunet_cannot_read_are_told(tmp_path: Path) -> None:
     done = convert(source, tmp_path / "out", to="nnunet", copy_images=True, **said)
     assert [each for each in done.not_copied if "no image file in imagesTr of 2 cases" in each]
     assert read(tmp_path / "out").image_ids == read(source).image_ids
+
+
+def test_files_of_labels_that_become_one_are_counted(tmp_path: Path) -> None:
+    """Two files of labels of one volume, which lie a little apart from it: a case has one file."""
+    voxels = np.zeros((4, 3, 2), np.uint8)
+    write_nifti(tmp_path / "in/scan.nii.gz", voxels.astype(np.int16) * 9, sform=PLACED)
+    for row, name in enumerate(("scan_lesion-manual", "scan_seg-manual")):
+        labels = voxels.copy()
+        labels[row, :2] = 1
+        apart = PLACED.copy()
+        apart[0, 3] = 1e-4 * (row + 1)
+        write_nifti(tmp_path / f"in/derivatives/labels/{name}.nii.gz", labels, sform=apart)
+    done = convert(tmp_path / "in", tmp_path / "out", to="nnunet", verify=True)
+    assert done.proof is not None
+    assert done.proof.holds
+    assert [(each.kind, each.of, each.count) for each in done.losses] == [("spatial", "sequences", 2)]

@@ -100,22 +100,21 @@ def _majority(side: Side, size: Ints) -> tuple[Side, Ints]:
     """
     own = np.concatenate([side.owner, side.owner])
     place = np.concatenate([side.start, side.end])
-    step = np.repeat([1, -1], len(side.start))
+    step = np.repeat(np.array([1, -1], np.int64), len(side.start))
     order = np.lexsort((place, own))
-    own, place, depth = own[order], place[order], np.cumsum(step[order])
+    own, place, votes = own[order], place[order], step[order].cumsum()
     end = np.append(place[1:], 0)
-    some = (2 * depth > size[own]) & (end > place)
-    start, end, own, votes = place[some], end[some], own[some], depth[some]
-    order = np.argsort(start, kind="stable")
-    return Side(start[order], end[order], own[order]), votes[order]
+    kept = np.flatnonzero((2 * votes > size[own]) & (end > place))
+    kept = kept[np.argsort(place[kept], kind="stable")]
+    return Side(place[kept], end[kept], own[kept]), votes[kept]
 
 
 def _lost(pieces: Side, votes: Ints, drawn_by: Ints, is_agreed: Flags, room: int) -> Side:
     """The pixels that things lose to others, on the line of `by_category`."""
     agreed = np.flatnonzero(is_agreed[pieces.owner])
     start, end = pieces.start[agreed], pieces.end[agreed]
-    i, j, place, length = kernels.strips_within(start, end, np.arange(len(agreed), dtype=np.int32))
-    i, j = agreed[i], agreed[j]
+    one, other, place, length = kernels.strips_within(start, end, np.arange(len(agreed), dtype=np.int32))
+    i, j = agreed[one], agreed[other]
     thing_i, thing_j = pieces.owner[i], pieces.owner[j]
     ahead = np.stack([votes[i] - votes[j], drawn_by[thing_i] - drawn_by[thing_j], thing_j - thing_i])
     decisive = np.take_along_axis(ahead, (ahead != 0).argmax(axis=0)[None], axis=0)[0]
@@ -140,4 +139,4 @@ def _mean_iou(found: Clusters, drawn_by: Ints) -> Floats:
     same = found.number[found.i] == found.number[found.j]
     total = np.bincount(found.number[found.i[same]], weights=found.iou[same], minlength=len(drawn_by))
     pairs = drawn_by * (drawn_by - 1) / 2
-    return np.divide(total, pairs, out=np.full(len(drawn_by), np.nan), where=pairs > 0)
+    return np.where(pairs > 0, total / np.maximum(pairs, 1), np.nan)

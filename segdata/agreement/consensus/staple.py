@@ -1,9 +1,12 @@
 """STAPLE: the most likely truth behind several masks, and how well each annotator sees it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from segdata.core.distinct import distinct
+from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -50,10 +53,21 @@ def staple(
 
     Source: Warfield, Zou, Wells (2004), IEEE Transactions on Medical Imaging 23(7), 903-921.
     """
-    n = (np.asarray(pixels, float) * there.any(axis=1))[:, None]
-    at = np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
+    of = np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
+    for k in range(says.shape[1]):  # few different things are said of one category, in however many patterns
+        of = distinct(3 * of + there[:, k] + (says & there)[:, k])[1]
+    row = np.zeros(int(of.max(initial=-1)) + 1, np.int64)
+    row[of] = np.arange(len(of))
+    n = np.bincount(of, np.asarray(pixels, float) * there.any(axis=1), len(row)).astype(np.float64)
+    at = np.zeros(len(row), np.int64) if field is None else np.asarray(field, np.int64)[row]
+    found = _maximised((says & there)[row], there[row], n[:, None], at, tolerance)
+    return replace(found, probability=found.probability[of])
+
+
+def _maximised(yes: Flags, there: Flags, n: Floats, at: Ints, tolerance: float) -> Staple:
+    """STAPLE of N different answers that n (N, 1) pixels of field `at` (N,) got."""
     first = np.flatnonzero(np.diff(at, prepend=-1))
-    yes, no = says & there, ~says & there
+    no = there & ~yes
 
     def total(amount: Floats) -> Floats:
         """(U, R) sums over the patterns of each field."""
@@ -62,7 +76,7 @@ def staple(
     share = _rate(yes.sum(axis=1).astype(float), there.sum(axis=1).astype(float), 0.0)[:, None]
     prior = _rate(total(n * share), total(n * np.ones_like(share)), 0.5)
     believed = share
-    rates, going = np.full((2, len(first), says.shape[1]), np.inf), np.ones(len(first), bool)
+    rates, going = np.full((2, len(first), yes.shape[1]), np.inf), np.ones(len(first), bool)
     for _ in range(_MOST):
         truly, falsely = n * believed, n * (1 - believed)
         sums = [total(truly * yes), total(truly * there), total(falsely * no), total(falsely * there)]

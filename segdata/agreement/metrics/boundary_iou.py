@@ -20,4 +20,5 @@ def boundary_iou(
     [0.5, nan]
     """
     some = np.asarray(either) > 0
-    return np.divide(both, either, out=np.full(some.shape, np.nan), where=some)
+    ratio: Floats = np.divide(both, either, out=np.full(some.shape, np.nan), where=some)
+    return ratio

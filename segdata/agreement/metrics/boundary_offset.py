@@ -41,4 +41,5 @@ def disc_offset(area_a: NDArray[np.int64] | Floats, area_b: NDArray[np.int64] | 
     >>> disc_offset(np.array([0.0]), np.array([np.pi * 4])).tolist()
     [2.0]
     """
-    return np.sqrt(np.asarray(area_b) / np.pi) - np.sqrt(np.asarray(area_a) / np.pi)
+    offset: Floats = np.sqrt(np.asarray(area_b) / np.pi) - np.sqrt(np.asarray(area_a) / np.pi)
+    return offset

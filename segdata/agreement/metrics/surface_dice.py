@@ -19,4 +19,7 @@ def surface_dice(near_a: Numbers, near_b: Numbers, edge_a: Numbers, edge_b: Numb
     [0.5, 0.0]
     """
     total = np.add(edge_a, edge_b, dtype=np.float64)
-    return np.divide(np.add(near_a, near_b), total, out=np.full(total.shape, np.nan), where=total > 0)
+    ratio: NDArray[np.float64] = np.divide(
+        np.add(near_a, near_b), total, out=np.full(total.shape, np.nan), where=total > 0
+    )
+    return ratio

@@ -17,7 +17,8 @@ def surface_distance(total: Numbers, edge: Numbers) -> Floats:
     [3.0, nan]
     """
     some = np.asarray(edge) > 0
-    return np.divide(total, edge, out=np.full(some.shape, np.nan), where=some)
+    mean: Floats = np.divide(total, edge, out=np.full(some.shape, np.nan), where=some)
+    return mean
 
 
 def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, edge_b: Numbers) -> Floats:
@@ -32,4 +33,5 @@ def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, 
     """
     both = (np.asarray(edge_a) > 0) & (np.asarray(edge_b) > 0)
     total = np.add(edge_a, edge_b, dtype=np.float64)
-    return np.divide(np.add(sum_a, sum_b), total, out=np.full(both.shape, np.nan), where=both)
+    mean: Floats = np.divide(np.add(sum_a, sum_b), total, out=np.full(both.shape, np.nan), where=both)
+    return mean

@@ -18,4 +18,4 @@ def volume_difference(volume_a: ArrayLike, volume_b: ArrayLike) -> Floats:
     """
     a, b = np.asarray(volume_a, float), np.asarray(volume_b, float)
     with np.errstate(invalid="ignore"):
-        return 2 * (b - a) / (a + b)
+        return np.asarray(2 * (b - a) / (a + b))

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.runs import Ints
+
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 DRAWS = 2000
 FEW = 30  # clusters below which intervals are corrected for bias and skewness
 _AT_ONCE = 4_000_000  # numbers held in one go, to bound memory
+_FAR = 40.0  # standard deviations: a level of 1 as a number, for two clusters, whose t is far out
 _KNOWN = 0.5  # the share of resamples that must have a value
 
 
@@ -37,13 +40,16 @@ def interval(
     n_draws: int = DRAWS,
     confidence: float = 0.95,
     width: int = 1,
+    support: Ints | None = None,
 ) -> Interval:
     """The values of a statistic of n clusters, each with the interval that holds the truth with this confidence.
 
     Percentiles of `n_draws` resamples; below 30 clusters bias-corrected and accelerated (BCa). Both are taken at the
     levels that a t distribution asks for, since resamples of n vary by the share 1 / n too little. Resamples in which
     a value is undefined are left out; where more than half are, there is no interval.
-    `width` is how many numbers a resample takes, to bound memory. The same seed and n draw the same resamples.
+    `width` is how many numbers a resample takes, to bound memory. `support` (...): how many of the clusters a value is
+    made of, where it is of some alone, such as a rare category's: t is theirs. The same seed and n draw the same
+    resamples.
     Sources: Efron (1987), Journal of the American Statistical Association 82(397), 171-185; Hesterberg (2015), The
     American Statistician 69(4), 371-386 (the levels).
     """
@@ -51,12 +57,12 @@ def interval(
     if n < 2:
         return Interval(value, np.full(value.shape, np.nan), np.full(value.shape, np.nan))
     draws = resampled(statistic, n, np.random.default_rng(seed), n_draws=n_draws, width=width)
-    level = _levels(n, confidence)
-    levels = np.broadcast_to(level.reshape(2, *[1] * value.ndim), (2, *value.shape))
+    of = np.full(value.shape, n) if support is None else np.broadcast_to(support, value.shape)
+    levels = _levels(np.maximum(of, 2), confidence)
     if n < FEW:
         levels = _corrected(levels, value, draws, statistic(1 - np.eye(n)))
     low, high = _quantiles(draws, levels)
-    known = np.isfinite(value) & (np.isfinite(draws).mean(axis=0) >= _KNOWN)
+    known = np.isfinite(value) & (of > 1) & (np.isfinite(draws).mean(axis=0) >= _KNOWN)
     return Interval(value, np.where(known, low, np.nan), np.where(known, high, np.nan))
 
 
@@ -81,13 +87,12 @@ def resampled(
 
 def ends(draws: Floats, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """The percentiles (...) of resamples (B, ...) of n clusters between which an interval lies, without correction."""
-    levels = _levels(n, confidence).reshape(2, *[1] * (draws.ndim - 1))
-    low, high = _quantiles(draws, np.broadcast_to(levels, (2, *draws.shape[1:])))
+    low, high = _quantiles(draws, _levels(np.full(draws.shape[1:], n), confidence))
     return low, high
 
 
-def _levels(n: int, confidence: float) -> Floats:
-    """(2,) the percentiles, as shares, at which the ends of an interval from n clusters lie."""
+def _levels(n: Ints, confidence: float) -> Floats:
+    """(2, ...) the percentiles, as shares, at which the ends of intervals from n (...) clusters lie."""
     from scipy.special import ndtr, stdtrit
 
     t = stdtrit(n - 1, (1 + confidence) / 2)
@@ -109,7 +114,7 @@ def _corrected(levels: Floats, value: Floats, draws: Floats, without: Floats) ->
     away = np.where(some, mean - without, 0.0)
     scale = (away**2).sum(axis=0) ** 1.5
     skew = np.divide((away**3).sum(axis=0), 6 * scale, out=np.zeros(scale.shape), where=scale > 0)
-    z = shift + ndtri(levels)
+    z = shift + np.clip(ndtri(levels), -_FAR, _FAR)
     turned = 1 - skew * z
     # Beyond the pole there is no level: the end is the outermost resample.
     moved = ndtr(shift + z / np.where(turned > 0, turned, 1.0))

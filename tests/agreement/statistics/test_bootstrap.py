@@ -49,7 +49,7 @@ def test_many_clusters_have_percentiles() -> None:
     values = np.random.default_rng(4).normal(size=200)
     draws = resampled(mean_of(values), 200, np.random.default_rng(7), n_draws=500)
     found = interval(mean_of(values), 200, 7, n_draws=500)
-    np.testing.assert_allclose([found.low, found.high], np.quantile(draws, _levels(200, 0.95)))
+    np.testing.assert_allclose([found.low, found.high], np.quantile(draws, _levels(np.array(200), 0.95)))
     t = stats.t.interval(0.95, 199, values.mean(), stats.sem(values))
     np.testing.assert_allclose([found.low, found.high], t, atol=0.03)
 
@@ -57,7 +57,7 @@ def test_many_clusters_have_percentiles() -> None:
 @pytest.mark.parametrize("n", [4, 30, 10_000])
 def test_levels_make_an_interval_of_a_mean_as_wide_as_that_of_t(n: int) -> None:
     """Resamples vary by sqrt((n - 1) / n) of the standard error; the levels give that back, and t for the normal."""
-    reach = stats.norm.ppf(_levels(n, 0.95)[1]) * np.sqrt((n - 1) / n)
+    reach = stats.norm.ppf(_levels(np.array(n), 0.95)[1]) * np.sqrt((n - 1) / n)
     assert reach == pytest.approx(stats.t.ppf(0.975, n - 1), rel=1e-6)
 
 
@@ -86,6 +86,17 @@ def test_several_values_are_those_of_each_alone(n: int) -> None:
     for k in range(3):
         alone = interval(mean_of(values[:, k]), n, 5, n_draws=300)
         np.testing.assert_allclose([together.low[k], together.high[k]], [alone.low, alone.high])
+
+
+def test_support_is_what_a_value_is_made_of() -> None:
+    """A category in 6 of 60 clusters: its interval is nearly that of the 6 alone, not that of 60."""
+    values = np.full((60, 2), np.nan)
+    values[:6, 0] = values[::10, 1] = np.random.default_rng(0).normal(size=6)
+    few = interval(mean_of(values), 60, 0, support=np.array([6, 6]))
+    many = interval(mean_of(values), 60, 0)
+    assert (few.high - few.low > many.high - many.low).all()
+    single = interval(mean_of(values), 60, 0, support=np.array([6, 1]))
+    assert np.isnan(single.low).tolist() == [False, True]
 
 
 def test_memory_bound_changes_nothing() -> None:

@@ -17,16 +17,23 @@ cdef struct Pieces:
     Piece *at
     Py_ssize_t size
     Py_ssize_t room
+    bint inside  # which are wanted
+    bint outside
 
 
 def cut(
-    const int64_t[::1] a_start, const int64_t[::1] a_end, const int64_t[::1] b_start, const int64_t[::1] b_end
+    const int64_t[::1] a_start,
+    const int64_t[::1] a_end,
+    const int64_t[::1] b_start,
+    const int64_t[::1] b_end,
+    bint inside=True,
+    bint outside=True,
 ):
     """Pieces of intervals inside and outside others: see the plain twin."""
     cdef Py_ssize_t n = a_start.shape[0], m = b_start.shape[0], i, j = 0
     if a_end.shape[0] != n or b_end.shape[0] != m:
         raise ValueError(f"{n} and {m} starts come with {a_end.shape[0]} and {b_end.shape[0]} ends")
-    cdef Pieces found = Pieces(NULL, 0, 0)
+    cdef Pieces found = Pieces(NULL, 0, 0, inside, outside)
     cdef bint enough = True
     try:
         with nogil:
@@ -81,6 +88,8 @@ cdef inline bint cut_one(
 
 
 cdef inline bint push(Pieces *found, int64_t row, int64_t start, int64_t end, bint inside) noexcept nogil:
+    if not (found.inside if inside else found.outside):
+        return True
     if found.size == found.room and not grow(<void **>&found.at, &found.room, found.size + 1, sizeof(Piece)):
         return False
     found.at[found.size] = Piece(row, start, end, inside)

@@ -8,12 +8,15 @@ from segdata.core.kernels._plain.ranges import expand
 Int64 = NDArray[np.int64]
 
 
-def cut(a_start: Int64, a_end: Int64, b_start: Int64, b_end: Int64) -> tuple[Int64, Int64, Int64, NDArray[np.bool_]]:
+def cut(
+    a_start: Int64, a_end: Int64, b_start: Int64, b_end: Int64, inside: bool = True, outside: bool = True
+) -> tuple[Int64, Int64, Int64, NDArray[np.bool_]]:
     """The pieces of intervals a that lie inside and outside intervals b.
 
     Takes intervals from `start` up to, not including, `end`: a (n,) in any order, which may overlap; b (m,) sorted,
-    which may touch but not overlap. Returns the pieces in the order of a and then of the line: the `row` of a that
-    each is of, `start`, `end`, and whether it is `inside` b. Where two intervals of b touch, pieces end too.
+    which may touch but not overlap; and which pieces are wanted. Returns these in the order of a and then of the line:
+    the `row` of a that each is of, `start`, `end`, and whether it is inside b. Where two intervals of b touch, pieces
+    end too.
 
     >>> [each.tolist() for each in cut(np.array([0]), np.array([9]), np.array([2, 5]), np.array([3, 20]))]
     [[0, 0, 0, 0], [0, 2, 3, 5], [2, 3, 5, 9], [False, True, False, True]]
@@ -29,6 +32,6 @@ def cut(a_start: Int64, a_end: Int64, b_start: Int64, b_end: Int64) -> tuple[Int
     start[number == 0], end[last] = a_start, a_end
     start[number > 0] = bound[within]
     end[number < (count - 1)[row]] = bound[within]
-    some = end > start
-    inside = (passed[row] + number) % 2 == 1
-    return row[some], start[some], end[some], inside[some]
+    is_inside = (passed[row] + number) % 2 == 1
+    some = (end > start) & np.where(is_inside, inside, outside)
+    return row[some], start[some], end[some], is_inside[some]

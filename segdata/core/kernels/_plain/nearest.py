@@ -63,7 +63,8 @@ def nearest(
                 away = np.abs(neighbour - target)
                 apart = np.where(away <= high, (step * across[rows]) ** 2 + (away * down[rows]) ** 2, np.inf)
                 best[rows] = np.minimum(best[rows], apart)
-    return np.sqrt(best)
+    distance: Float64 = np.sqrt(best)
+    return distance
 
 
 def check(group: Int32, b_group: Int32, scale_x: Float64, scale_y: Float64) -> None:

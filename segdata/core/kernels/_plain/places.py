@@ -45,7 +45,8 @@ def lift(start: Int64, owner: Int32, base: Int64, height: Int64) -> Int64:
     """
     if len(base) != len(height):
         raise ValueError(f"{len(base)} base come with {len(height)} height")
-    return base[owner] + start + columns(start, owner, height)[0]
+    x, _ = columns(start, owner, height)
+    return base[owner] + start + x
 
 
 def lower(place: Int64, base: Int64, height: Int64) -> tuple[Int64, Int64, Int64]:

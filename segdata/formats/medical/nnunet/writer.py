@@ -45,9 +45,17 @@ def write_nnunet(
         pictures = pictures_by_category(counted, plan.layering, losses)
     piles = stacks(pictures) if plan.ending == ".nii.gz" else (Stack([picture]) for picture in pictures)
     volumes = [folder.save(stack) for stack in piles]
+    if plan.ending == ".nii.gz":
+        _count_placed(profile, {each.sequence for each in volumes}, losses)
     (target / NAME).write_text(plan.dataset_json(folder.cases), encoding="utf-8")
     write_index(target, volumes, {})
     write_beside(target, profile, profile.taxonomy)
+
+
+def _count_placed(profile: Profile, written: set[str | None], losses: Losses) -> None:
+    """Count the volumes that have no file of their own: where a case had several files of labels, it has one now."""
+    lost = [each.name for each in profile.sequences if each.is_placed and each.name not in written]
+    losses.add("spatial", "sequences", len(lost), examples=lost[:3])
 
 
 def _counted(batch: Batch, plan: Plan, losses: Losses, kinds: frozenset[Kind]) -> Batch:

@@ -1,0 +1,76 @@
+"""Columns, and places on the number line, against division of Python's own numbers."""
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+RUNS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)))
+HEIGHTS = np.array([4, 0, 7])
+
+
+def packed(runs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    owner, start = np.array(runs, np.int64).reshape(-1, 2).T.copy()
+    return start, owner.astype(np.int32)
+
+
+@given(st.lists(st.integers(0, 5)), st.integers(0, 7))
+def test_bounds_are_where_owners_begin(kernels: ModuleType, owner: list[int], n_owners: int) -> None:
+    ordered = sorted(owner)
+    found = kernels.bounds(np.array(ordered, np.int32), n_owners)
+    assert found.dtype == np.int64
+    assert found.tolist() == [sum(each < one for each in ordered) for one in range(n_owners + 1)]
+
+
+def test_bounds_of_owners_with_many_rows(kernels: ModuleType) -> None:
+    owner = np.repeat(np.arange(0, 90, 3, dtype=np.int32), np.arange(30) ** 2)
+    np.testing.assert_array_equal(kernels.bounds(owner, 100), np.searchsorted(owner, np.arange(101)))
+
+
+@given(RUNS)
+def test_columns_are_quotients(kernels: ModuleType, runs: list[tuple[int, int]]) -> None:
+    x, top = kernels.columns(*packed(runs), HEIGHTS)
+    expected = [divmod(start, max(int(HEIGHTS[owner]), 1)) for owner, start in runs]
+    assert list(zip(x.tolist(), top.tolist(), strict=True)) == expected
+
+
+@given(RUNS)
+def test_every_column_of_a_frame_has_a_place_more(kernels: ModuleType, runs: list[tuple[int, int]]) -> None:
+    base = np.array([0, 100, 1000])
+    start, owner = packed(runs)
+    x, _ = kernels.columns(start, owner, HEIGHTS)
+    assert kernels.lift(start, owner, base, HEIGHTS).tolist() == (base[owner] + start + x).tolist()
+
+
+@given(RUNS)
+def test_what_is_lifted_can_be_lowered(kernels: ModuleType, runs: list[tuple[int, int]]) -> None:
+    """In any order; of frames that have a height, for only these have pixels."""
+    start, owner = packed([(owner, start) for owner, start in runs if HEIGHTS[owner]])
+    base = np.array([3, 200, 300])
+    x, top = kernels.columns(start, owner, HEIGHTS)
+    found = kernels.lower(kernels.lift(start, owner, base, HEIGHTS), base, HEIGHTS)
+    np.testing.assert_array_equal(found, (owner, x, top))
+
+
+@pytest.mark.parametrize("owner", [-1, 3])
+def test_owners_that_do_not_exist_are_refused(kernels: ModuleType, owner: int) -> None:
+    start, owners = np.zeros(2, np.int64), np.array([owner, 0], np.int32)
+    with pytest.raises(ValueError, match=f"owner {owner} of 3"):
+        kernels.columns(start, owners, HEIGHTS)
+    with pytest.raises(ValueError, match=f"owner {owner} of 3"):
+        kernels.lift(start, owners, HEIGHTS, HEIGHTS)
+
+
+def test_places_before_all_frames_are_refused(kernels: ModuleType) -> None:
+    with pytest.raises(ValueError, match="place 2 lies before all 3 frames"):
+        kernels.lower(np.array([9, 2]), np.array([3, 20, 30]), HEIGHTS)
+
+
+@pytest.mark.parametrize("name", ["lift", "lower"])
+def test_frames_without_a_height_are_refused(kernels: ModuleType, name: str) -> None:
+    start, owner = np.zeros(1, np.int64), np.zeros(1, np.int32)
+    runs = (start, owner) if name == "lift" else (start,)
+    with pytest.raises(ValueError, match="2 base come with 3 height"):
+        getattr(kernels, name)(*runs, HEIGHTS[:2], HEIGHTS)

@@ -1,0 +1,76 @@
+"""The JSON of an agreement keeps its contract."""
+
+import json
+from typing import Any
+
+import jsonschema
+import numpy as np
+
+from segdata.agreement.bias import biases
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
+from segdata.agreement.plans import plan
+from segdata.agreement.portions import by_names
+from segdata.agreement.summary import summary
+from segdata.core.finding import Finding
+from segdata.report.agreement_json import schema, to_json
+from segdata.testing.two_annotators import two_annotators
+
+HOW = Resampling(n_draws=50)
+
+
+def report(seed: int = 0) -> str:
+    opposed = two_annotators(np.random.default_rng(seed), 12)
+    names = np.empty(12, object)
+    names[:] = ["x", "y"] * 6
+    finding = Finding(
+        code="SEG401", rule="missed-object", severity="warning", message="m", image="000001", bbox=(1, 2, 3, 4)
+    )
+    return to_json(
+        summary(
+            opposed,
+            HOW,
+            bias=biases(opposed, n_draws=50),
+            by=by_names(opposed, "site", names, HOW),
+            plan=plan(opposed, 0.1, HOW),
+            findings=[finding],
+        )
+    )
+
+
+def test_contract() -> None:
+    found: dict[str, Any] = json.loads(report())  # Any: JSON
+    assert found["version"] == 1
+    assert (found["annotators"], found["images"]) == (["a", "b"], 12)
+    (pair,) = found["pairs"]
+    assert set(pair) == {"a", "b", "images", "clusters", *OF_PAIRS}
+    assert set(pair["iou"]) == {"value", "low", "high", "n", "n_undefined"}
+    assert set(found["overall"]) == set(OF_ALL)
+    assert set(found["categories"][0]) == {"category", "id", "kind", "images", *OF_CATEGORIES}
+    bias = found["annotator_bias"][0]
+    assert {"annotator", "category", "boundary_offset", "missed", "extra"} <= set(bias)
+    assert found["findings"][0]["bbox"] == [1, 2, 3, 4]
+    assert [each["name"] for each in found["by"]["strata"]] == ["x", "y"]
+    assert found["plan"][0]["score"] == "iou"
+
+
+def test_fits_its_schema() -> None:
+    jsonschema.validate(json.loads(report()), schema())
+
+
+def test_undefined_is_null_and_numbers_have_six_digits() -> None:
+    found = json.loads(report())
+    assert found["overall"]["nsd"] == {"value": None, "low": None, "high": None, "n": 0, "n_undefined": 3}
+    assert all(len(f"{each['value']:.17g}".rstrip("0")) < 20 for each in found["overall"].values() if each["value"])
+    assert float(f"{found['overall']['iou']['value']:.6g}") == found["overall"]["iou"]["value"]
+
+
+def test_the_same_input_gives_the_same_text() -> None:
+    assert report() == report()
+    assert report() != report(1)
+
+
+def test_every_score_says_what_it_is() -> None:
+    text = json.dumps(schema(), ensure_ascii=False)
+    for meaning in {**OF_ALL, **OF_PAIRS, **OF_CATEGORIES}.values():
+        assert meaning in text
