@@ -35,8 +35,15 @@ class Resampling:
         if n == 0:
             value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
             return Interval(value, value, value)
-        settings = {"n_draws": self.n_draws, "width": max(width, 1)}
-        return interval(statistic, n, self.seed, confidence=self.confidence, support=support, **settings)
+        return interval(
+            statistic,
+            n,
+            self.seed,
+            n_draws=self.n_draws,
+            confidence=self.confidence,
+            width=max(width, 1),
+            support=support,
+        )
 
 
 DEFAULT = Resampling()

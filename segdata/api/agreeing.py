@@ -14,7 +14,8 @@ from segdata.formats.images import image_limits
 if TYPE_CHECKING:
     from segdata.agreement.agreed import Agreement
     from segdata.agreement.estimates import Resampling
-    from segdata.agreement.panel import Member, Panel
+    from segdata.agreement.paired import Member
+    from segdata.agreement.panel import Panel
     from segdata.core.opposed import Judged, Opposed
     from segdata.core.rule import Rule, Tables
 
@@ -166,7 +167,7 @@ def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
 
 def members(data: Data | Mapping[str, Data] | Sequence[Named], opening: ReadOptions) -> "list[Member]":
     """The datasets of a panel, opened, by the names that the caller gives."""
-    from segdata.agreement.panel import Member
+    from segdata.agreement.paired import Member
 
     if isinstance(data, (str, Path, Dataset)):
         named: list[Named] = [(None, data)]

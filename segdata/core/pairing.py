@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
+ByName = Literal["id", "stem", "name"]
 By = Literal["id", "stem", "name", "varying", "content"]
 Key = tuple[str, int | str]
 
@@ -20,7 +21,7 @@ def _name(image: str) -> str:
 
 _WORDS = re.compile(r"\d+|[^\W\d_]+|[\W_]")
 # What images must have in common, from the strictest on; the next is tried only where no image meets the last.
-NAMES: dict[By, Callable[[str], str]] = {"id": str, "stem": _stem, "name": _name}
+NAMES: dict[ByName, Callable[[str], str]] = {"id": str, "stem": _stem, "name": _name}
 
 
 def keys(images: Sequence[str], by: By) -> list[Key]:
@@ -36,9 +37,13 @@ def keys(images: Sequence[str], by: By) -> list[Key]:
             numbered.append((each, seen[each]))
             seen[each] += 1
         return numbered
-    named = varying(images) if by == "varying" else [NAMES[by](image) for image in images]
+    named = varying(images) if by == "varying" else [_named(by)(image) for image in images]
     often = Counter(named)
     return [(each, 0 if often[each] == 1 else image) for each, image in zip(named, images, strict=True)]
+
+
+def _named(by: By) -> Callable[[str], str]:
+    return next(key for name, key in NAMES.items() if name == by)
 
 
 def varying(images: Sequence[str]) -> list[str]:

@@ -158,5 +158,3 @@ def _regions(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: I
     area, *box = kernels.extents(label, x, top, bottom, n_regions)
     perimeter = 2 * (np.bincount(label, minlength=n_regions) + area - kernels.sums(label, left, n_regions))
     return Regions(region_owner, area, box[0], box[1], box[2], box[3], perimeter)
-
-

@@ -128,6 +128,8 @@ def overrides(config: Config) -> list[tuple[Override, dict[str, Verdict]]]:
     for position, each in enumerate(config.overrides):
         where = f"overrides, entry {position + 1}"
         steps = ("overrides", position)
+        if not (each.select or each.ignore or each.severity):
+            raise SettingError(f"{FILE}: {where}: decides nothing; give it select, ignore or severity", *steps)
         only = _codes_at(each.select, f"{FILE}: {where}: select", *steps, "select") or rules().keys()
         off = {*rules().keys() - only, *_codes_at(each.ignore, f"{FILE}: {where}: ignore", *steps, "ignore")}
         spread = _spread(each.severity, f"{where}: severity", *steps, "severity")

@@ -1,5 +1,6 @@
 """Alike: which images are the same picture, by their files' content or by what they look like."""
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -78,8 +79,8 @@ def _repeated(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, int]]:
 def _looks(images: Table, jobs: int) -> tuple[Ints, Bytes]:
     """The rows of the images that have a difference hash, and the hashes (n, 32)."""
     uris = images["uri"].tolist()
-    shared = images.repeated("uri")
-    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and not shared[row]]
+    shared = Counter(uris)
+    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         found: Sequence[Bytes | None] = list(pool.map(look, [uris[row] for row in rows]))
     kept = [(row, each) for row, each in zip(rows, found, strict=True) if each is not None]

@@ -9,7 +9,7 @@ from segdata.core.cover import complement, cover
 from segdata.core.line import Line
 from segdata.core.meet import Side
 from segdata.core.runs import Ints, columns
-from segdata.measure.outlines import Rings, are_rings
+from segdata.measure.rings import Rings, are_rings
 
 _SHAPE = ("area", "x", "y", "width", "height")
 

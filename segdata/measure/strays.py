@@ -6,7 +6,7 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.runs import columns
-from segdata.measure.outlines import Rings, are_rings
+from segdata.measure.rings import Rings, are_rings
 
 
 def strays(batch: Batch, parts: pa.Table) -> pa.Table:

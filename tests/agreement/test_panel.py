@@ -8,7 +8,8 @@ import pytest
 import segdata
 from segdata.agreement.compare import compare
 from segdata.agreement.mirrored import mirrored
-from segdata.agreement.panel import Member, Panel, panel
+from segdata.agreement.paired import Member
+from segdata.agreement.panel import Panel, panel
 from segdata.api import agree
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError

@@ -139,3 +139,17 @@ def test_a_small_second_part_is_left_out() -> None:
     batch, line = drawing.batch, drawing.batch.annotation_line
     side = Side.of(batch.runs, line, batch.segment_annotation)
     assert apart(batch, shapes(batch)["parts"], side, line, drawing.profile.taxonomy).num_rows == 0
+
+
+def test_where_a_mask_lies_in_memory_does_not_matter() -> None:
+    """The last digit of distances depended on it, and with that whether a neck is one."""
+    mask = dumbbell(9, 3)
+    room = np.zeros(mask.size + 64, np.uint8)
+    found = set()
+    for shift in range(0, 64, 3):
+        moved = room[shift : shift + mask.size].reshape(mask.shape)
+        moved[:] = mask
+        cut = necks.cut_at_necks(moved)
+        assert cut is not None
+        found.add((cut.neck, *(int(piece.sum()) for piece in cut.pieces)))
+    assert len(found) == 1

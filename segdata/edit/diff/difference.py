@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from segdata.core.finding import Box
-from segdata.core.pairing import By
+from segdata.core.pairing import ByName
 from segdata.edit.diff.kinds import QUIET, Kind
 
 
@@ -76,7 +76,7 @@ class Difference:
 
     a: Half
     b: Half
-    paired_by: By
+    paired_by: ByName
     n_images: int
     n_kept: int
     n_same: int

@@ -8,7 +8,7 @@ import numpy as np
 from segdata.core.config import nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
-from segdata.core.pairing import NAMES, By, Key, keys
+from segdata.core.pairing import NAMES, ByName, Key, keys
 from segdata.core.runs import Ints
 
 
@@ -24,7 +24,7 @@ class Opposites:
 
     a: Ints
     b: Ints
-    by: By
+    by: ByName
 
     def portions(self, n: int) -> list[tuple[Ints, Ints]]:
         """The pairs in up to `n` portions of about the same size."""
@@ -50,7 +50,7 @@ def opposites(a: Dataset, b: Dataset, only: Iterable[str] | None = None) -> Oppo
     return Opposites(_of_source(a, found.a), _of_source(b, found.b), found.by)
 
 
-def _paired(a: list[Key], b: list[Key], by: By) -> Opposites:
+def _paired(a: list[Key], b: list[Key], by: ByName) -> Opposites:
     at_a = {key: row for row, key in enumerate(a)}
     at_b = {key: row for row, key in enumerate(b)}
     every = sorted(at_a.keys() | at_b.keys(), key=lambda key: (key[0], str(key[1])))
