@@ -1,16 +1,15 @@
 """Bias: who misses, adds, confuses or draws larger than the others, category by category, and what of it is chance."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.statistics.bootstrap import DRAWS, interval
 from segdata.agreement.statistics.permutation import shuffled
-from segdata.agreement.tallies import KINDS, Tally, tallies
+from segdata.agreement.tallies import KINDS, Flags, Tally, present_in, tallies
 from segdata.core.opposed import Opposed
-from segdata.core.runs import Ints
 from segdata.core.statistics.chance import discoveries
 from segdata.core.table import Table
 
@@ -37,11 +36,13 @@ def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int 
     """
     tally = tallies(opposed)
     key = np.stack([tally.kind, tally.category, tally.annotator])
-    cells, clusters = np.unique(key, axis=1, return_counts=True)
-    rows = [_Cell.among(tally, *cell) for cell in cells.T.tolist()]
+    cells = np.unique(key, axis=1)
+    present = present_in(opposed)
+    rows = [_Cell.among(tally, present, *cell) for cell in cells.T.tolist()]
     p = np.full(len(rows), np.nan)
     if len(opposed.annotators) > 2 and len(rows):
-        tested = clusters >= least_clusters(len(rows), len(opposed.annotators), rate)
+        least = least_clusters(len(rows), len(opposed.annotators), rate)
+        tested = np.array([int((row.total[:, row.annotator] > 0).sum()) >= least for row in rows])
         p[tested] = _chances([row for row, test in zip(rows, tested, strict=True) if test], seed)
     found = np.zeros(len(rows), bool)
     found[np.isfinite(p)] = discoveries(p[np.isfinite(p)], rate)
@@ -60,96 +61,97 @@ def least_clusters(n_cells: int, n_annotators: int, rate: float = RATE) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One annotator's doings of one kind with one category, beside those of all: rows in order of their clusters."""
+    """What all annotators did, of one kind with one category, where one of them was present: K clusters, A annotators.
+
+    Attributes
+    ----------
+    kind, category, annotator : whose cell it is; `kind` counts `KINDS`
+    hits, total : (K, A) as in `Tally`; 0 where there is nothing to count
+    present : (K, A) who annotated the cluster
+    """
 
     kind: int
     category: int
     annotator: int
-    cluster: Ints
-    who: Ints
     hits: Floats
     total: Floats
+    present: Flags
 
     @staticmethod
-    def among(tally: Tally, kind: int, category: int, annotator: int) -> "_Cell":
+    def among(tally: Tally, present: Flags, kind: int, category: int, annotator: int) -> "_Cell":
         rows = np.flatnonzero((tally.kind == kind) & (tally.category == category))
-        mine = tally.cluster[rows][tally.annotator[rows] == annotator]
-        rows = rows[np.isin(tally.cluster[rows], mine)]
-        return _Cell(
-            kind, category, annotator, tally.cluster[rows], tally.annotator[rows], tally.hits[rows], tally.total[rows]
-        )
+        cluster, at = np.unique(tally.cluster[rows], return_inverse=True)
+        hits, total = np.zeros((2, len(cluster), present.shape[1]))
+        hits[at, tally.annotator[rows]], total[at, tally.annotator[rows]] = tally.hits[rows], tally.total[rows]
+        there = present[cluster]
+        mine = there[:, annotator]
+        return _Cell(kind, category, annotator, hits[mine], total[mine], there[mine])
 
-    def residuals(self) -> Floats:
-        """(n,) hits beyond what the rate of all makes of the total, less the mean of the cluster."""
-        beyond = self.hits - self.total * (self.hits.sum() / self.total.sum())
-        _, which, n = np.unique(self.cluster, return_inverse=True, return_counts=True)
-        return np.asarray(beyond - (np.bincount(which, beyond) / n)[which])
+    @property
+    def is_signed(self) -> bool:
+        """Less is told as well as more."""
+        return KINDS[self.kind] == "offset"
+
+    @property
+    def centred(self) -> Floats:
+        """(K, A) hits less the mean of those present in the cluster; 0 for others."""
+        mean = self.hits.sum(axis=1) / self.present.sum(axis=1)
+        return np.asarray(np.where(self.present, self.hits - mean[:, None], 0.0))
 
     def z(self) -> float:
         """How many standard deviations of chance the annotator is from the others."""
-        centred = self.residuals()
-        _, which, n = np.unique(self.cluster, return_inverse=True, return_counts=True)
-        variance = np.bincount(which, centred**2) / n
-        mine = self.who == self.annotator
-        spread = math.sqrt(float(variance[which[mine]].sum()))
-        return float(centred[mine].sum()) / spread if spread > 0 else 0.0
+        centred = self.centred
+        spread = math.sqrt(float(((centred**2).sum(axis=1) / self.present.sum(axis=1)).sum()))
+        return float(centred[:, self.annotator].sum()) / spread if spread > 0 else 0.0
+
+    def value(self, weights: Floats) -> Floats:
+        """(B,) of weights (B, K)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            pooled = (weights @ self.hits) / (weights @ self.total)
+        if not self.is_signed:
+            return np.asarray(pooled[:, self.annotator])
+        # The middle one is the measure: one who draws large does not make small annotators of the rest.
+        middle = np.full(len(pooled), np.nan)
+        some = np.isfinite(pooled).any(axis=1)
+        middle[some] = np.nanmedian(pooled[some], axis=1)
+        return np.asarray(pooled[:, self.annotator] - middle)
+
+    def others(self) -> float:
+        """The share of all others together, 0 where there is nothing that they could have done; of offsets 0."""
+        hits, total = (np.delete(each, self.annotator, axis=1).sum() for each in (self.hits, self.total))
+        return float(hits / total) if total > 0 and not self.is_signed else 0.0
 
     def line(self, p: float, found: bool, seed: int, n_draws: int) -> tuple[object, ...]:
         """The cell as a row of the table."""
-        clusters, at = np.unique(self.cluster, return_inverse=True)
-        names, who = np.unique(self.who, return_inverse=True)
-        cell, shape = who * len(clusters) + at, (len(names), len(clusters))
-        hits, total = (
-            np.bincount(cell, column, shape[0] * shape[1]).reshape(shape) for column in (self.hits, self.total)
-        )
-        mine = int(np.searchsorted(names, self.annotator))
-
-        def value(weights: Floats) -> Floats:
-            """(B,) of (B, n_clusters)."""
-            with np.errstate(invalid="ignore", divide="ignore"):
-                pooled = (weights @ hits.T) / (weights @ total.T)
-            if KINDS[self.kind] != "offset":
-                return np.asarray(pooled[:, mine])
-            # The middle one is the measure: one who draws large does not make small annotators of the rest.
-            return np.asarray(pooled[:, mine] - np.nanmedian(pooled, axis=1))
-
-        ends = interval(value, len(clusters), seed, n_draws=n_draws)
-        rest = np.delete(total, mine, axis=0).sum()
-        others = np.delete(hits, mine, axis=0).sum() / rest if rest > 0 else np.nan
-        return (
-            self.annotator,
-            self.category,
-            KINDS[self.kind],
-            float(ends.value),
-            float(ends.low),
-            float(ends.high),
-            float(others) if KINDS[self.kind] != "offset" else 0.0,
-            len(clusters),
-            int(total[mine].sum()),
-            p,
-            found,
-        )
+        own = self.total[:, self.annotator]
+        has = own > 0
+        some = replace(self, hits=self.hits[has], total=self.total[has], present=self.present[has])
+        ends = interval(some.value, len(some.hits), seed, n_draws=n_draws)
+        value, low, high = (float(each) for each in (ends.value, ends.low, ends.high))
+        kind, n = KINDS[self.kind], int(own.sum())
+        return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, found
 
 
 def _chances(cells: list[_Cell], seed: int) -> Floats:
     """(n,) the p-value of each cell; those that chance brings easily are not permuted."""
     p = np.ones(len(cells))
     for k, cell in enumerate(cells):
-        two_sided = KINDS[cell.kind] == "offset"
-        z = abs(cell.z()) if two_sided else cell.z()
-        p[k] = math.erfc(z / math.sqrt(2)) / (1 if two_sided else 2)
+        z = abs(cell.z()) if cell.is_signed else cell.z()
+        p[k] = math.erfc(z / math.sqrt(2)) / (1 if cell.is_signed else 2)
         if z >= _SCREEN:
-            p[k] = _permuted(cell, two_sided, seed)
+            p[k] = _permuted(cell, seed)
     return p
 
 
-def _permuted(cell: _Cell, two_sided: bool, seed: int) -> float:
-    centred = cell.residuals()
+def _permuted(cell: _Cell, seed: int) -> float:
+    """The share of ways to hand out the names of those present anew in which the sum is as large."""
+    cluster, who = np.nonzero(cell.present)
+    centred = cell.centred[cluster, who]
     beyond = n = 0
     least = None
-    for drawn in shuffled(cell.who, cell.cluster, seed, _DRAWS):
+    for drawn in shuffled(who, cluster, seed, _DRAWS):
         sums = (drawn == cell.annotator) @ centred
-        sums = np.abs(sums) if two_sided else sums
+        sums = np.abs(sums) if cell.is_signed else sums
         least = sums[0] - 1e-9 * np.abs(centred).sum() if least is None else least
         beyond += int((sums >= least).sum())
         n += len(sums)

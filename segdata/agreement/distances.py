@@ -95,7 +95,7 @@ def _points(side: Side, sheets: Sheets) -> tuple[Ints, Ints]:
     length = side.end - side.start
     sheet = np.repeat(side.owner, length)
     shape = sheets.shape[sheet]
-    return shape, np.column_stack([np.repeat(x, length), _rows(top, length), sheet - sheets.first[shape]])
+    return shape, np.column_stack([np.repeat(x, length), _rows(top, length), sheets.number[sheet]])
 
 
 def _framed(side: Side, distance: Floats, sheets: Sheets, spacing: Floats) -> Flags:
@@ -105,9 +105,8 @@ def _framed(side: Side, distance: Floats, sheets: Sheets, spacing: Floats) -> Fl
     wide, high = (np.ascontiguousarray(spacing[sheets.shape, axis])[side.owner] for axis in (0, 1))
     room = np.minimum(x, (sheets.line.width - 1)[side.owner] - x) * wide
     if sheets.is_deep.any():
-        slice_ = np.arange(len(sheets.shape)) - sheets.first[sheets.shape]
-        last = sheets.first[sheets.shape + 1] - sheets.first[sheets.shape] - 1
-        deep = np.where(sheets.is_deep, np.minimum(slice_, last - slice_) * spacing[sheets.shape, 2], np.inf)
+        above = sheets.n_slices - 1 - sheets.number
+        deep = np.where(sheets.is_deep, np.minimum(sheets.number, above) * spacing[sheets.shape, 2], np.inf)
         room = np.minimum(room, deep[side.owner])
     below = sheets.line.height[side.owner] - top - length  # rows below the strip
     first = np.cumsum(length) - length

@@ -75,7 +75,7 @@ def clear_of_void(edge: Side, opposite: Opposite, sheets: Sheets) -> Side:
     """The pixels of edges without void of either annotator as a neighbour, as `edges` has neighbours."""
     if len(opposite.void.start) == 0:
         return edge
-    cases = Sheets.of(opposite, np.arange(opposite.n_cases), 0)
+    cases = Sheets.of(opposite, sheets.slices, np.arange(opposite.n_cases))
     frame = np.empty(len(cases.frame), np.int64)
     frame[cases.frame] = np.arange(len(cases.frame))
     by = (cases.origin[frame[sheets.frame]] - sheets.origin)[edge.owner]

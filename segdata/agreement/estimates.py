@@ -148,16 +148,18 @@ class Everyone:
         return scored
 
 
-def pair_scores(amounts: Amounts, rows: Ints, how: Resampling) -> dict[str, Value]:
-    """`OF_PAIRS` of two annotators, whose pairs of annotations are `rows`."""
+def pair_scores(
+    amounts: Amounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(OF_PAIRS)
+) -> dict[str, Value]:
+    """`OF_PAIRS`, or some of these, of two annotators, whose pairs of annotations are `rows`."""
     unit, n = amounts.units(rows)
     sums = amounts.sums.grouped(unit, n)
 
     def statistic(weights: Floats) -> Floats:
         weighed = amounts.weighed(sums, weights)
-        return np.stack([of_pair(name, weighed) for name in OF_PAIRS], axis=1)
+        return np.stack([of_pair(name, weighed) for name in names], axis=1)
 
-    return _valued(OF_PAIRS, how.interval(statistic, n, sums.width), _support(amounts, sums, len(rows)))
+    return _valued(names, how.interval(statistic, n, sums.width), _support(amounts, sums, len(rows)))
 
 
 def overall_scores(amounts: Amounts, rows: Ints, how: Resampling) -> dict[str, Value]:
@@ -169,12 +171,13 @@ def overall_scores(amounts: Amounts, rows: Ints, how: Resampling) -> dict[str, V
     return _valued(OF_EVERYONE, found, _support(amounts, every.together, len(rows)))
 
 
-def category_scores(amounts: Amounts, rows: Ints, how: Resampling) -> list[dict[str, Value]]:
-    """`OF_CATEGORIES` of each category over all pairs of annotations `rows`."""
+def category_scores(
+    amounts: Amounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(OF_CATEGORIES)
+) -> list[dict[str, Value]]:
+    """`OF_CATEGORIES`, or some of these, of each category over all pairs of annotations `rows`."""
     every = Everyone.of(amounts, rows)
     n_categories = len(amounts.opposed.categories)
     found: list[dict[str, Value]] = [{} for _ in range(n_categories)]
-    names = list(OF_CATEGORIES)
     at_once = max(1, _AT_ONCE // max(n_categories, 1))
     for some in (names[first : first + at_once] for first in range(0, len(names), at_once)):
         support = np.stack([clusters_with(name, every.together) for name in some])

@@ -66,7 +66,8 @@ def everyone(
     annotation[who, batch.annotation_image] = np.arange(len(who))
     line = Line.of(*batch.image_size)
     each = [drawn_by(batch, rows, line, case, categories, of_image >= 0, is_semantic) for rows in annotation]
-    clear = [outside(one.side, union(one.runs_of(one.is_void, np.arange(len(one))))) for one in each]
+    void = [union(one.runs_of(one.is_void, np.arange(len(one)))) for one in each]
+    clear = [outside(one.side, own) if len(own.start) else one.side for one, own in zip(each, void, strict=True)]
     first = np.cumsum([0, *(len(one) for one in each)])
     names = ("segment", "case", "category", "is_void", "is_crowd", "is_thing", "area")
     columns = {name: np.concatenate([getattr(one, name) for one in each]) for name in names}
@@ -75,8 +76,8 @@ def everyone(
     in_void = np.zeros((len(drawn), len(each)), np.int64)
     in_crowd = np.zeros((len(drawn), len(each)), np.int64)
     for r, (one, side) in enumerate(zip(each, clear, strict=True)):
-        if one.is_void.any():
-            in_void[:, r] = covered(all_clear, union(one.runs_of(one.is_void, np.arange(len(one)))), len(drawn))
+        if len(void[r].start):
+            in_void[:, r] = covered(all_clear, void[r], len(drawn))
         in_crowd[:, r] = in_crowds(drawn, all_clear, one, side, one.is_crowd)
     area = areas(all_clear, len(drawn))
     own = (drawn.area - area)[:, None]

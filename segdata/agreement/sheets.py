@@ -1,5 +1,6 @@
 """Sheets: a number line on which every shape that is compared has frames of its own, so that shapes never meet."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,50 +14,104 @@ from segdata.core.runs import Ints, spread
 
 
 @dataclass(frozen=True, slots=True)
+class Slices:
+    """Which slice of its case each frame is, from 0; an image is the only one of its case.
+
+    Attributes
+    ----------
+    frame : (n_frames,) by case, in the order of the line
+    begin, count : (n_cases,) where each case begins among these, and how many it has
+    number : (n_frames,) which slice of its case a frame is
+    """
+
+    frame: Ints
+    begin: Ints
+    count: Ints
+    number: Ints
+
+    @staticmethod
+    def of(opposite: Opposite) -> "Slices":
+        """Those of all cases."""
+        frame = np.argsort(opposite.case_of_frame, kind="stable").astype(np.int64)
+        count = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases)
+        begin = np.cumsum(count) - count
+        number = np.empty(len(frame), np.int64)
+        number[frame] = np.arange(len(frame)) - np.repeat(begin, count)
+        return Slices(frame, begin, count, number)
+
+    def reach(self, opposite: Opposite, case: Ints, drawn: Iterable[tuple[Side, Ints]]) -> tuple[Ints, Ints]:
+        """The first slice of each shape (n,), and the one behind its last; of a shape without pixels both are 0.
+
+        Takes the shapes' cases, and runs with what shape each segment is in; -1: none.
+        """
+        if opposite.is_flat:
+            return np.zeros(len(case), np.int64), np.ones(len(case), np.int64)
+        low, stop = self.count[case].astype(np.int64), np.zeros(len(case), np.int64)
+        for side, shape in drawn:
+            of = shape[side.owner]
+            kept = of >= 0
+            number = self.number[opposite.line.frame_of(side.start[kept])]
+            np.minimum.at(low, of[kept], number)
+            np.maximum.at(stop, of[kept], number + 1)
+        return np.minimum(low, stop), stop
+
+
+@dataclass(frozen=True, slots=True)
 class Sheets:
-    """Frames for n shapes, each of a case: a shape of a volume has one sheet for every slice, in order.
+    """Frames for n shapes, each of a case: a shape of a volume has one sheet for every slice that it is in.
 
     Attributes
     ----------
     shape : (n_sheets,) ascending
-    frame : (n_sheets,) of the opposite's line
+    frame : (n_sheets,) of the opposite's line; those of a shape are slices one after the other
     first : (n + 1,) where the sheets of each shape begin
-    is_deep : (n_sheets,) there are several
+    slices : of the cases
+    is_deep : (n_sheets,) of a case with several slices
     line : of the sheets; places that are moved by up to `margin` columns stay clear of other sheets
     origin : (n_sheets,) by how much places on the line of frames are smaller
-    slice_of_frame : (n_frames,) which slice of its case each frame is, from 0
     """
 
     shape: Ints
     frame: Ints
     first: Ints
+    slices: Slices
     is_deep: Flags
     line: Line
     origin: Ints
-    slice_of_frame: Ints
 
     @staticmethod
-    def of(opposite: Opposite, case: Ints, margin: int) -> "Sheets":
-        """For shapes of the cases (n,)."""
-        frames = np.argsort(opposite.case_of_frame, kind="stable")
-        count = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases)
-        begin = np.cumsum(count) - count
-        slice_of_frame = np.empty(len(frames), np.int64)
-        slice_of_frame[frames] = np.arange(len(frames)) - np.repeat(begin, count)
-        shape = np.repeat(np.arange(len(case)), count[case])
-        frame = frames[spread(begin[case], count[case])].astype(np.int64)
-        first = np.concatenate([[0], np.cumsum(count[case])]).astype(np.int64)
+    def of(
+        opposite: Opposite, slices: Slices, case: Ints, reach: tuple[Ints, Ints] | None = None, margin: int = 0
+    ) -> "Sheets":
+        """For shapes of the cases (n,), in all slices or in those that `reach` names."""
+        low, stop = (np.zeros(len(case), np.int64), slices.count[case]) if reach is None else reach
+        count = stop - low
+        shape = np.repeat(np.arange(len(case)), count)
+        frame = slices.frame[spread(slices.begin[case] + low, count)]
+        first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
         height, width = opposite.line.height[frame], opposite.line.width[frame]
         # A move to the left leaves the room of the sheet before, which may be lower, so all get that of the highest.
         room = (height + 1) * (width + 1) + (margin + 1) * (int(height.max(initial=0)) + 1)
         line = Line(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
         origin = line.base - opposite.line.base[frame]
-        return Sheets(shape, frame, first, count[case][shape] > 1, line, origin, slice_of_frame)
+        return Sheets(shape, frame, first, slices, slices.count[case][shape] > 1, line, origin)
 
     @property
     def n_shapes(self) -> int:
         """How many shapes there are."""
         return len(self.first) - 1
+
+    @property
+    def number(self) -> Ints:
+        """(n_sheets,) which slice of its case each is."""
+        return self.slices.number[self.frame]
+
+    @property
+    def n_slices(self) -> Ints:
+        """(n_sheets,) how many slices its case has."""
+        count: Ints = np.zeros(len(self.slices.number), np.int64)
+        count[self.slices.frame] = np.repeat(self.slices.count, self.slices.count)
+        return count[self.frame]
 
     @property
     def pitch(self) -> Ints:
@@ -71,7 +126,10 @@ class Sheets:
         of = shape[side.owner]
         kept = np.flatnonzero(of >= 0)
         start, of = side.start[kept], of[kept]
-        sheet = of if opposite.is_flat else self.first[of] + self.slice_of_frame[opposite.line.frame_of(start)]
+        sheet = of
+        if not opposite.is_flat:
+            number = self.slices.number[opposite.line.frame_of(start)]
+            sheet = self.first[of] + number - self.number[self.first[of]]
         start = start + self.origin[sheet]
         end = start + (side.end - side.start)[kept]
         order = kernels.order_by(sheet.astype(np.int32), len(self.shape))

@@ -52,7 +52,11 @@ class Sums:
 
     def weighed(self, weights: Floats) -> dict[str, Floats]:
         """(B, k) every amount summed over the units with weights (B, n)."""
-        return {name: np.asarray(weights @ each) for name, each in self.amounts.items()}
+        turned = np.ascontiguousarray(weights.T)  # once: scipy would copy the weights for every product
+        return {
+            name: weights @ each if isinstance(each, np.ndarray) else np.ascontiguousarray((each.T @ turned).T)
+            for name, each in self.amounts.items()
+        }
 
 
 def sums_of_pairs(opposed: Opposed) -> Sums:

@@ -1,7 +1,7 @@
 """Surfaces: how far the boundaries are apart that two annotators drew, in images and in volumes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from segdata.agreement.edges import band, clear_of_void, depth, edges
 from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
 from segdata.agreement.metrics.hausdorff import directed_hausdorff, hausdorff
 from segdata.agreement.opposite import Opposite
-from segdata.agreement.sheets import Sheets, shared
+from segdata.agreement.sheets import Sheets, Slices, shared
 from segdata.core.meet import Side
 from segdata.core.runs import Ints
 
@@ -28,10 +28,18 @@ class Tolerance:
     ----------
     pixels : where the spacing of a case is unknown
     mm : where it is known; None: as many mm as `pixels` pixels are within a slice
+    categories : of single categories, by name
     """
 
     pixels: float = 2.0
     mm: float | None = None
+    categories: Mapping[str, "Tolerance"] = field(default_factory=dict)
+
+    def of(self, names: Sequence[str]) -> tuple[Floats, Floats]:
+        """(n,) the pixels, and the mm (NaN: none are given), of categories."""
+        every = [self.categories.get(name, self) for name in names]
+        mm = [np.nan if each.mm is None else each.mm for each in every]
+        return np.array([each.pixels for each in every], np.float64), np.array(mm, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +108,11 @@ def surfaces(
     """
     shapes = Shapes.of(opposite, matches)
     deep = depth(opposite.line.height, opposite.line.width)
-    sheets = Sheets.of(opposite, shapes.case, int(deep.max(initial=0)))
-    areas = [
-        _both(*(sheets.lay(opposite, side, of) for of in maps))
-        for side, maps in zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True)
-    ]
+    slices = Slices.of(opposite)
+    drawn = list(zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True))
+    reach = slices.reach(opposite, shapes.case, ((side, of) for side, maps in drawn for of in maps))
+    sheets = Sheets.of(opposite, slices, shapes.case, reach, margin=int(deep.max(initial=0)))
+    areas = [_both(*(sheets.lay(opposite, side, of) for of in maps)) for side, maps in drawn]
     size, within = _units(opposite, shapes, tolerance, spacing)
     every = [edges(area, sheets) for area in areas]
     counted = [clear_of_void(edge, opposite, sheets) for edge in every]
@@ -161,9 +169,9 @@ def _units(opposite: Opposite, shapes: Shapes, tolerance: Tolerance, spacing: Fl
     known = np.isfinite(given[:, :2]).all(axis=1) & (np.isfinite(given[:, 2]) | ~is_deep)
     size[known, :2] = given[known, :2]
     size[known & is_deep, 2] = given[known & is_deep, 2]
-    mm = tolerance.pixels * np.sqrt(size[:, 0] * size[:, 1]) if tolerance.mm is None else tolerance.mm
-    within = np.where(known, mm, tolerance.pixels)
-    return size[shapes.case], within[shapes.case]
+    pixels, mm = (each[shapes.category] for each in tolerance.of([each.name for each in opposite.categories]))
+    side = np.sqrt(size[:, 0] * size[:, 1])[shapes.case]  # of a pixel
+    return size[shapes.case], np.where(known[shapes.case] & np.isfinite(mm), mm, pixels * side)
 
 
 def _position(known: Ints, values: Ints) -> Ints:

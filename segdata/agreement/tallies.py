@@ -159,6 +159,15 @@ def votes_of(opposed: Opposed) -> Ints:
     return said
 
 
+def present_in(opposed: Opposed) -> Flags:
+    """(n_clusters, n_annotators) who annotated images of each cluster in common with another; first passes alone."""
+    n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1
+    present = np.zeros((n_clusters, len(opposed.annotators)), bool)
+    for side in ("a", "b"):
+        present[opposed.cases["cluster"][opposed.pairs["case"]], opposed.pairs[side]] = True
+    return present & opposed.is_first_pass
+
+
 def _part(cluster: Ints, i: int, category: Ints, kind: Kind, hits: Floats, total: Floats) -> Part:
     n = len(cluster)
     return cluster, np.full(n, i), category, np.full(n, KINDS.index(kind)), hits, total

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.paired import Member
     from segdata.agreement.panel import Panel
+    from segdata.core.config import Gold
     from segdata.core.opposed import Judged, Opposed
     from segdata.core.rule import Rule, Tables
 
@@ -57,7 +58,8 @@ def agree(
     ----------
     data : one dataset with several annotators; or several by the annotators' names; or pairs (name, dataset), where a
         name may occur twice (the same person's second pass) or be None (as the dataset says)
-    gold : the name of the reference, against which everyone is held
+    gold : the name of the reference, against which everyone is held; default: the one in segdata.yaml, of the first
+        dataset that has the section `gold`
     by : a column that tells images apart, as `segdata.core.strata` names columns
     plan : also say how many images must be labelled twice for intervals of plus and minus this
     pair_by : how images are paired, see `segdata.agreement.panel.panel`; default: by the first way that pairs any
@@ -117,21 +119,23 @@ def compare_annotators(
     """The same as `agree`, with what it was made of."""
     from segdata.agreement.compare import compare
     from segdata.agreement.estimates import Resampling
+    from segdata.agreement.gold import section_of, tolerance_of
     from segdata.agreement.mirrored import mirrored
     from segdata.agreement.plans import plan as planned
     from segdata.agreement.portions import by_column
     from segdata.agreement.summary import summary
-    from segdata.agreement.surfaces import Tolerance
     from segdata.core.judge import judge, selected
 
     panel = _panel(data, pair_by, taxonomy_map, opening)
     config = panel.members[0].dataset.config
+    section = section_of(each.dataset.config for each in panel.members)
+    gold = gold or (section.name if section else None)
     chosen = selected(config, select, ignore, command="agreement") + ([] if select else _of_readers(config, ignore))
     how = Resampling(confidence, resamples, seed)
     with image_limits():
         tables = compare(
             panel,
-            tolerance=Tolerance(2.0 if tolerance is None else tolerance, tolerance_mm),
+            tolerance=tolerance_of(section if gold else None, tolerance, tolerance_mm),
             jobs=jobs,
             progress=progress,
         )
@@ -144,7 +148,7 @@ def compare_annotators(
             opposed = tables.opposed
             assert opposed is not None
         found = mirrored(panel, opposed)
-    judged = _judged(tables, gold, how)
+    judged = _judged(tables, gold, section, how)
     tables = replace(tables, defects=(*tables.defects, *found), judged=judged)
     findings = judge(tables, chosen, config, jobs=jobs).findings
     result = summary(
@@ -207,32 +211,29 @@ def _check_annotators(panel: "Panel", annotators: tuple[str, ...], n_pairs: int)
         raise SegdataError(f"{panel.profile.files}: no image was annotated by two of {', '.join(annotators)}")
 
 
-def _judged(tables: "Tables", gold: str | None, how: "Resampling") -> "Judged":
+def _judged(tables: "Tables", gold: str | None, section: "Gold | None", how: "Resampling") -> "Judged":
     """What follows from the tables."""
-    import numpy as np
-
     from segdata.agreement.bias import biases
     from segdata.agreement.disputes import disputes
+    from segdata.agreement.gold import standing, under
     from segdata.agreement.repeats import repeats
     from segdata.agreement.unclear import unclear
     from segdata.core.config import nearest
     from segdata.core.opposed import Judged
-    from segdata.core.table import Table
 
     opposed = tables.opposed
     assert opposed is not None
     if gold is not None and gold not in opposed.annotators:
         known = ", ".join(opposed.annotators)
-        raise SegdataError(f"no annotator {gold!r}{nearest(gold, list(opposed.annotators))}; there are: {known}")
+        raise SegdataError(f"gold: no annotator {gold!r}{nearest(gold, list(opposed.annotators))}; there are: {known}")
     reference = None if gold is None else opposed.annotators.index(gold)
-    columns = ("annotator", "category", "metric", "value", "low", "high", "bar", "clusters")
-    blank = Table({name: np.empty(0) for name in columns})
+    below = standing(opposed, reference, section if gold else None, how)
     return Judged(
         disputes=disputes(opposed, reference),
         biases=biases(opposed, how.seed, n_draws=how.n_draws),
         unclear=unclear(opposed, how),
         repeats=repeats(opposed, how),
-        below=blank,
+        below=under(below),
         gold=reference,
     )
 

@@ -10,7 +10,8 @@ from segdata.cli.options import DATA, Opening, data_options, example
 @click.command(
     name="remap",
     epilog=example(
-        "segdata remap street coarse --rename car=vehicle --rename bus=vehicle --drop person",
+        "segdata remap street coarse --rename car=vehicle --rename bus=vehicle",
+        "segdata remap street no_people --drop person",
         "segdata remap old new --map old_to_new.yaml",
     ),
 )

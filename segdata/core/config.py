@@ -14,6 +14,10 @@ from segdata.core.scope import Scope, Word
 Overlap = Literal["forbid", "allow", "same-category-forbid"]
 Coverage = Literal["exhaustive", "sparse"]
 Option = str | int | float | bool
+Metric = Literal["iou", "dice", "boundary_iou", "nsd", "hd95", "assd", "pq", "sq", "rq", "f1", "kappa"]
+DISTANCES: frozenset[Metric] = frozenset({"hd95", "assd"})  # the less the better
+Distance = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+Bound = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Threshold = Annotated[int, msgspec.Meta(ge=1, le=65_535)]  # of masks of 8 or 16 bits; from 0 on all is foreground
 
 
@@ -59,6 +63,45 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     tracks: Literal["ids", "numbers"] | None = None
 
 
+class Bar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What work on one category must reach against the gold standard; what is not said is as for all categories.
+
+    `bar`: the least value of the metric; of `hd95` and `assd`, which are distances, the largest. `tolerance_px`,
+    `tolerance_mm`: how far apart boundaries of this category may be and still be one, the latter where the spacing of
+    pixels is known.
+    """
+
+    metric: Metric | None = None
+    bar: Bound | None = None
+    tolerance_px: Distance | None = None
+    tolerance_mm: Distance | None = None
+
+
+class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """The gold standard: the annotator who is the reference, and what everybody else's work must reach against it.
+
+    `name`: the reference; `--gold` goes before it. `metric`: what is compared, of categories that do not say their own.
+    `bar`: of all categories together. `each`: of every category that has none of its own. `tolerance_px`,
+    `tolerance_mm`: of boundaries; `--tolerance` and `--tolerance-mm` go before them. `categories`: single ones,
+    by name.
+    """
+
+    name: Word | None = None
+    metric: Metric = "iou"
+    bar: Bound | None = None
+    each: Bound | None = None
+    tolerance_px: Distance | None = None
+    tolerance_mm: Distance | None = None
+    categories: dict[str, Bar] = msgspec.field(default_factory=dict)
+
+    def of(self, category: str) -> Bar:
+        """What holds for a category, by name."""
+        own = self.categories.get(category, Bar())
+        return msgspec.structs.replace(
+            own, metric=own.metric or self.metric, bar=self.each if own.bar is None else own.bar
+        )
+
+
 class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Findings that are known and accepted: of a code, in a scope, for a reason, until a day."""
 
@@ -90,6 +133,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     layers: Layers | None = None
     sequences: Sequences | None = None
     options: dict[str, Option] = {}  # of the format that is read
+    gold: Gold | None = None
     by: Word | None = None  # the column that statistics tell apart
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()

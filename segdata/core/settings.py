@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from segdata.core import yamlfile
-from segdata.core.config import Config, Override, Suppression, nearest
+from segdata.core.config import DISTANCES, Config, Metric, Override, Suppression, nearest
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.finding import Severity
 from segdata.core.profile import Profile
@@ -33,9 +33,27 @@ def check(config: Config) -> None:
 
 def check_file(config: Config, path: Path) -> None:
     """As `check` for what `path` holds; the error has its line. Rules are only looked up where any is spoken of."""
-    if any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):
-        with said_in(path):
+    with said_in(path):
+        check_bars(config)
+        if any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):
             check(config)
+
+
+def check_bars(config: Config) -> None:
+    """Raise SettingError for a bar of the gold standard that no work can reach: scores end at 1, distances do not."""
+    if config.gold is None:
+        return
+    gold = config.gold
+    bars: list[tuple[Metric | None, float | None, tuple[str, ...]]] = [
+        (gold.metric, gold.bar, ("gold", "bar")),
+        (gold.metric, gold.each, ("gold", "each")),
+    ]
+    bars += [
+        (gold.of(name).metric, own.bar, ("gold", "categories", name, "bar")) for name, own in gold.categories.items()
+    ]
+    for metric, bar, steps in bars:
+        if metric not in DISTANCES and bar is not None and bar > 1:
+            raise SettingError(f"{FILE}: {'.'.join(steps)}: {metric} is at most 1, the bar is {bar:g}", *steps)
 
 
 def check_categories(config: Config, profile: Profile) -> None:

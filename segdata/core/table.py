@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """Some rows of a column, in numpy or Arrow, that nobody has asked for yet."""
+    """Some rows of a column, in numpy or Arrow or taken itself, that nobody has asked for yet."""
 
     column: Any  # numpy or Arrow
     rows: Ints
@@ -32,9 +32,8 @@ class _Taken:
 
     def made(self) -> Any:  # Any: as the column
         """The rows themselves."""
-        if isinstance(self.column, pa.ChunkedArray):
-            return self.column.take(pa.array(self.rows))
-        return self.column[self.rows]
+        column = self.column.made() if isinstance(self.column, _Taken) else self.column
+        return column.take(pa.array(self.rows)) if isinstance(column, pa.ChunkedArray) else column[self.rows]
 
 
 class Table:
@@ -101,8 +100,8 @@ class Table:
 
     def take(self, rows: Ints | Flags) -> "Table":
         """Some rows, by number or by flag."""
-        chosen = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Table({name: _Taken(self._given(name), chosen) for name in self._columns})
+        chosen: Ints = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
+        return Table({name: _Taken(column, chosen) for name, column in self._columns.items()})
 
     def beside(self, **columns: Column) -> "Table":
         """The same rows with more columns, or others in place of those of the same name."""

@@ -29,11 +29,14 @@ def feret(runs: Runs, height: Ints, n_owners: int, *steps: tuple[Floats, Floats]
         of = owner[mine].astype(np.int64)
         a = np.repeat(np.arange(mine.start, mine.stop), count[of])
         b = spread(first[of], count[of])
-        dx, dy = ((side[a] - side[b]) / 2 for side in (x, y))
+        dx, dy = (np.abs(side[a] - side[b]) for side in (x, y))
         some = np.flatnonzero(count[begin:end]) + begin
         starts = np.cumsum(count[some] ** 2) - count[some] ** 2
         for result, (wide, high) in zip(found, steps or ((ones, ones),), strict=True):
-            squared = (dx * wide[owner[a]]) ** 2 + (dy * high[owner[a]]) ** 2
+            # Around the middle of each of the two pixels lie the middles of its edges, half a pixel away on each side.
+            across, down = wide[owner[a]], high[owner[a]]
+            level = ((dx + 1) * across) ** 2 + (dy * down) ** 2
+            squared = np.maximum(level, (dx * across) ** 2 + ((dy + 1) * down) ** 2)
             result[some] = np.sqrt(np.maximum.reduceat(squared, starts)) if len(some) else 0
     return found
 
@@ -47,36 +50,31 @@ def _portions(work: Ints) -> list[tuple[int, int]]:
 
 
 def _hull(runs: Runs, height: Ints) -> tuple[Rows, Ints, Ints]:
-    """The corners of the convex hull of every owner, in half pixels, sorted by owner."""
+    """The corners of the convex hull of the middles of every owner's pixels, sorted by owner."""
     x, top = columns(runs, height)
-    last = top + runs.length - 1
-    owner, across = np.tile(runs.owner, 3), np.concatenate([2 * x, 2 * x - 1, 2 * x + 1])
-    upper = _chain(owner, across, np.concatenate([2 * top - 1, 2 * top, 2 * top]))
-    lower = _chain(owner, across, -np.concatenate([2 * last + 1, 2 * last, 2 * last]))
-    both = np.concatenate([upper[0], lower[0]])
-    order = np.argsort(both, kind="stable")
-    return (
-        both[order],
-        np.concatenate([upper[1], lower[1]])[order],
-        np.concatenate([upper[2], -lower[2]])[order],
-    )
+    first = np.ones(len(x), bool)
+    first[1:] = (runs.owner[1:] != runs.owner[:-1]) | (x[1:] != x[:-1])
+    last = np.roll(first, -1)
+    upper = _chain(runs.owner[first], x[first], top[first])
+    lower = _chain(runs.owner[last], x[last], -(top + runs.length - 1)[last])
+    owner = np.concatenate([upper[0], lower[0]])
+    order = np.argsort(owner, kind="stable")
+    x, y = np.concatenate([upper[1], lower[1]]), np.concatenate([upper[2], -lower[2]])
+    return owner[order], x[order], y[order]
 
 
 def _chain(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
-    """The corners of the hull where y is least, by owner and x.
+    """The corners of the hull where y is least, of points that are sorted by owner and x, one for each x.
 
     A point that is not below the line between its neighbours is no corner, whatever else is taken away; so all such
     points go at once, until there are none.
     """
-    order = np.lexsort((y, x, owner))
-    owner, x, y = owner[order], x[order], y[order]
-    kept = np.ones(len(owner), bool)
-    kept[1:] = (owner[1:] != owner[:-1]) | (x[1:] != x[:-1])
     while True:
-        owner, x, y = owner[kept], x[kept], y[kept]
         inner = (owner[2:] == owner[1:-1]) & (owner[1:-1] == owner[:-2])
         over = (y[1:-1] - y[:-2]) * (x[2:] - x[:-2]) >= (y[2:] - y[:-2]) * (x[1:-1] - x[:-2])
-        kept = np.ones(len(owner), bool)
-        kept[1:-1] = ~(inner & over)
-        if kept.all():
+        gone = inner & over
+        if not gone.any():
             return owner, x, y
+        kept = np.ones(len(owner), bool)
+        kept[1:-1] = ~gone
+        owner, x, y = owner[kept], x[kept], y[kept]

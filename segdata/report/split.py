@@ -25,6 +25,9 @@ def to_text(deal: Deal, n_alike: int, paper: Paper) -> str:
     if deal.n_units < int(deal.n_images.sum()):
         said = f"{counted(deal.n_units, 'group')} of images that stay together, the largest of {deal.largest:,}"
         found += paper.wrap(f"{said}; {counted(n_alike, 'pair')} of them look the same", style="dim")
+    for name in [name for name, n in zip(deal.parts, deal.n_images.tolist(), strict=True) if not n]:
+        said = f"{name} has no images: there are too few, or what stays together is too large"
+        found += paper.wrap(said, style="error")
     if len(deal.categories):
         found += ["", *_balance(deal, paper)]
     for part, names in deal.missing.items():

@@ -82,7 +82,7 @@ def test_a_map_that_drops_is_counted(run: Run, tmp_path: Path, masks: Path) -> N
     path.write_text("categories: {car: null}\n")
     result = run("convert", masks, tmp_path / "out", "--taxonomy-map", path)
     assert result.exit_code == 0
-    assert "lost, as the taxonomy map says\n  mapped: 2 dropped segments, 513 px" in result.stdout
+    assert "lost, as the taxonomy map says\n  mapped: 2 dropped segments in 2 images, 513 px" in result.stdout
     assert set(segdata.read(tmp_path / "out").segments["category"]) == {"road"}
     refused = run("convert", masks, tmp_path / "other", "--taxonomy-map", path, "--on-loss", "error")
     assert (refused.exit_code, (tmp_path / "other").exists()) == (1, False)

@@ -63,3 +63,19 @@ def test_whole_numbers_with_a_missing_one_keep_their_digits() -> None:
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match=r"columns of \[1, 2\] rows"):
         Table({"a": np.zeros(1), "b": np.zeros(2)})
+
+
+@given(ROWS, st.data())
+def test_rows_are_taken_from_rows_that_were_taken(
+    rows: list[tuple[int, str | None, float | None]], data: st.DataObject
+) -> None:
+    """Nobody need have asked for a column in between, and it may have been numpy already."""
+    table, _ = both(rows)
+    if data.draw(st.booleans()):
+        table["number"]
+    order = np.array(data.draw(st.permutations(range(len(rows)))), np.int64)
+    kept = order[data.draw(st.integers(0, len(rows))) :]
+    found = table.take(order).take(np.isin(order, kept))
+    assert len(found) == len(kept)
+    assert list(found.lines("number", "name")) == [rows[row][:2] for row in order.tolist() if row in kept]
+    assert found.missing("share").tolist() == [rows[row][2] is None for row in order.tolist() if row in kept]

@@ -100,8 +100,8 @@ def test_things_that_become_stuff_are_joined_and_counted() -> None:
     found, losses = remapped(STREET, to, {"ground": "stuff"}, "panoptic")
     assert found.runs.areas(1).tolist() == [6]
     assert [str(loss) for loss in losses.listed()] == [
-        "mapped: 1 dropped segment, 2 px (e.g. 1.png)",
-        "mapped: 2 joined things, 4 px (e.g. 1.png)",
+        "mapped: 1 dropped segment in 1 image, 2 px (e.g. 1.png)",
+        "mapped: 2 joined things in 1 image, 4 px (e.g. 1.png)",
     ]
 
 

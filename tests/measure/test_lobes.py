@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
 from segdata.core.meet import Side
@@ -141,15 +142,13 @@ def test_a_small_second_part_is_left_out() -> None:
     assert apart(batch, shapes(batch)["parts"], side, line, drawing.profile.taxonomy).num_rows == 0
 
 
-def test_where_a_mask_lies_in_memory_does_not_matter() -> None:
-    """The last digit of distances depended on it, and with that whether a neck is one."""
-    mask = dumbbell(9, 3)
-    room = np.zeros(mask.size + 64, np.uint8)
-    found = set()
-    for shift in range(0, 64, 3):
-        moved = room[shift : shift + mask.size].reshape(mask.shape)
-        moved[:] = mask
-        cut = necks.cut_at_necks(moved)
-        assert cut is not None
-        found.add((cut.neck, *(int(piece.sum()) for piece in cut.pieces)))
-    assert len(found) == 1
+@pytest.mark.parametrize("radius", [5, 8, 13])
+def test_depths_are_exact(radius: int) -> None:
+    """To the last digit: which pixels are deeper than a level must not depend on rounding."""
+    mask = dumbbell(radius, 2)
+    mask[radius + 1, radius - 1] = 0  # a hole beside the middle: distances that are no whole numbers
+    depth = distance_transform_edt(np.pad(mask, 1))
+    cut = necks.cut_at_necks(mask)
+    assert cut is not None
+    levels = np.arange(2, 20) / 20 * depth.max()
+    assert cut.neck in {float(level) / second for level in levels for second in np.unique(depth[depth > 0]).tolist()}

@@ -5,6 +5,7 @@ values (B, ...) of each, NaN where undefined. Clusters are images, or the sequen
 belong to: images that resemble each other are no independent witnesses, and are drawn as one.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ _KNOWN = 0.5  # the share of resamples that must have a value
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Values (...) and the ends of their intervals; NaN where undefined, the ends also where n is 1."""
+    """Values (...) and the ends of their intervals; NaN where undefined, the ends also where clusters are too few."""
 
     value: Floats
     low: Floats
@@ -46,7 +47,8 @@ def interval(
 
     Percentiles of `n_draws` resamples; below 30 clusters bias-corrected and accelerated (BCa). Both are taken at the
     levels that a t distribution asks for, since resamples of n vary by the share 1 / n too little. Resamples in which
-    a value is undefined are left out; where more than half are, there is no interval.
+    a value is undefined are left out; where more than half are, there is no interval, nor of fewer clusters than
+    `least_clusters`.
     `width` is how many numbers a resample takes, to bound memory. `support` (...): how many of the clusters a value is
     made of, where it is of some alone, such as a rare category's: t is theirs. The same seed and n draw the same
     resamples.
@@ -62,8 +64,19 @@ def interval(
     if n < FEW:
         levels = _corrected(levels, value, draws, statistic(1 - np.eye(n)))
     low, high = _quantiles(draws, levels)
-    known = np.isfinite(value) & (of > 1) & (np.isfinite(draws).mean(axis=0) >= _KNOWN)
+    known = np.isfinite(value) & (of >= least_clusters(confidence)) & (np.isfinite(draws).mean(axis=0) >= _KNOWN)
     return Interval(value, np.where(known, low, np.nan), np.where(known, high, np.nan))
+
+
+def least_clusters(confidence: float = 0.95) -> int:
+    """How many clusters an interval takes: of fewer not even the whole range holds the middle of all that often.
+
+    All of n values lie on one side of the median with a chance of 2^(1 - n).
+
+    >>> least_clusters(0.95), least_clusters(0.8)
+    (6, 4)
+    """
+    return max(2, math.ceil(1 - math.log2(1 - confidence) - 1e-9))
 
 
 def resampled(

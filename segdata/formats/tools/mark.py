@@ -53,13 +53,13 @@ class Mark:
 
     def refusal(self, wrong: str) -> Defect:
         """Why a polygon is left out: `wrong` is a sentence without its subject."""
-        return self._defect(f"{wrong}; left out", True)
+        return self._defect(f"{wrong}; left out")
 
     def doubt(self, said: str) -> Defect:
         """What is wrong with a polygon that is kept: `said` is a sentence without its subject."""
         return self._defect(said, False)
 
-    def _defect(self, said: str, lost: bool) -> Defect:
+    def _defect(self, said: str, lost: bool | None = None) -> Defect:
         if not isinstance(self.shape, Written):
             return Defect("SEG006", f"the shape {said}", place=self.place, lost=lost)
         name = self.shape.name.format(f"{self.name!r:.40}")

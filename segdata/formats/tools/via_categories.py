@@ -1,7 +1,7 @@
 """Categories of VIA: the region attribute that names them, which every project calls as it likes."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from segdata.core.errors import SegdataError
@@ -31,15 +31,18 @@ class Census:
 
     by_attribute: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def add(self, said: object, n_regions: int = 1) -> None:
-        """Count the attributes of some regions that say the same."""
-        for name, value in said.items() if isinstance(said, dict) else ():
-            if name not in TOLD:
-                counts = self.by_attribute.get(name)
-                if counts is None:
-                    counts = self.by_attribute[name] = Counter()
-                for each in values_of(value):
-                    counts[each] += n_regions
+    def add(self, every: Sequence[object]) -> None:
+        """Count the attributes of regions."""
+        said = [(name, value) for each in every if isinstance(each, dict) for name, value in each.items()]
+        for name in dict.fromkeys(name for name, _ in said if name not in TOLD):
+            self.by_attribute.setdefault(name, Counter())
+        texts = Counter(pair for pair in said if type(pair[1]) is str and pair[0] not in TOLD)
+        for (name, value), count in texts.items():
+            if value.strip():
+                self.by_attribute[name][value] += count
+        for name, value in said:
+            if type(value) is not str and name not in TOLD:
+                self.by_attribute[name].update(values_of(value))
 
     def chosen(self, wanted: object) -> tuple[str | None, list[str]]:
         """The attribute that names the categories, and the others that might have been meant.

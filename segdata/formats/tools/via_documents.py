@@ -63,10 +63,10 @@ class _Kind(msgspec.Struct, gc=False):
 
 
 class _Head(msgspec.Struct, gc=False):
-    """What is needed of a region before it is drawn; what is said of it stays undecoded, since most say the same."""
+    """What is needed of a region before it is drawn; its points are skipped."""
 
     shape_attributes: _Kind | None = None
-    region_attributes: Raw = Raw(b"null")
+    region_attributes: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ class Listed:
             return [(f"line {line}", each) for line, each in zip(self.lines, every.values(), strict=True)]
         return [(f"{self.place}/regions/{key}", each) for key, each in every.items()]
 
-    def heads(self) -> list[tuple[str, object, bytes]]:
-        """Of each region its place, the kind of its shape, and its attributes as JSON; of those that are any."""
+    def heads(self) -> list[tuple[str, object, object]]:
+        """Of each region its place, the kind of its shape, and its attributes; of those that are any."""
         try:
             found = msgspec.json.decode(self.item.regions, type=list[_Head] | dict[str, _Head])
         except (ValueError, RecursionError):
@@ -104,18 +104,18 @@ class Listed:
         start = "line " if self.lines is not None else f"{self.place}/regions/"
         heads = found.values() if isinstance(found, dict) else found
         return [
-            (f"{start}{key}", head.shape_attributes and head.shape_attributes.name, bytes(head.region_attributes))
+            (f"{start}{key}", head.shape_attributes and head.shape_attributes.name, head.region_attributes)
             for key, head in zip(keys, heads, strict=True)
         ]
 
-    def _slow_heads(self) -> list[tuple[str, object, bytes]]:
+    def _slow_heads(self) -> list[tuple[str, object, object]]:
         """The same where something is broken, which is told when it is drawn."""
         try:
             every = self.regions()
         except TypeError:
             return []
         return [
-            (place, each.shape_attributes and each.shape_attributes.name, msgspec.json.encode(each.region_attributes))
+            (place, each.shape_attributes and each.shape_attributes.name, each.region_attributes)
             for place, each in every
             if each is not None
         ]

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-import msgspec
-
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
@@ -136,23 +134,21 @@ def _must_be_drawable(opened: _Opened, here: Path, images: Path | None) -> None:
 def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
     """The attribute that names categories, the names, and what is to be told about that."""
     census, without, others = Census(), Counter[str](), Counter[str]()
-    said: list[tuple[Entry, str, bytes]] = []
+    said: list[tuple[Entry, str, object]] = []
     for entry in opened.entries.values():
-        for place, kind, text in entry.record.heads():
+        for place, kind, each in entry.record.heads():
             if isinstance(kind, str) and kind in _NO_AREA:
                 others[kind] += 1
             else:
-                said.append((entry, place, text))
-    known: dict[bytes, object] = {}
-    for text, count in Counter(text for _, _, text in said).items():
-        known[text] = _decoded(text)
-        census.add(known[text], count)
+                said.append((entry, place, each))
+    census.add([each for _, _, each in said])
     attribute, more = census.chosen(wanted)
-    found = {text: category_of(each, attribute) for text, each in known.items()}
-    names = {name for each in found.values() for name in each or [NO_CATEGORY]}
+    names: set[str] = set()
     first: tuple[Entry, str] | None = None
-    for entry, place, text in said if not all(found.values()) else ():
-        if not found[text]:
+    for entry, place, each in said:
+        found = category_of(each, attribute)
+        names.update(found or [NO_CATEGORY])
+        if not found:
             without[entry.image_id] += 1
             first = first or (entry, place)
     doubtful = attribute is not None and attribute.lower() not in USUAL and wanted is None and more
@@ -169,12 +165,3 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
         listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()))
         defects.append(Defect("SEG004", f"regions without area are left out: {listed}", severity="info"))
     return attribute, names, defects
-
-
-def _decoded(text: bytes) -> object:
-    """What is said of a region; nothing where it cannot be read, which is told when the region is drawn."""
-    try:
-        said: object = msgspec.json.decode(text)
-        return said
-    except (ValueError, RecursionError):
-        return None

@@ -16,10 +16,11 @@ from segdata.agreement.statistics.bootstrap import (
     _levels,
     _quantiles,
     interval,
+    least_clusters,
     resampled,
 )
 
-VALUES = npst.arrays(np.float64, st.integers(3, 12), elements=st.floats(-100, 100, allow_subnormal=False))
+VALUES = npst.arrays(np.float64, st.integers(6, 12), elements=st.floats(-100, 100, allow_subnormal=False))
 
 
 def mean_of(values: Floats) -> Statistic:
@@ -108,6 +109,19 @@ def test_memory_bound_changes_nothing() -> None:
 def test_a_constant_is_sure() -> None:
     found = interval(mean_of(np.full(7, 0.3)), 7, 0, n_draws=99)
     np.testing.assert_allclose([found.value, found.low, found.high], 0.3)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_too_few_clusters_have_no_interval(confidence: float) -> None:
+    """The range of n normal values holds the mean as often as an interval should only from this n on."""
+    n = least_clusters(confidence)
+    rng = np.random.default_rng(0)
+    for size, enough in ((n - 1, False), (n, True)):
+        values = rng.normal(size=(20_000, size))
+        held = ((values.min(axis=1) < 0) & (values.max(axis=1) > 0)).mean()
+        assert (held >= confidence) == enough
+        found = interval(mean_of(values[0]), size, 0, n_draws=50, confidence=confidence)
+        assert np.isfinite(found.low) == enough
 
 
 def test_one_cluster_has_no_interval() -> None:

@@ -6,7 +6,7 @@ from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
-from segdata.core.kernels._plain.nearest import check
+from segdata.core.kernels.scales import check_scales
 
 # The strips of side b in one column; `cursor` is the one that the last look ended at, since looks are close together.
 cdef struct Column:
@@ -34,7 +34,7 @@ def nearest(
         raise ValueError(f"{n} x come with {top.shape[0]} top, {bottom.shape[0]} bottom and {group.shape[0]} group")
     if b_top.shape[0] != m or b_bottom.shape[0] != m or b_group.shape[0] != m:
         raise ValueError(f"{m} x come with {b_top.shape[0]} top, {b_bottom.shape[0]} bottom, {b_group.shape[0]} group")
-    check(np.asarray(group), np.asarray(b_group), np.asarray(scale_x), np.asarray(scale_y))
+    check_scales(np.asarray(group), np.asarray(b_group), np.asarray(scale_x), np.asarray(scale_y))
     cdef int64_t y, size = 0
     for i in range(n):
         size += max(0, bottom[i] - top[i])

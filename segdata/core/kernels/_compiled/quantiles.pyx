@@ -5,14 +5,14 @@ import numpy as np
 from libc.math cimport NAN
 from libc.stdint cimport int64_t
 
-from segdata.core.kernels._plain.quantiles import check_share
 from segdata.core.kernels.offsets import check_offsets
 
 
 def quantiles(const double[::1] values, const int64_t[::1] offset, double share):
     """Quantiles of groups: see the plain twin."""
     check_offsets(np.asarray(offset), offset.shape[0] - 1, values.shape[0])
-    check_share(share)
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of {share}: 0 to 1 is possible")
     cdef Py_ssize_t n = offset.shape[0] - 1, i
     found, copied = np.empty(n, np.float64), np.array(values, np.float64)
     cdef double[::1] result = found, scratch = copied

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.ranges import expand
+from segdata.core.kernels.scales import check_scales
 
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
@@ -32,7 +33,7 @@ def nearest(
     >>> nearest(one, one, one + 2, group, two, two, two + 2, group, np.ones(1), np.ones(1)).round(3).tolist()
     [4.243, 3.606]
     """
-    check(group, b_group, scale_x, scale_y)
+    check_scales(group, b_group, scale_x, scale_y)
     y, of = expand(top, bottom)
     b_y, b_of = expand(b_top, b_bottom)
     if len(y) == 0 or len(b_y) == 0:
@@ -65,14 +66,3 @@ def nearest(
                 best[rows] = np.minimum(best[rows], apart)
     distance: Float64 = np.sqrt(best)
     return distance
-
-
-def check(group: Int32, b_group: Int32, scale_x: Float64, scale_y: Float64) -> None:
-    """Refuse groups without a scale, groups that do not ascend, and scales that are no sizes."""
-    if len(scale_x) != len(scale_y):
-        raise ValueError(f"{len(scale_x)} widths of pixels come with {len(scale_y)} heights")
-    for each in (group, b_group):
-        if len(each) and (each[0] < 0 or each[-1] >= len(scale_x) or np.any(each[1:] < each[:-1])):
-            raise ValueError(f"groups from {each.min()} to {each.max()} are not 0 to {len(scale_x) - 1}, ascending")
-    if not (np.all(scale_x > 0) and np.all(scale_y > 0)):
-        raise ValueError("pixels have a width and a height above 0")

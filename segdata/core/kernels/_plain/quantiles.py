@@ -19,7 +19,8 @@ def quantiles(values: Float64, offset: Int64, share: float) -> Float64:
     [3.0, nan, 7.0]
     """
     check_offsets(offset, len(offset) - 1, len(values))
-    check_share(share)
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of {share}: 0 to 1 is possible")
     count = np.diff(offset)
     first = offset[:-1][count > 0] - offset[0]
     group = np.repeat(np.arange(len(count)), count)
@@ -32,9 +33,3 @@ def quantiles(values: Float64, offset: Int64, share: float) -> Float64:
     apart = np.subtract(above, below, out=np.zeros(len(low)), where=above != below)  # both may be infinite
     found[count > 0] = below + np.multiply(apart, place - low, out=np.zeros(len(low)), where=apart > 0)
     return found
-
-
-def check_share(share: float) -> None:
-    """Refuse what is no share."""
-    if not 0 <= share <= 1:
-        raise ValueError(f"a share of {share}: 0 to 1 is possible")

@@ -1,0 +1,121 @@
+"""`segdata agreement`: names, exit codes, options, and the JSON contract."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+
+Run = Callable[..., Result]
+SCHEMA = Path(__file__).parents[2] / "schemas" / "agreement.schema.json"
+TAXONOMY = """\
+unlabelled: 0
+categories:
+  - {id: 1, name: road, kind: stuff}
+  - {id: 2, name: car, kind: thing}
+"""
+
+
+@pytest.fixture
+def annotators(tmp_path: Path) -> list[str]:
+    """Three annotators' masks of 10 images; the third forgets the cars."""
+    rng = np.random.default_rng(0)
+    truth = [np.kron(rng.integers(1, 3, (4, 5)), np.ones((8, 8), int)).astype(np.uint8) for _ in range(10)]
+    named = []
+    for who in ("anna", "ben", "carl"):
+        masks = tmp_path / who
+        masks.mkdir()
+        (masks / "taxonomy.yaml").write_text(TAXONOMY)
+        for k, labels in enumerate(truth):
+            mine = np.roll(labels, rng.integers(-1, 2), axis=1)
+            Image.fromarray(np.where((who == "carl") & (mine == 2), 0, mine).astype(np.uint8)).save(masks / f"{k}.png")
+        named.append(f"{who}={masks}")
+    return named
+
+
+def report(run: Run, *words: object) -> dict:  # type: ignore[type-arg]  # JSON
+    result = run("agreement", *words, "--resamples", "100", "--format", "json")
+    assert result.exit_code in (0, 1), result.stderr
+    found = json.loads(result.stdout)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text("utf-8")))
+    return found
+
+
+def test_the_contract(run: Run, annotators: list[str]) -> None:
+    found = report(run, *annotators)
+    assert (found["version"], found["annotators"], found["images"]) == (1, ["anna", "ben", "carl"], 10)
+    assert [(pair["a"], pair["b"]) for pair in found["pairs"]] == [("anna", "ben"), ("anna", "carl"), ("ben", "carl")]
+    for name in ("iou", "dice", "kappa", "pq", "sq", "rq", "boundary_iou"):
+        score = found["pairs"][0][name]
+        assert score["low"] <= score["value"] <= score["high"]
+    assert [each["category"] for each in found["categories"]] == ["road", "car"]
+    (carl,) = [each for each in found["annotator_bias"] if (each["annotator"], each["category"]) == ("carl", "car")]
+    assert carl["missed"]["value"] > 0.9
+    assert {each["annotator"] for each in found["findings"] if each["code"] == "SEG406"} == {"carl"}
+
+
+def test_the_same_input_gives_the_same_bytes(run: Run, annotators: list[str]) -> None:
+    outputs = {
+        run("agreement", *annotators, "--resamples", "100", "--format", "json", "--jobs", jobs).stdout
+        for jobs in (1, 2, 1)
+    }
+    assert len(outputs) == 1
+
+
+def test_letters_instead_of_names(run: Run, annotators: list[str]) -> None:
+    result = run("agreement", *annotators, "--anonymise", "--gold", "ben", "--resamples", "100", "--format", "json")
+    assert json.loads(result.stdout)["annotators"] == ["A", "ben", "B"]
+    assert "carl draws" not in result.stdout
+
+
+def test_a_plan(run: Run, annotators: list[str]) -> None:
+    plan = report(run, *annotators, "--plan", "0.1")["plan"]
+    assert plan
+    assert all(each["half_width"] == 0.1 for each in plan)
+
+
+def test_a_column(run: Run, annotators: list[str]) -> None:
+    result = run("agreement", *annotators, "--by", "nothing", "--resamples", "100")
+    assert result.exit_code == 2
+    assert "nothing" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["anna"], "two annotators or more"),
+        (["anna", "ben", "--gold", "benn"], "no annotator 'benn'; did you mean 'ben'"),
+        (
+            ["anna", "ben", "--select", "SEG101"],
+            "SEG101 is not found by `segdata agreement`, but by `segdata validate`",
+        ),
+        (["anna", "ben", "--plan", "2"], "--plan"),
+    ],
+)
+def test_misuse(run: Run, annotators: list[str], words: list[str], said: str) -> None:
+    named = {each.partition("=")[0]: each for each in annotators}
+    result = run("agreement", *(named.get(word, word) for word in words))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_nothing_that_is_called_so(run: Run, annotators: list[str], tmp_path: Path) -> None:
+    assert run("agreement", annotators[0], f"x={tmp_path / 'nowhere'}").exit_code == 2
+    assert run("agreement", annotators[0], "=x").exit_code == 2
+
+
+def test_findings_decide_the_exit_code(run: Run, annotators: list[str]) -> None:
+    assert run("agreement", *annotators, "--resamples", "100").exit_code == 0
+    assert run("agreement", *annotators, "--resamples", "100", "--fail-on", "warning").exit_code == 1
+
+
+def test_a_report_is_not_written_over_a_mask(run: Run, annotators: list[str]) -> None:
+    mask = Path(annotators[0].partition("=")[2]) / "0.png"
+    before = mask.read_bytes()
+    assert run("agreement", *annotators, "--output", mask).exit_code == 2
+    assert mask.read_bytes() == before
