@@ -8,7 +8,7 @@ import numpy as np
 from segdata.agreement.causes import causes
 from segdata.agreement.instances import instances
 from segdata.agreement.members import members
-from segdata.agreement.opposite import Opposite, cases_of, opposites
+from segdata.agreement.opposite import Flags, Opposite, cases_of, opposites
 from segdata.agreement.outside import outside_category, with_outside
 from segdata.agreement.panel import Panel
 from segdata.agreement.pixels import pixels
@@ -22,6 +22,7 @@ from segdata.core.roi import limited
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
+from segdata.core.taxonomy import Category
 from segdata.measure.measure import Measured, completed, gathered, measure_batch
 
 Columns = dict[str, np.ndarray]
@@ -77,15 +78,22 @@ def compare(
     return replace(tables, opposed=_together(portions, panel.profile, tables.images))
 
 
-def _portion(panel: Panel, rows: Ints, tolerance: Tolerance) -> Portion:
-    """What there is to say of some images."""
+def loaded(panel: Panel, rows: Ints) -> tuple[Batch, tuple[Category, ...], Flags]:
+    """Images of a panel, what lies outside their regions as void, the categories, and who was asked for which.
+
+    The last, (n_annotations, n_categories), is what `segdata.agreement.opposite.opposites` takes.
+    """
     batch, asked = panel.loaded(rows)
     batch, limits = limited(batch)
     outside = outside_category(panel.profile.taxonomy)
     categories = (*panel.profile.taxonomy.categories, outside)
     asked = np.append(asked, np.ones((len(asked), 1), bool), axis=1)
-    if limits is not None:
-        batch = with_outside(batch, limits, outside)
+    return batch if limits is None else with_outside(batch, limits, outside), categories, asked
+
+
+def _portion(panel: Panel, rows: Ints, tolerance: Tolerance) -> Portion:
+    """What there is to say of some images."""
+    batch, categories, asked = loaded(panel, rows)
     names = sorted(set(batch.annotations["annotator"].to_pylist()))
     portion = Portion(measure_batch(batch, panel.profile, frozenset()), names)
     volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")

@@ -126,7 +126,7 @@ def compare_annotators(
     from segdata.agreement.summary import summary
     from segdata.core.judge import judge, selected
 
-    panel = _panel(data, pair_by, taxonomy_map, opening)
+    panel = open_panel(members(data, opening), pair_by, taxonomy_map)
     config = panel.members[0].dataset.config
     section = section_of(each.dataset.config for each in panel.members)
     gold = gold or (section.name if section else None)
@@ -180,12 +180,8 @@ def members(data: Data | Mapping[str, Data] | Sequence[Named], opening: ReadOpti
     return [Member(each if isinstance(each, Dataset) else read(each, **opening), name) for name, each in named]
 
 
-def _panel(
-    data: Data | Mapping[str, Data] | Sequence[Named],
-    pair_by: str | None,
-    taxonomy_map: str | Path | None,
-    opening: ReadOptions,
-) -> "Panel":
+def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
+    """The panel of some datasets; `pair_by` and `taxonomy_map` as for `agree`."""
     from segdata.agreement.panel import panel
     from segdata.edit.taxonomy_map import load_map
 
@@ -196,7 +192,7 @@ def _panel(
                 raise SegdataError(f"{taxonomy_map}: {old} is undecided ({' or '.join(new)}); write one name")
             renamed[old] = new
     with image_limits():
-        return panel(members(data, opening), pair_by=pair_by, renamed=renamed)
+        return panel(every, pair_by=pair_by, renamed=renamed)
 
 
 def _check_annotators(panel: "Panel", annotators: tuple[str, ...], n_pairs: int) -> None:

@@ -204,7 +204,7 @@ def _tables(entry: Entry, families: frozenset[Family], profile: Profile) -> Tabl
         tables[name] = Table.of(columns if wanted is None or stored is None else stored.select(wanted))
     across = {name: table for name, table in entry.tables.items() if name.startswith("across/")}
     tables |= {name.removeprefix("across/"): Table.of(table) for name, table in across.items()}
-    return Tables(profile=profile, defects=entry.defects, **tables)
+    return Tables.of(profile, tables, entry.defects)
 
 
 def _rows_only(entry: Entry, profile: Profile) -> dict[str, pa.Table]:

@@ -105,6 +105,7 @@ def info(
     raster_rules: bool = False,
     by: str | None = None,
     with_channels: bool = False,
+    with_shapes: bool = False,
     **opening: Unpack[ReadOptions],
 ) -> "Summary":
     """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
@@ -112,7 +113,8 @@ def info(
     `with_hash`: also the content hash of the labels. `raster_rules`: also how many segments with polygons have other
     pixels when they are drawn by the rule of another tool. `by`: also each stratum of a column; default: as the
     configuration says. `with_channels`: also mean and standard deviation of the images' channels; all are decoded.
-    `opening` as for `read`. Raises SegdataError where there is no such column.
+    `with_shapes`: also quartiles of lengths, widths, diameters and perimeters of things, in px and mm. `opening` as for
+    `read`. Raises SegdataError where there is no such column.
     """
     dataset = read(data, **opening)
     from segdata.measure.summary import summarise  # heavy: it makes pandas tables
@@ -126,6 +128,10 @@ def info(
 
         known, unread = channels(tables.images, jobs)
         found = replace(found, channels=known, unread=unread)
+    if with_shapes:
+        from segdata.api.listing import shapes_of
+
+        found = replace(found, shapes=shapes_of(dataset, jobs))
     return replace(found, raster_rules=_rules_apart(dataset, jobs)) if raster_rules else found
 
 

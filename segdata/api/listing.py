@@ -18,6 +18,9 @@ from segdata.measure.objects import objects as measured
 if TYPE_CHECKING:
     import pandas as pd
 
+_SIZES = ("length", "width", "feret", "perimeter")
+MEASURED = ("area_px", *(f"{name}_px" for name in _SIZES), "area_mm2", *(f"{name}_mm" for name in _SIZES))
+
 
 def objects(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> "pd.DataFrame":
     """One row for each segment, in semantic data for each part of one, with place, size and shape in px and mm.
@@ -26,6 +29,21 @@ def objects(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> "pd
     """
     rows: pd.DataFrame = pa.concat_tables(_tables(read(data, **opening), jobs, silent)).to_pandas()
     return rows
+
+
+def shapes_of(data: Dataset, jobs: int = 0) -> "pd.DataFrame":
+    """One row per category: objects, and quartiles of their areas, lengths, widths, diameters and perimeters.
+
+    Columns are called ``area_px_median``, with ``q25`` and ``q75`` too; mm and mm2 are NaN where no spacing is known.
+    """
+    tables = (rows.select(["category", *MEASURED]) for rows in _tables(data, jobs, silent))
+    rows: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+    groups = rows.groupby("category", sort=False)
+    found = groups.size().rename("objects").to_frame()
+    for span, quantile in (("q25", 0.25), ("median", 0.5), ("q75", 0.75)):
+        found = found.join(groups[list(MEASURED)].quantile(quantile).add_suffix(f"_{span}"))
+    order = {each.name: at for at, each in enumerate(data.taxonomy.categories)}
+    return found.reset_index().sort_values("category", key=lambda names: names.map(order), ignore_index=True)
 
 
 def write_objects(

@@ -22,6 +22,7 @@ from segdata.cli.options import BY, DATA, Opening, data_options, example, report
 @click.option(
     "--raster-rules", is_flag=True, help="Also which polygons have other pixels when other tools' rules draw them."
 )
+@click.option("--shapes", is_flag=True, help="Also how large, long and wide things are, by category, in px and mm.")
 @click.option("--weights", is_flag=True, help="Also weights of the categories, to paste into training.")
 @click.option("--channels", is_flag=True, help="Also mean and deviation of the images' channels; decodes all images.")
 @click.option(
@@ -37,6 +38,7 @@ def command(
     data: Path,
     with_hash: bool,
     raster_rules: bool,
+    shapes: bool,
     weights: bool,
     channels: bool,
     objects: Path | None,
@@ -54,7 +56,13 @@ def command(
     spare(objects, opening.inputs(data))
     dataset = opening.read(data)
     summary = info(
-        dataset, jobs=opening.jobs, with_hash=with_hash, raster_rules=raster_rules, by=by, with_channels=channels
+        dataset,
+        jobs=opening.jobs,
+        with_hash=with_hash,
+        raster_rules=raster_rules,
+        by=by,
+        with_channels=channels,
+        with_shapes=shapes,
     )
     if objects is not None:
         from segdata.api import write_objects

@@ -3,7 +3,7 @@
 import inspect
 import pkgutil
 import reprlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -131,6 +131,11 @@ class Tables:
     defects: "tuple[Defect, ...]"
     opposed: "Opposed | None" = None
     judged: "Judged | None" = None
+
+    @staticmethod
+    def of(profile: Profile, tables: "Mapping[str, Table]", defects: "Iterable[Defect]") -> "Tables":
+        """All tables by name, and what readers met."""
+        return Tables(profile=profile, defects=tuple(defects), **tables)  # type: ignore[arg-type]  # names are fields
 
 
 Check = Callable[..., Iterator[Found]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdata.core.batch import Batch, replaced
 from segdata.core.counts import counts_of_runs, runs_of_counts
@@ -131,12 +132,10 @@ def cut(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Batch:
     )
     order = np.argsort(rank, kind="stable")
     rows, rank = rows[order], rank[order]
-    seconds = batch.annotations["seconds"].take(pa.array(annotation)).to_numpy()
     is_first = window == first[batch.annotation_image[annotation]]
-    annotations = batch.annotations.take(pa.array(annotation))
-    annotations = replaced(annotations, "image", window.astype(np.int32))
-    known = is_first & ~np.isnan(seconds.astype(np.float64))
-    annotations = replaced(annotations, "seconds", pa.array(seconds.astype(np.float64), mask=~known))
+    annotations = replaced(batch.annotations.take(pa.array(annotation)), "image", window.astype(np.int32))
+    seconds = pc.if_else(pa.array(is_first), annotations["seconds"], pa.scalar(None, pa.float64()))
+    annotations = replaced(annotations, "seconds", seconds)
     segments = batch.segments.take(pa.array(segment[rows]))
     segments = replaced(segments, "annotation", rank.astype(np.int32))
     for name in _OF_THE_WHOLE:

@@ -44,6 +44,10 @@ class Deal:
     categories: tuple[str, ...]
     counts: Ints
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {n:,}" for name, n in zip(self.parts, self.n_images.tolist(), strict=True))
+        return f"Deal({sizes} images; {len(self.categories)} categories)"
+
     @property
     def shares(self) -> Floats:
         """(n_categories, 3, n_parts) of the images, segments and pixels of each category."""

@@ -38,6 +38,9 @@ class Draw:
     drawn: Ints
     strata: tuple[tuple[str, int, int], ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Draw({len(self.images):,} of {self.of:,} images; {len(self.short)} categories are short)"
+
     @property
     def short(self) -> tuple[str, ...]:
         """The categories of which the images drawn have fewer segments than wanted."""

@@ -211,7 +211,7 @@ def completed(
         found.tables["images"] = _beside(found.tables["images"], copies(found.tables["images"]))
     tables = {name: Table.of(table) for name, table in (unmeasured | found.tables).items()}
     tables |= across(source, tables, families, profile, chunks, jobs)
-    return Tables(profile=profile, defects=tuple(found.defects), **tables)
+    return Tables.of(profile, tables, found.defects)
 
 
 def provided(families: frozenset[Family], profile: Profile) -> tuple[dict[str, list[str]], dict[str, pa.Table]]:

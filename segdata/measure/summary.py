@@ -44,6 +44,7 @@ class Summary:
     strata : one row per stratum and category that occurs in it: stratum, id, name, images, segments, pixels, share
     channels : mean and standard deviation of the images' channels; None when they were not asked for
     unread : then, how many images have no file that can be read
+    shapes : one row per category: objects, and quartiles of sizes in px and mm; None when they were not asked for
     advice : where the task does not fit what was drawn, a sentence each
     """
 
@@ -58,6 +59,7 @@ class Summary:
     strata: pd.DataFrame = field(default_factory=pd.DataFrame)
     channels: tuple[Channels, ...] | None = None
     unread: int = 0
+    shapes: pd.DataFrame | None = None
     advice: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from segdata.core.profile import Policy, Profile
 from segdata.measure.summary import Summary
+from segdata.report.info_shapes import shapes
 from segdata.report.info_training import channels, weights
 from segdata.report.paper import Paper, shorten, table
 
@@ -27,6 +28,8 @@ def to_text(summary: Summary, paper: Paper, with_weights: bool = False) -> str:
         lines += ["", *_strata(summary, paper)]
     if summary.raster_rules:
         lines += ["", *_raster_rules(summary, paper)]
+    if summary.shapes is not None:
+        lines += ["", *shapes(summary.shapes, paper)]
     if with_weights:
         lines += ["", *weights(summary, paper)]
     if summary.channels is not None:
@@ -94,6 +97,8 @@ def to_json(summary: Summary) -> str:
     if summary.channels is not None:
         found["channels"] = [asdict(each) for each in summary.channels]
         found["unread_images"] = summary.unread
+    if summary.shapes is not None:
+        found["shapes"] = [_plain(row) for row in summary.shapes.to_dict("records")]
     found["advice"] = list(summary.advice)
     if summary.raster_rules:
         found["raster_rules"] = {

@@ -38,6 +38,21 @@ def test_weights_and_channels_are_python(run: Run, masks: Path) -> None:
     assert math.isclose(rows["categories"][1]["weight_inverse"], (road + car) / 2 / car)
 
 
+def test_shapes_are_quartiles_of_the_objects(run: Run, masks: Path) -> None:
+    done = run("info", masks, "--shapes")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    (car,) = [line.split() for line in done.stdout.splitlines() if line.startswith("car") and " px " in line]
+    assert car[:5] == ["car", "3", "px", "256", "(128-256)"]
+    rows = json.loads(run("info", masks, "--shapes", "--format", "json").stdout)["shapes"]
+    assert [(row["category"], row["objects"], row["area_px_median"]) for row in rows] == [
+        ("road", 2, 509.5),
+        ("car", 3, 256),
+    ]
+    assert {row["feret_mm_median"] for row in rows} == {None}
+    bare = json.loads(run("info", masks, "--format", "json").stdout)
+    assert "shapes" not in bare
+
+
 def test_objects_are_parts_of_class_masks(run: Run, masks: Path, tmp_path: Path) -> None:
     done = run("info", masks, "--objects", tmp_path / "o.csv")
     assert "5 rows written" in done.stderr

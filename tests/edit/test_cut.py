@@ -1,5 +1,6 @@
 """Cut: every window is what an array slice is; cut and pasted again is what it was."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.counts import counts_of_runs
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
 from segdata.edit.cut import around, box, cut, starts, tiles
 from segdata.edit.paste import Places, by_id, paste
 from segdata.edit.tile import prefixes, tile_of
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.dense import masks_of_runs, runs_of_masks
 from segdata.testing.pictures import drawn
 from segdata.testing.round_trip import content
 from segdata.testing.strategies import datasets
@@ -113,3 +115,40 @@ def test_a_box_and_the_surroundings_of_segments() -> None:
 def test_an_overlap_as_wide_as_a_tile_is_refused() -> None:
     with pytest.raises(SegdataError, match="cannot overlap by 8"):
         tiles(8, 16, 8)
+
+
+@given(st.data())
+def test_regions_and_work_come_back(data: st.DataObject) -> None:
+    """The region of interest is cut like a segment; the seconds that an annotation took are those of its tiles."""
+    drawing = drawn("aab..\na.bb.\n....b\n\nccc\nc..")
+    batch = drawing.batch
+    inside = data.draw(st.lists(st.booleans(), min_size=15, max_size=15))
+    mask = np.array(inside, bool).reshape(3, 5)
+    runs = runs_of_masks([mask])
+    roi = counts_of_runs(runs, np.array([3]), np.array([5])).to_pylist()
+    batch = replace(
+        batch,
+        images=replaced(batch.images, "roi", [*roi, None]),
+        annotations=replaced(batch.annotations, "seconds", [12.5, None]),
+    )
+    ids = batch.images["image_id"].to_pylist()
+    found = cut(batch, tiles(*sizes(data))(batch), prefixes(ids))
+    known = [each for each in map(tile_of, found.images["metadata"].to_pylist()) if each is not None]
+    regions = found.images["roi"].to_pylist()
+    assert [each is not None for each in regions] == [each.of == "1.png" for each in known]
+    assert [each for each in found.annotations["seconds"].to_pylist() if each is not None] == [12.5]
+    image = np.array([ids.index(each.of) for each in known], np.int64)
+    height, width = found.image_size
+    back = paste(found, Places.of(known, width, height), batch.images, image, by_id)
+    assert back.images["roi"].to_pylist() == [*roi, None]
+    assert back.annotations["seconds"].to_pylist() == [12.5, None]
+
+
+def test_tiles_of_tiles_know_both() -> None:
+    drawing = drawn("aabb\naabb")
+    once = cut(drawing.batch, tiles(2, 2, 0)(drawing.batch), prefixes(["1.png"]))
+    twice = cut(once, tiles(1, 1, 0)(once), prefixes(once.images["image_id"].to_pylist()))
+    last = tile_of(twice.images["metadata"][-1].as_py())
+    assert last is not None
+    assert (last.of, last.x, last.y, last.width) == ("1_x00002_y00000.png", 1, 1, 2)
+    assert twice.images["image_id"][-1].as_py() == "1_x00002_y00000_x00001_y00001.png"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.statistics.bootstrap import Floats, Statistic, ends, resampled
+from segdata.agreement.statistics.bootstrap import Floats, Statistic, ends, least_clusters, resampled
 from segdata.core.runs import Ints
 
 CHECKS = 1000  # resamples that check a plan
@@ -20,7 +20,7 @@ class Needed:
     Attributes
     ----------
     sd : how much the value varies by cluster: its standard error times the root of the number of clusters
-    half_width : half of the interval that there is now
+    half_width : half of the interval that there is now; NaN where there is none
     clusters : how many clusters are needed; None where nothing can be said: the value is undefined, or more than a
         million would be
     reached : half of the interval that so many clusters have, in the mean of resamples of that size
@@ -59,12 +59,14 @@ def needed(
     known = np.isfinite(draws).any(axis=0)
     spread = np.full(draws.shape[1], np.nan)
     spread[known] = np.nanstd(draws[:, known], axis=0) * math.sqrt(n * n / (n - 1))
-    sizes = _sizes(spread, half_width, confidence)
+    least = least_clusters(confidence)
+    sizes = _sizes(spread, half_width, confidence, least)
+    now = (high - low) / 2 if n >= least else np.full(low.shape, np.nan)
     reached = _checked(statistic, n, sizes, half_width, rng, confidence, width)
     return tuple(
-        Needed(sd, now, _finite(size, population), half)
-        for sd, now, size, half in zip(
-            spread.tolist(), ((high - low) / 2).tolist(), sizes.tolist(), reached.tolist(), strict=True
+        Needed(sd, width_now, _finite(size, population), half)
+        for sd, width_now, size, half in zip(
+            spread.tolist(), now.tolist(), sizes.tolist(), reached.tolist(), strict=True
         )
     )
 
@@ -94,12 +96,12 @@ def design_effect(sizes: Ints, correlation: float) -> float:
     return 1 + (float((sizes**2).sum()) / float(sizes.sum()) - 1) * correlation
 
 
-def _sizes(spread: Floats, half_width: float, confidence: float) -> Ints:
-    """(k,) (z SD / h)^2, at least 2, at most one more than what is planned; 0 where the spread is not known."""
+def _sizes(spread: Floats, half_width: float, confidence: float, least: int = 2) -> Ints:
+    """(k,) (z SD / h)^2, at least `least`, at most one more than what is planned; 0 where the spread is not known."""
     from scipy.special import ndtri
 
     size = np.ceil((ndtri((1 + confidence) / 2) * spread / half_width) ** 2 - 1e-9)
-    return np.where(np.isfinite(spread), np.clip(size, 2, _MOST + 1), 0).astype(np.int64)
+    return np.where(np.isfinite(spread), np.clip(size, least, _MOST + 1), 0).astype(np.int64)
 
 
 def _checked(

@@ -90,7 +90,7 @@ def test_nothing_to_plan_from() -> None:
     assert needed(means_of(np.ones((1, 2))), 1, 0.1, 0)[1].clusters is None
     undefined, sure, endless = needed(means_of(np.array([[np.nan, 1, 1e9], [np.nan, 1, -1e9]] * 9)), 18, 0.1, 0)
     assert undefined.clusters is None
-    assert (sure.clusters, sure.reached) == (2, 0)
+    assert (sure.clusters, sure.reached) == (6, 0)
     assert endless.clusters is None
     with pytest.raises(ValueError, match="above 0"):
         clusters_needed(0.1, 0)

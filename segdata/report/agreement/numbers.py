@@ -1,0 +1,120 @@
+"""Numbers: scores and their intervals as reports write them; what is undefined is a dash."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from segdata.agreement.agreed import Value
+from segdata.core.counted import counted
+from segdata.core.opposed import Opposed
+
+NONE = "–"
+LENGTHS = ("hd95", "assd", "offset", "offset_size", "boundary_offset")
+COUNTS = ("count_gap", "count_difference")
+SHARES = ("accuracy", "missed", "extra", "confused")
+NAMES = {
+    "iou": "IoU",
+    "dice": "Dice",
+    "boundary_iou": "boundary IoU",
+    "nsd": "boundaries within the tolerance",
+    "hd95": "HD95",
+    "assd": "mean distance of boundaries",
+    "offset": "boundary offset",
+    "offset_size": "boundary offset",
+    "boundary_offset": "boundary offset",
+    "count_gap": "difference of counts",
+    "count_difference": "difference of counts",
+    "iou_micro": "IoU of all pixels",
+    "dice_micro": "Dice of all pixels",
+    "pq": "PQ",
+    "sq": "SQ",
+    "rq": "RQ",
+    "f1": "F1 of things",
+    "kappa": "kappa",
+    "accuracy": "pixels called alike",
+    "fleiss_kappa": "Fleiss' kappa",
+    "alpha": "Krippendorff's alpha of pixels",
+    "instance_alpha": "Krippendorff's alpha of things",
+}
+
+
+def shown(score: str, value: float, *, signed: bool = False) -> str:
+    """A value of a score in two or three digits that count.
+
+    >>> shown("iou", 0.6274), shown("missed", 0.708), shown("hd95", 12.34), shown("iou", float("nan"))
+    ('0.63', '71 %', '12', '–')
+    >>> shown("offset", -0.42, signed=True)
+    '−0.42'
+    """
+    if not math.isfinite(value):
+        return NONE
+    if score in SHARES:
+        return percent(value)
+    size = abs(value)
+    digits = 2 if score not in LENGTHS + COUNTS or size < 0.995 else 1 if size < 9.95 else 0
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return text.replace("-", "−") if float(text.replace(",", "")) else text.lstrip("+-")
+
+
+def percent(share: float) -> str:
+    """A share as a percentage; small ones with a digit more.
+
+    >>> percent(0.708), percent(0.0042), percent(0.9996), percent(1.0), percent(0.0)
+    ('71 %', '0.4 %', '99.96 %', '100 %', '0 %')
+    """
+    if not math.isfinite(share):
+        return NONE
+    rest = min(abs(share), abs(1 - share))
+    digits = 0 if rest >= 0.0095 or rest == 0 else 1 if rest >= 0.00095 else 2
+    return f"{share:.{digits}%}".replace("%", " %")
+
+
+def interval(score: str, value: Value, *, signed: bool = False) -> str:
+    """The ends in brackets; empty where there are none.
+
+    >>> interval("iou", Value(0.63, 0.611, 0.654, 9, 0))
+    '[0.61, 0.65]'
+    """
+    if not (math.isfinite(value.low) and math.isfinite(value.high)):
+        return ""
+    low, high = (shown(score, each, signed=signed) for each in (value.low, value.high))
+    return f"[{low}, {high}]"
+
+
+def with_interval(score: str, value: Value, *, signed: bool = False) -> str:
+    """A value and the ends of its interval, where it has them.
+
+    >>> with_interval("missed", Value(0.71, 0.653, 0.771, 9, 0))
+    '71 % [65 %, 77 %]'
+    >>> with_interval("pq", Value(0.5, 0.5, float("nan"), 1, 0))
+    '0.50'
+    """
+    return " ".join(filter(None, [shown(score, value.value, signed=signed), interval(score, value, signed=signed)]))
+
+
+def unit(opposed: Opposed) -> str:
+    """What distances of boundaries are in: mm where the spacing of every case is known, px where of none."""
+    known = np.isfinite(opposed.cases["spacing_x"]) if len(opposed.cases) else np.zeros(1, bool)
+    return "mm" if known.all() else "px or mm" if known.any() else "px"
+
+
+def extent(opposed: Opposed) -> str:
+    """How many images there are; of volumes how many, and how many slices these have."""
+    frames = opposed.cases["frames"] if len(opposed.cases) else np.zeros(0, np.int64)
+    deep = frames[frames > 1]
+    images = len(frames) - len(deep)
+    volumes = f"{counted(len(deep), 'volume')} of {counted(int(deep.sum()), 'slice')}"
+    return listed([*([volumes] if len(deep) else []), *([counted(images, "image")] if images or not len(deep) else [])])
+
+
+def listed(words: Iterable[str], most: int = 4) -> str:
+    """Words as a sentence lists them; those beyond `most` are counted.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"]), listed("abcdef", 3)
+    ('a', 'a and b', 'a, b and c', 'a, b, c and 3 more')
+    """
+    every: Sequence[str] = list(words)
+    if len(every) > most + 1:
+        every = [*every[:most], f"{len(every) - most:,} more"]
+    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}" if every else ""
