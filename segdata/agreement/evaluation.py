@@ -174,7 +174,7 @@ def _evaluation(
     curves = _curves(Detections.together([each.found for each in portions]))
     known = [int(np.isfinite(values[name]).sum()) for name in ("iou", "dice", "pq", "sq", "rq")]
     ends = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), known, strict=True)
-    scores = {name: Value(*each, len(categories) - each[-1]) for name, each in zip(SCORES, ends, strict=True)}
+    scores = {name: Value(*each, int((~is_void).sum()) - each[-1]) for name, each in zip(SCORES, ends, strict=True)}
     return Evaluation(
         gold,
         model,

@@ -20,7 +20,8 @@ def instances(opposite: Opposite, *, threshold: float = 0.5) -> dict[str, Column
     ones: annotators who see the same thing and call it differently.
     """
     found = overlapping(opposite)
-    return {"matches": matches(opposite, found, threshold=threshold), "groups": groups(opposite, found)}
+    matched = matches(opposite, found, threshold=threshold)
+    return {"matches": matched, "groups": groups(opposite, found, matched)}
 
 
 def matches(opposite: Opposite, found: Overlapping, *, threshold: float = 0.5, any_category: bool = False) -> Columns:
@@ -74,17 +75,23 @@ def _of(values: Ints, row: Ints, none: int) -> Ints:
     return np.append(values, none)[row].astype(np.int64)
 
 
-def groups(opposite: Opposite, found: Overlapping) -> Columns:
+def groups(opposite: Opposite, found: Overlapping, matched: Columns) -> Columns:
     """The things of which the other annotator made several: a row for each of two or more that lie mostly inside.
 
-    Mostly inside is by more than half of their area. Both are things of one category, and no crowds.
+    Mostly inside is by more than half of their area. Both are things of one category, and no crowds. What is
+    `matched` (the table `matches`) with another segment is no piece: a small thing that lies on a large one.
     """
     a, b = opposite.a, opposite.b
+    own_a, own_b = np.full(len(a), -1, np.int64), np.full(len(b), -1, np.int64)
+    both = np.flatnonzero((matched["a"] >= 0) & (matched["b"] >= 0))
+    own_a[matched["a"][both]], own_b[matched["b"][both]] = matched["b"][both], matched["a"][both]
     alike = (a.category[found.a] == b.category[found.b]) & a.is_thing[found.a]
     alike &= found.open_a[found.a] & found.open_b[found.b]
+    of_a = (own_a[found.a] == -1) | (own_a[found.a] == found.b)
+    of_b = (own_b[found.b] == -1) | (own_b[found.b] == found.a)
     sides = [
-        _several(a, found.a, found.b, alike & (2 * found.shared > found.area_b[found.b]), 0),
-        _several(b, found.b, found.a, alike & (2 * found.shared > found.area_a[found.a]), 1),
+        _several(a, found.a, found.b, alike & (2 * found.shared > found.area_b[found.b]) & of_b, 0),
+        _several(b, found.b, found.a, alike & (2 * found.shared > found.area_a[found.a]) & of_a, 1),
     ]
     return {name: np.concatenate([each[name] for each in sides]) for name in sides[0]}
 

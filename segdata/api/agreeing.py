@@ -173,11 +173,14 @@ def members(data: Data | Mapping[str, Data] | Sequence[Named], opening: ReadOpti
     """The datasets of a panel, opened, by the names that the caller gives."""
     from segdata.agreement.paired import Member
 
+    return [Member(each if isinstance(each, Dataset) else read(each, **opening), name) for name, each in named(data)]
+
+
+def named(data: Data | Mapping[str, Data] | Sequence[Named]) -> list[Named]:
+    """Datasets with the names that the caller gives, or None."""
     if isinstance(data, (str, Path, Dataset)):
-        named: list[Named] = [(None, data)]
-    else:
-        named = list(data.items()) if isinstance(data, Mapping) else list(data)
-    return [Member(each if isinstance(each, Dataset) else read(each, **opening), name) for name, each in named]
+        return [(None, data)]
+    return list(data.items()) if isinstance(data, Mapping) else list(data)
 
 
 def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.agreeing import Named, members, open_panel
+from segdata.api.agreeing import Named, members, named, open_panel
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.dataset import Dataset
 from segdata.formats.images import image_limits
@@ -49,13 +49,6 @@ def evaluate(
     with image_limits():
         how = Resampling(confidence, resamples, seed)
         return evaluated(panel, GOLD, how=how, jobs=jobs, progress=progress)
-
-
-def named(data: Data | Mapping[str, Data] | Sequence[Named]) -> list[Named]:
-    """Datasets with the names that the caller gives, or None."""
-    if isinstance(data, (str, Path, Dataset)):
-        return [(None, data)]
-    return list(data.items()) if isinstance(data, Mapping) else list(data)
 
 
 def _answers(data: Data, gold: Data, opening: ReadOptions) -> Dataset:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Literal, Unpack, get_args
 
@@ -99,11 +100,22 @@ def _windows(
     """Write the windows that `choose` chooses."""
     rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
     names = [dataset.source.image_ids[row] for row in rows.tolist()]
+    _check_order(names)
     source = _CutSource(dataset.source, choose, prefixes(names), tuple(names), rows, crop)
     return derive(
         replace(dataset, source=source, rows=None), target, made, copy_images=Crops if crop else False, jobs=jobs,
         progress=progress,
     )  # fmt: skip
+
+
+def _check_order(names: Sequence[str]) -> None:
+    """Raise SegdataError where windows of two images would not follow each other, as one is named as the other's."""
+    keys = sorted((f"{begins}_x", name) for name, begins in prefixes(names).items())
+    for (key, name), (following, other) in pairwise(keys):
+        if following.startswith(key):
+            raise SegdataError(
+                f"image {other!r} is named as a window of {name!r}; rename it, or leave one out (--list)"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from segdata.agreement.instances import Columns, groups, instances, matches
+from segdata.agreement.instances import Columns, instances, matches
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.agreement.overlapping import judged, overlapping
@@ -197,15 +197,27 @@ def test_higher_bars_are_passed_by_fewer() -> None:
 
 def test_two_for_one_is_a_group() -> None:
     opposite = both(panel("aaaaaa.dd\n\na: car\nd: dog", "bbbccc.dd\n\nb, c: car\nd: dog"))
-    found = groups(opposite, overlapping(opposite))
+    found = instances(opposite)["groups"]
     assert {name: column.tolist() for name, column in found.items()} == {
         "pair": [0, 0],
         "side": [0, 0],
         "segment": [0, 0],
         "piece": [0, 1],
     }
-    found = groups(opposite.swapped, overlapping(opposite.swapped))
+    found = instances(opposite.swapped)["groups"]
     assert found["side"].tolist() == [1, 1]
+
+
+def test_a_small_thing_on_a_large_one_is_no_piece_of_it() -> None:
+    """Both annotators drew the small one too: nobody split anything."""
+    picture = "aaaax\naaaax\n\nx = a + b\na, b: car"
+    assert len(instances(both(panel(picture, picture)))["groups"]["pair"]) == 0
+
+
+def matches_by_side(matched: Columns) -> list[tuple[int, int, int]]:
+    """Of every matched segment the row, that of the other, and the side."""
+    pairs = [(a, b) for a, b in zip(matched["a"].tolist(), matched["b"].tolist(), strict=True) if a >= 0 and b >= 0]
+    return [(a, b, 0) for a, b in pairs] + [(b, a, 1) for a, b in pairs]
 
 
 @few
@@ -216,6 +228,8 @@ def test_groups_hold_segments_by_more_than_half(given_: Panel) -> None:
     own = seen.own
     sides = (opposite.a, opposite.b)
     expected = []
+    matched = instances(opposite)["matches"]
+    partner = {(k, int(row)): int(of) for row, of, k in matches_by_side(matched)}
     for k, (drawn, other) in enumerate((sides, sides[::-1])):
         for row in np.flatnonzero(drawn.is_thing & ~drawn.is_crowd):
             clear = ~seen.void[drawn.case[row]]
@@ -223,11 +237,12 @@ def test_groups_hold_segments_by_more_than_half(given_: Panel) -> None:
             inside = []
             for each in np.flatnonzero(alike & (other.case == drawn.case[row])):
                 whole = own[1 - k][each] & clear
-                if 2 * (own[k][row] & whole).sum() > whole.sum():
+                taken = partner.get((1 - k, int(each)), int(row)) != row
+                if 2 * (own[k][row] & whole).sum() > whole.sum() and not taken:
                     inside.append((int(drawn.case[row]), k, int(row), int(each)))
             if len(inside) >= 2:
                 expected += inside
-    found = groups(opposite, overlapping(opposite))
+    found = instances(opposite)["groups"]
     assert list(zip(*(found[name].tolist() for name in ("pair", "side", "segment", "piece")), strict=True)) == expected
 
 

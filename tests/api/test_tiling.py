@@ -134,6 +134,13 @@ def _renumbered(dataset: segdata.Dataset, ids: list[int]) -> segdata.Dataset:
     return altered(dataset, alter)
 
 
+def test_an_image_named_as_a_tile_of_another_is_refused(fields: Path, tmp_path: Path) -> None:
+    (fields / "masks" / "a_x00000_y00000.png").write_bytes((fields / "masks" / "a.png").read_bytes())
+    with pytest.raises(SegdataError, match="is named as a window of"):
+        segdata.tile(fields, tmp_path / "tiles", 16)
+    assert not (tmp_path / "tiles").exists()
+
+
 def test_windows_around_segments(tmp_path: Path) -> None:
     whole = segdata.read(SAMPLE).segments
     name = whole[whole["area"] > 0]["category"].value_counts().index[-1]
