@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from segdata.api import crop as crop
     from segdata.api import diff as diff
     from segdata.api import diff_taxonomies as diff_taxonomies
+    from segdata.api import draw_sample as draw_sample
     from segdata.api import filter as filter
     from segdata.api import from_arrays as from_arrays
     from segdata.api import from_frames as from_frames
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from segdata.api import read as read
     from segdata.api import remap as remap
     from segdata.api import restore as restore
-    from segdata.api import sample as sample
     from segdata.api import split as split
     from segdata.api import tile as tile
     from segdata.api import untile as untile
@@ -52,6 +52,7 @@ _HOME = {
     "crop": "segdata.api",
     "diff": "segdata.api",
     "diff_taxonomies": "segdata.api",
+    "draw_sample": "segdata.api",
     "filter": "segdata.api",
     "from_arrays": "segdata.api",
     "from_frames": "segdata.api",
@@ -65,7 +66,6 @@ _HOME = {
     "read": "segdata.api",
     "remap": "segdata.api",
     "restore": "segdata.api",
-    "sample": "segdata.api",
     "split": "segdata.api",
     "tile": "segdata.api",
     "untile": "segdata.api",
@@ -94,6 +94,7 @@ __all__ = [
     "crop",
     "diff",
     "diff_taxonomies",
+    "draw_sample",
     "filter",
     "from_arrays",
     "from_frames",
@@ -107,7 +108,6 @@ __all__ = [
     "read",
     "remap",
     "restore",
-    "sample",
     "split",
     "tile",
     "untile",

@@ -138,6 +138,67 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """What the pixels on which A and B disagree about a category are due to, as shares of all but those in crowds.
+
+    Attributes
+    ----------
+    pixels : of which only one of the two gives them the category
+    missed, extra : in segments that only A, only B has
+    confused : in segments that both have, under different categories
+    boundary : at the edges of segments that both have, under one category
+    """
+
+    a: str
+    b: str
+    category: str
+    pixels: int
+    missed: float
+    extra: float
+    confused: float
+    boundary: float
+
+
+@dataclass(frozen=True, slots=True)
+class VolumePair:
+    """Two annotators' sizes of a category in the volumes that both annotated.
+
+    Attributes
+    ----------
+    difference : (B - A) / their mean, on average; NaN where both are always empty
+    bias : by how much B draws larger on average
+    lower, upper : between which 95 % of the differences lie (Bland and Altman)
+    """
+
+    a: str
+    b: str
+    volumes: int
+    difference: float
+    bias: Value
+    lower: Value
+    upper: Value
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeAgreement:
+    """The sizes of a category in volumes.
+
+    Attributes
+    ----------
+    unit : ``mm3``, or ``voxels`` where a spacing is not known
+    icc : ICC(2,1) of all annotators: absolute agreement
+    icc_consistency : ICC(3,1): one who always draws larger agrees as well
+    """
+
+    category: str
+    unit: str
+    volumes: int
+    icc: Value
+    icc_consistency: Value
+    pairs: tuple[VolumePair, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How much annotators agree, on what, who differs, and how sure that is.
 
@@ -150,6 +211,8 @@ class Agreement:
     overall : the scores of all together
     categories : those that somebody drew, in the order of the taxonomy
     annotator_bias : of each annotator and category
+    disagreement : of every two annotators and category, what it is due to
+    volumes : the sizes of what was drawn in volumes; none where there are none
     by : None where nothing was asked
     plan : none where nothing was asked
     findings : worst first
@@ -164,6 +227,8 @@ class Agreement:
     overall: Mapping[str, Value]
     categories: tuple[CategoryAgreement, ...]
     annotator_bias: tuple[AnnotatorBias, ...]
+    disagreement: tuple[Disagreement, ...]
+    volumes: tuple[VolumeAgreement, ...]
     by: By | None
     plan: tuple[Planned, ...]
     findings: tuple[Finding, ...]

@@ -10,6 +10,7 @@ from segdata.agreement.statistics.bootstrap import DRAWS, interval
 from segdata.agreement.statistics.permutation import shuffled
 from segdata.agreement.tallies import KINDS, Flags, Tally, present_in, tallies
 from segdata.core.opposed import Opposed
+from segdata.core.runs import Ints
 from segdata.core.statistics.chance import discoveries
 from segdata.core.table import Table
 
@@ -108,9 +109,16 @@ class _Cell:
         """(B,) of weights (B, K)."""
         with np.errstate(invalid="ignore", divide="ignore"):
             pooled = (weights @ self.hits) / (weights @ self.total)
-        if not self.is_signed:
-            return np.asarray(pooled[:, self.annotator])
-        # The middle one is the measure: one who draws large does not make small annotators of the rest.
+        return self._from_the_middle(pooled) if self.is_signed else np.asarray(pooled[:, self.annotator])
+
+    def away(self, who: Ints, hits: Floats, total: Floats) -> Floats:
+        """(B,) the signed value, were the names of hits and totals (n,) these (B, n)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            of = [((who == j) @ hits) / ((who == j) @ total) for j in range(self.present.shape[1])]
+        return self._from_the_middle(np.stack(of, axis=1))
+
+    def _from_the_middle(self, pooled: Floats) -> Floats:
+        """(B,) of (B, A): the middle one is the measure, since one who draws large makes no small ones of the rest."""
         middle = np.full(len(pooled), np.nan)
         some = np.isfinite(pooled).any(axis=1)
         middle[some] = np.nanmedian(pooled[some], axis=1)
@@ -144,17 +152,16 @@ def _chances(cells: list[_Cell], seed: int) -> Floats:
 
 
 def _permuted(cell: _Cell, seed: int) -> float:
-    """The share of ways to hand out the names of those present anew in which the sum is as large."""
+    """The share of ways to hand out the names of those present anew in which the annotator stands out as far."""
     cluster, who = np.nonzero(cell.present)
-    centred = cell.centred[cluster, who]
+    centred, hits, total = (each[cluster, who] for each in (cell.centred, cell.hits, cell.total))
     beyond = n = 0
     least = None
     for drawn in shuffled(who, cluster, seed, _DRAWS):
-        sums = (drawn == cell.annotator) @ centred
-        sums = np.abs(sums) if cell.is_signed else sums
-        least = sums[0] - 1e-9 * np.abs(centred).sum() if least is None else least
-        beyond += int((sums >= least).sum())
-        n += len(sums)
+        far = np.abs(cell.away(drawn, hits, total)) if cell.is_signed else (drawn == cell.annotator) @ centred
+        least = far[0] - 1e-9 * np.abs(centred).sum() if least is None else least
+        beyond += int((far >= least).sum())
+        n += len(far)
     return beyond / n
 
 

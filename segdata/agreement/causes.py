@@ -18,7 +18,7 @@ def causes(opposite: Opposite, matches: Columns) -> Columns:
     Pixels that either calls void are left out. Of several segments of one annotator and category that share a pixel
     the one with the best match says why: `boundary` before `confused`, `unmatched` and `ignored`.
     """
-    room = int(max((side.end.max(initial=0) for side in opposite.clear), default=0))
+    room = 1 + int(max(side.end.max(initial=0) for side in opposite.clear))
     a, b = (
         by_category(side, drawn.category, room)
         for side, drawn in zip(opposite.clear, (opposite.a, opposite.b), strict=True)
@@ -58,7 +58,7 @@ def _by_cause(opposite: Opposite, drawn: Drawn, alone: Side, cause: Ints, room: 
     for k in range(len(NAMES)):
         kept = of <= k
         start, length, _ = kernels.cover(alone.start[kept], alone.end[kept])
-        category, place = np.divmod(start, max(room, 1))
+        category, place = np.divmod(start, room)
         cell = opposite.case_of_frame[opposite.line.frame_of(place)] * len(opposite.categories) + category
         upto[k + 1] = np.bincount(cell, weights=length, minlength=n)
     return np.diff(upto, axis=0)

@@ -83,7 +83,11 @@ def loaded(panel: Panel, rows: Ints) -> tuple[Batch, tuple[Category, ...], Flags
 
     The last, (n_annotations, n_categories), is what `segdata.agreement.opposite.opposites` takes.
     """
-    batch, asked = panel.loaded(rows)
+    return within(panel, *panel.loaded(rows))
+
+
+def within(panel: Panel, batch: Batch, asked: Flags) -> tuple[Batch, tuple[Category, ...], Flags]:
+    """The same, of what `panel.loaded` gave."""
     batch, limits = limited(batch)
     outside = outside_category(panel.profile.taxonomy)
     categories = (*panel.profile.taxonomy.categories, outside)

@@ -126,7 +126,8 @@ def of_images(amounts: Amounts, rows: Ints, gold: Gold) -> Table:
     """What the pairs of annotations `rows` (n,) reach, each by itself, at the bar of all or of a category.
 
     Columns: category (position, or `ALL`), metric, value, bar: of the bar that is missed by most, or reached by least;
-    under: it is missed. Where neither drew anything there is no value (NaN) and nothing is missed.
+    share: of the bar that is reached, under 1 where it is missed. Where neither drew anything there is no value (NaN)
+    and nothing is missed.
     """
     wanted = bars(gold, amounts.opposed.categories)
     values, shares = np.full((2, len(wanted) + 1, len(rows)), np.nan)
@@ -144,14 +145,13 @@ def of_images(amounts: Amounts, rows: Ints, gold: Gold) -> Table:
     category, metrics, bar_of = (
         np.array(column, kind) for column, kind in zip(zip(*every, strict=True), (int, object, float), strict=True)
     )
-    share = shares[worst, np.arange(len(rows))]
     return Table(
         {
             "category": category[worst],
             "metric": metrics[worst],
             "value": values[worst, np.arange(len(rows))],
             "bar": bar_of[worst],
-            "under": share < 1,
+            "share": shares[worst, np.arange(len(rows))],
         }
     )
 

@@ -133,7 +133,7 @@ def in_crowds(drawn: Drawn, side: Side, other: Drawn, other_side: Side, chosen: 
     if not kept.any():
         return np.zeros(len(drawn), np.int64)
     crowds = Side(other_side.start[kept], other_side.end[kept], other_side.owner[kept])
-    room = int(max(side.end.max(initial=0), crowds.end.max()))
+    room = 1 + int(max(side.end.max(initial=0), crowds.end.max()))
     joined = union(by_category(crowds, other.category, room))
     return covered(by_category(side, drawn.category, room), joined, len(drawn))
 
@@ -141,7 +141,7 @@ def in_crowds(drawn: Drawn, side: Side, other: Drawn, other_side: Side, chosen: 
 def by_category(side: Side, category: Ints, room: int) -> Side:
     """The runs on a line with a stretch of `room` places for each category, so that only equal categories meet.
 
-    `category` is that of the owners, `room` at least the end of the last run.
+    `category` is that of the owners, `room` more than the end of the last run: so runs of different ones never touch.
     """
     of = category[side.owner]
     order = kernels.order_by(of.astype(np.int32), int(of.max(initial=0)) + 1)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segdata.core.counted import counted
@@ -24,15 +24,32 @@ class Member:
     ----------
     dataset : opened
     name : the annotator of everything in it; None: as its annotations say, or else as it is called
+    depth : of how many parts of its path what it is called is made
     """
 
     dataset: Dataset
     name: str | None = None
+    depth: int = 1
 
     @property
     def called(self) -> str:
         """What to call an annotator who has no name in it."""
-        return self.name or Path(self.dataset.profile.files or self.dataset.profile.name).name or "unnamed"
+        return self.name or "/".join(self._path.parts[-self.depth :]) or "unnamed"
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.dataset.profile.files or self.dataset.profile.name)
+
+    def own(self, defects: Sequence[Defect]) -> tuple[Defect, ...]:
+        """The defects of its files, with whose work these are."""
+        return tuple(replace(each, annotator=each.annotator or self.name) for each in defects)
+
+    def beside(self, others: "Sequence[Member]") -> "Member":
+        """The same, called by as much of its path as tells it apart from others without a name, if anything does."""
+        others = [each for each in others if each.name is None and each._path != self._path]
+        depths = range(1, len(self._path.parts) + 1)
+        apart = (k for k in depths if all(each._path.parts[-k:] != self._path.parts[-k:] for each in others))
+        return self if self.name else replace(self, depth=next(apart, 1))
 
 
 def paired(members: Sequence[Member], pair_by: str | None) -> tuple[By, Found]:

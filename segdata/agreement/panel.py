@@ -94,7 +94,7 @@ class Panel:
         annotations = batch.annotations.set_column(at, batch.annotations.schema.field(at), whom)
         category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
         segments = replaced(batch.segments, "category_id", category)
-        return replace(batch, annotations=annotations, segments=segments)
+        return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
 
 
 def panel(
@@ -117,6 +117,7 @@ def panel(
     """
     if pair_by is not None:
         check_choice("pair by", pair_by, get_args(By))
+    members = [member.beside(members) for member in members]
     taxonomies = reconciled([member.dataset.profile for member in members], renamed or {})
     by, found = paired(members, pair_by)
     order = {key: k for k, key in enumerate(found)}
@@ -139,7 +140,7 @@ def panel(
         sequences=tuple(sequences.values()),
         metadata={},
     )
-    defects = [each for member_ in members for each in member_.dataset.source.defects if each.severity == "error"]
+    defects = [each for one in members for each in one.own(one.dataset.source.defects) if each.severity == "error"]
     return Panel(
         members=tuple(members),
         taxonomies=taxonomies,
@@ -188,10 +189,15 @@ def _check_one_each(batch: Batch, member: Member) -> None:
 
 
 def _of_one_size(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
-    """The batch without the images whose size is not that of the first one of the same picture; and which stay."""
+    """The batch without the images whose size is not that of the first one of the same picture; and which stay.
+
+    An image whose size is not known is not the first one.
+    """
     height, width = batch.image_size
-    _, first, which = np.unique(image, return_index=True, return_inverse=True)
-    own = first[which]
+    unknown = height * width == 0  # the file cannot be read, and the reader has said so
+    order = np.argsort(unknown, kind="stable")
+    _, first, which = np.unique(image[order], return_index=True, return_inverse=True)
+    own = order[first[which]][np.argsort(order)]
     other = (height != height[own]) | (width != width[own])
     if not other.any():
         return batch, np.arange(len(image))
@@ -204,7 +210,7 @@ def _of_one_size(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
             image=names[own[row]],
             annotator=_annotators_of(batch, row),
         )
-        for row in np.flatnonzero(other).tolist()
+        for row in np.flatnonzero(other & ~unknown).tolist()
     ]
     kept = np.flatnonzero(~other)
     taken = batch.take_images(kept)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segdata.agreement.agreed import Agreement, AnnotatorBias, By, CategoryAgreement, PairAgreement, Planned, Value
+from segdata.agreement.disagreements import disagreements
 from segdata.agreement.estimates import (
     DEFAULT,
     Amounts,
@@ -15,6 +16,7 @@ from segdata.agreement.estimates import (
     pair_scores,
     reliability,
 )
+from segdata.agreement.volumes import volume_agreement
 from segdata.core.finding import Finding
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
@@ -56,6 +58,8 @@ def summary(
         overall=overall_scores(amounts, rows, how) | reliability(opposed, how),
         categories=_categories(amounts, rows, how),
         annotator_bias=() if bias is None else _biases(opposed, bias),
+        disagreement=disagreements(opposed),
+        volumes=volume_agreement(opposed, how.confidence),
         by=by,
         plan=tuple(plan),
         findings=tuple(sorted(findings, key=Finding.order)),

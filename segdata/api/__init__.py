@@ -7,11 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.api.accepting import accept
     from segdata.api.agreeing import agree, compare_annotators
     from segdata.api.arrays import from_arrays
     from segdata.api.checking import assert_valid, hash_of, info, measured, validate
     from segdata.api.comparing import diff
     from segdata.api.converting import Conversion, convert
+    from segdata.api.evaluating import evaluate
     from segdata.api.filtering import Filtered, filter
     from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from segdata.api.opening import read
     from segdata.api.piloting import pilot
     from segdata.api.remapping import remap
+    from segdata.api.reviewing import rework
     from segdata.api.revisions import history, prune, restore
-    from segdata.api.sampling import Sample, sample
+    from segdata.api.sampling import Sample, draw_sample
     from segdata.api.splitting import Split, split
     from segdata.api.taxonomies import diff_taxonomies
     from segdata.api.tiling import crop, tile, untile
@@ -32,6 +35,7 @@ _HOME = {
     "Merged": "merging",
     "Sample": "sampling",
     "Split": "splitting",
+    "accept": "accepting",
     "agree": "agreeing",
     "areas_m2": "ground",
     "assert_valid": "checking",
@@ -40,6 +44,8 @@ _HOME = {
     "crop": "tiling",
     "diff": "comparing",
     "diff_taxonomies": "taxonomies",
+    "draw_sample": "sampling",
+    "evaluate": "evaluating",
     "filter": "filtering",
     "from_arrays": "arrays",
     "from_frames": "frames",
@@ -54,7 +60,7 @@ _HOME = {
     "read": "opening",
     "remap": "remapping",
     "restore": "revisions",
-    "sample": "sampling",
+    "rework": "reviewing",
     "split": "splitting",
     "tile": "tiling",
     "untile": "tiling",
@@ -67,6 +73,7 @@ __all__ = [
     "Merged",
     "Sample",
     "Split",
+    "accept",
     "agree",
     "areas_m2",
     "assert_valid",
@@ -75,6 +82,8 @@ __all__ = [
     "crop",
     "diff",
     "diff_taxonomies",
+    "draw_sample",
+    "evaluate",
     "filter",
     "from_arrays",
     "from_frames",
@@ -89,7 +98,7 @@ __all__ = [
     "read",
     "remap",
     "restore",
-    "sample",
+    "rework",
     "split",
     "tile",
     "untile",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segdata.agreement.paired import Member
     from segdata.agreement.panel import Panel
     from segdata.core.config import Gold
+    from segdata.core.defect import Defect
     from segdata.core.opposed import Judged, Opposed
     from segdata.core.rule import Rule, Tables
 
@@ -141,7 +142,7 @@ def compare_annotators(
         )
         opposed = tables.opposed
         assert opposed is not None
-        _check_annotators(panel, opposed.annotators, len(opposed.pairs))
+        _check_annotators(panel, opposed.annotators, len(opposed.pairs), tables.defects)
         if anonymise:
             aliases = _letters(opposed.annotators, gold)
             panel, tables = replace(panel, aliases=aliases), _under_letters(tables, opposed, aliases)
@@ -198,8 +199,16 @@ def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str
         return panel(every, pair_by=pair_by, renamed=renamed)
 
 
-def _check_annotators(panel: "Panel", annotators: tuple[str, ...], n_pairs: int) -> None:
+def _check_annotators(panel: "Panel", annotators: tuple[str, ...], n_pairs: int, defects: "Sequence[Defect]") -> None:
     """Raise SegdataError where there is nobody to agree with."""
+    from segdata.agreement.panel import SIZES
+
+    sizes = [each for each in defects if each.code == SIZES]
+    if n_pairs == 0 and sizes:
+        first = sizes[0]
+        raise SegdataError(
+            f"{panel.profile.files}: no image has the same size in two datasets; {first.image}: {first.message}"
+        )
     if len(annotators) < 2:
         who = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
         raise SegdataError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from segdata.api.copying import Copies
 from segdata.core.batch import Batch, replaced
+from segdata.core.counted import counted
 from segdata.core.errors import SegdataError
 from segdata.core.planes import Planes, planes
 from segdata.edit.tile import Tile, tile_of
@@ -82,10 +83,11 @@ def _write(pixels: Planes, target: Path) -> str | None:
     if target.suffix == ".tif":
         held = (*held, "float32", "float64")
     if pixels.dtype.name not in held or channels not in (1, 3, 4):
-        return f"{channels} channels of {pixels.dtype.name} fit in no {'TIFF' if target.suffix == '.tif' else 'PNG'}"
+        kind = "TIFF" if target.suffix == ".tif" else "PNG"
+        return f"{counted(channels, 'channel')} of {pixels.dtype.name} fit in no {kind}"
     order = [2, 1, 0, *range(3, channels)] if channels > 1 else [0]  # OpenCV has blue first
     done, data = cv2.imencode(target.suffix, pixels[:, :, order])  # type: ignore[arg-type]  # the types are checked above
     if not done:
-        return f"{channels} channels of {pixels.dtype.name} cannot be encoded"
+        return f"{counted(channels, 'channel')} of {pixels.dtype.name} cannot be encoded"
     target.write_bytes(data.tobytes())
     return None

@@ -12,7 +12,7 @@ from segdata.formats.images import image_limits
 if TYPE_CHECKING:
     from segdata.agreement.evaluation import Evaluation
 
-GOLD = "gold"
+GOLD = "gold standard"  # so that nobody else is called so
 
 
 def evaluate(

@@ -16,13 +16,13 @@ from segdata.edit.draw import Draw, Purpose, draw
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What `sample` did: which images it drew, and the dataset that has them; None where none was asked for."""
+    """What `draw_sample` did: which images it drew, and the dataset that has them; None where none was asked for."""
 
     draw: Draw
     written: Conversion | None
 
 
-def sample(
+def draw_sample(
     data: Data,
     target: str | Path | None,
     n: int,

@@ -1,6 +1,7 @@
 """`segdata agreement`: how much annotators agree."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,17 +118,38 @@ def command(
             jobs=opening.jobs,
             progress=done,
         )
-    emit(_report(report, found, paper(output)), output)
+    typed = ["agreement", *map(shlex.quote, data), *opening.words]
+    emit(_report(report, found, typed, paper(output), fail_on, opening.jobs), output)
     if output is not None:
         say(f"agreement of {len(found.agreement.annotators)} annotators, see {output}")
     return FOUND if found.agreement.fails(fail_on) else 0
 
 
-def _report(form: str, found: "Compared", paper: "Paper") -> str:
+def _report(form: str, found: "Compared", typed: list[str], paper: "Paper", fail_on: FailOn, jobs: int) -> str:
     """The report in one of the forms of `--format`."""
-    from segdata.report.agreement_json import to_json
+    if form == "json":
+        from segdata.report.agreement_json import to_json
 
-    return to_json(found.agreement)
+        return to_json(found.agreement)
+    if form == "csv":
+        from segdata.report.agreement_csv import to_csv
+
+        return to_csv(found.agreement)
+    if form == "html":
+        return _html(found, typed, fail_on, jobs)
+    from segdata.report.agreement_text import to_text
+
+    return to_text(found.agreement, found.tables, typed, paper, fail_on)
+
+
+def _html(found: "Compared", typed: list[str], fail_on: FailOn, jobs: int) -> str:
+    """The report as one HTML file, with pictures of the worst images and findings."""
+    from segdata.formats.images import image_limits
+    from segdata.report.html.agreement import pictures, to_html
+
+    with image_limits():
+        drawn = pictures(found.dataset, found.tables, found.agreement.findings, jobs)
+    return to_html(found.agreement, found.tables, drawn, typed, fail_on)
 
 
 def _named(text: str) -> tuple[str | None, Path]:

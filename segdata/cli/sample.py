@@ -58,7 +58,7 @@ def command(
     of a pilot are drawn at random, so that `segdata pilot` may conclude from
     them on the whole.
     """
-    from segdata.api import sample
+    from segdata.api import draw_sample
     from segdata.cli.outcome import tell
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
@@ -67,7 +67,7 @@ def command(
     spare(output, opening.inputs(data))
     dataset = opening.read(data)
     with progress("sample", n) as done:
-        found = sample(
+        found = draw_sample(
             dataset,
             out,
             n,

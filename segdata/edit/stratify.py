@@ -67,7 +67,7 @@ def stratified(categories: Amounts, sizes: Floats, shares: Floats, kept: Ints | 
     where most of what they have is still wanted; then the next. So the rare ones are dealt while there is a choice.
     What is as good is decided by the order of the units. Afterwards units move, and of up to two thousand any two
     change places, for as long as that brings the parts nearer to their shares: by the sum, over quantities and parts,
-    of the squared deviations over the shares wanted.
+    of the squared deviations over the shares wanted. No part is left empty while another has two units.
     Source: Sechidis, Tsoumakas and Vlahavas (2011), "On the Stratification of Multi-Label Data", ECML PKDD, 145-158;
     here with amounts in place of labels, and units of several images.
     """
@@ -87,7 +87,16 @@ def stratified(categories: Amounts, sizes: Floats, shares: Floats, kept: Ints | 
             improved += sum(dealt.swap(unit, part, free) for unit in free.tolist())
         if not improved:
             break
+    _fill_empty(part, free, sizes, len(shares))
     return part
+
+
+def _fill_empty(part: Ints, free: Ints, sizes: Floats, n_parts: int) -> None:
+    """Give every part without units the smallest free one of a part that has others, as long as there are such."""
+    for empty in np.flatnonzero(np.bincount(part, minlength=n_parts) == 0).tolist():
+        movable = free[np.bincount(part, minlength=n_parts)[part[free]] > 1]
+        if len(movable):
+            part[movable[sizes[movable].argmin()]] = empty
 
 
 def _with_sizes(categories: Amounts, sizes: Floats) -> Amounts:

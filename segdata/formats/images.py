@@ -26,6 +26,7 @@ _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and heigh
 # What a whole file of a format has near its end; some programs append a little of their own.
 _END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _START, _TAIL = 16_384, 4096  # bytes
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # else Windows reads texts
 
 
 @contextmanager
@@ -57,13 +58,18 @@ class Header:
 
 def header(path: Path) -> Header:
     """The header of an image file; raises OSError with the reason where there is none."""
-    with path.open("rb", buffering=0) as file:
-        return _plain_header(file) or _any_header(path)
+    file = os.open(path, _READ)  # Python's own file objects take longer to make than the header to read
+    try:
+        found = _plain_header(file)
+    finally:
+        os.close(file)
+    return found or _any_header(path)
 
 
-def _plain_header(file: io.FileIO) -> Header | None:
-    """The header of an ordinary and whole PNG or JPEG file; None where Pillow has to look."""
-    start, size = file.read(_START), os.fstat(file.fileno()).st_size
+def _plain_header(file: int) -> Header | None:
+    """The header of an ordinary and whole PNG or JPEG file, which is open; None where Pillow has to look."""
+    start = os.read(file, _START)
+    size = len(start) if len(start) < _START else os.fstat(file).st_size
     found, mark = png_head(start), _END_MARKS["PNG"]
     if found is None:
         found, mark = jpeg_head(start), _END_MARKS["JPEG"]
@@ -72,8 +78,8 @@ def _plain_header(file: io.FileIO) -> Header | None:
     if found is None:
         return None
     if size > len(start):
-        file.seek(max(size - _TAIL, 0))
-        start = file.read(_TAIL)
+        os.lseek(file, max(size - _TAIL, 0), os.SEEK_SET)
+        start = os.read(file, _TAIL)
     return Header(*found) if start.find(mark, max(len(start) - _TAIL, 0)) >= 0 else None
 
 
@@ -200,6 +206,9 @@ def hint_at(near: str | None) -> str:
 
 def _bare(name: str) -> str:
     """`name` without extension, in small letters."""
+    if "/" not in name:  # as most are: which is known faster than paths are parsed
+        dot = name.rfind(".")
+        return (name[:dot] if 0 < dot < len(name) - 1 else name).lower()
     path = PurePosixPath(name)
     return (path.parent / path.stem).as_posix().lower()
 

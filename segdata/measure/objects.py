@@ -35,7 +35,9 @@ def objects(batch: Batch, profile: Profile) -> pa.Table:
     found = moments(runs, height, n)
     ones = np.ones(n)
     step_x, step_y = _steps(batch, profile, owner)
-    of_pixels, of_mm = feret(runs, height, n, (ones, ones), (step_x, step_y))
+    known = not np.isnan(step_x).all()
+    of_pixels, *others = feret(runs, height, n, (ones, ones), *([(step_x, step_y)] if known else []))
+    of_mm = others[0] if known else np.full(n, np.nan)
     length, width, angle = found.axes()
     length_mm, width_mm, _ = found.axes(step_x, step_y)
     level = 2 * np.bincount(runs.owner, minlength=n)  # pixel edges above and below runs

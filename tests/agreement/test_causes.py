@@ -11,7 +11,7 @@ from segdata.testing.dense import masks_of_runs
 from segdata.testing.panels import Panel, panel
 from segdata.testing.scenes import scenes
 
-few = settings(max_examples=40)
+few = settings(max_examples=100)
 
 
 def both(given_: Panel) -> Opposite:
@@ -93,6 +93,13 @@ def test_who_comes_first_is_only_the_side(given_: Panel) -> None:
     np.testing.assert_array_equal(one["side"], 1 - other["side"][order])
     for name in ("pair", "category", *NAMES):
         np.testing.assert_array_equal(one[name], other[name][order])
+
+
+def test_categories_do_not_run_into_each_other() -> None:
+    """The last pixel of one, and the first of the next, which two segments claim."""
+    given_ = panel("a\nb\n\na: one\nb: two", "x\nc\n\nx = d + e\nd, e: two\nc: one")
+    assert by_name(given_, 0) == {"one": {"confused": 1}, "two": {"confused": 1}}
+    assert by_name(given_, 1) == {"one": {"confused": 1}, "two": {"confused": 1}}
 
 
 def test_each_cause_by_its_name() -> None:

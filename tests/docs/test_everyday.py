@@ -1,5 +1,6 @@
 """docs/everyday.md: the commands run, one after the other, on the sample data."""
 
+import inspect
 import re
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import segdata
-from segdata.cli.main import main
+from segdata.cli.main import SECTIONS, main
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "everyday.md").read_text(encoding="utf-8")
@@ -34,6 +35,14 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_command_is_on_the_page() -> None:
-    from segdata.cli.main import SECTIONS
-
     assert [name for name in SECTIONS["Arrange"] if f"segdata {name} " not in PAGE] == []
+
+
+def test_the_functions_are_there_whatever_is_imported() -> None:
+    """A function of the name of a room of the house would be hidden as soon as that is imported."""
+    import segdata.sample as room
+
+    assert room.__name__ == "segdata.sample"
+    others = {"sample": "draw_sample"}
+    names = [others.get(name, name) for name in SECTIONS["Arrange"]]
+    assert [name for name in (*names, "untile", "objects") if not inspect.isfunction(getattr(segdata, name))] == []

@@ -62,6 +62,12 @@ def test_the_rare_are_dealt_before_the_frequent(n_rare: int) -> None:
     assert abs(int((part[:n_rare] == 0).sum()) - int((part[:n_rare] == 1).sum())) <= n_rare % 2
 
 
+@pytest.mark.parametrize("n_units", [1, 2, 3, 4])
+def test_no_part_is_empty_while_there_are_units(n_units: int) -> None:
+    part = stratified(amounts_of(np.ones((n_units, 1))), np.arange(1.0, n_units + 1), np.array([0.8, 0.1, 0.1]))
+    assert len(set(part.tolist())) == min(n_units, 3)
+
+
 def test_amounts_of_one_unit_are_added_and_shares_sum_to_one() -> None:
     found = Amounts.of(np.array([1, 0, 1]), np.array([1, 0, 1]), np.array([2.0, 5.0, 6.0]), 3, 2)
     assert (found.first.tolist(), found.quantity.tolist(), found.share.tolist()) == ([0, 1, 2, 2], [0, 1], [1.0, 1.0])

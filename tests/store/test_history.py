@@ -46,6 +46,7 @@ def test_every_revision_can_be_read_and_made_current(data: Path) -> None:
 def test_any_two_can_be_compared(data: Path) -> None:
     found = segdata.diff(f"{data}@r0002", f"{data}@r0003")
     assert list(found.telling) == ["image-details"]
+    assert (found.a.files, found.b.files) == (f"{data}@r0002", f"{data}@r0003")
     assert segdata.diff(f"{data}@r0003", data, strict=True).same
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from segdata.agreement.statistics.bootstrap import Floats
 from segdata.agreement.statistics.rates import exact
 from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints
 from segdata.core.table import Table
 
 _ROUNDING = 1e-9
@@ -79,6 +80,21 @@ def sampling(
         accept += 1
 
 
+def strictest(sample: int, limit: float, *, lot: int | None = None, consumer_risk: float = 0.10) -> Sampling | None:
+    """What may be wrong among so many items, that were inspected for whatever reason, for the lot to be accepted.
+
+    As many as keep the consumer's risk, see `sampling`; None where even one without any wrong ones would not. The
+    producer's risk is what `Sampling.chance` says.
+
+    >>> strictest(100, 0.05), strictest(20, 0.05)
+    (Sampling(sample=100, accept=1, lot=None), None)
+    """
+    bad: float = limit if lot is None else math.ceil(limit * lot - _ROUNDING)
+    chances = _accepted(sample, np.arange(sample), lot, np.asarray(bad, np.float64))
+    accept = int(np.searchsorted(chances, consumer_risk, side="right")) - 1
+    return None if accept < 0 else Sampling(sample, accept, lot)
+
+
 def judged(plan: Sampling, wrong: int) -> Verdict:
     """Accept or reject, where `wrong` items of the sample were wrong."""
     if not 0 <= wrong <= plan.sample:
@@ -115,7 +131,7 @@ def _least_sample(accept: int, lot: int | None, bad: float, risk: float) -> int:
     return high
 
 
-def _accepted(sample: int, accept: int, lot: int | None, wrong: Floats) -> Floats:
+def _accepted(sample: int, accept: int | Ints, lot: int | None, wrong: Floats) -> Floats:
     """(...) the chance of at most `accept` wrong items; `wrong` is how many there are in a lot, or the rate."""
     from scipy.stats import binom, hypergeom
 

@@ -76,7 +76,10 @@ def compare(
         defects = total.defects[side]
         defects.update(each.code for each in dataset.source.defects if each.severity != "info")
         profile = dataset.profile
-        halves.append(Half(profile.files, profile.format, total.n_images[side], total.n_segments[side], defects))
+        # Of two revisions of one dataset the folder alone does not tell which is which.
+        past = profile.revision is not None and a.profile.files == b.profile.files
+        name = f"{profile.files}@{profile.revision}" if past else profile.files
+        halves.append(Half(name, profile.format, total.n_images[side], total.n_segments[side], defects))
     told = {kind: total.counts[kind] for kind in KINDS if kind in total.counts}
     return Difference(
         a=halves[0],

@@ -42,9 +42,13 @@ def drawn(
     place[mark] = np.arange(len(mark))
     height, width = size[sketch.mark].T
     bridged = notation.unbridge(sketch.drawn, height, width)
-    others: dict[int, Shape] = {row: each.shape for row, each in enumerate(marks) if isinstance(each.shape, _PICTURES)}
-    plain = np.setdiff1d(np.arange(len(sketch.mark)), np.array(list(bridged), np.int64))
-    flat = taken(sketch.drawn, plain) if bridged else sketch.drawn
+    others: dict[int, Shape] = {}
+    if len(sketch.mark) + len(sketch.broken) < len(marks):
+        others = {row: each.shape for row, each in enumerate(marks) if isinstance(each.shape, _PICTURES)}
+    flat, plain = sketch.drawn, np.arange(len(sketch.mark))
+    if bridged:
+        plain = np.delete(plain, list(bridged))
+        flat = taken(flat, plain)
     runs = rasterise_flat(flat, rule, height[plain], width[plain])
     rows = sketch.mark[plain]
     if bridged or others:

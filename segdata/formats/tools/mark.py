@@ -106,9 +106,10 @@ def joined(marks: Sequence[Mark], rows: Sequence[int]) -> Joined:
     Only the marks at these rows. The number of a group stays as the attribute `group_id` where it says more than which
     parts belong together: of a single mark, and of a group with several names.
     """
-    if all(marks[row].group is None for row in rows):  # as most people draw
-        said = [sorted(marks[row].attributes.items()) for row in rows]
-        return Joined([[row] for row in rows], *_ids([[marks[row]] for row in rows]), said)
+    alone = [marks[row] for row in rows]
+    if not any(mark.group is not None for mark in alone):  # as most people draw
+        said = [sorted(mark.attributes.items()) if mark.attributes else [] for mark in alone]
+        return Joined([[row] for row in rows], *_ids([[mark] for mark in alone]), said)
     by_key: dict[object, list[int]] = {}
     for row in rows:
         mark = marks[row]
@@ -159,6 +160,8 @@ def numbered(ids: Sequence[int | None]) -> list[int]:
     >>> numbered([7, None, 1, None])
     [7, 2, 1, 3]
     """
+    if not any(id_ is not None for id_ in ids):
+        return list(range(1, len(ids) + 1))
     taken = set(ids)
     free = (number for number in itertools.count(1) if number not in taken)
     return [next(free) if id_ is None else id_ for id_ in ids]

@@ -79,10 +79,7 @@ class ToolSource:
         runs, rings = drawn(marks, size, sketch, parts, self.notation, self.profile.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(each.parts) for each in segments])
         firsts = [marks[part[0]] for part in parts]
-        said = {id(mark.columns): mark.columns for mark in firsts}  # many marks share what they say
-        named = dict.fromkeys(name for each in said.values() for name in each)
-        columns: dict[str, object] = {name: [mark.columns.get(name) for mark in firsts] for name in named}
-        columns["iscrowd"] = [bool(mark.columns.get("iscrowd")) for mark in firsts]
+        columns = _columns(firsts)
         table_of_segments = table(
             BATCH_SEGMENTS,
             len(parts),
@@ -106,6 +103,20 @@ def _report_lines(looked: Looked[Drawing], marks: Sequence[Mark], offset: Ints, 
     for row in np.unique(sketch.mark[drawn.polygon_of_ring[on_line]]).tolist():
         said = "has a ring of zero area: its points are on one line; kept, with the pixels that COCO's rule gives it"
         looked.report(int(np.searchsorted(offset, row, side="right")) - 1, [marks[row].doubt(said)])
+
+
+def _columns(marks: Sequence[Mark]) -> dict[str, list[object] | None]:
+    """The further columns of segments, which their first marks tell; None where all values are null."""
+    said = {id(mark.columns): mark.columns for mark in marks}  # many marks share what they say
+    named = dict.fromkeys(name for each in said.values() for name in each)
+    columns: dict[str, list[object] | None] = {}
+    if len(said) == 1:
+        (only,) = said.values()
+        columns |= {name: None if only[name] is None else [only[name]] * len(marks) for name in named}
+    else:
+        columns |= {name: [mark.columns.get(name) for mark in marks] for name in named}
+    columns["iscrowd"] = [bool(each) for each in columns.get("iscrowd") or [False] * len(marks)]
+    return columns
 
 
 def _joined(

@@ -110,14 +110,16 @@ def look(reading: Reading, entry: Entry, head: Header | None) -> list[Drawing]:
 
 
 def _plain(reading: Reading, region: Region, place: str) -> Mark | None:
-    """The mark of a polygon of which no more is said than its category, as of most; None of another region."""
+    """The mark of a polygon of which no more is said than category and id, as of most; None of another region."""
     shape, said = region.shape_attributes, region.region_attributes
-    if shape is None or shape.name != "polygon" or not isinstance(said, dict) or len(said) != 1:
+    if shape is None or shape.name != "polygon" or not isinstance(said, dict):
         return None
-    name = said.get(reading.attribute)
-    if not isinstance(name, str) or not name.strip():
+    name, id_ = said.get(reading.attribute), said.get("segment_id")
+    if type(name) is not str or not name.strip() or len(said) != (1 if id_ is None else 2):
         return None
-    return Mark(name, _polygon(shape, place), place, None, None, _NOTHING, _PLAIN)
+    if id_ is not None and (type(id_) is not int or abs(id_) > _MOST or reading.attribute == "segment_id"):
+        return None
+    return Mark(name, _polygon(shape, place), place, None, id_, _NOTHING, _PLAIN)
 
 
 def _add(drawn: _Drawn, reading: Reading, region: Region | None, place: str) -> None:

@@ -1,5 +1,6 @@
 """Written: polygons as files have them, many at a time: their numbers are parsed, checked and put in place at once."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -99,7 +100,9 @@ def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
         if isinstance(result, Defect):
             broken[row] = result
     near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
-    boxes = {row: mark.shape for row, mark in enumerate(marks) if isinstance(mark.shape, Polygon)}
+    boxes: dict[int, Polygon] = {}
+    if len(rows) + len(broken) < len(marks):
+        boxes = {row: mark.shape for row, mark in enumerate(marks) if isinstance(mark.shape, Polygon)}
     if len(far) == 0 and not boxes:
         return Sketch(Flat(drawn, flat.ring, flat.polygon), kept, rows, broken)
     more, every = Flat.of(list(boxes.values())), np.concatenate([rows, np.array(list(boxes), np.int64)])
@@ -119,9 +122,9 @@ def _far(points: Floats, flat: Flat) -> Ints:
 
 def _rings(marks: Sequence[Mark], size: Ints, notation: Notation, broken: dict[int, Defect]) -> tuple[Ints, Flat]:
     """The marks that have texts of rings, and these; what is wrong with the others is told in `broken`."""
-    texts = {row: mark.shape.texts for row, mark in enumerate(marks) if isinstance(mark.shape, Written)}
+    texts = {row: mark.shape.texts for row, mark in enumerate(marks) if type(mark.shape) is Written}
     count = np.fromiter(map(len, texts.values()), np.int64, len(texts))
-    points, offset, wrong = _parsed([text for each in texts.values() for text in each], notation)
+    points, offset, wrong = _parsed(list(itertools.chain.from_iterable(texts.values())), notation)
     if not wrong.any():
         return np.array(list(texts), np.int64), Flat(points, offset, sums(count))
     found = {}
@@ -156,14 +159,19 @@ def _parsed(texts: Sequence[bytes], notation: Notation) -> tuple[Floats, Ints, N
         n_lists = 1 if notation.layout == "flat" else 2
         wrong |= n_items != n_lists
         wrong[of_item[n_lists * np.diff(item) != count[of_item]]] = True
-    odd = ~((numbers >= notation.low) & (numbers <= notation.high))
-    wrong[np.searchsorted(offset, np.flatnonzero(odd), side="right") - 1] = True
+    if len(numbers) and not (numbers.min() >= notation.low and numbers.max() <= notation.high):  # NaN neither
+        odd = ~((numbers >= notation.low) & (numbers <= notation.high))
+        wrong[np.searchsorted(offset, np.flatnonzero(odd), side="right") - 1] = True
     n_points = np.where(wrong, 0, count // 2)
     if notation.layout != "axes":
         kept = numbers if not wrong.any() else numbers[spread(offset[:-1], 2 * n_points)]
         return kept.reshape(-1, 2), sums(n_points), wrong
-    x = spread(offset[:-1], n_points)
-    return np.stack([numbers[x], numbers[x + np.repeat(n_points, n_points)]], axis=1), sums(n_points), wrong
+    at = spread(offset[:-1], n_points)
+    points = np.empty((len(at), 2))
+    points[:, 0] = numbers[at]
+    at += np.repeat(n_points, n_points)
+    points[:, 1] = numbers[at]
+    return points, sums(n_points), wrong
 
 
 def _flat(polygons: Sequence[Sequence[Ring]]) -> Flat:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segdata.agreement.agreed import Agreement, PairAgreement
+from segdata.agreement.agreed import Agreement, PairAgreement, Planned
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
@@ -171,20 +171,20 @@ def _plan(found: Agreement) -> Iterator[Conclusion]:
     if not overall:
         return
     width = overall[0].half_width
-    told = [
-        f"{NAMES[each.score]} {'more than can be said' if each.images is None else f'about {each.images:,} images'} "
-        f"(now ±{shown(each.score, each.now)} with {found.images:,})"
-        for each in overall
-    ]
-    head = f"For intervals of ±{width:g}: {listed([each for each in told if 'about' in each][:1]) or told[0]}"
-    rare = [
-        each for each in found.plan if each.category is not None and each.score == "iou" and each.images is not None
-    ]
+    first, *others = [_takes(each, found.images) for each in overall]
+    rare = [each for each in found.plan if each.category is not None and each.score == "iou"]
     most = max(rare, key=lambda each: each.images or 0, default=None)
-    said = f"All of {', '.join(told[1:])}. " if told[1:] else ""
-    if most is not None:
-        said += f"The IoU of {most.category} alone takes most: {most.images:,} images."
+    said = f"{', '.join(others)}." if others else ""
+    if most is not None and most.images is not None:
+        said += f" The IoU of {most.category} by itself takes most: {most.images:,} images."
+    head = f"For intervals of ±{width:g} {first}"
     yield Conclusion("plan", "info", head, said.strip(), "Let two annotators label as many images, drawn at random.")
+
+
+def _takes(each: Planned, images: int) -> str:
+    """What an interval takes, and what there is."""
+    wanted = "more images than can be said" if each.images is None else counted(each.images, "image")
+    return f"{NAMES[each.score]} takes {wanted} (now ±{shown(each.score, each.now)} with {images:,})"
 
 
 def _limits(found: Agreement) -> Iterator[Conclusion]:

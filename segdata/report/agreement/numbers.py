@@ -43,7 +43,7 @@ def shown(score: str, value: float, *, signed: bool = False) -> str:
     """A value of a score in two or three digits that count.
 
     >>> shown("iou", 0.6274), shown("missed", 0.708), shown("hd95", 12.34), shown("iou", float("nan"))
-    ('0.63', '71 %', '12', '–')
+    ('0.63', '71%', '12', '–')
     >>> shown("offset", -0.42, signed=True)
     '−0.42'
     """
@@ -60,14 +60,14 @@ def shown(score: str, value: float, *, signed: bool = False) -> str:
 def percent(share: float) -> str:
     """A share as a percentage; small ones with a digit more.
 
-    >>> percent(0.708), percent(0.0042), percent(0.9996), percent(1.0), percent(0.0)
-    ('71 %', '0.4 %', '99.96 %', '100 %', '0 %')
+    >>> percent(0.708), percent(0.0042), percent(0.9996), percent(1.0), percent(0.000004)
+    ('71%', '0.4%', '99.96%', '100%', '0%')
     """
     if not math.isfinite(share):
         return NONE
     rest = min(abs(share), abs(1 - share))
-    digits = 0 if rest >= 0.0095 or rest == 0 else 1 if rest >= 0.00095 else 2
-    return f"{share:.{digits}%}".replace("%", " %")
+    digits = 0 if rest >= 0.0095 or rest < 0.00005 else 1 if rest >= 0.00095 else 2
+    return f"{share:.{digits}%}"
 
 
 def interval(score: str, value: Value, *, signed: bool = False) -> str:
@@ -86,7 +86,7 @@ def with_interval(score: str, value: Value, *, signed: bool = False) -> str:
     """A value and the ends of its interval, where it has them.
 
     >>> with_interval("missed", Value(0.71, 0.653, 0.771, 9, 0))
-    '71 % [65 %, 77 %]'
+    '71% [65%, 77%]'
     >>> with_interval("pq", Value(0.5, 0.5, float("nan"), 1, 0))
     '0.50'
     """

@@ -10,6 +10,17 @@ from segdata.report.catalogue import paragraph
 
 Topic = Literal["repair", "agreement", "person", "guideline", "place", "portion", "plan", "limit"]
 
+HEADINGS: dict[Topic, str] = {
+    "repair": "first repair",
+    "agreement": "agreement",
+    "person": "person",
+    "guideline": "guideline",
+    "place": "to settle",
+    "portion": "portions",
+    "plan": "plan",
+    "limit": "left out",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:

@@ -110,24 +110,43 @@ def _affected(findings: Sequence[Finding]) -> Iterator[Affected]:
 
 
 def _data(validation: Validation, asked: Asked, groups: Sequence[Group], pictures: Mapping[Finding, str]) -> Markup:
-    """The findings as JSON that no text in it can end: a row each, of `state` and the fields of a finding."""
+    """The findings of a validation, new, unchanged and fixed."""
     states = [("new", validation.findings)]
     if validation.baseline is not None:
         states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
+    shown = [(state, findings[: asked.max_findings]) for state, findings in states]
+    show = " ".join(["segdata", "show", *asked.typed])
+    return listed(validation.dataset, shown, groups, pictures, show=show, baseline=validation.baseline is not None)
+
+
+def listed(
+    dataset: str,
+    states: Sequence[tuple[str, Sequence[Finding]]],
+    groups: Sequence[Group],
+    pictures: Mapping[Finding, str],
+    *,
+    show: str | None = None,
+    baseline: bool = False,
+) -> Markup:
+    """The findings as JSON that no text in it can end: a row each, of `state` and the fields of a finding.
+
+    `groups` are in the order of the list; `show` is the beginning of the command that shows an image, None: there is
+    none; `baseline`: whether states tell findings apart.
+    """
     place = {each: number for number, each in enumerate(pictures)}
     rows: list[list[Any]] = []  # Any: JSON
     of_rows: dict[int, int] = {}
     for state, findings in states:
-        for each in findings[: asked.max_findings]:
+        for each in findings:
             if state != "fixed" and each in pictures:
                 of_rows[len(rows)] = place[each]
             rows.append([state, *(_plain(getattr(each, name)) for name in FIELDS)])
     every = {row[1] for row in rows}
     found: dict[str, Any] = {  # Any: JSON
         "version": 1,
-        "dataset": validation.dataset,
-        "show": " ".join(["segdata", "show", *asked.typed]),
-        "baseline": validation.baseline is not None,
+        "dataset": dataset,
+        "show": show,
+        "baseline": baseline,
         "order": [[group.severity, group.code] for group in groups],
         "rules": {code: _said(code) for code in sorted(every)},
         "columns": ["state", *FIELDS],

@@ -140,7 +140,7 @@
         if (value === null || value.length === 0) continue;
         terms.append(element("dt", "", name), element("dd", "", Array.isArray(value) ? value.join(", ") : String(value)));
       }
-      if (cell(row, "image") !== null && cell(row, "state") !== "fixed") {
+      if (data.show && cell(row, "image") !== null && cell(row, "state") !== "fixed") {
         const quoted = `'${cell(row, "image").replaceAll("'", "'\\''")}'`;
         terms.append(element("dt", "", "see it"), element("dd", "", element("code", "", `${data.show} ${quoted} --findings`)));
       }

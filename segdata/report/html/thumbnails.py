@@ -109,7 +109,7 @@ def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]
     for each in findings:
         mark = Marked(0, each, evidence(annotation, each))
         view = shown(mark.evidence, annotation.size)
-        yield each, _uri(_panes(Scene(ground.stretched(view), annotation, colors, [mark]), view))
+        yield each, data_uri(_panes(Scene(ground.stretched(view), annotation, colors, [mark]), view))
 
 
 def shown(found: Evidence, size: tuple[int, int]) -> View:
@@ -155,7 +155,8 @@ def _panes(scene: Scene, view: View) -> Image.Image:
     return both
 
 
-def _uri(picture: Image.Image) -> str:
+def data_uri(picture: Image.Image) -> str:
+    """A picture as a `data:` URI."""
     data = io.BytesIO()
     picture.save(data, format="JPEG", quality=80, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"

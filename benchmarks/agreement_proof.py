@@ -1,0 +1,185 @@
+"""What `segdata agreement` finds in simulated campaigns, held against what was put in.
+
+    python benchmarks/agreement_proof.py DATA [CAMPAIGNS [PART]]
+
+DATA is the folder with camvid11 and gbm40_nuclei; without them only sample_data is drawn from. Real segments, in small
+pieces of the images, are taken for what is there; annotators of known habits draw them
+(`segdata.testing.annotators`), and the whole chain judges them: from pixels to findings. A campaign takes pieces by
+lot, and everybody draws each anew. Parts: honest, planted, coverage, least.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import segdata
+from segdata.agreement.agreed import Agreement, Value
+from segdata.agreement.bias import RATE, least_clusters
+from segdata.api import agree
+from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.config import Config
+from segdata.core.dataset import Dataset
+from segdata.testing.annotators import Annotator, Habits, drawn_by
+from segdata.testing.pictures import Drawing
+
+SAMPLE = Path(__file__).parents[1] / "sample_data" / "panoptic"
+RESAMPLES = 500
+SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "alpha")
+LARGE = 300  # pieces drawn for what is taken as the truth, if there are so many
+KINDS = ("missed", "extra", "confused", "offset")
+
+
+@dataclass(frozen=True)
+class Population:
+    """Pieces of images, what honest annotators do with them, and by which habit one can be made to stand out."""
+
+    name: str
+    batch: Batch
+    data: Dataset
+    honest: Habits
+    planted: Mapping[str, Callable[[Habits], Habits]]
+
+    def __len__(self) -> int:
+        return int(self.batch.images.num_rows)
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """Some pieces."""
+        return Dataset(Drawing(self.data.profile, self.batch.take_images(np.sort(rows))), self.data.profile, Config())
+
+
+def population(name: str, data: Dataset, size: int | tuple[int, int], honest: Habits, *planted: str) -> Population:
+    """Tiles of a dataset with at least one segment, each for itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        segdata.tile(data, Path(folder) / "tiles", size, crop_images=False)
+        tiles = segdata.read(Path(folder) / "tiles")
+        batch = concatenate(list(tiles.batches(1)))
+    batch = batch.take_images(np.unique(batch.segment_image))
+    n = batch.images.num_rows
+    images = batch.images
+    for column, value in (
+        ("image_id", [f"{k:05d}.png" for k in range(n)]),
+        ("group", [None] * n),
+        ("sequence", [None] * n),
+    ):
+        images = replaced(images, column, value)
+    batch = replace(batch, images=images)
+    chosen = {kind: PLANTED[kind] for kind in planted}
+    return Population(name, batch, replace(tiles, profile=replace(tiles.profile, sequences=())), honest, chosen)
+
+
+PLANTED: Mapping[str, Callable[[Habits], Habits]] = {
+    "missed": lambda honest: replace(honest, misses=honest.misses + 0.25),
+    "extra": lambda honest: replace(honest, adds=honest.adds + 0.35),
+    "offset": lambda honest: replace(honest, larger=2.0),
+}
+HAND = Habits(misses=0.05, adds=0.05, uneven=0.5, jitter=0.5, shift=0.5, splits=0.02, merges=0.02)
+
+
+def populations(folder: Path | None) -> Iterator[Population]:
+    """Those that there is data for."""
+    yield population("streets drawn by a program (sample_data)", segdata.read(SAMPLE), 60, HAND, "missed", "offset")
+    if folder is None:
+        return
+    nuclei = segdata.read(folder / "gbm40_nuclei" / "instances.json")
+    yield population("nuclei (gbm40_nuclei)", nuclei, 128, HAND, *PLANTED)
+    streets = segdata.read(folder / "camvid11")
+    hand = replace(HAND, misses=0.02, adds=0.0, splits=0.0, merges=0.0)
+    yield population("streets (camvid11)", streets, (120, 120), hand, "missed", "offset")
+
+
+def campaign(
+    of: Population, seed: int, n: int, hands: Mapping[str, Habits], *, again: str | None = None, select: str = ""
+) -> Agreement:
+    """Pieces by lot, drawn by everybody; by one of them `again`."""
+    rng = np.random.default_rng([1, seed])
+    truth = of.take(rng.choice(len(of), min(n, len(of)), replace=False))
+    names = [*hands, *([again] if again else [])]
+    drawn = [(name, drawn_by(truth, Annotator(hands[name]), int(rng.integers(2**40)))) for name in names]
+    return agree(drawn, resamples=RESAMPLES, seed=seed, jobs=1, select=select.split(",") if select else ())
+
+
+def honest(of: Population, campaigns: int) -> None:
+    """In how many campaigns of people who are all alike somebody, or a category, is told of."""
+    hands = dict.fromkeys("abc", of.honest)
+    codes, any_cell, cells = Counter[str](), 0, 0
+    for seed in range(campaigns):
+        found = campaign(of, seed, 24, hands, again="a", select="SEG406,SEG408,SEG409")
+        codes.update({each.code for each in found.findings})
+        any_cell += any(each.found for each in found.annotator_bias)
+        cells += sum(len(each.p) for each in found.annotator_bias)
+    said = " | ".join(str(codes[code]) for code in ("SEG406", "SEG408", "SEG409"))
+    print(f"| {of.name} | {campaigns} | {cells / campaigns:.0f} | {any_cell} | {said} |", flush=True)
+
+
+def planted(of: Population, campaigns: int) -> None:
+    """What is found where one of four has a habit that the others have not; what is told of the others is false."""
+    found_it, beside, wrong, tried = (Counter[str]() for _ in range(4))
+    kinds, shares = list(of.planted), []
+    for seed in range(campaigns):
+        kind = kinds[seed % len(kinds)]
+        hands = dict.fromkeys("abcd", of.honest) | {"c": of.planted[kind](of.honest)}
+        found = campaign(of, seed, 30, hands, select="SEG406")
+        told = [(each.annotator, doing(each.message)) for each in found.findings]
+        false = [each for each in told if each[0] != "c"]
+        tried[kind] += 1
+        found_it[kind] += ("c", kind) in told
+        beside[kind] += len(told) - len(false) - told.count(("c", kind))
+        wrong[kind] += len(false)
+        shares.append(len(false) / max(len(told), 1))
+    for kind in kinds:
+        print(f"| {of.name} | {kind} | {tried[kind]} | {found_it[kind]} | {beside[kind]} | {wrong[kind]} |", flush=True)
+    print(f"{of.name}: the mean share of false among all that is found is {np.mean(shares):.3f}", flush=True)
+
+
+def doing(message: str) -> str:
+    """The kind of a finding SEG406."""
+    words = {"misses": "missed", "adds": "extra", "calls": "confused", "draws": "offset"}
+    return words[message.split()[1]]
+
+
+def values_of(found: Agreement) -> dict[str, Value]:
+    """Scores of all, and what c does."""
+    own = [each for each in found.annotator_bias if each.annotator == "c"]
+    commonest = max(own, key=lambda each: (each.boundary_offset.n, each.category))
+    bias = {"offset of c": commonest.boundary_offset, "missed by c": commonest.missed, "extra by c": commonest.extra}
+    scores = {name: found.overall[name] for name in SCORES}
+    return scores | {f"{name}, {commonest.category}": value for name, value in bias.items()}
+
+
+def coverage(of: Population, campaigns: int) -> None:
+    """How often the intervals of small campaigns hold what the whole population gives."""
+    hands = dict.fromkeys("abc", of.honest) | {"c": replace(of.honest, larger=2.0, misses=of.honest.misses + 0.1)}
+    truth = values_of(campaign(of, 10**6, LARGE, hands))
+    held: dict[str, list[bool]] = {}
+    for seed in range(campaigns):
+        for name, each in values_of(campaign(of, seed, 24, hands)).items():
+            if name in truth and np.isfinite(each.low) and np.isfinite(truth[name].value):
+                held.setdefault(name, []).append(bool(each.low <= truth[name].value <= each.high))
+    for name, of_score in held.items():
+        print(
+            f"| {of.name} | {name} | {truth[name].value:.3f} | {len(of_score)} | {np.mean(of_score):.2f} |", flush=True
+        )
+
+
+def least() -> None:
+    """The least number of images from which something can be found."""
+    for n_annotators in (3, 4, 5, 8):
+        said = " | ".join(str(least_clusters(n, n_annotators, RATE)) for n in (10, 100, 1000, 10_000))
+        print(f"| {n_annotators} | {said} |")
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    part = sys.argv[3] if len(sys.argv) > 3 else ""
+    for each in populations(folder):
+        for name, run in (("honest", honest), ("planted", planted), ("coverage", coverage)):
+            if part in ("", name):
+                run(each, count)
+    if part in ("", "least"):
+        least()

@@ -1,0 +1,172 @@
+"""Portion: the consensus on some images of a panel, ready to be written, and what was not agreed on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import msgspec
+import numpy as np
+
+from segdata.agreement.compare import within
+from segdata.agreement.consensus.annotated import annotated
+from segdata.agreement.consensus.method import Method
+from segdata.agreement.consensus.reached import reach
+from segdata.agreement.consensus.regions import Region, regions
+from segdata.agreement.consensus.whom import only, voters
+from segdata.agreement.panel import Panel
+from segdata.core.batch import Batch
+from segdata.core.config import Overlap
+from segdata.core.defect import Defect
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+
+UNDECIDED_NAME = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The categories of a consensus.
+
+    Attributes
+    ----------
+    taxonomy : with the ids that the first dataset has for its categories
+    ids : (n,) the id of each category of the panel, of what lies outside regions of interest (-1: it is not written),
+        and where no dataset has a void category, of the new one
+    void : the category that is void for want of consensus
+    void_at : its position in `ids`
+    """
+
+    taxonomy: Taxonomy
+    ids: Ints
+    void: Category
+    void_at: int
+
+    @property
+    def is_new(self) -> bool:
+        """No dataset had a void category."""
+        return self.void_at == len(self.ids) - 1
+
+
+def outcome(panel: Panel) -> Outcome:
+    """The panel's categories as a dataset of their own has them, with one that is void."""
+    reconciled = panel.taxonomies
+    own: dict[int, int] = {}  # id in the panel -> in the consensus
+    for codes in reconciled.codes:
+        for id_, of_panel in codes.items():
+            if of_panel not in own and id_ not in own.values():
+                own[of_panel] = id_
+    for each in reconciled.taxonomy.categories:
+        own.setdefault(each.id, max([0, *own.values()]) + 1)
+    categories = [msgspec.structs.replace(each, id=own[each.id]) for each in reconciled.taxonomy.categories]
+    ids = [*(each.id for each in categories), -1]
+    void_at = next((k for k, each in enumerate(categories) if each.kind == "void"), len(ids))
+    if void_at == len(ids):
+        names = {each.name for each in categories}
+        name = next(name for name in _names() if name not in names)
+        categories.append(Category(id=max([0, *own.values()]) + 1, name=name, kind="void"))
+        ids.append(categories[-1].id)
+    taxonomy = msgspec.structs.replace(
+        panel.members[0].dataset.taxonomy,
+        categories=tuple(categories),
+        groups=reconciled.taxonomy.groups,
+    )
+    void = categories[min(void_at, len(categories) - 1)]
+    return Outcome(taxonomy, np.array(ids, np.int64), void, void_at)
+
+
+def _names() -> Iterator[str]:
+    """Names for a category of what is undecided."""
+    yield UNDECIDED_NAME
+    yield from (f"{UNDECIDED_NAME} {k}" for k in count(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The consensus on some images.
+
+    Attributes
+    ----------
+    batch : to be written
+    names : whose work it is made of
+    alone : images that fewer than two annotated, by image_id: there is no consensus
+    labelled, undecided : pixels that anybody labelled, and those of them on which there is no consensus
+    regions : these
+    n_drawn, n_rejected, n_disputed : segments by all annotators, things that too few had, and things in dispute
+    defects : what was met while reading
+    """
+
+    batch: Batch
+    names: tuple[str, ...]
+    alone: tuple[str, ...]
+    labelled: int
+    undecided: int
+    regions: tuple[Region, ...]
+    n_drawn: int
+    n_rejected: int
+    n_disputed: int
+    defects: tuple[Defect, ...]
+
+
+def portion(panel: Panel, rows: Ints, method: Method, made: Outcome, overlap: Overlap, *, paint: bool) -> Portion:
+    """The consensus on the images at these rows, in this order.
+
+    `paint`: what is not agreed on is void; else it is unlabelled.
+    """
+    loaded, asked = panel.loaded(rows)
+    images = loaded.images
+    batch, categories, asked = within(panel, loaded, asked)
+    chosen = voters(batch)
+    batch, asked = only(batch, chosen), asked[chosen]
+    if made.is_new:
+        categories = (*categories, msgspec.structs.replace(made.void, id=max(each.id for each in categories) + 1))
+        asked = np.append(asked, np.ones((len(asked), 1), bool), axis=1)
+    volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
+    names = sorted(set(batch.annotations["annotator"].to_pylist()))
+    found = reach(
+        batch,
+        names,
+        categories,
+        method,
+        asked=asked,
+        volumes=volumes,
+        overlap=overlap,
+        void=made.void_at if paint else None,
+    )
+    deep = [each in volumes for each in images["sequence"].to_pylist()]
+    done = annotated(batch, found, made.ids, instances=method.name == "instances", deep=deep)
+    have = set(done.annotations["image"].to_pylist())
+    ids = images["image_id"].to_pylist()
+    void = np.array([each.kind == "void" for each in categories], bool)
+    return Portion(
+        batch=Batch(images, done.annotations, done.segments, done.runs),
+        names=tuple(names),
+        alone=tuple(name for k, name in enumerate(ids) if k not in have),
+        labelled=int(found.votes.pixels[(found.votes.vote >= 0).any(axis=1)].sum()),
+        undecided=int((found.undecided.end - found.undecided.start).sum()),
+        regions=tuple(regions(batch, found, names)),
+        n_drawn=int((~void[_codes(batch, categories)]).sum()),
+        n_rejected=found.n_rejected,
+        n_disputed=found.n_disputed,
+        defects=loaded.defects,
+    )
+
+
+def _codes(batch: Batch, categories: tuple[Category, ...]) -> Ints:
+    """(n_segments,) positions of their categories."""
+    known = np.array([each.id for each in categories], np.int64)
+    order = np.argsort(known, kind="stable")
+    return order[np.searchsorted(known[order], batch.segments["category_id"].to_numpy())]
+
+
+def portions(panel: Panel) -> list[Ints]:
+    """Rows of a panel's images in ascending order of image_id, in portions that hold volumes whole."""
+    ids = np.array(panel.image_ids, object)
+    order = np.argsort(ids, kind="stable")
+    n = max(len(panel.chunks()), 1)
+    case = panel.case[order]
+    last = np.zeros(int(case.max(initial=-1)) + 1, np.int64)
+    last[case] = np.arange(len(case))
+    closed = np.flatnonzero(np.maximum.accumulate(last[case]) == np.arange(len(case))) + 1  # where no case is open
+    wanted = np.linspace(0, len(order), min(n, max(len(order), 1)) + 1).astype(np.int64)[1:-1]
+    cuts = np.unique(closed[np.searchsorted(closed, wanted).clip(max=max(len(closed) - 1, 0))]) if len(closed) else []
+    return [each for each in np.split(order, cuts) if len(each)]

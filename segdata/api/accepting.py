@@ -1,0 +1,77 @@
+"""Accept a delivery, or not, by the images of a gold standard that were hidden in it."""
+
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+import numpy as np
+
+from segdata.agreement.compare import compare
+from segdata.agreement.delivery import Inspection, Quality, inspect
+from segdata.agreement.gold import section_of, tolerance_of
+from segdata.agreement.paired import Member
+from segdata.api.agreeing import open_panel
+from segdata.api.evaluating import GOLD
+from segdata.api.opening import Data, Progress, ReadOptions, read, silent
+from segdata.core.config import Gold, Metric
+from segdata.core.errors import SegdataError
+from segdata.core.settings import FILE
+from segdata.formats.images import image_limits
+
+
+def accept(
+    delivery: Data,
+    gold: Data,
+    *,
+    quality: Quality | None = None,
+    lot: int | None = None,
+    metric: Metric | None = None,
+    bar: float | None = None,
+    tolerance: float | None = None,
+    tolerance_mm: float | None = None,
+    pair_by: str | None = None,
+    taxonomy_map: str | Path | None = None,
+    jobs: int = 0,
+    progress: Progress = silent,
+    **opening: Unpack[ReadOptions],
+) -> Inspection:
+    """Whether a delivery is accepted, by the images of the gold standard in it.
+
+    Parameters
+    ----------
+    delivery : the work of one or several annotators
+    gold : the gold standard: the same images, annotated by the reference
+    quality : the shares of defective images and the risks; None: 1 % is fine, 5 % is not, with risks of 5 and 10 %
+    lot : how many images were delivered; None: as many as are in `delivery`
+    metric, bar : of all categories together; they go before those in segdata.yaml, which may have bars of categories
+    tolerance, tolerance_mm, taxonomy_map, jobs, progress, opening : as for `segdata.agree`
+    pair_by : as for `segdata.agree`; default: by id where any is in both, else by the content of image files, which
+        also finds images that were hidden under other names, or several times
+
+    The section `gold` of segdata.yaml is that beside the gold standard, else that beside the delivery. Raises
+    SegdataError without any bar, and as `agree` does.
+    """
+    reference, delivered = read(gold, **opening), read(delivery, **opening)
+    section = section_of((reference.config, delivered.config)) or Gold()
+    given = {"metric": metric, "bar": bar}
+    section = msgspec.structs.replace(section, **{name: each for name, each in given.items() if each is not None})
+    if section.bar is None and section.each is None and all(each.bar is None for each in section.categories.values()):
+        raise SegdataError(f"no bar to hold the delivery against: give --bar, or write a section gold into {FILE}")
+    if pair_by is None:
+        pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
+    panel = open_panel([Member(reference, GOLD), Member(delivered)], pair_by, taxonomy_map)
+    with image_limits():
+        tables = compare(panel, tolerance=tolerance_of(section, tolerance, tolerance_mm), jobs=jobs, progress=progress)
+    opposed = tables.opposed
+    assert opposed is not None
+    its = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
+    if GOLD not in opposed.annotators:
+        raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
+    return inspect(
+        opposed,
+        opposed.annotators.index(GOLD),
+        section,
+        quality or Quality(),
+        len(delivered) if lot is None else lot,
+        tables.annotations["image"][its],
+    )

@@ -1,0 +1,145 @@
+"""`segdata acceptance`: how many images of a delivery to inspect, and whether it is accepted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import click
+
+from segdata.cli.exits import FOUND
+from segdata.cli.options import Opening, data_options, example, report_options
+from segdata.core.config import Metric
+
+F = TypeVar("F", bound=Callable[..., object])
+_PATH = click.Path(path_type=Path)
+_SHARE = click.FloatRange(0, 1)
+_RISK = click.FloatRange(0, 1, min_open=True, max_open=True)
+_AMOUNT = click.FloatRange(min=0, min_open=True)
+_QUALITY = (
+    click.option("--lot", metavar="N", type=click.IntRange(min=1), help="How many images are delivered."),
+    click.option("--aql", type=_SHARE, default=0.01, help="The share of defective images that is fine; default: 0.01."),
+    click.option("--limit", type=_SHARE, default=0.05, help="The share that is not; default: 0.05."),
+    click.option("--producer-risk", type=_RISK, default=0.05, help="Of rejecting what is fine; default: 0.05."),
+    click.option("--consumer-risk", type=_RISK, default=0.1, help="Of accepting what is not; default: 0.1."),
+)
+
+
+def quality_options(command: F) -> F:
+    """The options that say what a delivery must be like."""
+    for option in reversed(_QUALITY):
+        command = option(command)
+    return command
+
+
+@click.group(
+    name="acceptance",
+    epilog=example("segdata acceptance plan --lot 5000", "segdata acceptance judge delivery/ --gold gold/ --bar 0.8"),
+)
+def command() -> None:
+    """Accept or reject a delivery by the gold images hidden in it."""
+
+
+@command.command(
+    name="plan",
+    epilog=example("segdata acceptance plan --lot 5000 --aql 0.01 --limit 0.05"),
+)
+@quality_options
+@report_options("text", "json")
+def plan(
+    lot: int | None,
+    aql: float,
+    limit: float,
+    producer_risk: float,
+    consumer_risk: float,
+    report: str,
+    output: Path | None,
+) -> int:
+    """Say how many images to inspect, and how many may be defective.
+
+    The smallest sample that keeps both risks, and its operating curve: how
+    often a delivery is accepted of which so many images are defective, and
+    what is left of the defects where rejected deliveries are mended.
+    """
+    from segdata.api.accepting import Quality
+    from segdata.cli.output import emit, paper
+    from segdata.report.acceptance import plan_json, plan_text
+
+    quality = Quality(aql, limit, producer_risk, consumer_risk)
+    found = quality.plan(lot)
+    emit(plan_json(found, quality) if report == "json" else plan_text(found, quality, paper(output)), output)
+    return 0
+
+
+@command.command(
+    name="judge",
+    epilog=example(
+        "segdata acceptance judge delivery/ --gold gold/ --bar 0.8",
+        "segdata acceptance judge delivery.json --gold gold.json --pair content --images images/",
+    ),
+)
+@click.argument("delivery", type=_PATH)
+@click.option("--gold", metavar="GOLD", type=_PATH, required=True, help="The gold standard, a dataset.")
+@quality_options
+@click.option("--metric", type=click.Choice(get_args(Metric)), help="Default: that in segdata.yaml, or else iou.")
+@click.option("--bar", metavar="VALUE", type=click.FloatRange(min=0), help="What each image must reach.")
+@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
+@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
+@click.option(
+    "--pair",
+    "pair_by",
+    type=click.Choice(("id", "stem", "name", "varying", "content")),
+    help="How gold images are found; default: by id, or else by equal image files.",
+)
+@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@report_options("text", "json")
+@data_options
+def judge(
+    delivery: Path,
+    gold: Path,
+    lot: int | None,
+    aql: float,
+    limit: float,
+    producer_risk: float,
+    consumer_risk: float,
+    metric: Metric | None,
+    bar: float | None,
+    tolerance: float | None,
+    tolerance_mm: float | None,
+    pair_by: str | None,
+    taxonomy_map: Path | None,
+    report: str,
+    output: Path | None,
+    opening: Opening,
+) -> int:
+    """Accept or reject DELIVERY by the images of GOLD that are in it.
+
+    An image is defective where the work on it is below the bar of all
+    categories (--bar, or `gold:` in segdata.yaml), or of one. The gold images
+    must be as good as drawn by lot from all tasks, and not known as such.
+
+    Exits with 1 where the delivery is not accepted.
+    """
+    from segdata.api.accepting import Quality, accept
+    from segdata.cli.output import emit, paper, spare
+    from segdata.cli.progress import progress
+    from segdata.report.acceptance import to_json, to_text
+
+    spare(output, opening.inputs(delivery, gold))
+    quality = Quality(aql, limit, producer_risk, consumer_risk)
+    opened = opening.read(delivery), opening.read(gold)
+    with progress("acceptance", len(opened[1])) as done:
+        found = accept(
+            *opened,
+            quality=quality,
+            lot=lot,
+            metric=metric,
+            bar=bar,
+            tolerance=tolerance,
+            tolerance_mm=tolerance_mm,
+            pair_by=pair_by,
+            taxonomy_map=taxonomy_map,
+            jobs=opening.jobs,
+            progress=done,
+        )
+    emit(to_json(found, quality) if report == "json" else to_text(found, quality, paper(output)), output)
+    return 0 if found.accepted else FOUND

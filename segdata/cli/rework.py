@@ -1,0 +1,73 @@
+"""`segdata rework`: how much of the work a reviewer corrected."""
+
+from pathlib import Path
+
+import click
+
+from segdata.cli.options import Opening, data_options, example, report_options
+
+_PATH = click.Path(path_type=Path)
+_AMOUNT = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(
+    name="rework",
+    epilog=example(
+        "segdata rework street@r0001 street@r0002",
+        "segdata rework drawn.json reviewed.json --tolerance 3 --format csv -o rework.csv",
+    ),
+)
+@click.argument("before", type=_PATH)
+@click.argument("after", type=_PATH)
+@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries moved by less were not; default: 2 px.")
+@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
+@click.option(
+    "--pair",
+    "pair_by",
+    type=click.Choice(("id", "stem", "name", "varying", "content")),
+    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
+)
+@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
+@report_options("text", "json", "csv")
+@data_options
+def command(
+    before: Path,
+    after: Path,
+    tolerance: float | None,
+    tolerance_mm: float | None,
+    pair_by: str | None,
+    taxonomy_map: Path | None,
+    confidence: float,
+    report: str,
+    output: Path | None,
+    opening: Opening,
+) -> int:
+    """Say how much of the work BEFORE a review was changed AFTER it.
+
+    By annotator and category: segments that were deleted, added, given
+    another category, or whose boundary was moved; the share of pixels that
+    changed; and the share of annotations that passed as they were. BEFORE and
+    AFTER are two datasets, or two revisions of one (DATA@r0001). What options
+    say about reading holds for both.
+    """
+    from segdata.api import rework
+    from segdata.cli.output import emit, paper, spare
+    from segdata.cli.progress import progress
+    from segdata.report.rework import to_csv, to_json, to_text
+
+    spare(output, opening.inputs(before, after))
+    opened = opening.read(before), opening.read(after)
+    with progress("rework", len(opened[0])) as done:
+        found = rework(
+            *opened,
+            tolerance=tolerance,
+            tolerance_mm=tolerance_mm,
+            pair_by=pair_by,
+            taxonomy_map=taxonomy_map,
+            confidence=confidence,
+            jobs=opening.jobs,
+            progress=done,
+        )
+    emit({"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, paper(output)), output)
+    return 0

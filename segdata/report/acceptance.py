@@ -1,0 +1,130 @@
+"""The reports of acceptance: of a plan with its operating curve, and of the inspection of a delivery."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from segdata.agreement.delivery import Inspected, Inspection, Quality
+from segdata.agreement.statistics.acceptance import Sampling, operating_curve
+from segdata.core.counted import counted
+from segdata.report.paper import Paper, shorten, table
+
+_SHOWN = 10  # images of a text report
+_STEPS = 11  # of the operating curve
+
+
+def plan_text(plan: Sampling, quality: Quality, paper: Paper) -> str:
+    """What to inspect, and what becomes of deliveries of any quality."""
+    of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
+    lines = [paper.paint("segdata acceptance plan", "bold")]
+    said = f"inspect {plan.sample:,} of {of}, drawn at random; accept where at most {plan.accept:,} are defective"
+    lines += paper.wrap(said, "  ")
+    lines += paper.wrap(_risks(plan, quality), "  ", style="dim")
+    return "\n".join([*lines, "", *_curve(plan)]) + "\n"
+
+
+def plan_json(plan: Sampling, quality: Quality) -> str:
+    """The same for programs, with 51 points of the curve."""
+    curve = operating_curve(plan)
+    found = {"version": 1, **asdict(plan), "quality": asdict(quality)}
+    found["curve"] = {name: np.round(curve[name], 6).tolist() for name in ("rate", "accepted", "outgoing")}
+    return json.dumps(found, indent=2) + "\n"
+
+
+def to_text(found: Inspection, quality: Quality, paper: Paper) -> str:
+    """Accepted or not, why, how sure that is, and the worst images."""
+    style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[found.decision]
+    lines = [paper.paint("segdata acceptance judge", "bold"), "  " + paper.paint(found.decision, style)]
+    for said in _reasons(found, quality):
+        lines += paper.wrap(said, "  ")
+    if found.missing:
+        names = ", ".join(found.missing[:3]) + (" …" if len(found.missing) > 3 else "")
+        lines += paper.wrap(
+            f"{counted(len(found.missing), 'gold image')} did not come back: {names}", "  ", style="warning"
+        )
+    lines += ["", *_images(found, paper)]
+    if found.plan is not None:
+        lines += ["", *_curve(found.plan)]
+    return "\n".join(lines) + "\n"
+
+
+def to_json(found: Inspection, quality: Quality) -> str:
+    """The same for programs; what is undefined is null."""
+    rows = [{**asdict(each), "defective": each.defective} for each in found.inspected]
+    report: dict[str, Any] = {"version": 1, **asdict(found), "inspected": rows, "quality": asdict(quality)}  # Any: JSON
+    return json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:
+    n = len(found.inspected)
+    yield (
+        f"{found.wrong:,} of {counted(n, 'gold image')} are defective: {found.rate:.1%} "
+        f"({found.low:.1%} to {found.high:.1%} of the {found.lot:,} delivered, 95 %)"
+    )
+    if found.plan is None:
+        yield (
+            f"{counted(n, 'image')} are too few: even without a defect a delivery with {quality.limit:.1%} defects "
+            f"would be accepted more often than in {quality.consumer_risk:.0%} of cases"
+        )
+    else:
+        yield (
+            f"at most {found.plan.accept:,} may be, so that a delivery with {quality.limit:.1%} defects is accepted in "
+            f"at most {quality.consumer_risk:.0%} of cases; one with {quality.acceptable:.1%} is rejected in "
+            f"{found.producer_risk:.0%}"
+        )
+    if n < found.needed.sample:
+        yield f"to keep both risks, hide {found.needed.sample:,} and allow {found.needed.accept:,}"
+
+
+def _risks(plan: Sampling, quality: Quality) -> str:
+    good, bad = (float(plan.chance(rate)) for rate in (quality.acceptable, quality.limit))
+    return (
+        f"a delivery with {quality.acceptable:.2%} defects is rejected in {1 - good:.1%} of cases, one with "
+        f"{quality.limit:.2%} is accepted in {bad:.1%}"
+    )
+
+
+def _curve(plan: Sampling) -> list[str]:
+    """The operating curve, in a few steps."""
+    every = operating_curve(plan)
+    some = every.take(np.linspace(0, len(every) - 1, _STEPS).astype(np.int64))
+    rows = [
+        [f"{rate:.2%}", f"{accepted:.1%}", f"{outgoing:.2%}"]
+        for rate, accepted, outgoing in some.lines("rate", "accepted", "outgoing")
+    ]
+    return table(("defective", "accepted", "left after mending"), rows, left=())
+
+
+def _images(found: Inspection, paper: Paper) -> list[str]:
+    """The worst images."""
+    rows = [_row(each) for each in found.inspected[:_SHOWN]]
+    if not rows:
+        return []
+    lines = table(("image", "annotator", "what", "value", "bar", ""), rows, left=(0, 1, 2, 5))
+    more = len(found.inspected) - len(rows)
+    return [shorten(line, paper.width) for line in lines] + ([f"… and {more:,} more"] if more else [])
+
+
+def _row(each: Inspected) -> list[str]:
+    what = f"{each.metric} of {each.category or 'all'}" if each.metric else "nothing to draw"
+    value, bar = (f"{number:.3f}" if number == number else "" for number in (each.value, each.bar))
+    return [
+        shorten(each.image, 30),
+        shorten(each.annotator, 16),
+        what,
+        value,
+        bar,
+        "defective" if each.defective else "",
+    ]
+
+
+def _plain(value: Any) -> Any:  # Any: JSON
+    """Numbers that are none as null."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

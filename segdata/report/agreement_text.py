@@ -1,0 +1,234 @@
+"""The text report of an agreement: conclusions in words, tables of figures, and what to do next."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from segdata.agreement.agreed import Agreement, Value
+from segdata.core.counted import counted
+from segdata.core.finding import Finding
+from segdata.core.rule import Tables
+from segdata.core.validation import FailOn
+from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.habits import habits
+from segdata.report.agreement.numbers import NAMES, NONE, interval, percent, shown, unit, with_interval
+from segdata.report.agreement.per_image import PerImage
+from segdata.report.agreement.points import HEADINGS, Conclusion
+from segdata.report.paper import Paper, shorten, table
+from segdata.report.text import typeable
+
+_NAME = 18  # columns of a name
+_MATRIX = 7  # annotators side by side
+_PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
+
+
+def to_text(found: Agreement, tables: Tables, typed: Sequence[str], paper: Paper, fail_on: FailOn = "error") -> str:
+    """The report, in lines of at most `paper.width` columns; `typed`: what comes after `segdata`, word by word."""
+    opposed = tables.opposed
+    assert opposed is not None
+    lines = [paper.paint("segdata agreement", "bold"), ""]
+    for each in conclusions(found, tables):
+        lines += [*_conclusion(each, paper), ""]
+    for block in (
+        _matrix(found, paper),
+        _categories(found, unit(opposed), paper),
+        _habits(found, tables, paper),
+        _strata(found, paper),
+        _plan(found, paper),
+        _worst(PerImage.of(opposed), opposed.annotators, paper),
+        _codes(found.findings, paper),
+    ):
+        told = list(block)
+        lines += [*told, ""] if told else []
+    lines += [*_verdict(found, fail_on, paper), *_legend(found, paper), "", *_next(found, typed, paper)]
+    return "\n".join(lines) + "\n"
+
+
+def _conclusion(each: Conclusion, paper: Paper) -> Iterator[str]:
+    style = "good" if each.topic == "agreement" else each.severity
+    yield from paper.pieces((f"{HEADINGS[each.topic]}:", style), (each.head, "bold"))
+    yield from paper.wrap(each.said, "  ")
+    if each.act:
+        yield from paper.wrap(f"→ {each.act}", "  ", "    ")
+
+
+def _matrix(found: Agreement, paper: Paper) -> Iterator[str]:
+    """Annotator by annotator; of many only the pairs that agree least."""
+    pairs, names = {(each.a, each.b): each for each in found.pairs}, found.annotators
+    if len(names) > _MATRIX:
+        least = sorted(found.pairs, key=lambda pair: _least_first(pair.scores))
+        rows = [
+            [
+                shorten(each.a, _NAME),
+                shorten(each.b, _NAME),
+                f"{each.images:,}",
+                *_scores(each.scores, ("iou", "kappa")),
+            ]
+            for each in least[:_PAIRS]
+        ]
+        heading = f"the {len(rows)} of {counted(len(least), 'pair')} that agree least"
+        yield from _titled(heading, ("annotators", "", "images", "IoU", "kappa"), rows, paper, left=(0, 1))
+        return
+    rows, room = [], min(_NAME, (paper.width - _NAME - 2) // len(names) - 2)
+    for row, one in enumerate(names):
+        cells = [shorten(one, _NAME)]
+        for column, other in enumerate(names):
+            pair = pairs.get((one, other)) or pairs.get((other, one))
+            score = "iou" if row < column else "kappa"
+            cells.append(" " if row == column else NONE if pair is None else shown(score, pair.scores[score].value))
+        rows.append(cells)
+    heading = "annotator by annotator: IoU above the diagonal, kappa below"
+    yield from _titled(heading, ("", *(shorten(name, room) for name in names)), rows, paper)
+
+
+def _scores(scores: Mapping[str, Value], names: Sequence[str]) -> list[str]:
+    return [with_interval(name, scores[name]) for name in names]
+
+
+def _least_first(scores: Mapping[str, Value]) -> tuple[bool, float]:
+    """Sorts by IoU; what is undefined comes last."""
+    value = scores["iou"].value
+    return math.isnan(value), value
+
+
+def _categories(found: Agreement, measure: str, paper: Paper) -> Iterator[str]:
+    """A line per category, the least agreed first."""
+    if not found.categories:
+        return
+    ranked = sorted(found.categories, key=lambda each: _least_first(each.scores))
+    rows = [
+        [
+            shorten(each.category, _NAME),
+            f"{each.images:,}",
+            with_interval("iou", each.scores["iou"]),
+            *(shown(name, each.scores[name].value) for name in ("pq", "kappa", "nsd", "offset_size")),
+        ]
+        for each in ranked[:_CATEGORIES]
+    ]
+    heads = ("category", "images", "IoU", "PQ", "kappa", "near", f"offset {measure}")
+    yield from _titled("by category, the least agreed first", heads, rows, paper)
+    if len(ranked) > _CATEGORIES:
+        yield from paper.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
+
+
+def _habits(found: Agreement, tables: Tables, paper: Paper) -> Iterator[str]:
+    """What stands of what annotators do differently."""
+    standing = [each for each in habits(found, tables) if each.stands]
+    if not standing:
+        return
+    rows = [
+        [
+            shorten(each.annotator, _NAME),
+            shorten(each.category, _NAME),
+            each.kind,
+            f"{shown(each.score, each.value.value, signed=each.kind == 'offset')} "
+            f"{interval(each.score, each.value, signed=each.kind == 'offset')}",
+            percent(each.others) if each.kind != "offset" else "",
+            f"{each.p:.2g}",
+        ]
+        for each in standing[:_HABITS]
+    ]
+    heads = ("annotator", "category", "what", "how much", "others", "p")
+    yield from _titled("what stands when all tests are taken together", heads, rows, paper, left=(0, 1, 2))
+    if len(standing) > _HABITS:
+        yield from paper.wrap(f"{len(standing) - _HABITS:,} more: --format csv has all", style="dim")
+
+
+def _strata(found: Agreement, paper: Paper) -> Iterator[str]:
+    if found.by is None:
+        return
+    rows = [
+        [shorten(each.name, _NAME), f"{each.images:,}", *_scores(each.scores, ("iou", "kappa", "pq"))]
+        for each in found.by.strata
+    ]
+    yield from _titled(f"by {found.by.column}", (found.by.column, "images", "IoU", "kappa", "PQ"), rows, paper)
+    if found.by.unknown:
+        yield from paper.wrap(f"in none of them: {counted(found.by.unknown, 'pair')} of annotations", style="dim")
+
+
+def _plan(found: Agreement, paper: Paper) -> Iterator[str]:
+    if not found.plan:
+        return
+    ranked = sorted(found.plan, key=lambda each: (each.category is not None, -(each.images or 0)))
+    rows = [
+        [
+            NAMES[each.score],
+            shorten(each.category or "(all)", _NAME),
+            f"±{shown(each.score, each.now)}" if each.now == each.now else NONE,
+            NONE if each.images is None else f"{each.images:,}",
+            NONE if each.instances is None else f"{each.instances:,}",
+        ]
+        for each in ranked[:_PLANNED]
+    ]
+    heading = f"what intervals of ±{found.plan[0].half_width:g} take, of images like these"
+    yield from _titled(heading, ("score", "category", "now", "images", "segments"), rows, paper, left=(0, 1))
+
+
+def _worst(images: PerImage, annotators: Sequence[str], paper: Paper) -> Iterator[str]:
+    worst = images.worst(_IMAGES)
+    if len(worst) < 2:
+        return
+    rows = [
+        [
+            shorten(each.name, 26),
+            shown("iou", each.value),
+            shorten(each.category, 14),
+            shown("iou", each.low),
+            shorten(f"{annotators[each.a]}, {annotators[each.b]}", 20),
+        ]
+        for each in worst
+    ]
+    heads = ("image", "IoU", "worst category", "IoU", "who differs most")
+    yield from _titled("the images that agree least", heads, rows, paper, left=(0, 2, 4))
+
+
+def _codes(findings: Sequence[Finding], paper: Paper) -> Iterator[str]:
+    """How many findings each rule has."""
+    if not findings:
+        return
+    count = Counter((each.code, each.rule, each.severity) for each in findings)
+    rows = [[code, rule, severity, f"{n:,}"] for (code, rule, severity), n in sorted(count.items())]
+    yield from _titled("findings", ("code", "rule", "severity", "findings"), rows, paper, left=(0, 1, 2))
+
+
+def _titled(
+    heading: str, heads: Sequence[str], rows: Sequence[Sequence[str]], paper: Paper, left: Sequence[int] = (0,)
+) -> Iterator[str]:
+    yield paper.paint(heading, "bold")
+    head, *lines = table(heads, rows, left=left)
+    yield paper.paint(f"  {head}", "dim")
+    yield from (f"  {line}" for line in lines)
+
+
+def _verdict(found: Agreement, fail_on: FailOn, paper: Paper) -> list[str]:
+    if not found.findings:
+        return [paper.paint("nothing found", "good")]
+    said, style = ("failed:", "error") if found.fails(fail_on) else ("passed:", "good")
+    return paper.pieces(
+        (said, style), (counted(len(found.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
+    )
+
+
+def _legend(found: Agreement, paper: Paper) -> Iterator[str]:
+    """What the marks mean."""
+    of = counted(found.clusters, "sequence, patient or single image", "sequences, patients or single images")
+    said = f"[ ]: {found.confidence:.0%} intervals from {found.resamples:,} resamples of {of}."
+    yield from paper.wrap(said, style="dim")
+    undefined = f"{NONE}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
+    yield from paper.wrap(undefined, style="dim")
+    near = "near: the share of both boundaries within the tolerance; offset: by how much one draws larger, whoever."
+    yield from paper.wrap(near, style="dim")
+
+
+def _next(found: Agreement, typed: Sequence[str], paper: Paper) -> Iterator[str]:
+    """Commands to go on with, as one would type them."""
+    yield paper.paint("next", "bold")
+    steps = [(["--format", "html", "-o", "agreement.html"], "the same with pictures, for the browser")]
+    if not found.plan:
+        steps.append((["--plan", "0.02"], "how many images must be labelled twice"))
+    for more, why in steps:
+        yield from typeable(["segdata", *typed, *more], paper)
+        yield from paper.wrap(why, "      ", style="dim")
+    if found.findings:
+        yield from typeable(["segdata", "explain", found.findings[0].code], paper)
+        yield from paper.wrap("what it means, and what to do", "      ", style="dim")

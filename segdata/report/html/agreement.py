@@ -1,0 +1,184 @@
+"""The HTML report of an agreement: conclusions on top, then the figures behind them, as one file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import segdata
+from segdata.agreement.agreed import Agreement, CategoryAgreement
+from segdata.core.counted import counted
+from segdata.core.dataset import Dataset
+from segdata.core.finding import Finding
+from segdata.core.rule import Tables
+from segdata.core.validation import FailOn
+from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.confusion import Confusion
+from segdata.report.agreement.habits import KINDS, Habit, habits
+from segdata.report.agreement.numbers import NAMES, NONE, extent, interval, percent, shown, unit, with_interval
+from segdata.report.agreement.people import told_habits
+from segdata.report.agreement.per_image import PerImage
+from segdata.report.agreement.points import HEADINGS, Conclusion
+from segdata.report.html.agreement_figures import Whisker, confusion_heat, forest, hex_of, pairs_heat, spreads
+from segdata.report.html.agreement_pictures import Worst, finding_pictures, worst_pictures
+from segdata.report.html.document import Group, listed
+from segdata.report.html.page import part, template
+from segdata.report.html.thumbnails import spread
+from segdata.report.text import grouped
+
+WORST, THUMBNAILS = 6, 100
+_LARGE = 0.05  # shares that are listed though they may be chance
+_MATRIX, _CONFUSED, _OFFSETS, _HABITS, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 60, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share, what is beside it (interval, what the others do), whether it stands, and is told as a finding."""
+
+    text: str
+    beside: str
+    stands: bool
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What an annotator does with a category: what is missed, extra, confused; None: undefined."""
+
+    annotator: str
+    color: str
+    category: str
+    cells: tuple[Share | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A category: the interval of its IoU in % of the axis from 0 to 1, and scores as text."""
+
+    name: str
+    kind: str
+    images: int
+    iou: Whisker
+    scores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What is drawn: the worst images, and findings as `data:` URIs."""
+
+    worst: Sequence[Worst]
+    findings: Mapping[Finding, str]
+
+
+def pictures(data: Dataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0) -> Pictures:
+    """The pictures of a report; Pillow's limit on image sizes is the caller's business."""
+    opposed = tables.opposed
+    assert opposed is not None
+    there = set(data.source.image_ids)
+    chosen = spread([each for each in findings if each.image in there], THUMBNAILS)
+    worst = PerImage.of(opposed).worst(WORST)
+    return Pictures(worst_pictures(data, opposed, worst, jobs), finding_pictures(data, tables, chosen, jobs))
+
+
+def to_html(found: Agreement, tables: Tables, drawn: Pictures, typed: Sequence[str], fail_on: FailOn = "error") -> str:
+    """The report as one HTML file; the same input gives the same text.
+
+    `typed`: what comes after `segdata`, word by word. What Unicode cannot encode stays in the text as it is: write it
+    with `backslashreplace`.
+    """
+    opposed = tables.opposed
+    assert opposed is not None
+    annotators = found.annotators
+    every = habits(found, tables)
+    confusion = Confusion.of(opposed)
+    groups = [Group.of(group) for group in grouped(found.findings)]
+    offsets = forest(every, annotators, _OFFSETS)
+    return template("agreement.html").render(
+        found=found,
+        title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
+        extent=extent(opposed),
+        people=[(name, hex_of(k)) for k, name in enumerate(annotators)],
+        conclusions=[(HEADINGS[each.topic], each, _filter(each)) for each in conclusions(found, tables)],
+        verdict=_verdict(found, fail_on),
+        typed=" ".join(["segdata", *typed]),
+        matrix=pairs_heat(found) if 2 < len(annotators) <= _MATRIX else None,
+        confused=confusion_heat(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
+        n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
+        worst_confused=confusion.worst(6),
+        spreads=spreads(PerImage.of(opposed), annotators),
+        worst=drawn.worst,
+        forest=offsets,
+        rows=_rows(every, found),
+        n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
+        categories=_lines(found.categories),
+        unit=unit(opposed),
+        data=listed("", [("new", found.findings)], groups, drawn.findings),
+        n_pictures=len(drawn.findings),
+        names=NAMES,
+        dash=NONE,
+        shown=shown,
+        percent=percent,
+        with_interval=with_interval,
+        most_planned=_PLANNED,
+        version=segdata.__version__,
+        style=part("report.css") + part("summary.css") + part("agreement.css"),
+        script=part("report.js"),
+    )
+
+
+def _verdict(found: Agreement, fail_on: FailOn) -> tuple[str, str]:
+    """How it went, in a word for the style, and in a line; nothing where nobody asked whether it passes."""
+    if not found.findings:
+        return "good", "nothing found"
+    n = counted(len(found.findings), "finding")
+    if fail_on == "never":
+        return "info", n
+    return ("error", f"failed: {n}") if found.fails(fail_on) else ("good", f"passed: {n}")
+
+
+def _filter(each: Conclusion) -> tuple[str, str] | None:
+    """Which findings a conclusion is made of, as a filter of the list."""
+    if each.annotator is not None:
+        return "annotator", each.annotator
+    if each.category is not None and each.codes:
+        return "category", each.category
+    return ("code", each.codes[0]) if len(each.codes) == 1 else None
+
+
+def _rows(every: Sequence[Habit], found: Agreement) -> list[Row]:
+    """What annotators miss, add and call otherwise: what stands first, then what is large."""
+    cells: dict[tuple[str, str], dict[str, Habit]] = {}
+    for each in every:
+        if each.kind != "offset":
+            cells.setdefault((each.annotator, each.category), {})[each.kind] = each
+    told, shares = told_habits(found.findings), [kind for kind in KINDS if kind != "offset"]
+    return [
+        Row(
+            who,
+            hex_of(found.annotators.index(who)),
+            what,
+            tuple(_share(kinds[kind], (who, what, kind) in told) if kind in kinds else None for kind in shares),
+        )
+        for (who, what), kinds in list(cells.items())[:_HABITS]
+        if any(each.stands or each.weight >= _LARGE for each in kinds.values())
+    ]
+
+
+def _share(habit: Habit, is_told: bool) -> Share:
+    others = f"others {percent(habit.others)}" if math.isfinite(habit.others) else ""
+    ends = interval(habit.kind, habit.value)
+    text = shown(habit.kind, habit.value.value)
+    return Share(text, "; ".join(filter(None, [ends, others])), habit.stands, is_told)
+
+
+def _lines(categories: Sequence[CategoryAgreement]) -> list[Line]:
+    """The categories, the least agreed first; those without a value last."""
+    ranked = sorted(categories, key=lambda each: (math.isnan(each.scores["iou"].value), each.scores["iou"].value))
+    return [_line(each) for each in ranked[:_CATEGORIES]]
+
+
+def _line(each: CategoryAgreement) -> Line:
+    iou = each.scores["iou"]
+    low, mid, high = (100 * end if math.isfinite(end) else None for end in (iou.low, iou.value, iou.high))
+    whisker = Whisker("", each.category, "", low, mid or 0.0, high, with_interval("iou", iou), False, mid is None)
+    scores = tuple(shown(name, each.scores[name].value) for name in ("dice", "pq", "kappa", "nsd", "offset_size"))
+    return Line(each.category, each.kind, each.images, whisker, scores)

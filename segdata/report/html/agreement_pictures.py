@@ -1,0 +1,187 @@
+"""Pictures of an agreement's report: the worst images and the findings, with everybody's outlines."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from segdata.core.batch import Batch
+from segdata.core.dataset import Dataset
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Box, Finding
+from segdata.core.opposed import Opposed
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints, boxes
+from segdata.core.taxonomy import Color
+from segdata.report.agreement.per_image import WorstImage
+from segdata.report.ground import Ground
+from segdata.report.html.thumbnails import data_uri
+from segdata.report.outlines import COLORS, Drawn, color_of, densest
+from segdata.report.view import View
+
+PANE = 340  # canvas pixels of a square pane of a worst image
+_SMALL = 208  # of one of a finding
+_WHOLE = 420  # canvas pixels of the longer side of a whole image
+_ROOM = 1.7  # how much wider than its box a finding is shown
+_LEAST = 32  # image pixels across
+_CLOSER = 5  # a whole image is this many times as long as what is shown of it closely
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """A worst image and its pictures as `data:` URIs: the whole one, and closely without and with outlines.
+
+    `image` is its image_id: of a volume that of the slice that differs most.
+    """
+
+    told: WorstImage
+    image: str
+    whole: str
+    plain: str
+    outlined: str
+    has_image: bool
+
+
+def worst_pictures(data: Dataset, opposed: Opposed, worst: Sequence[WorstImage], jobs: int = 0) -> list[Worst]:
+    """The pictures of some images; none of those whose size is unknown."""
+    ids = {each.name: each.id for each in opposed.categories}
+
+    def drawn(each: WorstImage) -> Worst | None:
+        return _worst(data, opposed, each, ids[each.category])
+
+    return [each for each in run_ordered(drawn, list(worst), jobs) if each is not None]
+
+
+def finding_pictures(
+    data: Dataset,
+    tables: Tables,
+    findings: Sequence[Finding],
+    jobs: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[Finding, str]:
+    """Pictures of findings as `data:` URIs, in their order: the image alone, and with everybody's outlines.
+
+    Of the finding's category; of all where it has none. One image at a time is in memory for each of `jobs` threads.
+    """
+    assert tables.opposed is not None
+    rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
+    by_image: dict[int, list[Finding]] = {}
+    for each in findings:
+        if each.image in rows:
+            by_image.setdefault(rows[each.image], []).append(each)
+    ids = {each.name: each.id for each in tables.opposed.categories}
+    names = tables.opposed.annotators
+
+    def of_image(row: int) -> list[tuple[Finding, str]]:
+        picture = _opened(data.source.load(np.array([row])))
+        return [] if picture is None else [(each, _of_finding(picture, each, names, ids)) for each in by_image[row]]
+
+    made: dict[Finding, str] = {}
+    for pictures in run_ordered(of_image, sorted(by_image), jobs):
+        made.update(pictures)
+        progress(1)
+    return {each: made[each] for each in findings if each in made}
+
+
+def shown_annotators(annotators: Sequence[str], involved: Sequence[str]) -> list[tuple[str, Color]]:
+    """Whose outlines are drawn, with colours: as many as there are colours, those involved before the others."""
+    if len(annotators) <= len(COLORS):
+        return [(name, color_of(k)) for k, name in enumerate(annotators)]
+    first = [name for name in annotators if name in involved]
+    chosen = [*first, *(name for name in annotators if name not in involved)][: len(COLORS)]
+    return [(name, color_of(annotators.index(name))) for name in chosen]
+
+
+def _opened(batch: Batch) -> Drawn | None:
+    height, width = batch.image_size
+    return None if height[0] == 0 or width[0] == 0 else Drawn.of(batch)
+
+
+def _worst(data: Dataset, opposed: Opposed, told: WorstImage, category: int) -> Worst | None:
+    one, other = opposed.annotators[told.a], opposed.annotators[told.b]
+    first, frames = (int(opposed.cases[name][told.case]) for name in ("image", "frames"))
+    row = first + (_slice(data, np.arange(first, first + frames), one, other, category) if frames > 1 else 0)
+    picture = _opened(data.source.load(np.array([row])))
+    if picture is None:
+        return None
+    height, width = picture.size
+    names = shown_annotators(opposed.annotators, (one, other))
+    everything = View(0, 0, width, height, _WHOLE / max(width, height))
+    side = max(_LEAST, max(height, width) // _CLOSER)
+    x, y = densest(picture.differing(View(0, 0, width, height, 1.0), one, other, {category}), side)
+    near = _near(x, y, side, picture.size, PANE)
+    whole = picture.outlined(everything, names, {category})
+    _framed(whole, everything, near)
+    plain, outlined = picture.seen(near), picture.outlined(near, names, {category})
+    return Worst(
+        told,
+        str(data.source.image_ids[row]),
+        *(data_uri(each) for each in (whole, plain, outlined)),
+        has_image=picture.ground.image is not None,
+    )
+
+
+def _slice(data: Dataset, rows: Ints, one: str, other: str, category: int) -> int:
+    """The slice of a volume on which two annotators differ most."""
+    batch = data.source.load(rows)
+    differing = []
+    for k in range(len(rows)):
+        picture = batch.take_images(np.array([k]))
+        height, width = (int(side[0]) for side in picture.image_size)
+        differing.append(_differing(picture, View(0, 0, width, height, 1.0), (one, other), category))
+    return int(np.argmax(differing))
+
+
+def _differing(batch: Batch, view: View, two: tuple[str, str], category: int) -> int:
+    drawn = Drawn(batch, Ground(None, view.width, view.height))
+    return int(drawn.differing(view, *two, {category}).sum()) if batch.n_segments else 0
+
+
+def _near(x: int, y: int, side: int, size: tuple[int, int], pane: int) -> View:
+    """A square view around (x, y) inside an image of this height and width."""
+    side = min(side, max(size))
+    scale = pane / side
+    return View(x - side // 2, y - side // 2, min(side, size[1]), min(side, size[0]), scale).inside(*size)
+
+
+def _framed(picture: Image.Image, view: View, part: View) -> None:
+    """Draw a frame around the part of a picture that is shown closely."""
+    box = view.rectangle((part.x, part.y, part.width, part.height), 1, 8)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle(box, outline=(255, 255, 255), width=3)
+    draw.rectangle(box, outline=(0, 0, 0), width=1)
+
+
+def _of_finding(picture: Drawn, finding: Finding, annotators: Sequence[str], ids: Mapping[str, int]) -> str:
+    x, y, wide, high = finding.bbox or _box(picture, finding, ids)
+    side = int(max(_ROOM * max(wide, high), _LEAST))
+    view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL)
+    categories = None if finding.category not in ids else {ids[finding.category]}
+    names = shown_annotators(annotators, [finding.annotator] if finding.annotator else [])
+    panes = [picture.seen(view)] if picture.ground.image is not None else []
+    panes.append(picture.outlined(view, names, categories))
+    both = Image.new("RGB", (len(panes) * (_SMALL + 4) - 4, _SMALL), (45, 45, 45))
+    for number, pane in enumerate(panes):
+        both.paste(pane, (number * (_SMALL + 4) + (_SMALL - pane.width) // 2, (_SMALL - pane.height) // 2))
+    return data_uri(both)
+
+
+def _box(picture: Drawn, finding: Finding, ids: Mapping[str, int]) -> Box:
+    """Where the segments lie that a finding names without a box: of its annotator, or else of anybody."""
+    height, width = picture.size
+    segments = picture.batch.segments
+    own = zip(segments["source_id"].to_pylist(), segments["segment_id"].to_pylist(), strict=True)
+    wanted = set(map(str, finding.segments))
+    named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
+    if finding.category in ids:
+        named &= segments["category_id"].to_numpy() == ids[finding.category]
+    who = np.array(picture.batch.annotations["annotator"].to_pylist(), object)[picture.batch.segment_annotation]
+    mine = named & (who == finding.annotator)
+    rows = np.flatnonzero(mine if mine.any() else named)
+    if not len(rows):
+        return 0, 0, width, height
+    part = picture.batch.take_segments(rows)
+    x, y, wide, high = boxes(part.runs, np.full(part.n_segments, height), part.n_segments)
+    left, top = int(x.min()), int(y.min())
+    return left, top, int((x + wide).max()) - left, int((y + high).max()) - top

@@ -1,0 +1,88 @@
+"""The reports of a review: how much of the work was corrected, as text, JSON and CSV."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from segdata.agreement.agreed import Value
+from segdata.agreement.review import Review, Rework
+from segdata.core.counted import counted
+from segdata.report.paper import Paper, shorten, table
+
+_EXPLAINED = (
+    "reworked: the share of segments that were deleted, added, recategorised (recat), or whose boundary was moved "
+    "beyond the tolerance; pixels: the share that changed; passed: the share of annotations in which none of this "
+    "was done"
+)
+_RATES = ("rework", "pixels", "passed")
+_COUNTS = ("images", "segments", "deleted", "added", "recategorised", "moved")
+
+
+def to_text(found: Review, paper: Paper) -> str:
+    """Everybody's work first, then each annotator's; of each all categories, then the most corrected ones."""
+    lines = [paper.paint("segdata rework", "bold")]
+    said = f"{counted(found.images, 'annotation')} before and after a review"
+    if found.unreviewed:
+        said += f"; {found.unreviewed:,} more have no counterpart"
+    lines += paper.wrap(said, "  ")
+    for annotator in dict.fromkeys(each.annotator for each in found.rows):
+        rows = [each for each in found.rows if each.annotator == annotator]
+        if annotator is not None and len({each.annotator for each in found.rows}) == 2:
+            continue  # everybody is one person
+        lines += ["", paper.paint(f"  {annotator or 'all annotators'}", "bold"), *_rows(rows, paper)]
+    lines += ["", *paper.wrap(_EXPLAINED, "  ", style="dim")]
+    return "\n".join(lines) + "\n"
+
+
+def to_json(found: Review) -> str:
+    """All rows; what is undefined is null."""
+    rows = [{**asdict(each), **{name: _plain(getattr(each, name)) for name in _RATES}} for each in found.rows]
+    report: dict[str, Any] = {"version": 1, **asdict(found), "rows": rows}  # Any: JSON
+    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_csv(found: Review) -> str:
+    """A line for each annotator and category; an empty name stands for all of them."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    ends = [f"{name}{end}" for name in _RATES for end in ("", "_low", "_high")]
+    writer.writerow(["annotator", "category", *_COUNTS, *ends])
+    for each in found.rows:
+        values = (getattr(each, name) for name in _RATES)
+        numbers = [_number(number) for value in values for number in (value.value, value.low, value.high)]
+        writer.writerow([each.annotator, each.category, *(getattr(each, name) for name in _COUNTS), *numbers])
+    return out.getvalue()
+
+
+def _rows(rows: Sequence[Rework], paper: Paper) -> list[str]:
+    ordered = rows[:1] + sorted(rows[1:], key=lambda each: (-each.rework.value, each.category or ""))
+    cells = [
+        [
+            shorten(each.category or "all", 16),
+            *(f"{getattr(each, name):,}" for name in ("segments", "deleted", "added", "recategorised", "moved")),
+            _share(each.rework),
+            *("-" if math.isnan(rate.value) else f"{rate.value:.1%}" for rate in (each.pixels, each.passed)),
+        ]
+        for each in ordered
+    ]
+    heads = ("category", "segments", "deleted", "added", "recat", "moved", "reworked", "pixels", "passed")
+    return [f"  {line}" for line in table(heads, cells)]
+
+
+def _share(value: Value) -> str:
+    if math.isnan(value.value):
+        return "-"
+    ends = "" if math.isnan(value.low) else f" {value.low:.0%}-{value.high:.0%}"
+    return f"{value.value:.0%}{ends}"
+
+
+def _plain(value: Value) -> dict[str, float | int | None]:
+    return {name: None if math.isnan(each) else each for name, each in asdict(value).items()}
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"
