@@ -28,7 +28,7 @@ def clusters(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: float) -
     i, j = np.where(first, i, j), np.where(first, j, i)
     near = np.flatnonzero(iou > threshold)
     n_annotators = int(annotator.max(initial=-1)) + 1
-    # A segment has a match with each of the other annotators: it competes for one of his at a time.
+    # A segment has a match with each of the other annotators: it competes for one of theirs at a time.
     toward_b = i[near] * n_annotators + annotator[j[near]]
     toward_a = j[near] * n_annotators + annotator[i[near]]
     matched = np.zeros(len(i), bool)

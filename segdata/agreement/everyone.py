@@ -27,8 +27,8 @@ class Everyone:
     clear : the pixels without those that their own annotator calls void
     area : (n,) of these
     lost : (n, R) pixels of each segment that do not count against each annotator: either calls them void, or they
-        are in his crowds of the segment's category
-    in_void : (n, R) those of them that are left in `clear` and that he calls void
+        are in the annotator's crowds of the segment's category
+    in_void : (n, R) those of them that are left in `clear` and that the annotator calls void
     asked : (R, n_cases, n_categories) who annotated a case, and was asked for a category
     """
 

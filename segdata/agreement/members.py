@@ -32,9 +32,9 @@ def members(
     """The table `members` of `segdata.core.opposed.Opposed`: one row for each annotator who has a say in a cluster.
 
     Takes what `segdata.agreement.everyone.everyone` takes, and the IoU above which segments may be one. Things only,
-    no crowds; what an annotator calls void is no part of his segments, nor of others' where these are compared with
-    his. In semantic data no category is countable, so there are none. Rows are sorted by case, cluster and annotator,
-    clusters by the row of their first segment.
+    no crowds; what an annotator calls void is no part of their segments, nor of others' where these are compared with
+    theirs. In semantic data no category is countable, so there are none. Rows are sorted by case, cluster and
+    annotator, clusters by the row of their first segment.
     """
     every = everyone(batch, annotators, categories, case=case, asked=asked, volumes=volumes, is_semantic=is_semantic)
     countable = np.array([each.kind == "thing" and not is_semantic for each in categories], bool)

@@ -28,7 +28,7 @@ class Panel:
     """A source (see `segdata.core.format.Source`) of the images of one or several datasets.
 
     Image rows of different datasets that stand for one picture are one image here; each annotation names its
-    annotator. A second annotation of an image by one annotator is his second pass, ``anna (2)``.
+    annotator. A second annotation of an image by one annotator is their second pass, ``anna (2)``.
 
     Attributes
     ----------

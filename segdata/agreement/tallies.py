@@ -1,7 +1,7 @@
-"""Tallies: how often each annotator missed, added or confused, and by how much he draws larger than the others.
+"""Tallies: how often each annotator missed, added or confused, and by how much they draw larger than others.
 
-Each annotator is held against the others of the same images (leave one out): what more than half of these have, he
-missed; what fewer than half of them have, is extra; what more than half of them call otherwise, he confused. So the
+Each annotator is held against the others of the same images (leave one out): what more than half of these have, was
+missed; what fewer than half of them have, is extra; what more than half of them call otherwise, was confused. So the
 doings of one are not held against the others. Things are counted as segments, stuff as pixels.
 """
 
@@ -119,7 +119,7 @@ def _of_pixels(opposed: Opposed) -> Iterator[Part]:
 
 
 def _of_offsets(opposed: Opposed) -> Iterator[Part]:
-    """By how many pixels each draws larger than the mean of all (himself too), per cluster and category."""
+    """By how many pixels each draws larger than the mean of all (the same one too), per cluster and category."""
     surfaces, pairs = opposed.surfaces, opposed.pairs
     if not len(surfaces):
         return
@@ -134,7 +134,7 @@ def _of_offsets(opposed: Opposed) -> Iterator[Part]:
     larger = np.bincount(which.reshape(-1), np.append(-offset, offset), cells.shape[1])
     _, group, together = np.unique(cells[:2], axis=1, return_inverse=True, return_counts=True)
     present = together[group.reshape(-1)]
-    # Against the others alone he stands out by m / (m - 1) as much as against all m.
+    # Against the others alone an annotator stands out by m / (m - 1) as much as against all m.
     hits = larger * (present - 1) / present
     several = present > _least(opposed)
     kind = np.full(int(several.sum()), KINDS.index("offset"))

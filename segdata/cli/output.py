@@ -16,7 +16,8 @@ _OURS = re.compile(
     rb"""\s*$ | segdata\ \w | segdata:\ (nothing|[\d,]+\ (error|warning|info)) | ::(error|warning|notice)\ file=
     | \{\s*"version":\s*1,\s*"(dataset|same|annotators)" | \{"code":\ "SEG | \[\s*\{"description": | \[\]\s*$
     | \{\s*"\$schema":\ "[^"]*sarif | <\?xml[^>]*>\s*<testsuites\ name="segdata" | <!doctype\ html>
-    | findings\ +severity | nothing\ (found|to\ fix)\s*$ | id,name,kind,images, | scope,annotator_a, | \x89PNG.{1,80}Software\0segdata""",
+    | findings\ +severity | nothing\ (found|to\ fix)\s*$ | id,name,kind,images, | scope,annotator_a,
+    | \x89PNG.{1,80}Software\0segdata""",
     re.DOTALL | re.VERBOSE,
 )
 _HEAD = 4096  # bytes in which a report is known

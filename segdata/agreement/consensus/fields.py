@@ -29,7 +29,7 @@ class Fields:
     ----------
     case, category : (U,) what each field is for
     field, pattern : (N,) ascending; all patterns of the case belong to each of its fields
-    says, there : (N, R) whether an annotator gave the pattern's pixels the field's category, and whether he judged
+    says, there : (N, R) whether an annotator gave the pattern's pixels the field's category, and whether they judged
         them: who calls them void did not
     pixels : (N,) of the pattern that lie in the field
     """

@@ -63,7 +63,7 @@ def instance_consensus(
 
     A thing is agreed on if more than the share `least` of the annotators who have a say drew it. Its pixels are those
     that more than half of its members have: of two members, both. Its category is the one that most give it, each with
-    his `weight` (R,), by default all the same.
+    their `weight` (R,), by default all the same.
 
     With `exclusive`, things that are agreed on share no pixels: what several claim goes to the one with more votes
     there, of equals to the one that more annotators drew, then to the first.

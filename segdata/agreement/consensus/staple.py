@@ -23,7 +23,7 @@ class Staple:
     ----------
     probability : (N,) that a pattern's pixels are truly of the category
     sensitivity, specificity : (U, R) the share of pixels that truly are, and truly are not, of the category, to which
-        each annotator gave it, or did not; NaN where there are no such pixels, or none that he judged
+        each annotator gave it, or did not; NaN where there are no such pixels, or none that the annotator judged
     prior : (U,) the mean share of a field's pixels to which annotators gave the category
     """
 
@@ -47,7 +47,7 @@ def staple(
     Parameters
     ----------
     says : (N, R) d_r: whether annotator r gave the pixels of a pattern the category
-    there : (N, R) whether he judged them; who did not has no say
+    there : (N, R) whether the annotator judged them; who did not has no say
     pixels : (N,) how many pixels of the field have the pattern
     field : (N,) which field, ascending from 0; by default all are of one
 

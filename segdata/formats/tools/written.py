@@ -92,6 +92,9 @@ def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
     """The polygons of marks; `size` (n, 2) are heights and widths in pixels of the images that they are on."""
     broken: dict[int, Defect] = {}
     rows, flat = _rings(marks, size, notation, broken)
+    boxes: dict[int, Polygon] = {}
+    if len(rows) + len(broken) < len(marks):
+        boxes = {row: mark.shape for row, mark in enumerate(marks) if isinstance(mark.shape, Polygon)}
     as_they_are = notation.placed is as_written
     drawn, kept = (flat.points, flat.points) if as_they_are else notation.placed(flat, _sides(size[rows], flat))
     far = _far(kept, flat)
@@ -100,9 +103,6 @@ def sketched(marks: Sequence[Mark], size: Ints, notation: Notation) -> Sketch:
         if isinstance(result, Defect):
             broken[row] = result
     near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
-    boxes: dict[int, Polygon] = {}
-    if len(rows) + len(broken) < len(marks):
-        boxes = {row: mark.shape for row, mark in enumerate(marks) if isinstance(mark.shape, Polygon)}
     if len(far) == 0 and not boxes:
         return Sketch(Flat(drawn, flat.ring, flat.polygon), kept, rows, broken)
     more, every = Flat.of(list(boxes.values())), np.concatenate([rows, np.array(list(boxes), np.int64)])

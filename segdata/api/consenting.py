@@ -1,0 +1,288 @@
+"""Make one annotation of those of several annotators, as a dataset, and say how each of them stands to it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Unpack, get_args
+
+from segdata.api.agreeing import Named, members, open_panel
+from segdata.api.copying import Copies
+from segdata.api.opening import Data, Progress, ReadOptions, silent
+from segdata.api.placing import Placing
+from segdata.core.batch import Batch
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, check_choice
+from segdata.core.executor import run_ordered
+from segdata.core.judge import errors_among
+from segdata.core.loss import Loss, Losses
+from segdata.formats.images import image_limits
+
+if TYPE_CHECKING:
+    from segdata.agreement.consensus.method import Method
+    from segdata.agreement.consensus.portion import Outcome, Portion
+    from segdata.agreement.consensus.regions import Region
+    from segdata.agreement.leave_one_out import AgainstOthers
+    from segdata.agreement.panel import Panel
+    from segdata.core.profile import Profile
+
+Undecided = Literal["void", "list"]
+LISTS = ("undecided.csv", "undecided.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """What became of several annotators' work.
+
+    Attributes
+    ----------
+    target : the dataset that was made
+    method, min_support, undecided : how
+    annotators : whose work it is
+    n_images, n_segments : of the new dataset
+    alone : images that fewer than two annotated, by image_id: they are not annotated in it
+    n_drawn : segments by all annotators on the other images
+    n_rejected : things that too few of them drew: they are left out
+    n_disputed : things in dispute, which are part of the regions
+    n_regions : connected regions without a consensus
+    pixels_undecided, pixels_labelled : of these regions, and of all that anybody labelled
+    void : the category of these regions; None: they are listed instead, and unlabelled
+    is_void_new : no dataset had such a category
+    losses : the same, as dataset.yaml has it
+    against : each annotator against the consensus of the others; none where nobody asked
+    n_errors : defects that `validate` calls errors: what they concern may be missing
+    remarks : what could not be copied
+    """
+
+    target: Path
+    method: str
+    min_support: float
+    undecided: Undecided
+    annotators: tuple[str, ...]
+    n_images: int
+    n_segments: int
+    alone: tuple[str, ...]
+    n_drawn: int
+    n_rejected: int
+    n_disputed: int
+    n_regions: int
+    pixels_undecided: int
+    pixels_labelled: int
+    void: str | None
+    is_void_new: bool
+    losses: tuple[Loss, ...]
+    against: "tuple[AgainstOthers, ...]"
+    n_errors: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+def consensus(
+    data: Data | Mapping[str, Data] | Sequence[Named],
+    target: str | Path,
+    *,
+    method: str = "auto",
+    undecided: Undecided = "void",
+    min_support: float = 0.5,
+    leave_one_out: bool = True,
+    pair_by: str | None = None,
+    taxonomy_map: str | Path | None = None,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = silent,
+    **opening: Unpack[ReadOptions],
+) -> Consensus:
+    """Write what annotators agree on as a canonical dataset, with one annotation of each image by ``consensus``.
+
+    Parameters
+    ----------
+    data : one dataset with several annotators, or several, as for `agree`
+    target : a folder that does not exist, or is empty
+    method : ``majority`` of the votes on each pixel; ``staple``, which weighs annotators by how well they see each
+        category; ``instances``, things one by one, and by majority the pixels of all else; ``auto``: the last for data
+        with instances, the first for semantic data
+    undecided : what becomes of regions without a consensus: ``void``, or a ``list`` of them beside the tables
+        (``undecided.csv`` and ``undecided.json``) for somebody to settle; then they are unlabelled
+    min_support : the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 up to 1
+    leave_one_out : also hold each annotator against the consensus of the others, which takes a pass for each of them
+    pair_by, taxonomy_map, confidence, resamples, seed, jobs, opening : as for `agree`
+    copy_images : the image files too, into the folder ``images``
+    progress : is called with the number of images done since the last call, first of the dataset, then of each pass
+
+    Segments have the share of annotators that they have behind them as `score`, and the attribute ``mean_iou``. Of
+    whose work the dataset is made and how is in the metadata of dataset.yaml, ``consensus``. Nothing half-written stays
+    behind. Raises SegdataError as `agree` does.
+    """
+    from segdata.agreement.consensus.method import Method
+    from segdata.agreement.consensus.portion import outcome
+    from segdata.agreement.estimates import Resampling
+    from segdata.agreement.leave_one_out import leave_one_out as left_out
+
+    check_choice("undecided", undecided, get_args(Undecided))
+    panel = open_panel(members(data, opening), pair_by, taxonomy_map)
+    _check_ids(panel)
+    how = Method.of(method, panel.profile.task, min_support)
+    made = outcome(panel)
+    stream = _Stream(panel, how, made, undecided, jobs, progress)
+    config = panel.members[0].dataset.config
+    with Placing(Path(target)) as placing, image_limits():
+        remarks = stream.write(placing.made, copy_images)
+        against = left_out(panel, stream.names, how, how=Resampling(confidence, resamples, seed), jobs=jobs, progress=progress) if leave_one_out else ()
+        placing.commit()
+    return Consensus(
+        target=Path(target),
+        method=how.name,
+        min_support=how.least,
+        undecided=undecided,
+        annotators=tuple(sorted(stream.names)),
+        n_images=stream.n["images"],
+        n_segments=stream.n["segments"],
+        alone=tuple(stream.alone),
+        n_drawn=stream.n["drawn"],
+        n_rejected=stream.n["rejected"],
+        n_disputed=stream.n["disputed"],
+        n_regions=stream.n["regions"],
+        pixels_undecided=stream.n["undecided"],
+        pixels_labelled=stream.n["labelled"],
+        void=made.void.name if undecided == "void" else None,
+        is_void_new=made.is_new,
+        losses=tuple(stream.losses.listed()),
+        against=against,
+        n_errors=len(errors_among(stream.defects, config)),
+        remarks=remarks,
+    )
+
+
+def _check_ids(panel: "Panel") -> None:
+    """Raise SegdataError where two pictures would be called alike."""
+    seen: set[str] = set()
+    for name in panel.image_ids:
+        if name in seen:
+            raise SegdataError(f"{name}: two different pictures have this name; rename one, or pair images by id")
+        seen.add(name)
+
+
+@dataclass
+class _Stream:
+    """The consensus on its way to the disk, counted."""
+
+    panel: "Panel"
+    method: "Method"
+    made: "Outcome"
+    undecided: Undecided
+    jobs: int
+    progress: Progress
+    names: set[str] = field(default_factory=set)
+    alone: list[str] = field(default_factory=list)
+    regions: "list[Region]" = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
+    defects: list[Defect] = field(default_factory=list)
+    n: dict[str, int] = field(default_factory=dict)
+
+    def write(self, folder: Path, copy_images: bool) -> tuple[str, ...]:
+        """Write the dataset, and the list where one is wanted; returns what was not copied."""
+        from segdata.report.undecided import to_csv, to_json
+        from segdata.store.fresh import write_canonical
+
+        batches, copies = self._batches(), Copies(folder / "images") if copy_images else None
+        if copies is not None:
+            batches = (copies.batch(batch) for batch in batches)
+        profile = self._profile()
+        write_canonical(profile, _told(batches, profile, self), folder, self.losses, self._made())
+        if self.undecided == "list":
+            for name, text in zip(LISTS, (to_csv(self.regions, sorted(self.names)), to_json(self.regions)), strict=True):
+                (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        return () if copies is None else copies.remarks
+
+    def _batches(self) -> Iterator[Batch]:
+        """The consensus, images in ascending order of image_id; raises SegdataError where there is nobody to agree."""
+        from segdata.agreement.consensus.portion import portion, portions
+
+        overlap = self.panel.profile.overlap.value
+        paint = self.undecided == "void"
+        self.n = dict.fromkeys(
+            ("images", "segments", "drawn", "rejected", "disputed", "regions", "undecided", "labelled"), 0
+        )
+        self.defects = list(self.panel.defects)
+        for found in run_ordered(
+            lambda rows: portion(self.panel, rows, self.method, self.made, overlap, paint=paint),
+            portions(self.panel),
+            self.jobs,
+        ):
+            self._count(found)
+            yield found.batch
+            self.progress(found.batch.images.num_rows)
+        if not self.names:
+            files = self.panel.profile.files
+            raise SegdataError(
+                f"{files}: no image was annotated by two; a consensus takes two annotators or more: give several "
+                "datasets as NAME=DATA, or one in which annotations name their annotators"
+            )
+        self.losses.add("undecided", "things", self.n["rejected"] + self.n["disputed"])
+        self.losses.add("undecided", "regions", self.n["regions"], self.n["undecided"])
+        self.losses.add("undecided", "images", len(self.alone), examples=self.alone)
+
+    def _count(self, found: "Portion") -> None:
+        self.names |= set(found.names)
+        self.alone += found.alone
+        self.defects += found.defects
+        if self.undecided == "list":
+            self.regions += found.regions
+        for name, more in (
+            ("images", found.batch.images.num_rows),
+            ("segments", found.batch.n_segments),
+            ("drawn", found.n_drawn),
+            ("rejected", found.n_rejected),
+            ("disputed", found.n_disputed),
+            ("regions", len(found.regions)),
+            ("undecided", found.undecided),
+            ("labelled", found.labelled),
+        ):
+            self.n[name] += more
+
+    def _profile(self) -> "Profile":
+        """What is known of the consensus; its metadata are told when all is written."""
+        profile = self.panel.profile
+        return replace(
+            profile,
+            format="consensus",
+            files="",
+            revision=None,
+            task=profile.task if self.method.name == "instances" else "semantic",
+            taxonomy=self.made.taxonomy,
+            raster_rule="mask-native",
+            metadata={},
+            places={},
+        )
+
+    def _made(self) -> str:
+        """How it came about, in a few words."""
+        return f"consensus of {self.panel.profile.name}, by {self.method.name}"
+
+    def provenance(self) -> str:
+        """Whose work it is and how it was made, as JSON."""
+        origins = [
+            {
+                "name": each.called,
+                "format": each.dataset.profile.format,
+                "path": each.dataset.profile.files,
+                "revision": each.dataset.profile.revision,
+            }
+            for each in self.panel.members
+        ]
+        said = {
+            "annotators": sorted(self.names),
+            "method": self.method.name,
+            "min_support": self.method.least,
+            "undecided": self.undecided,
+            "of": origins,
+        }
+        return json.dumps(said, ensure_ascii=False)
+
+
+def _told(batches: Iterator[Batch], profile: "Profile", stream: _Stream) -> Iterator[Batch]:
+    """The batches; after the last one dataset.yaml can say whose work they are."""
+    yield from batches
+    profile.metadata["consensus"] = stream.provenance()

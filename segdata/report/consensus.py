@@ -1,0 +1,200 @@
+"""The report of a consensus as text: what was written, what is undecided, and how each annotator stands to it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from segdata.agreement.agreed import Value
+from segdata.agreement.leave_one_out import AgainstOthers
+from segdata.core.counted import counted
+from segdata.core.loss import Loss
+from segdata.report.agreement.numbers import NONE, listed, percent, shown, with_interval
+from segdata.report.paper import Paper, table
+
+_METHODS = {
+    "majority": "majority of each pixel",
+    "staple": "STAPLE",
+    "instances": "instances, and majority of all other pixels",
+}
+_WORST = 3  # categories of each annotator that are shown
+
+
+class Made(Protocol):
+    """What became of several annotators' work; see `segdata.api.consenting.Consensus`."""
+
+    @property
+    def target(self) -> Path:
+        """The dataset that was made."""
+
+    @property
+    def method(self) -> str:
+        """How."""
+
+    @property
+    def min_support(self) -> float:
+        """The share that a decision must exceed."""
+
+    @property
+    def undecided(self) -> str:
+        """What becomes of what is not agreed on."""
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Whose work it is."""
+
+    @property
+    def n_images(self) -> int:
+        """Of the dataset."""
+
+    @property
+    def n_segments(self) -> int:
+        """Of the dataset."""
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Images that fewer than two annotated."""
+
+    @property
+    def n_drawn(self) -> int:
+        """Segments by all annotators."""
+
+    @property
+    def n_rejected(self) -> int:
+        """Things that too few drew."""
+
+    @property
+    def n_disputed(self) -> int:
+        """Things in dispute."""
+
+    @property
+    def n_regions(self) -> int:
+        """Regions without a consensus."""
+
+    @property
+    def pixels_undecided(self) -> int:
+        """Of these regions."""
+
+    @property
+    def pixels_labelled(self) -> int:
+        """Of all that anybody labelled."""
+
+    @property
+    def void(self) -> str | None:
+        """The category of these regions."""
+
+    @property
+    def is_void_new(self) -> bool:
+        """No dataset had it."""
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """The same as losses."""
+
+    @property
+    def against(self) -> tuple[AgainstOthers, ...]:
+        """Each annotator against the consensus of the others."""
+
+    @property
+    def n_errors(self) -> int:
+        """Defects that are errors."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What could not be copied."""
+
+
+def to_text(found: Made, paper: Paper) -> str:
+    """What was written, what is undecided, and a line for each annotator against the others."""
+    said = f"{found.target}: {counted(found.n_images, 'image')}, {counted(found.n_segments, 'segment')}"
+    lines = [f"{paper.paint('written', 'good')} {said}"]
+    share = "" if found.min_support == 0.5 else f", each with more than {percent(found.min_support)} behind it"
+    facts = {
+        "consensus": f"of {listed(found.annotators, 6)}, by {_METHODS[found.method]}{share}",
+        "drawn": f"{counted(found.n_drawn, 'segment')} by all of them",
+        "undecided": _undecided(found),
+        "left out": _left_out(found),
+        "alone": _alone(found),
+    }
+    for name, told in facts.items():
+        if told:
+            lines += paper.wrap(told, f"{name:<11}", " " * 11)
+    lines += [line for remark in found.remarks for line in paper.wrap(remark)]
+    if found.against:
+        lines += ["", *_against(found, paper)]
+    if found.n_errors:
+        said = f"{counted(found.n_errors, 'error')} met while reading: what they concern may be missing in the consensus"
+        lines += ["", *paper.wrap(said, style="error")]
+    return "\n".join(lines) + "\n"
+
+
+def _undecided(found: Made) -> str:
+    if not found.n_regions:
+        return "nothing"
+    share = percent(found.pixels_undecided / max(found.pixels_labelled, 1))
+    where = f"{counted(found.pixels_undecided, 'pixel')} in {counted(found.n_regions, 'region')}, {share} of what anybody labelled"
+    if found.void is None:
+        return f"{where}; unlabelled, and listed in {found.target / 'undecided.csv'} for somebody to settle"
+    new = ", a new category: the taxonomy had none that is void" if found.is_void_new else ""
+    return f"{where}; {found.void!r} in the dataset{new}"
+
+
+def _left_out(found: Made) -> str:
+    parts = []
+    if found.n_rejected:
+        parts.append(f"{counted(found.n_rejected, 'thing')} that too few drew")
+    if found.n_disputed:
+        parts.append(f"{counted(found.n_disputed, 'thing')} in dispute, whose pixels are undecided")
+    return listed(parts)
+
+
+def _alone(found: Made) -> str:
+    if not found.alone:
+        return ""
+    verb = "is" if len(found.alone) == 1 else "are"
+    return f"{counted(len(found.alone), 'image')} that fewer than two annotated {verb} not annotated: {listed(found.alone, 3)}"
+
+
+def _against(found: Made, paper: Paper) -> Iterator[str]:
+    """A table, and under it the least agreed categories of each annotator."""
+    things = any(each.scores["f1"].n for each in found.against)
+    heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]
+    heads[3:3] = ["F1 of things"] if things else []
+    yield paper.paint("each annotator against the consensus of the others", "bold")
+    rows = [_row(each, things) for each in found.against]
+    head, *lines = table(heads, rows)
+    yield head
+    yield from lines
+    said = (
+        "IoU with its interval, mean by image and category. missed: the share of the others' pixels that the annotator "
+        "lacks and would gain; extra: the share of the annotator's that would be lost; larger by: where boundaries "
+        "are, in px, or mm where the spacing is known."
+    )
+    if len(found.annotators) == 2:
+        said += " Of two annotators each is held against the other."
+    yield from paper.wrap(said, style="dim")
+    for each in found.against:
+        known = sorted(each.categories, key=_value)[:_WORST]
+        if len(each.categories) > 1:
+            told = ", ".join(f"{of.category} {with_interval(of.score, of.value)}" for of in known)
+            yield from paper.wrap(f"{each.annotator}, least with the others: {told}", "", "  ")
+
+
+def _value(each: object) -> float:
+    value: Value = each.value  # type: ignore[attr-defined]  # OfCategory
+    return value.value
+
+
+def _row(each: AgainstOthers, things: bool) -> list[str]:
+    cells = [
+        each.annotator,
+        f"{each.images:,}",
+        with_interval("iou", each.scores["iou"]),
+        shown("missed", each.missed.value),
+        shown("extra", each.extra.value),
+        shown("offset", each.boundary_offset.value, signed=True),
+    ]
+    cells[3:3] = [with_interval("f1", each.scores["f1"])] if things else []
+    return cells
+
+
+assert NONE
