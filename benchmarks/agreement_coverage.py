@@ -17,9 +17,9 @@ from segdata.agreement.estimates import Amounts, Everyone, Resampling, clusters_
 from segdata.agreement.metrics.coincidences import coincidences
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.plans import plan
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.agreement.statistics.strata import differences
 from segdata.core.opposed import Opposed
+from segdata.core.statistics.bootstrap import Floats
 from segdata.testing.two_annotators import two_annotators
 
 SCORES = ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy")

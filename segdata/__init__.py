@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from segdata.api import agree as agree
     from segdata.api import areas_m2 as areas_m2
     from segdata.api import assert_valid as assert_valid
+    from segdata.api import consensus as consensus
     from segdata.api import convert as convert
     from segdata.api import crop as crop
     from segdata.api import diff as diff
@@ -48,6 +49,7 @@ _HOME = {
     "agree": "segdata.api",
     "areas_m2": "segdata.api",
     "assert_valid": "segdata.api",
+    "consensus": "segdata.api",
     "convert": "segdata.api",
     "crop": "segdata.api",
     "diff": "segdata.api",
@@ -90,6 +92,7 @@ __all__ = [
     "agree",
     "areas_m2",
     "assert_valid",
+    "consensus",
     "convert",
     "crop",
     "diff",

@@ -24,7 +24,8 @@ FLOORS = {
     "testing": {"core"},
     "agreement": {"core", "store", "measure"},
     "campaign": {"core", "measure", "agreement"},
-    "report": {"core", "store", "measure", "edit", "agreement", "campaign"},
+    "noise": {"core", "store", "measure"},
+    "report": {"core", "store", "measure", "edit", "agreement", "campaign", "noise"},
     "api": {
         "core",
         "formats",
@@ -35,6 +36,7 @@ FLOORS = {
         "edit",
         "agreement",
         "campaign",
+        "noise",
         "report",
         "sample",
     },

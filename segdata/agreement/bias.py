@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.statistics.bootstrap import DRAWS, interval
 from segdata.agreement.statistics.permutation import shuffled
 from segdata.agreement.tallies import KINDS, Flags, Tally, present_in, tallies
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import DRAWS, interval
 from segdata.core.statistics.chance import discoveries
 from segdata.core.table import Table
 

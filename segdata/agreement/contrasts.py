@@ -7,10 +7,10 @@ import numpy as np
 
 from segdata.agreement.estimates import DEFAULT, Amounts, Resampling
 from segdata.agreement.scores import Weighed, of_pair
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.agreement.statistics.permutation import DRAWS, exchange
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 
 SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
 

@@ -11,10 +11,10 @@ from segdata.agreement.metrics.coincidences import Coincidences, coincidences, v
 from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.scores import Weighed, by_category, by_category_of_all, of_all, of_pair
-from segdata.agreement.statistics.bootstrap import DRAWS, Floats, Interval, Statistic, interval
 from segdata.agreement.sums import Sums, column, sums_of_pairs
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import DRAWS, Floats, Interval, Statistic, interval
 
 OF_EVERYONE = tuple(name for name in OF_PAIRS if name not in SIGNED)
 _Score = Callable[[str, Weighed, Sequence[Weighed]], Floats]
@@ -31,7 +31,7 @@ class Resampling:
     seed: int = 0
 
     def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> Interval:
-        """See `segdata.agreement.statistics.bootstrap.interval`; all NaN where nothing can be drawn."""
+        """See `segdata.core.statistics.bootstrap.interval`; all NaN where nothing can be drawn."""
         if n == 0:
             value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
             return Interval(value, value, value)

@@ -25,11 +25,11 @@ from segdata.agreement.panel import Panel
 from segdata.agreement.pixels import overlaps
 from segdata.agreement.recognition import recognition
 from segdata.agreement.scores import weighted_mean
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.profile import Task
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 from segdata.core.taxonomy import Category
 
 SCORES = {

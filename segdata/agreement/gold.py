@@ -13,13 +13,13 @@ import numpy as np
 from segdata.agreement.agreed import Value
 from segdata.agreement.estimates import Amounts, Resampling, category_scores, pair_scores
 from segdata.agreement.single import single_scores
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.agreement.surfaces import Tolerance
 from segdata.core.config import DISTANCES, Config, Gold, Metric, nearest
 from segdata.core.errors import SettingError
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.settings import FILE
+from segdata.core.statistics.bootstrap import Floats
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 

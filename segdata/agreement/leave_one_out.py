@@ -14,21 +14,22 @@ from segdata.agreement.consensus.whom import only, voters
 from segdata.agreement.estimates import DEFAULT, Amounts, Resampling, category_scores, pair_scores
 from segdata.agreement.opposite import Flags
 from segdata.agreement.panel import Panel
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.batch import Batch, concatenate
 from segdata.core.config import Overlap
 from segdata.core.one_image import one_image
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 from segdata.core.taxonomy import Category
 
-SCORES = ("iou", "dice", "boundary_iou", "nsd", "f1", "kappa")
+# Means over images would hold against an annotator what the others left of a category between their void.
+SCORES = ("iou_micro", "dice_micro", "boundary_iou", "nsd", "f1", "kappa")
 SHARES = ("missed", "extra", "missed_things", "extra_things")
 
 
 @dataclass(frozen=True, slots=True)
 class OfCategory:
-    """One category: the F1 of its segments for things, Dice for all else; see `score`."""
+    """One category: the F1 of its segments for things, Dice of all pixels for all else; see `score`."""
 
     category: str
     score: str
@@ -166,9 +167,9 @@ def _against(name: str, opposed: Opposed, how: Resampling) -> AgainstOthers:
     categories = tuple(
         OfCategory(category.name, score, of[score])
         for category, of, counted in zip(
-            opposed.categories, category_scores(amounts, rows, how, ("dice", "f1")), countable, strict=True
+            opposed.categories, category_scores(amounts, rows, how, ("dice_micro", "f1")), countable, strict=True
         )
-        if category.kind != "void" and of[score := "f1" if counted else "dice"].value == of[score].value
+        if category.kind != "void" and of[score := "f1" if counted else "dice_micro"].value == of[score].value
     )
     frames = opposed.cases["frames"]
     return AgainstOthers(
@@ -192,8 +193,7 @@ def _shares(amounts: Amounts, rows: Ints, how: Resampling, is_first: bool) -> tu
         if not is_first:
             pixels, segments = pixels[::-1], segments[::-1]
         return np.stack(
-            [_share(each - both, each) for each in pixels]
-            + [_share(each, each + matched) for each in segments],
+            [_share(each - both, each) for each in pixels] + [_share(each, each + matched) for each in segments],
             axis=1,
         )
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from segdata.agreement.agreed import Planned
 from segdata.agreement.estimates import DEFAULT, Amounts, Everyone, Resampling
-from segdata.agreement.statistics.bootstrap import Floats, Statistic, resampled
 from segdata.agreement.statistics.planning import CHECKS, Needed, needed
 from segdata.agreement.summary import between_persons
 from segdata.core.errors import SegdataError
 from segdata.core.opposed import Opposed
+from segdata.core.statistics.bootstrap import Floats, Statistic, resampled
 
 OVERALL = ("iou", "pq", "kappa")
 BY_CATEGORY = ("iou", "pq")

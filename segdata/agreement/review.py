@@ -7,11 +7,11 @@ import numpy as np
 
 from segdata.agreement.agreed import Value
 from segdata.agreement.estimates import DEFAULT, Resampling
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.agreement.statistics.rates import most_unseen
 from segdata.agreement.sums import Flags, column
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 
 CORRECTED = " (corrected)"  # behind the name of who drew what was corrected
 _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "any", "touched", "annotated")

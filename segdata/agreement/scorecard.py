@@ -130,7 +130,7 @@ def scorecard(
         cards.append(
             Card(
                 name,
-                **_volume(tables, name),
+                **_volume(opposed, tables, name),
                 passed=_passed(tables, name, review, how),
                 score=pair_scores(amounts, _rows(amounts, k, reference), how, (metric,))[metric],
                 trend=trend(scored, mine, month, how),
@@ -192,28 +192,35 @@ def _months(tables: Tables) -> Ints:
     return np.array(found, np.int64)
 
 
-def _volume(tables: Tables, name: str) -> dict[str, int | float]:
-    """How much an annotator did, and how fast."""
+def _volume(opposed: Opposed, tables: Tables, name: str) -> dict[str, int | float]:
+    """How much an annotator did, and how fast; what is void is no segment."""
     annotations = tables.annotations
     own = np.array([each == name for each in annotations["annotator"].tolist()], bool)
-    segments = annotations["n_segments"][own].astype(np.int64)
+    void = [each.id for each in opposed.categories if each.kind == "void"]
+    drawn = tables.segments["annotation"][~np.isin(tables.segments["category_id"], void)]
+    segments = np.bincount(drawn, minlength=len(annotations))[own]
     seconds = np.array([np.nan if each is None else each for each in annotations["seconds"][own].tolist()], np.float64)
     known = np.isfinite(seconds)
-    drawn = known & (segments > 0)
+    some = known & (segments > 0)
     return {
         "images": int(own.sum()),
         "segments": int(segments.sum()),
         "timed": int(known.sum()),
         "seconds": float(seconds[known].sum()) if known.any() else np.nan,
         "seconds_per_image": float(np.median(seconds[known])) if known.any() else np.nan,
-        "seconds_per_segment": float(np.median(seconds[drawn] / segments[drawn])) if drawn.any() else np.nan,
+        "seconds_per_segment": float(np.median(seconds[some] / segments[some])) if some.any() else np.nan,
     }
 
 
 def _passed(tables: Tables, name: str, review: Review | None, how: Resampling) -> Value:
     """The share of reviewed work that was accepted as it was."""
     if review is not None:
-        row = review.of(name)
+        alone = (
+            len(set(tables.annotations["annotator"].tolist()))
+            == 1
+            == len({each.annotator for each in review.rows} - {None})
+        )
+        row = review.of(None if alone else name)  # who is alone may have no name, or another one
         return Value(np.nan, np.nan, np.nan, 0, 0) if row is None else replace(row.passed, n=row.images)
     columns = (tables.annotations[each].tolist() for each in ("annotator", "stage"))
     stages = [stage for who, stage in zip(*columns, strict=True) if who == name and stage in _OVER]

@@ -18,8 +18,8 @@ from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.marginals import marginals
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import numpy as np
 
 from segdata.agreement.estimates import Amounts
 from segdata.agreement.scores import Weighed, by_category, of_pair
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 

@@ -13,9 +13,9 @@ from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 from segdata.core.table import Column, Table
 
 Matrix = Any  # Any: csr_array, scipy has no types; or NDArray where that is faster

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.agreement.statistics.permutation import shuffled
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 
 Flags = NDArray[np.bool_]
 LEAST_CLUSTERS = 8
@@ -104,7 +104,7 @@ def _beyond(scored: Scored, mine: Flags) -> tuple[Floats, bool]:
     """(n,) the annotator's scores less what the image and category explain; and whether others had the same images."""
     wide = int(scored.category.max(initial=0)) + 1
     less_others = scored.value - _mean(scored.value, scored.case * wide + scored.category, ~mine)
-    same_images = bool(2 * np.isfinite(less_others[mine]).sum() >= mine.sum())
+    same_images = bool(mine.any() and 2 * np.isfinite(less_others[mine]).sum() >= mine.sum())
     left = less_others if same_images else scored.value
     known = mine & np.isfinite(left)
     own = _mean(np.where(known, left, 0.0), scored.sort * wide + scored.category, known)

@@ -6,8 +6,8 @@ from segdata.agreement.agreed import Value, VolumeAgreement, VolumePair
 from segdata.agreement.metrics.bland_altman import Bound, bland_altman
 from segdata.agreement.metrics.intraclass_correlation import Correlation, absolute_agreement, consistency
 from segdata.agreement.metrics.volume_difference import volume_difference
-from segdata.agreement.statistics.bootstrap import Floats
 from segdata.core.opposed import Opposed
+from segdata.core.statistics.bootstrap import Floats
 
 
 def volume_agreement(opposed: Opposed, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:

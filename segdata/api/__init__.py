@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segdata.api.arrays import from_arrays
     from segdata.api.checking import assert_valid, hash_of, info, measured, validate
     from segdata.api.comparing import diff
+    from segdata.api.consenting import consensus
     from segdata.api.converting import Conversion, convert
     from segdata.api.evaluating import evaluate
     from segdata.api.filtering import Filtered, filter
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from segdata.api.reviewing import rework
     from segdata.api.revisions import history, prune, restore
     from segdata.api.sampling import Sample, draw_sample
+    from segdata.api.scoring import scorecard
     from segdata.api.splitting import Split, split
     from segdata.api.taxonomies import diff_taxonomies
     from segdata.api.tiling import crop, tile, untile
@@ -40,6 +42,7 @@ _HOME = {
     "areas_m2": "ground",
     "assert_valid": "checking",
     "compare_annotators": "agreeing",
+    "consensus": "consenting",
     "convert": "converting",
     "crop": "tiling",
     "diff": "comparing",
@@ -61,6 +64,7 @@ _HOME = {
     "remap": "remapping",
     "restore": "revisions",
     "rework": "reviewing",
+    "scorecard": "scoring",
     "split": "splitting",
     "tile": "tiling",
     "untile": "tiling",
@@ -78,6 +82,7 @@ __all__ = [
     "areas_m2",
     "assert_valid",
     "compare_annotators",
+    "consensus",
     "convert",
     "crop",
     "diff",
@@ -99,6 +104,7 @@ __all__ = [
     "remap",
     "restore",
     "rework",
+    "scorecard",
     "split",
     "tile",
     "untile",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.agreeing import Named, members, open_panel
 from segdata.api.copying import Copies
@@ -15,65 +15,18 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import run_ordered
 from segdata.core.judge import errors_among
-from segdata.core.loss import Loss, Losses
+from segdata.core.loss import Losses
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
+    from segdata.agreement.consensus.made import Consensus, Undecided
     from segdata.agreement.consensus.method import Method
     from segdata.agreement.consensus.portion import Outcome, Portion
     from segdata.agreement.consensus.regions import Region
-    from segdata.agreement.leave_one_out import AgainstOthers
     from segdata.agreement.panel import Panel
     from segdata.core.profile import Profile
 
-Undecided = Literal["void", "list"]
-LISTS = ("undecided.csv", "undecided.json")
-
-
-@dataclass(frozen=True, slots=True)
-class Consensus:
-    """What became of several annotators' work.
-
-    Attributes
-    ----------
-    target : the dataset that was made
-    method, min_support, undecided : how
-    annotators : whose work it is
-    n_images, n_segments : of the new dataset
-    alone : images that fewer than two annotated, by image_id: they are not annotated in it
-    n_drawn : segments by all annotators on the other images
-    n_rejected : things that too few of them drew: they are left out
-    n_disputed : things in dispute, which are part of the regions
-    n_regions : connected regions without a consensus
-    pixels_undecided, pixels_labelled : of these regions, and of all that anybody labelled
-    void : the category of these regions; None: they are listed instead, and unlabelled
-    is_void_new : no dataset had such a category
-    losses : the same, as dataset.yaml has it
-    against : each annotator against the consensus of the others; none where nobody asked
-    n_errors : defects that `validate` calls errors: what they concern may be missing
-    remarks : what could not be copied
-    """
-
-    target: Path
-    method: str
-    min_support: float
-    undecided: Undecided
-    annotators: tuple[str, ...]
-    n_images: int
-    n_segments: int
-    alone: tuple[str, ...]
-    n_drawn: int
-    n_rejected: int
-    n_disputed: int
-    n_regions: int
-    pixels_undecided: int
-    pixels_labelled: int
-    void: str | None
-    is_void_new: bool
-    losses: tuple[Loss, ...]
-    against: "tuple[AgainstOthers, ...]"
-    n_errors: int = 0
-    remarks: tuple[str, ...] = ()
+_LISTS = ("undecided.csv", "undecided.json")
 
 
 def consensus(
@@ -81,7 +34,7 @@ def consensus(
     target: str | Path,
     *,
     method: str = "auto",
-    undecided: Undecided = "void",
+    undecided: "Undecided" = "void",
     min_support: float = 0.5,
     leave_one_out: bool = True,
     pair_by: str | None = None,
@@ -93,7 +46,7 @@ def consensus(
     jobs: int = 0,
     progress: Progress = silent,
     **opening: Unpack[ReadOptions],
-) -> Consensus:
+) -> "Consensus":
     """Write what annotators agree on as a canonical dataset, with one annotation of each image by ``consensus``.
 
     Parameters
@@ -115,22 +68,26 @@ def consensus(
     whose work the dataset is made and how is in the metadata of dataset.yaml, ``consensus``. Nothing half-written stays
     behind. Raises SegdataError as `agree` does.
     """
+    from segdata.agreement.consensus.made import Consensus
     from segdata.agreement.consensus.method import Method
     from segdata.agreement.consensus.portion import outcome
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.leave_one_out import leave_one_out as left_out
 
-    check_choice("undecided", undecided, get_args(Undecided))
+    check_choice("undecided", undecided, ("void", "list"))
     panel = open_panel(members(data, opening), pair_by, taxonomy_map)
     _check_ids(panel)
     how = Method.of(method, panel.profile.task, min_support)
-    made = outcome(panel)
+    made = outcome(panel, paint=undecided == "void")
     stream = _Stream(panel, how, made, undecided, jobs, progress)
     config = panel.members[0].dataset.config
     with Placing(Path(target)) as placing, image_limits():
         remarks = stream.write(placing.made, copy_images)
-        against = left_out(panel, stream.names, how, how=Resampling(confidence, resamples, seed), jobs=jobs, progress=progress) if leave_one_out else ()
         placing.commit()
+    resampling = Resampling(confidence, resamples, seed)
+    with image_limits():
+        passes = stream.names if leave_one_out else ()
+        against = left_out(panel, passes, how, how=resampling, jobs=jobs, progress=progress)
     return Consensus(
         target=Path(target),
         method=how.name,
@@ -146,7 +103,7 @@ def consensus(
         n_regions=stream.n["regions"],
         pixels_undecided=stream.n["undecided"],
         pixels_labelled=stream.n["labelled"],
-        void=made.void.name if undecided == "void" else None,
+        void=None if made.void is None else made.void.name,
         is_void_new=made.is_new,
         losses=tuple(stream.losses.listed()),
         against=against,
@@ -171,7 +128,7 @@ class _Stream:
     panel: "Panel"
     method: "Method"
     made: "Outcome"
-    undecided: Undecided
+    undecided: "Undecided"
     jobs: int
     progress: Progress
     names: set[str] = field(default_factory=set)
@@ -192,7 +149,8 @@ class _Stream:
         profile = self._profile()
         write_canonical(profile, _told(batches, profile, self), folder, self.losses, self._made())
         if self.undecided == "list":
-            for name, text in zip(LISTS, (to_csv(self.regions, sorted(self.names)), to_json(self.regions)), strict=True):
+            texts = to_csv(self.regions, sorted(self.names)), to_json(self.regions)
+            for name, text in zip(_LISTS, texts, strict=True):
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")
         return () if copies is None else copies.remarks
 
@@ -201,13 +159,12 @@ class _Stream:
         from segdata.agreement.consensus.portion import portion, portions
 
         overlap = self.panel.profile.overlap.value
-        paint = self.undecided == "void"
         self.n = dict.fromkeys(
             ("images", "segments", "drawn", "rejected", "disputed", "regions", "undecided", "labelled"), 0
         )
         self.defects = list(self.panel.defects)
         for found in run_ordered(
-            lambda rows: portion(self.panel, rows, self.method, self.made, overlap, paint=paint),
+            lambda rows: portion(self.panel, rows, self.method, self.made, overlap),
             portions(self.panel),
             self.jobs,
         ):

@@ -43,20 +43,22 @@ def evaluate(
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.evaluation import evaluate as evaluated
 
-    reference = read(gold, **opening)
-    every = [(name, _answers(data, gold, opening)) for name, data in named(predictions)]
+    reference = gold if isinstance(gold, Dataset) else read(gold, **opening)
+    every = [(name, _answers(data, reference, opening)) for name, data in named(predictions)]
     panel = open_panel(members([*every, (GOLD, reference)], {}), pair_by, taxonomy_map)
     with image_limits():
         how = Resampling(confidence, resamples, seed)
         return evaluated(panel, GOLD, how=how, jobs=jobs, progress=progress)
 
 
-def _answers(data: Data, gold: Data, opening: ReadOptions) -> Dataset:
+def _answers(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
     """Predictions, opened; a list of COCO results takes its images and categories from a reference that has them."""
     from segdata.formats.sight import recognised
 
+    if isinstance(data, Dataset):
+        return data
     options = dict(opening.get("options") or {})
-    is_list = not isinstance(data, Dataset) and (opening.get("format") or recognised(Path(data))) == "coco-results"
-    if is_list and "truth" not in options and not isinstance(gold, Dataset) and Path(gold).is_file():
-        return read(data, **{**opening, "options": {**options, "truth": str(gold)}})
-    return read(data, **opening)
+    is_list = (opening.get("format") or recognised(Path(data))) == "coco-results"
+    if is_list and reference.profile.format in ("coco-instances", "lvis") and Path(reference.profile.files).is_file():
+        options = {"truth": str(reference.profile.files), **options}
+    return read(data, **{**opening, "options": options})

@@ -10,8 +10,11 @@ from segdata.core.settings import options
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
+    from segdata.campaign.concord import Concord
     from segdata.campaign.readiness import Pilot
     from segdata.core.config import Config
+    from segdata.core.dataset import Dataset
+    from segdata.core.rule import Tables
 
 
 def pilot(
@@ -42,7 +45,7 @@ def pilot(
     opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
 
     Returns what the campaign will hold, with ranges that are right in 19 of 20 campaigns, and the reasons not to begin
-    yet. Raises SegdataError as `read` does, for numbers that make no sense, and for an unknown kind of reason.
+    yet; where several annotated the same images, also how well they agree. Raises SegdataError as `read` does, for numbers that make no sense, and for an unknown kind of reason.
     """
     from segdata.campaign.colours import mean_colours
     from segdata.campaign.likeness import confusable
@@ -57,7 +60,23 @@ def pilot(
     with image_limits():
         colours = mean_colours(dataset, jobs)
     kinds = [ignore] if isinstance(ignore, str) else list(ignore)
-    return judged(dataset.profile, plan, found, confusable(tables, colours), kinds)
+    agreement = _agreement(dataset, tables, jobs)
+    return judged(dataset.profile, plan, found, confusable(tables, colours), kinds, agreement)
+
+
+def _agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "Concord | None":
+    """How well annotators agree, where an image has several."""
+    from segdata.agreement.compare import compare
+    from segdata.agreement.paired import Member
+    from segdata.agreement.panel import panel
+    from segdata.campaign.concord import concord
+
+    image = tables.annotations["image"]
+    if len(set(image.tolist())) == len(image):
+        return None
+    with image_limits():
+        opposed = compare(panel([Member(dataset)]), jobs=jobs).opposed
+    return None if opposed is None else concord(opposed)
 
 
 def _wanted(config: "Config") -> int:

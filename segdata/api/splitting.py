@@ -10,11 +10,11 @@ import numpy as np
 from segdata.api.checking import measured
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.dataset import Dataset
+from segdata.core.deal import Deal, deal, grouped, shares_of
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.strata import splits
-from segdata.edit.deal import Deal, deal, grouped, shares_of
 from segdata.measure.lookalikes import lookalikes
 from segdata.store.revise import revise
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from segdata.campaign.concord import Concord, Taken
 from segdata.campaign.likeness import Confusable
 from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan
 from segdata.campaign.projection import Range
@@ -20,6 +21,8 @@ Kind = Literal[
     "too-few",
     "drawn-twice",
     "look-alike",
+    "unclear-category",
+    "confused",
     "void",
     "unlabelled",
     "no-definition",
@@ -30,6 +33,7 @@ _LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so man
 _MOST_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void goes before
 _MOST_UNLABELLED = 0.05
 _OFTEN = 0.05  # of the rarer category's segments
+_MISTAKEN, _DOUBTED = 0.2, 0.1  # of the rarer category's pixels: shaky outlines alone reach 0.13 for CamVid's poles
 _SHOWN = 6
 
 
@@ -63,6 +67,7 @@ class Pilot:
     confusable : pairs of categories that may be taken for each other, the most doubtful first
     reasons : what is to be done first; those that block come first
     ignored : kinds of reasons that were not asked for
+    agreement : how well annotators of the same images agree; None where there is one annotator
     """
 
     dataset: str
@@ -71,6 +76,7 @@ class Pilot:
     confusable: tuple[Confusable, ...]
     reasons: tuple[Reason, ...] = field(default=())
     ignored: tuple[Kind, ...] = ()
+    agreement: Concord | None = None
 
     @property
     def ready(self) -> bool:
@@ -79,7 +85,12 @@ class Pilot:
 
 
 def judged(
-    profile: Profile, plan: Plan, found: Outlook, pairs: tuple[Confusable, ...], ignore: Collection[str] = ()
+    profile: Profile,
+    plan: Plan,
+    found: Outlook,
+    pairs: tuple[Confusable, ...],
+    ignore: Collection[str] = (),
+    agreement: Concord | None = None,
 ) -> Pilot:
     """The pilot with its reasons, but those of the kinds `ignore`; raises SegdataError for a kind that is none."""
     for kind in ignore:
@@ -90,11 +101,13 @@ def judged(
         *_small(found),
         *_categories(plan, found, pairs),
         *_confusable(pairs, found.n_images),
+        *_disagreed(agreement),
         *_emptiness(profile, found),
         *_guideline(profile.taxonomy.categories),
     ]
     kept = sorted((each for each in every if each.kind not in ignore), key=lambda each: not each.blocks)
-    return Pilot(profile.files, plan, found, pairs, tuple(kept), tuple(each for each in KINDS if each in ignore))
+    ignored = tuple(each for each in KINDS if each in ignore)
+    return Pilot(profile.files, plan, found, pairs, tuple(kept), ignored, agreement)
 
 
 def _small(found: Outlook) -> Iterator[Reason]:
@@ -177,6 +190,40 @@ def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
         if alike:
             told = f"{both}: {'; '.join(alike)}; both definitions should say which is which"
             yield Reason("look-alike", False, told, names)
+
+
+def _disagreed(agreement: Concord | None) -> Iterator[Reason]:
+    """Categories on which annotators disagree whoever they are, and those that they take for each other."""
+    if agreement is None:
+        return
+    for each in agreement.categories:
+        if each.is_low:
+            value, low, high = each.value
+            ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
+            alone = f", {each.best:.2f} without {each.without}, who lowers it most" if each.without else ""
+            message = (
+                f"annotators do not agree on {each.category!r}: {each.score.replace('dice', 'Dice').replace('f1', 'F1')} "
+                f"{value:.2f}{ends}{alone}; "
+            )
+            remedy = "define it, with its boundary and pictures of what they draw differently, and annotate again"
+            remedy = remedy if each.is_surely_low else "a larger pilot would tell; look at what they draw differently"
+            yield Reason("unclear-category", each.is_surely_low, message + remedy, (each.category,))
+    for pair in agreement.confused:
+        if pair.images > 1 and pair.share >= (_OFTEN if pair.of_segments else _DOUBTED):
+            yield _taken(pair)
+
+
+def _taken(pair: Taken) -> Reason:
+    """Two categories that annotators take for each other."""
+    if pair.of_segments:
+        often, what = True, f"{pair.segments:,} of {counted(pair.of_segments, 'thing')}"
+    else:
+        often, what = pair.share >= _MISTAKEN, f"{percent(pair.share)} % of the pixels of the rarer one"
+    message = (
+        f"{pair.a!r} and {pair.b!r}: {what} are the one for one annotator and the other for another, in "
+        f"{counted(pair.images, 'image')}; both definitions should say which is which, or merge them"
+    )
+    return Reason("confused", often, message, (pair.a, pair.b))
 
 
 def _emptiness(profile: Profile, found: Outlook) -> Iterator[Reason]:

@@ -96,9 +96,9 @@ def command(
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes
 
-    named = [_named(each) for each in data]
-    spare(output, [path for _, path in named] + opening.inputs())
-    opened = [(name, opening.read(path)) for name, path in named]
+    every = [named(each) for each in data]
+    spare(output, [path for _, path in every] + opening.inputs())
+    opened = [(name, opening.read(path)) for name, path in every]
     with progress("agreement", max(len(each) for _, each in opened)) as done:
         found = compare_annotators(
             opened,
@@ -152,7 +152,7 @@ def _html(found: "Compared", typed: list[str], fail_on: FailOn, jobs: int) -> st
     return to_html(found.agreement, found.tables, drawn, typed, fail_on)
 
 
-def _named(text: str) -> tuple[str | None, Path]:
+def named(text: str) -> tuple[str | None, Path]:
     """NAME=DATA, or DATA; a path that exists is one, whatever it holds."""
     name, mark, path = text.partition("=")
     if not mark or Path(text).exists():

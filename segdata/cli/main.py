@@ -13,7 +13,18 @@ from segdata.cli.options import example
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
     "Look": ("info", "show", "pilot"),
-    "Check": ("validate", "agreement", "acceptance", "rework", "diff", "rules", "explain"),
+    "Check": (
+        "validate",
+        "agreement",
+        "consensus",
+        "evaluate",
+        "acceptance",
+        "rework",
+        "scorecard",
+        "diff",
+        "rules",
+        "explain",
+    ),
     "Change": ("convert", "formats"),
     "Arrange": ("split", "sample", "filter", "merge", "remap", "tile", "crop", "history", "restore", "prune"),
 }

@@ -46,6 +46,24 @@ class Instances:
         return masks.reshape(len(self.ids), width, height).transpose(0, 2, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Outlined:
+    """The segments of one image as runs, void among them.
+
+    Attributes
+    ----------
+    classes : (n,) int64, the class of each segment; -1: void
+    ids : (n,) int64, the segments' ids in the dataset
+    crowd : (n,) bool
+    runs : the pixels of each
+    """
+
+    classes: Ints
+    ids: Ints
+    crowd: NDArray[np.bool_]
+    runs: Runs = field(repr=False)
+
+
 @dataclass(frozen=True)
 class LabelMaps:
     """All labels of a dataset in memory, compressed, some hundred bytes a segment.
@@ -123,6 +141,11 @@ class LabelMaps:
         first, last = self._offset[row], self._offset[row + 1]
         values = self._class[first:last]
         return self._painted(row, np.where(values < 0, void, values), unlabelled, np.int64)
+
+    def segments(self, row: int) -> Outlined:
+        """The segments of an image as they are stored, without any array of its pixels."""
+        mine = slice(int(self._offset[row]), int(self._offset[row + 1]))
+        return Outlined(self._class[mine], self._id[mine], self._crowd[mine], self._runs(row))
 
     def instances(self, row: int) -> Instances:
         """The segments of an image, void left out."""

@@ -29,6 +29,7 @@ Kind = Literal[
     "spatial",  # where pixels lie in the world: affine, spacing and header of volumes
     "track",  # which segments show the same object in the frames of a sequence, and which belong to no track
     "track-id",  # tracks are renumbered
+    "undecided",  # what annotators do not agree on, where a consensus is made of their work
     "unlabelled",  # the difference between unlabelled and void or background
     "unreadable",  # what the source's files hold, but in a form that could not be read (see its findings)
     "void",

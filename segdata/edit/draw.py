@@ -6,12 +6,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from segdata.core.deal import shuffled
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.strata import image_strata
 from segdata.core.tallies import Tally, examples, numbered
-from segdata.edit.deal import shuffled
 
 Purpose = Literal["gold", "pilot"]
 

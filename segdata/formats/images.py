@@ -166,11 +166,21 @@ class ImageFolder:
         for folder, _, names in os.walk(root, followlinks=False):
             place = Path(folder)
             start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
+            plain = folder.isascii()
             for name in names:
                 if is_image_name(name):
                     found[start + name] = path = place / name
-                    check_name(path)
+                    if not (plain and name.isascii()):
+                        check_name(path)
         return ImageFolder(root, dict(sorted(found.items())))
+
+    def inside(self, name: str) -> "ImageFolder":
+        """The files below the folder `name` in this one; what a link leads to is looked for there."""
+        start = f"{name}/"
+        there = {each[len(start) :]: path for each, path in self.paths.items() if each.startswith(start)}
+        if self.root is None or there:
+            return ImageFolder(self.root and self.root / name, there)
+        return ImageFolder.below(self.root / name)
 
     def near(self, name: str) -> str | None:
         """A name that differs from `name` only in case or extension."""

@@ -13,6 +13,12 @@ from segdata.formats.perimage.found import BrokenLabelsError
 _BOM = b"\xef\xbb\xbf"
 
 
+def read_small(path: Path) -> bytes:
+    """All bytes of a small file; raises OSError. A buffer, as Python's files have, costs more than they do."""
+    with path.open("rb", buffering=0) as file:
+        return file.read()
+
+
 def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
     """What a JSON file holds; `file` is how defects call it. Raises BrokenLabelsError where it is none.
 

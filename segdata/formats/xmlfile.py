@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 from typing import NoReturn
-from xml.etree.ElementTree import Element, TreeBuilder
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, fromstring
 from xml.parsers import expat
 
 _DEEPEST = 64  # elements within elements; annotation files have about six
+# A document type needs "!", in whatever encoding: expat takes none in which other bytes are markup, and UTF-16 has zeros.
+_NOT_PLAIN = (b"!", b"\0", b"xmlns", b"xml:")
 _NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -26,6 +28,26 @@ def read_xml(path: Path) -> Element:
 
     Source: Python documentation, section "XML security" (billion laughs, external entities).
     """
+    data = path.read_bytes()
+    root = None if any(mark in data for mark in _NOT_PLAIN) else _plain(data)
+    return _careful(data) if root is None else root
+
+
+def _plain(data: bytes) -> Element | None:
+    """The root element of XML without declarations and namespaces, which the parser in C may see; None: it may not."""
+    try:
+        level = [root := fromstring(data)]
+    except (ParseError, LookupError, ValueError):  # told with its line by the careful parser
+        return None
+    for _ in range(_DEEPEST):
+        level = [child for element in level for child in element]
+        if not level:
+            return root
+    return None
+
+
+def _careful(data: bytes) -> Element:
+    """The root element, of which every element and declaration is looked at while it is built."""
     parser, builder = expat.ParserCreate(), TreeBuilder()
     depth = 0
 
@@ -49,7 +71,7 @@ def read_xml(path: Path) -> Element:
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(data, True)
     except expat.ExpatError as error:
         raise XmlError(f"is not well formed: {expat.ErrorString(error.code)}", error.lineno) from error
     except LookupError as error:  # an encoding that Python does not know

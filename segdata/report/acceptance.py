@@ -11,6 +11,7 @@ from segdata.agreement.delivery import Inspected, Inspection, Quality
 from segdata.agreement.statistics.acceptance import Sampling, operating_curve
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table
+from segdata.report.plain import plain
 
 _SHOWN = 10  # images of a text report
 _STEPS = 11  # of the operating curve
@@ -55,7 +56,7 @@ def to_json(found: Inspection, quality: Quality) -> str:
     """The same for programs; what is undefined is null."""
     rows = [{**asdict(each), "defective": each.defective} for each in found.inspected]
     report: dict[str, Any] = {"version": 1, **asdict(found), "inspected": rows, "quality": asdict(quality)}  # Any: JSON
-    return json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:
@@ -119,12 +120,3 @@ def _row(each: Inspected) -> list[str]:
         bar,
         "defective" if each.defective else "",
     ]
-
-
-def _plain(value: Any) -> Any:  # Any: JSON
-    """Numbers that are none as null."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -58,7 +58,7 @@ def to_json(found: Agreement) -> str:
         findings=tuple(Row(**{name: getattr(each, name) for name in Row.__struct_fields__}) for each in found.findings),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
+    return laid_out(plain)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON
@@ -78,10 +78,10 @@ def _bias(each: AnnotatorBias) -> Bias:
     return Bias(
         annotator=each.annotator,
         category=each.category,
-        boundary_offset=_score(each.boundary_offset),
-        missed=_score(each.missed),
-        extra=_score(each.extra),
-        confused=_score(each.confused),
+        boundary_offset=score_of(each.boundary_offset),
+        missed=score_of(each.missed),
+        extra=score_of(each.extra),
+        confused=score_of(each.confused),
         p={name: _known(p) for name, p in each.p.items()},
         found=each.found,
     )
@@ -97,17 +97,17 @@ def _sizes(each: VolumeAgreement) -> Sizes:
         category=each.category,
         unit="mm3" if each.unit == "mm3" else "voxels",
         volumes=each.volumes,
-        icc=_score(each.icc),
-        icc_consistency=_score(each.icc_consistency),
+        icc=score_of(each.icc),
+        icc_consistency=score_of(each.icc_consistency),
         pairs=tuple(
             SizePair(
                 a=pair.a,
                 b=pair.b,
                 volumes=pair.volumes,
                 difference=_number(pair.difference),
-                bias=_score(pair.bias),
-                lower=_score(pair.lower),
-                upper=_score(pair.upper),
+                bias=score_of(pair.bias),
+                lower=score_of(pair.lower),
+                upper=score_of(pair.upper),
             )
             for pair in each.pairs
         ),
@@ -149,10 +149,11 @@ def _need(each: Planned) -> Need:
 
 
 def _each(scores: Mapping[str, Value]) -> dict[str, Score]:
-    return {name: _score(value) for name, value in scores.items()}
+    return {name: score_of(value) for name, value in scores.items()}
 
 
-def _score(each: Value) -> Score:
+def score_of(each: Value) -> Score:
+    """A score as reports have it."""
     return Score(_number(each.value), _number(each.low), _number(each.high), each.n, each.n_undefined)
 
 
@@ -163,6 +164,11 @@ def _number(value: float) -> float | None:
 
 def _known(value: float) -> float:
     return float(f"{value:.6g}") + 0.0  # no minus before a 0
+
+
+def laid_out(plain: Mapping[str, object]) -> str:
+    """A report as JSON text, with a line for each item of its lists."""
+    return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
 
 
 def _value(value: object) -> str:

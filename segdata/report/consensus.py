@@ -1,14 +1,11 @@
 """The report of a consensus as text: what was written, what is undecided, and how each annotator stands to it."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Protocol
 
-from segdata.agreement.agreed import Value
-from segdata.agreement.leave_one_out import AgainstOthers
+from segdata.agreement.consensus.made import Consensus
+from segdata.agreement.leave_one_out import AgainstOthers, OfCategory
 from segdata.core.counted import counted
-from segdata.core.loss import Loss
-from segdata.report.agreement.numbers import NONE, listed, percent, shown, with_interval
+from segdata.report.agreement.numbers import listed, percent, shown, with_interval
 from segdata.report.paper import Paper, table
 
 _METHODS = {
@@ -19,91 +16,7 @@ _METHODS = {
 _WORST = 3  # categories of each annotator that are shown
 
 
-class Made(Protocol):
-    """What became of several annotators' work; see `segdata.api.consenting.Consensus`."""
-
-    @property
-    def target(self) -> Path:
-        """The dataset that was made."""
-
-    @property
-    def method(self) -> str:
-        """How."""
-
-    @property
-    def min_support(self) -> float:
-        """The share that a decision must exceed."""
-
-    @property
-    def undecided(self) -> str:
-        """What becomes of what is not agreed on."""
-
-    @property
-    def annotators(self) -> tuple[str, ...]:
-        """Whose work it is."""
-
-    @property
-    def n_images(self) -> int:
-        """Of the dataset."""
-
-    @property
-    def n_segments(self) -> int:
-        """Of the dataset."""
-
-    @property
-    def alone(self) -> tuple[str, ...]:
-        """Images that fewer than two annotated."""
-
-    @property
-    def n_drawn(self) -> int:
-        """Segments by all annotators."""
-
-    @property
-    def n_rejected(self) -> int:
-        """Things that too few drew."""
-
-    @property
-    def n_disputed(self) -> int:
-        """Things in dispute."""
-
-    @property
-    def n_regions(self) -> int:
-        """Regions without a consensus."""
-
-    @property
-    def pixels_undecided(self) -> int:
-        """Of these regions."""
-
-    @property
-    def pixels_labelled(self) -> int:
-        """Of all that anybody labelled."""
-
-    @property
-    def void(self) -> str | None:
-        """The category of these regions."""
-
-    @property
-    def is_void_new(self) -> bool:
-        """No dataset had it."""
-
-    @property
-    def losses(self) -> tuple[Loss, ...]:
-        """The same as losses."""
-
-    @property
-    def against(self) -> tuple[AgainstOthers, ...]:
-        """Each annotator against the consensus of the others."""
-
-    @property
-    def n_errors(self) -> int:
-        """Defects that are errors."""
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What could not be copied."""
-
-
-def to_text(found: Made, paper: Paper) -> str:
+def to_text(found: Consensus, paper: Paper) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
     said = f"{found.target}: {counted(found.n_images, 'image')}, {counted(found.n_segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {said}"]
@@ -122,12 +35,14 @@ def to_text(found: Made, paper: Paper) -> str:
     if found.against:
         lines += ["", *_against(found, paper)]
     if found.n_errors:
-        said = f"{counted(found.n_errors, 'error')} met while reading: what they concern may be missing in the consensus"
+        said = (
+            f"{counted(found.n_errors, 'error')} met while reading: what they concern may be missing in the consensus"
+        )
         lines += ["", *paper.wrap(said, style="error")]
     return "\n".join(lines) + "\n"
 
 
-def _undecided(found: Made) -> str:
+def _undecided(found: Consensus) -> str:
     if not found.n_regions:
         return "nothing"
     share = percent(found.pixels_undecided / max(found.pixels_labelled, 1))
@@ -138,7 +53,7 @@ def _undecided(found: Made) -> str:
     return f"{where}; {found.void!r} in the dataset{new}"
 
 
-def _left_out(found: Made) -> str:
+def _left_out(found: Consensus) -> str:
     parts = []
     if found.n_rejected:
         parts.append(f"{counted(found.n_rejected, 'thing')} that too few drew")
@@ -147,14 +62,14 @@ def _left_out(found: Made) -> str:
     return listed(parts)
 
 
-def _alone(found: Made) -> str:
+def _alone(found: Consensus) -> str:
     if not found.alone:
         return ""
     verb = "is" if len(found.alone) == 1 else "are"
     return f"{counted(len(found.alone), 'image')} that fewer than two annotated {verb} not annotated: {listed(found.alone, 3)}"
 
 
-def _against(found: Made, paper: Paper) -> Iterator[str]:
+def _against(found: Consensus, paper: Paper) -> Iterator[str]:
     """A table, and under it the least agreed categories of each annotator."""
     things = any(each.scores["f1"].n for each in found.against)
     heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]
@@ -165,7 +80,7 @@ def _against(found: Made, paper: Paper) -> Iterator[str]:
     yield head
     yield from lines
     said = (
-        "IoU with its interval, mean by image and category. missed: the share of the others' pixels that the annotator "
+        "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels that the annotator "
         "lacks and would gain; extra: the share of the annotator's that would be lost; larger by: where boundaries "
         "are, in px, or mm where the spacing is known."
     )
@@ -179,22 +94,18 @@ def _against(found: Made, paper: Paper) -> Iterator[str]:
             yield from paper.wrap(f"{each.annotator}, least with the others: {told}", "", "  ")
 
 
-def _value(each: object) -> float:
-    value: Value = each.value  # type: ignore[attr-defined]  # OfCategory
-    return value.value
+def _value(each: OfCategory) -> float:
+    return each.value.value
 
 
 def _row(each: AgainstOthers, things: bool) -> list[str]:
     cells = [
         each.annotator,
         f"{each.images:,}",
-        with_interval("iou", each.scores["iou"]),
+        with_interval("iou_micro", each.scores["iou_micro"]),
         shown("missed", each.missed.value),
         shown("extra", each.extra.value),
         shown("offset", each.boundary_offset.value, signed=True),
     ]
     cells[3:3] = [with_interval("f1", each.scores["f1"])] if things else []
     return cells
-
-
-assert NONE

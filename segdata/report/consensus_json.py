@@ -1,13 +1,134 @@
 """The JSON report of a consensus; `schemas/consensus.schema.json` is made from these types."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-from segdata.agreement.leave_one_out import SCORES, AgainstOthers
-from segdata.agreement.meanings import OF_PAIRS
-from segdata.report.agreement_json import Count, Score, score, structured
-from segdata.report.certificate import Loss as Lost
-from segdata.report.consensus import Made
+from segdata.agreement.consensus.made import Consensus, Undecided
+from segdata.agreement.consensus.method import Name
+from segdata.agreement.leave_one_out import AgainstOthers
+from segdata.report.agreement_json import laid_out, score_of
+from segdata.report.agreement_types import Count, Score
 
 VERSION: Literal[1] = 1
+
+
+class OfCategory(msgspec.Struct, frozen=True, kw_only=True):
+    """One category; `score` says what of it: f1 of segments, or dice_micro, of all pixels."""
+
+    category: str
+    score: str
+    value: Score
+
+
+class Against(msgspec.Struct, frozen=True, kw_only=True):
+    """An annotator against the consensus of the others, which has nothing of their own work.
+
+    `images`: that enough others annotated. `missed`: the share of the others' pixels that the annotator lacks and would
+    gain; `extra`: the share of the annotator's that would be lost; `missed_things`, `extra_things`: of segments that
+    are counted one by one. `boundary_offset`: by how many px (mm where the spacing is known) the annotator draws larger.
+    Other scores are those of `segdata agreement`.
+    """
+
+    annotator: str
+    images: Count
+    clusters: Count
+    iou_micro: Score
+    dice_micro: Score
+    boundary_iou: Score
+    nsd: Score
+    f1: Score
+    kappa: Score
+    boundary_offset: Score
+    missed: Score
+    extra: Score
+    missed_things: Score
+    extra_things: Score
+    categories: tuple[OfCategory, ...]
+
+
+class Regions(msgspec.Struct, frozen=True, kw_only=True):
+    """What annotators do not agree on: connected regions, their pixels, and those that anybody labelled.
+
+    `category` is what they are in the dataset, `is_new` where its taxonomy had none that is void; null: they are
+    unlabelled there, and listed.
+    """
+
+    regions: Count
+    pixels: Count
+    of_pixels: Count
+    category: str | None
+    is_new: bool
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What annotators agree on, written as a dataset.
+
+    `alone`: images that fewer than two annotated, which have no consensus. `drawn`: segments by all annotators.
+    `rejected`: things that too few of them drew; `disputed`: things in dispute, whose pixels are undecided.
+    """
+
+    version: Literal[1]
+    target: str
+    method: Name
+    min_support: float
+    undecided: Undecided
+    annotators: tuple[str, ...]
+    images: Count
+    segments: Count
+    drawn: Count
+    rejected: Count
+    disputed: Count
+    without_consensus: Regions
+    alone: tuple[str, ...]
+    against_others: tuple[Against, ...]
+
+
+def to_json(found: Consensus) -> str:
+    """The report as JSON; the same input gives the same text."""
+    report = Report(
+        version=VERSION,
+        target=found.target.as_posix(),
+        method=found.method,
+        min_support=found.min_support,
+        undecided=found.undecided,
+        annotators=found.annotators,
+        images=found.n_images,
+        segments=found.n_segments,
+        drawn=found.n_drawn,
+        rejected=found.n_rejected,
+        disputed=found.n_disputed,
+        without_consensus=Regions(
+            regions=found.n_regions,
+            pixels=found.pixels_undecided,
+            of_pixels=found.pixels_labelled,
+            category=found.void,
+            is_new=found.is_void_new,
+        ),
+        alone=found.alone,
+        against_others=tuple(map(_against, found.against)),
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
+    return laid_out(plain)
+
+
+def schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return msgspec.json.schema(Report)
+
+
+def _against(each: AgainstOthers) -> Against:
+    return Against(
+        annotator=each.annotator,
+        images=each.images,
+        clusters=each.clusters,
+        **{name: score_of(value) for name, value in each.scores.items()},
+        boundary_offset=score_of(each.boundary_offset),
+        missed=score_of(each.missed),
+        extra=score_of(each.extra),
+        missed_things=score_of(each.missed_things),
+        extra_things=score_of(each.extra_things),
+        categories=tuple(
+            OfCategory(category=of.category, score=of.score, value=score_of(of.value)) for of in each.categories
+        ),
+    )

@@ -68,7 +68,7 @@ class Drawn:
         count = edges.sum(axis=0)
         rank = np.cumsum(edges, axis=0) - 1
         turn = np.add.outer(np.arange(picture.shape[0]), np.arange(picture.shape[1])) // _DASH
-        picture[_wider(count > 0)] *= 0.4
+        picture[_wider(count > 0)] *= 0.4 if self.ground.image is not None else 0.8
         for k, (_, color) in enumerate(annotators):
             picture[edges[k] & (rank[k] == turn % np.maximum(count, 1))] = color
         return Image.fromarray(picture.clip(0, 255).astype(np.uint8))

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import get_args
 
+from segdata.campaign.concord import Concord
 from segdata.campaign.outlook import CategoryOutlook, Outlook
 from segdata.campaign.projection import Range
 from segdata.campaign.readiness import Kind, Pilot, Reason, percent, rounded_up, share_of, spoken
 from segdata.core.counted import counted
+from segdata.report.agreement.numbers import listed, shown
 from segdata.report.paper import Paper, columns, shorten, table
 
 FIRST = 3  # reasons of each kind that are shown
@@ -18,6 +20,8 @@ _HEADINGS: dict[Kind, str] = {
     "too-few": "categories with too few instances",
     "drawn-twice": "things drawn as two categories",
     "look-alike": "categories that are easily confused",
+    "unclear-category": "categories on which annotators do not agree",
+    "confused": "categories that annotators take for each other",
     "void": "too much void",
     "unlabelled": "too much unlabelled",
     "no-definition": "categories without a definition",
@@ -30,6 +34,8 @@ def to_text(found: Pilot, paper: Paper) -> str:
     """What the campaign will hold, a line per category, and last the verdict with its reasons."""
     lines = [paper.paint(f"segdata pilot {shorten(found.dataset, paper.width - 14)}", "bold"), *_whole(found, paper)]
     lines += ["", *_categories(found, paper)]
+    if found.agreement is not None:
+        lines += ["", *_agreement(found.agreement, paper)]
     for blocks, heading in ((True, "before the campaign"), (False, "advice")):
         reasons = [reason for reason in found.reasons if reason.blocks is blocks]
         if reasons:
@@ -86,6 +92,29 @@ def _categories(found: Pilot, paper: Paper) -> Iterator[str]:
         "campaigns."
     )
     yield from paper.wrap(said, style="dim")
+
+
+def _agreement(found: Concord, paper: Paper) -> Iterator[str]:
+    """How well annotators agree, a line per category."""
+    among = f"{counted(found.images, 'image')} of {listed(found.annotators, 3)}"
+    yield from paper.pieces(("agreement", "bold"), (f"on {among}", None))
+    rows = []
+    for each in found.categories:
+        low, high = each.value.low, each.value.high
+        rows.append(
+            [
+                shorten(each.category, 30),
+                "F1" if each.score == "f1" else "Dice",
+                shown(each.score, each.value.value),
+                f"{shown(each.score, low)} to {shown(each.score, high)}" if low == low else "-",
+                f"{shown(each.score, each.best)} ({each.without})" if each.without else "-",
+            ]
+        )
+    head, *lines = table(("category", "score", "value", "19 of 20 times", "without"), rows, left=(0, 1))
+    yield head
+    yield from lines
+    said = "F1 of segments for things, Dice for all else; without: the one who lowers it most"
+    yield from paper.wrap(f"{said}.", style="dim")
 
 
 def _row(each: CategoryOutlook) -> list[str]:

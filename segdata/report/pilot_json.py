@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from segdata.campaign.concord import Concord
 from segdata.campaign.likeness import Confusable
 from segdata.campaign.outlook import CategoryOutlook
 from segdata.campaign.projection import Range
@@ -89,6 +90,51 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     delta_e: float | None
 
 
+class Agreeing(msgspec.Struct, frozen=True, kw_only=True):
+    """How well annotators agree on a category: `score` f1 of segments, or dice, with its 95 % interval.
+
+    `images` count once for each pair of annotators, `units` are the sequences, groups and single images among them.
+    `best` is the value without the annotator who lowers it most, `without` says who; null of two annotators. `low`: it
+    is below 0.6, with them or without; `surely`: so is the whole interval.
+    """
+
+    category: str
+    score: str
+    value: Span
+    images: Count
+    units: Count
+    best: float | None
+    without: str | None
+    low: bool
+    surely: bool
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """Two categories that annotators take for each other.
+
+    `segments` things that both have, of `of_segments` of the rarer category, and `pixels` of `of_pixels`, in `images`
+    images. `share` is of the things, or where there are none of the pixels.
+    """
+
+    a: str
+    b: str
+    segments: Count
+    of_segments: Count
+    pixels: Count
+    of_pixels: Count
+    images: Count
+    share: float
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How well annotators of the same images agree."""
+
+    annotators: tuple[str, ...]
+    images: Count
+    categories: tuple[Agreeing, ...]
+    confused: tuple[Taken, ...]
+
+
 class Because(msgspec.Struct, frozen=True, kw_only=True):
     """Something to do first; the taxonomy is not ready because of those that block, the others are advice."""
 
@@ -111,6 +157,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     confusable: tuple[Pair, ...]
     reasons: tuple[Because, ...]
     ignored: tuple[Kind, ...]
+    agreement: Agreement | None
 
 
 def to_json(found: Pilot) -> str:
@@ -139,6 +186,7 @@ def to_json(found: Pilot) -> str:
             for each in found.reasons
         ),
         ignored=found.ignored,
+        agreement=None if found.agreement is None else _agreement(found.agreement),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
     return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
@@ -176,6 +224,40 @@ def _pair(each: Confusable) -> Pair:
         coloured=each.coloured,
         names=each.names,
         delta_e=_number(each.colour),
+    )
+
+
+def _agreement(found: Concord) -> Agreement:
+    return Agreement(
+        annotators=found.annotators,
+        images=found.images,
+        categories=tuple(
+            Agreeing(
+                category=each.category,
+                score=each.score,
+                value=_span(each.value),
+                images=each.images,
+                units=each.clusters,
+                best=_number(each.best),
+                without=each.without or None,
+                low=each.is_low,
+                surely=each.is_surely_low,
+            )
+            for each in found.categories
+        ),
+        confused=tuple(
+            Taken(
+                a=each.a,
+                b=each.b,
+                segments=each.segments,
+                of_segments=each.of_segments,
+                pixels=each.pixels,
+                of_pixels=each.of_pixels,
+                images=each.images,
+                share=round(each.share, 6),
+            )
+            for each in found.confused
+        ),
     )
 
 

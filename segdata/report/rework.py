@@ -6,12 +6,12 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from segdata.agreement.agreed import Value
 from segdata.agreement.review import Review, Rework
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table
+from segdata.report.plain import plain
 
 _EXPLAINED = (
     "reworked: the share of segments that were deleted, added, recategorised (recat), or whose boundary was moved "
@@ -40,9 +40,7 @@ def to_text(found: Review, paper: Paper) -> str:
 
 def to_json(found: Review) -> str:
     """All rows; what is undefined is null."""
-    rows = [{**asdict(each), **{name: _plain(getattr(each, name)) for name in _RATES}} for each in found.rows]
-    report: dict[str, Any] = {"version": 1, **asdict(found), "rows": rows}  # Any: JSON
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(plain({"version": 1, **asdict(found)}), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_csv(found: Review) -> str:
@@ -78,10 +76,6 @@ def _share(value: Value) -> str:
         return "-"
     ends = "" if math.isnan(value.low) else f" {value.low:.0%}-{value.high:.0%}"
     return f"{value.value:.0%}{ends}"
-
-
-def _plain(value: Value) -> dict[str, float | int | None]:
-    return {name: None if math.isnan(each) else each for name, each in asdict(value).items()}
 
 
 def _number(value: float) -> str:

@@ -14,6 +14,7 @@ from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement_json import schema as agreement
 from segdata.report.certificate import schema as losses
+from segdata.report.consensus_json import schema as consensus
 from segdata.report.diff_json import schema as difference
 from segdata.report.json import schema as findings
 from segdata.report.pilot_json import schema as pilot
@@ -24,6 +25,7 @@ def schemas() -> dict[str, str]:
     """File name -> text of the schema."""
     found: dict[str, tuple[str, dict[str, Any]]] = {  # Any: JSON
         "agreement": ("segdata agreement --format json", agreement()),
+        "consensus": ("segdata consensus --format json", consensus()),
         "dataset": ("dataset.yaml: a canonical dataset", manifest()),
         "difference": ("segdata diff --format json", difference()),
         "findings": ("segdata validate --format json", findings()),

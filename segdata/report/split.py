@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from segdata.core.counted import counted
-from segdata.edit.deal import MEASURES, Deal
+from segdata.core.deal import MEASURES, Deal
 from segdata.report.paper import Paper, shorten, table
 
 _LISTED = 12  # categories, those that are farthest from their shares

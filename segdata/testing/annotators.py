@@ -16,8 +16,8 @@ from segdata.core.dataset import Dataset
 from segdata.core.meet import Side, touch_within
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, boxes, columns
+from segdata.core.strokes import Floats, grown, joined, moved, shaken, uppermost
 from segdata.testing.pictures import Drawing
-from segdata.testing.strokes import Floats, grown, joined, moved, shaken, uppermost
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ class Annotator:
 def drawn_by(data: Dataset, who: Annotator, seed: int, name: str | None = None) -> Dataset:
     """What an annotator draws of a dataset's images, whose segments are taken for what is really there.
 
-    Segments share pixels only where the dataset allows that; else one of them, by lot, is on top. Crowds are left as
+    Segments share pixels only where the dataset allows that; else the one whose outline was moved further out is on
+    top, of equals one by lot. Crowds are left as
     they are. The same seed gives the same pixels.
     Raises ValueError for a category that the dataset lacks.
     """
@@ -87,7 +88,9 @@ def drawn_by(data: Dataset, who: Annotator, seed: int, name: str | None = None) 
 
 
 class _Hand:
-    """A batch in the making: `category` and `annotation` (n,) of segments, their runs and who is still there."""
+    """A batch in the making: columns (n,) of its segments, and their runs."""
+
+    _COLUMNS = ("row", "category", "true", "annotation", "crowd", "there", "further")
 
     def __init__(self, batch: Batch, profile: Profile, who: Annotator, rng: np.random.Generator) -> None:
         self.batch, self.profile, self.rng = batch, profile, rng
@@ -97,6 +100,7 @@ class _Hand:
         self.crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
         self.runs = batch.runs
         self.there = np.ones(batch.n_segments, bool)
+        self.further = np.zeros(batch.n_segments, np.int64)
         named = {each.name: each for each in profile.taxonomy.categories}
         said = {*who.of, *(name for each in (who.habits, *who.of.values()) for name in each.calls)}
         if said - named.keys():
@@ -186,7 +190,8 @@ class _Hand:
         self.runs = moved(self.runs, height, width, right, down)
         self.runs = shaken(self.runs, height, width, self.habit("jitter"), rng)
         wanted = self.habit("larger") + rng.normal(size=n) * self.habit("uneven")
-        self.runs = grown(self.runs, height, width, np.floor(wanted + rng.random(n)).astype(np.int64))
+        self.further = np.floor(wanted + rng.random(n)).astype(np.int64)
+        self.runs = grown(self.runs, height, width, self.further)
 
     def invent(self) -> None:
         """More of what there is, elsewhere."""
@@ -205,23 +210,24 @@ class _Hand:
 
     def _more(self, like: Ints) -> None:
         """More segments, with the columns of some that there are, and no runs yet."""
-        for column in ("row", "category", "true", "annotation", "crowd", "there"):
+        for column in self._COLUMNS:
             values = getattr(self, column)
             setattr(self, column, np.append(values, values[like]))
 
     def flatten(self) -> None:
         """Each pixel under one segment."""
+        places = np.lexsort((self.rng.permutation(len(self.row)), self.further))
         height, width = self.size
         kept = np.flatnonzero(self.there)
         runs = self.runs.take(kept, len(self.row))
         at, frame = np.unique(self.annotation[kept], return_inverse=True)
         if len(at):
-            rank = self.rng.permutation(len(kept))
+            rank = np.argsort(places)[kept]
             self._only(kept)
             self.runs = uppermost(runs, frame.reshape(-1), height[kept], width[kept], rank)
 
     def _only(self, kept: Ints) -> None:
-        for column in ("row", "category", "true", "annotation", "crowd", "there"):
+        for column in self._COLUMNS:
             setattr(self, column, getattr(self, column)[kept])
 
     def finished(self, name: str | None) -> Batch:

@@ -57,9 +57,6 @@ def annotated(
         track_id=pa.array(found.track[kept] + 1, mask=~is_tracked),
         score=pa.array(found.support[kept], from_pandas=True),
         source=["consensus"] * len(kept),
-        attributes=[
-            None if value != value else [("mean_iou", f"{value:.4g}")] for value in found.iou[kept].tolist()
-        ],
+        attributes=[None if value != value else [("mean_iou", f"{value:.4g}")] for value in found.iou[kept].tolist()],
     )
     return Batch(batch.images, annotations, segments, found.runs.take(kept, len(found)))
-

@@ -32,23 +32,23 @@ class Outcome:
     taxonomy : with the ids that the first dataset has for its categories
     ids : (n,) the id of each category of the panel, of what lies outside regions of interest (-1: it is not written),
         and where no dataset has a void category, of the new one
-    void : the category that is void for want of consensus
+    void : the category that is void for want of consensus; None: there is to be none
     void_at : its position in `ids`
     """
 
     taxonomy: Taxonomy
     ids: Ints
-    void: Category
-    void_at: int
+    void: Category | None
+    void_at: int | None
 
     @property
     def is_new(self) -> bool:
         """No dataset had a void category."""
-        return self.void_at == len(self.ids) - 1
+        return self.void is not None and self.void_at == len(self.taxonomy.categories)
 
 
-def outcome(panel: Panel) -> Outcome:
-    """The panel's categories as a dataset of their own has them, with one that is void."""
+def outcome(panel: Panel, *, paint: bool = True) -> Outcome:
+    """The panel's categories as a dataset of their own has them; with `paint`, one of them is void."""
     reconciled = panel.taxonomies
     own: dict[int, int] = {}  # id in the panel -> in the consensus
     for codes in reconciled.codes:
@@ -59,18 +59,19 @@ def outcome(panel: Panel) -> Outcome:
         own.setdefault(each.id, max([0, *own.values()]) + 1)
     categories = [msgspec.structs.replace(each, id=own[each.id]) for each in reconciled.taxonomy.categories]
     ids = [*(each.id for each in categories), -1]
-    void_at = next((k for k, each in enumerate(categories) if each.kind == "void"), len(ids))
-    if void_at == len(ids):
+    void_at = next((k for k, each in enumerate(categories) if each.kind == "void"), None) if paint else None
+    void = None if void_at is None else categories[void_at]
+    if paint and void is None:
         names = {each.name for each in categories}
         name = next(name for name in _names() if name not in names)
-        categories.append(Category(id=max([0, *own.values()]) + 1, name=name, kind="void"))
-        ids.append(categories[-1].id)
+        void, void_at = Category(id=max([0, *own.values()]) + 1, name=name, kind="void"), len(ids)
+        categories.append(void)
+        ids.append(void.id)
     taxonomy = msgspec.structs.replace(
         panel.members[0].dataset.taxonomy,
         categories=tuple(categories),
         groups=reconciled.taxonomy.groups,
     )
-    void = categories[min(void_at, len(categories) - 1)]
     return Outcome(taxonomy, np.array(ids, np.int64), void, void_at)
 
 
@@ -107,17 +108,14 @@ class Portion:
     defects: tuple[Defect, ...]
 
 
-def portion(panel: Panel, rows: Ints, method: Method, made: Outcome, overlap: Overlap, *, paint: bool) -> Portion:
-    """The consensus on the images at these rows, in this order.
-
-    `paint`: what is not agreed on is void; else it is unlabelled.
-    """
+def portion(panel: Panel, rows: Ints, method: Method, made: Outcome, overlap: Overlap) -> Portion:
+    """The consensus on the images at these rows, in this order."""
     loaded, asked = panel.loaded(rows)
     images = loaded.images
     batch, categories, asked = within(panel, loaded, asked)
     chosen = voters(batch)
     batch, asked = only(batch, chosen), asked[chosen]
-    if made.is_new:
+    if made.is_new and made.void is not None:
         categories = (*categories, msgspec.structs.replace(made.void, id=max(each.id for each in categories) + 1))
         asked = np.append(asked, np.ones((len(asked), 1), bool), axis=1)
     volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
@@ -130,7 +128,7 @@ def portion(panel: Panel, rows: Ints, method: Method, made: Outcome, overlap: Ov
         asked=asked,
         volumes=volumes,
         overlap=overlap,
-        void=made.void_at if paint else None,
+        void=made.void_at,
     )
     deep = [each in volumes for each in images["sequence"].to_pylist()]
     done = annotated(batch, found, made.ids, instances=method.name == "instances", deep=deep)

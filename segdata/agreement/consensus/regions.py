@@ -52,7 +52,9 @@ def regions(batch: Batch, found: Reached, annotators: Sequence[str]) -> list[Reg
     return [Region(names[rows[k][0]], rows[k][1:5], rows[k][5], said[k]) for k in order]
 
 
-def _said(found: Reached, region: Ints, length: Ints, annotators: Sequence[str]) -> list[dict[str, list[tuple[str, int]]]]:
+def _said(
+    found: Reached, region: Ints, length: Ints, annotators: Sequence[str]
+) -> list[dict[str, list[tuple[str, int]]]]:
     """(n_regions,) what each annotator says of it."""
     votes = found.votes
     cells, which = np.unique(np.stack([region, found.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True)

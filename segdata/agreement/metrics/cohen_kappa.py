@@ -14,8 +14,9 @@ def cohen_kappa(category_a: ArrayLike, category_b: ArrayLike, pixels: ArrayLike)
     """Kappa = (po - pe) / (1 - pe), at most 1, over all categories; unlabelled is one like others.
 
     po is the share of pixels on which both agree, pe the share on which they would if each gave out their own
-    categories at random. Takes the D cells of a contingency table, categories (D,) and pixels (..., D), of one image or summed
-    over many; 60 000 cells need no table of all categories. Swapping A and B, and renaming categories, change nothing.
+    categories at random. Takes the D cells of a contingency table, categories (D,) and pixels (..., D), of one image or
+    summed over many; 60 000 cells need no table of all categories. Swapping A and B, and renaming categories, change
+    nothing.
     NaN without pixels, and where both give all pixels one and the same category.
     Source: Cohen (1960), Educational and Psychological Measurement 20(1), 37-46.
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.statistics.bootstrap import Floats, Statistic, ends, least_clusters, resampled
 from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats, Statistic, ends, least_clusters, resampled
 
 CHECKS = 1000  # resamples that check a plan
 _ROUNDS = 8

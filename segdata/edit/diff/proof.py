@@ -27,6 +27,7 @@ EXPLAINS: dict[LossKind, frozenset[Kind]] = {
     "hole": frozenset({"pixels", "category-pixels"}),
     "instance": _MERGED,
     "mapped": frozenset(),  # what is compared has been mapped
+    "undecided": frozenset(),  # no conversion decides
     "overlap": _CUT,
     "part": _MERGED,
     "rings": frozenset({"rings", "rings-missing"}),

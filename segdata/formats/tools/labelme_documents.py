@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from segdata.core.defect import Defect
 from segdata.formats.coco.document import Kind, read_document
+from segdata.formats.jsonfile import read_small
 from segdata.formats.perimage.found import BrokenLabelsError
 
 Raw = msgspec.Raw
@@ -60,7 +61,7 @@ def read_labelme(path: Path, name: str, kind: Kind) -> tuple[Json, Sequence[obje
     `name` is what defects call it. Raises BrokenLabelsError where it is no LabelMe file.
     """
     with suppress(OSError, ValueError, RecursionError):
-        data = path.read_bytes()
+        data = read_small(path)
         if data.isascii():  # else texts that are skipped have to be looked at
             file = msgspec.json.decode(data, type=_File)
             return {key: value for key in _SAID if (value := getattr(file, key)) is not UNSET}, file.shapes

@@ -16,6 +16,7 @@ from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.document import Kind, read_document
 from segdata.formats.imagenames import SUFFIXES
 from segdata.formats.images import ImageFolder, hint_at
+from segdata.formats.jsonfile import read_small
 from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.naming import naming
 from segdata.formats.perimage.entry import Entry, below
@@ -114,7 +115,7 @@ def _is_bare(told: str) -> bool:
 def _head(path: Path) -> _Head | None:
     """What a file holds; None where it is no JSON."""
     try:
-        return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=_Head)
+        return msgspec.json.decode(read_small(path).removeprefix(b"\xef\xbb\xbf"), type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if str(error).startswith("Expected `object`") and " - at " not in str(error):
             return _Head()  # sound JSON of another kind

@@ -11,8 +11,10 @@ from segdata.formats.perimage.entry import Entry
 
 def picture_folders(here: Path, images: Path | None) -> list[ImageFolder]:
     """Where the pictures may be: in `images`; without it in the dataset's folder `here`, or in one called images."""
-    places = [images] if images else [here, here / "images", here.parent / "images"]
-    return [ImageFolder.below(place) for place in places]
+    if images:
+        return [ImageFolder.below(images)]
+    folder = ImageFolder.below(here)
+    return [folder, folder.inside("images"), ImageFolder.below(here.parent / "images")]
 
 
 def first_picture(folders: Sequence[ImageFolder], names: Iterable[str]) -> Path | None:

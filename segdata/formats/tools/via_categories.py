@@ -1,6 +1,6 @@
 """Categories of VIA: the region attribute that names them, which every project calls as it likes."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -33,16 +33,20 @@ class Census:
 
     def add(self, every: Sequence[object]) -> None:
         """Count the attributes of regions."""
-        said = [(name, value) for each in every if isinstance(each, dict) for name, value in each.items()]
-        for name in dict.fromkeys(name for name, _ in said if name not in TOLD):
-            self.by_attribute.setdefault(name, Counter())
-        texts = Counter(pair for pair in said if type(pair[1]) is str and pair[0] not in TOLD)
-        for (name, value), count in texts.items():
-            if value.strip():
-                self.by_attribute[name][value] += count
-        for name, value in said:
-            if type(value) is not str and name not in TOLD:
-                self.by_attribute[name].update(values_of(value))
+        said: defaultdict[str, list[object]] = defaultdict(list)
+        for each in every:
+            if isinstance(each, dict):
+                for name, value in each.items():
+                    said[name].append(value)
+        for name in (name for name in said if name not in TOLD):
+            counts = self.by_attribute.setdefault(name, Counter())
+            texts = Counter(value for value in said[name] if type(value) is str)
+            for text, count in texts.items():
+                if text.strip():
+                    counts[text] += count
+            for value in said[name] if texts.total() < len(said[name]) else ():
+                if type(value) is not str:
+                    counts.update(values_of(value))
 
     def chosen(self, wanted: object) -> tuple[str | None, list[str]]:
         """The attribute that names the categories, and the others that might have been meant.

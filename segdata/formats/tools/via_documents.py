@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,10 @@ class _Head(msgspec.Struct, gc=False):
     region_attributes: object = None
 
 
+_HEADS = msgspec.json.Decoder(list[_Head] | dict[str, _Head])
+_REGIONS = msgspec.json.Decoder(list[Region] | dict[str, Region])
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """An image of a document.
@@ -89,44 +93,44 @@ class Listed:
 
         Raises TypeError for another value.
         """
-        every = self._decoded()
-        if self.lines is not None:
-            return [(f"line {line}", each) for line, each in zip(self.lines, every.values(), strict=True)]
-        return [(f"{self.place}/regions/{key}", each) for key, each in every.items()]
+        start = self.place_of("")
+        return [(f"{start}{key}", each) for key, each in self._keyed()]
 
-    def heads(self) -> list[tuple[str, object, object]]:
-        """Of each region its place, the kind of its shape, and its attributes; of those that are any."""
+    def place_of(self, key: object) -> str:
+        """Where a region is."""
+        return f"{self.place}/regions/{key}" if self.lines is None else f"line {key}"
+
+    def heads(self) -> tuple[Iterable[object], list[object], list[object]]:
+        """Of each region the key, the kind of its shape, and its attributes; of those that are any."""
         try:
-            found = msgspec.json.decode(self.item.regions, type=list[_Head] | dict[str, _Head])
+            found = _HEADS.decode(self.item.regions)
         except (ValueError, RecursionError):
             return self._slow_heads()
-        keys = self.lines if self.lines is not None else found if isinstance(found, dict) else range(len(found))
-        start = "line " if self.lines is not None else f"{self.place}/regions/"
         heads = found.values() if isinstance(found, dict) else found
-        return [
-            (f"{start}{key}", head.shape_attributes and head.shape_attributes.name, head.region_attributes)
-            for key, head in zip(keys, heads, strict=True)
-        ]
+        keys = self.lines if self.lines is not None else found if isinstance(found, dict) else range(len(found))
+        kinds = [head.shape_attributes and head.shape_attributes.name for head in heads]
+        return keys, kinds, [head.region_attributes for head in heads]
 
-    def _slow_heads(self) -> list[tuple[str, object, object]]:
+    def _slow_heads(self) -> tuple[list[object], list[object], list[object]]:
         """The same where something is broken, which is told when it is drawn."""
         try:
-            every = self.regions()
+            sound = [(key, each) for key, each in self._keyed() if each is not None]
         except TypeError:
-            return []
-        return [
-            (place, each.shape_attributes and each.shape_attributes.name, each.region_attributes)
-            for place, each in every
-            if each is not None
-        ]
+            sound = []
+        kinds = [each.shape_attributes and each.shape_attributes.name for _, each in sound]
+        return [key for key, _ in sound], kinds, [each.region_attributes for _, each in sound]
+
+    def _keyed(self) -> Iterator[tuple[object, Region | None]]:
+        """The regions by their keys, or lines; raises TypeError."""
+        every = self._decoded()
+        return zip(every if self.lines is None else self.lines, every.values(), strict=True)
 
     def _decoded(self) -> Mapping[object, Region | None]:
         """The regions by their keys, or rows; raises TypeError."""
         text = self.item.regions
-        every: list[Region] | dict[str, Region]
         with suppress(ValueError, RecursionError):
-            every = msgspec.json.decode(text, type=list[Region] | dict[str, Region])
-            return dict(every.items() if isinstance(every, dict) else enumerate(every))
+            every = _REGIONS.decode(text)
+            return every if isinstance(every, dict) else dict(enumerate(every))
         raws: list[Raw] | dict[str, Raw]
         try:
             raws = msgspec.json.decode(text, type=list[Raw] | dict[str, Raw])

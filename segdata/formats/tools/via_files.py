@@ -1,8 +1,10 @@
 """Files of VIA: their images, found by name, and what is needed to draw on them."""
 
+import itertools
 import os
 import posixpath
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -134,23 +136,34 @@ def _must_be_drawable(opened: _Opened, here: Path, images: Path | None) -> None:
 def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
     """The attribute that names categories, the names, and what is to be told about that."""
     census, without, others = Census(), Counter[str](), Counter[str]()
-    said: list[tuple[Entry, str, object]] = []
-    for entry in opened.entries.values():
-        for place, kind, each in entry.record.heads():
-            if isinstance(kind, str) and kind in _NO_AREA:
-                others[kind] += 1
-            else:
-                said.append((entry, place, each))
-    census.add([each for _, _, each in said])
+    entries = list(opened.entries.values())
+    keys: list[object] = []
+    said: list[object] = []
+    ends: list[int] = []  # of each entry's regions among all of them: a tuple each would keep the garbage collector busy
+    for entry in entries:
+        numbers, kinds, every = entry.record.heads()
+        bare = [isinstance(kind, str) and kind in _NO_AREA for kind in kinds]
+        if any(bare):
+            others.update(itertools.compress(kinds, bare))
+            drawn = [not each for each in bare]
+            numbers, every = itertools.compress(numbers, drawn), itertools.compress(every, drawn)
+        keys += numbers
+        said += every
+        ends.append(len(said))
+    census.add(said)
     attribute, more = census.chosen(wanted)
-    names: set[str] = set()
-    first: tuple[Entry, str] | None = None
-    for entry, place, each in said:
-        found = category_of(each, attribute)
+    values = [each.get(attribute) if isinstance(each, dict) else None for each in said]
+    names = {value for value in values if type(value) is str and value.strip()}
+    plain = frozenset(names)
+    first: int | None = None
+    for row, value in enumerate(values):
+        if type(value) is str and value in plain:
+            continue
+        found = category_of(said[row], attribute)
         names.update(found or [NO_CATEGORY])
         if not found:
-            without[entry.image_id] += 1
-            first = first or (entry, place)
+            without[entries[bisect_right(ends, row)].image_id] += 1
+            first = row if first is None else first
     doubtful = attribute is not None and attribute.lower() not in USUAL and wanted is None and more
     defects = [Defect("SEG004", ambiguous(str(attribute), more), severity="info")] if doubtful else []
     if first is not None:
@@ -159,8 +172,9 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
             f"{without.total():,} regions of {len(without):,} images have no category ({which}); "
             f"they are read as {NO_CATEGORY!r}"
         )
-        file = below(opened.root, first[0].files[0])
-        defects.append(Defect("SEG004", message, file, first[1], severity="warning"))
+        entry = entries[bisect_right(ends, first)]
+        place = entry.record.place_of(keys[first])
+        defects.append(Defect("SEG004", message, below(opened.root, entry.files[0]), place, severity="warning"))
     if others:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()))
         defects.append(Defect("SEG004", f"regions without area are left out: {listed}", severity="info"))

@@ -25,7 +25,9 @@ COLUMNS: dict[str, tuple[str, type]] = {
     "track_id": ("track_id", int),
     "is_crowd": ("iscrowd", bool),
 }
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
+_SIDES = ["xmin", "ymin", "xmax", "ymax"]
+_MOST = 2**31  # of a number of pixels
+_LEAST = ["name", "bndbox"]  # what every object has
 _FLAG = {"0": "false", "1": "true"}
 _PYTHON = {"True": "true", "False": "false"}  # how Datumaro writes flags
 
@@ -88,6 +90,8 @@ def _size_defects(root: Element, file: str, size: tuple[int, int]) -> Iterator[D
 
 def _object(element: Element, place: str) -> Boxed:
     """One object; raises _MalformedError."""
+    if [child.tag for child in element] == _LEAST and (name := element[0].text) and name.strip():
+        return Boxed(name, _box(element[1], f"{place}/bndbox"), place)
     name, box = element.findtext("name"), element.find("bndbox")
     if not name or not name.strip():
         raise _MalformedError("an object without name", place)
@@ -143,10 +147,21 @@ def _said(child: Element, place: str) -> dict[str, str]:
 
 
 def _box(element: Element, place: str) -> tuple[float, float, float, float]:
-    left, top, right, bottom = (_number(element, side, place) for side in _SIDES)
+    left, top, right, bottom = _numbers(element) or [_number(element, side, place) for side in _SIDES]
     if right < left or bottom < top:
         raise _MalformedError(f"the box {left:g}, {top:g} to {right:g}, {bottom:g} is turned inside out", place)
     return left - 1, top - 1, right - left + 1, bottom - top + 1
+
+
+def _numbers(element: Element) -> list[float] | None:
+    """The numbers of a box that has its sides in their usual order, and nothing else; None: look for each."""
+    if [side.tag for side in element] != _SIDES:
+        return None
+    try:
+        numbers = [float(side.text or "") for side in element]
+    except ValueError:
+        return None
+    return numbers if all(abs(number) <= _MOST for number in numbers) else None
 
 
 def _number(element: Element, side: str, place: str) -> float:
@@ -155,7 +170,7 @@ def _number(element: Element, side: str, place: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or abs(number) > 2**31:
+    if not math.isfinite(number) or abs(number) > _MOST:
         raise _MalformedError(f"{side} is {text!r}, a number of pixels is needed", f"{place}/{side}")
     return number
 

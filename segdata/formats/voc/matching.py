@@ -32,13 +32,12 @@ def match(
     ids = np.array([_category(each.name, named) for each in said], np.int64)
     first, second = np.nonzero((shared >= _SAME) & (category[:, None] == ids))
     in_turn = (first == second) & (shared[first, second] >= _ALIKE)
-    found = np.full(len(category), -1, np.int64)
-    taken = np.zeros(len(said), bool)
-    for at in np.lexsort((-shared[first, second], ~in_turn)).tolist():
-        mine, box = first[at], second[at]
+    found, taken = [-1] * len(category), [False] * len(said)
+    order = np.lexsort((-shared[first, second], ~in_turn))
+    for mine, box in zip(first[order].tolist(), second[order].tolist(), strict=True):
         if found[mine] < 0 and not taken[box]:
             found[mine], taken[box] = box, True
-    return found, [each for each, has in zip(said, taken.tolist(), strict=True) if not has]
+    return np.array(found, np.int64), [each for each, has in zip(said, taken, strict=True) if not has]
 
 
 def _category(name: str, named: Mapping[str, int]) -> int:

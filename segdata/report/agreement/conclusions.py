@@ -23,6 +23,7 @@ _DISPUTES = {
 }
 _BROKEN = ("SEG411", "SEG412")
 _SHOWN = 3
+_FEW = 8  # clusters, below which annotators are not tested
 
 
 def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
@@ -112,11 +113,10 @@ def _iou(pair: PairAgreement) -> float:
 def _sure(found: Agreement) -> str:
     """How far the figures carry, where that is not far."""
     if found.clusters == 1:
-        return "All images are of one sequence, patient or scene: there is nothing to take an interval from. Add more."
-    if found.clusters < 8:
-        return (
-            f"Only {found.clusters} sequences, patients or scenes: intervals are rough, and nobody is tested. Add more."
-        )
+        return "Add images of other sequences, patients or scenes: all are of one, so that no interval can be given."
+    if found.clusters < _FEW:
+        few = f"there are {found.clusters}, so that intervals are rough, and nobody is tested"
+        return f"Add sequences, patients or scenes: {few}."
     return ""
 
 

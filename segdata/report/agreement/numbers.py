@@ -44,15 +44,18 @@ def shown(score: str, value: float, *, signed: bool = False) -> str:
 
     >>> shown("iou", 0.6274), shown("missed", 0.708), shown("hd95", 12.34), shown("iou", float("nan"))
     ('0.63', '71%', '12', '–')
-    >>> shown("offset", -0.42, signed=True)
-    '−0.42'
+    >>> shown("offset", -0.42, signed=True), shown("iou", 0.9973), shown("iou", 1.0)
+    ('−0.42', '0.997', '1.00')
     """
     if not math.isfinite(value):
         return NONE
     if score in SHARES:
         return percent(value)
     size = abs(value)
-    digits = 2 if score not in LENGTHS + COUNTS or size < 0.995 else 1 if size < 9.95 else 0
+    if score in LENGTHS + COUNTS:
+        digits = 2 if size < 0.995 else 1 if size < 9.95 else 0
+    else:
+        digits = 2 if not 0.995 <= size < 0.99995 else 3 if size < 0.9995 else 4
     text = f"{value:{'+' if signed else ''},.{digits}f}"
     return text.replace("-", "−") if float(text.replace(",", "")) else text.lstrip("+-")
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from segdata.agreement.agreed import Agreement, Value
+from segdata.agreement.agreed import Agreement, PairAgreement, Value
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.core.guideline import Chapter
@@ -17,6 +17,7 @@ from segdata.report.agreement.points import Conclusion, first_images, of_code, r
 BIAS, MIRRORED = "SEG406", "SEG413"
 _VERBS = {"missed": "misses", "extra": "adds", "confused": "calls otherwise", "offset": "draws"}  # as SEG406 has them
 _MUCH = 0.2  # of a category missed or called otherwise: enough to move its boundary by itself
+_NEAR = 0.1  # px or mm: what is less is no habit
 _LACKING = 0.05  # of what one of two has, and the other has not: enough to speak of
 _PLACES = {"missed": ("SEG401",), "extra": ("SEG402",), "confused": ("SEG403",), "offset": ("SEG404",)}
 
@@ -69,14 +70,14 @@ def _person(who: str, findings: Sequence[Finding], found: Agreement, tables: Tab
     told = told_habits(findings)
     mine = [each for each in habits(found, tables) if (each.annotator, each.category, each.kind) in told]
     mine = [each for each in mine if not _follows(each, mine, tables)]
-    said = [_told(each, tables) for each in mine]
+    said = [f"{who} {_told(each, tables)}" for each in mine] or [each.message for each in findings]
     quotes = dict.fromkeys(guidance(tables.profile.taxonomy, each.category, each.kind) for each in mine)
-    act = f"Teach {who}: {' '.join(list(quotes)[:3])}"
+    act = f"Teach {who}: {' '.join(list(quotes)[:3])}" if quotes else remedy(BIAS)
     places = [each for each in found.findings for habit in mine if _shows(each, habit)]
     if places:
         act += f" Show {listed(first_images(places, 3))}."
-    also = f"Also {listed(said[1:], 6)}." if said[1:] else ""
-    return Conclusion("person", findings[0].severity, f"{who} {said[0]}", also, act, (BIAS,), who)
+    also = f"Also {listed([each.removeprefix(f'{who} ') for each in said[1:]], 6)}." if said[1:] else ""
+    return Conclusion("person", findings[0].severity, said[0], also, act, (BIAS,), who)
 
 
 def told_habits(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
@@ -165,17 +166,14 @@ def _two(found: Agreement, tables: Tables) -> Conclusion:
     (pair,) = found.pairs
     told = []
     offset, count = pair.scores["offset"], pair.scores["count_difference"]
-    if offset.low > 0 or offset.high < 0:
+    if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _NEAR:
         larger, smaller = (pair.b, pair.a) if offset.value > 0 else (pair.a, pair.b)
         told.append(f"{larger} draws {_far(offset, tables)} larger than {smaller}")
     if count.low > 0 or count.high < 0:
         more, less = (pair.b, pair.a) if count.value > 0 else (pair.a, pair.b)
         told.append(f"{more} has {shown('count_gap', abs(count.value))} more things an image than {less}")
     lacking = [each for each in habits(found, tables) if each.kind == "missed" and each.value.value >= _LACKING]
-    also = [
-        f"{each.annotator} lacks {with_interval('missed', each.value)} of the {each.category} of the other"
-        for each in lacking[:4]
-    ]
+    also = [f"{each.annotator} lacks {_of_other(each, pair)}" for each in lacking[:4]]
     if told or also:
         head, *more_told = [*told, *also]
     else:
@@ -184,3 +182,8 @@ def _two(found: Agreement, tables: Tables) -> Conclusion:
     said += "Of two annotators nobody can tell which of them deviates."
     act = "Let a third label the same images, or name the reference with --gold."
     return Conclusion("person", "info", head, said, act)
+
+
+def _of_other(habit: Habit, pair: PairAgreement) -> str:
+    other = pair.b if habit.annotator == pair.a else pair.a
+    return f"{with_interval('missed', habit.value)} of the {habit.category} that {other} has"

@@ -26,6 +26,7 @@ class WorstImage:
     low : the mean IoU of that category
     a, b : the two who agree least on that category: positions of annotators
     between : their IoU
+    n_categories : how many categories the image has
     """
 
     case: int
@@ -36,6 +37,7 @@ class WorstImage:
     a: int
     b: int
     between: float
+    n_categories: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class PerImage:
             int(self.a[pair]),
             int(self.b[pair]),
             float(self.iou[pair, category]),
+            int(np.isfinite(of_category).sum()),
         )
 
 

@@ -1,7 +1,7 @@
 """Pictures of an agreement's report: the worst images and the findings, with everybody's outlines."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -45,10 +45,9 @@ class Worst:
 
 def worst_pictures(data: Dataset, opposed: Opposed, worst: Sequence[WorstImage], jobs: int = 0) -> list[Worst]:
     """The pictures of some images; none of those whose size is unknown."""
-    ids = {each.name: each.id for each in opposed.categories}
 
     def drawn(each: WorstImage) -> Worst | None:
-        return _worst(data, opposed, each, ids[each.category])
+        return _worst(data, opposed, each)
 
     return [each for each in run_ordered(drawn, list(worst), jobs) if each is not None]
 
@@ -64,18 +63,21 @@ def finding_pictures(
 
     Of the finding's category; of all where it has none. One image at a time is in memory for each of `jobs` threads.
     """
-    assert tables.opposed is not None
+    opposed = tables.opposed
+    assert opposed is not None
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
+    frames = dict(zip(opposed.cases["image"].tolist(), opposed.cases["frames"].tolist(), strict=True))
     by_image: dict[int, list[Finding]] = {}
     for each in findings:
         if each.image in rows:
             by_image.setdefault(rows[each.image], []).append(each)
-    ids = {each.name: each.id for each in tables.opposed.categories}
-    names = tables.opposed.annotators
 
     def of_image(row: int) -> list[tuple[Finding, str]]:
+        mine = by_image[row]
+        if frames.get(row, 1) > 1:
+            return _of_volume(data, np.arange(row, row + frames[row]), mine, opposed)
         picture = _opened(data.source.load(np.array([row])))
-        return [] if picture is None else [(each, _of_finding(picture, each, names, ids)) for each in by_image[row]]
+        return [] if picture is None else [(each, _of_finding(picture, each, opposed)) for each in mine]
 
     made: dict[Finding, str] = {}
     for pictures in run_ordered(of_image, sorted(by_image), jobs):
@@ -98,10 +100,12 @@ def _opened(batch: Batch) -> Drawn | None:
     return None if height[0] == 0 or width[0] == 0 else Drawn.of(batch)
 
 
-def _worst(data: Dataset, opposed: Opposed, told: WorstImage, category: int) -> Worst | None:
+def _worst(data: Dataset, opposed: Opposed, told: WorstImage) -> Worst | None:
     one, other = opposed.annotators[told.a], opposed.annotators[told.b]
-    first, frames = (int(opposed.cases[name][told.case]) for name in ("image", "frames"))
-    row = first + (_slice(data, np.arange(first, first + frames), one, other, category) if frames > 1 else 0)
+    category = _ids(opposed)[told.category]
+    row, frames = (int(opposed.cases[name][told.case]) for name in ("image", "frames"))
+    if frames > 1:
+        row += _slice(data.source.load(np.arange(row, row + frames)), one, other, category)
     picture = _opened(data.source.load(np.array([row])))
     if picture is None:
         return None
@@ -122,20 +126,40 @@ def _worst(data: Dataset, opposed: Opposed, told: WorstImage, category: int) -> 
     )
 
 
-def _slice(data: Dataset, rows: Ints, one: str, other: str, category: int) -> int:
+def _of_volume(data: Dataset, rows: Ints, findings: Sequence[Finding], opposed: Opposed) -> list[tuple[Finding, str]]:
+    """The pictures of a volume's findings: of each the slice on which its annotator differs most from another."""
+    batch, names, found = data.source.load(rows), opposed.annotators, []
+    for each in findings:
+        others = [name for name in names if name != each.annotator]
+        if each.annotator in names and others and each.category is not None:
+            code = _ids(opposed).get(each.category)
+            at = _slice(batch, each.annotator or "", others[0], code)
+            picture = _opened(batch.take_images(np.array([at])))
+            if picture is not None:
+                found.append((each, _of_finding(picture, replace(each, bbox=None, segments=()), opposed)))
+    return found
+
+
+def _slice(batch: Batch, one: str, other: str, category: int | None) -> int:
     """The slice of a volume on which two annotators differ most."""
-    batch = data.source.load(rows)
     differing = []
-    for k in range(len(rows)):
-        picture = batch.take_images(np.array([k]))
-        height, width = (int(side[0]) for side in picture.image_size)
-        differing.append(_differing(picture, View(0, 0, width, height, 1.0), (one, other), category))
+    for k in range(batch.images.num_rows):
+        part = batch.take_images(np.array([k]))
+        height, width = (int(side[0]) for side in part.image_size)
+        drawn = Drawn(part, Ground(None, width, height))
+        flags = (
+            drawn.differing(View(0, 0, width, height, 1.0), one, other, _only(category)) if part.n_segments else None
+        )
+        differing.append(0 if flags is None else int(flags.sum()))
     return int(np.argmax(differing))
 
 
-def _differing(batch: Batch, view: View, two: tuple[str, str], category: int) -> int:
-    drawn = Drawn(batch, Ground(None, view.width, view.height))
-    return int(drawn.differing(view, *two, {category}).sum()) if batch.n_segments else 0
+def _only(category: int | None) -> set[int] | None:
+    return None if category is None else {category}
+
+
+def _ids(opposed: Opposed) -> dict[str, int]:
+    return {each.name: each.id for each in opposed.categories}
 
 
 def _near(x: int, y: int, side: int, size: tuple[int, int], pane: int) -> View:
@@ -153,29 +177,29 @@ def _framed(picture: Image.Image, view: View, part: View) -> None:
     draw.rectangle(box, outline=(0, 0, 0), width=1)
 
 
-def _of_finding(picture: Drawn, finding: Finding, annotators: Sequence[str], ids: Mapping[str, int]) -> str:
-    x, y, wide, high = finding.bbox or _box(picture, finding, ids)
+def _of_finding(picture: Drawn, finding: Finding, opposed: Opposed) -> str:
+    category = _ids(opposed).get(finding.category or "")
+    x, y, wide, high = finding.bbox or _box(picture, finding, category)
     side = int(max(_ROOM * max(wide, high), _LEAST))
     view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL)
-    categories = None if finding.category not in ids else {ids[finding.category]}
-    names = shown_annotators(annotators, [finding.annotator] if finding.annotator else [])
+    names = shown_annotators(opposed.annotators, [finding.annotator] if finding.annotator else [])
     panes = [picture.seen(view)] if picture.ground.image is not None else []
-    panes.append(picture.outlined(view, names, categories))
+    panes.append(picture.outlined(view, names, _only(category)))
     both = Image.new("RGB", (len(panes) * (_SMALL + 4) - 4, _SMALL), (45, 45, 45))
     for number, pane in enumerate(panes):
         both.paste(pane, (number * (_SMALL + 4) + (_SMALL - pane.width) // 2, (_SMALL - pane.height) // 2))
     return data_uri(both)
 
 
-def _box(picture: Drawn, finding: Finding, ids: Mapping[str, int]) -> Box:
+def _box(picture: Drawn, finding: Finding, category: int | None) -> Box:
     """Where the segments lie that a finding names without a box: of its annotator, or else of anybody."""
     height, width = picture.size
     segments = picture.batch.segments
     own = zip(segments["source_id"].to_pylist(), segments["segment_id"].to_pylist(), strict=True)
     wanted = set(map(str, finding.segments))
     named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
-    if finding.category in ids:
-        named &= segments["category_id"].to_numpy() == ids[finding.category]
+    if category is not None:
+        named &= segments["category_id"].to_numpy() == category
     who = np.array(picture.batch.annotations["annotator"].to_pylist(), object)[picture.batch.segment_annotation]
     mine = named & (who == finding.annotator)
     rows = np.flatnonzero(mine if mine.any() else named)

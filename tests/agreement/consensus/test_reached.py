@@ -72,7 +72,9 @@ def test_what_all_draw_alike_is_the_consensus(drawn: Panel, n: int) -> None:
     chosen = drawn.batch.take_segments(np.flatnonzero(things))
     wanted = claims(chosen.segment_image, code[things], chosen.runs, *chosen.segment_size)
     kept = found.track >= 0
-    whole = Counter({key: times for key, times in shown(found, drawn).items() if drawn.categories[key[1]].kind == "thing"})
+    whole = Counter(
+        {key: times for key, times in shown(found, drawn).items() if drawn.categories[key[1]].kind == "thing"}
+    )
     assert set(whole) == set(wanted)
     assert kept.sum() == sum(wanted.values())
     assert (found.support[kept] == 1).all()
@@ -152,7 +154,9 @@ def test_every_labelled_pixel_is_decided_or_told(drawn: Panel, method: Method, o
     for segments, undecided in zip(of_segments, told, strict=True):
         assert undecided.max() <= 1
         assert not (undecided & (segments > 0)).any()
-    assert sum(each.sum() for each in told) == sum(each.pixels for each in regions(drawn.batch, found, drawn.annotators))
+    assert sum(each.sum() for each in told) == sum(
+        each.pixels for each in regions(drawn.batch, found, drawn.annotators)
+    )
     more = filled.runs.areas(len(filled)).sum() - found.runs.areas(len(found)).sum()
     assert more == sum(each.sum() for each in told)
     assert len(filled.undecided.start) == len(found.undecided.start)

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from segdata.agreement.statistics.acceptance import Sampling, judged, operating_curve, sampling
+from segdata.agreement.statistics.acceptance import Sampling, judged, operating_curve, sampling, strictest
 from segdata.core.errors import SegdataError
 
 RISKS = st.floats(0.02, 0.3)
@@ -106,3 +106,17 @@ def test_misuse(ask: dict[str, float], said: str) -> None:
 def test_more_wrong_than_inspected() -> None:
     with pytest.raises(SegdataError, match="11 wrong items in a sample of 10"):
         judged(Sampling(10, 0), 11)
+
+
+@pytest.mark.parametrize("sample", [5, 22, 45, 46, 120])
+@pytest.mark.parametrize(("lot", "bad"), [(None, 0.05), (150, 8)])
+def test_the_strictest_number_keeps_the_risk_and_one_more_would_not(sample: int, lot: int | None, bad: float) -> None:
+    """5 % of 150 are 7.5, and 7 are less than the limit."""
+    found = strictest(sample, 0.05, lot=lot)
+    most = -1 if found is None else found.accept
+    chance = [
+        stats.binom.cdf(accept, sample, bad) if lot is None else stats.hypergeom.cdf(accept, lot, int(bad), sample)
+        for accept in (most, most + 1)
+    ]
+    assert chance[1] > 0.1
+    assert most < 0 or chance[0] <= 0.1

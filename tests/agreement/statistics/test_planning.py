@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from segdata.agreement.statistics.bootstrap import Floats, Statistic, interval
 from segdata.agreement.statistics.planning import clusters_needed, design_effect, needed
+from segdata.core.statistics.bootstrap import Floats, Statistic, interval
 from segdata.core.statistics.clustering import intraclass_correlation
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from segdata.core.defect import Defect
-from segdata.formats.jsonfile import read_json
+from segdata.formats.jsonfile import read_json, read_small
 from segdata.formats.perimage.found import BrokenLabelsError
 
 Raw = msgspec.Raw
@@ -51,7 +51,7 @@ class File(msgspec.Struct):
 def read_file(path: Path, file: str, halves: list[Defect]) -> File:
     """The content of a file, of whose half letters `halves` tells; raises BrokenLabelsError where it is no image's."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=File)
+        return msgspec.json.decode(read_small(path), type=File)
     except (OSError, ValueError, RecursionError):  # what is wrong is looked at more slowly
         pass
     document = read_json(path, file, halves)

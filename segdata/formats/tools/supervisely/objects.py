@@ -86,24 +86,49 @@ def _add_all(reading: _Reading, objects: Sequence[Object | None], classes: Mappi
     others: Counter[str] = Counter()
     for row, each in enumerate(objects):
         place = f"/objects/{row}"
-        try:
-            item, title, kind = _known(each, classes)
-            if kind in _NO_PIXELS:
-                others[kind] += 1
-                continue
-            shape = _shape(item, kind, reading, place)
-        except _BrokenObjectError as broken:
-            code, message, where = broken.args
-            reading.defects.append(Defect(code, f"{message}; left out", place=place + where))
+        mark = _plain(each, classes, place) or _mark(each, classes, place, reading, others)
+        if each is None or mark is None:
             continue
-        number = item.id if type(item.id) is int and abs(item.id) < 2**63 else None
-        columns, attributes = _said(item, place, reading.defects)
-        reading.marks.append(Mark(title, shape, place, None, number, attributes, columns))
-        reading.logins.append(str(item.labelerLogin or ""))
-        reading.created.extend([item.createdAt] if isinstance(item.createdAt, str) else [])
+        reading.marks.append(mark)
+        reading.logins.append(str(each.labelerLogin or ""))
+        if isinstance(each.createdAt, str):
+            reading.created.append(each.createdAt)
     for kind, count in others.items():
         message = f"{count} objects of geometry {kind!r} have no pixels; left out"
         reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
+
+
+def _plain(item: Object | None, classes: Mapping[str, int], place: str) -> Mark | None:
+    """The mark of a polygon of which no more is said than class and id, as of most; None of another object."""
+    if item is None or item.geometryType != "polygon" or item.points is None or item.description:
+        return None
+    points, title, number = item.points, item.classTitle, item.id
+    if type(title) is not str or title not in classes or not (item.tags is msgspec.UNSET or item.tags == []):
+        return None
+    if not (number is None or type(number) is int) or not bytes(points.exterior).startswith(b"["):
+        return None
+    texts = (points.exterior, *points.interior) if points.interior else (points.exterior,)
+    number = number if number is not None and abs(number) < 2**63 else None
+    return Mark(title, Written(texts, "the polygon", f"{place}/points"), place, None, number, _NOTHING, _PLAIN)
+
+
+def _mark(
+    each: Object | None, classes: Mapping[str, int], place: str, reading: _Reading, others: Counter[str]
+) -> Mark | None:
+    """The mark of any object; None where it is left out: `others` counts those without pixels."""
+    try:
+        item, title, kind = _known(each, classes)
+        if kind in _NO_PIXELS:
+            others[kind] += 1
+            return None
+        shape = _shape(item, kind, reading, place)
+    except _BrokenObjectError as broken:
+        code, message, where = broken.args
+        reading.defects.append(Defect(code, f"{message}; left out", place=place + where))
+        return None
+    number = item.id if type(item.id) is int and abs(item.id) < 2**63 else None
+    columns, attributes = _said(item, place, reading.defects)
+    return Mark(title, shape, place, None, number, attributes, columns)
 
 
 def _size(said: object, file: str) -> tuple[int, int]:

@@ -11,8 +11,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.strata import image_strata
+from segdata.core.stratify import Amounts, stratified
 from segdata.core.tallies import Tally, examples, numbered
-from segdata.edit.stratify import Amounts, stratified
 
 MEASURES = ("images", "segments", "pixels")
 _TOLERANCE = 1e-6  # to which shares must sum to 1

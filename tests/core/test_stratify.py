@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.edit.stratify import Amounts, Floats, stratified
+from segdata.core.stratify import Amounts, Floats, stratified
 
 
 def amounts_of(table: Floats) -> Amounts:

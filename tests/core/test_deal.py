@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.batch import concatenate
+from segdata.core.deal import deal, grouped
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.edit.deal import deal, grouped
 from segdata.measure.measure import measure
 from segdata.testing.pictures import Drawing, drawn
 from segdata.testing.strategies import Details, datasets

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import stats
 
-from segdata.agreement.statistics.bootstrap import (
+from segdata.core.statistics.bootstrap import (
     Floats,
     Statistic,
     _corrected,

@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs
+from segdata.core.strokes import grown, moved, shaken, uppermost
 from segdata.testing.strategies import masks
-from segdata.testing.strokes import grown, moved, shaken, uppermost
 
 Masks = list[np.ndarray]
 

@@ -1,0 +1,74 @@
+"""`segdata evaluate`: models against a reference."""
+
+from pathlib import Path
+
+import click
+
+from segdata.cli.options import Opening, data_options, example, report_options
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    name="evaluate",
+    epilog=example(
+        "segdata evaluate results.json --gold instances_val.json",
+        "segdata evaluate old=predicted_1/ new=predicted_2/ --gold masks/ --format json",
+    ),
+)
+@click.argument("predictions", nargs=-1, required=True, metavar="[NAME=]PREDICTIONS...")
+@click.option("--gold", metavar="GOLD", type=_PATH, required=True, help="The reference, a dataset.")
+@click.option(
+    "--pair",
+    "pair_by",
+    type=click.Choice(("id", "stem", "name", "varying", "content")),
+    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
+)
+@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
+@click.option("--resamples", type=click.IntRange(min=100), default=2000, help="For intervals; default: 2000.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the resamples; default: 0.")
+@report_options("text", "json", "csv")
+@data_options
+def command(
+    predictions: tuple[str, ...],
+    gold: Path,
+    pair_by: str | None,
+    taxonomy_map: Path | None,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    report: str,
+    output: Path | None,
+    opening: Opening,
+) -> int:
+    """Hold models against a reference: mIoU, Dice, PQ, and mask AP.
+
+    PREDICTIONS are of any format; of a list of COCO results GOLD says which
+    images and categories it speaks of. PQ is panopticapi's, AP pycocotools'.
+    What options say about reading holds for GOLD and PREDICTIONS.
+    """
+    from segdata.api import evaluate
+    from segdata.cli.agreement import named
+    from segdata.cli.output import emit, paper, spare
+    from segdata.cli.progress import progress
+    from segdata.report.evaluation import to_csv, to_json, to_text
+
+    every = [named(each) for each in predictions]
+    spare(output, opening.inputs(gold, *(path for _, path in every)))
+    reference = opening.read(gold)
+    with progress("evaluate", len(reference)) as done:
+        found = evaluate(
+            every,
+            reference,
+            pair_by=pair_by,
+            taxonomy_map=taxonomy_map,
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
+            jobs=opening.jobs,
+            progress=done,
+            **opening.given,
+        )
+    emit({"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, paper(output)), output)
+    return 0

@@ -1,0 +1,88 @@
+"""`segdata scorecard`: what each annotator did, how well, how fast, and how that changes."""
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from segdata.cli.options import Opening, data_options, example, report_options
+from segdata.core.config import DISTANCES, Metric
+
+_PATH = click.Path(path_type=Path)
+_AMOUNT = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(
+    name="scorecard",
+    epilog=example(
+        "segdata scorecard street --gold expert --format csv -o scorecard.csv",
+        "segdata scorecard street@r0002 --before street@r0001",
+    ),
+)
+@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
+@click.option("--gold", metavar="NAME", help="The reference; default: that in segdata.yaml, or else the others.")
+@click.option("--before", metavar="DATA", type=_PATH, help="The same work before a review: what passed as it was.")
+@click.option(
+    "--metric",
+    type=click.Choice([each for each in get_args(Metric) if each not in DISTANCES]),
+    default="iou",
+    help="Of the scores; default: iou.",
+)
+@click.option("--worst", metavar="N", type=click.IntRange(min=0), default=3, help="Examples of each; default: 3.")
+@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
+@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
+@click.option(
+    "--pair",
+    "pair_by",
+    type=click.Choice(("id", "stem", "name", "varying", "content")),
+    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
+)
+@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@report_options("text", "json", "csv")
+@data_options
+def command(
+    data: tuple[str, ...],
+    gold: str | None,
+    before: Path | None,
+    metric: Metric,
+    worst: int,
+    tolerance: float | None,
+    tolerance_mm: float | None,
+    pair_by: str | None,
+    taxonomy_map: Path | None,
+    report: str,
+    output: Path | None,
+    opening: Opening,
+) -> int:
+    """Say what each annotator did, how well, how fast, and how that changes.
+
+    Images and segments, seconds of work, the share of the work that passed
+    its review as it was, the score against the reference or the others, its
+    trend by month, mix of images left out of account, and the worst examples
+    with what the guideline says. DATA as for `segdata agreement`.
+    """
+    from segdata.api import scorecard
+    from segdata.cli.agreement import named
+    from segdata.cli.output import emit, paper, spare
+    from segdata.cli.progress import progress
+    from segdata.report.scorecard import to_csv, to_json, to_text
+
+    every = [named(each) for each in data]
+    spare(output, opening.inputs(*(path for _, path in every), *([] if before is None else [before])))
+    opened = [(name, opening.read(path)) for name, path in every]
+    with progress("scorecard", max(len(each) for _, each in opened)) as done:
+        found = scorecard(
+            opened,
+            gold=gold,
+            before=None if before is None else opening.read(before),
+            metric=metric,
+            worst=worst,
+            tolerance=tolerance,
+            tolerance_mm=tolerance_mm,
+            pair_by=pair_by,
+            taxonomy_map=taxonomy_map,
+            jobs=opening.jobs,
+            progress=done,
+        )
+    emit({"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, paper(output)), output)
+    return 0

@@ -1,0 +1,333 @@
+"""Features: numbers that tell a segment that is drawn well from one that is not, one function a family.
+
+Each family takes the segments of one image and the model's evidence, and gives named columns of (n,) numbers. Lengths
+are told in radii of the segment, so that small and large segments can be judged by the same weights.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from segdata.core.parts import shape as measured
+from segdata.core.runs import Ints, Runs, boxes
+from segdata.noise.candidates import Candidates
+from segdata.noise.drawn import Drawn, Floats, Pixels, shared
+from segdata.noise.evidence import Evidence
+from segdata.noise.neighbours import contacts, crowding
+
+Columns = Mapping[str, Floats]
+SHELLS = (-4, -2, 0, 2, 4)  # pixels from the drawn edge between which the profile is taken
+CORE = -2
+FAR = 3.0  # radii: an edge further away than that is somebody else's
+
+
+def drawn_features(found: Candidates, given: Drawn, evidence: Evidence) -> tuple[tuple[str, ...], Floats]:
+    """Names (F,) and values (n, F) of the annotated candidates of an image."""
+    drawn = found.drawn
+    families = (
+        form(drawn),
+        belief(drawn, evidence),
+        profile(drawn, given, evidence),
+        match(drawn, evidence),
+        edges(drawn, evidence),
+        seams(drawn, evidence),
+        contacts(drawn, evidence),
+    )
+    return _joined(families, len(drawn))
+
+
+def region_features(found: Candidates, given: Drawn, evidence: Evidence) -> tuple[tuple[str, ...], Floats]:
+    """Names (F,) and values (m, F) of the candidates that nobody annotated so."""
+    regions = found.regions
+    families = (
+        form(regions),
+        belief(regions, evidence),
+        against(regions, found.label, evidence),
+        crowding(regions, given),
+        size_among(regions, given),
+    )
+    return _joined(families, len(regions))
+
+
+def _joined(families: tuple[Columns, ...], n: int) -> tuple[tuple[str, ...], Floats]:
+    named = {name: values for family in families for name, values in family.items()}
+    values = np.column_stack(list(named.values())) if n else np.zeros((0, len(named)))
+    return tuple(named), np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def form(drawn: Drawn) -> Columns:
+    """Size and shape, of the drawing alone: what the segment looks like beside its like in the image.
+
+    `knots`: into how many more parts it falls when its outline is drawn in by 0.45 radii, and `knot`: the share of
+    the second largest of those: two things drawn as one have a waist.
+    """
+    n, area = len(drawn), drawn.areas.astype(float)
+    whole = measured(drawn.runs, drawn.heights, n)
+    x, y, wide, high = boxes(drawn.runs, drawn.heights, n)
+    log = np.log(np.maximum(area, 1))
+    cut = (x == 0) | (y == 0) | (x + wide == drawn.width) | (y + high == drawn.height)
+    knots, second = _knots(drawn)
+    return {
+        "log_area": log,
+        "log_ratio": log - _median_of_like(log, drawn.category),
+        "compactness": np.minimum(np.pi**2 / 4 * area * 4 / np.pi / np.maximum(whole.perimeter / 2, 1) ** 2, 1.5),
+        "extent": area / np.maximum(wide * high, 1),
+        "slender": np.log(np.maximum(np.maximum(wide, high), 1) / np.maximum(np.minimum(wide, high), 1)),
+        "parts": np.log(np.maximum(whole.n_parts, 1)),
+        "holes": np.log1p(whole.n_holes),
+        "frame": cut.astype(float),
+        "knots": knots,
+        "knot": second,
+    }
+
+
+def _knots(drawn: Drawn) -> tuple[Floats, Floats]:
+    n = len(drawn)
+    inner = drawn.grown(-np.clip(np.round(0.45 * drawn.radius), 1, 12).astype(np.int64))
+    parts = measured(inner, drawn.heights, n).parts
+    area = parts.area.astype(float)
+    first, second = np.zeros(n), np.zeros(n)
+    np.maximum.at(first, parts.owner, area)
+    area[area == first[parts.owner]] = 0.0
+    np.maximum.at(second, parts.owner, area)
+    many = np.bincount(parts.owner[parts.area >= 4], minlength=n)
+    return np.log(np.maximum(many, 1)), second / np.maximum(drawn.areas, 1) * 4
+
+
+def _median_of_like(values: Floats, category: Ints) -> Floats:
+    """(n,) the median of the values of each one's category; a loop over the categories of an image."""
+    median = np.zeros(len(values))
+    for each in np.unique(category):
+        median[category == each] = np.median(values[category == each])
+    return median
+
+
+def belief(drawn: Drawn, evidence: Evidence) -> Columns:
+    """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
+
+    `wrong` is the mean cube of how much more another category is believed in: great only where the model is sure.
+    """
+    n = len(drawn)
+    every, core = Pixels.of_runs(drawn.runs, n), Pixels.of_runs(drawn.grown(CORE), n)
+    own, other = _own_and_other(drawn, evidence, every)
+    inside, beyond = _own_and_other(drawn, evidence, core)
+    doubt = every.means(1 - own)
+    cored = np.bincount(core.of, minlength=n) > 0
+    nothing = evidence.at(np.zeros(len(every.at), np.int64), every.at)
+    return {
+        "doubt": doubt,
+        "doubt_among": doubt - _median_of_like(doubt, drawn.category),
+        "unsure": every.means(own < 0.5),
+        "denied": every.means(own < 0.1),
+        "margin": every.means(own - other),
+        "wrong": every.means(np.maximum(other - own, 0) ** 3),
+        "core_doubt": np.where(cored, core.means(1 - inside), doubt),
+        "core_wrong": core.means(np.maximum(beyond - inside, 0) ** 3),
+        "nothing": every.means(nothing),
+        "else": every.means(1 - own - nothing) if len(evidence.probability) > 2 else np.zeros(n),
+    }
+
+
+def _own_and_other(drawn: Drawn, evidence: Evidence, pixels: Pixels) -> tuple[Floats, Floats]:
+    """(p,) the probability of a segment's own category, and the greatest of another one."""
+    first, second = evidence.two
+    own = evidence.at(drawn.category[pixels.of], pixels.at)
+    other = np.where(own >= first[pixels.at], second[pixels.at], first[pixels.at])
+    return own.astype(float), other.astype(float)
+
+
+def profile(drawn: Drawn, given: Drawn, evidence: Evidence) -> Columns:
+    """Belief in the category across the drawn edge, from 4 px inside to 4 px outside.
+
+    `outwards` and `inwards`: by how many pixels the model would draw the edge further out and in, on average: what
+    it believes in outside, where nobody drew the same category, and what it does not believe in inside, over the
+    length of the edge.
+    """
+    n = len(drawn)
+    free = given.categories()
+    sums, areas = [], []
+    for by in SHELLS:
+        pixels = Pixels.of_runs(drawn.runs if by == 0 else drawn.grown(by), n)
+        own = evidence.at(drawn.category[pixels.of], pixels.at).astype(float)
+        if by > 0:
+            own *= free[pixels.at] != drawn.category[pixels.of]
+        areas.append(np.bincount(pixels.of, minlength=n).astype(float))
+        sums.append(pixels.sums(own))
+    inside = sums[SHELLS.index(0)]
+    beyond = [_free_sum(drawn, free, evidence, n), *sums[3:]]
+    outer = [beyond[1] - beyond[0], beyond[2] - beyond[1]]
+    length = np.maximum(measured(drawn.runs, drawn.heights, n).perimeter * np.pi / 4, 4)
+    share = [
+        (sums[1] - sums[0]) / np.maximum(areas[1] - areas[0], 1),
+        (inside - sums[1]) / np.maximum(areas[2] - areas[1], 1),
+        outer[0] / np.maximum(areas[3] - areas[2], 1),
+        outer[1] / np.maximum(areas[4] - areas[3], 1),
+    ]
+    outwards = (outer[0] + outer[1]) / length
+    inwards = (areas[2] - areas[0] - (inside - sums[0])) / length
+    return {
+        "inner_far": share[0],
+        "inner_near": share[1],
+        "outer_near": share[2],
+        "outer_far": share[3],
+        "outwards": outwards,
+        "inwards": inwards,
+        "one_sided": np.abs(outwards - inwards),
+        "both_sided": np.minimum(outwards, inwards),
+    }
+
+
+def _free_sum(drawn: Drawn, free: Ints, evidence: Evidence, n: int) -> Floats:
+    """(n,) what the sums outside hold of the segment itself, where another segment of its category is on top."""
+    pixels = Pixels.of_runs(drawn.runs, n)
+    own = evidence.at(drawn.category[pixels.of], pixels.at) * (free[pixels.at] != drawn.category[pixels.of])
+    return pixels.sums(own)
+
+
+def match(drawn: Drawn, evidence: Evidence) -> Columns:
+    """The predicted segments that share pixels: how well the best one fits, and how many there are."""
+    n, seen = len(drawn), evidence.predicted
+    met, area = shared(drawn, seen), drawn.areas.astype(float)
+    a, b, pixels = met.a, met.b, met.pixels.astype(float)
+    theirs = seen.areas.astype(float)
+    iou = pixels / (area[a] + theirs[b] - pixels)
+    best = np.full(n, -1)
+    order = np.lexsort((b, iou, a))
+    best[a[order]] = order  # the last one of each, which fits best
+    has = best >= 0
+    at = np.where(has, best, 0)
+    pick = lambda values: np.where(has, values[at] if len(values) else 0.0, 0.0)  # noqa: E731
+    inside = pixels / theirs[b] > 0.5
+    share = np.where(inside, pixels, 0.0) / area[a]
+    first, second = _two_largest(a, share, n)
+    ratio = np.log(np.maximum(pick(theirs[b]), 1) / np.maximum(area, 1))
+    other = seen.category[b] != drawn.category[a]
+    return {
+        "misfit": 1 - pick(iou),
+        "covered": pick(pixels / area[a]),
+        "covering": pick(pixels / theirs[b]),
+        "larger": np.where(has, np.maximum(ratio, 0), 0.0),
+        "smaller": np.where(has, np.maximum(-ratio, 0), 0.0),
+        "held": np.log(np.maximum(np.bincount(a[inside & (share > 0.05)], minlength=n), 1)),
+        "held_second": second,
+        "held_even": np.where(first > 0, second / np.maximum(first, 1e-9), 0.0),
+        "otherwise": np.bincount(a, np.where(other, pixels, 0.0), n) / np.maximum(area, 1),
+        "best_otherwise": pick(np.where(other, iou, 0.0)),
+        "sure": pick(seen.score[b]),
+        "offset": np.minimum(_offset(drawn, seen, np.where(has, pick(b.astype(float)), -1).astype(int)), FAR),
+    }
+
+
+def _two_largest(owner: Ints | np.ndarray[tuple[int], np.dtype[np.int32]], value: Floats, n: int) -> tuple[Floats, Floats]:
+    order = np.lexsort((value, owner))
+    of, ordered = owner[order], value[order]
+    last = np.flatnonzero(np.append(of[1:] != of[:-1], True)) if len(of) else np.empty(0, int)
+    first, second = np.zeros(n), np.zeros(n)
+    first[of[last]] = ordered[last]
+    before = last[(last > 0)]
+    before = before[of[before - 1] == of[before]]
+    second[of[before]] = ordered[before - 1]
+    return first, second
+
+
+def _offset(drawn: Drawn, seen: Drawn, best: Ints) -> Floats:
+    """(n,) radii from the centre of a segment to that of the predicted one that fits best; `FAR` without one."""
+    here, there = centres(drawn.runs, len(drawn), drawn.height), centres(seen.runs, len(seen), seen.height)
+    if not len(seen):
+        return np.full(len(drawn), FAR)
+    apart = np.hypot(*(here - there[np.maximum(best, 0)]).T)
+    return np.where(best >= 0, apart / drawn.radius, FAR)
+
+
+def centres(runs: Runs, n: int, height: int) -> Floats:
+    """(n, 2) x and y of the mean pixel of each segment, in pixels."""
+    x, top = np.divmod(runs.start, height)
+    area = np.maximum(runs.areas(n), 1)
+    across = np.bincount(runs.owner, x * runs.length, n) / area
+    down = np.bincount(runs.owner, (top + (runs.length - 1) / 2) * runs.length, n) / area
+    return np.column_stack([across, down])
+
+
+def edges(drawn: Drawn, evidence: Evidence) -> Columns:
+    """How far the drawn edge is from the nearest edge that the model sees, in radii: mean, spread, and signed mean.
+
+    The sign is that of the predicted segment which holds most of the drawn one: below 0 the drawn edge lies within.
+    """
+    n = len(drawn)
+    rim = _rim(drawn)
+    held = _holding(drawn, evidence)
+    away = np.minimum(evidence.distance[rim.at] / drawn.radius[rim.of], FAR)
+    within = evidence.instance[rim.at] == held[rim.of]
+    signed = np.where(within, -away, away)
+    mean, signed_mean = rim.means(away), rim.means(signed)
+    spread = np.sqrt(np.maximum(rim.means(signed**2) - signed_mean**2, 0))
+    pixels = evidence.distance[rim.at]
+    return {
+        "edge_away": mean,
+        "edge_inside": np.maximum(-signed_mean, 0),
+        "edge_outside": np.maximum(signed_mean, 0),
+        "edge_spread": spread,
+        "edge_pixels": np.minimum(rim.means(np.minimum(pixels, 10)), 10),
+        "edge_off": rim.means(pixels > 2.5),
+        "edge_seen": rim.means(evidence.edge[rim.at]),
+    }
+
+
+def _rim(drawn: Drawn) -> Pixels:
+    """The pixels of each segment that its complement touches."""
+    every, inner = Pixels.of_runs(drawn.runs, len(drawn)), Pixels.of_runs(drawn.grown(-1), len(drawn))
+    room = drawn.height * drawn.width
+    return every.where(~np.isin(every.of * room + every.at, inner.of * room + inner.at, assume_unique=True))
+
+
+def _holding(drawn: Drawn, evidence: Evidence) -> Ints:
+    """(n,) the predicted segment with which each one shares most pixels; -2: none."""
+    met = shared(drawn, evidence.predicted)
+    held = np.full(len(drawn), -2)
+    order = np.lexsort((met.b, met.pixels, met.a))
+    held[met.a[order]] = met.b[order]
+    return held
+
+
+def seams(drawn: Drawn, evidence: Evidence) -> Columns:
+    """Edges that the model sees inside, deeper than 2 px: two things drawn as one have one right across.
+
+    `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
+    """
+    n = len(drawn)
+    core = Pixels.of_runs(drawn.grown(CORE), n)
+    border = core.where(evidence.border[core.at])
+    return {
+        "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * drawn.radius), FAR),
+        "seam_edge": border.means(evidence.edge[border.at]),
+        "core_edge": core.means(evidence.edge[core.at]),
+    }
+
+
+def against(regions: Drawn, label: Ints, evidence: Evidence) -> Columns:
+    """How much the model prefers what it sees to what was given, and how thick the region is."""
+    n = len(regions)
+    every, core = Pixels.of_runs(regions.runs, n), Pixels.of_runs(regions.grown(CORE), n)
+    area = np.maximum(regions.areas, 1)
+    theirs = evidence.at(label[every.of], every.at)
+    return {
+        "given": every.means(theirs),
+        "given_denied": every.means(theirs < 0.1),
+        "unlabelled": (label == 0).astype(float),
+        "saying_nothing": (regions.category == 0).astype(float),
+        "thick": np.bincount(core.of, minlength=n) / area,
+        "score": regions.score,
+        "edge": every.means(evidence.edge[every.at]),
+    }
+
+
+def size_among(regions: Drawn, given: Drawn) -> Columns:
+    """The log of the area beside the median of what was drawn of the category in the image; 0 where nothing was."""
+    log = np.log(np.maximum(regions.areas, 1))
+    usual = log.copy()
+    areas = np.log(np.maximum(given.areas, 1))
+    for each in np.unique(regions.category):
+        drawn = areas[given.category == each]
+        if len(drawn):
+            usual[regions.category == each] = np.median(drawn)
+    return {"log_usual": log - usual}

@@ -1,0 +1,167 @@
+"""Pictures: image files as arrays of one number of channels, kept in memory as far as that goes."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
+from segdata.core.executor import n_threads
+from segdata.core.label_maps import LabelMaps
+from segdata.core.planes import Planes, planes
+
+Loader = Callable[[str, tuple[int, int]], Planes]
+Floats = NDArray[np.float32]
+_DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
+_SAMPLE = 20_000  # pixels that percentiles are taken of
+_PHOTO = 4  # channels; what has more is no photograph, whose colours would need one scale for all
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as its file has it, and what becomes 0 and 1 in it.
+
+    Attributes
+    ----------
+    pixels : (C, height, width)
+    low, high : (C,)
+    """
+
+    pixels: Planes
+    low: Floats
+    high: Floats
+
+
+class Pictures:
+    """The images of a dataset, decoded when asked for; the last ones stay in memory, up to `budget` bytes.
+
+    `defects` are what was met: files that are missing, damaged, or of another size than their labels. Threads may ask
+    at the same time.
+    """
+
+    def __init__(self, maps: LabelMaps, budget: int, load: Loader = planes) -> None:
+        self._maps, self._budget, self._load = maps, budget, load
+        self._kept: OrderedDict[int, Picture] = OrderedDict()
+        self._used, self._lock = 0, Lock()
+        self._wrong: dict[int, Defect] = {}
+        self.channels: int | None = None
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """One for each image that cannot be used, in the order of the images."""
+        return tuple(self._wrong[row] for row in sorted(self._wrong))
+
+    def survey(self, jobs: int = 0) -> NDArray[np.bool_]:
+        """(n_images,) which images can be used: every one is decoded once, and the number of channels settled.
+
+        That is the one that most images have; grey and colour are turned into each other, alpha is left out, and
+        images that have another number still become defects.
+        """
+        with ThreadPoolExecutor(n_threads(jobs)) as pool:
+            found = np.array(list(pool.map(self._n_channels, range(len(self._maps)))), np.int64)
+        counts = np.bincount(found, minlength=1)
+        counts[0] = 0
+        self.channels = int(counts.argmax()) if counts.any() else None
+        with self._lock:
+            self._kept.clear()
+            self._used = 0
+        for row in np.flatnonzero((found > 0) & (found != (self.channels or 0))).tolist():
+            if _adapted(np.zeros((int(found[row]), 1, 1), np.uint8), self.channels or 0) is None:
+                self._report(row, "SEG003", f"has {found[row]} channels, most images have {self.channels}")
+        usable = found > 0
+        usable[list(self._wrong)] = False
+        return usable
+
+    def get(self, row: int) -> Picture | None:
+        """The picture of an image; None where it cannot be used."""
+        with self._lock:
+            if row in self._wrong:
+                return None
+            if row in self._kept:
+                self._kept.move_to_end(row)
+                return self._kept[row]
+        picture = self._read(row)
+        if picture is not None:
+            self._keep(row, picture)
+        return picture
+
+    def _keep(self, row: int, picture: Picture) -> None:
+        with self._lock:
+            if row in self._kept:
+                return
+            self._kept[row] = picture
+            self._used += picture.pixels.nbytes
+            while self._used > self._budget and len(self._kept) > 1:
+                self._used -= self._kept.popitem(last=False)[1].pixels.nbytes
+
+    def _n_channels(self, row: int) -> int:
+        picture = self.get(row)
+        return 0 if picture is None else len(picture.pixels)
+
+    def _read(self, row: int) -> Picture | None:
+        found = self._decoded(row)
+        if found is not None and self.channels is not None:
+            fitting = _adapted(found, self.channels)
+            if fitting is None:
+                self._report(row, "SEG003", f"has {len(found)} channels, most images have {self.channels}")
+            found = fitting
+        if found is None:
+            return None
+        return Picture(found, *_limits(found))
+
+    def _decoded(self, row: int) -> Planes | None:
+        """(channels, height, width) of an image: of its file, or of all its files one after the other."""
+        uri, size = self._maps.uris[row], (int(self._maps.height[row]), int(self._maps.width[row]))
+        files: Sequence[str] = self._maps.channels[row] or (() if uri is None else (uri,))
+        if not files:
+            return self._report(row, "SEG002", "nothing says where the image file is; it is left out")
+        try:
+            layers = [self._load(file, size) for file in files]
+        except FileNotFoundError:
+            return self._report(row, "SEG002", "the image file does not exist; it is left out")
+        except (OSError, SegdataError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
+            return self._report(row, "SEG001", f"cannot be decoded, it is left out: {error}")
+        for layer in layers:
+            if layer.shape[1:] != size:
+                said = f"{layer.shape[2]}x{layer.shape[1]} px, its labels {size[1]}x{size[0]} px"
+                return self._report(row, "SEG003", f"the image has {said}; it is left out")
+        return layers[0] if len(layers) == 1 else np.concatenate(layers)
+
+    def _report(self, row: int, code: str, message: str) -> None:
+        with self._lock:
+            self._wrong[row] = Defect(code, message, file=self._maps.uris[row], image=self._maps.image_ids[row])
+
+
+def _adapted(pixels: Planes, channels: int) -> Planes | None:
+    """The same image with that many channels: alpha left out, grey repeated, colours averaged; None: it cannot be."""
+    n = len(pixels)
+    if n == channels:
+        return pixels
+    if n in (2, 4):
+        pixels, n = pixels[: n - 1], n - 1
+    if channels in (2, 4) and n + 1 == channels:
+        opaque = np.full_like(pixels[:1], np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1)
+        return np.concatenate([pixels, opaque])
+    if n == channels:
+        return pixels
+    if n == 1:
+        return np.repeat(pixels, channels, axis=0)
+    if n == 3 and channels == 1:
+        return pixels.mean(axis=0, keepdims=True).astype(pixels.dtype)
+    return None
+
+
+def _limits(pixels: Planes) -> tuple[Floats, Floats]:
+    """The values (C,) that become 0 and 1: percentiles of the image, of all channels of a photograph together."""
+    flat = pixels.reshape(len(pixels), -1)
+    sample = flat[:, :: max(flat.shape[1] // _SAMPLE, 1)].astype(np.float32)
+    if len(sample) <= _PHOTO:
+        sample = np.broadcast_to(sample.reshape(1, -1), (len(pixels), sample.size))
+    finite = np.where(np.isfinite(sample), sample, 0)
+    low, high = np.percentile(finite, [_DARK, _BRIGHT], axis=1).astype(np.float32)
+    return low, np.maximum(high, low + 1e-6)

@@ -1,0 +1,75 @@
+"""The reports of an evaluation: a model's figures against a reference, as text, JSON and CSV."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from segdata.agreement.evaluation import SCORES, CategoryEvaluation, Evaluation
+from segdata.core.counted import counted
+from segdata.report.paper import Paper, shorten, table
+from segdata.report.plain import plain
+
+_OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
+
+
+def to_text(found: Sequence[Evaluation], paper: Paper) -> str:
+    """Each model: its figures with intervals, COCO's twelve numbers, and the categories, the worst ones first."""
+    lines = [paper.paint("segdata evaluate", "bold")]
+    for each in found:
+        lines += ["", paper.paint(f"  {each.model}: {counted(each.images, 'image')}", "bold")]
+        lines += _scores(each, paper)
+        ordered = sorted(each.categories, key=lambda category: (math.isnan(category.iou), category.iou))
+        cells = [
+            [shorten(one.category, 24), *(_rounded(getattr(one, name)) for name in _OF_CATEGORIES)] for one in ordered
+        ]
+        lines += ["", *(f"  {line}" for line in table(("category", *_OF_CATEGORIES), cells))]
+    return "\n".join(lines) + "\n"
+
+
+def to_json(found: Sequence[Evaluation]) -> str:
+    """All models without their curves; what is undefined is null."""
+    models = [plain(_told(each)) for each in found]
+    return json.dumps({"version": 1, "models": models}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_csv(found: Sequence[Evaluation]) -> str:
+    """A line for each model and category."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = [each.name for each in fields(CategoryEvaluation)]
+    writer.writerow(["model", *names])
+    for each in found:
+        for category in each.categories:
+            values = (getattr(category, name) for name in names)
+            writer.writerow([each.model, *("" if value != value else value for value in values)])
+    return out.getvalue()
+
+
+def _scores(each: Evaluation, paper: Paper) -> Iterator[str]:
+    for name, meaning in SCORES.items():
+        value = each.scores[name]
+        ends = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
+        yield from paper.wrap(f"{name:<5}{_rounded(value.value)}{ends}  {meaning}", "  ", "       ")
+    if not math.isnan(each.ap["AP"]):
+        words = [f"{name} {_rounded(value)}" for name, value in each.ap.items()]
+        yield from paper.wrap(words, "  ", "       ")
+
+
+def _told(each: Evaluation) -> dict[str, Any]:  # Any: JSON
+    return {
+        "gold": each.gold,
+        "model": each.model,
+        "images": each.images,
+        "clusters": each.clusters,
+        "scores": {name: asdict(value) for name, value in each.scores.items()},
+        "ap": dict(each.ap),
+        "categories": [asdict(category) for category in each.categories],
+    }
+
+
+def _rounded(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"

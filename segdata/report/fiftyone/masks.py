@@ -1,0 +1,113 @@
+"""Masks: runs of one annotation as the arrays that FiftyOne shows: a map of categories, and a mask in each box."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, Runs, boxes, spread
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The segments of one annotation, of an image of known size.
+
+    Attributes
+    ----------
+    runs : their pixels; the owner is the segment's number within the annotation
+    height, width : of the image in pixels
+    n_segments : how many there are
+    """
+
+    runs: Runs
+    height: int
+    width: int
+    n_segments: int
+
+    @staticmethod
+    def each(batch: Batch) -> "list[Drawn]":
+        """The annotations of a batch, in its order."""
+        first = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
+        offset = batch.runs.offsets(batch.n_segments)
+        height, width = batch.image_size
+        found = []
+        for row, image in enumerate(batch.annotation_image.tolist()):
+            begin, end = int(first[row]), int(first[row + 1])
+            part = slice(int(offset[begin]), int(offset[end]))
+            owner = (batch.runs.owner[part] - begin).astype(np.int32)
+            runs = Runs(batch.runs.start[part], batch.runs.length[part], owner)
+            found.append(Drawn(runs, int(height[image]), int(width[image]), end - begin))
+        return found
+
+    def boxes(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """X, y, width and height of each segment's box in pixels; all 0 without pixels."""
+        return boxes(self.runs, np.full(self.n_segments, self.height, np.int64), self.n_segments)
+
+    def masks(self, chosen: Ints) -> list[Mask]:
+        """Each chosen segment's pixels within its box, (height, width) of the box."""
+        runs = self.runs.take(chosen, self.n_segments)
+        x, y, wide, high = (side[chosen] for side in self.boxes())
+        base = np.concatenate([[0], np.cumsum(wide * high)])
+        column, top = np.divmod(runs.start, max(self.height, 1))
+        of = runs.owner
+        canvas = np.zeros(int(base[-1]), bool)
+        canvas[spread(base[of] + (column - x[of]) * high[of] + top - y[of], runs.length)] = True
+        sides = zip(base.tolist(), wide.tolist(), high.tolist(), strict=False)
+        return [canvas[at : at + w * h].reshape(w, h).T for at, w, h in sides]
+
+    def map(self, values: Ints, chosen: Ints) -> tuple[Map, Ints]:
+        """(height, width) with `values[i]` where the chosen segment i is, 0 elsewhere; and which segments it hides.
+
+        Where segments overlap the last one is seen; those that lose pixels by that are the hidden ones.
+        """
+        runs = self.runs.take(chosen, self.n_segments)
+        number = np.zeros(self.width * self.height, np.int32)
+        number[spread(runs.start, runs.length)] = np.repeat(runs.owner + 1, runs.length)
+        seen = np.bincount(number, minlength=len(chosen) + 1)[1:]
+        hidden = chosen[seen < runs.areas(len(chosen))]
+        table = np.concatenate([[0], values[chosen]])
+        deep = np.uint8 if values.max(initial=0) < 256 else np.uint16
+        painted = table.astype(deep)[number].reshape(self.width, self.height).T
+        return np.ascontiguousarray(painted), hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Which value stands for which category on maps; 0 is unlabelled, which FiftyOne never draws.
+
+    Attributes
+    ----------
+    value : category id -> value, from 1 to 65,535: the id itself where all ids are such, else the position
+    things : the ids of categories that are shown one by one, and not on the map
+    """
+
+    value: dict[int, int]
+    things: frozenset[int]
+
+    @staticmethod
+    def of(profile: Profile) -> "Targets":
+        """For a dataset: on maps are all categories of a semantic one, and of a panoptic one those that are no things."""
+        taxonomy = profile.taxonomy
+        ids = list(dict.fromkeys(each.id for each in taxonomy.categories))
+        ids += [id_ for id_ in profile.unknown_names if id_ not in ids]
+        plain = all(0 < id_ < 2**16 for id_ in ids)
+        things = frozenset(each.id for each in taxonomy.categories if each.kind == "thing")
+        shown = {"semantic": frozenset[int](), "panoptic": things, "instance": frozenset(ids)}[profile.task]
+        return Targets({id_: id_ if plain else at for at, id_ in enumerate(ids, start=1)}, shown)
+
+    def split(self, category: Ints) -> tuple[Ints, Ints]:
+        """Numbers of the segments that are on the map, and of those that are shown one by one.
+
+        Of a category that has no value a segment is shown one by one.
+        """
+        on_map = np.array([id_ in self.value and id_ not in self.things for id_ in category.tolist()], bool)
+        return np.flatnonzero(on_map), np.flatnonzero(~on_map)
+
+    def values(self, category: Ints) -> Ints:
+        """The value of each segment's category; 0 where it has none."""
+        return np.array([self.value.get(id_, 0) for id_ in category.tolist()], np.int64)

@@ -1,0 +1,137 @@
+"""The scorecard of annotators as text, CSV and JSON."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from segdata.agreement.agreed import Value
+from segdata.agreement.scorecard import Card, Example, Scorecard
+from segdata.core.counted import counted
+from segdata.report.paper import Paper, shorten, table
+from segdata.report.plain import plain
+
+COLUMNS = (
+    "annotator",
+    "images",
+    "segments",
+    "timed_images",
+    "seconds",
+    "seconds_per_image",
+    "seconds_per_segment",
+    "reviewed",
+    "passed",
+    "passed_low",
+    "passed_high",
+    "metric",
+    "against",
+    "score",
+    "score_low",
+    "score_high",
+    "months",
+    "trend_per_month",
+    "trend_low",
+    "trend_high",
+    "trend_p",
+    "trend_stands",
+    "worst",
+)
+
+
+def to_csv(found: Scorecard) -> str:
+    """A line for each annotator; the worst examples as ``image: category score``, the first one first."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for card in found.cards:
+        writer.writerow(_line(card, found))
+    return out.getvalue()
+
+
+def to_json(found: Scorecard) -> str:
+    """Everything, months and examples too; what is undefined is null."""
+    return json.dumps({"version": 1, **plain(asdict(found))}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_text(found: Scorecard, paper: Paper) -> str:
+    """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
+    lines = [paper.paint("segdata scorecard", "bold")]
+    whom = "everybody else" if found.gold is None else found.gold
+    lines += paper.wrap(f"{found.metric} against {whom}; intervals at {found.confidence:.0%}", "  ", style="dim")
+    heads = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
+    lines += ["", *table(heads, [_row(card) for card in found.cards], left=(0, 7))]
+    for card in found.cards:
+        lines += ["", paper.paint(card.annotator, "bold"), *_trend(card, paper), *_examples(card, paper)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(card: Card, found: Scorecard) -> list[object]:
+    trend = card.trend
+    worst = "; ".join(f"{each.image}: {each.category} {each.value:.2f}" for each in card.worst)
+    return [
+        card.annotator,
+        card.images,
+        card.segments,
+        card.timed,
+        *map(_number, (card.seconds, card.seconds_per_image, card.seconds_per_segment)),
+        card.passed.n,
+        *_ends(card.passed),
+        found.metric,
+        "others" if found.gold is None else found.gold,
+        *_ends(card.score),
+        len(trend.months),
+        *map(_number, (trend.slope, trend.low, trend.high, trend.p)),
+        "yes" if card.stands else "no",
+        worst,
+    ]
+
+
+def _ends(value: Value) -> list[str]:
+    return [_number(each) for each in (value.value, value.low, value.high)]
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"
+
+
+def _row(card: Card) -> list[str]:
+    score = card.score
+    ends = "" if math.isnan(score.low) else f"{score.low:.2f} to {score.high:.2f}"
+    return [
+        shorten(card.annotator, 20),
+        f"{card.images:,}",
+        f"{card.segments:,}",
+        *("-" if math.isnan(each) else f"{each:.0f}" for each in (card.seconds_per_image, card.seconds_per_segment)),
+        "-" if math.isnan(card.passed.value) else f"{card.passed.value:.0%} of {card.passed.n:,}",
+        "-" if math.isnan(score.value) else f"{score.value:.2f}",
+        ends,
+    ]
+
+
+def _trend(card: Card, paper: Paper) -> Iterator[str]:
+    trend = card.trend
+    if math.isnan(trend.slope):
+        yield from paper.wrap("no trend: the work is not known to be from two months or more", "  ", style="dim")
+        return
+    said = f"{trend.slope:+.3f} a month over {counted(len(trend.months), 'month')}"
+    if not math.isnan(trend.low):
+        said += f" ({trend.low:+.3f} to {trend.high:+.3f})"
+    told = (
+        "more than chance" if card.stands else "not tested: too few images" if math.isnan(trend.p) else "may be chance"
+    )
+    p = "" if math.isnan(trend.p) else f", p = {trend.p:.2g}"
+    yield from paper.wrap(f"trend {said}, mix of images left out of account: {told}{p}", "  ")
+
+
+def _examples(card: Card, paper: Paper) -> Iterator[str]:
+    for each in card.worst:
+        yield from paper.wrap(_said(each), "  ")
+        if each.guideline:
+            yield from paper.wrap(f"guideline: {each.guideline}", "    ", style="dim")
+
+
+def _said(each: Example) -> str:
+    what = {"boundary": "the boundary", "confused": "taken for another category"}.get(each.cause, each.cause)
+    return f"{each.image}: {each.category} {each.value:.2f} against {each.other}, {each.pixels:,} px, mostly {what}"

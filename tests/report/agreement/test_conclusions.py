@@ -1,0 +1,139 @@
+"""Conclusions: planted habits, unclear categories and mirrored files come out in words, in the right order."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from segdata.api.agreeing import Compared
+from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.points import Conclusion
+
+Compare = Callable[..., Compared]
+
+
+def of(compared: Compared, topic: str) -> list[Conclusion]:
+    return [each for each in conclusions(compared.agreement, compared.tables) if each.topic == topic]
+
+
+def drawings(seed: int = 0, n: int = 12) -> tuple[np.random.Generator, list[Any]]:  # Any: masks
+    rng = np.random.default_rng(seed)
+    images = []
+    for _ in range(n):
+        labels = np.zeros((40, 60), np.uint8)
+        labels[16:] = 1
+        top, left = (int(each) for each in rng.integers(17, 28, 2))
+        labels[top : top + 9, left : left + 9] = 2
+        images.append(labels)
+    return rng, images
+
+
+def test_persons_are_told_with_their_numbers_and_what_to_teach(habits: Compared) -> None:
+    people = {each.annotator: each for each in of(habits, "person")}
+    assert set(people) == {"carl", "dora"}
+    carl, dora = people["carl"], people["dora"]
+    assert "of car something else, mostly road" in carl.head
+    assert "(others " in carl.head
+    assert "[" in carl.head
+    assert "Teach carl: car: “Everything on four wheels.”" in carl.act
+    assert "Show " in carl.act
+    assert re.search(r"draws car \d\.\d px \[\d\.\d, \d\.\d\] larger", dora.head + dora.said)
+    assert "car: “Mirrors belong to it.”" in dora.act
+    assert carl.codes == dora.codes == ("SEG406",)
+    assert "smaller" not in carl.head + carl.said  # that his cars end earlier follows from there being fewer
+
+
+def test_the_whole_comes_before_persons_and_persons_before_single_places(habits: Compared) -> None:
+    topics = [each.topic for each in conclusions(habits.agreement, habits.tables)]
+    assert topics[0] == "agreement"
+    assert topics == sorted(topics, key=["repair", "agreement", "person", "guideline", "place", "limit"].index)
+
+
+def test_the_whole_has_the_numbers_of_the_result(habits: Compared) -> None:
+    (whole,) = of(habits, "agreement")
+    iou = habits.agreement.overall["iou"]
+    assert whole.head == f"IoU {iou.value:.2f} [{iou.low:.2f}, {iou.high:.2f}] over 4 annotators, 12 images"
+    assert "Best: " in whole.said
+    assert "least: " in whole.said
+
+
+def test_mirrored_labels_come_first_and_nothing_else_is_held_against_them(compare: Compare) -> None:
+    _, images = drawings()
+    images = [np.where(each == 2, 2, 0).astype(np.uint8) for each in images]
+    turned = [each[::-1, ::-1].copy() for each in images]
+    compared = compare({"anna": images, "ben": turned, "carl": images})
+    first, *rest = conclusions(compared.agreement, compared.tables)
+    assert first.head == "ben: the labels are mirrored"
+    assert first.act.startswith("Mirror the labels of ben")
+    assert not any("ben" in (each.annotator or "") for each in rest)
+    assert "without them 1.00" in of(compared, "agreement")[0].said
+    assert not of(compared, "place")
+
+
+def test_of_two_nobody_knows_whose_labels_are_mirrored(compare: Compare) -> None:
+    _, images = drawings()
+    images = [np.where(each == 2, 2, 0).astype(np.uint8) for each in images]
+    compared = compare({"anna": images, "ben": [each[::-1, ::-1].copy() for each in images]})
+    first = conclusions(compared.agreement, compared.tables)[0]
+    assert first.topic == "repair"
+    assert "one of them" in first.head
+    assert {"anna", "ben"} <= set(first.head.replace(":", "").split())
+
+
+def test_a_category_on_which_everybody_disagrees_is_the_guideline(compare: Compare) -> None:
+    rng, images = drawings()
+    drawn = {}
+    for who in ("anna", "ben", "carl"):
+        drawn[who] = []
+        for labels in images:
+            mine = labels.copy()
+            left = int(rng.integers(0, 45))
+            mine[2:14, left : left + 14] = 3
+            drawn[who].append(mine)
+    told = of(compare(drawn), "guideline")
+    assert [each.category for each in told] == ["fence"]
+    assert told[0].head.startswith("fence: everybody disagrees, Dice 0.")
+    assert "It has no definition yet." in told[0].act
+
+
+def test_of_two_annotators_the_difference_is_told_and_nobody_blamed(compare: Compare) -> None:
+    _, images = drawings()
+    grown = []
+    for labels in images:
+        car = labels == 2
+        car |= np.roll(car, 2, 0) | np.roll(car, -2, 0)
+        car |= np.roll(car, 2, 1) | np.roll(car, -2, 1)
+        grown.append(np.where(car, 2, np.where(labels == 2, 2, 0)).astype(np.uint8))
+    only = [np.where(each == 2, 2, 0).astype(np.uint8) for each in images]
+    compared = compare({"anna": only, "ben": grown})
+    (told,) = of(compared, "person")
+    assert told.annotator is None
+    assert told.head.startswith("ben draws ")
+    assert told.head.endswith(" larger than anna")
+    assert "nobody can tell" in told.said
+
+
+def test_few_images_are_said_to_be_few(compare: Compare) -> None:
+    _, images = drawings(n=3)
+    compared = compare(dict.fromkeys(("anna", "ben", "carl"), images))
+    assert "there are 3" in of(compared, "agreement")[0].act
+    (told,) = of(compared, "person")
+    assert told.head == "Who deviates cannot be said yet"
+
+
+def test_nobody_deviates_where_all_are_alike(compare: Compare) -> None:
+    _, images = drawings()
+    (told,) = of(compare(dict.fromkeys(("anna", "ben", "carl"), images)), "person")
+    assert told.head == "Nobody deviates from the others more than chance explains"
+
+
+def test_images_that_only_one_has_are_told_last(compare: Compare) -> None:
+    _, images = drawings()
+    last = conclusions(*_parts(compare({"anna": images, "ben": images[:9], "carl": images[:9]})))[-1]
+    assert last.topic == "limit", last
+    assert last.said.startswith("3 images of 12 images in anna are in no other dataset: ")
+
+
+def _parts(compared: Compared) -> tuple[Any, Any]:  # Any: as conclusions takes them
+    return compared.agreement, compared.tables

@@ -1,0 +1,186 @@
+"""The HTML report of an agreement: whole, well-formed, self-contained, and with every figure that it promises."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.plans import plan
+from segdata.agreement.portions import by_names
+from segdata.agreement.summary import summary
+from segdata.api.agreeing import Compared
+from segdata.core.finding import Finding
+from segdata.report.agreement.conclusions import conclusions
+from segdata.report.html.agreement import Pictures, pictures, to_html
+from segdata.testing.two_annotators import two_annotators
+
+Compare = Callable[..., Compared]
+TYPED = ["agreement", "anna=a", "ben=b"]
+NOTHING = Pictures((), {})
+VOID = {"meta", "input", "br", "img"}
+HOSTILE = "</script><script>alert(1)</script>\"'<b>&amp;"
+
+
+class Page(HTMLParser):
+    """A page as a strict reader sees it: every tag closed in order, and the text of each element."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.within: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+            self.within.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        for tag in set(self.open):
+            self.within[tag][-1] += data
+
+
+def made(compared: Compared) -> Page:
+    drawn = pictures(compared.dataset, compared.tables, compared.agreement.findings, 1)
+    return Page(to_html(compared.agreement, compared.tables, drawn, TYPED))
+
+
+def headings(page: Page) -> list[str]:
+    return page.within["h2"]
+
+
+def test_the_conclusions_are_on_top_in_their_words(habits: Compared) -> None:
+    page = made(habits)
+    assert headings(page)[0] == "What to know, and what to do"
+    told = conclusions(habits.agreement, habits.tables)
+    assert page.within["h3"][: len(told)] == [each.head for each in told]
+    items = [" ".join(each.split()) for each in page.within["li"]]
+    for item, each in zip(items, told, strict=True):
+        assert each.said in item
+        assert each.act in item
+
+
+def test_every_figure_is_there(habits: Compared) -> None:
+    page = made(habits)
+    assert headings(page) == [
+        "What to know, and what to do",
+        "Where they agree least",
+        "Annotator by annotator",
+        "Image by image",
+        "By category, the least agreed first",
+        "What is taken for what",
+        "Who draws larger, who smaller",
+        "Who misses, adds, or calls otherwise",
+        "Findings",
+    ]
+    cells = page.within["td"]
+    for pair in habits.agreement.pairs:
+        assert cells.count(f"{pair.scores['iou'].value:.2f}") >= 2
+    drawn = [each for tag, each in page.tags if tag == "img"]
+    assert len(drawn) == 18  # three panes of six images
+    assert all((each["src"] or "").startswith("data:image/jpeg;base64,") for each in drawn)
+    assert all(each["alt"] for each in drawn)
+
+
+def test_the_findings_are_listed_as_they_are(habits: Compared) -> None:
+    page = made(habits)
+    data: dict[str, Any] = json.loads(page.within["script"][0])
+    message = data["columns"].index("message")
+    assert [row[message] for row in data["rows"]] == [each.message for each in habits.agreement.findings]
+    assert data["show"] is None
+    pictured = {int(row) for row in data["picture_of"]}
+    image = data["columns"].index("image")
+    assert pictured == {number for number, row in enumerate(data["rows"]) if row[image] is not None}
+
+
+def test_portions_and_plans(habits: Compared) -> None:
+    opposed, how = two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
+    names = np.empty(12, object)
+    names[:] = ["x", "y"] * 6
+    found = summary(opposed, how, by=by_names(opposed, "site", names, how), plan=plan(opposed, 0.1, how))
+    page = Page(to_html(found, replace(habits.tables, opposed=opposed, judged=None), NOTHING, TYPED))
+    assert "By site" in headings(page)
+    assert "How much must be labelled twice" in headings(page)
+    assert "Who draws larger, who smaller" not in headings(page)
+    assert "Annotator by annotator" not in headings(page)  # of two the conclusion says it
+
+
+def test_undefined_is_a_dash(compare: Compare) -> None:
+    empty, full = np.zeros((8, 8), np.uint8), np.ones((8, 8), np.uint8)
+    page = made(compare({"anna": [empty, full], "ben": [empty, full], "carl": [full, full]}))
+    text = " ".join(each for each in page.within["body"])
+    assert not re.search(r"\bnan\b|\bNone\b", text)
+
+
+def test_nothing_to_compare_is_a_page_too(compare: Compare) -> None:
+    empty = np.zeros((8, 8), np.uint8)
+    page = made(compare({"anna": [empty], "ben": [empty]}))
+    assert page.within["h3"][0] == "Nothing to compare in 2 annotators, 1 image"
+
+
+def test_names_add_no_element(habits: Compared) -> None:
+    """The same report with hostile names has the same tags."""
+    plain = made(habits)
+    opposed = habits.tables.opposed
+    assert opposed is not None
+    hostile = {name: f"{name}{HOSTILE}" for name in habits.agreement.annotators}
+    found = habits.agreement
+    renamed = replace(
+        found,
+        annotators=tuple(hostile.values()),
+        pairs=tuple(replace(each, a=hostile[each.a], b=hostile[each.b]) for each in found.pairs),
+        annotator_bias=tuple(replace(each, annotator=hostile[each.annotator]) for each in found.annotator_bias),
+        findings=tuple(_renamed(each, hostile) for each in found.findings),
+    )
+    tables = replace(habits.tables, opposed=replace(opposed, annotators=renamed.annotators))
+    page = Page(to_html(renamed, tables, NOTHING, TYPED))
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags}
+    assert sum(tag == "script" for tag, _ in page.tags) == 2
+    assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
+    assert HOSTILE in page.within["h1"][0]
+
+
+def _renamed(finding: Finding, names: dict[str, str]) -> Finding:
+    return replace(finding, annotator=names.get(finding.annotator or "", finding.annotator), message=HOSTILE)
+
+
+def test_nothing_is_loaded(habits: Compared) -> None:
+    page = made(habits)
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "base")
+        assert (attributes.get("href") or "#").startswith("#")
+        assert (attributes.get("src") or "data:").startswith("data:")
+    policy = next(each["content"] for tag, each in page.tags if "http-equiv" in each)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert not any(word in page.within["style"][0] for word in ("url(", "@import", "http"))
+
+
+def test_the_same_input_gives_the_same_text(habits: Compared) -> None:
+    drawn = pictures(habits.dataset, habits.tables, habits.agreement.findings, 2)
+    again = pictures(habits.dataset, habits.tables, habits.agreement.findings, 1)
+    assert to_html(habits.agreement, habits.tables, drawn, TYPED) == to_html(
+        habits.agreement, habits.tables, again, TYPED
+    )
+
+
+@pytest.mark.parametrize(("fail_on", "said"), [("error", "passed"), ("warning", "failed")])
+def test_the_verdict(habits: Compared, fail_on: Any, said: str) -> None:
+    page = Page(to_html(habits.agreement, habits.tables, NOTHING, TYPED, fail_on))
+    assert f"{said}: {len(habits.agreement.findings)} findings" in page.within["p"][1]

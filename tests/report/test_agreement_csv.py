@@ -1,0 +1,68 @@
+"""The csv of an agreement: every number of the result in a row of its own."""
+
+import csv
+import io
+import math
+
+import numpy as np
+
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.plans import plan
+from segdata.agreement.portions import by_names
+from segdata.agreement.summary import summary
+from segdata.api.agreeing import Compared
+from segdata.report.agreement_csv import HEAD, to_csv
+from segdata.testing.two_annotators import two_annotators
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_every_score_has_a_row(habits: Compared) -> None:
+    found = habits.agreement
+    told = rows(to_csv(found))
+    assert tuple(told[0]) == HEAD
+    for pair in found.pairs:
+        mine = {row["score"]: row for row in told if (row["annotator_a"], row["annotator_b"]) == (pair.a, pair.b)}
+        assert set(mine) == set(pair.scores)
+        for name, value in pair.scores.items():
+            for field in ("value", "low", "high"):
+                number = getattr(value, field)
+                assert mine[name][field] == ("" if math.isnan(number) else f"{number + 0.0:.6g}")
+            assert (mine[name]["n"], mine[name]["n_undefined"]) == (str(value.n), str(value.n_undefined))
+    categories = {row["category"] for row in told if row["scope"] == "category"}
+    assert categories == {each.category for each in found.categories}
+
+
+def test_habits_have_p_and_whether_they_stand(habits: Compared) -> None:
+    told = [row for row in rows(to_csv(habits.agreement)) if row["scope"] == "annotator"]
+    standing = {(row["annotator_a"], row["category"], row["score"]) for row in told if row["stands"] == "yes"}
+    assert standing == {
+        (each.annotator, each.category, "boundary_offset" if kind == "offset" else kind)
+        for each in habits.agreement.annotator_bias
+        for kind in each.found
+    }
+    assert all(float(row["p"]) <= 1 for row in told if row["stands"])
+
+
+def test_portions_and_plans() -> None:
+    opposed, how = two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
+    names = np.empty(12, object)
+    names[:] = ["x", "y"] * 6
+    found = summary(opposed, how, by=by_names(opposed, "site", names, how), plan=plan(opposed, 0.1, how))
+    told = rows(to_csv(found))
+    assert {row["portion"] for row in told if row["scope"] == "portion"} == {"x", "y"}
+    assert found.by is not None
+    assert sum(row["scope"] == "difference" for row in told) == 2 * len(found.by.differences)
+    planned = [row for row in told if row["scope"] == "plan"]
+    assert [row["value"] for row in planned] == [str(each.images or "") for each in found.plan]
+
+
+def test_names_with_commas_and_quotes_come_back(habits: Compared) -> None:
+    from dataclasses import replace
+
+    name = 'a, "b"\nc'
+    pairs = tuple(replace(each, a=name) for each in habits.agreement.pairs)
+    told = rows(to_csv(replace(habits.agreement, pairs=pairs)))
+    assert {row["annotator_a"] for row in told if row["scope"] == "pair"} == {name}

@@ -1,0 +1,87 @@
+"""The text report of an agreement: conclusions first, in lines that fit, with every table it promises."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segdata.agreement.agreed import Agreement
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.plans import plan
+from segdata.agreement.portions import by_names
+from segdata.agreement.summary import summary
+from segdata.api.agreeing import Compared
+from segdata.core.opposed import Opposed
+from segdata.report.agreement_text import to_text
+from segdata.report.paper import Paper, columns
+from segdata.testing.two_annotators import two_annotators
+
+Compare = Callable[..., Compared]
+TYPED = ["agreement", "anna=a", "ben=b"]
+
+
+def opposed_of(compared: Compared) -> Opposed:
+    assert compared.tables.opposed is not None
+    return compared.tables.opposed
+
+
+def test_conclusions_come_first_and_tables_after(habits: Compared) -> None:
+    text = to_text(habits.agreement, habits.tables, TYPED, Paper())
+    order = [
+        "agreement: IoU",
+        "person: carl",
+        "→ Teach carl",
+        "annotator by annotator: IoU above the diagonal",
+        "by category, the least agreed first",
+        "what stands when all tests are taken together",
+        "the images that agree least",
+        "findings\n",
+        "–: undefined",
+        "next\n",
+    ]
+    places = [text.index(each) for each in order]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_sentences_fit(habits: Compared, width: int) -> None:
+    text = to_text(habits.agreement, habits.tables, TYPED, Paper(width))
+    head = text[: text.index("annotator by annotator")]
+    assert all(columns(line) <= width for line in head.splitlines())
+    assert width < 80 or all(columns(line) <= width for line in text.splitlines())
+
+
+def test_many_annotators_are_listed_by_pairs(compare: Compare) -> None:
+    rng = np.random.default_rng(0)
+    masks = {f"annotator {k}": [rng.integers(1, 3, (8, 8)).astype(np.uint8) for _ in range(3)] for k in range(9)}
+    compared = compare(masks)
+    text = to_text(compared.agreement, compared.tables, TYPED, Paper())
+    assert "the 10 of 36 pairs that agree least" in text
+    assert all(columns(line) <= 80 for line in text.splitlines())
+
+
+def test_portions_and_plans(habits: Compared) -> None:
+    opposed, how = two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
+    names = np.empty(12, object)
+    names[:] = ["x", "y"] * 6
+    found = summary(opposed, how, by=by_names(opposed, "site", names, how), plan=plan(opposed, 0.1, how))
+    text = to_text(found, replace(habits.tables, opposed=opposed, judged=None), TYPED, Paper())
+    assert "\nby site\n" in text
+    assert "what intervals of ±0.1 take" in text
+    assert "--plan 0.02" not in text
+    assert "plan: For intervals of ±0.1 IoU takes " in text
+
+
+def test_the_verdict(habits: Compared) -> None:
+    found: Agreement = habits.agreement
+    passed = to_text(found, habits.tables, TYPED, Paper())
+    assert f"passed: {len(found.findings)} findings (--fail-on error)" in passed
+    assert "failed: " in to_text(found, habits.tables, TYPED, Paper(), "warning")
+    assert "nothing found" in to_text(replace(found, findings=()), habits.tables, TYPED, Paper())
+
+
+def test_names_cannot_move_the_cursor(compare: Compare) -> None:
+    masks = [np.ones((6, 6), np.uint8)] * 2
+    compared = compare({"a\x1b[2J": masks, "b": masks})
+    assert "\x1b" not in to_text(compared.agreement, compared.tables, TYPED, Paper())
