@@ -8,15 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segdata.api import accept as accept
     from segdata.api import agree as agree
     from segdata.api import areas_m2 as areas_m2
     from segdata.api import assert_valid as assert_valid
+    from segdata.api import browse as browse
     from segdata.api import consensus as consensus
     from segdata.api import convert as convert
     from segdata.api import crop as crop
     from segdata.api import diff as diff
     from segdata.api import diff_taxonomies as diff_taxonomies
     from segdata.api import draw_sample as draw_sample
+    from segdata.api import evaluate as evaluate
     from segdata.api import filter as filter
     from segdata.api import from_arrays as from_arrays
     from segdata.api import from_frames as from_frames
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from segdata.api import read as read
     from segdata.api import remap as remap
     from segdata.api import restore as restore
+    from segdata.api import rework as rework
+    from segdata.api import scorecard as scorecard
     from segdata.api import split as split
     from segdata.api import tile as tile
     from segdata.api import untile as untile
@@ -46,15 +51,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "accept": "segdata.api",
     "agree": "segdata.api",
     "areas_m2": "segdata.api",
     "assert_valid": "segdata.api",
+    "browse": "segdata.api",
     "consensus": "segdata.api",
     "convert": "segdata.api",
     "crop": "segdata.api",
     "diff": "segdata.api",
     "diff_taxonomies": "segdata.api",
     "draw_sample": "segdata.api",
+    "evaluate": "segdata.api",
     "filter": "segdata.api",
     "from_arrays": "segdata.api",
     "from_frames": "segdata.api",
@@ -68,6 +76,8 @@ _HOME = {
     "read": "segdata.api",
     "remap": "segdata.api",
     "restore": "segdata.api",
+    "rework": "segdata.api",
+    "scorecard": "segdata.api",
     "split": "segdata.api",
     "tile": "segdata.api",
     "untile": "segdata.api",
@@ -89,15 +99,18 @@ __all__ = [
     "SegdataError",
     "Taxonomy",
     "Validation",
+    "accept",
     "agree",
     "areas_m2",
     "assert_valid",
+    "browse",
     "consensus",
     "convert",
     "crop",
     "diff",
     "diff_taxonomies",
     "draw_sample",
+    "evaluate",
     "filter",
     "from_arrays",
     "from_frames",
@@ -111,6 +124,8 @@ __all__ = [
     "read",
     "remap",
     "restore",
+    "rework",
+    "scorecard",
     "split",
     "tile",
     "untile",

@@ -62,7 +62,8 @@ def everyone(
         case = np.unique(of_image, return_inverse=True)[1]
     at = {name: k for k, name in enumerate(annotators)}
     who = np.array([at[name] for name in batch.annotations["annotator"].to_pylist()], np.int64)
-    annotation = np.full((len(annotators), batch.images.num_rows), -1, np.int64)
+    # Where nobody is, there is one who drew nothing.
+    annotation = np.full((max(len(annotators), 1), batch.images.num_rows), -1, np.int64)
     annotation[who, batch.annotation_image] = np.arange(len(who))
     line = Line.of(*batch.image_size)
     each = [drawn_by(batch, rows, line, case, categories, of_image >= 0, is_semantic) for rows in annotation]

@@ -141,17 +141,14 @@ def of_images(amounts: Amounts, rows: Ints, gold: Gold) -> Table:
         shares[k, np.isnan(values[k])] = np.nan
     worst = np.argmin(np.where(np.isnan(shares), np.inf, shares), axis=0)
     worst[np.isnan(shares).all(axis=0)] = len(wanted)
-    every = [*((category, metric, bar) for category, (metric, bar) in wanted.items()), (ALL, "", np.nan)]
-    category, metrics, bar_of = (
-        np.array(column, kind) for column, kind in zip(zip(*every, strict=True), (int, object, float), strict=True)
-    )
+    rows_of = worst, np.arange(len(rows))
     return Table(
         {
-            "category": category[worst],
-            "metric": metrics[worst],
-            "value": values[worst, np.arange(len(rows))],
-            "bar": bar_of[worst],
-            "share": shares[worst, np.arange(len(rows))],
+            "category": np.array([*wanted, ALL], np.int64)[worst],
+            "metric": np.array([*(metric for metric, _ in wanted.values()), ""], object)[worst],
+            "value": values[rows_of],
+            "bar": np.array([*(bar for _, bar in wanted.values()), np.nan], np.float64)[worst],
+            "share": shares[rows_of],
         }
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from segdata.agreement.agreed import Value
 from segdata.agreement.compare import compare, within
 from segdata.agreement.consensus.annotated import annotated
-from segdata.agreement.consensus.method import Method
+from segdata.agreement.consensus.method import MAJORITY, Method
 from segdata.agreement.consensus.reached import reach
 from segdata.agreement.consensus.whom import only, voters
 from segdata.agreement.estimates import DEFAULT, Amounts, Resampling, category_scores, pair_scores
@@ -107,7 +107,7 @@ class LeftOut(Panel):
     """
 
     whom: str = ""
-    method: Method = Method()
+    method: Method = MAJORITY
     least: int = 2
 
     @property

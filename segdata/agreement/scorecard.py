@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def scorecard(
                 **_volume(opposed, tables, name),
                 passed=_passed(tables, name, review, how),
                 score=pair_scores(amounts, _rows(amounts, k, reference), how, (metric,))[metric],
-                trend=trend(scored, mine, month, how),
+                trend=trend(scored, k, month, how, reference),
                 stands=False,
                 worst=tuple(_worst(opposed, tables, scored, pair, mine, k, n_worst)),
             )
@@ -192,7 +193,16 @@ def _months(tables: Tables) -> Ints:
     return np.array(found, np.int64)
 
 
-def _volume(opposed: Opposed, tables: Tables, name: str) -> dict[str, int | float]:
+class _Volume(TypedDict):
+    images: int
+    segments: int
+    timed: int
+    seconds: float
+    seconds_per_image: float
+    seconds_per_segment: float
+
+
+def _volume(opposed: Opposed, tables: Tables, name: str) -> _Volume:
     """How much an annotator did, and how fast; what is void is no segment."""
     annotations = tables.annotations
     own = np.array([each == name for each in annotations["annotator"].tolist()], bool)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from segdata.api.accepting import accept
     from segdata.api.agreeing import agree, compare_annotators
     from segdata.api.arrays import from_arrays
+    from segdata.api.browsing import Browsed, browse
     from segdata.api.checking import assert_valid, hash_of, info, measured, validate
     from segdata.api.comparing import diff
     from segdata.api.consenting import consensus
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from segdata.api.tiling import crop, tile, untile
 
 _HOME = {
+    "Browsed": "browsing",
     "Conversion": "converting",
     "Filtered": "filtering",
     "Merged": "merging",
@@ -41,6 +43,7 @@ _HOME = {
     "agree": "agreeing",
     "areas_m2": "ground",
     "assert_valid": "checking",
+    "browse": "browsing",
     "compare_annotators": "agreeing",
     "consensus": "consenting",
     "convert": "converting",
@@ -72,6 +75,7 @@ _HOME = {
     "write_objects": "listing",
 }
 __all__ = [
+    "Browsed",
     "Conversion",
     "Filtered",
     "Merged",
@@ -81,6 +85,7 @@ __all__ = [
     "agree",
     "areas_m2",
     "assert_valid",
+    "browse",
     "compare_annotators",
     "consensus",
     "convert",

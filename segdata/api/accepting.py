@@ -18,6 +18,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.settings import FILE
 from segdata.formats.images import image_limits
 
+__all__ = ["Inspection", "Quality", "accept"]
+
 
 def accept(
     delivery: Data,

@@ -185,15 +185,14 @@ class _Stream:
         self.names |= set(found.names)
         self.alone += found.alone
         self.defects += found.defects
-        if self.undecided == "list":
-            self.regions += found.regions
+        self.regions += found.regions
         for name, more in (
             ("images", found.batch.images.num_rows),
             ("segments", found.batch.n_segments),
             ("drawn", found.n_drawn),
             ("rejected", found.n_rejected),
             ("disputed", found.n_disputed),
-            ("regions", len(found.regions)),
+            ("regions", found.n_regions),
             ("undecided", found.undecided),
             ("labelled", found.labelled),
         ):

@@ -138,9 +138,12 @@ def convert(
                 made = placing.made / NAME if placing.made.is_dir() else placing.beside(certificate.name)
                 made.write_text(stream.certified(path, to), encoding="utf-8", newline="\n")
             placing.commit()
+        except SegdataError as error:
+            error.args = (placing.told(str(error)),)
+            raise
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-            raise SegdataError(f"{path}: cannot be written: {reason}; nothing is left behind") from error
+            raise SegdataError(placing.told(f"{path}: cannot be written: {reason}; nothing is left behind")) from error
     shown = proven(dataset, path, to, losses, jobs) if verify else None
     return Conversion(
         path,

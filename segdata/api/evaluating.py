@@ -61,4 +61,5 @@ def _answers(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
     is_list = (opening.get("format") or recognised(Path(data))) == "coco-results"
     if is_list and reference.profile.format in ("coco-instances", "lvis") and Path(reference.profile.files).is_file():
         options = {"truth": str(reference.profile.files), **options}
-    return read(data, **{**opening, "options": options})
+    more: ReadOptions = {**opening, "options": options}
+    return read(data, **more)

@@ -45,7 +45,8 @@ def pilot(
     opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
 
     Returns what the campaign will hold, with ranges that are right in 19 of 20 campaigns, and the reasons not to begin
-    yet; where several annotated the same images, also how well they agree. Raises SegdataError as `read` does, for numbers that make no sense, and for an unknown kind of reason.
+    yet; where several annotated the same images, also how well they agree. Raises SegdataError as `read` does, for
+    numbers that make no sense, and for an unknown kind of reason.
     """
     from segdata.campaign.colours import mean_colours
     from segdata.campaign.likeness import confusable

@@ -42,6 +42,12 @@ class Placing:
             _remove(moved)
             raise
 
+    def told(self, message: str) -> str:
+        """A message with the names that people know in place of the hidden ones."""
+        for made, path in self._places.items():
+            message = message.replace(str(made), str(path))
+        return message
+
     def __enter__(self) -> "Placing":
         return self
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.estimates import DEFAULT, Amounts, Resampling, category_scores, images_with
-from segdata.agreement.sums import column
 from segdata.agreement.summary import between_persons
+from segdata.agreement.sums import column
 from segdata.agreement.unclear import unclear
 from segdata.campaign.projection import Range
 from segdata.core.opposed import Opposed
@@ -147,9 +147,9 @@ def _confused(opposed: Opposed, chosen: NDArray[np.bool_]) -> tuple[Taken, ...]:
         of_pair = places[0][(places[1] == a * n + b) | (places[1] == b * n + a)]
         rarer_pixels, rarer_segments = (int(min(each[a], each[b])) for each in (of_pixels, of_segments))
         n_segments = int(segments[a, b] + segments[b, a])
-        names = sorted((opposed.categories[a].name, opposed.categories[b].name))
+        one, other = sorted((opposed.categories[a].name, opposed.categories[b].name))
         n_images = len(np.unique(case[of_pair]))
-        found.append(Taken(*names, n_segments, rarer_segments, int(both[a, b]), rarer_pixels, n_images))
+        found.append(Taken(one, other, n_segments, rarer_segments, int(both[a, b]), rarer_pixels, n_images))
     return tuple(sorted(found, key=lambda each: (-each.share, each.a, each.b)))
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from segdata.campaign.concord import Concord, Taken
 from segdata.campaign.likeness import Confusable
 from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan
-from segdata.campaign.projection import Range
+from segdata.campaign.wording import percent, rounded_up, share_of, spoken
 from segdata.core.config import nearest
 from segdata.core.counted import counted
 from segdata.core.errors import SegdataError
@@ -201,10 +201,8 @@ def _disagreed(agreement: Concord | None) -> Iterator[Reason]:
             value, low, high = each.value
             ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
             alone = f", {each.best:.2f} without {each.without}, who lowers it most" if each.without else ""
-            message = (
-                f"annotators do not agree on {each.category!r}: {each.score.replace('dice', 'Dice').replace('f1', 'F1')} "
-                f"{value:.2f}{ends}{alone}; "
-            )
+            score = "F1" if each.score == "f1" else "Dice"
+            message = f"annotators do not agree on {each.category!r}: {score} {value:.2f}{ends}{alone}; "
             remedy = "define it, with its boundary and pictures of what they draw differently, and annotate again"
             remedy = remedy if each.is_surely_low else "a larger pilot would tell; look at what they draw differently"
             yield Reason("unclear-category", each.is_surely_low, message + remedy, (each.category,))
@@ -261,40 +259,3 @@ def _guideline(categories: Sequence[Category]) -> Iterator[Reason]:
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
-
-
-def spoken(found: Range) -> str:
-    """A range of counts in words.
-
-    >>> spoken(Range(1200.0, 310.4, 2801.0)), spoken(Range(0.0, 0.0, 7.2))
-    ('310 to 2,801', 'at most 7')
-    """
-    return f"{found.low:,.0f} to {found.high:,.0f}" if found.low >= 0.5 else f"at most {found.high:,.0f}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, in few digits.
-
-    >>> percent(0.0704), percent(0.0024), percent(0)
-    ('7', '0.2', '0')
-    """
-    return f"{100 * share:.0f}" if share >= 0.0095 or share == 0 else f"{100 * share:.1g}"
-
-
-def rounded_up(number: int) -> str:
-    """A large number with two digits that count.
-
-    >>> rounded_up(83), rounded_up(422408)
-    ('83', '430,000')
-    """
-    step = 10 ** max(len(str(number)) - 2, 0)
-    return f"{-(-number // step) * step:,}"
-
-
-def share_of(found: Range) -> str:
-    """A range of shares in words.
-
-    >>> share_of(Range(0.05, 0.031, 0.082))
-    '3.1 % to 8.2 %'
-    """
-    return f"{100 * found.low:.1f} % to {100 * found.high:.1f} %"

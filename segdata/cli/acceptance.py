@@ -74,7 +74,7 @@ def plan(
     name="judge",
     epilog=example(
         "segdata acceptance judge delivery/ --gold gold/ --bar 0.8",
-        "segdata acceptance judge delivery.json --gold gold.json --pair content --images images/",
+        "segdata acceptance judge work.json --gold gold.json --pair content",
     ),
 )
 @click.argument("delivery", type=_PATH)

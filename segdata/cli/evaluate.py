@@ -13,7 +13,7 @@ _PATH = click.Path(path_type=Path)
     name="evaluate",
     epilog=example(
         "segdata evaluate results.json --gold instances_val.json",
-        "segdata evaluate old=predicted_1/ new=predicted_2/ --gold masks/ --format json",
+        "segdata evaluate old=model_1/ new=model_2/ --gold masks/ --format json",
     ),
 )
 @click.argument("predictions", nargs=-1, required=True, metavar="[NAME=]PREDICTIONS...")

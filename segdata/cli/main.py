@@ -12,7 +12,7 @@ from segdata.cli.options import example
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
-    "Look": ("info", "show", "pilot"),
+    "Look": ("info", "show", "browse", "pilot"),
     "Check": (
         "validate",
         "agreement",

@@ -14,7 +14,7 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
     name="rework",
     epilog=example(
         "segdata rework street@r0001 street@r0002",
-        "segdata rework drawn.json reviewed.json --tolerance 3 --format csv -o rework.csv",
+        "segdata rework drawn.json reviewed.json --format csv -o rework.csv",
     ),
 )
 @click.argument("before", type=_PATH)

@@ -7,7 +7,8 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, fromstring
 from xml.parsers import expat
 
 _DEEPEST = 64  # elements within elements; annotation files have about six
-# A document type needs "!", in whatever encoding: expat takes none in which other bytes are markup, and UTF-16 has zeros.
+# What careful reading is for. A document type has a "!", whatever the encoding: expat takes none in which other bytes
+# are markup, and UTF-16 has zeros.
 _NOT_PLAIN = (b"!", b"\0", b"xmlns", b"xml:")
 _NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

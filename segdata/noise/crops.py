@@ -77,7 +77,7 @@ class Choice:
 def choose(
     rng: np.random.Generator, rows: Ints, places: Places, maps: LabelMaps, plan: Plan, n: int, *, vary: bool = True
 ) -> Choice:
-    """n crops of the images `rows`: half of them anywhere, half near a segment of a category drawn at random.
+    """As many crops of the images `rows`: half of them anywhere, half near a segment of a category drawn at random.
 
     So a category that has a thousandth of the pixels is still seen in every few steps.
     """
@@ -89,10 +89,7 @@ def choose(
         segment = rng.choice(of_category)
         image[at], shift = places.image[segment], rng.uniform(-plan.crop / 3, plan.crop / 3, 2)
         x[at], y[at] = places.x[segment] + shift[0], places.y[segment] + shift[1]
-    middle = []
-    for side, at_ in ((maps.width[image], x), (maps.height[image], y)):
-        half = np.minimum(plan.crop, side) / 2  # a crop lies within its image where it fits
-        middle.append(np.clip(at_, half, side - half).astype(np.int64))
+    middle = [_within_image(at, side[image], plan.crop) for at, side in ((x, maps.width), (y, maps.height))]
     quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate else np.zeros(n)
     made = (
         np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)),
@@ -106,7 +103,8 @@ def choose(
     single = np.float32
     return Choice(
         image,
-        *middle,
+        middle[0],
+        middle[1],
         scale.astype(single),
         turn.astype(single),
         mirrored,
@@ -184,6 +182,7 @@ class Labels:
             run = segments.runs
             start, length, owner = _within(run.start, run.length, run.owner, height, left, top, size)
             runs.append((start + at * size * size, length, owner + 1))
+        nothing = np.empty(0, np.int64)
         longest = max(len(classes) for classes, _ in tables)
         return Windows(
             pixels,
@@ -191,7 +190,9 @@ class Labels:
             high,
             size,
             inside,
-            *(np.concatenate([run[at] for run in runs] or [np.empty(0, np.int64)]) for at in range(3)),
+            start=np.concatenate([nothing, *(run[0] for run in runs)]),
+            length=np.concatenate([nothing, *(run[1] for run in runs)]),
+            owner=np.concatenate([nothing, *(run[2] for run in runs)]),
             classes=_padded([classes for classes, _ in tables], longest),
             things=_padded([things for _, things in tables], longest),
         )
@@ -240,6 +241,13 @@ def painted(windows: Windows, device: torch.device) -> Tensor:
     pixel = torch.repeat_interleave(start - before, length) + torch.arange(int(windows.length.sum()), device=device)
     canvas = canvas.scatter_reduce(0, pixel, torch.repeat_interleave(owner, length), "amax")
     return canvas.reshape(n, size, size).transpose(1, 2)
+
+
+def _within_image(at: NDArray[np.float64], side: Ints, crop: int) -> Ints:
+    """The middles of crops on one axis, moved such that a crop lies within its image where it fits."""
+    half = np.minimum(crop, side) / 2
+    found: Ints = np.clip(at, half, side - half).astype(np.int64)
+    return found
 
 
 def _within(

@@ -1,8 +1,8 @@
 """Heads: what a network is to say of each pixel, and the instances that follow from what it says.
 
 Two heads share one trunk: the category, 0 for unlabelled; and for data with instances whether a pixel is neither (0),
-inside (1) or the edge (2) of an instance. The edge is the outermost pixel of every instance, so instances that touch are
-two pixels apart inside. docs/flag.md compares this with centres and offsets.
+inside (1) or the edge (2) of an instance. The edge is the outermost pixel of every instance, so the insides of
+instances that touch are two pixels apart. docs/flag.md compares this with centres and offsets.
 """
 
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ def _watershed(contours: NDArray[np.float32], probable: NDArray[np.float32]) -> 
     seeds = np.where(alone, regions + n, seeds)
     # A byte for the height: equal ones are flooded from all sides at once, and the sorting is much faster.
     height = (255 * (1 - contours[1])).astype(np.uint8)
-    labels: NDArray[np.int32] = watershed(height, seeds, mask=mask).astype(np.int32)
+    labels: NDArray[np.int32] = watershed(height, seeds, mask=mask).astype(np.int32)  # type: ignore[no-untyped-call]  # no types
     return labels
 
 

@@ -6,14 +6,17 @@ import numpy as np
 
 from segdata.core import kernels
 from segdata.core.meet import Met, Side
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, Rows
 from segdata.noise.drawn import Drawn, Floats, Pixels, shared
 from segdata.noise.evidence import Evidence
 
 REACH = 2  # pixels: segments less than twice that apart are beside each other
 
 
-def pairs(drawn: Drawn) -> tuple[Met, Side, tuple[Ints, Ints, Ints, Ints]]:
+Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the length of what both claim
+
+
+def pairs(drawn: Drawn) -> tuple[Met, Strips]:
     """Every two segments of one category beside each other, and the strips where their surroundings overlap."""
     line = drawn.line()
     side = Side.of(drawn.grown(REACH), line, np.zeros(len(drawn), np.int64))
@@ -21,7 +24,7 @@ def pairs(drawn: Drawn) -> tuple[Met, Side, tuple[Ints, Ints, Ints, Ints]]:
     alike = drawn.category[first] == drawn.category[second]
     first, second, place, length = first[alike], second[alike], place[alike], length[alike]
     _, x, y = line.lower(place)
-    return Met(*kernels.tally(first, second, length)), side, (first, second, x * drawn.height + y, length)
+    return Met(*kernels.tally(first, second, length)), (first, second, x * drawn.height + y, length)
 
 
 def contacts(drawn: Drawn, evidence: Evidence) -> Mapping[str, Floats]:
@@ -32,11 +35,10 @@ def contacts(drawn: Drawn, evidence: Evidence) -> Mapping[str, Floats]:
     `same`: both share most pixels with the same predicted segment.
     """
     n = len(drawn)
-    met, _, strips = pairs(drawn) if n else (Met(*(np.empty(0, np.int32),) * 2, np.empty(0, np.int64)), None, None)
-    blank = np.zeros(n)
     names = ("gain", "contact", "contact_edge", "same", "neighbour", "neighbours")
-    if strips is None or not len(met.a):
-        return dict.fromkeys(names, blank)
+    met, strips = pairs(drawn)
+    if not len(met.a):
+        return dict.fromkeys(names, np.zeros(n))
     edge = _mean_edge(met, strips, evidence)
     gain, same = _gain(drawn, evidence, met)
     owner, other = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
@@ -59,7 +61,7 @@ def contacts(drawn: Drawn, evidence: Evidence) -> Mapping[str, Floats]:
     return {name: np.where(has, value, 0.0) for name, value in zip(names, values, strict=True)}
 
 
-def _mean_edge(met: Met, strips: tuple[Ints, Ints, Ints, Ints], evidence: Evidence) -> Floats:
+def _mean_edge(met: Met, strips: Strips, evidence: Evidence) -> Floats:
     """(p,) the mean probability of an edge where the surroundings of each pair overlap."""
     first, second, start, length = strips
     before = np.concatenate([[0.0], np.cumsum(evidence.edge, dtype=np.float64)])
@@ -70,7 +72,7 @@ def _mean_edge(met: Met, strips: tuple[Ints, Ints, Ints, Ints], evidence: Eviden
 
 
 def _gain(drawn: Drawn, evidence: Evidence, met: Met) -> tuple[Floats, Floats]:
-    """(p,) for each pair: the IoU of both with a predicted segment above the best alone; whether it is one segment's."""
+    """(p,) for each pair: the IoU of both with a predicted one above the best alone; whether they share that one."""
     seen = evidence.predicted
     found, n = shared(drawn, seen), len(drawn)
     if not len(found.a):

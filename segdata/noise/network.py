@@ -1,9 +1,9 @@
 """Network: the U-Net that is trained by default, and what any other network must be.
 
-A network is a `torch.nn.Module` that takes images (B, C, H, W), float from about 0 to 1, and returns logits of
-categories (B, K, h, w), channel 0 for unlabelled; or a pair of these and of logits (B, 3, h, w) for neither, inside of
-an instance, and edge of one; or an object whose attribute `logits` is the former, as those of `transformers` are. Logits
-smaller than the image are enlarged. Its sides are multiples of 32. Settings.model makes one:
+A network is a `torch.nn.Module` that takes images (B, C, H, W), float from about 0 to 1, with sides that are multiples
+of 32. It returns logits of categories (B, K, h, w), channel 0 for unlabelled; or a pair of these and of logits
+(B, 3, h, w) for neither, inside of an instance, and edge of one; or an object whose attribute `logits` is one of these,
+as what `transformers` return is. Logits smaller than the image are enlarged. Settings.model makes one:
 
     def segformer(channels: int, categories: int) -> nn.Module:
         config = SegformerConfig(num_channels=channels, num_labels=categories)

@@ -19,6 +19,7 @@ Loader = Callable[[str, tuple[int, int]], Planes]
 Floats = NDArray[np.float32]
 _DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
 _SAMPLE = 20_000  # pixels that percentiles are taken of
+_WITH_ALPHA = (2, 4)  # channels
 _PHOTO = 4  # channels; what has more is no photograph, whose colours would need one scale for all
 
 
@@ -67,12 +68,9 @@ class Pictures:
         counts = np.bincount(found, minlength=1)
         counts[0] = 0
         self.channels = int(counts.argmax()) if counts.any() else None
-        with self._lock:
-            self._kept.clear()
-            self._used = 0
-        for row in np.flatnonzero((found > 0) & (found != (self.channels or 0))).tolist():
-            if _adapted(np.zeros((int(found[row]), 1, 1), np.uint8), self.channels or 0) is None:
-                self._report(row, "SEG003", f"has {found[row]} channels, most images have {self.channels}")
+        for row in np.flatnonzero(found != (self.channels or 0)).tolist():
+            self._forget(row)
+            self.get(row)  # again, now that it is known what it is to have
         usable = found > 0
         usable[list(self._wrong)] = False
         return usable
@@ -99,61 +97,70 @@ class Pictures:
             while self._used > self._budget and len(self._kept) > 1:
                 self._used -= self._kept.popitem(last=False)[1].pixels.nbytes
 
+    def _forget(self, row: int) -> None:
+        with self._lock:
+            if row in self._kept:
+                self._used -= self._kept.pop(row).pixels.nbytes
+
     def _n_channels(self, row: int) -> int:
         picture = self.get(row)
         return 0 if picture is None else len(picture.pixels)
 
     def _read(self, row: int) -> Picture | None:
-        found = self._decoded(row)
-        if found is not None and self.channels is not None:
-            fitting = _adapted(found, self.channels)
-            if fitting is None:
-                self._report(row, "SEG003", f"has {len(found)} channels, most images have {self.channels}")
-            found = fitting
-        if found is None:
+        try:
+            pixels = self._decoded(row)
+            fitting = pixels if self.channels is None else _adapted(pixels, self.channels)
+        except _UnusableError as error:
+            self._report(row, error)
             return None
-        return Picture(found, *_limits(found))
+        return Picture(fitting, *_limits(fitting))
 
-    def _decoded(self, row: int) -> Planes | None:
+    def _decoded(self, row: int) -> Planes:
         """(channels, height, width) of an image: of its file, or of all its files one after the other."""
         uri, size = self._maps.uris[row], (int(self._maps.height[row]), int(self._maps.width[row]))
         files: Sequence[str] = self._maps.channels[row] or (() if uri is None else (uri,))
         if not files:
-            return self._report(row, "SEG002", "nothing says where the image file is; it is left out")
+            raise _UnusableError("SEG002", "nothing says where the image file is; it is left out")
         try:
             layers = [self._load(file, size) for file in files]
-        except FileNotFoundError:
-            return self._report(row, "SEG002", "the image file does not exist; it is left out")
+        except FileNotFoundError as error:
+            raise _UnusableError("SEG002", "the image file does not exist; it is left out") from error
         except (OSError, SegdataError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
-            return self._report(row, "SEG001", f"cannot be decoded, it is left out: {error}")
+            raise _UnusableError("SEG001", f"cannot be decoded, it is left out: {error}") from error
         for layer in layers:
             if layer.shape[1:] != size:
                 said = f"{layer.shape[2]}x{layer.shape[1]} px, its labels {size[1]}x{size[0]} px"
-                return self._report(row, "SEG003", f"the image has {said}; it is left out")
+                raise _UnusableError("SEG003", f"the image has {said}; it is left out")
         return layers[0] if len(layers) == 1 else np.concatenate(layers)
 
-    def _report(self, row: int, code: str, message: str) -> None:
+    def _report(self, row: int, error: "_UnusableError") -> None:
+        code, message = error.args
         with self._lock:
             self._wrong[row] = Defect(code, message, file=self._maps.uris[row], image=self._maps.image_ids[row])
 
 
-def _adapted(pixels: Planes, channels: int) -> Planes | None:
-    """The same image with that many channels: alpha left out, grey repeated, colours averaged; None: it cannot be."""
+class _UnusableError(Exception):
+    """An image that cannot be used: the code of the rule that owns this, and what is wrong."""
+
+
+def _adapted(pixels: Planes, channels: int) -> Planes:
+    """The same image with that many channels: alpha left out or opaque, grey repeated, colours averaged."""
     n = len(pixels)
     if n == channels:
         return pixels
-    if n in (2, 4):
-        pixels, n = pixels[: n - 1], n - 1
-    if channels in (2, 4) and n + 1 == channels:
-        opaque = np.full_like(pixels[:1], np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1)
-        return np.concatenate([pixels, opaque])
-    if n == channels:
-        return pixels
-    if n == 1:
-        return np.repeat(pixels, channels, axis=0)
-    if n == 3 and channels == 1:
-        return pixels.mean(axis=0, keepdims=True).astype(pixels.dtype)
-    return None
+    colours = n - 1 if n in _WITH_ALPHA else n
+    wanted = channels - 1 if channels in _WITH_ALPHA else channels
+    found = pixels[:colours]
+    if colours == 1:
+        found = np.repeat(found, wanted, axis=0)
+    elif wanted == 1 and colours == 3:
+        found = found.astype(np.float32).mean(axis=0, keepdims=True).astype(pixels.dtype)
+    if len(found) != wanted:
+        raise _UnusableError("SEG003", f"has {n} channels, most images have {channels}; it is left out")
+    if wanted == channels:
+        return found
+    opaque = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype.str).max)
+    return np.concatenate([found, np.full_like(found[:1], opaque)])
 
 
 def _limits(pixels: Planes) -> tuple[Floats, Floats]:

@@ -92,7 +92,9 @@ class Plan:
         """One line for each choice: its value, and why."""
         for name, reason in self.why:
             value = getattr(self, name)
-            said = "x".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if _is_float(value) else value
+            said = (
+                "x".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if _is_float(value) else value
+            )
             yield f"{name.replace('_', ' ')} {said}: {reason}"
 
 
@@ -130,7 +132,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         categories=facts.categories + 1,
         instances=facts.instances,
         width=settings.width or (48 if on_gpu else 16),
-        depth=settings.depth or (5 if on_gpu or crop >= 256 and not settings.quick else 4),
+        depth=settings.depth or (5 if on_gpu or (crop >= 256 and not settings.quick) else 4),
         crop=crop,
         tile=_tile(facts.largest),
         batch=batch,

@@ -77,7 +77,7 @@ class Predictions:
         return self._array("probabilities", row)
 
     def contours(self, row: int) -> Halves | None:
-        """(3, height, width) float16: neither, inside of an instance, its edge; None where segments are not told apart."""
+        """(3, height, width) float16: neither, inside of an instance, its edge; None where there are no instances."""
         return self._array("contours", row) if self.plan.instances else None
 
     def instances(self, row: int) -> PredictedInstances | None:

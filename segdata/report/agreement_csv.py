@@ -68,8 +68,8 @@ def _rows(found: Agreement) -> Iterator[Row]:
                 }
     for need in found.plan:
         score = f"images for {need.score} ± {need.half_width:g}"
-        value = "" if need.images is None else need.images
-        yield {"scope": "plan", "category": need.category or "", "score": score, "value": value}
+        wanted = "" if need.images is None else need.images
+        yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
 
 
 def _scores(of: Row, scores: Mapping[str, Value]) -> Iterator[Row]:

@@ -46,9 +46,10 @@ def _undecided(found: Consensus) -> str:
     if not found.n_regions:
         return "nothing"
     share = percent(found.pixels_undecided / max(found.pixels_labelled, 1))
-    where = f"{counted(found.pixels_undecided, 'pixel')} in {counted(found.n_regions, 'region')}, {share} of what anybody labelled"
+    where = f"{counted(found.pixels_undecided, 'pixel')} in {counted(found.n_regions, 'region')}, "
+    where += f"{share} of what anybody labelled"
     if found.void is None:
-        return f"{where}; unlabelled, and listed in {found.target / 'undecided.csv'} for somebody to settle"
+        return f"{where}; unlabelled in the dataset, whose undecided.csv and undecided.json list who says what there"
     new = ", a new category: the taxonomy had none that is void" if found.is_void_new else ""
     return f"{where}; {found.void!r} in the dataset{new}"
 
@@ -65,8 +66,8 @@ def _left_out(found: Consensus) -> str:
 def _alone(found: Consensus) -> str:
     if not found.alone:
         return ""
-    verb = "is" if len(found.alone) == 1 else "are"
-    return f"{counted(len(found.alone), 'image')} that fewer than two annotated {verb} not annotated: {listed(found.alone, 3)}"
+    said = f"{counted(len(found.alone), 'image')} that fewer than two annotated"
+    return f"{said} {'is' if len(found.alone) == 1 else 'are'} not annotated: {listed(found.alone, 3)}"
 
 
 def _against(found: Consensus, paper: Paper) -> Iterator[str]:
@@ -80,8 +81,8 @@ def _against(found: Consensus, paper: Paper) -> Iterator[str]:
     yield head
     yield from lines
     said = (
-        "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels that the annotator "
-        "lacks and would gain; extra: the share of the annotator's that would be lost; larger by: where boundaries "
+        "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels "
+        "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: where boundaries "
         "are, in px, or mm where the spacing is known."
     )
     if len(found.annotators) == 2:

@@ -26,7 +26,8 @@ class Against(msgspec.Struct, frozen=True, kw_only=True):
 
     `images`: that enough others annotated. `missed`: the share of the others' pixels that the annotator lacks and would
     gain; `extra`: the share of the annotator's that would be lost; `missed_things`, `extra_things`: of segments that
-    are counted one by one. `boundary_offset`: by how many px (mm where the spacing is known) the annotator draws larger.
+    are counted one by one. `boundary_offset`: by how many px the annotator draws larger, or mm where
+    the spacing is known.
     Other scores are those of `segdata agreement`.
     """
 

@@ -75,7 +75,8 @@ class Drawn:
 
     def differing(self, view: View, one: str, other: str, categories: Collection[int] | None) -> Flags:
         """(h, w) where only one of two annotators has such a category."""
-        return (self.labels(view, one, categories) > 0) != (self.labels(view, other, categories) > 0)
+        first, second = (self.labels(view, name, categories) > 0 for name in (one, other))
+        return first ^ second
 
 
 def color_of(number: int) -> Color:

@@ -7,7 +7,8 @@ from typing import get_args
 from segdata.campaign.concord import Concord
 from segdata.campaign.outlook import CategoryOutlook, Outlook
 from segdata.campaign.projection import Range
-from segdata.campaign.readiness import Kind, Pilot, Reason, percent, rounded_up, share_of, spoken
+from segdata.campaign.readiness import Kind, Pilot, Reason
+from segdata.campaign.wording import percent, rounded_up, share_of, spoken
 from segdata.core.counted import counted
 from segdata.report.agreement.numbers import listed, shown
 from segdata.report.paper import Paper, columns, shorten, table

@@ -57,7 +57,7 @@ def to_csv(found: Review) -> str:
 
 
 def _rows(rows: Sequence[Rework], paper: Paper) -> list[str]:
-    ordered = rows[:1] + sorted(rows[1:], key=lambda each: (-each.rework.value, each.category or ""))
+    ordered = [rows[0], *sorted(rows[1:], key=lambda each: (-each.rework.value, each.category or ""))]
     cells = [
         [
             shorten(each.category or "all", 16),

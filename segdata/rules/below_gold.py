@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from segdata.core.config import DISTANCES
 from segdata.core.counted import counted
 from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.guideline import Chapter, quoted
 from segdata.core.rule import Tables, rule
 
 
@@ -43,5 +43,5 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[Found]:
         ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
         told = "surely below" if is_sure else f"with {counted(clusters, 'image')} not sure"
         message = f"{who}: {metric} of {what or 'all'} {value:.2f}{ends} against gold, the bar is {bar:.2f}: {told}"
-        chapter = "boundary_rule" if metric in (*DISTANCES, "nsd", "boundary_iou") else "definition"
+        chapter: Chapter = "boundary_rule" if metric in (*DISTANCES, "nsd", "boundary_iou") else "definition"
         yield Found(message + quoted(tables.profile.taxonomy, what, chapter), annotator=who, category=what)

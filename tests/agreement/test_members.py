@@ -12,6 +12,7 @@ from segdata.agreement.members import members
 from segdata.agreement.metrics.instance_alpha import instance_alpha
 from segdata.agreement.opposite import opposites
 from segdata.agreement.overlapping import overlapping
+from segdata.core.runs import Runs
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.panels import Panel, panel
 from segdata.testing.scenes import scenes
@@ -138,3 +139,11 @@ def test_alpha_needs_two_who_saw_something() -> None:
     assert np.isnan(instance_alpha([0, 0], [0, 1], [0, 1], 2))
     assert np.isnan(instance_alpha([0, 0], [0, 0], [1, 1], 2))
     assert float(instance_alpha([0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1], 2)) == 1
+
+
+def test_nobody() -> None:
+    drawn = panel("A.")
+    batch = type(drawn.batch)(
+        drawn.batch.images, drawn.batch.annotations.slice(0, 0), drawn.batch.segments.slice(0, 0), Runs.empty()
+    )
+    assert len(members(batch, (), drawn.categories)["case"]) == 0

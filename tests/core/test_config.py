@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from segdata.core.config import Config, load_config
+from segdata.core.config import Bar, Config, load_config
 from segdata.core.errors import SegdataError
 
 EXAMPLE = """\
@@ -59,3 +59,46 @@ def test_errors_name_file_line_and_key(tmp_path: Path, text: str, line: int, pro
     with pytest.raises(SegdataError, match=problem) as error:
         load_config(path)
     assert str(error.value).startswith(f"{path}:{line}:")
+
+
+GOLD = """\
+gold:
+  name: anna
+  metric: dice
+  bar: 0.8
+  each: 0.7
+  tolerance_px: 3
+  categories:
+    car: {metric: nsd, bar: 0.9, tolerance_mm: 0.5}
+    road: {tolerance_px: 1}
+"""
+
+
+def test_what_a_category_does_not_say_is_as_for_all(tmp_path: Path) -> None:
+    gold = load_config(written(tmp_path, GOLD)).gold
+    assert gold is not None
+    assert (gold.name, gold.bar) == ("anna", 0.8)
+    assert gold.of("car") == Bar(metric="nsd", bar=0.9, tolerance_mm=0.5)
+    assert gold.of("road") == Bar(metric="dice", bar=0.7, tolerance_px=1)
+    assert gold.of("sky") == Bar(metric="dice", bar=0.7)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("gold:\n  nam: anna\n", 2, "unknown key 'nam'; did you mean 'name'"),
+        ("gold:\n  metric: jaccard\n", 2, "one of: .*iou"),
+        ("gold:\n  bar: 0.5\n  categories:\n    car:\n      tolerence_px: 1\n", 5, "did you mean 'tolerance_px'"),
+        ("gold:\n  tolerance_px: 0\n", 2, "> 0"),
+        ("gold:\n  each: -1\n", 2, ">= 0"),
+        ("gold:\n  bar: .nan\n", 2, "gold.bar"),
+        ("gold:\n  name: ''\n", 2, "of length >= 1"),
+    ],
+)
+def test_what_is_wrong_with_the_gold_standard_is_told_with_its_line(
+    tmp_path: Path, text: str, line: int, problem: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(SegdataError, match=problem) as error:
+        load_config(path)
+    assert f"{path}:{line}" in str(error.value)

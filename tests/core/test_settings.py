@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from segdata.core.config import Config, Override, Suppression
+from segdata.core.config import Bar, Config, Gold, Override, Suppression
 from segdata.core.errors import SettingError
 from segdata.core.profile import Policy, Profile
-from segdata.core.settings import check_categories
+from segdata.core.settings import check_bars, check_categories
 from segdata.core.taxonomy import Category, Taxonomy
 
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="road"), Category(id=2, name="car", aliases=("auto",))))
@@ -46,3 +46,23 @@ def test_known_ones_are_those_of_the_taxonomy_and_of_the_source() -> None:
 
 def test_what_names_none_is_fine() -> None:
     check_categories(Config(coverage="sparse", overrides=(Override(image="a"),)), PROFILE)
+
+
+@pytest.mark.parametrize(
+    ("gold", "steps"),
+    [
+        (Gold(bar=80), ("gold", "bar")),
+        (
+            Gold(metric="hd95", bar=80, categories={"car": Bar(metric="iou", bar=2)}),
+            ("gold", "categories", "car", "bar"),
+        ),
+        (Gold(each=1.5), ("gold", "each")),
+    ],
+)
+def test_a_bar_that_no_work_can_reach_is_refused(gold: Gold, steps: tuple[str, ...]) -> None:
+    """Scores end at 1, distances do not."""
+    with pytest.raises(SettingError, match=r"is at most 1, the bar is") as error:
+        check_bars(Config(gold=gold))
+    assert error.value.steps == steps
+    check_bars(Config(gold=Gold(metric="assd", bar=80, each=3)))
+    check_bars(Config(gold=Gold(bar=1.0)))

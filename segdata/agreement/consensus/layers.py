@@ -80,7 +80,7 @@ def pairwise_iou(votes: Votes) -> Floats:
     def pixels(said: Ints, rows: Flags) -> Floats:
         some = rows & (said >= 0)
         cell = votes.case[some] * n + said[some]
-        return np.bincount(cell, votes.pixels[some], shape[0] * n).reshape(shape)
+        return np.bincount(cell, votes.pixels[some], shape[0] * n).astype(np.float64).reshape(shape)
 
     total, known = np.zeros(shape), np.zeros(shape)
     for one in range(n_annotators):

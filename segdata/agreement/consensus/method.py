@@ -38,3 +38,6 @@ class Method:
         if name == "auto":
             return Method("majority" if task == "semantic" else "instances", least)
         return Method("staple" if name == "staple" else "majority" if name == "majority" else "instances", least)
+
+
+MAJORITY = Method()

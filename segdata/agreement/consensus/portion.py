@@ -11,7 +11,7 @@ from segdata.agreement.compare import within
 from segdata.agreement.consensus.annotated import annotated
 from segdata.agreement.consensus.method import Method
 from segdata.agreement.consensus.reached import reach
-from segdata.agreement.consensus.regions import Region, regions
+from segdata.agreement.consensus.regions import Region, numbered, regions
 from segdata.agreement.consensus.whom import only, voters
 from segdata.agreement.panel import Panel
 from segdata.core.batch import Batch
@@ -91,7 +91,8 @@ class Portion:
     names : whose work it is made of
     alone : images that fewer than two annotated, by image_id: there is no consensus
     labelled, undecided : pixels that anybody labelled, and those of them on which there is no consensus
-    regions : these
+    n_regions : how many connected regions these are
+    regions : what they are, where they are to be listed
     n_drawn, n_rejected, n_disputed : segments by all annotators, things that too few had, and things in dispute
     defects : what was met while reading
     """
@@ -101,6 +102,7 @@ class Portion:
     alone: tuple[str, ...]
     labelled: int
     undecided: int
+    n_regions: int
     regions: tuple[Region, ...]
     n_drawn: int
     n_rejected: int
@@ -134,26 +136,20 @@ def portion(panel: Panel, rows: Ints, method: Method, made: Outcome, overlap: Ov
     done = annotated(batch, found, made.ids, instances=method.name == "instances", deep=deep)
     have = set(done.annotations["image"].to_pylist())
     ids = images["image_id"].to_pylist()
-    void = np.array([each.kind == "void" for each in categories], bool)
+    void = [each.id for each in categories if each.kind == "void"]
     return Portion(
         batch=Batch(images, done.annotations, done.segments, done.runs),
         names=tuple(names),
         alone=tuple(name for k, name in enumerate(ids) if k not in have),
         labelled=int(found.votes.pixels[(found.votes.vote >= 0).any(axis=1)].sum()),
         undecided=int((found.undecided.end - found.undecided.start).sum()),
-        regions=tuple(regions(batch, found, names)),
-        n_drawn=int((~void[_codes(batch, categories)]).sum()),
+        n_regions=int(numbered(found).max(initial=-1)) + 1,
+        regions=() if made.void is not None else tuple(regions(batch, found, names)),
+        n_drawn=int((~np.isin(batch.segments["category_id"].to_numpy(), void)).sum()),
         n_rejected=found.n_rejected,
         n_disputed=found.n_disputed,
         defects=loaded.defects,
     )
-
-
-def _codes(batch: Batch, categories: tuple[Category, ...]) -> Ints:
-    """(n_segments,) positions of their categories."""
-    known = np.array([each.id for each in categories], np.int64)
-    order = np.argsort(known, kind="stable")
-    return order[np.searchsorted(known[order], batch.segments["category_id"].to_numpy())]
 
 
 def portions(panel: Panel) -> list[Ints]:
@@ -166,5 +162,5 @@ def portions(panel: Panel) -> list[Ints]:
     last[case] = np.arange(len(case))
     closed = np.flatnonzero(np.maximum.accumulate(last[case]) == np.arange(len(case))) + 1  # where no case is open
     wanted = np.linspace(0, len(order), min(n, max(len(order), 1)) + 1).astype(np.int64)[1:-1]
-    cuts = np.unique(closed[np.searchsorted(closed, wanted).clip(max=max(len(closed) - 1, 0))]) if len(closed) else []
-    return [each for each in np.split(order, cuts) if len(each)]
+    cuts = closed[np.searchsorted(closed, wanted).clip(max=len(closed) - 1)] if len(closed) else wanted
+    return [each for each in np.split(order, np.unique(cuts)) if len(each)]

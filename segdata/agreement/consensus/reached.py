@@ -97,7 +97,7 @@ def reach(
     else:
         decided = majority(votes.vote, least=method.least)
         strips = _by_layers(batch, annotators, categories, method, case, asked)
-    if method.name == "instances":
+    if method.name == "instances" and annotators:
         every = everyone(batch, annotators, categories, case=case, asked=asked, volumes=volumes)
         countable = np.array([each.kind == "thing" for each in categories], bool)
         found = clustered(every, countable)

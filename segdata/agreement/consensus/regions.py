@@ -32,22 +32,26 @@ class Region:
     said: dict[str, list[tuple[str, int]]]
 
 
+def numbered(found: Reached) -> Ints:
+    """(n_strips,) the connected region, from 0, of each strip that is undecided, in the order of the images."""
+    image, x, top = found.votes.line.lower(found.undecided.start)
+    bottom = top + (found.undecided.end - found.undecided.start)
+    return kernels.parts(x, top, bottom, image.astype(np.int32), True)[0]
+
+
 def regions(batch: Batch, found: Reached, annotators: Sequence[str]) -> list[Region]:
     """The regions of each image, the largest first; `annotators` are those of the votes."""
+    region = numbered(found)
     image, x, top = found.votes.line.lower(found.undecided.start)
     length = found.undecided.end - found.undecided.start
-    if not len(image):
-        return []
-    region, _, _ = kernels.parts(x, top, top + length, image.astype(np.int32), True)
-    n = int(region.max()) + 1
+    n = int(region.max(initial=-1)) + 1
     _, *box = kernels.extents(region.astype(np.int32), x, top, top + length, n)
     pixels = np.bincount(region, length, n).astype(np.int64)
     of_image = np.zeros(n, np.int64)
     of_image[region] = image
     said = _said(found, region, length, annotators)
     names = batch.images["image_id"].to_pylist()
-    columns = [each.tolist() for each in (of_image, *box, pixels)]
-    rows = list(zip(*columns, strict=True))
+    rows = list(zip(*(each.tolist() for each in (of_image, *box, pixels)), strict=True))
     order = np.lexsort((box[1], box[0], -pixels, of_image)).tolist()
     return [Region(names[rows[k][0]], rows[k][1:5], rows[k][5], said[k]) for k in order]
 

@@ -139,7 +139,7 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
     entries = list(opened.entries.values())
     keys: list[object] = []
     said: list[object] = []
-    ends: list[int] = []  # of each entry's regions among all of them: a tuple each would keep the garbage collector busy
+    ends: list[int] = []  # of each entry's regions; a tuple of each region would keep the garbage collector busy
     for entry in entries:
         numbers, kinds, every = entry.record.heads()
         bare = [isinstance(kind, str) and kind in _NO_AREA for kind in kinds]

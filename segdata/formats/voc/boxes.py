@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, type]] = {
 _SIDES = ["xmin", "ymin", "xmax", "ymax"]
 _MOST = 2**31  # of a number of pixels
 _LEAST = ["name", "bndbox"]  # what every object has
+Box = tuple[float, float, float, float]
 _FLAG = {"0": "false", "1": "true"}
 _PYTHON = {"True": "true", "False": "false"}  # how Datumaro writes flags
 
@@ -46,7 +47,7 @@ class Boxed:
     """
 
     name: str
-    box: tuple[float, float, float, float]
+    box: Box
     place: str
     attributes: dict[str, str] = field(default_factory=dict)
     columns: dict[str, object] = field(default_factory=dict)
@@ -146,22 +147,23 @@ def _said(child: Element, place: str) -> dict[str, str]:
     return {child.tag: json_text(text)}
 
 
-def _box(element: Element, place: str) -> tuple[float, float, float, float]:
-    left, top, right, bottom = _numbers(element) or [_number(element, side, place) for side in _SIDES]
+def _box(element: Element, place: str) -> Box:
+    left, top, right, bottom = _corners(element) or (_number(element, side, place) for side in _SIDES)
     if right < left or bottom < top:
         raise _MalformedError(f"the box {left:g}, {top:g} to {right:g}, {bottom:g} is turned inside out", place)
     return left - 1, top - 1, right - left + 1, bottom - top + 1
 
 
-def _numbers(element: Element) -> list[float] | None:
-    """The numbers of a box that has its sides in their usual order, and nothing else; None: look for each."""
+def _corners(element: Element) -> Box | None:
+    """The sides of a box that has them in their usual order, and nothing else; None where something may be wrong."""
     if [side.tag for side in element] != _SIDES:
         return None
     try:
-        numbers = [float(side.text or "") for side in element]
+        left, top, right, bottom = (float(side.text or "") for side in element)
     except ValueError:
         return None
-    return numbers if all(abs(number) <= _MOST for number in numbers) else None
+    sound = -_MOST <= left <= right <= _MOST and -_MOST <= top <= bottom <= _MOST
+    return (left, top, right, bottom) if sound else None
 
 
 def _number(element: Element, side: str, place: str) -> float:

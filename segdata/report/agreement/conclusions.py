@@ -32,6 +32,7 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
     First what makes the figures wrong (mirrored, broken or unequal files), then how much annotators agree, then who
     differs, which categories are unclear, what to settle one by one, and last what could not be compared.
     """
+    unfit = turned(found)
     return [
         *mirrored(found),
         *_broken(found.findings),
@@ -39,7 +40,7 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
         *people(found, tables),
         *unclear(found, tables),
         *(least_agreed(found, tables) if not of_code(found.findings, "SEG408") else ()),
-        *_disputes([each for each in found.findings if each.annotator not in turned(found)]),
+        *_disputes([each for each in found.findings if each.annotator not in unfit]),
         *_portions(found),
         *_plan(found),
         *_limits(found),
@@ -80,7 +81,7 @@ def _overall(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     said = "; ".join(facts)
     said += "." if facts else ""
     yield Conclusion(
-        "agreement", "info", head, f"{said} {_without(found)}{_best_and_least(found.pairs)}".strip(), _sure(found)
+        "agreement", "info", head, f"{said} {_without(found)}{_with_whom(found, tables)}".strip(), _sure(found)
     )
 
 
@@ -92,6 +93,18 @@ def _without(found: Agreement) -> str:
     if len(fit) > 1:
         reach += f" to {shown('iou', max(fit))}"
     return f"The mirrored labels are in these figures{reach}. " if unfit else ""
+
+
+def _with_whom(found: Agreement, tables: Tables) -> str:
+    """How much each agrees with the reference; without one, who agrees best and least."""
+    gold = None if tables.judged is None else tables.judged.gold
+    if gold is None:
+        return _best_and_least(found.pairs)
+    name = found.annotators[gold]
+    held = [(pair.b if pair.a == name else pair.a, pair) for pair in found.pairs if name in (pair.a, pair.b)]
+    ranked = sorted((each for each in held if _iou(each[1]) == _iou(each[1])), key=lambda each: -_iou(each[1]))
+    told = [f"{who} {with_interval('iou', pair.scores['iou'])}" for who, pair in ranked]
+    return f"Against {name}, the reference: {listed(told, 12)}." if told else ""
 
 
 def _best_and_least(pairs: Sequence[PairAgreement]) -> str:
@@ -115,7 +128,9 @@ def _sure(found: Agreement) -> str:
     if found.clusters == 1:
         return "Add images of other sequences, patients or scenes: all are of one, so that no interval can be given."
     if found.clusters < _FEW:
-        few = f"there are {found.clusters}, so that intervals are rough, and nobody is tested"
+        known = found.overall["iou"].low == found.overall["iou"].low
+        rough = "intervals are rough" if known else "no interval can be given"
+        few = f"there are {found.clusters}, so that {rough}, and nobody is tested"
         return f"Add sequences, patients or scenes: {few}."
     return ""
 

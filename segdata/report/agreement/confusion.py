@@ -60,7 +60,7 @@ class Confusion:
     def shares(self) -> Floats:
         """(k, k) of the pixels of each row's category the share that the other annotator calls the column's."""
         total = self.pixels.sum(axis=1, keepdims=True)
-        return np.divide(self.pixels, total, out=np.zeros(self.pixels.shape), where=total > 0)
+        return np.asarray(np.divide(self.pixels, total, out=np.zeros(self.pixels.shape), where=total > 0))
 
     def reduced(self, most: int) -> "Confusion":
         """The `most` names with most confusion, in their order; the diagonal stays what it is."""

@@ -73,7 +73,8 @@ def _person(who: str, findings: Sequence[Finding], found: Agreement, tables: Tab
     said = [f"{who} {_told(each, tables)}" for each in mine] or [each.message for each in findings]
     quotes = dict.fromkeys(guidance(tables.profile.taxonomy, each.category, each.kind) for each in mine)
     act = f"Teach {who}: {' '.join(list(quotes)[:3])}" if quotes else remedy(BIAS)
-    places = [each for each in found.findings for habit in mine if _shows(each, habit)]
+    wanted = {(code, who, each.category) for each in mine for code in _PLACES[each.kind]}
+    places = [each for each in found.findings if (each.code, each.annotator, each.category) in wanted]
     if places:
         act += f" Show {listed(first_images(places, 3))}."
     also = f"Also {listed([each.removeprefix(f'{who} ') for each in said[1:]], 6)}." if said[1:] else ""
@@ -98,12 +99,6 @@ def _follows(habit: Habit, mine: Sequence[Habit], tables: Tables) -> bool:
     is_counted = dict(zip([each.name for each in opposed.categories], opposed.countable.tolist(), strict=True))
     same = [each for each in mine if each.category == habit.category and each.kind != "offset"]
     return not is_counted[habit.category] and any(each.weight >= _MUCH for each in same)
-
-
-def _shows(finding: Finding, habit: Habit) -> bool:
-    """Whether a finding is an instance of a habit."""
-    place = (finding.annotator, finding.category)
-    return finding.code in _PLACES[habit.kind] and place == (habit.annotator, habit.category)
 
 
 def _told(habit: Habit, tables: Tables) -> str:

@@ -118,7 +118,7 @@ def _mean(values: Floats) -> Floats:
     known = np.isfinite(values)
     n = known.sum(axis=1)
     total = np.where(known, values, 0).sum(axis=1)
-    return np.divide(total, n, out=np.full(len(values), np.nan), where=n > 0)
+    return np.asarray(np.divide(total, n, out=np.full(len(values), np.nan), where=n > 0))
 
 
 def _plain(matrix: object) -> Floats:

@@ -39,5 +39,7 @@ def _unreachable(error: Exception) -> SegdataError:
     what = str(error).split(", Timeout:")[0].strip().rstrip(".") or type(error).__name__
     address = os.environ.get("FIFTYONE_DATABASE_URI")
     if address is not None:
-        return SegdataError(f"no database of FiftyOne at {address}: {what}; start a mongod there, or unset the variable")
+        return SegdataError(
+            f"no database of FiftyOne at {address}: {what}; start a mongod there, or unset the variable"
+        )
     return SegdataError(f"the database of FiftyOne does not start: {what}; {_DATABASE}")

@@ -91,7 +91,7 @@ class Targets:
 
     @staticmethod
     def of(profile: Profile) -> "Targets":
-        """For a dataset: on maps are all categories of a semantic one, and of a panoptic one those that are no things."""
+        """For a dataset: on maps are all categories of a semantic one, of a panoptic one those that are no things."""
         taxonomy = profile.taxonomy
         ids = list(dict.fromkeys(each.id for each in taxonomy.categories))
         ids += [id_ for id_ in profile.unknown_names if id_ not in ids]

@@ -117,11 +117,12 @@ def _worst(data: Dataset, opposed: Opposed, told: WorstImage) -> Worst | None:
     near = _near(x, y, side, picture.size, PANE)
     whole = picture.outlined(everything, names, {category})
     _framed(whole, everything, near)
-    plain, outlined = picture.seen(near), picture.outlined(near, names, {category})
     return Worst(
         told,
         str(data.source.image_ids[row]),
-        *(data_uri(each) for each in (whole, plain, outlined)),
+        whole=data_uri(whole),
+        plain=data_uri(picture.seen(near)),
+        outlined=data_uri(picture.outlined(near, names, {category})),
         has_image=picture.ground.image is not None,
     )
 

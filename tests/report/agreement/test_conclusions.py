@@ -135,5 +135,12 @@ def test_images_that_only_one_has_are_told_last(compare: Compare) -> None:
     assert last.said.startswith("3 images of 12 images in anna are in no other dataset: ")
 
 
+def test_with_a_reference_everybody_is_held_against_it(compare: Compare) -> None:
+    _, images = drawings(n=3)
+    worse = [np.where(each == 2, 1, each).astype(np.uint8) for each in images]
+    (whole,) = of(compare({"anna": images, "ben": worse, "carl": images}, gold="anna"), "agreement")
+    assert re.search(r"Against anna, the reference: carl 1\.00.* and ben 0\.", whole.said)
+
+
 def _parts(compared: Compared) -> tuple[Any, Any]:  # Any: as conclusions takes them
     return compared.agreement, compared.tables

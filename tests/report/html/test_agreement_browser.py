@@ -1,4 +1,4 @@
-"""The HTML report of an agreement in a browser: it fits a phone, a laptop and a sheet, and its links filter the list."""
+"""The HTML report of an agreement in a browser: it fits a phone, a laptop and a sheet, and its links filter."""
 
 import re
 import shutil

@@ -1,0 +1,123 @@
+"""Browse a dataset with its findings in FiftyOne."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from segdata.api.caching import folder
+from segdata.api.checking import validate
+from segdata.api.opening import Data, Progress, ReadOptions, read, silent
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Finding
+from segdata.core.runs import Ints
+from segdata.formats.images import image_limits
+from segdata.report.fiftyone.app import PORT, app
+from segdata.report.fiftyone.installed import fiftyone
+from segdata.report.fiftyone.labels import Labels
+from segdata.report.fiftyone.loading import Loader, opened
+from segdata.report.fiftyone.look import dress
+from segdata.report.fiftyone.masks import Targets
+from segdata.report.fiftyone.samples import Entries, Entry
+from segdata.report.fiftyone.shelf import Shelf
+
+_AT_ONCE = 256  # images: what waits for the database stays in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Browsed:
+    """A dataset as FiftyOne has it.
+
+    Attributes
+    ----------
+    name : in FiftyOne
+    dataset : the `fiftyone.Dataset` itself, to go on with in Python
+    n_images : how many images it shows
+    n_findings : how many findings are on them
+    about_dataset : findings that are about no image
+    elsewhere : findings about images that are not in the dataset
+    """
+
+    name: str
+    dataset: Any = field(repr=False)  # Any: FiftyOne has no types
+    n_images: int
+    n_findings: int
+    about_dataset: tuple[Finding, ...]
+    elsewhere: tuple[Finding, ...]
+
+    @contextmanager
+    def app(self, port: int = PORT) -> Iterator[str]:
+        """The App with this dataset, on this machine, while the block runs; gives its address.
+
+        Raises SegdataError where the port is taken.
+        """
+        with app(fiftyone(), self.dataset, port) as address:
+            yield address
+
+
+def browse(
+    data: Data,
+    *,
+    findings: Iterable[Finding] | None = None,
+    name: str | None = None,
+    jobs: int = 0,
+    progress: Progress = silent,
+    **opening: Unpack[ReadOptions],
+) -> Browsed:
+    """Put a dataset with its findings into FiftyOne, or bring it up to date there.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    findings : of `validate` and others, as `segdata.report.fiftyone.reports.findings_of` reads them from JSON reports;
+        None: those of `validate`
+    name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
+    jobs : threads; 0: one per core
+    progress : is called with the number of images done since the last call
+    opening : as for `read`
+
+    Images and labels that are there from before are updated, and keep the tags and other values that people gave them.
+    Raises SegdataError where FiftyOne or its database is not there, or the name belongs to another dataset.
+    """
+    dataset = read(data, **opening)
+    package = fiftyone()
+    name = name or f"segdata-{dataset.profile.name}"
+    target = opened(package, name, _origin(dataset.profile.files))
+    found = tuple(validate(dataset, jobs=jobs).findings if findings is None else findings)
+    ids = set(dataset.image_ids)
+    here = [each for each in found if each.image in ids]
+    by_image: dict[str, list[Finding]] = {}
+    for each in here:
+        by_image.setdefault(str(each.image), []).append(each)
+    shelf = Shelf(folder() / "fiftyone" / target.slug)
+    targets = Targets.of(dataset.profile)
+    entries = Entries(Labels(package, dataset.profile, targets, shelf), by_image)
+    loader = Loader(package, target)
+
+    def made(rows: Ints) -> list[Entry]:
+        return entries.of(dataset.source.load(rows))
+
+    with image_limits():
+        for portion in run_ordered(made, _portions(dataset.chunks()), jobs):
+            loader.load(portion)
+            progress(len(portion))
+    loader.finish()
+    dress(loader, dataset.profile, targets, here)
+    shelf.sweep()
+    about = tuple(each for each in found if each.image is None)
+    elsewhere = tuple(each for each in found if each.image is not None and each.image not in ids)
+    loader.tell(about_dataset=[f"{each.code} {each.rule} ({each.severity}): {each.message}" for each in about])
+    return Browsed(name, target, len(dataset), len(here), about, elsewhere)
+
+
+def _portions(chunks: list[Ints]) -> Iterator[Ints]:
+    for rows in chunks:
+        yield from np.array_split(rows, -(-len(rows) // _AT_ONCE) or 1)
+
+
+def _origin(files: str) -> str:
+    """What a dataset is made of, the same from wherever it is called."""
+    return files if "://" in files else str(Path(files).absolute())

@@ -1,0 +1,78 @@
+"""`segdata browse`: the dataset with its findings in FiftyOne."""
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from segdata.cli.exits import say
+from segdata.cli.options import DATA, Opening, data_options, example
+
+if TYPE_CHECKING:
+    from segdata.api.browsing import Browsed
+    from segdata.core.finding import Finding
+
+
+@click.command(
+    name="browse",
+    epilog=example(
+        "segdata browse street/",
+        "segdata browse coco.json --findings findings.json --port 5152",
+        "segdata browse masks/ --name masks-june --no-launch",
+    ),
+)
+@DATA
+@click.option(
+    "--findings",
+    "reports",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A JSON report of validate, agreement or flag; several may be given. Default: what validate finds now.",
+)
+@click.option("--name", metavar="NAME", help="Of the dataset in FiftyOne; default: segdata- and the name of DATA.")
+@click.option("--port", metavar="N", type=click.IntRange(1, 65535), default=5151, help="Of the App; default: 5151.")
+@click.option("--no-launch", is_flag=True, help="Load the dataset and end; the App is not started.")
+@data_options
+def command(
+    data: Path, reports: tuple[Path, ...], name: str | None, port: int, no_launch: bool, opening: Opening
+) -> None:
+    """Look at a dataset and its findings in FiftyOne's App.
+
+    The dataset is put into FiftyOne's database; the next time it is brought
+    up to date, and keeps what was tagged. The App runs on this machine only,
+    until Ctrl-C. FiftyOne is installed with segdata[browse].
+    """
+    from segdata.api import browse
+    from segdata.cli.progress import progress
+    from segdata.report.fiftyone.reports import findings_of
+
+    findings = [finding for path in reports for finding in findings_of(path)] if reports else None
+    dataset = opening.read(data)
+    with progress("load", len(dataset)) as done:
+        browsed = browse(dataset, findings=findings, name=name, jobs=opening.jobs, progress=done)
+    _tell(browsed)
+    if no_launch:
+        return
+    with browsed.app(port) as address:
+        say(f"the App is at {address}; Ctrl-C ends it")
+        threading.Event().wait()
+
+
+def _tell(browsed: "Browsed") -> None:
+    """What is in FiftyOne now, and what it has no place for."""
+    from segdata.core.counted import counted
+
+    where = f"FiftyOne's dataset {browsed.name!r}"
+    say(f"{counted(browsed.n_images, 'image')} with {counted(browsed.n_findings, 'finding')} in {where}")
+    about: dict[str, list[Finding]] = {}
+    for finding in browsed.about_dataset:
+        about.setdefault(f"{finding.code} {finding.rule}", []).append(finding)
+    for rule, found in about.items():
+        of = f"{found[0].category}: " if found[0].category else ""
+        more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
+        say(f"of the dataset as a whole: {rule}: {of}{found[0].message}{more}")
+    if browsed.elsewhere:
+        first = browsed.elsewhere[0].image
+        say(f"{counted(len(browsed.elsewhere), 'finding')} left out: about images that are not here, such as {first!r}")

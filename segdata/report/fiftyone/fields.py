@@ -1,0 +1,95 @@
+"""Fields: how the fields of samples are called, what their labels tell, and how a label is known again."""
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Literal
+
+Kind = Literal["map", "segments", "outlines", "findings"]
+FINDINGS: Kind = "findings"
+LISTS: Mapping[str, str] = {"segments": "detections", "outlines": "polylines", "findings": "detections"}
+CLASSES: Mapping[str, str] = {
+    "map": "Segmentation",
+    "segments": "Detections",
+    "outlines": "Polylines",
+    "findings": "Detections",
+}
+_OF_SEGMENT = {
+    "segment_id": "StringField",
+    "category_id": "IntField",
+    "iscrowd": "BooleanField",
+    "source": "StringField",
+}
+ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
+    "map": {},
+    "segments": {**_OF_SEGMENT, "area": "IntField", "track_id": "IntField"},
+    "outlines": _OF_SEGMENT,
+    "findings": {
+        "code": "StringField",
+        "rule": "StringField",
+        "severity": "StringField",
+        "score": "FloatField",
+        "message": "StringField",
+        "annotator": "StringField",
+        "category": "StringField",
+        "segment_ids": "ListField",
+        "pixels": "IntField",
+        "place": "StringField",
+    },
+}
+OF_IMAGE: Mapping[str, str] = {
+    "image_id": "StringField",
+    "worst": "StringField",
+    "codes": "ListField",
+    "errors": "IntField",
+    "warnings": "IntField",
+    "infos": "IntField",
+    "picture": "StringField",
+    "split": "StringField",
+    "group": "StringField",
+    "camera": "StringField",
+    "timestamp": "StringField",
+    "sequence": "StringField",
+    "frame": "IntField",
+}
+
+
+def field_name(kind: Kind, annotator: str | None) -> str:
+    """The field of an annotator's labels; whatever no name of a field can have becomes `_` and a mark of the name.
+
+    >>> field_name("segments", None), field_name("segments", "anna"), field_name("map", "a.b")
+    ('segments', 'segments_anna', 'map_a_b_b217')
+    """
+    if annotator is None:
+        return kind
+    plain = re.sub(r"[^0-9A-Za-z_]", "_", annotator)
+    mark = "" if plain == annotator else f"_{blake2b(annotator.encode(), digest_size=2).hexdigest()}"
+    return f"{kind}_{plain}{mark}"
+
+
+def label_id(*words: object) -> str:
+    """The id of a label, 24 hexadecimal digits: the same for the same words, so that what is tagged stays tagged."""
+    text = "\0".join(map(str, words))
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+
+
+def declare(fo: Any, dataset: Any, name: str, kind: Kind) -> None:  # Any: FiftyOne has no types
+    """Add a field of labels to a dataset with all that its labels tell, where it has none of that name."""
+    if not dataset.has_sample_field(name):
+        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=getattr(fo, CLASSES[kind]))
+    for attribute, type_ in ATTRIBUTES[kind].items():
+        path = f"{name}.{LISTS[kind]}.{attribute}"
+        if dataset.get_field(path) is None:
+            _add(fo, dataset, path, type_)
+
+
+def declare_images(fo: Any, dataset: Any) -> None:  # Any: FiftyOne has no types
+    """Add the fields of images to a dataset."""
+    for name, type_ in OF_IMAGE.items():
+        if not dataset.has_sample_field(name):
+            _add(fo, dataset, name, type_)
+
+
+def _add(fo: Any, dataset: Any, path: str, type_: str) -> None:  # Any: FiftyOne has no types
+    of_list = {"subfield": fo.StringField} if type_ == "ListField" else {}
+    dataset.add_sample_field(path, getattr(fo, type_), **of_list)

@@ -1,0 +1,151 @@
+"""Loading: entries into a dataset of FiftyOne, new images added and known ones brought up to date."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from segdata.core.errors import SegdataError
+from segdata.report.fiftyone.fields import ATTRIBUTES, LISTS, Kind, declare, declare_images, field_name
+from segdata.report.fiftyone.samples import Entry
+
+_MARK = "segdata"  # the key of `Dataset.info` by which our datasets are known
+_EMBEDDED = {
+    "attributes",
+    "label",
+    "bounding_box",
+    "mask",
+    "mask_path",
+    "confidence",
+    "index",
+    "instance",
+    "id",
+    "tags",
+}
+
+
+def opened(fo: Any, name: str, origin: str) -> Any:  # Any: FiftyOne has no types
+    """The dataset of this name that was made of the data at `origin`, new where there is none.
+
+    Raises SegdataError where the name belongs to something else.
+    """
+    if not fo.dataset_exists(name):
+        try:
+            dataset = fo.Dataset(name, persistent=True)
+        except ValueError as error:
+            raise SegdataError(f"FiftyOne cannot call a dataset {name!r}: {error}; --name gives it another") from error
+        dataset.info[_MARK] = {"data": origin}
+        dataset.save()
+        return dataset
+    dataset = fo.load_dataset(name)
+    told = dataset.info.get(_MARK)
+    if told is None:
+        raise SegdataError(f"FiftyOne has a dataset {name!r} already, and it is not of segdata; --name gives another")
+    if told.get("data") != origin:
+        raise SegdataError(f"FiftyOne has a dataset {name!r} already, of {told.get('data')}; --name gives another")
+    return dataset
+
+
+@dataclass
+class Loader:
+    """Puts entries into a dataset.
+
+    Ids of labels follow from what they are, so whatever a person tagged is tagged after the next time, too; so is what
+    other fields and other attributes of labels say.
+
+    Attributes
+    ----------
+    fo : the package
+    dataset : what is filled
+    fields : name -> (kind, annotator) of the fields of labels met so far
+    """
+
+    fo: Any  # Any: FiftyOne has no types
+    dataset: Any  # Any: as above
+    fields: dict[str, tuple[Kind, str | None]] = field(default_factory=dict)
+    _seen: Counter[str] = field(default_factory=Counter)
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        declare_images(self.fo, self.dataset)
+        self._known = dict(zip(*self.dataset.values(["image_id", "id"]), strict=True))
+        self._field("findings", None)
+
+    def load(self, entries: Sequence[Entry]) -> None:
+        """Add or update images."""
+        fresh, old = [], []
+        for entry in entries:
+            self._seen[entry.image_id] += 1
+            times = self._seen[entry.image_id]
+            key = entry.image_id if times == 1 else f"{entry.image_id} ({times})"
+            values = self._values(entry) | {"image_id": key}
+            if key in self._known:
+                old.append((self._known.pop(key), values))
+            else:
+                fresh.append(self.fo.Sample(**values))
+        if fresh:
+            self.dataset.add_samples(fresh, progress=False)
+        if old:
+            self._update(old)
+
+    def finish(self) -> None:
+        """Remove images and fields that the data has no more."""
+        if self._known:
+            self.dataset.delete_samples(list(self._known.values()))
+        told = self.dataset.info[_MARK]
+        gone = [row["name"] for row in told.get("fields", []) if row["name"] not in self.fields]
+        self.dataset.delete_sample_fields([name for name in gone if self.dataset.has_sample_field(name)])
+        told["fields"] = [
+            {"name": name, "kind": kind, "annotator": annotator} for name, (kind, annotator) in self.fields.items()
+        ]
+        self.dataset.save()
+
+    def tell(self, **more: object) -> None:
+        """Keep more about where the dataset is from in its `info`."""
+        self.dataset.info[_MARK].update(more)
+        self.dataset.save()
+
+    def told(self, name: str) -> Any:  # Any: whatever `tell` was given
+        """What `tell` kept the last time; None: nothing."""
+        return self.dataset.info[_MARK].get(name)
+
+    def _field(self, kind: Kind, annotator: str | None) -> str:
+        name = field_name(kind, annotator)
+        if name not in self.fields:
+            declare(self.fo, self.dataset, name, kind)
+            self.fields[name] = (kind, annotator)
+        return name
+
+    def _values(self, entry: Entry) -> dict[str, Any]:  # Any: FiftyOne has no types
+        metadata = self.fo.ImageMetadata(width=entry.width, height=entry.height) if entry.width else None
+        labels = {self._field(*key): label for key, label in entry.labels.items()}
+        return {"filepath": entry.filepath, "metadata": metadata, **entry.values, **labels}
+
+    def _update(self, old: list[tuple[str, dict[str, Any]]]) -> None:  # Any: FiftyOne has no types
+        """Give known images their new values, field by field; a field that an image has no more becomes none."""
+        view = self.dataset.select([id_ for id_, _ in old], ordered=True)
+        for name, (kind, _) in self.fields.items():
+            if kind in LISTS:
+                self._keep(view, name, kind, [values.get(name) for _, values in old])
+        names = {name for _, values in old for name in values} | self.fields.keys()
+        for name in sorted(names):
+            view.set_values(name, [values.get(name) for _, values in old])
+
+    def _keep(self, view: Any, name: str, kind: Kind, labels: Iterable[Any]) -> None:  # Any: FiftyOne has no types
+        """Give new labels what people said of the same ones before: tags, and attributes that are not ours."""
+        path = f"{name}.{LISTS[kind]}"
+        every = self.dataset.get_field_schema(flat=True)
+        there = {each.removeprefix(f"{path}.") for each in every if each.startswith(f"{path}.")}
+        foreign = sorted(each for each in there - ATTRIBUTES[kind].keys() - _EMBEDDED - {"points", "closed", "filled"}
+                         if "." not in each)  # fmt: skip
+        columns = view.values([f"{path}.{each}" for each in ("id", "tags", *foreign)])
+        for new, (ids, tags, *more) in zip(labels, zip(*columns, strict=True), strict=True):
+            if new is None or not ids:
+                continue
+            before = {id_: (mine, rest) for id_, mine, *rest in zip(ids, tags, *more, strict=True)}
+            for label in new[LISTS[kind]]:
+                mine, rest = before.get(label.id, ((), ()))
+                label.tags += [tag for tag in mine or () if tag not in label.tags]
+                for attribute, value in zip(foreign, rest, strict=False):
+                    if value is not None:
+                        label[attribute] = value

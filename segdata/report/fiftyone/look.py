@@ -1,0 +1,127 @@
+"""Look: what the App shows first: saved views, the groups of the sidebar, and colours."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from segdata.core.counted import counted
+from segdata.core.finding import SEVERITIES, Finding
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Color
+from segdata.report.fiftyone.fields import FINDINGS
+from segdata.report.fiftyone.loading import Loader
+from segdata.report.fiftyone.masks import Targets
+from segdata.report.palette import SEVERITY, category_colors
+
+WORST = "worst first"
+_WORST_FIRST = [("errors", -1), ("warnings", -1), ("infos", -1)]
+
+
+def dress(loader: Loader, profile: Profile, targets: Targets, findings: Sequence[Finding]) -> None:
+    """Give a dataset its views, sidebar and colours; views of an earlier time that have no meaning now are removed."""
+    dataset = loader.dataset
+    maps = [name for name, (kind, _) in loader.fields.items() if kind == "map"]
+    dataset.mask_targets = {
+        name: {value: profile.name_of(id_) for id_, value in targets.value.items()} for name in maps
+    }
+    config = dataset.app_config
+    config.sidebar_groups = _sidebar(loader)
+    off = [name for name, (kind, _) in loader.fields.items() if kind == "outlines"]
+    off += [name for name in dataset.get_field_schema() if name not in (*loader.fields, "worst", "codes")]
+    config.active_fields = loader.fo.ActiveFields(exclude=True, paths=sorted(off))
+    config.color_scheme = _colours(loader, profile, targets)
+    dataset.save()
+    _save_views(loader, findings)
+
+
+def _save_views(loader: Loader, findings: Sequence[Finding]) -> None:
+    views = _views(loader, findings)
+    for name in loader.told("views") or ():
+        if name not in views and loader.dataset.has_saved_view(name):
+            loader.dataset.delete_saved_view(name)
+    for name, (view, description, colour) in views.items():
+        loader.dataset.save_view(name, view, description=description, color=colour, overwrite=True)
+    loader.tell(views=list(views))
+
+
+def _views(loader: Loader, findings: Sequence[Finding]) -> dict[str, tuple[Any, str, str | None]]:
+    """Views by their names: what they show, what they are for, and their colour. Any: FiftyOne has no types."""
+    dataset, field = loader.dataset, loader.fo.ViewField
+    found: dict[str, tuple[Any, str, str | None]] = {}
+    if findings:
+        worst = dataset.match(field("codes").length() > 0).sort_by(_WORST_FIRST)
+        found[WORST] = (worst, "images with findings, those with the most errors first", None)
+    by_severity = Counter(each.severity for each in findings)
+    for severity in SEVERITIES:
+        if by_severity[severity]:
+            view = dataset.filter_labels(FINDINGS, field("severity") == severity).sort_by(_WORST_FIRST)
+            found[f"{severity}s"] = (view, counted(by_severity[severity], severity), _hex(SEVERITY[severity]))
+    for (code, rule), count in sorted(Counter((each.code, each.rule) for each in findings).items()):
+        view = dataset.filter_labels(FINDINGS, field("code") == code).sort_by(_WORST_FIRST)
+        found[f"{code} {rule}"] = (view, counted(count, "finding"), None)
+    return found | _views_of_people(loader) | _sequences(loader)
+
+
+def _views_of_people(loader: Loader) -> dict[str, tuple[Any, str, str | None]]:
+    """A view for each annotator, without the others' labels. Any: FiftyOne has no types."""
+    field = loader.fo.ViewField
+    mine: dict[str, list[str]] = {}
+    for name, (_, annotator) in loader.fields.items():
+        if annotator is not None:
+            mine.setdefault(annotator, []).append(name)
+    found: dict[str, tuple[Any, str, str | None]] = {}
+    for annotator, names in sorted(mine.items()):
+        others = [name for each, theirs in mine.items() if each != annotator for name in theirs]
+        any_of_mine = field(names[0]).exists()
+        for name in names[1:]:
+            any_of_mine |= field(name).exists()
+        view = loader.dataset.match(any_of_mine).exclude_fields(others)
+        found[f"annotator {annotator}"] = (view, f"what {annotator} annotated, without the others' labels", None)
+    return found
+
+
+def _sequences(loader: Loader) -> dict[str, tuple[Any, str, str | None]]:
+    """A view with one tile for each video or volume. Any: FiftyOne has no types."""
+    inside = loader.dataset.exists("sequence")
+    if not len(inside):
+        return {}
+    view = inside.group_by("sequence", order_by="frame")
+    return {"sequences": (view, "videos and volumes, their frames in order", None)}
+
+
+def _sidebar(loader: Loader) -> list[Any]:  # Any: FiftyOne has no types
+    group = loader.fo.SidebarGroupDocument
+    labels = [name for name in loader.fields if name != FINDINGS]
+    return [
+        group(name="what to look at", paths=[FINDINGS, "worst", "codes", "errors", "warnings", "infos"], expanded=True),
+        group(name="labels", paths=sorted(labels), expanded=True),
+        group(name="tags", paths=["tags", "_label_tags"], expanded=True),
+        group(name="image", paths=["image_id", "split", "group", "sequence", "frame", "camera", "timestamp", "picture"],
+              expanded=False),
+        group(name="metadata", paths=["id", "filepath", "metadata.width", "metadata.height"], expanded=False),
+        group(name="other", paths=["created_at", "last_modified_at"], expanded=False),
+    ]  # fmt: skip
+
+
+def _colours(loader: Loader, profile: Profile, targets: Targets) -> Any:  # Any: FiftyOne has no types
+    own = category_colors(profile.taxonomy)
+    named = [{"value": profile.name_of(id_), "color": _hex(color)} for id_, color in own.items()]
+    on_map = [{"intTarget": targets.value[id_], "color": _hex(color)} for id_, color in own.items()]
+    severities = [{"value": severity, "color": _hex(color)} for severity, color in SEVERITY.items()]
+    fields: list[dict[str, Any]] = [
+        {"path": FINDINGS, "fieldColor": _hex(SEVERITY["error"]), "colorByAttribute": "severity",
+         "valueColors": severities},
+        {"path": "worst", "valueColors": severities},
+    ]  # fmt: skip
+    for name, (kind, _) in loader.fields.items():
+        if kind == "map":
+            fields.append({"path": name, "maskTargetsColors": on_map})
+        elif name != FINDINGS:
+            fields.append({"path": name, "colorByAttribute": "label", "valueColors": named})
+    return loader.fo.ColorScheme(
+        color_by="value", opacity=0.5, fields=fields, label_tags={"fieldColor": "#888888", "valueColors": severities}
+    )
+
+
+def _hex(color: Color) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)

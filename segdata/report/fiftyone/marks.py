@@ -1,0 +1,92 @@
+"""Marks: the findings of an image as FiftyOne's labels, with the pixels that they speak of."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segdata.core.annotation import Annotation
+from segdata.core.batch import Batch
+from segdata.core.evidence import evidence
+from segdata.core.finding import SEVERITIES, Box, Finding
+from segdata.report.fiftyone.boxes import relative
+from segdata.report.fiftyone.fields import label_id
+from segdata.report.fiftyone.labels import inline
+from segdata.report.fiftyone.masks import Drawn, Mask
+from segdata.report.fiftyone.shelf import Shelf
+
+_ALL = [0.0, 0.0, 1.0, 1.0]  # the box of a finding about the whole image
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Makes labels of findings, for images whose labels FiftyOne shows."""
+
+    fo: Any  # Any: FiftyOne has no types
+    shelf: Shelf
+
+    def of(self, image_id: str, batch: Batch, findings: Sequence[Finding]) -> Any:  # Any: FiftyOne has no types
+        """The findings about the one image of a batch."""
+        height, width = (int(side[0]) for side in batch.image_size)
+        annotations = Annotation.each(batch) if width and height else []
+        shown = [_seen(annotations, each) for each in findings]
+        keep = inline([mask for _, mask in shown if mask is not None])
+        seen: Counter[str] = Counter()
+        found = []
+        for each, (box, mask) in zip(findings, shown, strict=True):
+            own = label_id(image_id, each.code, each.annotator, each.segments, each.category, each.bbox, each.place)
+            seen[own] += 1
+            pixels = {} if mask is None else {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
+            place = _ALL if box is None or not (width and height) else _relative(box, width, height)
+            found.append(self._mark(each, label_id(own, seen[own]), bounding_box=place, **pixels))
+        return self.fo.Detections(detections=found)
+
+    def _mark(self, finding: Finding, id_: str, **shown: Any) -> Any:  # Any: FiftyOne has no types
+        return self.fo.Detection(
+            id=id_,
+            label=f"{finding.code} {finding.rule}",
+            tags=[finding.code, finding.severity],
+            code=finding.code,
+            rule=finding.rule,
+            severity=finding.severity,
+            score=finding.score,
+            message=finding.message,
+            annotator=finding.annotator,
+            category=finding.category,
+            segment_ids=list(map(str, finding.segments)),
+            pixels=finding.pixels,
+            place=finding.place,
+            **shown,
+        )
+
+
+def judged(findings: Sequence[Finding]) -> dict[str, object]:
+    """What a list of images says of each by the findings about it; `worst` is none where there are none."""
+    count = Counter(each.severity for each in findings)
+    return {
+        "worst": next((severity for severity in SEVERITIES if count[severity]), None),
+        "codes": sorted({each.code for each in findings}),
+        **{f"{severity}s": count[severity] for severity in SEVERITIES},
+    }
+
+
+def _seen(annotations: list[Annotation], finding: Finding) -> tuple[Box | None, Mask | None]:
+    """Where to look for a finding, None where it is about the whole image, and its pixels within that box."""
+    whose = [each for each in annotations if finding.annotator in (None, each.annotator)]
+    if len(whose) != 1:
+        return finding.bbox, None
+    told = evidence(whose[0], finding)
+    if not len(told.runs):
+        return told.box, None
+    drawn = Drawn(told.runs, *whose[0].size, 1)
+    x, y, wide, high = (int(side[0]) for side in drawn.boxes())
+    return (x, y, wide, high), drawn.masks(np.zeros(1, np.int64))[0]
+
+
+def _relative(box: Box, width: int, height: int) -> list[float]:
+    sides = (np.array([side], np.int64) for side in box)
+    x, y, wide, high = sides
+    place: list[float] = relative(x, y, wide, high, width, height)[0].tolist()
+    return place

@@ -1,0 +1,105 @@
+"""`segdata consensus`: the dataset, the report as text and JSON, and how it ends."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+
+import segdata
+from segdata.report.consensus_json import schema
+
+Run = Callable[..., Result]
+TAXONOMY = """\
+unlabelled: 0
+categories:
+  - {id: 1, name: road, kind: stuff}
+  - {id: 2, name: car, kind: thing}
+"""
+
+
+@pytest.fixture
+def annotators(tmp_path: Path) -> list[str]:
+    """Three annotators' masks of 8 images, a pixel apart; the third forgets the cars."""
+    rng = np.random.default_rng(0)
+    truth = [np.kron(rng.integers(1, 3, (4, 5)), np.ones((8, 8), int)).astype(np.uint8) for _ in range(8)]
+    named = []
+    for who in ("anna", "ben", "carl"):
+        masks = tmp_path / who
+        masks.mkdir()
+        (masks / "taxonomy.yaml").write_text(TAXONOMY)
+        for k, labels in enumerate(truth):
+            mine = np.roll(labels, rng.integers(-1, 2), axis=1)
+            Image.fromarray(np.where((who == "carl") & (mine == 2), 0, mine).astype(np.uint8)).save(masks / f"{k}.png")
+        named.append(f"{who}={masks}")
+    return named
+
+
+def test_the_text(run: Run, annotators: list[str], tmp_path: Path) -> None:
+    result = run("consensus", *annotators, tmp_path / "out", "--resamples", "100")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines[1:])) <= 80
+    assert lines[0].endswith("out: 8 images, 23 segments")
+    assert "consensus  of anna, ben and carl, by majority of each pixel" in lines
+    (carl,) = [line for line in lines if line.startswith("carl ") and "least" not in line]
+    missed = re.findall(r"(\d+)\s?%", carl)[0]
+    assert int(missed) > 30
+    assert len(segdata.read(tmp_path / "out")) == 8
+    assert run("validate", tmp_path / "out").exit_code in (0, 1)
+
+
+def test_the_json_fits_its_schema(run: Run, annotators: list[str], tmp_path: Path) -> None:
+    texts = []
+    for jobs in ("1", "2"):
+        words = ("consensus", *annotators, tmp_path / jobs, "--resamples", "100", "--format", "json", "--jobs", jobs)
+        texts.append(run(*words).stdout.replace(f'/{jobs}"', '/out"'))
+    assert texts[0] == texts[1]
+    found = json.loads(texts[0])
+    jsonschema.validate(found, schema())
+    assert (found["version"], found["method"], found["annotators"]) == (1, "majority", ["anna", "ben", "carl"])
+    assert found["without_consensus"]["category"] == "undecided"
+    carl = found["against_others"][2]
+    assert carl["missed"]["low"] <= carl["missed"]["value"] <= carl["missed"]["high"]
+    assert carl["f1"] == {"value": None, "low": None, "high": None, "n": 0, "n_undefined": 8}
+    cars = {each["category"]: each["value"]["value"] for each in carl["categories"]}
+    assert cars["car"] < 0.1
+
+
+def test_a_list_to_settle(run: Run, annotators: list[str], tmp_path: Path) -> None:
+    result = run("consensus", *annotators, tmp_path / "out", "--undecided", "list", "--no-leave-one-out")
+    assert "undecided.csv" in result.stdout
+    assert "against" not in result.stdout
+    lines = (tmp_path / "out" / "undecided.csv").read_text().splitlines()
+    assert lines[0] == "image,x,y,width,height,pixels,anna,ben,carl"
+    assert len(lines) > 8
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["anna"], "two annotators or more"),
+        (["anna", "ben", "--method", "instances"], "semantic data have none"),
+        (["anna", "ben", "--min-support", "0.3"], "--min-support"),
+        (["anna", "nobody=nowhere"], "nowhere"),
+    ],
+)
+def test_misuse(run: Run, annotators: list[str], tmp_path: Path, words: list[str], said: str) -> None:
+    named = {each.partition("=")[0]: each for each in annotators}
+    data = [named.get(word, word) for word in words]
+    options = next((k for k, word in enumerate(data) if word.startswith("--")), len(data))
+    result = run("consensus", *data[:options], tmp_path / "out", *data[options:])
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_an_existing_dataset_stays(run: Run, annotators: list[str], tmp_path: Path) -> None:
+    assert run("consensus", *annotators, tmp_path / "ben").exit_code == 2
+    assert len(list((tmp_path / "ben").iterdir())) == 9
