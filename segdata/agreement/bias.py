@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 RATE = 0.05  # of all that is found, what share may be chance
 LEAST_CLUSTERS = 8
 _DRAWS = 9999
+_FEW = 5  # ways, at most, for which it matters how many there are in all
+_ROUNDING = 1e-9  # by so much of all that is summed equal sums may differ
 _SCREEN = 1.5  # standard deviations below which a cell is chance whatever permutations say
 
 
@@ -44,7 +46,7 @@ def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int 
     if len(opposed.annotators) > 2 and len(rows):
         least = least_clusters(len(rows), len(opposed.annotators), rate)
         tested = np.array([int((row.total[:, row.annotator] > 0).sum()) >= least for row in rows])
-        p[tested] = _chances([row for row, test in zip(rows, tested, strict=True) if test], seed)
+        p[tested] = _chances([row for row, test in zip(rows, tested, strict=True) if test], present, seed, rate)
     found = np.zeros(len(rows), bool)
     found[np.isfinite(p)] = discoveries(p[np.isfinite(p)], rate)
     lines = zip(rows, p.tolist(), found.tolist(), strict=True)
@@ -67,6 +69,7 @@ class _Cell:
     Attributes
     ----------
     kind, category, annotator : whose cell it is; `kind` counts `KINDS`
+    cluster : (K,) ascending
     hits, total : (K, A) as in `Tally`; 0 where there is nothing to count
     present : (K, A) who annotated the cluster
     """
@@ -74,6 +77,7 @@ class _Cell:
     kind: int
     category: int
     annotator: int
+    cluster: Ints
     hits: Floats
     total: Floats
     present: Flags
@@ -86,7 +90,7 @@ class _Cell:
         hits[at, tally.annotator[rows]], total[at, tally.annotator[rows]] = tally.hits[rows], tally.total[rows]
         there = present[cluster]
         mine = there[:, annotator]
-        return _Cell(kind, category, annotator, hits[mine], total[mine], there[mine])
+        return _Cell(kind, category, annotator, cluster[mine], hits[mine], total[mine], there[mine])
 
     @property
     def is_signed(self) -> bool:
@@ -109,20 +113,8 @@ class _Cell:
         """(B,) of weights (B, K)."""
         with np.errstate(invalid="ignore", divide="ignore"):
             pooled = (weights @ self.hits) / (weights @ self.total)
-        return self._from_the_middle(pooled) if self.is_signed else np.asarray(pooled[:, self.annotator])
-
-    def away(self, who: Ints, hits: Floats, total: Floats) -> Floats:
-        """(B,) the signed value, were the names of hits and totals (n,) these (B, n)."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            of = [((who == j) @ hits) / ((who == j) @ total) for j in range(self.present.shape[1])]
-        return self._from_the_middle(np.stack(of, axis=1))
-
-    def _from_the_middle(self, pooled: Floats) -> Floats:
-        """(B,) of (B, A): the middle one is the measure, since one who draws large makes no small ones of the rest."""
-        middle = np.full(len(pooled), np.nan)
-        some = np.isfinite(pooled).any(axis=1)
-        middle[some] = np.nanmedian(pooled[some], axis=1)
-        return np.asarray(pooled[:, self.annotator] - middle)
+        # The middle one is the measure: one who draws large makes no small ones of the rest.
+        return np.asarray(pooled[:, self.annotator] - (_middle(pooled) if self.is_signed else 0.0))
 
     def others(self) -> float:
         """The share of all others together, 0 where there is nothing that they could have done; of offsets 0."""
@@ -133,36 +125,68 @@ class _Cell:
         """The cell as a row of the table."""
         own = self.total[:, self.annotator]
         has = own > 0
-        some = replace(self, hits=self.hits[has], total=self.total[has], present=self.present[has])
+        columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
+        some = replace(self, **columns)
         ends = interval(some.value, len(some.hits), seed, n_draws=n_draws)
         value, low, high = (float(each) for each in (ends.value, ends.low, ends.high))
         kind, n = KINDS[self.kind], int(own.sum())
         return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, found
 
 
-def _chances(cells: list[_Cell], seed: int) -> Floats:
+def _middle(values: Floats) -> Floats:
+    """(...) the median of values (..., A), NaN left out."""
+    ordered = np.sort(values, axis=-1)  # NaN comes last
+    n = np.isfinite(values).sum(axis=-1, keepdims=True)
+    low, high = (np.take_along_axis(ordered, at, axis=-1)[..., 0] for at in (np.maximum(n - 1, 0) // 2, n // 2))
+    return np.asarray((low + high) / 2)
+
+
+def _chances(cells: list[_Cell], present: Flags, seed: int, rate: float) -> Floats:
     """(n,) the p-value of each cell; those that chance brings easily are not permuted."""
-    p = np.ones(len(cells))
-    for k, cell in enumerate(cells):
-        z = abs(cell.z()) if cell.is_signed else cell.z()
-        p[k] = math.erfc(z / math.sqrt(2)) / (1 if cell.is_signed else 2)
-        if z >= _SCREEN:
-            p[k] = _permuted(cell, seed)
+    signed = np.array([cell.is_signed for cell in cells], bool)
+    z = np.array([cell.z() for cell in cells])
+    z[signed] = np.abs(z[signed])
+    p = np.array([math.erfc(each / math.sqrt(2)) for each in z.tolist()]) / np.where(signed, 1, 2)
+    chosen, n_draws = np.flatnonzero(z >= _SCREEN), _DRAWS
+    while len(chosen):
+        beyond = _beyond([cells[k] for k in chosen.tolist()], present, seed, n_draws)
+        p[chosen] = beyond / (1 + n_draws)
+        # One cell alone is found with a p of rate / cells: there must be as many ways.
+        if n_draws * rate >= len(cells):
+            break
+        chosen, n_draws = chosen[beyond <= _FEW], math.ceil(len(cells) / rate)
     return p
 
 
-def _permuted(cell: _Cell, seed: int) -> float:
-    """The share of ways to hand out the names of those present anew in which the annotator stands out as far."""
-    cluster, who = np.nonzero(cell.present)
-    centred, hits, total = (each[cluster, who] for each in (cell.centred, cell.hits, cell.total))
-    beyond = n = 0
-    least = None
-    for drawn in shuffled(who, cluster, seed, _DRAWS):
-        far = np.abs(cell.away(drawn, hits, total)) if cell.is_signed else (drawn == cell.annotator) @ centred
-        least = far[0] - 1e-9 * np.abs(centred).sum() if least is None else least
-        beyond += int((far >= least).sum())
-        n += len(far)
-    return beyond / n
+def _beyond(cells: list[_Cell], present: Flags, seed: int, n_draws: int) -> Ints:
+    """(n,) in how many ways to hand out the names of those present anew each cell's annotator stands out as far."""
+    used = np.unique(np.concatenate([cell.cluster for cell in cells]))
+    cluster, who = np.nonzero(present[used])
+    place = np.zeros((len(used), present.shape[1]), np.int64)
+    place[cluster, who] = np.arange(len(who))
+    amount, total = np.zeros((2, len(who), len(cells)))
+    for k, cell in enumerate(cells):
+        rows = place[np.searchsorted(used, cell.cluster)][cell.present]
+        amount[rows, k] = (cell.hits if cell.is_signed else cell.centred)[cell.present]
+        total[rows, k] = cell.total[cell.present]
+    annotator = np.array([cell.annotator for cell in cells], np.int64)
+    signed = np.array([cell.is_signed for cell in cells], bool)
+    beyond, least = np.zeros(len(cells), np.int64), np.zeros(0)
+    for drawn in shuffled(who, cluster, seed, n_draws, width=len(cells) * present.shape[1]):
+        far = np.empty((len(drawn), len(cells)))
+        pooled = np.empty((len(drawn), int(signed.sum()), present.shape[1]))
+        for j in range(present.shape[1]):
+            mine = (drawn == j).astype(np.float64)
+            own = ~signed & (annotator == j)
+            far[:, own] = mine @ amount[:, own]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                pooled[:, :, j] = (mine @ amount[:, signed]) / (mine @ total[:, signed])
+        theirs = np.take_along_axis(pooled, annotator[None, signed, None], axis=2)[:, :, 0]
+        far[:, signed] = np.abs(theirs - _middle(pooled))
+        if not len(least):
+            least = far[0] - _ROUNDING * np.abs(amount).sum(axis=0)
+        beyond += (far >= least).sum(axis=0)
+    return beyond
 
 
 _COLUMNS = (

@@ -15,6 +15,8 @@ from segdata.api.evaluating import GOLD
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.config import Gold, Metric
 from segdata.core.errors import SegdataError
+from segdata.core.opposed import Opposed
+from segdata.core.runs import Ints
 from segdata.core.settings import FILE
 from segdata.formats.images import image_limits
 
@@ -44,7 +46,7 @@ def accept(
     delivery : the work of one or several annotators
     gold : the gold standard: the same images, annotated by the reference
     quality : the shares of defective images and the risks; None: 1 % is fine, 5 % is not, with risks of 5 and 10 %
-    lot : how many images were delivered; None: as many as are in `delivery`
+    lot : how many images, or volumes, were delivered; None: as many as are in `delivery`
     metric, bar : of all categories together; they go before those in segdata.yaml, which may have bars of categories
     tolerance, tolerance_mm, taxonomy_map, jobs, progress, opening : as for `segdata.agree`
     pair_by : as for `segdata.agree`; default: by id where any is in both, else by the content of image files, which
@@ -74,6 +76,13 @@ def accept(
         opposed.annotators.index(GOLD),
         section,
         quality or Quality(),
-        len(delivered) if lot is None else lot,
+        _n_delivered(opposed, tables.annotations["image"][~its], len(delivered)) if lot is None else lot,
         tables.annotations["image"][its],
     )
+
+
+def _n_delivered(opposed: Opposed, annotated: Ints, n_images: int) -> int:
+    """How many images were delivered; of volumes, whose slices are inspected as one, how many were annotated."""
+    if (opposed.cases["frames"] == 1).all():
+        return n_images
+    return len(np.unique(np.searchsorted(opposed.cases["image"], annotated, side="right")))

@@ -216,9 +216,9 @@ def _taken(pair: Taken) -> Reason:
     if pair.of_segments:
         often, what = True, f"{pair.segments:,} of {counted(pair.of_segments, 'thing')}"
     else:
-        often, what = pair.share >= _MISTAKEN, f"{percent(pair.share)} % of the pixels of the rarer one"
+        often, what = pair.share >= _MISTAKEN, f"{percent(pair.share)} % of the rarer one's pixels"
     message = (
-        f"{pair.a!r} and {pair.b!r}: {what} are the one for one annotator and the other for another, in "
+        f"{pair.a!r} and {pair.b!r}: annotators do not agree which of the two {what} are, in "
         f"{counted(pair.images, 'image')}; both definitions should say which is which, or merge them"
     )
     return Reason("confused", often, message, (pair.a, pair.b))

@@ -1,7 +1,7 @@
 """`segdata consensus`: one annotation made of those of several annotators."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import click
 
@@ -9,14 +9,11 @@ from segdata.cli.agreement import named
 from segdata.cli.exits import FOUND, say
 from segdata.cli.options import Opening, data_options, example, report_options
 
-if TYPE_CHECKING:
-    from segdata.agreement.consensus.made import Undecided
-
 
 @click.command(
     name="consensus",
     epilog=example(
-        "segdata consensus anna=labels_anna.json ben=labels_ben.json carl=masks/ agreed",
+        "segdata consensus anna=anna.json ben=ben.json carl=masks/ agreed",
         "segdata consensus labels/ agreed --method staple --undecided list",
         "segdata consensus labels/ agreed --min-support 0.66 --format json",
     ),
@@ -66,7 +63,7 @@ def command(
     data: tuple[str, ...],
     out: Path,
     method: str,
-    undecided: "Undecided",
+    undecided: Literal["void", "list"],
     min_support: float,
     leave_one_out: bool,
     pair_by: str | None,

@@ -206,7 +206,7 @@ class Labels:
 def made(windows: Windows, choice: Choice, plan: Plan, device: torch.device) -> tuple[Tensor, Targets]:
     """Images (B, C, crop, crop) float32, and what is to be learned from them, varied as chosen; on the device."""
     owners = painted(windows, device)
-    images = _scaled(windows, device)
+    images = scaled(windows, device)
     if len(owners) and windows.size != plan.crop:
         grid = functional.affine_grid(
             _transforms(choice, plan.crop / windows.size, device), [len(images), 1, plan.crop, plan.crop], False
@@ -271,7 +271,7 @@ def _padded(values: list[Ints], n: int) -> Ints:
     return found
 
 
-def _scaled(windows: Windows, device: torch.device) -> Tensor:
+def scaled(windows: Windows, device: torch.device) -> Tensor:
     """(B, C, S, S) float32, mostly from 0 to 1."""
     size, channels = windows.size, windows.low.shape[1]
     blank = np.zeros((channels, size, size), np.float32)

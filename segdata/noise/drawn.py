@@ -155,3 +155,17 @@ def of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> Dr
     runs = Runs(start[kept], length[kept], row).sorted_by_owner(len(distinct))
     parts, of = parts_of(runs, height, len(distinct))
     return Drawn.of(parts, distinct.astype(np.int64)[of] if len(of) else np.empty(0, np.int64), height, width)
+
+
+def runs_of_pixels(at: Ints, of: Ints, height: int) -> Runs:
+    """The runs of pixels `at` (p,) of owners `of` (p,), in any order and with repetitions."""
+    room = int(at.max(initial=0)) + 1
+    owner, place = np.divmod(np.unique(of * room + at), room)
+    return runs_in_order(place, owner, height)
+
+
+def runs_in_order(at: Ints, of: Ints, height: int) -> Runs:
+    """The runs of pixels `at` (p,) of owners `of` (p,), in the order of both and without repetitions."""
+    follows = (at[1:] == at[:-1] + 1) & (of[1:] == of[:-1]) & (at[1:] % height != 0)
+    first = np.flatnonzero(np.append(np.ones(min(len(at), 1), bool), ~follows))
+    return Runs(at[first], np.diff(np.append(first, len(at))), of[first].astype(np.int32))

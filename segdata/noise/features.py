@@ -9,25 +9,25 @@ import numpy as np
 from segdata.core.parts import shape as measured
 from segdata.core.runs import Ints, boxes
 from segdata.noise.candidates import Candidates
-from segdata.noise.drawn import Drawn, Floats, Pixels
+from segdata.noise.depth import FURTHER, NEAR, Deep
+from segdata.noise.drawn import Drawn, Floats, Pixels, runs_in_order
 from segdata.noise.evidence import Evidence
 from segdata.noise.fit import CORE, Columns, edges, match, seams
 from segdata.noise.neighbours import contacts, crowding
-
-SHELLS = (-4, -2, 0, 2, 4)  # pixels from the drawn edge between which the profile is taken
 
 
 def drawn_features(found: Candidates, given: Drawn, evidence: Evidence) -> tuple[tuple[str, ...], Floats]:
     """Names (F,) and values (n, F) of the annotated candidates of an image."""
     drawn = found.drawn
+    deep = Deep.of(drawn)
     families = (
-        form(drawn),
-        belief(drawn, evidence),
-        profile(drawn, given, evidence),
+        form(drawn, deep),
+        belief(drawn, deep, evidence),
+        profile(drawn, deep, given, evidence),
         match(drawn, evidence),
-        edges(drawn, evidence),
-        seams(drawn, evidence),
-        contacts(drawn, evidence),
+        edges(drawn, deep, evidence),
+        seams(drawn, deep, evidence),
+        contacts(drawn, deep, evidence),
     )
     return _joined(families, len(drawn))
 
@@ -35,11 +35,12 @@ def drawn_features(found: Candidates, given: Drawn, evidence: Evidence) -> tuple
 def region_features(found: Candidates, given: Drawn, evidence: Evidence) -> tuple[tuple[str, ...], Floats]:
     """Names (F,) and values (m, F) of the candidates that nobody annotated so."""
     regions = found.regions
+    deep = Deep.of(regions)
     families = (
-        form(regions),
-        belief(regions, evidence),
-        against(regions, found.label, evidence),
-        crowding(regions, given),
+        form(regions, deep),
+        belief(regions, deep, evidence),
+        against(regions, deep, found.label, evidence),
+        crowding(regions, deep, given),
         size_among(regions, given),
     )
     return _joined(families, len(regions))
@@ -51,7 +52,7 @@ def _joined(families: tuple[Columns, ...], n: int) -> tuple[tuple[str, ...], Flo
     return tuple(named), np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def form(drawn: Drawn) -> Columns:
+def form(drawn: Drawn, deep: Deep) -> Columns:
     """Size and shape, of the drawing alone: what the segment looks like beside its like in the image.
 
     `knots`: into how many more parts it falls when its outline is drawn in by 0.45 radii, and `knot`: the share of
@@ -62,7 +63,7 @@ def form(drawn: Drawn) -> Columns:
     x, y, wide, high = boxes(drawn.runs, drawn.heights, n)
     log = np.log(np.maximum(area, 1))
     cut = (x == 0) | (y == 0) | (x + wide == drawn.width) | (y + high == drawn.height)
-    knots, second = _knots(drawn)
+    knots, second = _knots(drawn, deep)
     return {
         "log_area": log,
         "log_ratio": log - _median_of_like(log, drawn.category),
@@ -77,9 +78,10 @@ def form(drawn: Drawn) -> Columns:
     }
 
 
-def _knots(drawn: Drawn) -> tuple[Floats, Floats]:
+def _knots(drawn: Drawn, deep: Deep) -> tuple[Floats, Floats]:
     n = len(drawn)
-    inner = drawn.grown(-np.clip(np.round(0.45 * drawn.radius), 1, 12).astype(np.int64))
+    left = deep.within(np.maximum(0.45 * drawn.radius, 1))
+    inner = runs_in_order(left.at, left.of, drawn.height)
     parts = measured(inner, drawn.heights, n).parts
     area = parts.area.astype(float)
     first, second = np.zeros(n), np.zeros(n)
@@ -98,13 +100,13 @@ def _median_of_like(values: Floats, category: Ints) -> Floats:
     return median
 
 
-def belief(drawn: Drawn, evidence: Evidence) -> Columns:
+def belief(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
     """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
 
     `wrong` is the mean cube of how much more another category is believed in: great only where the model is sure.
     """
     n = len(drawn)
-    every, core = Pixels.of_runs(drawn.runs, n), Pixels.of_runs(drawn.grown(CORE), n)
+    every, core = deep.pixels, deep.within(CORE)
     own, other = _own_and_other(drawn, evidence, every)
     inside, beyond = _own_and_other(drawn, evidence, core)
     doubt = every.means(1 - own)
@@ -132,40 +134,33 @@ def _own_and_other(drawn: Drawn, evidence: Evidence, pixels: Pixels) -> tuple[Fl
     return own.astype(float), other.astype(float)
 
 
-def profile(drawn: Drawn, given: Drawn, evidence: Evidence) -> Columns:
+def profile(drawn: Drawn, deep: Deep, given: Drawn, evidence: Evidence) -> Columns:
     """Belief in the category across the drawn edge, from 4 px inside to 4 px outside.
 
     `outwards` and `inwards`: by how many pixels the model would draw the edge further out and in, on average: what
     it believes in outside, where nobody drew the same category, and what it does not believe in inside, over the
     length of the edge.
     """
-    n = len(drawn)
-    free = given.categories()
-    sums, areas = [], []
-    for by in SHELLS:
-        pixels = Pixels.of_runs(drawn.runs if by == 0 else drawn.grown(by), n)
-        own = evidence.at(drawn.category[pixels.of], pixels.at).astype(float)
-        if by > 0:
-            own *= free[pixels.at] != drawn.category[pixels.of]
-        areas.append(np.bincount(pixels.of, minlength=n).astype(float))
-        sums.append(pixels.sums(own))
-    inside = sums[SHELLS.index(0)]
-    beyond = [_free_sum(drawn, free, evidence, n), *sums[3:]]
-    outer = [beyond[1] - beyond[0], beyond[2] - beyond[1]]
+    n, every, free = len(drawn), deep.pixels, given.categories()
+    own = evidence.at(drawn.category[every.of], every.at).astype(float)
+    shells = [every.where(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
+    inner = [evidence.at(drawn.category[shell.of], shell.at).astype(float) for shell in shells]
+    around = [Pixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
+    sums = [every.sums(own * (free[every.at] != drawn.category[every.of]))]
+    areas = [np.bincount(every.of, minlength=n)]
+    for pixels in around:
+        beyond = evidence.at(drawn.category[pixels.of], pixels.at) * (free[pixels.at] != drawn.category[pixels.of])
+        sums.append(pixels.sums(beyond))
+        areas.append(np.bincount(pixels.of, minlength=n))
+    outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
     length = np.maximum(measured(drawn.runs, drawn.heights, n).perimeter * np.pi / 4, 4)
-    share = [
-        (sums[1] - sums[0]) / np.maximum(areas[1] - areas[0], 1),
-        (inside - sums[1]) / np.maximum(areas[2] - areas[1], 1),
-        outer[0] / np.maximum(areas[3] - areas[2], 1),
-        outer[1] / np.maximum(areas[4] - areas[3], 1),
-    ]
-    outwards = (outer[0] + outer[1]) / length
-    inwards = (areas[2] - areas[0] - (inside - sums[0])) / length
+    outwards = outer.sum(axis=0) / length
+    inwards = sum((shell.sums(1 - p) for shell, p in zip(shells, inner, strict=True)), np.zeros(n)) / length
     return {
-        "inner_far": share[0],
-        "inner_near": share[1],
-        "outer_near": share[2],
-        "outer_far": share[3],
+        "inner_far": shells[1].means(inner[1]),
+        "inner_near": shells[0].means(inner[0]),
+        "outer_near": outer[0] / room[0],
+        "outer_far": outer[1] / room[1],
         "outwards": outwards,
         "inwards": inwards,
         "one_sided": np.abs(outwards - inwards),
@@ -173,17 +168,10 @@ def profile(drawn: Drawn, given: Drawn, evidence: Evidence) -> Columns:
     }
 
 
-def _free_sum(drawn: Drawn, free: Ints, evidence: Evidence, n: int) -> Floats:
-    """(n,) what the sums outside hold of the segment itself, where another segment of its category is on top."""
-    pixels = Pixels.of_runs(drawn.runs, n)
-    own = evidence.at(drawn.category[pixels.of], pixels.at) * (free[pixels.at] != drawn.category[pixels.of])
-    return pixels.sums(own)
-
-
-def against(regions: Drawn, label: Ints, evidence: Evidence) -> Columns:
+def against(regions: Drawn, deep: Deep, label: Ints, evidence: Evidence) -> Columns:
     """How much the model prefers what it sees to what was given, and how thick the region is."""
     n = len(regions)
-    every, core = Pixels.of_runs(regions.runs, n), Pixels.of_runs(regions.grown(CORE), n)
+    every, core = deep.pixels, deep.within(CORE)
     area = np.maximum(regions.areas, 1)
     theirs = evidence.at(label[every.of], every.at)
     return {

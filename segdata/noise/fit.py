@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from segdata.core.runs import Ints, Rows, Runs
-from segdata.noise.drawn import Drawn, Floats, Pixels, shared
+from segdata.noise.depth import Deep
+from segdata.noise.drawn import Drawn, Floats, shared
 from segdata.noise.evidence import Evidence
 
 Columns = Mapping[str, Floats]
-CORE = -2  # pixels from the edge to the core
+CORE = 2  # pixels from the edge to the core
 FAR = 3.0  # radii: an edge further away than that is somebody else's
 
 
@@ -81,12 +82,12 @@ def centres(runs: Runs, n: int, height: int) -> Floats:
     return np.column_stack([across, down])
 
 
-def edges(drawn: Drawn, evidence: Evidence) -> Columns:
+def edges(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
     """How far the drawn edge is from the nearest edge that the model sees, in radii: mean, spread, and signed mean.
 
     The sign is that of the predicted segment which holds most of the drawn one: below 0 the drawn edge lies within.
     """
-    rim = _rim(drawn)
+    rim = deep.pixels.where(deep.rim)
     held = _holding(drawn, evidence)
     away = np.minimum(evidence.distance[rim.at] / drawn.radius[rim.of], FAR)
     within = evidence.instance[rim.at] == held[rim.of]
@@ -105,13 +106,6 @@ def edges(drawn: Drawn, evidence: Evidence) -> Columns:
     }
 
 
-def _rim(drawn: Drawn) -> Pixels:
-    """The pixels of each segment that its complement touches."""
-    every, inner = Pixels.of_runs(drawn.runs, len(drawn)), Pixels.of_runs(drawn.grown(-1), len(drawn))
-    room = drawn.height * drawn.width
-    return every.where(~np.isin(every.of * room + every.at, inner.of * room + inner.at, assume_unique=True))
-
-
 def _holding(drawn: Drawn, evidence: Evidence) -> Ints:
     """(n,) the predicted segment with which each one shares most pixels; -2: none."""
     met = shared(drawn, evidence.predicted)
@@ -121,13 +115,12 @@ def _holding(drawn: Drawn, evidence: Evidence) -> Ints:
     return held
 
 
-def seams(drawn: Drawn, evidence: Evidence) -> Columns:
+def seams(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
     """Edges that the model sees inside, deeper than 2 px: two things drawn as one have one right across.
 
     `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
     """
-    n = len(drawn)
-    core = Pixels.of_runs(drawn.grown(CORE), n)
+    core = deep.within(CORE)
     border = core.where(evidence.border[core.at])
     return {
         "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * drawn.radius), FAR),

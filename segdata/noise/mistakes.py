@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.runs import Ints, Runs
 from segdata.core.strokes import uppermost
-from segdata.noise.drawn import UNLABELLED, Drawn, Flags, Floats, Pixels
+from segdata.noise.drawn import UNLABELLED, Drawn, Flags, Floats, Pixels, runs_of_pixels
 from segdata.noise.types import TYPE_OF, Kind, Type
 
 
@@ -162,15 +162,3 @@ def _of_mistakes(drawn: Drawn, number: Ints, n: int) -> Runs:
     pixels = Pixels.of_runs(drawn.runs, len(drawn))
     mine = pixels.where(number[pixels.of] >= 0)
     return runs_of_pixels(mine.at, number[mine.of], drawn.height)
-
-
-def runs_of_pixels(at: Ints, of: Ints | int, height: int) -> Runs:
-    """The runs of pixels `at` (p,) of owners `of` (p,), in any order and with repetitions."""
-    owner = np.broadcast_to(np.asarray(of, np.int64), at.shape)
-    room = int(at.max(initial=0)) + 2
-    key = np.unique(owner * room + at)
-    owner, at = np.divmod(key, room)
-    first = np.flatnonzero(
-        np.concatenate([np.ones(min(len(key), 1), bool), (np.diff(key) != 1) | (at[1:] % height == 0)])
-    )
-    return Runs(at[first], np.diff(np.append(first, len(key))), owner[first].astype(np.int32))

@@ -6,20 +6,18 @@ import numpy as np
 
 from segdata.core import kernels
 from segdata.core.meet import Met, Side
-from segdata.core.runs import Ints, Rows
+from segdata.core.runs import Ints, Rows, Runs
+from segdata.noise.depth import NEAR, Deep
 from segdata.noise.drawn import Drawn, Floats, Pixels, shared
 from segdata.noise.evidence import Evidence
-
-REACH = 2  # pixels: segments less than twice that apart are beside each other
-
 
 Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the length of what both claim
 
 
-def pairs(drawn: Drawn) -> tuple[Met, Strips]:
-    """Every two segments of one category beside each other, and the strips where their surroundings overlap."""
+def pairs(drawn: Drawn, near: Runs) -> tuple[Met, Strips]:
+    """Every two segments of one category beside each other, and the strips that their surroundings (`near`) share."""
     line = drawn.line()
-    side = Side.of(drawn.grown(REACH), line, np.zeros(len(drawn), np.int64))
+    side = Side.of(near, line, np.zeros(len(drawn), np.int64))
     first, second, place, length = kernels.strips_within(side.start, side.end, side.owner)
     alike = drawn.category[first] == drawn.category[second]
     first, second, place, length = first[alike], second[alike], place[alike], length[alike]
@@ -27,7 +25,7 @@ def pairs(drawn: Drawn) -> tuple[Met, Strips]:
     return Met(*kernels.tally(first, second, length)), (first, second, x * drawn.height + y, length)
 
 
-def contacts(drawn: Drawn, evidence: Evidence) -> Mapping[str, Floats]:
+def contacts(drawn: Drawn, deep: Deep, evidence: Evidence) -> Mapping[str, Floats]:
     """The neighbour of the same category with which a segment would best make one that the model sees.
 
     `gain`: by how much the IoU of both together, with any predicted segment, is above the better one alone; `contact`:
@@ -36,14 +34,14 @@ def contacts(drawn: Drawn, evidence: Evidence) -> Mapping[str, Floats]:
     """
     n = len(drawn)
     names = ("gain", "contact", "contact_edge", "same", "neighbour", "neighbours")
-    met, strips = pairs(drawn)
+    met, strips = pairs(drawn, deep.near)
     if not len(met.a):
         return dict.fromkeys(names, np.zeros(n))
     edge = _mean_edge(met, strips, evidence)
     gain, same = _gain(drawn, evidence, met)
     owner, other = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
     row = np.tile(np.arange(len(met.a)), 2)
-    length = met.pixels[row] / (2 * REACH) / (2 * np.minimum(drawn.radius[owner], drawn.radius[other]))
+    length = met.pixels[row] / (2 * NEAR) / (2 * np.minimum(drawn.radius[owner], drawn.radius[other]))
     order = np.lexsort((other, length, gain[row], owner))
     best = np.full(n, -1)
     best[owner[order]] = order
@@ -99,7 +97,7 @@ def _gain(drawn: Drawn, evidence: Evidence, met: Met) -> tuple[Floats, Floats]:
     return together - np.maximum(alone[met.a], alone[met.b]), same.astype(float)
 
 
-def crowding(regions: Drawn, given: Drawn) -> Mapping[str, Floats]:
+def crowding(regions: Drawn, deep: Deep, given: Drawn) -> Mapping[str, Floats]:
     """What was given around a region: a rim of the same category says that it is an outline's, not a thing's.
 
     `beside`: the share of the surrounding 2 px that was given the category which the model sees in the region;
@@ -107,7 +105,7 @@ def crowding(regions: Drawn, given: Drawn) -> Mapping[str, Floats]:
     """
     n = len(regions)
     label = given.categories()
-    inside, around = Pixels.of_runs(regions.runs, n), Pixels.of_runs(regions.grown(REACH), n)
+    inside, around = deep.pixels, Pixels.of_runs(deep.near, n)
     like_inside = inside.sums(label[inside.at] == regions.category[inside.of])
     like_around = around.sums(label[around.at] == regions.category[around.of])
     ring = np.maximum(np.bincount(around.of, minlength=n) - np.bincount(inside.of, minlength=n), 1)

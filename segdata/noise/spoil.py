@@ -10,9 +10,10 @@ import numpy as np
 
 from segdata.core.runs import Ints, Runs, boxes
 from segdata.core.strokes import grown, moved, shaken
-from segdata.noise.drawn import Pixels
+from segdata.noise.depth import NEAR
+from segdata.noise.drawn import Pixels, runs_in_order, runs_of_pixels
 from segdata.noise.fit import centres
-from segdata.noise.mistakes import Draft, runs_of_pixels
+from segdata.noise.mistakes import Draft
 from segdata.noise.neighbours import pairs
 from segdata.noise.types import Kind
 
@@ -63,7 +64,8 @@ def coarse(draft: Draft, rows: Ints, others: Ints) -> None:
         canvas = np.zeros_like(mask)
         cv2.fillPoly(canvas, [cv2.approxPolyDP(each, tolerance, True) for each in found], 1)
         if canvas.any() and (canvas != mask).any():
-            pieces.append(runs_of_pixels(np.flatnonzero(canvas.T.ravel()), 0, draft.given.height))
+            at = np.flatnonzero(canvas.T)
+            pieces.append(runs_in_order(at, np.zeros(len(at), np.int64), draft.given.height))
             kept.append(row)
             sizes.append(tolerance)
     draft.note("coarse", np.array(kept, np.int64), np.array(sizes))
@@ -129,7 +131,7 @@ def split(draft: Draft, rows: Ints, others: Ints) -> None:
 def merge(draft: Draft, rows: Ints, others: Ints) -> None:
     """Segments drawn as one with a neighbour of their category, less than 4 px away, and what is between them."""
     given = draft.given
-    met, _ = pairs(given)
+    met, _ = pairs(given, given.grown(NEAR))
     a, b = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
     order = draft.rng.permutation(np.flatnonzero(np.isin(a, rows)))
     free = draft.before < 0

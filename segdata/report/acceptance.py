@@ -62,12 +62,12 @@ def to_json(found: Inspection, quality: Quality) -> str:
 def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:
     n = len(found.inspected)
     yield (
-        f"{found.wrong:,} of {counted(n, 'gold image')} are defective: {found.rate:.1%} "
+        f"defective: {found.wrong:,} of {counted(n, 'gold image')}, {found.rate:.1%} "
         f"({found.low:.1%} to {found.high:.1%} of the {found.lot:,} delivered, 95 %)"
     )
     if found.plan is None:
         yield (
-            f"{counted(n, 'image')} are too few: even without a defect a delivery with {quality.limit:.1%} defects "
+            f"too few were inspected: even without a defect a delivery with {quality.limit:.1%} defects "
             f"would be accepted more often than in {quality.consumer_risk:.0%} of cases"
         )
     else:

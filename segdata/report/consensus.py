@@ -82,8 +82,8 @@ def _against(found: Consensus, paper: Paper) -> Iterator[str]:
     yield from lines
     said = (
         "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels "
-        "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: where boundaries "
-        "are, in px, or mm where the spacing is known."
+        "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: "
+        "where boundaries are, in px, or mm where the spacing is known."
     )
     if len(found.annotators) == 2:
         said += " Of two annotators each is held against the other."

@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 import segdata
 from segdata.agreement.delivery import Quality
 from segdata.api.accepting import accept
-from segdata.core.config import Bar, Config, Gold
+from segdata.core.config import Bar, Config, Gold, InstanceIds, Sequences
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 
@@ -96,3 +96,21 @@ def test_an_image_is_defective_under_the_bar_of_one_category_and_sound_where_not
         accept(delivery, GOLD)
     with pytest.raises(SegdataError, match="no image is in two datasets, by content"):
         accept(work({"x.png": 5}), GOLD, bar=0.8)
+
+
+def test_a_volume_is_inspected_as_one(tmp_path: Path) -> None:
+    """Two of three volumes are gold; one of these is 10 px off in each of its four slices."""
+    sequences = Sequences(pattern="{sequence}/{frame}.png", kind="volume")
+    sides = []
+    for name, lefts in (("gold", {"a": 5, "b": 5}), ("delivery", {"a": 15, "b": 5, "c": 5})):
+        for volume, left in lefts.items():
+            for k in range(4):
+                path = tmp_path / name / "masks" / volume / f"{k}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask(left)).save(path)
+        config = Config(sequences=sequences, instance_ids=InstanceIds(category="car"))
+        sides.append(segdata.read(tmp_path / name / "masks", config=config, format="instance-ids"))
+    found = accept(sides[1], sides[0], bar=0.8, quality=LENIENT)
+    assert found.lot == 3
+    assert [(each.image, each.defective) for each in found.inspected] == [("a", True), ("b", False)]
+    assert found.missing == ()

@@ -93,6 +93,19 @@ def test_distances_in_mm_where_the_spacing_is_known() -> None:
     assert one(A, MOVED, spacing=np.full((1, 3), np.nan))["hd"] == 2
 
 
+def test_a_category_may_have_its_own_tolerance() -> None:
+    """Both categories are moved by 2 px, or 4 mm; "a" is the first one."""
+    layers = [[[(0, A), (1, A)]], [[(0, MOVED), (1, MOVED)]]]
+    opposite = only(panel_of_masks([A.shape], layers, ["thing", "stuff"]))
+    own = Tolerance(1.9, categories={"a": Tolerance(2)})
+    assert [nsd(row) == 1 for row in measured(opposite, tolerance=own)] == [True, False]
+    spacing = np.array([[0.5, 2.0, np.nan]])
+    own = Tolerance(9, mm=3.9, categories={"a": Tolerance(9, mm=4)})
+    assert [nsd(row) == 1 for row in measured(opposite, tolerance=own, spacing=spacing)] == [True, False]
+    own = Tolerance(9, mm=3.9, categories={"a": Tolerance(4)})  # 4 px are 4 mm where a pixel is 0.5 x 2 mm
+    assert [nsd(row) == 1 for row in measured(opposite, tolerance=own, spacing=spacing)] == [True, False]
+
+
 def test_a_segment_in_two_matches_is_refused() -> None:
     with pytest.raises(ValueError, match="two matches"):
         surfaces(opposite_of(A, A), {"a": np.array([0, 0]), "b": np.array([0, 0])})

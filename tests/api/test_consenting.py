@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 import segdata
+from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.annotators import Annotator, Habits, drawn_by
 from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import Drawing
+from segdata.testing.sequences import filmed
 
 STREET = Taxonomy(categories=(Category(id=7, name="road", kind="stuff"), Category(id=9, name="car")))
 HAZY = Taxonomy(categories=(*STREET.categories, Category(id=3, name="haze", kind="void")))
@@ -168,3 +171,23 @@ def test_the_target_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "out" / "mine.txt").write_text("x")
     with pytest.raises(SegdataError, match="exists already"):
         segdata.consensus({"anna": drawn(a=[CAR]), "ben": drawn(a=[CAR])}, tmp_path / "out")
+
+
+def test_a_thing_of_a_volume_is_one_in_all_slices(tmp_path: Path) -> None:
+    """Two of three see it from the first to the last slice; one of them calls the first slice nothing."""
+    solid = np.zeros((6, 8, 9), np.int64)
+    solid[:, 1:4, 1:5] = 1
+    solid[2:, 5:7, 5:8] = 2
+    shorter = np.where((solid == 1) & (np.arange(6) < 1)[:, None, None], 0, solid)
+    people = {}
+    for name, labels in (("anna", solid), ("ben", shorter), ("carl", np.where(solid == 2, 0, solid))):
+        film = filmed(labels, kind="volume", tracked=True, task="instance")
+        people[name] = Dataset(Drawing(film.profile, film.batch), film.profile, Config())
+    done = segdata.consensus(people, tmp_path / "out", resamples=100)
+    made = segdata.read(tmp_path / "out")
+    of = made.segments.groupby("category")
+    assert of["track_id"].nunique().to_dict() == {"c1": 1, "c2": 1}
+    assert of["image_id"].nunique().to_dict() == {"c1": 6, "c2": 4}
+    assert of["score"].unique().map(list).to_dict() == {"c1": [1.0], "c2": [2 / 3]}
+    assert done.n_rejected == done.n_disputed == 0
+    assert [each.kind for each in made.profile.sequences] == ["volume"]

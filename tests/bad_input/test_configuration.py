@@ -59,6 +59,8 @@ CONFIGS: list[tuple[str, int, str]] = [
     ("overrides:\n  - {ignore: [SEG1]}\n  - image: b\n", 3, "overrides, entry 2: decides nothing"),
     ("suppress:\n  - {code: SEG1, category: rode, reason: x}\n", 2, "suppress: the dataset has no category 'rode'"),
     ("\nby: \x07\n", 2, "unacceptable character #x0007"),
+    ("gold:\n  metric: iou\n  bar: 3\n", 3, "gold.bar: iou is at most 1, the bar is 3"),
+    ("gold:\n  categories:\n    car: {metrik: iou}\n", 3, "did you mean 'metric'"),
     ("null\n", 1, "expected `object`, got `null`"),
 ]
 TAXONOMIES: list[tuple[str, int, str]] = [

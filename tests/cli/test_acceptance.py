@@ -42,7 +42,7 @@ def test_a_delivery_is_rejected_with_1_and_accepted_with_0(run: Run, masks: Path
     found = run(*words, "--bar", "0.9")
     assert found.exit_code == 1
     assert "rejected" in found.output
-    assert "1 of 2 gold images are defective: 50.0%" in found.output
+    assert "defective: 1 of 2 gold images, 50.0%" in found.output
     report = tmp_path / "report.json"
     assert run(*words, "--bar", "0.4", "--format", "json", "--output", report).exit_code == 0
     told = json.loads(report.read_text())
@@ -54,7 +54,7 @@ def test_too_few_images_are_not_accepted(run: Run, masks: Path, worse: Path) -> 
     found = run("acceptance", "judge", worse, "--gold", masks, "--bar", "0.1", "--lot", "5000")
     assert found.exit_code == 1
     assert "undecided" in found.output
-    assert "2 images are too few" in found.output
+    assert "too few were inspected" in found.output
     assert "to keep both risks, hide 131 and allow 3" in found.output
 
 

@@ -167,17 +167,17 @@ def _segments(
 ) -> Reached:
     """Strips of one image, category and crowd as one segment, and things."""
     line = votes.line
-    keys, which = np.unique(
-        np.stack([line.frame_of(strips.start), strips.code, strips.crowd.astype(np.int64)]), axis=1, return_inverse=True
-    )
-    which, n = which.reshape(-1), keys.shape[1]
+    n_codes = max(len(votes.categories), 1)
+    key = (line.frame_of(strips.start) * n_codes + strips.code) * 2 + strips.crowd
+    keys, which = np.unique(key, return_inverse=True)
+    which, n = which.reshape(-1), len(keys)
     length = (strips.end - strips.start).astype(np.float64)
     support, iou = (_mean(which, length, value, n) for value in (strips.support, strips.iou))
     rows, of = np.unique(alone.owner, return_inverse=True)
     columns = {
-        "image": keys[0],
-        "category": keys[1],
-        "crowd": keys[2].astype(bool),
+        "image": keys // 2 // n_codes,
+        "category": keys // 2 % n_codes,
+        "crowd": keys % 2 > 0,
         "support": support,
         "iou": iou,
         "track": np.full(n, -1),

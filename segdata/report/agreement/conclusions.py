@@ -170,10 +170,16 @@ def _portions(found: Agreement) -> Iterator[Conclusion]:
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
         yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + _rest(told), act)
         return
-    values = ", ".join(f"{each.name} {with_interval('iou', each.scores['iou'])}" for each in by.strata)
-    n_tested = counted(len(by.differences), "difference")
-    tested = f"None of {n_tested} tested is more than chance brings." if by.differences else ""
-    yield Conclusion("portion", "info", f"No difference by {by.column} that stands", f"IoU: {values}. {tested}".strip())
+    reached = [f"{each.name} {with_interval('iou', each.scores['iou'])}" for each in by.strata]
+    said = f"IoU: {', '.join(reached)}."
+    if not by.differences:
+        head = (
+            f"The agreement by {by.column}" if len(by.strata) > 1 else f"All images are in one portion by {by.column}"
+        )
+        yield Conclusion("portion", "info", head, said)
+        return
+    tested = f"None of {counted(len(by.differences), 'difference')} tested is more than chance brings."
+    yield Conclusion("portion", "info", f"No difference by {by.column} that stands", f"{said} {tested}")
 
 
 def _rest(told: Sequence[str]) -> str:

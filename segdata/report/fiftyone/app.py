@@ -5,7 +5,7 @@ import logging
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from segdata.core.errors import SegdataError
@@ -13,13 +13,14 @@ from segdata.report.fiftyone.look import WORST
 
 ADDRESS = "127.0.0.1"  # labels are nobody else's business
 PORT = 5151
+_ATTEMPTS = 3
 
 
 @contextmanager
 def app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[str]:  # Any: FiftyOne has no types
     """The App with a dataset, the worst images first, while the block runs; gives its address.
 
-    Raises SegdataError where the port is taken, or the App does not answer within FiftyOne's own limit of a minute.
+    Raises SegdataError where the port is taken, or the App does not start within three minutes.
     """
     if _answers(port):
         raise SegdataError(f"port {port} is taken, perhaps by another App; --port {port + 1} uses another")
@@ -28,14 +29,23 @@ def app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[str]:  # Any: Fifty
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints each of its attempts to connect
             warnings.simplefilter("ignore")  # as for the import
-            try:
-                fo.launch_app(dataset, view=first, remote=True, address=ADDRESS, port=port)
-            except Exception as error:  # of FiftyOne and its libraries, each with classes of its own
-                raise SegdataError(f"the App does not start: {error}; on a busy machine try again") from error
+            _launch(fo, port, dataset=dataset, view=first)
         view = "" if first is None else f"?view={WORST.replace(' ', '-')}"
         yield f"http://{ADDRESS}:{port}/datasets/{dataset.slug}{view}"
     finally:
-        fo.close_app()
+        with suppress(AttributeError):  # of an App that a later attempt has found running it cannot end the process
+            fo.close_app()
+
+
+def _launch(fo: Any, port: int, **what: Any) -> None:  # Any: FiftyOne has no types
+    """Start the App; an attempt ends after a minute, and the next one finds what the first has started."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            fo.launch_app(remote=True, address=ADDRESS, port=port, **what)
+            return
+        except Exception as error:  # of FiftyOne and its libraries, each with classes of its own
+            if attempt == _ATTEMPTS - 1:
+                raise SegdataError(f"the App does not start: {error}; on a busy machine try again") from error
 
 
 def _answers(port: int) -> bool:

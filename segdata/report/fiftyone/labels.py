@@ -78,8 +78,8 @@ class Labels:
     def _detections(self, rows: list[dict[str, Any]], ids: list[str], drawn: Drawn, chosen: Ints) -> list[Any]:
         """A detection for each chosen segment, with its mask exactly in its box."""
         masks = drawn.masks(chosen)
-        box = [side[chosen] for side in drawn.boxes()]
-        places = relative(*box, max(drawn.width, 1), max(drawn.height, 1)).tolist()
+        x, y, wide, high = (side[chosen] for side in drawn.boxes())
+        places = relative(x, y, wide, high, drawn.width, drawn.height).tolist()
         keep, area = inline(masks), drawn.runs.areas(drawn.n_segments)
         found = []
         for number, mask, place in zip(chosen.tolist(), masks, places, strict=True):
@@ -101,7 +101,7 @@ class Labels:
 
     def _outline(self, row: dict[str, Any], id_: str, drawn: Drawn) -> Any:  # Any: FiftyOne has no types
         """The source's polygon of a segment."""
-        size = (max(drawn.width, 1), max(drawn.height, 1))
+        size = (drawn.width, drawn.height)
         rings = [(np.array(ring).reshape(-1, 2) / size).tolist() for ring in row["rings"] if len(ring) % 2 == 0]
         return self.fo.Polyline(id=label_id(id_, "outline"), points=rings, closed=True, filled=False, **self._said(row))
 

@@ -26,10 +26,9 @@ def dress(loader: Loader, profile: Profile, targets: Targets, findings: Sequence
     }
     config = dataset.app_config
     config.sidebar_groups = _sidebar(loader)
-    off = [name for name, (kind, _) in loader.fields.items() if kind == "outlines"]
-    off += [name for name in dataset.get_field_schema() if name not in (*loader.fields, "worst", "codes")]
-    config.active_fields = loader.fo.ActiveFields(exclude=True, paths=sorted(off))
-    config.color_scheme = _colours(loader, profile, targets)
+    shown = [name for name, (kind, _) in loader.fields.items() if kind != "outlines"]
+    config.active_fields = loader.fo.ActiveFields(exclude=False, paths=["worst", "codes", *sorted(shown)])
+    config.color_scheme = _colours(loader, profile, targets, findings)
     dataset.save()
     _save_views(loader, findings)
 
@@ -103,15 +102,20 @@ def _sidebar(loader: Loader) -> list[Any]:  # Any: FiftyOne has no types
     ]  # fmt: skip
 
 
-def _colours(loader: Loader, profile: Profile, targets: Targets) -> Any:  # Any: FiftyOne has no types
+def _colours(
+    loader: Loader, profile: Profile, targets: Targets, findings: Sequence[Finding]
+) -> Any:  # Any: FiftyOne has no types
     own = category_colors(profile.taxonomy)
     named = [{"value": profile.name_of(id_), "color": _hex(color)} for id_, color in own.items()]
     on_map = [{"intTarget": targets.value[id_], "color": _hex(color)} for id_, color in own.items()]
+    worst = {each.code: each.severity for each in sorted(findings, key=Finding.order, reverse=True)}
+    codes = [{"value": code, "color": _hex(SEVERITY[severity])} for code, severity in sorted(worst.items())]
     severities = [{"value": severity, "color": _hex(color)} for severity, color in SEVERITY.items()]
     fields: list[dict[str, Any]] = [
         {"path": FINDINGS, "fieldColor": _hex(SEVERITY["error"]), "colorByAttribute": "severity",
          "valueColors": severities},
         {"path": "worst", "valueColors": severities},
+        {"path": "codes", "valueColors": codes},
     ]  # fmt: skip
     for name, (kind, _) in loader.fields.items():
         if kind == "map":
@@ -119,7 +123,10 @@ def _colours(loader: Loader, profile: Profile, targets: Targets) -> Any:  # Any:
         elif name != FINDINGS:
             fields.append({"path": name, "colorByAttribute": "label", "valueColors": named})
     return loader.fo.ColorScheme(
-        color_by="value", opacity=0.5, fields=fields, label_tags={"fieldColor": "#888888", "valueColors": severities}
+        color_by="value",
+        opacity=0.5,
+        fields=fields,
+        label_tags={"fieldColor": "#888888", "valueColors": severities + codes},
     )
 
 

@@ -1,6 +1,6 @@
 """Pictures of an agreement's report: the worst images and the findings, with everybody's outlines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +57,6 @@ def finding_pictures(
     tables: Tables,
     findings: Sequence[Finding],
     jobs: int = 0,
-    progress: Callable[[int], None] = lambda done: None,
 ) -> dict[Finding, str]:
     """Pictures of findings as `data:` URIs, in their order: the image alone, and with everybody's outlines.
 
@@ -82,7 +81,6 @@ def finding_pictures(
     made: dict[Finding, str] = {}
     for pictures in run_ordered(of_image, sorted(by_image), jobs):
         made.update(pictures)
-        progress(1)
     return {each: made[each] for each in findings if each in made}
 
 

@@ -61,7 +61,7 @@ def shown(found: Reached, drawn: Panel) -> Counter:  # type: ignore[type-arg]
     return claims(found.image, found.category, found.runs, height, width)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(panels(annotators=1, void=False), st.integers(2, 4))
 def test_what_all_draw_alike_is_the_consensus(drawn: Panel, n: int) -> None:
     """Segment by segment for things, also where segments of an annotation share pixels."""
@@ -83,7 +83,7 @@ def test_what_all_draw_alike_is_the_consensus(drawn: Panel, n: int) -> None:
     np.testing.assert_allclose(found.iou[kept], 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(panels(annotators=1), methods, st.integers(2, 4))
 def test_pixels_that_all_draw_alike_are_the_consensus(drawn: Panel, method: Method, n: int) -> None:
     """Of every category, also where categories overlap; STAPLE sees the segment on top alone, and void goes first."""
@@ -123,7 +123,7 @@ def test_pixels_that_all_draw_alike_are_the_consensus(drawn: Panel, method: Meth
         np.testing.assert_array_equal(mask, wanted[key])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(panels(annotators=3), methods, st.permutations([0, 1, 2]), st.booleans())
 def test_nobody_comes_first(drawn: Panel, method: Method, order: list[int], paint: bool) -> None:
     void = 3 if paint else None
@@ -136,7 +136,7 @@ def test_nobody_comes_first(drawn: Panel, method: Method, order: list[int], pain
     np.testing.assert_allclose(np.sort(one.support), np.sort(other.support))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(panels(annotators=3), methods, st.sampled_from(["forbid", "allow"]))
 def test_every_labelled_pixel_is_decided_or_told(drawn: Panel, method: Method, overlap: str) -> None:
     """Decided by a segment, by most who say that nothing is there, or without a consensus; void fills that."""
@@ -162,7 +162,7 @@ def test_every_labelled_pixel_is_decided_or_told(drawn: Panel, method: Method, o
     assert len(filled.undecided.start) == len(found.undecided.start)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(panels(annotators=3))
 def test_iou_of_every_two(drawn: Panel) -> None:
     votes = voted(drawn.batch, drawn.annotators, drawn.categories)
@@ -180,7 +180,7 @@ def test_iou_of_every_two(drawn: Panel) -> None:
             np.testing.assert_allclose(found[case, code], np.mean(ratios) if ratios else np.nan)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(panels(annotators=3, overlapping=False), methods)
 def test_no_two_segments_share_pixels_where_they_must_not(drawn: Panel, method: Method) -> None:
     found = of(drawn, method, overlap="forbid", void=3)

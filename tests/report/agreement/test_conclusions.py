@@ -135,6 +135,12 @@ def test_images_that_only_one_has_are_told_last(compare: Compare) -> None:
     assert last.said.startswith("3 images of 12 images in anna are in no other dataset: ")
 
 
+def test_one_portion_has_nothing_to_differ_from(compare: Compare) -> None:
+    _, images = drawings(n=3)
+    (told,) = of(compare(dict.fromkeys(("anna", "ben"), images), by="folder"), "portion")
+    assert told.head == "All images are in one portion by folder"
+
+
 def test_with_a_reference_everybody_is_held_against_it(compare: Compare) -> None:
     _, images = drawings(n=3)
     worse = [np.where(each == 2, 1, each).astype(np.uint8) for each in images]
