@@ -72,6 +72,7 @@ def centre_instances(categories: Tensor, said: Tensor) -> Labelled:
 
 
 def edge_instances(categories: Tensor, said: Tensor) -> Labelled:
+    """(H, W) the instances of `segdata.noise.heads`."""
     found = instances_of(categories.numpy(), said.softmax(0).numpy(), np.ones(1, np.int64), np.ones(1, bool), LEAST)
     canvas = np.zeros(categories.shape[2] * categories.shape[1], np.int32)
     for start, length, owner in zip(found.runs.start, found.runs.length, found.runs.owner, strict=True):
@@ -91,6 +92,7 @@ def quality(found: Labelled, given: Labelled) -> tuple[int, int, int, float]:
 
 
 def trained(kind: str, labels: Labels, pictures: Pictures, places: Places, rows: NDArray[np.int64], plan: Plan) -> UNet:
+    """A network whose second head learned edges or centres."""
     torch.manual_seed(plan.seed)
     model = UNet(plan.channels, plan.categories, width=plan.width, depth=plan.depth, instances=True)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub
@@ -121,6 +123,7 @@ def trained(kind: str, labels: Labels, pictures: Pictures, places: Places, rows:
 
 
 def main() -> None:
+    """Train and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data")
     parser.add_argument("--steps", type=int, default=120)

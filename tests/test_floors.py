@@ -43,7 +43,7 @@ FLOORS = {
     "cli": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample", "api"},
 }
 # Pictures and round trips run the real thing: they are tests that others can use.
-FLOORS["testing"] |= {"measure", "formats"}
+FLOORS["testing"] |= {"measure", "formats", "noise"}
 HEAVY = {"pandas", "pyarrow", "scipy", "torch", "fiftyone", "matplotlib", "dask", "cv2", "PIL", "numpy", "jinja2"}
 READERS = {"cv2", "scipy", "pyarrow.parquet", "nibabel", "pydicom", "rasterio", "torch", "pandas"}
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.statistics.permutation import shuffled
+from segdata.agreement.statistics.rates import wilson
 from segdata.agreement.tallies import KINDS, Flags, Tally, present_in, tallies
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
@@ -27,7 +28,8 @@ def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int 
     """What each annotator does with each category, cell by cell, and which of it is more than chance.
 
     Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
-    than the middle one), low, high (95 %), others (the value of all others), clusters (that others annotated too), n
+    than the middle one), low, high (95 %; of shares at least as wide as Wilson's of so many segments, or of pixels'
+    clusters), others (the value of all others), clusters (that others annotated too), n
     (segments or pixels), p (NaN: not tested), found (one of the discoveries at the false discovery rate `rate`).
 
     Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
@@ -50,7 +52,8 @@ def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int 
     found = np.zeros(len(rows), bool)
     found[np.isfinite(p)] = discoveries(p[np.isfinite(p)], rate)
     lines = zip(rows, p.tolist(), found.tolist(), strict=True)
-    return _table([row.line(chance, hit, seed, n_draws) for row, chance, hit in lines])
+    counted = opposed.countable
+    return _table([row.line(chance, hit, seed, n_draws, bool(counted[row.category])) for row, chance, hit in lines])
 
 
 def least_clusters(n_cells: int, n_annotators: int, rate: float = RATE) -> int:
@@ -121,8 +124,8 @@ class _Cell:
         hits, total = (np.delete(each, self.annotator, axis=1).sum() for each in (self.hits, self.total))
         return float(hits / total) if total > 0 and not self.is_signed else 0.0
 
-    def line(self, p: float, found: bool, seed: int, n_draws: int) -> tuple[object, ...]:
-        """The cell as a row of the table."""
+    def line(self, p: float, found: bool, seed: int, n_draws: int, is_counted: bool) -> tuple[object, ...]:
+        """The cell as a row of the table; `is_counted`: its totals are segments, else pixels."""
         own = self.total[:, self.annotator]
         has = own > 0
         columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
@@ -130,6 +133,11 @@ class _Cell:
         ends = interval(some.value, len(some.hits), seed, n_draws=n_draws)
         value, low, high = (float(each) for each in (ends.value, ends.low, ends.high))
         kind, n = KINDS[self.kind], int(own.sum())
+        if not self.is_signed and np.isfinite(low):
+            # Resamples of few hits are too much alike, and those of none are all 0.
+            of = np.array(float(n if is_counted else has.sum()))
+            wide = wilson(np.array(value * of), of)
+            low, high = min(low, float(wide[0])), max(high, float(wide[1]))
         return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, found
 
 

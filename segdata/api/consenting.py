@@ -107,6 +107,7 @@ def consensus(
         is_void_new=made.is_new,
         losses=tuple(stream.losses.listed()),
         against=against,
+        defects=tuple(stream.defects),
         n_errors=len(errors_among(stream.defects, config)),
         remarks=remarks,
     )

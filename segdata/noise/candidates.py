@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, Runs
 from segdata.noise.drawn import UNLABELLED, VOID, Drawn, Flags, of_map, parts_of, shared
 from segdata.noise.evidence import Evidence
 
@@ -41,7 +41,7 @@ def candidates(given: Drawn, evidence: Evidence, things: Flags) -> Candidates:
     missing = _missing(given, evidence, things)
     apart, label = _otherwise(given, evidence, things)
     regions = Drawn(
-        type(given.runs).concatenate([missing.runs, apart.runs], [len(missing), len(apart)]),
+        Runs.concatenate([missing.runs, apart.runs], [len(missing), len(apart)]),
         np.append(missing.category, apart.category),
         np.append(missing.score, apart.score),
         given.height,
@@ -58,7 +58,7 @@ def _annotated(given: Drawn, things: Flags) -> tuple[Drawn, Ints]:
     parts, of = parts_of(given.runs.take(rest, len(given)), given.height, len(rest))
     large = np.flatnonzero(parts.areas(len(of)) >= LEAST)
     row = np.append(whole, rest[of[large]])
-    runs = type(parts).concatenate(
+    runs = Runs.concatenate(
         [given.runs.take(whole, len(given)), parts.take(large, len(of))], [len(whole), len(large)]
     )
     return Drawn(runs, given.category[row], given.score[row], given.height, given.width), row

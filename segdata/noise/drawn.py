@@ -113,7 +113,7 @@ class Pixels:
 
     def sums(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the sum of `values` (p,) over each segment."""
-        return np.bincount(self.of, values, self.n)
+        return np.bincount(self.of, values, self.n).astype(np.float64)
 
     def means(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the mean of `values` (p,) over each segment; 0 for one without pixels."""

@@ -87,7 +87,7 @@ def _by_threshold(score: Floats, wrong: Flags, weight: Floats | None) -> tuple[F
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:
-    return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)
+    return np.asarray(np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0))
 
 
 @dataclass(frozen=True, slots=True)

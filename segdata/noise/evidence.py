@@ -53,7 +53,7 @@ class Evidence:
     @cached_property
     def best(self) -> Ints:
         """(width * height,) the most probable category."""
-        return self.probability.argmax(axis=0)
+        return np.asarray(self.probability.argmax(axis=0), np.int64)
 
     @cached_property
     def two(self) -> tuple[Fields, Fields]:

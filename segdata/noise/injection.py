@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, Runs
 from segdata.noise.candidates import LEAST, Candidates
 from segdata.noise.drawn import UNLABELLED, VOID, Drawn, Flags, of_map, shared
 from segdata.noise.mistakes import Draft, Mistakes
@@ -43,7 +43,7 @@ def spoiled(given: Drawn, things: Flags, rates: Rates, rng: np.random.Generator)
     Of other categories each connected part is spoiled on its own. Segments share pixels only if some already did;
     where all pixels had been labelled they still are.
     """
-    whole = _in_parts(given, things)
+    whole, rows = _in_parts(given, things)
     draft = Draft(whole, rng, rates.severity)
     others = np.arange(1, len(things))
     possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
@@ -52,10 +52,13 @@ def spoiled(given: Drawn, things: Flags, rates: Rates, rng: np.random.Generator)
         SPOIL[kind](draft, _victims(draft, things, kind, rates.share), others)
     filler = ~things[np.maximum(whole.category, 0)] & (whole.category > UNLABELLED)
     new, truth = draft.finished(not overlapping(given), filler)
-    kept = np.flatnonzero(things[np.maximum(new.category, 0)])
-    again = _in_parts(new, things)  # parts of one category that lie side by side now are one
-    after = np.append(np.full(len(again) - len(kept), -1), truth.after[kept])
-    return again, replace(truth, after=after)
+    again, kept = _in_parts(new, things)  # parts of one category that lie side by side now are one
+    parts = np.full(len(again) - len(kept), -1)
+    first = len(whole) - len(rows)
+    origin = truth.origin[kept]
+    origin = np.where(origin >= first, rows[np.maximum(origin - first, 0)] if len(rows) else -1, -1)
+    after = np.append(parts, truth.after[kept])
+    return again, replace(truth, after=after, origin=np.append(parts, origin), n_parts=len(parts))
 
 
 def overlapping(drawn: Drawn) -> bool:
@@ -63,14 +66,15 @@ def overlapping(drawn: Drawn) -> bool:
     return int(drawn.areas.sum()) > int((drawn.painted(np.ones(len(drawn), np.int64), 0) > 0).sum())
 
 
-def _in_parts(given: Drawn, things: Flags) -> Drawn:
-    """Things as they are, after the parts of all else."""
-    thing = things[np.maximum(given.category, 0)]
-    rest = given.take(np.flatnonzero(~thing))
+def _in_parts(given: Drawn, things: Flags) -> tuple[Drawn, Ints]:
+    """Things and void as they are, after the parts of all else; and the rows of the former."""
+    kept = things[np.maximum(given.category, 0)] | (given.category == VOID)
+    rest = given.take(np.flatnonzero(~kept))
     parts = of_map(rest.categories(), given.height, given.width)
-    kept = given.take(np.flatnonzero(thing))
-    runs = type(given.runs).concatenate([parts.runs, kept.runs], [len(parts), len(kept)])
-    return Drawn.of(runs, np.append(parts.category, kept.category), given.height, given.width)
+    rows = np.flatnonzero(kept)
+    whole = given.take(rows)
+    runs = Runs.concatenate([parts.runs, whole.runs], [len(parts), len(whole)])
+    return Drawn.of(runs, np.append(parts.category, whole.category), given.height, given.width), rows
 
 
 def _victims(draft: Draft, things: Flags, kind: Kind, share: float) -> Ints:

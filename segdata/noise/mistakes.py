@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.runs import Ints, Runs
 from segdata.core.strokes import uppermost
-from segdata.noise.drawn import UNLABELLED, Drawn, Flags, Floats, Pixels, runs_of_pixels
+from segdata.noise.drawn import UNLABELLED, VOID, Drawn, Flags, Floats, Pixels, runs_of_pixels
 from segdata.noise.types import TYPE_OF, Kind, Type
 
 
@@ -19,6 +19,8 @@ class Mistakes:
     kinds : (e,) names
     severity : (e,) how much: pixels for outlines and shifts, the share of the smaller piece for splits, else 1
     before, after : (n,) of the segments before and (m,) after: the mistake that each is part of, -1: none
+    origin : (m,) of the segments after: the row before, -1: none
+    n_parts : how many of the segments after, the first ones, are parts of a category; the others are things and void
     old, new : the pixels of those segments; owners are mistakes
     """
 
@@ -26,8 +28,10 @@ class Mistakes:
     severity: Floats
     before: Ints
     after: Ints
+    origin: Ints
     old: Runs
     new: Runs
+    n_parts: int = 0
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -43,7 +47,7 @@ class Mistakes:
         sides = [Pixels.of_runs(runs, n) for runs in (self.old, self.new)]
         room = max((int(side.at.max(initial=0)) for side in sides), default=0) + 1
         keys = [side.of * room + side.at for side in sides]
-        apart = np.setxor1d(*keys, assume_unique=True)
+        apart = np.setxor1d(keys[0], keys[1], assume_unique=True)
         moved = np.bincount(apart // room, minlength=n) > 0
         same = keys[0][~moved[keys[0] // room]]
         of, at = np.divmod(np.append(apart, same), room)
@@ -88,12 +92,12 @@ class Draft:
     def finished(self, flat: bool, filler: Flags) -> tuple[Drawn, Mistakes]:
         """The spoiled segments, and what was done.
 
-        `flat`: no pixel is of two segments; by lot one of them is on top. Where `filler` (n,) segments are among those
+        `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where `filler` (n,) segments are among those
         given, the nearest of them takes pixels that nobody has any more.
         """
         new, after = self._assembled()
         if flat:
-            new = _flattened(new, self.rng)
+            new = _flattened(new, after, self.rng)
             new = _filled(new, self.given, np.append(filler, np.zeros(len(new) - len(filler), bool)))
         left = np.flatnonzero(new.areas > 0)
         new, after = new.take(left), after[left]
@@ -103,6 +107,7 @@ class Draft:
             np.array(self.sizes, float),
             self.before,
             after,
+            np.where(left < len(self.given), left, -1),
             _of_mistakes(self.given, self.before, n),
             _of_mistakes(new, after, n),
         )
@@ -129,12 +134,13 @@ class Draft:
         return Drawn.of(runs, category, given.height, given.width), np.concatenate([after, *added]).astype(np.int64)
 
 
-def _flattened(drawn: Drawn, rng: np.random.Generator) -> Drawn:
+def _flattened(drawn: Drawn, after: Ints, rng: np.random.Generator) -> Drawn:
     n = len(drawn)
     if not n:
         return drawn
     frame = np.zeros(n, np.int64)
-    runs = uppermost(drawn.runs, frame, drawn.heights, drawn.widths, rng.permutation(n))
+    rank = rng.permutation(n) + n * (after >= 0) + 2 * n * (drawn.category == VOID)
+    runs = uppermost(drawn.runs, frame, drawn.heights, drawn.widths, rank)
     order = np.lexsort((runs.start, runs.owner))
     runs = Runs(runs.start[order], runs.length[order], runs.owner[order])
     return Drawn(runs, drawn.category, drawn.score, drawn.height, drawn.width)

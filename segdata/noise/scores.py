@@ -168,7 +168,7 @@ def _ranks(values: Floats) -> Floats:
     return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
 
 
-def suspicions(looks: Iterable[Look], groups: Sequence[str] | None = None, l2: float = 10.0) -> Suspicions:
+def suspicions(looks: Iterable[Look], groups: Sequence[str] | None = None, l2: float = 3.0) -> Suspicions:
     """How probable it is that each candidate of some images is wrong.
 
     `groups` (i,): images of one group (a patient, a scene) are never learnt from to judge each other; each image is

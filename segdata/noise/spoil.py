@@ -11,13 +11,14 @@ import numpy as np
 from segdata.core.runs import Ints, Runs, boxes
 from segdata.core.strokes import grown, moved, shaken
 from segdata.noise.depth import NEAR
-from segdata.noise.drawn import Pixels, runs_in_order, runs_of_pixels
+from segdata.noise.drawn import UNLABELLED, VOID, Pixels, runs_in_order, runs_of_pixels
 from segdata.noise.fit import centres
 from segdata.noise.mistakes import Draft
 from segdata.noise.neighbours import pairs
 from segdata.noise.types import Kind
 
 PLACES = 12  # tries to find room for an extra segment
+FULL = 0.9  # the share of an image above which there is no room for anything
 CROWDED = 0.1  # the share of an extra segment that may lie on others
 Spoil = Callable[[Draft, Ints, Ints], None]
 
@@ -156,9 +157,13 @@ def merge(draft: Draft, rows: Ints, others: Ints) -> None:
 
 
 def extra(draft: Draft, rows: Ints, others: Ints) -> None:
-    """Segments where nothing is: the shape of each row once more, where there is room."""
+    """Segments where nothing is: the shape of each row once more, where there is room.
+
+    Where nearly all of the image is labelled it may lie on others, of other categories than its own.
+    """
     given, rng = draft.given, draft.rng
-    labelled = given.painted(np.ones(len(given), np.int64), 0)
+    label = given.categories()
+    full = (label != UNLABELLED).mean() > FULL
     x, y, wide, high = (side[rows] for side in boxes(given.runs, given.heights, len(given)))
     for at, row in enumerate(rows.tolist()):  # what is spoiled, not all segments
         right = rng.integers(0, given.width - wide[at] + 1, PLACES) - x[at]
@@ -166,7 +171,8 @@ def extra(draft: Draft, rows: Ints, others: Ints) -> None:
         copies = draft.runs(np.full(PLACES, row))
         tried = moved(copies, np.full(PLACES, given.height), np.full(PLACES, given.width), right, down)
         pixels = Pixels.of_runs(tried, PLACES)
-        taken = pixels.means(labelled[pixels.at])
+        lies = label[pixels.at]
+        taken = pixels.means((lies == given.category[row]) | (lies == VOID) if full else lies != UNLABELLED)
         best = int(taken.argmin())
         if taken[best] <= CROWDED:
             draft.added.append((tried.take(np.array([best]), PLACES), given.category[[row]], draft.mistake("extra")))

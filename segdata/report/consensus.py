@@ -1,18 +1,20 @@
 """The report of a consensus as text: what was written, what is undecided, and how each annotator stands to it."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from segdata.agreement.consensus.made import Consensus
 from segdata.agreement.leave_one_out import AgainstOthers, OfCategory
 from segdata.core.counted import counted
 from segdata.report.agreement.numbers import listed, percent, shown, with_interval
-from segdata.report.paper import Paper, table
+from segdata.report.paper import Paper, shorten, table
 
 _METHODS = {
     "majority": "majority of each pixel",
     "staple": "STAPLE",
     "instances": "instances, and majority of all other pixels",
 }
+_FIRST = 5  # defects that are shown
 _WORST = 3  # categories of each annotator that are shown
 
 
@@ -34,11 +36,8 @@ def to_text(found: Consensus, paper: Paper) -> str:
     lines += [line for remark in found.remarks for line in paper.wrap(remark)]
     if found.against:
         lines += ["", *_against(found, paper)]
-    if found.n_errors:
-        said = (
-            f"{counted(found.n_errors, 'error')} met while reading: what they concern may be missing in the consensus"
-        )
-        lines += ["", *paper.wrap(said, style="error")]
+    if found.defects:
+        lines += ["", *_defects(found, paper)]
     return "\n".join(lines) + "\n"
 
 
@@ -68,6 +67,21 @@ def _alone(found: Consensus) -> str:
         return ""
     said = f"{counted(len(found.alone), 'image')} that fewer than two annotated"
     return f"{said} {'is' if len(found.alone) == 1 else 'are'} not annotated: {listed(found.alone, 3)}"
+
+
+def _defects(found: Consensus, paper: Paper) -> Iterator[str]:
+    """How many of each code, and the first few."""
+    counts = ", ".join(
+        f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in found.defects).items())
+    )
+    errors = f", {counted(found.n_errors, 'error')}: what they concern may be missing" if found.n_errors else ""
+    style = "error" if found.n_errors else "warning"
+    yield from paper.wrap(f"met while reading: {counts}{errors}", style=style)
+    for each in found.defects[:_FIRST]:
+        at = " ".join(filter(None, (each.code, each.file or each.image, each.annotator)))
+        yield from paper.wrap(f"{at}: {each.message}", "  ", "    ")
+    if len(found.defects) > _FIRST:
+        yield f"  … and {len(found.defects) - _FIRST:,} more"
 
 
 def _against(found: Consensus, paper: Paper) -> Iterator[str]:
@@ -101,7 +115,7 @@ def _value(each: OfCategory) -> float:
 
 def _row(each: AgainstOthers, things: bool) -> list[str]:
     cells = [
-        each.annotator,
+        shorten(each.annotator, 20),
         f"{each.images:,}",
         with_interval("iou_micro", each.scores["iou_micro"]),
         shown("missed", each.missed.value),

@@ -1,5 +1,6 @@
 """The JSON report of a consensus; `schemas/consensus.schema.json` is made from these types."""
 
+from collections import Counter
 from typing import Any, Literal
 
 import msgspec
@@ -66,7 +67,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What annotators agree on, written as a dataset.
 
     `alone`: images that fewer than two annotated, which have no consensus. `drawn`: segments by all annotators.
-    `rejected`: things that too few of them drew; `disputed`: things in dispute, whose pixels are undecided.
+    `rejected`: things that too few of them drew; `disputed`: things in dispute, whose pixels are undecided. `defects`
+    counts by code what was met while reading, and what the datasets do not have in common.
     """
 
     version: Literal[1]
@@ -82,6 +84,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     disputed: Count
     without_consensus: Regions
     alone: tuple[str, ...]
+    defects: dict[str, Count]
     against_others: tuple[Against, ...]
 
 
@@ -107,6 +110,7 @@ def to_json(found: Consensus) -> str:
             is_new=found.is_void_new,
         ),
         alone=found.alone,
+        defects=dict(sorted(Counter(each.code for each in found.defects).items())),
         against_others=tuple(map(_against, found.against)),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON

@@ -99,8 +99,9 @@ def test_every_thing_is_in_one_cluster(given_: Panel) -> None:
 
 
 @few
-@given(scenes(n_annotators=2))
+@given(scenes(n_annotators=2, overlaps=False))
 def test_two_annotators_get_the_matches_of_both(given_: Panel) -> None:
+    """Where segments do not overlap an IoU above 0.5 is unique; else the largest sum and the best first may differ."""
     found = members(given_.batch, given_.annotators, given_.categories)
     rows = np.flatnonzero(found["segment"] >= 0)
     place = np.stack([found["case"][rows], found["cluster"][rows]])

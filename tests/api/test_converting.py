@@ -149,3 +149,12 @@ def test_a_layer_of_another_size_is_left_out_and_counted(tmp_path: Path) -> None
     result = segdata.convert(folder, tmp_path / "out", config=config)
     assert [loss.kind for loss in result.losses] == ["unreadable"]
     assert "SEG003" in result.losses[0].examples[0]
+
+
+@pytest.mark.parametrize("to", ["dicom-seg", "rt-struct"])
+def test_a_refusal_names_the_target_and_nothing_hidden(clean: Path, tmp_path: Path, to: str) -> None:
+    with pytest.raises(SegdataError) as refused:
+        segdata.convert(clean / "panoptic", tmp_path / "out", to=to, copy_images=True)
+    assert f"{tmp_path / 'out'}/images/" in str(refused.value)
+    assert "partial" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []

@@ -103,3 +103,15 @@ def test_misuse(run: Run, annotators: list[str], tmp_path: Path, words: list[str
 def test_an_existing_dataset_stays(run: Run, annotators: list[str], tmp_path: Path) -> None:
     assert run("consensus", *annotators, tmp_path / "ben").exit_code == 2
     assert len(list((tmp_path / "ben").iterdir())) == 9
+
+
+def test_what_could_not_be_compared_is_told(run: Run, annotators: list[str], tmp_path: Path) -> None:
+    """A mask of another size is left out, an image of one annotator has no consensus."""
+    ben = Path(annotators[1].partition("=")[2])
+    Image.fromarray(np.ones((7, 7), np.uint8)).save(ben / "0.png")
+    (ben / "1.png").rename(ben / "extra.png")
+    result = run("consensus", *annotators[:2], tmp_path / "out", "--resamples", "100")
+    text = " ".join(result.stdout.split())
+    assert "SEG411 1" in text
+    assert "7 x 7 px here" in text
+    assert "3 images that fewer than two annotated are not annotated: 0.png, 1.png and extra.png" in text

@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 from click.testing import Result
 
+import segdata
 from segdata.report.pilot_json import schema
 
 Run = Callable[..., Result]
@@ -78,3 +79,18 @@ def test_the_report_does_not_replace_the_data(run: Run, coco: Path) -> None:
     before = coco.read_bytes()
     assert run("pilot", coco, "--output", coco).exit_code == 2
     assert coco.read_bytes() == before
+
+
+def test_several_annotators(run: Run, masks: Path, tmp_path: Path) -> None:
+    """Equal work agrees; with one annotator there is nothing to say."""
+    segdata.merge([segdata.read(masks, annotator=name) for name in ("anna", "ben", "carl")], tmp_path / "all")
+    found = json.loads(run("pilot", tmp_path / "all", "--format", "json").stdout)
+    jsonschema.validate(found, schema())
+    assert found["agreement"]["annotators"] == ["anna", "ben", "carl"]
+    values = [(each["category"], each["value"]["value"], each["low"]) for each in found["agreement"]["categories"]]
+    assert values == [("road", 1.0, False), ("car", 1.0, False)]
+    assert found["agreement"]["confused"] == []
+    lines = run("pilot", tmp_path / "all").stdout.splitlines()
+    assert "agreement on 2 images of anna, ben and carl" in lines
+    assert max(map(len, lines[1:])) <= 80
+    assert json.loads(run("pilot", masks, "--format", "json").stdout)["agreement"] is None

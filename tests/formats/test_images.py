@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.formats.images import Header, header
+from segdata.formats.images import Header, ImageFolder, header
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
 
@@ -36,3 +36,21 @@ def test_orientation_is_read_from_jpeg_and_png(tmp_path: Path) -> None:
         Image.fromarray(PHOTO).save(tmp_path / name, exif=exif)
         assert header(tmp_path / name) == Header(60, 40, 6)
         assert header(tmp_path / name).turned
+
+
+def test_a_folder_inside_is_as_if_it_were_listed_alone(tmp_path: Path) -> None:
+    (tmp_path / "in" / "images" / "a").mkdir(parents=True)
+    (tmp_path / "else").mkdir()
+    for name in ("in/x.png", "in/images/y.png", "in/images/a/z.png", "else/w.png"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "else")
+    whole = ImageFolder.below(tmp_path / "in")
+    for name in ("images", "linked", "missing"):
+        assert whole.inside(name) == ImageFolder.below(tmp_path / "in" / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "there"), [("A.JPG", "a.png"), ("a", "a.png"), (".png", ".png"), ("b.", "b..png"), ("c/D.x", "c/d.png")]
+)
+def test_what_differs_in_case_or_extension_is_near(name: str, there: str) -> None:
+    assert ImageFolder(Path(), {there: Path(there)}).near(name) == there

@@ -1,10 +1,15 @@
 """XML files: what is unsafe or broken is refused with its line."""
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from xml.etree.ElementTree import Element, tostring
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segdata.formats.xmlfile import XmlError, read_xml
+from segdata.formats.xmlfile import XmlError, _careful, read_xml
 
 BOMB = '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;">]>\n<a>&c;</a>'
 EXTERNAL = '<!DOCTYPE a SYSTEM "file:///etc/passwd">\n<a/>'
@@ -37,3 +42,33 @@ def test_read(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.xml").write_bytes(text.encode(encoding))
     root = read_xml(tmp_path / "a.xml")
     assert (root.tag, root.get("b"), root.findtext("c")) == ("a", "1", "Straße & ä")
+
+
+@pytest.mark.parametrize("deep", [64, 65])
+def test_how_deep_is_too_deep(tmp_path: Path, deep: int) -> None:
+    (tmp_path / "a.xml").write_text("<a>" * deep + "</a>" * deep)
+    if deep > 64:
+        with pytest.raises(XmlError, match="deeper than 64"):
+            read_xml(tmp_path / "a.xml")
+    else:
+        assert read_xml(tmp_path / "a.xml").tag == "a"
+
+
+PIECES = ["<b>", "</b>", "<c d='1'/>", "x > y", "&amp;", "é", "!", "<!-- n -->", "<e:f/>", "<g xmlns='u'/>", "<h/>\n"]
+
+
+def told(read: Callable[[], Element]) -> bytes:
+    """The tree that is read, or why there is none."""
+    try:
+        return tostring(read())
+    except XmlError as error:
+        return str(error).encode()
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9))
+def test_the_parser_in_c_and_the_careful_one_give_the_same(pieces: list[str]) -> None:
+    data = f"<a>{''.join(pieces)}</a>".encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.xml")
+        path.write_bytes(data)
+        assert told(lambda: read_xml(path)) == told(lambda: _careful(data))

@@ -28,7 +28,7 @@ aaaaaacccc..bbbbbb......
 
 a, c: car
 b, d: bus
-void: void (void)
+category: void (void)
 """
 
 

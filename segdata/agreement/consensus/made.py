@@ -6,6 +6,7 @@ from typing import Literal
 
 from segdata.agreement.consensus.method import Name
 from segdata.agreement.leave_one_out import AgainstOthers
+from segdata.core.defect import Defect
 from segdata.core.loss import Loss
 
 Undecided = Literal["void", "list"]
@@ -31,6 +32,7 @@ class Consensus:
     is_void_new : no dataset had such a category
     losses : the same, as dataset.yaml has it
     against : each annotator against the consensus of the others; none where nobody asked
+    defects : what was met while reading, and what the datasets do not have in common
     n_errors : defects that `validate` calls errors: what they concern may be missing
     remarks : what could not be copied
     """
@@ -53,5 +55,6 @@ class Consensus:
     is_void_new: bool
     losses: tuple[Loss, ...]
     against: tuple[AgainstOthers, ...]
+    defects: tuple[Defect, ...] = ()
     n_errors: int = 0
     remarks: tuple[str, ...] = ()

@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from segdata.core import kernels
 from segdata.core.outline import Rings
 from segdata.core.runs import Ints
 from segdata.core.unkeyhole import bridged, spurs, unkeyhole
-from segdata.formats.shapes.flat import Flat
+from segdata.formats.shapes.flat import Flat, sums
 from segdata.formats.shapes.shape import Bitmap
 from segdata.formats.tools.written import polygon_of_point, taken
-
-_DRAWERS = 20  # the logarithm of the most in a table, which is to stay in the processor's cache
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio: a hash by multiplication
 
 
 def parts_of(flat: Flat) -> dict[int, Rings[np.float64]]:
@@ -47,28 +45,19 @@ def goes_back(flat: Flat) -> NDArray[np.bool_]:
 
 
 def _revisiting(flat: Flat) -> Ints:
-    """The rows of polygons that have a point twice, as all do that go their own way back.
+    """The rows of polygons, of one ring each, that come to a point again after others, as on their own way back."""
+    rows = _recurring(flat)
+    few = taken(flat, rows)
+    following = np.arange(1, len(few.points) + 1)
+    following[few.ring[1:] - 1] = few.ring[:-1]
+    kept = (few.points != few.points[following]).any(axis=1)  # a point that is repeated at once is no way back
+    count = np.bincount(polygon_of_point(few)[kept], minlength=len(rows))
+    return rows[_recurring(Flat(few.points[kept], sums(count), few.polygon))]
 
-    Points are compared by a hash, which is faster to sort than three columns; one polygon too many in many millions
-    would be no harm. Only those that share a drawer of a table with another point are sorted.
-    """
-    n = len(flat.polygon) - 1
-    bits = np.uint64(64 - max(n, 1).bit_length())
-    x, y = (flat.points + 0.0).T.copy().view(np.uint64)  # which makes -0 to 0
-    key = (x * _MIX ^ y >> np.uint64(1)) * _MIX ^ y
-    key = (key * _MIX >> np.uint64(64) - bits) | polygon_of_point(flat).astype(np.uint64) << bits
-    following = np.arange(1, len(key) + 1)
-    following[flat.ring[1:] - 1] = flat.ring[:-1]
-    key = key[key != key[following]]  # a point that is repeated at once is no way back
-    n_bits = min((16 * len(key)).bit_length(), _DRAWERS)
-    drawer = (key * _MIX >> np.uint64(64 - n_bits)).astype(np.int64) if n_bits else np.zeros(0, np.int64)
-    last = np.zeros(1 << n_bits, np.int32)
-    last[drawer] = np.arange(len(key), dtype=np.int32)
-    shared = np.zeros(len(last), bool)
-    shared[drawer[last[drawer] != np.arange(len(key))]] = True
-    key = key[shared[drawer]]
-    key.sort()
-    rows: Ints = np.unique((key[1:][key[1:] == key[:-1]] >> bits).astype(np.int64))
+
+def _recurring(flat: Flat) -> Ints:
+    """The rows of polygons, of one ring each, that have a point twice."""
+    rows: Ints = np.flatnonzero(kernels.recurring(flat.points.ravel(), 2 * flat.ring))
     return rows
 
 

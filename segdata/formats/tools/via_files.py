@@ -133,36 +133,55 @@ def _must_be_drawable(opened: _Opened, here: Path, images: Path | None) -> None:
         opened.defects.append(no_images(len(missing), here, images))
 
 
+@dataclass(slots=True)
+class _Said:
+    """What n regions with an area say: key and attributes of each, and where those of each entry end among them.
+
+    One list for all: a tuple of each region would keep the garbage collector busy. `others` counts what has no area.
+    """
+
+    entries: list[Entry]
+    keys: list[object] = field(default_factory=list)
+    attributes: list[object] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    @staticmethod
+    def of(entries: list[Entry]) -> "_Said":
+        """What the regions of these entries say."""
+        said = _Said(entries)
+        for entry in entries:
+            keys, kinds, attributes = entry.record.heads()
+            bare = [isinstance(kind, str) and kind in _NO_AREA for kind in kinds]
+            if any(bare):
+                said.others.update(itertools.compress(kinds, bare))
+                drawn = [not each for each in bare]
+                keys, attributes = itertools.compress(keys, drawn), itertools.compress(attributes, drawn)
+            said.keys += keys
+            said.attributes += attributes
+            said.ends.append(len(said.attributes))
+        return said
+
+    def entry(self, row: int) -> Entry:
+        """Whose region it is."""
+        return self.entries[bisect_right(self.ends, row)]
+
+
 def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
     """The attribute that names categories, the names, and what is to be told about that."""
-    census, without, others = Census(), Counter[str](), Counter[str]()
-    entries = list(opened.entries.values())
-    keys: list[object] = []
-    said: list[object] = []
-    ends: list[int] = []  # of each entry's regions; a tuple of each region would keep the garbage collector busy
-    for entry in entries:
-        numbers, kinds, every = entry.record.heads()
-        bare = [isinstance(kind, str) and kind in _NO_AREA for kind in kinds]
-        if any(bare):
-            others.update(itertools.compress(kinds, bare))
-            drawn = [not each for each in bare]
-            numbers, every = itertools.compress(numbers, drawn), itertools.compress(every, drawn)
-        keys += numbers
-        said += every
-        ends.append(len(said))
-    census.add(said)
+    census, without, said = Census(), Counter[str](), _Said.of(list(opened.entries.values()))
+    census.add(said.attributes)
     attribute, more = census.chosen(wanted)
-    values = [each.get(attribute) if isinstance(each, dict) else None for each in said]
+    values = [each.get(attribute) if isinstance(each, dict) else None for each in said.attributes]
     names = {value for value in values if type(value) is str and value.strip()}
-    plain = frozenset(names)
-    first: int | None = None
+    plain, first = frozenset(names), None
     for row, value in enumerate(values):
         if type(value) is str and value in plain:
             continue
-        found = category_of(said[row], attribute)
+        found = category_of(said.attributes[row], attribute)
         names.update(found or [NO_CATEGORY])
         if not found:
-            without[entries[bisect_right(ends, row)].image_id] += 1
+            without[said.entry(row).image_id] += 1
             first = row if first is None else first
     doubtful = attribute is not None and attribute.lower() not in USUAL and wanted is None and more
     defects = [Defect("SEG004", ambiguous(str(attribute), more), severity="info")] if doubtful else []
@@ -172,10 +191,10 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
             f"{without.total():,} regions of {len(without):,} images have no category ({which}); "
             f"they are read as {NO_CATEGORY!r}"
         )
-        entry = entries[bisect_right(ends, first)]
-        place = entry.record.place_of(keys[first])
+        entry = said.entry(first)
+        place = entry.record.place_of(said.keys[first])
         defects.append(Defect("SEG004", message, below(opened.root, entry.files[0]), place, severity="warning"))
-    if others:
-        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()))
+    if said.others:
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(said.others.items()))
         defects.append(Defect("SEG004", f"regions without area are left out: {listed}", severity="info"))
     return attribute, names, defects

@@ -157,8 +157,9 @@ class Look:
         bordered = bool((found.category_id[found.n_objects :] == self.classes.void).any())
         n = len(height)
         columns |= {name: [None] * n for name in ("declared_bbox", "attributes", "score", "source", "track_id")}
+        measured = np.stack(drawn, axis=1).astype(np.float64).tolist()
         for row in np.flatnonzero(rows >= 0).tolist():
-            _write_into(columns, row, said[rows[row]], [float(side[row]) for side in drawn], bordered)
+            _write_into(columns, row, said[rows[row]], measured[row], bordered)
         defects += wrong
         if lonely:
             message = f"{counted(len(lonely), 'box', 'boxes')} without an object of that class ({lonely[0].name!r} …)"

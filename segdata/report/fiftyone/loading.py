@@ -92,13 +92,10 @@ class Loader:
         """Remove images and fields that the data has no more."""
         if self._known:
             self.dataset.delete_samples(list(self._known.values()))
-        told = self.dataset.info[_MARK]
-        gone = [row["name"] for row in told.get("fields", []) if row["name"] not in self.fields]
+        gone = [row["name"] for row in self.told("fields") or () if row["name"] not in self.fields]
         self.dataset.delete_sample_fields([name for name in gone if self.dataset.has_sample_field(name)])
-        told["fields"] = [
-            {"name": name, "kind": kind, "annotator": annotator} for name, (kind, annotator) in self.fields.items()
-        ]
-        self.dataset.save()
+        fields = self.fields.items()
+        self.tell(fields=[{"name": name, "kind": kind, "annotator": who} for name, (kind, who) in fields])
 
     def tell(self, **more: object) -> None:
         """Keep more about where the dataset is from in its `info`."""

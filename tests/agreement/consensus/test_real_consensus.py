@@ -95,3 +95,19 @@ def test_three_readers_of_a_volume(real_data: Path, tmp_path: Path) -> None:
     segdata.convert(made, tmp_path / "nifti", to="nifti")
     (path,) = (tmp_path / "nifti").rglob("*.nii*")
     np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj) == 1, wanted)
+
+
+def test_two_equal_coco_files_are_their_consensus(real_data: Path, tmp_path: Path) -> None:
+    """Crowds and overlapping segments too; crowds of a category in an image become one."""
+    one = segdata.read(real_data / "coco_tiny")
+    done = segdata.consensus({"anna": one, "ben": one}, tmp_path / "same", leave_one_out=False)
+    assert done.pixels_undecided == done.n_rejected == done.n_disputed == 0
+
+    def shown(data: Dataset) -> set[tuple[str, str, bool, str]]:
+        rows = data.segments
+        return set(zip(rows["image_id"], rows["category"], rows["iscrowd"], rows["counts"], strict=True))
+
+    made = segdata.read(tmp_path / "same")
+    assert len(made.segments) == done.n_segments == len(one.segments)
+    assert shown(made) == shown(one)
+    assert set(made.segments["score"]) == {1.0}

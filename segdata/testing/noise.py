@@ -1,0 +1,161 @@
+"""Noise: label errors of every kind put into a dataset, at known rates and severities, with the truth of each.
+
+What `segdata flag` finds can be held against what was put in.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, concatenate, replaced, whole
+from segdata.core.config import Config
+from segdata.core.dataset import Dataset
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, Runs, boxes
+from segdata.noise.drawn import VOID, Drawn, Flags, shared
+from segdata.noise.injection import Rates, spoiled
+from segdata.noise.mistakes import Mistakes
+from segdata.noise.types import CODES
+from segdata.testing.pictures import Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """One error that was put in.
+
+    Attributes
+    ----------
+    code, type, kind : as `segdata flag` would call it, its type, and how it was made
+    severity : pixels for outlines and shifts, the share of the smaller piece for splits, else 1
+    image : image_id
+    segments, clean_segments : ids in the noisy and in the clean dataset; of a category that is no thing, those that
+        hold most of the pixels
+    bbox : [x, y, width, height] of the pixels that changed, and `pixels`, how many they are
+    """
+
+    code: str
+    type: str
+    kind: str
+    severity: float
+    image: str
+    segments: tuple[int, ...]
+    clean_segments: tuple[int, ...]
+    bbox: tuple[int, int, int, int]
+    pixels: int
+
+    def row(self) -> dict[str, Any]:  # Any: what JSON holds
+        """As JSON has it."""
+        return asdict(self)
+
+
+def noisy(data: Dataset, seed: int, rates: Rates | None = None, share: float = 1.0) -> tuple[Dataset, list[Error]]:
+    """A dataset with errors in a `share` of its images, and all of them; the same seed makes the same ones.
+
+    In instance datasets all categories are things, in panoptic ones those that say so; of others each connected part
+    is an object. Crowds and void stay as they are. Only the first annotation of an image is kept.
+    """
+    profile = data.profile
+    batch = concatenate(list(data.batches(1)))
+    rank = {each.id: at for at, each in enumerate((c for c in profile.taxonomy.categories if c.kind != "void"), 1)}
+    ids = np.array([0, *rank], np.int64)
+    things = _things(profile, rank)
+    first = np.unique(batch.annotation_image, return_index=True)[1]
+    pages, errors = [], list[Error]()
+    for annotation in first.tolist():
+        rng = np.random.default_rng([seed, annotation])
+        page = _Page(batch, annotation, rank)
+        if rng.random() < share:
+            errors += page.spoil(things, rates or Rates(), rng)
+        pages.append(page)
+    return Dataset(Drawing(profile, _bound(batch, first, pages, ids)), profile, Config()), errors
+
+
+def _things(profile: Profile, rank: dict[int, int]) -> Flags:
+    kinds = {each.id: each.kind for each in profile.taxonomy.categories}
+    countable = [profile.task == "instance" or (profile.task == "panoptic" and kinds[id_] == "thing") for id_ in rank]
+    return np.array([False, *countable])
+
+
+class _Page:
+    """The first annotation of an image: what is drawn there, and which rows of the dataset it comes from."""
+
+    def __init__(self, batch: Batch, annotation: int, rank: dict[int, int]) -> None:
+        self.rows = np.flatnonzero(batch.segment_annotation == annotation)
+        image = int(batch.annotation_image[annotation])
+        height, width = (int(side[image]) for side in batch.image_size)
+        category = whole(batch.segments["category_id"])[self.rows]
+        crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)[self.rows].astype(bool)
+        known = np.array([rank.get(each, VOID) for each in category.tolist()], np.int64)
+        runs = batch.runs.take(self.rows, batch.n_segments)
+        self.image = str(batch.images["image_id"][image].as_py())
+        self.ids = whole(batch.segments["segment_id"])[self.rows]
+        self.drawn = Drawn.of(runs, np.where(crowd, VOID, known), height, width)
+        self.origin = np.arange(len(self.rows))
+
+    def spoil(self, things: Flags, rates: Rates, rng: np.random.Generator) -> list[Error]:
+        """Errors made on this page."""
+        clean, ids = self.drawn, self.ids
+        new, truth = spoiled(clean, things, rates, rng)
+        self.drawn, self.origin = _whole(clean, new, truth)
+        more = int(ids.max(initial=0)) + 1 + np.cumsum(self.origin < 0) - 1
+        self.ids = np.where(self.origin >= 0, ids[self.origin] if len(ids) else 0, more)
+        changed = truth.changed(clean.height)
+        n = len(truth)
+        box = np.column_stack(boxes(changed, np.full(n, clean.height, np.int64), n))
+        pixels = changed.areas(n)
+        before, after = _held(truth.old, n, clean), _held(truth.new, n, self.drawn)
+        return [
+            Error(
+                CODES[kind_type], kind_type, kind, float(truth.severity[at]), self.image,
+                tuple(self.ids[after[at]].tolist()), tuple(ids[before[at]].tolist()),
+                tuple(box[at].tolist()), int(pixels[at]),
+            )
+            for at, (kind, kind_type) in enumerate(zip(truth.kinds, truth.types, strict=True))
+            if pixels[at]
+        ]  # fmt: skip
+
+
+def _whole(clean: Drawn, new: Drawn, truth: Mistakes) -> tuple[Drawn, Ints]:
+    """The spoiled segments with the parts of each category as one again, and the clean row that each comes from."""
+    n_parts = truth.n_parts
+    named, row = np.unique(new.category[:n_parts], return_inverse=True)
+    owner = np.append(row.reshape(-1), len(named) + np.arange(len(new) - n_parts))
+    of = owner[new.runs.owner]
+    order = np.lexsort((new.runs.start, of))
+    runs = Runs(new.runs.start[order], new.runs.length[order], of[order].astype(np.int32))
+    category = np.append(named, new.category[n_parts:])
+    first = [int(np.append(np.flatnonzero(clean.category == each), -1)[0]) for each in named.tolist()]
+    origin = np.append(np.array(first, np.int64), truth.origin[n_parts:])
+    return Drawn.of(runs, category, clean.height, clean.width), origin
+
+
+def _held(runs: Runs, n: int, drawn: Drawn) -> list[Ints]:
+    """For each mistake the segments that hold its pixels, a tenth of them at least."""
+    mistakes = Drawn.of(runs, np.ones(n, np.int64), drawn.height, drawn.width)
+    met = shared(mistakes, drawn)
+    large = met.pixels >= 0.1 * mistakes.areas[met.a]
+    return [met.b[large & (met.a == at)].astype(np.int64) for at in range(n)]
+
+
+def _bound(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) -> Batch:
+    """All pages as one batch."""
+    rows, category, given = [], [], whole(batch.segments["category_id"])
+    for page in pages:
+        like = np.where(page.origin >= 0, page.rows[page.origin] if len(page.rows) else 0, -1)
+        own = np.where(page.drawn.category == VOID, given[np.maximum(like, 0)], ids[np.maximum(page.drawn.category, 0)])
+        rows.append(np.where(like >= 0, like, page.rows[0] if len(page.rows) else 0))
+        category.append(own)
+    count = np.array([len(page.drawn) for page in pages])
+    segments = batch.segments.take(pa.array(np.concatenate([np.empty(0, np.int64), *rows])))
+    blank = [None] * int(count.sum())
+    for column, values in (
+        ("annotation", np.repeat(np.arange(len(pages)), count)),
+        ("category_id", np.concatenate([np.empty(0, np.int64), *category])),
+        ("segment_id", np.concatenate([np.empty(0, np.int64), *(page.ids for page in pages)])),
+        ("source_id", blank), ("rings", blank), ("declared_area", blank), ("declared_bbox", blank),
+    ):  # fmt: skip
+        segments = replaced(segments, column, values)
+    runs = Runs.concatenate([page.drawn.runs for page in pages], count.tolist())
+    return Batch(batch.images, batch.annotations.take(pa.array(annotations)), segments, runs)
