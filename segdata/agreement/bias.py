@@ -20,6 +20,7 @@ RATE = 0.05  # of all that is found, what share may be chance
 LEAST_CLUSTERS = 8
 _DRAWS = 9999
 _FEW = 5  # ways, at most, for which it matters how many there are in all
+_MARGIN = 4  # how far below what the test of all cells asks for a p must be able to go, since it is itself a draw
 _ROUNDING = 1e-9  # by so much of all that is summed equal sums may differ
 _SCREEN = 1.5  # standard deviations below which a cell is chance whatever permutations say
 
@@ -29,11 +30,11 @@ def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int 
 
     Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
     than the middle one), low, high (95 %; of shares at least as wide as Wilson's of so many segments, or of pixels'
-    clusters), others (the value of all others), clusters (that others annotated too), n
-    (segments or pixels), p (NaN: not tested), found (one of the discoveries at the false discovery rate `rate`).
+    clusters), others (the value of all others), clusters (that others annotated too), n (segments or
+    pixels), p (NaN: not tested), found (one of the discoveries at the false discovery rate `rate`).
 
     Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
-    8, or as many as make the smallest possible p, 1 / annotators ^ clusters, as small as the test of all cells asks
+    8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells asks
     for. p: the share of 9,999 ways to hand each cluster's names out anew in which the annotator stands out as far; for
     misses, extras and confusions upwards only. `n_draws`: resamples of each interval.
     Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
@@ -62,7 +63,7 @@ def least_clusters(n_cells: int, n_annotators: int, rate: float = RATE) -> int:
     >>> least_clusters(60, 3)
     8
     """
-    return max(LEAST_CLUSTERS, math.ceil(math.log(n_cells / rate) / math.log(n_annotators)))
+    return max(LEAST_CLUSTERS, math.ceil(math.log(_MARGIN * n_cells / rate) / math.log(n_annotators)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +160,10 @@ def _chances(cells: list[_Cell], present: Flags, seed: int, rate: float) -> Floa
     while len(chosen):
         beyond = _beyond([cells[k] for k in chosen.tolist()], present, seed, n_draws)
         p[chosen] = beyond / (1 + n_draws)
-        # One cell alone is found with a p of rate / cells: there must be as many ways.
-        if n_draws * rate >= len(cells):
+        # One cell alone is found with a p of rate / cells: there must be more ways than its inverse.
+        if n_draws * rate >= _MARGIN * len(cells):
             break
-        chosen, n_draws = chosen[beyond <= _FEW], math.ceil(len(cells) / rate)
+        chosen, n_draws = chosen[beyond <= _FEW], math.ceil(_MARGIN * len(cells) / rate)
     return p
 
 

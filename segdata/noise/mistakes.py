@@ -124,8 +124,8 @@ class Draft:
         added = [numbers for _, _, numbers in self.added]
         more = np.cumsum([n, *(len(numbers) for numbers in added)])
         new_rows = [first + np.arange(len(numbers)) for first, numbers in zip(more, added, strict=False)]
-        rows = [same, *(rows for _, rows in self.changed), *new_rows]
-        owner = np.concatenate([row[piece.owner] for row, piece in zip(rows, pieces, strict=True)])
+        whose = [same, *(rows for _, rows in self.changed), *new_rows]
+        owner = np.concatenate([row[piece.owner] for row, piece in zip(whose, pieces, strict=True)])
         start, length = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("start", "length"))
         order = np.lexsort((start, owner))
         category = np.concatenate([self.category, *(category for _, category, _ in self.added)])

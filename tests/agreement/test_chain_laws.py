@@ -26,7 +26,7 @@ TAXONOMY = Taxonomy(
 CATEGORIES = {1: "road", 2: "car", 3: "car", 4: "bus", 5: "bus", 6: "void"}
 Maps = list[np.ndarray]
 SIGNED = {"offset", "count_difference"}  # change their sign with the order of annotators
-few = settings(max_examples=25)
+few = settings(max_examples=10)
 
 
 @st.composite

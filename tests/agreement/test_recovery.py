@@ -96,7 +96,7 @@ def certain(n_images: int, n_categories: int, n_annotators: int = 3) -> Opposed:
     return Opposed(tuple("abc"), (0, 1, 2), categories, "instance", **tables)
 
 
-@pytest.mark.parametrize("n_categories", [2, 300])
+@pytest.mark.parametrize("n_categories", [2, 60])
 def test_from_the_least_number_of_images_what_is_certain_is_found(n_categories: int) -> None:
     """With many cells too, which ask for a p so small that it takes more than 9,999 ways to hand out names."""
     n_cells = len(biases(certain(9, n_categories), n_draws=100)["p"])
@@ -104,4 +104,4 @@ def test_from_the_least_number_of_images_what_is_certain_is_found(n_categories: 
     table = biases(certain(least, n_categories), n_draws=100)
     (row,) = np.flatnonzero(table["found"])
     assert (table["annotator"][row], table["category"][row], table["kind"][row]) == (0, 0, "missed")
-    assert not biases(certain(least - 1, n_categories), n_draws=100)["found"].any()
+    assert np.isnan(biases(certain(least - 1, n_categories), n_draws=100)["p"]).all()

@@ -120,3 +120,9 @@ def test_one_annotator_is_not_enough() -> None:
 def test_a_reference_that_does_not_exist() -> None:
     with pytest.raises(SegdataError, match="no annotator 'x'"):
         told(BLOCK, BLOCK, gold="x")
+
+
+def test_images_of_one_annotator_alone_do_no_harm() -> None:
+    """Their segments come last and stand opposite nobody."""
+    alone = "\n".join([BLOCK.partition("a: car")[0].strip("\n"), "", BLOCK.strip("\n")])
+    assert [each for each in codes(alone, HALVES, HALVES) if each[0] == "SEG405"] == [("SEG405", "a")]

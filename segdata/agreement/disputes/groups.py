@@ -124,5 +124,6 @@ def _category_of(opposed: Opposed, segment: Ints) -> Ints:
 
 def _n_segments(opposed: Opposed) -> int:
     """More than any row of a segment that occurs."""
-    columns = (opposed.matches["a"], opposed.matches["b"], opposed.groups["segment"], opposed.groups["piece"])
+    matches, groups = opposed.matches, opposed.groups
+    columns = (matches["a"], matches["b"], groups["segment"], groups["piece"], opposed.members["segment"])
     return 1 + max((int(each.max(initial=-1)) for each in columns), default=-1)
