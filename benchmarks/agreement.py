@@ -68,7 +68,9 @@ def _write(folder: Path, who: int, scenes: list[Scene], images: int) -> Path:
             {"image_id": k, "file_name": f"{k:05d}.png", "segments_info": listed[k % len(scenes)]}
             for k in range(images)
         ],
-        "categories": [{"id": each.id, "name": each.name, "isthing": int(each.kind == "thing")} for each in categories()],
+        "categories": [
+            {"id": each.id, "name": each.name, "isthing": int(each.kind == "thing")} for each in categories()
+        ],
     }
     path = folder / f"{NAMES[who]}.json"
     path.write_text(json.dumps(document))

@@ -34,9 +34,10 @@ def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int 
     pixels), p (NaN: not tested), found (one of the discoveries at the false discovery rate `rate`).
 
     Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
-    8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells asks
-    for. p: the share of 9,999 ways to hand each cluster's names out anew in which the annotator stands out as far; for
-    misses, extras and confusions upwards only. `n_draws`: resamples of each interval.
+    8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells
+    asks for. p: the share of 9,999 ways (more, where more cells ask for a smaller p) to hand each cluster's names out
+    anew in which the annotator stands out as far; for misses, extras and confusions upwards only. `n_draws`: resamples
+    of each interval.
     Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
     Statistical Society B 57(1), 289-300.
     """

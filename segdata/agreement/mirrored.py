@@ -1,6 +1,8 @@
 """Mirrored: annotators whose labels fit only when they are turned over: a wrong orientation, no disagreement."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -24,7 +26,8 @@ def mirrored(panel: Panel, opposed: Opposed) -> list[Defect]:
     """A defect for each two annotators whose labels hardly meet, and meet well once one side is mirrored.
 
     Only pairs with an IoU of all that is labelled below 0.3 are looked at, in the portion of images that begins with
-    the first one of theirs. Mirrored it must be 0.5 or more, and twice as much as any other way.
+    the first one of theirs. Mirrored it must be 0.5 or more, and twice as much as any other way. It is told of the one
+    of the two who is mirrored against more others, of equals of the second.
     """
     pairs, overlaps = opposed.pairs, opposed.overlaps
     if not len(overlaps):
@@ -36,11 +39,12 @@ def mirrored(panel: Panel, opposed: Opposed) -> list[Defect]:
         for weights in (overlaps["both"], overlaps["area_a"] + overlaps["area_b"] - overlaps["both"])
     )
     poor = [divmod(each, n) for each in np.flatnonzero((any_ > 0) & (both < _POOR * any_)).tolist()]
-    found = []
+    found: list[tuple[int, int, Defect]] = []
     for a, b in poor:
         image = int(opposed.cases["image"][pairs["case"][(pairs["a"] == a) & (pairs["b"] == b)]].min())
-        found += list(_defects(panel, image, opposed.annotators[a], opposed.annotators[b]))
-    return found
+        found += [(a, b, each) for each in _defects(panel, image, opposed.annotators[a], opposed.annotators[b])]
+    often = Counter(who for a, b, _ in found for who in (a, b))  # who is turned over is so against everybody
+    return [replace(each, annotator=opposed.annotators[a if often[a] > often[b] else b]) for a, b, each in found]
 
 
 def _defects(panel: Panel, image: int, a: str, b: str) -> Iterator[Defect]:
@@ -58,7 +62,7 @@ def _defects(panel: Panel, image: int, a: str, b: str) -> Iterator[Defect]:
             how = " and ".join(axis for axis, turned in zip(_AXES, best, strict=True) if turned)
             plain = ways[False, False, False]
             message = f"{b} agrees with {a} at IoU {plain:.2f}, mirrored {how} at {ways[best]:.2f}"
-            yield Defect(MIRRORED, message, annotator=b)
+            yield Defect(MIRRORED, message)
 
 
 def _ways(opposite: Opposite) -> dict[tuple[bool, bool, bool], float]:

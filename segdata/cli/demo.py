@@ -12,6 +12,7 @@ import click
 from segdata.cli.options import example
 from segdata.core.errors import SegdataError
 
+_COMPARED = 16  # scenes that annotators drew: of fewer nothing can be told from chance
 _MARK = ".segdata-demo"  # only a folder that has this file is ever emptied
 
 
@@ -52,7 +53,13 @@ def command(folder: Path, scenes: int) -> None:
     _run("validate", folder / "mended", "--write-baseline", known, "--statistics")
     _run("validate", folder / "mended", "--unsafe-fixes", "--baseline", known)
 
-    _say("5. Every seeded defect, against what was found")
+    _say("5. Four annotators drew the same scenes: one is hurried, and one has habits")
+    make(folder / "data", seed=0, images=max(scenes, _COMPARED), only=("annotators",))
+    named = [f"{each.name}={each}" for each in sorted((folder / "data/annotators").iterdir()) if each.is_dir()]
+    _run("agreement", *named, "--format", "html", "--output", folder / "reports/agreement.html")
+    _run("agreement", *named, "--gold", "gold")
+
+    _say("6. Every seeded defect, against what was found")
     _tally(defects, folder / "reports")
 
     _say("Done. Look at")
@@ -62,7 +69,8 @@ def command(folder: Path, scenes: int) -> None:
 
 _LEFT = {
     "pictures": "findings drawn on their images: begin with mask_shapes",
-    "reports": "every finding of every spoiled dataset as JSON, and a report for the browser: coco_shapes.html",
+    "reports": "every finding of every spoiled dataset as JSON, and two for the browser: coco_shapes.html, "
+    "agreement.html",
     "mended": "the spoiled masks after fixes; r0002/changes.jsonl says what was done",
     "street": "a canonical dataset: Parquet tables that pandas and DuckDB read",
     "street-masks": "the same as colour masks, with the images",

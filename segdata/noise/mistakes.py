@@ -93,7 +93,7 @@ class Draft:
         """The spoiled segments, and what was done.
 
         `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where `filler` (n,) segments are among those
-        given, the nearest of them takes pixels that nobody has any more.
+        given, the nearest of them takes pixels that nobody has any more. What others cover wholly is missing.
         """
         new, after = self._assembled()
         if flat:
@@ -102,14 +102,18 @@ class Draft:
         left = np.flatnonzero(new.areas > 0)
         new, after = new.take(left), after[left]
         n = len(self.kinds)
+        old, now = _of_mistakes(self.given, self.before, n), _of_mistakes(new, after, n)
+        shown, there = now.areas(n) > 0, np.flatnonzero((now.areas(n) > 0) | (old.areas(n) > 0))
+        number = np.append(np.full(n, -1), -1)
+        number[there] = np.arange(len(there))
         truth = Mistakes(
-            tuple(self.kinds),
-            np.array(self.sizes, float),
-            self.before,
-            after,
+            tuple(self.kinds[at] if shown[at] else "missing" for at in there.tolist()),
+            np.array(self.sizes, float)[there],
+            number[self.before],
+            number[after],
             np.where(left < len(self.given), left, -1),
-            _of_mistakes(self.given, self.before, n),
-            _of_mistakes(new, after, n),
+            old.take(there, n),
+            now.take(there, n),
         )
         return new, truth
 

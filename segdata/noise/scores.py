@@ -21,6 +21,7 @@ from segdata.noise.injection import Rates, labels, spoiled
 from segdata.noise.types import TYPES
 
 FOLDS = 5
+PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 TEMPERATURE = 0.1  # of softmin
 
 
@@ -168,15 +169,16 @@ def _ranks(values: Floats) -> Floats:
     return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
 
 
-def suspicions(looks: Iterable[Look], groups: Sequence[str] | None = None, l2: float = 3.0) -> Suspicions:
+def suspicions(looks: Iterable[Look], groups: Sequence[str] | None = None, penalties: Sequence[float] = PENALTIES) -> Suspicions:
     """How probable it is that each candidate of some images is wrong.
 
     `groups` (i,): images of one group (a patient, a scene) are never learnt from to judge each other; each image is
-    its own by default. Of a single group it is learnt from itself.
+    its own by default. Of a single group it is learnt from itself. Of the `penalties` on large weights that one is
+    taken under which injected mistakes in other images were told best (log loss): the fewer there are, the higher.
     """
     looks = list(looks)
     fold = folds_of(groups if groups is not None else [str(at) for at in range(len(looks))])
-    sorts = [_judged(looks, sort, fold, l2) for sort in (0, 1)]
+    sorts = [_judged(looks, sort, fold, penalties) for sort in (0, 1)]
     first = np.cumsum([0, *(len(each.types) for each in looks)])
     held = Ranked(
         np.concatenate([sort.held_probability for sort in sorts]),
@@ -235,7 +237,7 @@ class _Sort:
     held_category: Ints
 
 
-def _judged(looks: Sequence[Look], sort: int, fold: Ints, l2: float) -> _Sort:
+def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[float]) -> _Sort:
     first = np.cumsum([0, *(len(each.types) for each in looks)])
     x, image = _stacked([each.given[sort].x for each in looks])
     z, held_image = _stacked([each.spoilt[sort].x for each in looks])
@@ -247,14 +249,13 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, l2: float) -> _Sort:
     ).astype(np.int64)
     types = np.concatenate([np.empty(0, np.int64), *(each.types for each in looks)])
     wrong = (mistake >= 0).astype(np.int64)
-    odds, held, type_ = np.zeros(len(x)), np.zeros(len(z)), np.full((len(x), len(TYPES)), 1 / len(TYPES))
+    tried = [_crossed(x, fold[image], z, wrong, fold[held_image], l2) for l2 in penalties]
+    best = int(np.argmin([_log_loss(held, wrong) for _, held in tried]))
+    odds, held = tried[best]
+    type_ = np.zeros((len(x), len(TYPES)))
     for each in np.unique(fold):
-        out, inside = fold[held_image] == each, fold[image] == each
-        learnt = ~out if (~out).any() else out
-        model = fit(z[learnt], wrong[learnt], 2, l2)
-        odds[inside], held[out] = model.margin(x[inside]), model.margin(z[out])
-        hits = learnt & (wrong == 1)
-        type_[inside] = _types(z[hits], types[mistake[hits]], x[inside], l2)
+        inside, hits = fold[image] == each, _learnt(fold[held_image], each) & (wrong == 1)
+        type_[inside] = _types(z[hits], types[mistake[hits]], x[inside], penalties[best])
     calibration = calibrated(held, wrong)
     doubt = x[:, list(looks[0].names[sort]).index("given" if sort else "doubt")]
     category = np.concatenate([each.spoilt[sort].category for each in looks])
@@ -269,6 +270,27 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, l2: float) -> _Sort:
         mistake,
         category,
     )
+
+
+def _learnt(fold: Ints, each: int) -> Flags:
+    """(n,) what is learnt from, to judge a fold: all others, or itself where there are none."""
+    others = fold != each
+    return others if others.any() else ~others
+
+
+def _crossed(x: Floats, fold: Ints, z: Floats, wrong: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
+    """Log odds of x (n, F) and of z (h, F), each as learnt from those of z in other folds."""
+    odds, held = np.zeros(len(x)), np.zeros(len(z))
+    for each in np.union1d(fold, held_fold):
+        learnt = _learnt(held_fold, each)
+        model = fit(z[learnt], wrong[learnt], 2, l2)
+        odds[fold == each], held[held_fold == each] = model.margin(x[fold == each]), model.margin(z[held_fold == each])
+    return odds, held
+
+
+def _log_loss(odds: Floats, wrong: Ints) -> float:
+    p = np.clip(calibrated(odds, wrong).probability(odds), 1e-9, 1 - 1e-9)
+    return float(-(np.log(p[wrong == 1]).sum() + np.log(1 - p[wrong == 0]).sum()))
 
 
 def _stacked(tables: Sequence[Floats]) -> tuple[Floats, Ints]:

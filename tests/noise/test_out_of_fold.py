@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.api import from_arrays
+from segdata.api import convert, from_arrays, read
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.noise.out_of_fold import Stage, out_of_fold
@@ -97,8 +97,6 @@ def test_progress_tells_how_far_it_is(shapes: Make, tmp_path: Path) -> None:
 _KILLED = """
 import os, signal, sys
 import torch
-from pathlib import Path
-from PIL import Image
 torch.set_num_threads(1)
 from segdata.api import read
 from segdata.noise.out_of_fold import out_of_fold
@@ -113,29 +111,24 @@ out_of_fold(read(sys.argv[1]), sys.argv[2], Settings(**eval(sys.argv[5])), progr
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system does not kill")
-@pytest.mark.parametrize(("stage", "done"), [("train 1 of 2", 3), ("predict 2 of 2", 1)])
-def test_a_run_that_was_killed_goes_on_and_ends_as_one_that_was_not(
-    shapes: Make, tmp_path: Path, stage: str, done: int
-) -> None:
-    from segdata.api import convert, read
-
-    shapes(tmp_path / "images", 4)
+def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(shapes: Make, tmp_path: Path) -> None:
     convert(shapes(tmp_path / "images", 4), tmp_path / "data")
-    chosen = {
-        name: getattr(FEW, name) for name in ("folds", "crop", "width", "depth", "batch", "steps", "flips", "near")
-    }
-    chosen |= {"learning_rate": 0.02, "jobs": 1, "device": "cpu"}
-    words = [sys.executable, "-c", _KILLED, tmp_path / "data", tmp_path / "killed", stage, str(done), repr(chosen)]
-    ended = subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
-    assert ended.returncode == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "predictions.json").exists()
+    names = ("folds", "crop", "width", "depth", "batch", "steps", "flips", "near", "learning_rate", "jobs", "device")
+    chosen = {name: getattr(FEW, name) for name in names}
+    for stage, done in (("train 1 of 2", 3), ("predict 2 of 2", 1)):
+        words = [sys.executable, "-c", _KILLED, tmp_path / "data", tmp_path / "killed", stage, str(done), repr(chosen)]
+        ended = subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+        assert ended.returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "predictions.json").exists()
     dataset = read(tmp_path / "data")
     stages: list[Stage] = []
-    resumed = out_of_fold(dataset, tmp_path / "killed", Settings(**chosen), progress=stages.append)  # type: ignore[arg-type]  # mixed
-    whole = out_of_fold(dataset, tmp_path / "whole", Settings(**chosen))  # type: ignore[arg-type]  # mixed
-    same(resumed, whole)
-    of_first = [each.done for each in stages if each.what == stage]
-    assert of_first[0] == done + (stage == "train 1 of 2")
+    resumed = out_of_fold(dataset, tmp_path / "killed", FEW, progress=stages.append)
+    assert [(each.what, each.done) for each in stages] == [
+        ("predict 1 of 2", 2),
+        ("predict 2 of 2", 1),
+        ("predict 2 of 2", 2),
+    ]
+    same(resumed, out_of_fold(dataset, tmp_path / "whole", FEW))
 
 
 def test_classes_of_pixels_have_no_instances(areas: Make, tmp_path: Path) -> None:
@@ -160,8 +153,10 @@ def test_images_that_cannot_be_read_are_left_out_and_named(shapes: Make, tmp_pat
 def test_one_image_or_none_that_is_labelled_is_an_error(shapes: Make, tmp_path: Path) -> None:
     with pytest.raises(SegdataError, match="two are needed"):
         out_of_fold(shapes(tmp_path / "images", 1), tmp_path / "one", FEW)
-    blank = from_arrays({f"0{at}.png": [] for at in range(2)}, ["a"], images=tmp_path / "images")
-    with pytest.raises(SegdataError, match="1 can be read"):
+    shapes(tmp_path / "images", 2)
+    nothing = {f"0{at}.png": np.zeros((64, 64), np.uint8) for at in range(2)}
+    blank = from_arrays(nothing, ["a"], images=tmp_path / "images")
+    with pytest.raises(SegdataError, match="there is nothing to learn"):
         out_of_fold(blank, tmp_path / "blank", FEW)
 
 

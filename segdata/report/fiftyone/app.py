@@ -5,7 +5,8 @@ import logging
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
+from functools import partialmethod
 from typing import Any
 
 from segdata.core.errors import SegdataError
@@ -13,7 +14,7 @@ from segdata.report.fiftyone.look import WORST
 
 ADDRESS = "127.0.0.1"  # labels are nobody else's business
 PORT = 5151
-_ATTEMPTS = 3
+_PATIENCE = 180  # seconds; where nothing else runs it takes about ten
 
 
 @contextmanager
@@ -29,23 +30,24 @@ def app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[str]:  # Any: Fifty
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints each of its attempts to connect
             warnings.simplefilter("ignore")  # as for the import
-            _launch(fo, port, dataset=dataset, view=first)
+            _launch(fo, port=port, dataset=dataset, view=first)
         view = "" if first is None else f"?view={WORST.replace(' ', '-')}"
         yield f"http://{ADDRESS}:{port}/datasets/{dataset.slug}{view}"
     finally:
-        with suppress(AttributeError):  # of an App that a later attempt has found running it cannot end the process
-            fo.close_app()
+        fo.close_app()
 
 
-def _launch(fo: Any, port: int, **what: Any) -> None:  # Any: FiftyOne has no types
-    """Start the App; an attempt ends after a minute, and the next one finds what the first has started."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            fo.launch_app(remote=True, address=ADDRESS, port=port, **what)
-            return
-        except Exception as error:  # of FiftyOne and its libraries, each with classes of its own
-            if attempt == _ATTEMPTS - 1:
-                raise SegdataError(f"the App does not start: {error}; on a busy machine try again") from error
+def _launch(fo: Any, **what: Any) -> None:  # Any: FiftyOne has no types
+    """Start the App, and wait for it longer than FiftyOne does: after its minute it would leave the server running."""
+    service = fo.core.service.ServerService
+    wait = service._wait_for_child_port
+    service._wait_for_child_port = partialmethod(wait, timeout=_PATIENCE)
+    try:
+        fo.launch_app(remote=True, address=ADDRESS, **what)
+    except Exception as error:  # of FiftyOne and its libraries, each with classes of its own
+        raise SegdataError(f"the App does not start: {error}; on a busy machine try again") from error
+    finally:
+        service._wait_for_child_port = wait
 
 
 def _answers(port: int) -> bool:

@@ -46,6 +46,12 @@ def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:  # Any: Fifty
         server.wait()
 
 
+@pytest.fixture
+def unused_port() -> int:
+    """A port that nobody listens on."""
+    return free_port()
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as held:

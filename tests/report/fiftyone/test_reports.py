@@ -1,0 +1,48 @@
+"""Findings of every report that has some."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import segdata
+from segdata.core.errors import SegdataError
+from segdata.core.validation import Validation
+from segdata.report.fiftyone.reports import findings_of
+from segdata.report.json import to_json, to_jsonl
+
+FINDING = segdata.Finding(code="SEG101", rule="gap", severity="error", message="m", image="a.png", bbox=(1, 2, 3, 4))
+FOUND = Validation("data", 1, 1, (FINDING,))
+
+
+@pytest.mark.parametrize("written", [to_json, to_jsonl])
+def test_reports_of_validate(written: "type[str]", tmp_path: Path) -> None:
+    path = tmp_path / "found"
+    path.write_text(written(FOUND))
+    assert findings_of(path) == [FINDING]
+
+
+def test_reports_with_other_columns_too(tmp_path: Path) -> None:
+    """As that of `agreement`, which says much more."""
+    path = tmp_path / "found.json"
+    path.write_text(json.dumps({"version": 1, "annotators": ["a", "b"], "pairs": [{}], **json.loads(to_json(FOUND))}))
+    assert findings_of(path) == [FINDING]
+
+
+def test_a_baseline_counts_too(tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    path.write_text(to_json(FOUND.against([FINDING])))
+    assert findings_of(path) == [FINDING]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"findings": [{"code": 1}]}', '{"code": "SEG101"}\n{"co'])
+def test_what_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    path.write_text(text)
+    with pytest.raises(SegdataError, match=r"is no report of findings: .*--format json"):
+        findings_of(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SegdataError, match="cannot be read"):
+        findings_of(tmp_path / "none.json")

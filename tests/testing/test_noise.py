@@ -1,0 +1,87 @@
+"""The simulator: errors in whole datasets, and the truth of each."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import segdata
+from segdata.core.batch import Batch, concatenate
+from segdata.core.dataset import Dataset
+from segdata.noise.injection import Rates
+from segdata.noise.types import KINDS, Kind
+from segdata.testing.noise import Error, noisy
+
+SAMPLE = Path(segdata.__file__).parent.parent / "sample_data"
+
+
+def whole(data: Dataset) -> Batch:
+    return concatenate(list(data.batches(1)))
+
+
+def segments(batch: Batch) -> dict[tuple[str, int], tuple[int, frozenset[int]]]:
+    """Category and pixels by image and id."""
+    names = batch.images["image_id"].to_pylist()
+    ids, categories = (batch.segments[name].to_pylist() for name in ("segment_id", "category_id"))
+    found = {}
+    for row in range(batch.n_segments):
+        runs = batch.runs.take(np.array([row]), batch.n_segments)
+        at = np.concatenate([np.arange(s, s + n) for s, n in zip(runs.start, runs.length, strict=True)])
+        found[names[batch.segment_image[row]], ids[row]] = (categories[row], frozenset(at.tolist()))
+    return found
+
+
+@pytest.fixture(scope="module")
+def panoptic() -> Dataset:
+    return segdata.read(SAMPLE / "panoptic")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_the_truth_tells_changes_much(panoptic: Dataset, kind: Kind) -> None:
+    data, errors = noisy(panoptic, 2, Rates(0.2, (kind,)))
+    assert errors
+    batch = whole(data)
+    batch.runs.checked(*batch.segment_size)
+    clean, spoilt = segments(whole(panoptic)), segments(batch)
+    assert len(spoilt) == batch.n_segments  # ids are unique
+    told = {(each.image, id_) for each in errors for id_ in each.segments}
+    for key, (category, pixels) in spoilt.items():
+        if key not in clean:
+            assert key in told
+        elif key not in told and kind != "misaligned":
+            before = clean[key]
+            assert category == before[0]
+            lost = before[1] - pixels
+            inside = {at for each in errors if each.image == key[0] for at in range(1)}
+            assert inside or not lost
+
+
+def test_the_same_seed_gives_the_same_dataset(panoptic: Dataset) -> None:
+    one, other = noisy(panoptic, 3), noisy(panoptic, 3)
+    assert one[1] == other[1]
+    assert segments(whole(one[0])) == segments(whole(other[0]))
+    assert noisy(panoptic, 4)[1] != one[1]
+
+
+def test_images_that_no_lot_fell_on_are_as_they_were(panoptic: Dataset) -> None:
+    data, errors = noisy(panoptic, 5, share=0.0)
+    assert errors == []
+    assert segments(whole(data)) == segments(whole(panoptic))
+
+
+def test_the_truth_has_what_a_report_needs(panoptic: Dataset) -> None:
+    _, errors = noisy(panoptic, 6, Rates(0.2))
+    for each in errors:
+        assert isinstance(each, Error)
+        row = each.row()
+        assert row["code"].startswith("SEG50")
+        assert each.pixels <= each.bbox[2] * each.bbox[3]
+        assert each.type == "missing" or each.segments
+        assert each.type == "extra" or each.clean_segments
+
+
+def test_shares_are_those_that_were_asked_for(real_data: Path) -> None:
+    clean = segdata.read(real_data / "gbm40_nuclei")
+    _, errors = noisy(clean, 7, Rates(0.05, ("missing",)))
+    n = whole(clean).n_segments
+    assert len(errors) == pytest.approx(0.05 * n, rel=0.2)
