@@ -49,11 +49,11 @@ def spoiled(given: Drawn, things: Flags, rates: Rates, rng: np.random.Generator)
     possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
     chosen = [possible[at] for at in rng.permutation(len(possible))[: rates.per_image]]
     for kind in sorted(chosen, key=lambda kind: (kind != "misaligned", KINDS.index(kind))):
-        rows = _victims(draft, things, kind, rates.share)
-        countable = things[np.maximum(whole.category[rows], 0)]
+        victims = _victims(draft, things, kind, rates.share)
+        countable = things[np.maximum(whole.category[victims], 0)]
         for like in (False, True):  # a thing is never taken for what is none
             if (countable == like).any():
-                SPOIL[kind](draft, rows[countable == like], others[things[others] == like])
+                SPOIL[kind](draft, victims[countable == like], others[things[others] == like])
     filler = ~things[np.maximum(whole.category, 0)] & (whole.category > UNLABELLED)
     new, truth = draft.finished(not overlapping(given), filler)
     again, kept = _in_parts(new, things)  # parts of one category that lie side by side now are one

@@ -18,11 +18,12 @@ from segdata.noise.evaluation import Ranked
 from segdata.noise.evidence import Evidence
 from segdata.noise.features import drawn_features, region_features
 from segdata.noise.injection import Rates, labels, spoiled
+from segdata.noise.pixelwise import agreement, softmin
 from segdata.noise.types import TYPES
 
 FOLDS = 5
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
-TEMPERATURE = 0.1  # of softmin
+ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,33 @@ class Look:
 
 
 def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generator, rates: Rates | None = None) -> Look:
-    """The candidates of an image and their features, as given and with mistakes made on purpose (`rates`)."""
+    """The candidates of an image and their features, as given and with mistakes made on purpose (`rates`).
+
+    An image with few candidates is spoiled several times, so that there is something to learn from.
+    """
     found = candidates(given, evidence, things)
     none = np.full(len(found.drawn), -1), np.full(len(found.regions), -1)
     names, tables = _tables(found, given, evidence, none)
-    new, truth = spoiled(given, things, Rates() if rates is None else rates, rng)
-    again = candidates(new, evidence, things)
-    _, spoilt = _tables(again, new, evidence, labels(again, new, truth, things))
-    types = np.array([TYPES.index(each) for each in truth.types], np.int64)
-    return Look(found, tables, spoilt, types, *_agreement(given, evidence), softmin(given, evidence), names)
+    types: list[int] = []
+    copies: list[tuple[Table, Table]] = []
+    for _ in range(min(max(ENOUGH // max(len(found.drawn), 1), 1), COPIES)):
+        new, truth = spoiled(given, things, Rates() if rates is None else rates, rng)
+        again = candidates(new, evidence, things)
+        of = labels(again, new, truth, things)
+        before = len(types)
+        copies.append(_tables(again, new, evidence, (_after(of[0], before), _after(of[1], before)))[1])
+        types += [TYPES.index(each) for each in truth.types]
+    spoilt = _together([copy[0] for copy in copies]), _together([copy[1] for copy in copies])
+    known = np.array(types, np.int64)
+    return Look(found, tables, spoilt, known, *agreement(given, evidence), softmin(given, evidence), names)
+
+
+def _after(mistake: Ints, before: int) -> Ints:
+    return np.where(mistake >= 0, mistake + before, -1)
+
+
+def _together(tables: Sequence[Table]) -> Table:
+    return Table(*(np.concatenate([getattr(each, name) for each in tables]) for name in ("x", "mistake", "category")))
 
 
 def _tables(
@@ -84,28 +103,6 @@ def _tables(
     regions, r = region_features(found, given, evidence)
     seen = np.where(found.regions.category > 0, found.regions.category, found.label)
     return (drawn, regions), (Table(x, mistake[0], found.drawn.category), Table(r, mistake[1], seen))
-
-
-def _agreement(given: Drawn, evidence: Evidence) -> tuple[Ints, Ints]:
-    label, n = given.categories(), len(evidence.probability)
-    told = label != VOID
-    both = np.bincount(label[told] * n + evidence.best[told], minlength=n * n).reshape(n, n)
-    shared = np.diag(both)
-    return shared, both.sum(axis=0) + both.sum(axis=1) - shared
-
-
-def softmin(given: Drawn, evidence: Evidence) -> float:
-    """The mean probability of the given categories over an image, pixels of low probability counting far more.
-
-    Void is left out; NaN where all is void. Source: Lad and Mueller (2023), arXiv 2307.05080.
-    """
-    label = given.categories()
-    told = np.flatnonzero(label != VOID)
-    if not len(told):
-        return float("nan")
-    p = evidence.at(label[told], told).astype(float)
-    weight = np.exp((p.min() - p) / TEMPERATURE)
-    return float((p * weight).sum() / weight.sum())
 
 
 @dataclass(frozen=True)

@@ -82,11 +82,13 @@ class Loader:
             if key in self._known:
                 old.append((self._known.pop(key), values))
             else:
-                fresh.append(self.fo.Sample(**values))
-        if fresh:
-            self.dataset.add_samples(fresh, progress=False)
+                fresh.append(values)
         if old:
-            self._update(old)
+            self._keep([id_ for id_, _ in old], [values for _, values in old])
+        # New images come without labels, which FiftyOne would make documents of, and back: twice the time.
+        bare = [self.fo.Sample(filepath=each["filepath"], metadata=each["metadata"]) for each in fresh]
+        ids = self.dataset.add_samples(bare, progress=False) if bare else []
+        self._set([*old, *zip(ids, fresh, strict=True)])
 
     def finish(self) -> None:
         """Remove images and fields that the data has no more."""
@@ -118,18 +120,23 @@ class Loader:
         labels = {self._field(*key): label for key, label in entry.labels.items()}
         return {"filepath": entry.filepath, "metadata": metadata, **entry.values, **labels}
 
-    def _update(self, old: list[tuple[str, dict[str, Any]]]) -> None:  # Any: FiftyOne has no types
-        """Give known images their new values, field by field; a field that an image has no more becomes none."""
-        view = self.dataset.select([id_ for id_, _ in old], ordered=True)
+    def _set(self, images: list[tuple[str, dict[str, Any]]]) -> None:  # Any: FiftyOne has no types
+        """Give images, by their ids, their values, field by field; what an image has no more becomes none."""
+        view = self.dataset.select([id_ for id_, _ in images], ordered=True)
+        names = {name for _, values in images for name in values} | self.fields.keys()
+        for name in sorted(names):
+            column = [values.get(name) for _, values in images]
+            view.set_values(name, column, expand_schema=False, validate=False)
+
+    def _keep(self, ids: list[str], images: list[dict[str, Any]]) -> None:  # Any: FiftyOne has no types
+        """Give the new labels of images, by their ids, what people said of the same ones before."""
+        view = self.dataset.select(ids, ordered=True)
         for name, (kind, _) in self.fields.items():
             if kind in LISTS:
-                self._keep(view, name, kind, [values.get(name) for _, values in old])
-        names = {name for _, values in old for name in values} | self.fields.keys()
-        for name in sorted(names):
-            view.set_values(name, [values.get(name) for _, values in old])
+                self._keep_field(view, name, kind, [values.get(name) for values in images])
 
-    def _keep(self, view: Any, name: str, kind: Kind, labels: Iterable[Any]) -> None:  # Any: FiftyOne has no types
-        """Give new labels what people said of the same ones before: tags, and attributes that are not ours."""
+    def _keep_field(self, view: Any, name: str, kind: Kind, labels: Iterable[Any]) -> None:
+        """The same for one field: tags, and attributes that are not ours. Any: FiftyOne has no types."""
         path = f"{name}.{LISTS[kind]}"
         every = self.dataset.get_field_schema(flat=True)
         there = {each.removeprefix(f"{path}.") for each in every if each.startswith(f"{path}.")}

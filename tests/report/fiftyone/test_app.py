@@ -30,7 +30,7 @@ def test_the_command_shows_the_dataset_until_it_is_ended(
     fo: Any, coco: Path, unused_port: int, interruptible: Callable[[Sequence[str]], list[str]]
 ) -> None:
     """It says where the App is, the App answers there with the first view, and Ctrl-C ends both."""
-    words = ["-m", "segdata", "browse", str(coco), "--port", str(unused_port), "--name", "shown"]
+    words = [sys.executable, "-m", "segdata", "browse", str(coco), "--port", str(unused_port), "--name", "shown"]
     shown = subprocess.Popen(interruptible(words), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert shown.stderr is not None
