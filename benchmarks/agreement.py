@@ -30,12 +30,12 @@ from process import run
 
 import segdata
 from segdata.agreement.compare import loaded
-from segdata.agreement.instances import instances
+from segdata.agreement.instances.instances import instances
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import opposites
-from segdata.agreement.paired import Member
-from segdata.agreement.panel import panel
-from segdata.agreement.pixels import pixels
+from segdata.agreement.panel.paired import Member
+from segdata.agreement.panel.panel import panel
+from segdata.agreement.pixels.pixels import pixels
 from segdata.core.batch import Batch
 
 PAIR = 8  # images of two annotators

@@ -17,9 +17,9 @@ from agreement_pixels import HEIGHT, NAMES, WIDTH, Scene, as_batch, categories, 
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segdata.agreement.instances import instances
+from segdata.agreement.boundaries.surfaces import surfaces
+from segdata.agreement.instances.instances import instances
 from segdata.agreement.opposite import opposites
-from segdata.agreement.surfaces import surfaces
 
 Mask = NDArray[np.bool_]
 NO_MATCHES = {"a": np.zeros(0, np.int64), "b": np.zeros(0, np.int64)}

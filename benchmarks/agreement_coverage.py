@@ -13,11 +13,11 @@ from itertools import product
 
 import numpy as np
 
-from segdata.agreement.estimates import Amounts, Everyone, Resampling, clusters_with, overall_scores
 from segdata.agreement.metrics.coincidences import coincidences
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
-from segdata.agreement.plans import plan
 from segdata.agreement.statistics.strata import differences
+from segdata.agreement.summary.estimates import Amounts, Everyone, Resampling, clusters_with, overall_scores
+from segdata.agreement.summary.plans import plan
 from segdata.core.opposed import Opposed
 from segdata.core.statistics.bootstrap import Floats
 from segdata.testing.two_annotators import two_annotators

@@ -16,9 +16,9 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from segdata.agreement.detections import Detections, detections
-from segdata.agreement.instances import instances
-from segdata.agreement.members import members
+from segdata.agreement.instances.detections import Detections, detections
+from segdata.agreement.instances.instances import instances
+from segdata.agreement.instances.members import members
 from segdata.agreement.metrics.average_precision import average_precision
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.core.batch import Batch

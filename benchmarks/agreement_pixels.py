@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.instances import instances
+from segdata.agreement.instances.instances import instances
 from segdata.agreement.opposite import Opposite, opposites
-from segdata.agreement.pixels import pixels
-from segdata.agreement.voting import voted
+from segdata.agreement.pixels.pixels import pixels
+from segdata.agreement.pixels.voting import voted
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import segdata
-from segdata.agreement.agreed import Agreement, Value
-from segdata.agreement.bias import RATE, least_clusters
+from segdata.agreement.habits.bias import RATE, least_clusters
+from segdata.agreement.summary.agreed import Agreement, Value
 from segdata.api import agree
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.config import Config

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from segdata.agreement.causes import causes
-from segdata.agreement.instances import instances
-from segdata.agreement.members import members
+from segdata.agreement.boundaries.surfaces import Tolerance, surfaces
+from segdata.agreement.instances.causes import causes
+from segdata.agreement.instances.instances import instances
+from segdata.agreement.instances.members import members
 from segdata.agreement.opposite import Flags, Opposite, cases_of, opposites
-from segdata.agreement.outside import outside_category, with_outside
-from segdata.agreement.panel import Panel
-from segdata.agreement.pixels import pixels
-from segdata.agreement.surfaces import Tolerance, surfaces
-from segdata.agreement.voting import voting
+from segdata.agreement.panel.outside import outside_category, with_outside
+from segdata.agreement.panel.panel import Panel
+from segdata.agreement.pixels.pixels import pixels
+from segdata.agreement.pixels.voting import voting
 from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
 from segdata.core.opposed import Opposed

@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.compare import compare
-from segdata.agreement.delivery import Inspection, Quality, inspect
-from segdata.agreement.gold import section_of, tolerance_of
-from segdata.agreement.paired import Member
+from segdata.agreement.gold.delivery import Inspection, Quality, inspect
+from segdata.agreement.gold.gold import section_of, tolerance_of
+from segdata.agreement.panel.paired import Member
 from segdata.api.agreeing import open_panel
 from segdata.api.evaluating import GOLD
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent

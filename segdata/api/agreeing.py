@@ -12,10 +12,10 @@ from segdata.core.errors import SegdataError
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.agreed import Agreement
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.paired import Member
-    from segdata.agreement.panel import Panel
+    from segdata.agreement.panel.paired import Member
+    from segdata.agreement.panel.panel import Panel
+    from segdata.agreement.summary.agreed import Agreement
+    from segdata.agreement.summary.estimates import Resampling
     from segdata.core.config import Gold
     from segdata.core.defect import Defect
     from segdata.core.opposed import Judged, Opposed
@@ -119,12 +119,12 @@ def compare_annotators(
 ) -> Compared:
     """The same as `agree`, with what it was made of."""
     from segdata.agreement.compare import compare
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.gold import section_of, tolerance_of
-    from segdata.agreement.mirrored import mirrored
-    from segdata.agreement.plans import plan as planned
-    from segdata.agreement.portions import by_column
-    from segdata.agreement.summary import summary
+    from segdata.agreement.gold.gold import section_of, tolerance_of
+    from segdata.agreement.panel.mirrored import mirrored
+    from segdata.agreement.summary.estimates import Resampling
+    from segdata.agreement.summary.plans import plan as planned
+    from segdata.agreement.summary.portions import by_column
+    from segdata.agreement.summary.summary import summary
     from segdata.core.judge import judge, selected
 
     panel = open_panel(members(data, opening), pair_by, taxonomy_map)
@@ -172,7 +172,7 @@ def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
 
 def members(data: Data | Mapping[str, Data] | Sequence[Named], opening: ReadOptions) -> "list[Member]":
     """The datasets of a panel, opened, by the names that the caller gives."""
-    from segdata.agreement.paired import Member
+    from segdata.agreement.panel.paired import Member
 
     return [Member(each if isinstance(each, Dataset) else read(each, **opening), name) for name, each in named(data)]
 
@@ -186,7 +186,7 @@ def named(data: Data | Mapping[str, Data] | Sequence[Named]) -> list[Named]:
 
 def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
     """The panel of some datasets; `pair_by` and `taxonomy_map` as for `agree`."""
-    from segdata.agreement.panel import panel
+    from segdata.agreement.panel.panel import panel
     from segdata.edit.taxonomy_map import load_map
 
     renamed: dict[str, str | None] = {}
@@ -201,7 +201,7 @@ def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str
 
 def _check_annotators(panel: "Panel", annotators: tuple[str, ...], n_pairs: int, defects: "Sequence[Defect]") -> None:
     """Raise SegdataError where there is nobody to agree with."""
-    from segdata.agreement.panel import SIZES
+    from segdata.agreement.panel.panel import SIZES
 
     sizes = [each for each in defects if each.code == SIZES]
     if n_pairs == 0 and sizes:
@@ -221,11 +221,11 @@ def _check_annotators(panel: "Panel", annotators: tuple[str, ...], n_pairs: int,
 
 def _judged(tables: "Tables", gold: str | None, section: "Gold | None", how: "Resampling") -> "Judged":
     """What follows from the tables."""
-    from segdata.agreement.bias import biases
     from segdata.agreement.disputes import disputes
-    from segdata.agreement.gold import standing, under
-    from segdata.agreement.repeats import repeats
-    from segdata.agreement.unclear import unclear
+    from segdata.agreement.gold.gold import standing, under
+    from segdata.agreement.habits.bias import biases
+    from segdata.agreement.habits.repeats import repeats
+    from segdata.agreement.habits.unclear import unclear
     from segdata.core.config import nearest
     from segdata.core.opposed import Judged
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from segdata.agreement.consensus.method import Method
     from segdata.agreement.consensus.portion import Outcome, Portion
     from segdata.agreement.consensus.regions import Region
-    from segdata.agreement.panel import Panel
+    from segdata.agreement.panel.panel import Panel
     from segdata.core.profile import Profile
 
 _LISTS = ("undecided.csv", "undecided.json")
@@ -68,11 +68,11 @@ def consensus(
     whose work the dataset is made and how is in the metadata of dataset.yaml, ``consensus``. Nothing half-written stays
     behind. Raises SegdataError as `agree` does.
     """
+    from segdata.agreement.consensus.leave_one_out import leave_one_out as left_out
     from segdata.agreement.consensus.made import Consensus
     from segdata.agreement.consensus.method import Method
     from segdata.agreement.consensus.portion import outcome
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.leave_one_out import leave_one_out as left_out
+    from segdata.agreement.summary.estimates import Resampling
 
     check_choice("undecided", undecided, ("void", "list"))
     panel = open_panel(members(data, opening), pair_by, taxonomy_map)

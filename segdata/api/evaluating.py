@@ -10,7 +10,7 @@ from segdata.core.dataset import Dataset
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.evaluation import Evaluation
+    from segdata.agreement.gold.evaluation import Evaluation
 
 GOLD = "gold standard"  # so that nobody else is called so
 
@@ -37,11 +37,11 @@ def evaluate(
     gold : the reference
     pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, opening : as for `segdata.agree`
 
-    Returns an evaluation for each model, by name; see `segdata.agreement.evaluation`. Images that only the reference
+    Returns an evaluation for each model, by name; see `segdata.agreement.gold.evaluation`. Images that only the reference
     has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree` does.
     """
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.evaluation import evaluate as evaluated
+    from segdata.agreement.gold.evaluation import evaluate as evaluated
+    from segdata.agreement.summary.estimates import Resampling
 
     reference = gold if isinstance(gold, Dataset) else read(gold, **opening)
     every = [(name, _answers(data, reference, opening)) for name, data in named(predictions)]

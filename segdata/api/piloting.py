@@ -68,8 +68,8 @@ def pilot(
 def _agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "Concord | None":
     """How well annotators agree, where an image has several."""
     from segdata.agreement.compare import compare
-    from segdata.agreement.paired import Member
-    from segdata.agreement.panel import panel
+    from segdata.agreement.panel.paired import Member
+    from segdata.agreement.panel.panel import panel
     from segdata.campaign.concord import concord
 
     image = tables.annotations["image"]

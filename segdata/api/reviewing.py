@@ -12,7 +12,7 @@ from segdata.formats.altered import AlteredSource
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.review import Review
+    from segdata.agreement.gold.review import Review
     from segdata.core.opposed import Opposed
     from segdata.core.rule import Tables
 
@@ -27,7 +27,7 @@ class Corrected:
     @property
     def n_before(self) -> int:
         """How many annotations there were before the review."""
-        from segdata.agreement.review import CORRECTED
+        from segdata.agreement.gold.review import CORRECTED
 
         return sum(not each.endswith(CORRECTED) for each in self.tables.annotations["annotator"].tolist())
 
@@ -57,8 +57,8 @@ def rework(
 
     Raises SegdataError where nothing was reviewed, and as `agree` does.
     """
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.review import review
+    from segdata.agreement.gold.review import review
+    from segdata.agreement.summary.estimates import Resampling
 
     found = corrected(
         before,
@@ -89,9 +89,9 @@ def corrected(
 ) -> Corrected:
     """Both as one panel, in which the corrected annotations are by others, who are called so."""
     from segdata.agreement.compare import compare
-    from segdata.agreement.gold import section_of, tolerance_of
-    from segdata.agreement.paired import Member
-    from segdata.agreement.review import CORRECTED
+    from segdata.agreement.gold.gold import section_of, tolerance_of
+    from segdata.agreement.gold.review import CORRECTED
+    from segdata.agreement.panel.paired import Member
 
     first, second = read(before, **opening), read(after, **opening)
     called = Member(second).called

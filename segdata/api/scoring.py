@@ -12,7 +12,7 @@ from segdata.core.errors import SegdataError
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.scorecard import Scorecard
+    from segdata.agreement.gold.scorecard import Scorecard
 
 
 def scorecard(
@@ -49,9 +49,9 @@ def scorecard(
     Raises SegdataError as `agree` does.
     """
     from segdata.agreement.compare import compare
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.gold import section_of, tolerance_of
-    from segdata.agreement.scorecard import scorecard as made
+    from segdata.agreement.gold.gold import section_of, tolerance_of
+    from segdata.agreement.gold.scorecard import scorecard as made
+    from segdata.agreement.summary.estimates import Resampling
 
     if metric in DISTANCES:
         raise SegdataError(f"a scorecard of {metric}: it is a distance, which is not from 0 to 1; take another metric")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.estimates import DEFAULT, Amounts, Resampling, category_scores, images_with
-from segdata.agreement.summary import between_persons
-from segdata.agreement.sums import column
-from segdata.agreement.unclear import unclear
+from segdata.agreement.habits.unclear import unclear
+from segdata.agreement.summary.estimates import DEFAULT, Amounts, Resampling, category_scores, images_with
+from segdata.agreement.summary.summary import between_persons
+from segdata.agreement.summary.sums import column
 from segdata.campaign.projection import Range
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints

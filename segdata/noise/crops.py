@@ -16,7 +16,7 @@ from segdata.noise.heads import Targets, targets
 from segdata.noise.picture import Pictures
 from segdata.noise.plan import Plan
 
-_REACH = 1.6  # sides of a crop that are read for one, as scale and turn may need
+WINDOW = 1.6  # sides of a crop that are read for one, as scale and turn may need
 _SCALE = 1.33
 _TURN = 10.0  # degrees to either side
 _JITTER = 0.2  # of contrast and brightness
@@ -157,7 +157,7 @@ class Labels:
 
     def windows(self, choice: Choice, pictures: Pictures, plan: Plan, *, vary: bool) -> Windows:
         """What a batch is made from, read from files and memory."""
-        size = 2 * int(np.ceil(plan.crop * (_REACH if vary else 1) / 2))
+        size = 2 * int(np.ceil(plan.crop * (WINDOW if vary else 1) / 2))
         n = len(choice.image)
         pixels: list[Planes | None] = []
         low, high = np.zeros((n, plan.channels), np.float32), np.ones((n, plan.channels), np.float32)

@@ -17,6 +17,7 @@ from segdata.core import kernels
 from segdata.core.runs import Runs
 from segdata.noise.predictions import PredictedInstances
 
+Likely = NDArray[np.float16] | NDArray[np.float32]
 EDGE = 2
 _LIKELY = 0.5
 
@@ -67,7 +68,7 @@ def _looked_up(owners: Tensor, values: Tensor) -> Tensor:
 
 
 def instances_of(
-    categories: NDArray[np.float32],
+    categories: Likely,
     contours: NDArray[np.float32] | None,
     channel_ids: NDArray[np.int64],
     is_thing: NDArray[np.bool_],
@@ -99,7 +100,7 @@ def instances_of(
     return _described(number[labels], categories, probable, thing, channel_ids)
 
 
-def _by_category(categories: NDArray[np.float32], thing: NDArray[np.int64]) -> NDArray[np.int32]:
+def _by_category(categories: Likely, thing: NDArray[np.int64]) -> NDArray[np.int32]:
     """Connected pixels of one category, numbered from 1."""
     best = categories.argmax(axis=0)
     labels = np.zeros(best.shape, np.int32)
@@ -129,7 +130,7 @@ def _watershed(contours: NDArray[np.float32], probable: NDArray[np.float32]) -> 
 
 def _described(
     labels: NDArray[np.int32],
-    categories: NDArray[np.float32],
+    categories: Likely,
     probable: NDArray[np.float32],
     thing: NDArray[np.int64],
     channel_ids: NDArray[np.int64],

@@ -180,7 +180,7 @@ def _write_instances(opened: _Open, plan: Plan, legend: Legend, folder: Path) ->
     contours = None if opened.contours is None else opened.contours.astype(np.float32)
     if contours is not None and not contours.any():  # the network has no such head
         contours = None
-    found = instances_of(opened.categories.astype(np.float32), contours, legend.ids, legend.is_thing, plan.least_area)
+    found = instances_of(opened.categories, contours, legend.ids, legend.is_thing, plan.least_area)
     path = path_of(folder, "instances", opened.row)
     runs = found.runs
     with _unfinished(path).open("wb") as file:

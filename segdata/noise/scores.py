@@ -238,12 +238,8 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[fl
     first = np.cumsum([0, *(len(each.types) for each in looks)])
     x, image = _stacked([each.given[sort].x for each in looks])
     z, held_image = _stacked([each.spoilt[sort].x for each in looks])
-    mistake = np.concatenate(
-        [
-            np.where(t.mistake >= 0, t.mistake + at, -1)
-            for t, at in zip((e.spoilt[sort] for e in looks), first, strict=False)
-        ]
-    ).astype(np.int64)
+    told = [_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
+    mistake = np.concatenate(told).astype(np.int64)
     types = np.concatenate([np.empty(0, np.int64), *(each.types for each in looks)])
     wrong = (mistake >= 0).astype(np.int64)
     tried = [_crossed(x, fold[image], z, wrong, fold[held_image], l2) for l2 in penalties]

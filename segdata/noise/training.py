@@ -19,7 +19,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.runs import Ints
 from segdata.noise import checkpoint
-from segdata.noise.crops import Choice, Labels, Places, Windows, choose, made
+from segdata.noise.crops import WINDOW, Choice, Labels, Places, Windows, choose, made
 from segdata.noise.device import free_memory, half, precision
 from segdata.noise.losses import doubt, segmentation_loss
 from segdata.noise.network import logits
@@ -132,7 +132,7 @@ def _batches(task: Task, places: Places, first: int, pace: Pace) -> Iterator[tup
         choice = choose(rng, task.rows, places, task.labels.maps, task.plan, task.plan.batch)
         return choice, task.labels.windows(choice, task.pictures, task.plan, vary=True)
 
-    threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), 16)
+    threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), _most_threads(task.plan))
     ready = run_ordered(batch, range(first, task.plan.steps), threads)
     while True:
         asked = time.monotonic()
@@ -141,6 +141,12 @@ def _batches(task: Task, places: Places, first: int, pace: Pace) -> Iterator[tup
         if found is None:
             return
         yield found
+
+
+def _most_threads(plan: Plan) -> int:
+    """So many that the batches which they keep ready, two each, take a tenth of the memory."""
+    batch = 2 * plan.batch * plan.channels * int(WINDOW * plan.crop) ** 2  # bytes, of 16 bits
+    return int(np.clip(plan.memory // (20 * batch), 1, 16))
 
 
 def _step(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segdata.agreement.delivery import Inspected, Inspection, Quality
+from segdata.agreement.gold.delivery import Inspected, Inspection, Quality
 from segdata.agreement.statistics.acceptance import Sampling, operating_curve
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table

@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping
 
-from segdata.agreement.agreed import Agreement, Value
+from segdata.agreement.summary.agreed import Agreement, Value
 
 HEAD = (
     "scope",

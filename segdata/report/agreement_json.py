@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from segdata.agreement.agreed import (
+from segdata.agreement.summary.agreed import (
     Agreement,
     AnnotatorBias,
     By,

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from segdata.agreement.agreed import Agreement, Value
+from segdata.agreement.summary.agreed import Agreement, Value
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.agreement.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
+from segdata.agreement.summary.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
 from segdata.report.json import Row
 
 VERSION: Literal[1] = 1

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from segdata.agreement.consensus.leave_one_out import AgainstOthers, OfCategory
 from segdata.agreement.consensus.made import Consensus
-from segdata.agreement.leave_one_out import AgainstOthers, OfCategory
 from segdata.core.counted import counted
 from segdata.report.agreement.numbers import listed, percent, shown, with_interval
 from segdata.report.paper import Paper, shorten, table

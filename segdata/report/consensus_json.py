@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from segdata.agreement.consensus.leave_one_out import AgainstOthers
 from segdata.agreement.consensus.made import Consensus, Undecided
 from segdata.agreement.consensus.method import Name
-from segdata.agreement.leave_one_out import AgainstOthers
 from segdata.report.agreement_json import laid_out, score_of
 from segdata.report.agreement_types import Count, Score
 

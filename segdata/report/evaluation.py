@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from segdata.agreement.evaluation import SCORES, CategoryEvaluation, Evaluation
+from segdata.agreement.gold.evaluation import SCORES, CategoryEvaluation, Evaluation
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table
 from segdata.report.plain import plain

@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from segdata.agreement.agreed import Value
-from segdata.agreement.review import Review, Rework
+from segdata.agreement.gold.review import Review, Rework
+from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table
 from segdata.report.plain import plain

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from segdata.agreement.agreed import Value
-from segdata.agreement.scorecard import Card, Example, Scorecard
+from segdata.agreement.gold.scorecard import Card, Example, Scorecard
+from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table
 from segdata.report.plain import plain

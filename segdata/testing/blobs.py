@@ -23,7 +23,7 @@ def blobs(
 
 def patches(rng: np.random.Generator, *, height: int = 160, width: int = 180, n_categories: int = 4) -> Drawn:
     """A map of categories 1 to `n_categories` - 1 without any gap, in connected parts: cells around random centres."""
-    n = 16
+    n = 40
     y, x = rng.uniform(0, height, n), rng.uniform(0, width, n)
     rows, columns = np.mgrid[:height, :width]
     cell = np.hypot(rows[..., None] - y, columns[..., None] - x).argmin(axis=2)

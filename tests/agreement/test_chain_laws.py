@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segdata
-from segdata.agreement.agreed import Agreement, Value
+from segdata.agreement.summary.agreed import Agreement, Value
 from segdata.api import agree
 from segdata.core.batch import Batch
 from segdata.core.dataset import Dataset

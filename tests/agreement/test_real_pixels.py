@@ -14,8 +14,8 @@ from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.metrics.macro import macro
 from segdata.agreement.opposite import opposites
-from segdata.agreement.pixels import pixels
-from segdata.agreement.voting import voted
+from segdata.agreement.pixels.pixels import pixels
+from segdata.agreement.pixels.voting import voted
 from segdata.testing.panels import Panel, panel_of_masks
 
 DICE = (0.8039, 0.8290, 0.7845, 0.8022, 0.7897, 0.7699, 0.7684, 0.7423, 0.7700, 0.7661)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.agreement.agreed import Agreement, AnnotatorBias
-from segdata.agreement.bias import biases, least_clusters
+from segdata.agreement.habits.bias import biases, least_clusters
+from segdata.agreement.summary.agreed import Agreement, AnnotatorBias
 from segdata.api import agree
 from segdata.core.dataset import Dataset
 from segdata.core.opposed import Opposed

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from segdata.agreement.instances import instances
+from segdata.agreement.boundaries.surfaces import Tolerance
+from segdata.agreement.instances.instances import instances
 from segdata.agreement.opposite import opposites
-from segdata.agreement.surfaces import Tolerance
 from segdata.testing.panels import Panel, panel_of_masks, panels
-from tests.agreement.boundaries import assert_like, blobs, compare, dense, measured, nsd, one, only, volumes
+from tests.agreement.dense_boundaries import assert_like, blobs, compare, dense, measured, nsd, one, only, volumes
 
 spacings = st.sampled_from([np.nan, 1.0, 0.7, 2.5])
 

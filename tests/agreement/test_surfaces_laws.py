@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.agreement.instances import instances
+from segdata.agreement.instances.instances import instances
 from segdata.agreement.opposite import opposites
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.panels import Panel, panel_of_masks
-from tests.agreement.boundaries import assd, assert_like, blobs, measured, nsd, one, only
+from tests.agreement.dense_boundaries import assd, assert_like, blobs, measured, nsd, one, only
 
 
 def transformed(panel: Panel, how: Any) -> Panel:

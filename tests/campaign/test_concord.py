@@ -7,8 +7,8 @@ import pytest
 
 import segdata
 from segdata.agreement.compare import compare
-from segdata.agreement.paired import Member
-from segdata.agreement.panel import panel
+from segdata.agreement.panel.paired import Member
+from segdata.agreement.panel.panel import panel
 from segdata.campaign.concord import Concord, concord
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy

@@ -44,7 +44,7 @@ def task(shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path) -> 
     labels = Labels(maps, np.array([1, 2]), np.array([True, True]))
     places = Places.of(measure(dataset.source, frozenset()))
     rows, held = np.arange(5), np.arange(5, 6)
-    plan = replace(tiny, steps=8, checks=4)
+    plan = replace(tiny, steps=8, checks=4, crop=32, width=4)
     return Task(labels, pictures, places, rows, held, torch.ones(3), plan, 1, tmp_path / "0.pt", CPU, 1, 0.0)
 
 
@@ -109,7 +109,7 @@ def test_one_crop_that_does_not_fit_is_an_error(task: Task) -> None:
     def then(done: int) -> None:
         model.most = 0
 
-    with pytest.raises(SegdataError, match="not even one crop of 64 px fits into the memory of cpu"):
+    with pytest.raises(SegdataError, match="not even one crop of 32 px fits into the memory of cpu"):
         train(replace(task, plan=replace(task.plan, instances=False)), model, then, Pace())
 
 

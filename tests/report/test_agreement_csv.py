@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from segdata.agreement.estimates import Resampling
-from segdata.agreement.plans import plan
-from segdata.agreement.portions import by_names
-from segdata.agreement.summary import summary
+from segdata.agreement.summary.estimates import Resampling
+from segdata.agreement.summary.plans import plan
+from segdata.agreement.summary.portions import by_names
+from segdata.agreement.summary.summary import summary
 from segdata.api.agreeing import Compared
 from segdata.report.agreement_csv import HEAD, to_csv
 from segdata.testing.two_annotators import two_annotators

@@ -6,12 +6,12 @@ from typing import Any
 import jsonschema
 import numpy as np
 
-from segdata.agreement.bias import biases
-from segdata.agreement.estimates import Resampling
-from segdata.agreement.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
-from segdata.agreement.plans import plan
-from segdata.agreement.portions import by_names
-from segdata.agreement.summary import summary
+from segdata.agreement.habits.bias import biases
+from segdata.agreement.summary.estimates import Resampling
+from segdata.agreement.summary.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
+from segdata.agreement.summary.plans import plan
+from segdata.agreement.summary.portions import by_names
+from segdata.agreement.summary.summary import summary
 from segdata.core.finding import Finding
 from segdata.report.agreement_json import schema, to_json
 from segdata.testing.two_annotators import two_annotators

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segdata.agreement.agreed import Agreement
-from segdata.agreement.estimates import Resampling
-from segdata.agreement.plans import plan
-from segdata.agreement.portions import by_names
-from segdata.agreement.summary import summary
+from segdata.agreement.summary.agreed import Agreement
+from segdata.agreement.summary.estimates import Resampling
+from segdata.agreement.summary.plans import plan
+from segdata.agreement.summary.portions import by_names
+from segdata.agreement.summary.summary import summary
 from segdata.api.agreeing import Compared
 from segdata.core.opposed import Opposed
 from segdata.report.agreement_text import to_text

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from segdata.agreement.consensus.fields import Extent, fields
 from segdata.agreement.consensus.majority import Decided, elected, plurality
 from segdata.agreement.consensus.staple import staple
-from segdata.agreement.voting import ABSENT, Votes
+from segdata.agreement.pixels.voting import ABSENT, Votes
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from segdata.agreement.opposite import Flags
-from segdata.agreement.voting import ABSENT, Votes
+from segdata.agreement.pixels.voting import ABSENT, Votes
 from segdata.core import kernels
 from segdata.core.errors import check_choice
 from segdata.core.line import Line

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segdata.agreement.consensus.majority import UNDECIDED, plurality
-from segdata.agreement.everyone import Everyone
-from segdata.agreement.members import Clusters, listed
+from segdata.agreement.instances.everyone import Everyone
+from segdata.agreement.instances.members import Clusters, listed
+from segdata.agreement.instances.overlapping import by_category, union
 from segdata.agreement.opposite import Flags, outside
-from segdata.agreement.overlapping import by_category, union
-from segdata.agreement.voting import ABSENT
+from segdata.agreement.pixels.voting import ABSENT
 from segdata.core import kernels
 from segdata.core.meet import Side
 from segdata.core.runs import Ints, Runs

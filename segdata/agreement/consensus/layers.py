@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segdata.agreement.consensus.majority import UNDECIDED, Decided
 from segdata.agreement.opposite import Flags
-from segdata.agreement.voting import UNLABELLED, Votes
+from segdata.agreement.pixels.voting import UNLABELLED, Votes
 from segdata.core.batch import Batch
 from segdata.core.meet import Side, meet_within
 from segdata.core.runs import Ints

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from segdata.agreement.consensus.leave_one_out import AgainstOthers
 from segdata.agreement.consensus.method import Name
-from segdata.agreement.leave_one_out import AgainstOthers
 from segdata.core.defect import Defect
 from segdata.core.loss import Loss
 

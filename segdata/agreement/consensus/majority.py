@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segdata.agreement.voting import ABSENT
+from segdata.agreement.pixels.voting import ABSENT
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class Decided(NamedTuple):
 def plurality(vote: Ints, weight: ArrayLike | None = None) -> Decided:
     """The vote that most annotators cast, unlabelled being one; of a tie `UNDECIDED`.
 
-    Takes the votes (P, R) of `segdata.agreement.voting.Votes`, and how much each annotator's counts (R,), by default
+    Takes the votes (P, R) of `segdata.agreement.pixels.voting.Votes`, and how much each annotator's counts (R,), by default
     the same. `support` is the share of those who voted. Order of annotators changes nothing.
     Source: Lam and Suen (1997), IEEE Transactions on Systems, Man, and Cybernetics A 27(5), 553-568.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.voting import UNLABELLED, Votes
+from segdata.agreement.pixels.voting import UNLABELLED, Votes
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs
 

@@ -13,7 +13,7 @@ from segdata.agreement.consensus.method import Method
 from segdata.agreement.consensus.reached import reach
 from segdata.agreement.consensus.regions import Region, numbered, regions
 from segdata.agreement.consensus.whom import only, voters
-from segdata.agreement.panel import Panel
+from segdata.agreement.panel.panel import Panel
 from segdata.core.batch import Batch
 from segdata.core.config import Overlap
 from segdata.core.defect import Defect

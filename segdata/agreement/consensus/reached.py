@@ -11,11 +11,11 @@ from segdata.agreement.consensus.instances import Things, instance_consensus
 from segdata.agreement.consensus.layers import Strips, apart
 from segdata.agreement.consensus.majority import UNDECIDED, Decided, majority
 from segdata.agreement.consensus.method import Method
-from segdata.agreement.everyone import everyone
-from segdata.agreement.members import clustered
+from segdata.agreement.instances.everyone import everyone
+from segdata.agreement.instances.members import clustered
+from segdata.agreement.instances.overlapping import by_category, union
 from segdata.agreement.opposite import Flags, cases_of, outside
-from segdata.agreement.overlapping import by_category, union
-from segdata.agreement.voting import UNLABELLED, Votes, voted
+from segdata.agreement.pixels.voting import UNLABELLED, Votes, voted
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.config import Overlap

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.agreement.consensus.reached import Reached
-from segdata.agreement.voting import ABSENT, UNLABELLED
+from segdata.agreement.pixels.voting import ABSENT, UNLABELLED
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.runs import Ints

@@ -3,7 +3,7 @@
 import numpy as np
 
 from segdata.agreement.disputes.rows import Flags, Rows, annotations_of, held_against
-from segdata.agreement.tallies import ABSENT, row_mode, votes_of
+from segdata.agreement.habits.tallies import ABSENT, row_mode, votes_of
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 

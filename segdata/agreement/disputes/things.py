@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.agreement.disputes.groups import Groups
 from segdata.agreement.disputes.rows import Flags, Rows, annotations_of, held_against
-from segdata.agreement.tallies import mode
+from segdata.agreement.habits.tallies import mode
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segdata.agreement.agreed import Agreement, PairAgreement, Planned
+from segdata.agreement.summary.agreed import Agreement, PairAgreement, Planned
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from segdata.agreement.agreed import Agreement, Value
+from segdata.agreement.summary.agreed import Agreement, Value
 from segdata.core.rule import Tables
 
 KINDS = ("missed", "extra", "confused", "offset")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from segdata.agreement.agreed import Value
+from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
 from segdata.core.opposed import Opposed
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from segdata.agreement.agreed import Agreement, PairAgreement, Value
+from segdata.agreement.summary.agreed import Agreement, PairAgreement, Value
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.core.guideline import Chapter

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.estimates import Amounts
-from segdata.agreement.summary import between_persons
+from segdata.agreement.summary.estimates import Amounts
+from segdata.agreement.summary.summary import between_persons
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 

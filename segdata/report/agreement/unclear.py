@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from segdata.agreement.agreed import Agreement, CategoryAgreement, Value
+from segdata.agreement.summary.agreed import Agreement, CategoryAgreement, Value
 from segdata.core.rule import Tables
 from segdata.report.agreement.confusion import UNLABELLED, Confusion
 from segdata.report.agreement.numbers import NAMES, percent, shown, with_interval

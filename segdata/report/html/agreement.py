@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import segdata
-from segdata.agreement.agreed import Agreement, CategoryAgreement
+from segdata.agreement.summary.agreed import Agreement, CategoryAgreement
 from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
 from segdata.core.finding import Finding

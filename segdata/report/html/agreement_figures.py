@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.agreed import Agreement, Value
+from segdata.agreement.summary.agreed import Agreement, Value
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.habits import Habit
 from segdata.report.agreement.numbers import interval, percent, shown, with_interval

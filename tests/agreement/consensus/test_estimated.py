@@ -11,7 +11,7 @@ from segdata.agreement.consensus.fields import EXTENTS, Extent, fields
 from segdata.agreement.consensus.majority import UNDECIDED, plurality
 from segdata.agreement.consensus.painting import painted
 from segdata.agreement.consensus.staple import staple
-from segdata.agreement.voting import ABSENT, UNLABELLED, Votes, voted
+from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, Votes, voted
 from segdata.core.errors import SegdataError
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.panels import Panel, panel, panel_of_masks, panels

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from segdata.agreement.consensus.instances import Things, instance_consensus
 from segdata.agreement.consensus.majority import UNDECIDED
-from segdata.agreement.everyone import Everyone, everyone
-from segdata.agreement.members import Clusters, clustered, listed
+from segdata.agreement.instances.everyone import Everyone, everyone
+from segdata.agreement.instances.members import Clusters, clustered, listed
 from segdata.testing.dense import Mask, masks_of_runs
 from segdata.testing.panels import Panel, panel
 from segdata.testing.scenes import scenes

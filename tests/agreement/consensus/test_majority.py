@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from segdata.agreement.consensus.majority import UNDECIDED, majority, plurality
 from segdata.agreement.consensus.painting import painted
-from segdata.agreement.voting import ABSENT, UNLABELLED, voted
+from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, voted
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.panels import Panel, panel, panels
 

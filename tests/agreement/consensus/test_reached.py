@@ -13,7 +13,7 @@ from segdata.agreement.consensus.method import Method
 from segdata.agreement.consensus.reached import Reached, reach
 from segdata.agreement.consensus.regions import regions
 from segdata.agreement.consensus.whom import only, voters
-from segdata.agreement.voting import voted
+from segdata.agreement.pixels.voting import voted
 from segdata.core.batch import replaced
 from segdata.core.errors import SegdataError
 from segdata.core.line import Line

@@ -9,7 +9,7 @@ import pytest
 import segdata
 from segdata.agreement.consensus.estimated import estimated
 from segdata.agreement.consensus.painting import painted
-from segdata.agreement.voting import voted
+from segdata.agreement.pixels.voting import voted
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.dense import masks_of_runs

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.agreed import Value
+from segdata.agreement.summary.agreed import Value
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.numbers import LENGTHS, NAMES, NONE, extent, percent, shown, unit, with_interval
 from segdata.testing.opposing import opposed_of_maps

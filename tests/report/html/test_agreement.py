@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.agreement.estimates import Resampling
-from segdata.agreement.plans import plan
-from segdata.agreement.portions import by_names
-from segdata.agreement.summary import summary
+from segdata.agreement.summary.estimates import Resampling
+from segdata.agreement.summary.plans import plan
+from segdata.agreement.summary.portions import by_names
+from segdata.agreement.summary.summary import summary
 from segdata.api.agreeing import Compared
 from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segdata.agreement.agreed import Value
+from segdata.agreement.summary.agreed import Value
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.habits import Habit

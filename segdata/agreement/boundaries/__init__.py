@@ -1,0 +1,1 @@
+"""Boundaries: how far apart annotators draw them."""

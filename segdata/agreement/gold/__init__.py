@@ -1,0 +1,1 @@
+"""The gold standard: everybody held against a reference, deliveries and reviews."""

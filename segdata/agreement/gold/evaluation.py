@@ -1,0 +1,219 @@
+"""Evaluation: a model as an annotator against the reference, with the figures that models are reported with.
+
+What the reference calls void counts for nothing; what the model calls void is a pixel without a category, since a model
+is to say something everywhere. mIoU and Dice are of the pixels of all images, then means over categories. PQ is
+panopticapi's, with its rules for void and crowds, which are not the same for both sides. Mask AP is pycocotools'.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from segdata.agreement.compare import loaded
+from segdata.agreement.instances.detections import Detections, detections
+from segdata.agreement.instances.instances import matches
+from segdata.agreement.instances.overlapping import judged
+from segdata.agreement.instances.recognition import recognition
+from segdata.agreement.metrics.average_precision import AveragePrecision, average_precision
+from segdata.agreement.metrics.dice import dice
+from segdata.agreement.metrics.iou import iou
+from segdata.agreement.metrics.panoptic_quality import panoptic_quality
+from segdata.agreement.opposite import Opposite, opposites
+from segdata.agreement.panel.panel import Panel
+from segdata.agreement.pixels.pixels import overlaps
+from segdata.agreement.summary.agreed import Value
+from segdata.agreement.summary.estimates import DEFAULT, Resampling
+from segdata.agreement.summary.scores import weighted_mean
+from segdata.core.errors import SegdataError
+from segdata.core.executor import run_ordered
+from segdata.core.profile import Task
+from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
+from segdata.core.taxonomy import Category
+
+SCORES = {
+    "miou": "mean over categories of the IoU of the pixels of all images",
+    "dice": "mean over categories of the Dice of the pixels of all images",
+    "pq": "panoptic quality by panopticapi's rules, mean over categories",
+    "sq": "segmentation quality, mean over categories",
+    "rq": "recognition quality, mean over categories",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryEvaluation:
+    """One category: IoU and Dice of all pixels, PQ and what it is made of, and COCO's AP; NaN where undefined."""
+
+    category: str
+    id: int
+    kind: str
+    iou: float
+    dice: float
+    pq: float
+    sq: float
+    rq: float
+    tp: int
+    fp: int
+    fn: int
+    ap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A model against the reference on `images` that both annotated, in `clusters`.
+
+    `scores` are those of `SCORES` with intervals over clusters; `ap` are COCO's twelve numbers, NaN where there is
+    nothing to be found, and all of them in semantic data. `curves` are precision and recall of each category of
+    `categories`.
+    """
+
+    gold: str
+    model: str
+    images: int
+    clusters: int
+    scores: Mapping[str, Value]
+    ap: Mapping[str, float]
+    categories: tuple[CategoryEvaluation, ...]
+    curves: AveragePrecision
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What one portion has of one model: amounts (n_cases, n_categories, 7) of `_AMOUNTS`, and detections."""
+
+    clusters: list[str]
+    frames: int
+    amounts: Floats
+    found: Detections
+
+
+_AMOUNTS = ("both", "area_a", "area_b", "tp", "fp", "fn", "iou_sum")
+
+
+def evaluate(
+    panel: Panel,
+    gold: str,
+    *,
+    how: Resampling = DEFAULT,
+    jobs: int = 0,
+    progress: Callable[[int], None] = lambda n_images: None,
+) -> tuple[Evaluation, ...]:
+    """Every annotator but `gold` against it, by name; on the images that both annotated.
+
+    A segment without a score has that of 1. Raises SegdataError where nobody shares an image with the reference.
+    """
+    portions: dict[str, list[_Counted]] = {}
+    for counted, n_images in run_ordered(lambda rows: (_portion(panel, rows, gold), len(rows)), panel.chunks(), jobs):
+        for name, each in counted.items():
+            portions.setdefault(name, []).append(each)
+        progress(n_images)
+    if not portions:
+        raise SegdataError(f"{panel.profile.files}: nobody else annotated an image of {gold}")
+    categories = panel.profile.taxonomy.categories
+    return tuple(_evaluation(gold, name, each, categories, how) for name, each in sorted(portions.items()))
+
+
+def _portion(panel: Panel, rows: Ints, gold: str) -> dict[str, _Counted]:
+    """Each model of some images."""
+    batch, categories, asked = loaded(panel, rows)
+    names = sorted(set(batch.annotations["annotator"].to_pylist()))
+    volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
+    task = panel.profile.task
+    found = {}
+    for opposite in opposites(batch, names, categories, asked=asked, volumes=volumes, is_semantic=task == "semantic"):
+        whose = [names[each] for each in opposite.annotators]
+        if gold in whose:
+            turned = opposite if whose[0] == gold else opposite.swapped
+            found[whose[1 - whose.index(gold)]] = _counted(turned, task)
+    return found
+
+
+def _counted(opposite: Opposite, task: Task) -> _Counted:
+    """The amounts of A, the reference, and B."""
+    b = opposite.b
+    said = ~b.is_void
+    plain = replace(opposite, b=replace(b, side=b.runs_of(said, np.arange(len(b))), is_void=np.zeros(len(b), bool)))
+    n, wide = opposite.n_cases, len(opposite.categories)
+    amounts = np.zeros((n, wide, len(_AMOUNTS)))
+    columns = overlaps(plain)
+    for k, name in enumerate(_AMOUNTS[:3]):
+        amounts[columns["pair"], columns["category"], k] = columns[name]
+    matched = matches(opposite, judged(opposite, unlabelled_is_void=task == "panoptic"))
+    found = recognition(matched, matched["pair"], n, wide)
+    amounts[:, :, 3:] = np.stack([found.tp, found.fp, found.fn, found.iou_sum], axis=-1)
+    names = (opposite.batch.images[each].to_pylist() for each in ("group", "sequence", "image_id"))
+    clusters = [group or sequence or image for group, sequence, image in zip(*names, strict=True)]
+    score = opposite.batch.segments["score"].fill_null(1.0).to_numpy()[b.segment]
+    declared = opposite.batch.segments["declared_area"].to_numpy()[opposite.a.segment]
+    area = np.where(np.isfinite(declared), declared, opposite.a.area)
+    hits = detections(opposite, np.asarray(score, np.float64), area_a=area)
+    if task == "semantic":  # nothing is there to be found one by one
+        hits = replace(hits, positives=np.zeros_like(hits.positives))
+    return _Counted([clusters[row] for row in opposite.case.tolist()], len(opposite.case_of_frame), amounts, hits)
+
+
+def _evaluation(
+    gold: str, model: str, portions: Sequence[_Counted], categories: Sequence[Category], how: Resampling
+) -> Evaluation:
+    """The figures of one model, from all portions."""
+    amounts = np.concatenate([each.amounts for each in portions])[:, : len(categories)]
+    names, cluster = np.unique([name for each in portions for name in each.clusters], return_inverse=True)
+    summed = np.zeros((len(names), *amounts.shape[1:]))
+    np.add.at(summed, cluster.reshape(-1), amounts)
+    is_void = np.array([each.kind == "void" for each in categories], bool)
+    summed[:, is_void] = 0
+    flat = summed.reshape(len(names), -1)
+
+    def statistic(weights: Floats) -> Floats:
+        values = _by_category((weights @ flat).reshape(-1, *summed.shape[1:]))
+        return np.stack([weighted_mean(values[name]) for name in ("iou", "dice", "pq", "sq", "rq")], axis=1)
+
+    found = how.interval(statistic, len(names), flat.shape[1])
+    values = {name: each[0] for name, each in _by_category(summed.sum(axis=0)[None]).items()}
+    curves = _curves(Detections.together([each.found for each in portions]))
+    known = [int(np.isfinite(values[name]).sum()) for name in ("iou", "dice", "pq", "sq", "rq")]
+    ends = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), known, strict=True)
+    scores = {name: Value(*each, int((~is_void).sum()) - each[-1]) for name, each in zip(SCORES, ends, strict=True)}
+    return Evaluation(
+        gold,
+        model,
+        sum(each.frames for each in portions),
+        len(names),
+        scores,
+        curves.summary(),
+        _categories(categories, values, summed.sum(axis=0), curves),
+        curves,
+    )
+
+
+def _by_category(sums: Floats) -> dict[str, Floats]:
+    """(B, n_categories) each, from sums (B, n_categories, 7)."""
+    both, area_a, area_b, tp, fp, fn, iou_sum = np.moveaxis(sums, -1, 0)
+    quality = panoptic_quality(tp, fp, fn, iou_sum)
+    return {"iou": iou(both, area_a, area_b), "dice": dice(both, area_a, area_b), **quality._asdict()}
+
+
+def _curves(found: Detections) -> AveragePrecision:
+    return average_precision(found.category, found.score, found.rank, found.matched, found.ignored, found.positives)
+
+
+def _categories(
+    categories: Sequence[Category], values: Mapping[str, Floats], sums: Floats, curves: AveragePrecision
+) -> tuple[CategoryEvaluation, ...]:
+    """Those that either side has."""
+    ap = curves.of_categories()
+    return tuple(
+        CategoryEvaluation(
+            each.name,
+            each.id,
+            each.kind,
+            **{name: float(values[name][k]) for name in ("iou", "dice", "pq", "sq", "rq")},
+            tp=int(sums[k, 3]),
+            fp=int(sums[k, 4]),
+            fn=int(sums[k, 5]),
+            ap=float(ap[k]),
+        )
+        for k, each in enumerate(categories)
+        if each.kind != "void" and sums[k].any()
+    )

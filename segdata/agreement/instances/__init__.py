@@ -1,0 +1,1 @@
+"""Instances: which segments of several annotators are the same thing."""

@@ -1,0 +1,1 @@
+"""The panel: several annotators' work on the same images, as one source."""

@@ -1,0 +1,1 @@
+"""The summary: how much annotators agree, with intervals."""

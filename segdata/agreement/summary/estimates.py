@@ -1,0 +1,263 @@
+"""Estimates: the scores of two annotators, of all, and of each category, with intervals over clusters of images."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.agreement.metrics.coincidences import Coincidences, coincidences, votes_a_pixel
+from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
+from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
+from segdata.agreement.summary.agreed import Value
+from segdata.agreement.summary.meanings import MEANS, OF_CATEGORIES, OF_PAIRS, SIGNED
+from segdata.agreement.summary.scores import Weighed, by_category, by_category_of_all, of_all, of_pair
+from segdata.agreement.summary.sums import Sums, column, sums_of_pairs
+from segdata.core.opposed import Opposed
+from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import DRAWS, Floats, Interval, Statistic, interval
+
+OF_EVERYONE = tuple(name for name in OF_PAIRS if name not in SIGNED)
+_Score = Callable[[str, Weighed, Sequence[Weighed]], Floats]
+_Reliability = Callable[[Floats, Floats], Floats]
+_AT_ONCE = 2000  # values of one resample
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made: the confidence that they hold the truth, resamples, and the seed of these."""
+
+    confidence: float = 0.95
+    n_draws: int = DRAWS
+    seed: int = 0
+
+    def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> Interval:
+        """See `segdata.core.statistics.bootstrap.interval`; all NaN where nothing can be drawn."""
+        if n == 0:
+            value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
+            return Interval(value, value, value)
+        return interval(
+            statistic,
+            n,
+            self.seed,
+            n_draws=self.n_draws,
+            confidence=self.confidence,
+            width=max(width, 1),
+            support=support,
+        )
+
+
+DEFAULT = Resampling()
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """The sums of each pair of annotations, and whose they are.
+
+    Attributes
+    ----------
+    opposed : what they are from
+    sums : of the n pairs
+    case, cluster, a, b : (n,) rows of the cases, numbers of their clusters, positions of the annotators
+    """
+
+    opposed: Opposed
+    sums: Sums
+    case: Ints
+    cluster: Ints
+    a: Ints
+    b: Ints
+
+    @staticmethod
+    def of(opposed: Opposed) -> "Amounts":
+        """The amounts of a panel."""
+        case, a, b = (column(opposed.pairs, name) for name in ("case", "a", "b"))
+        return Amounts(opposed, sums_of_pairs(opposed), case, column(opposed.cases, "cluster")[case], a, b)
+
+    @property
+    def every(self) -> Ints:
+        """(n,) all rows."""
+        return np.arange(self.sums.n)
+
+    def couples(self, rows: Ints) -> Iterator[tuple[int, int, Ints]]:
+        """Every two annotators, and which of some rows are theirs."""
+        n = max(len(self.opposed.annotators), 1)
+        code = self.a[rows] * n + self.b[rows]
+        for each in np.unique(code).tolist():
+            yield *divmod(each, n), rows[code == each]
+
+    def units(self, rows: Ints) -> tuple[Ints, int]:
+        """(n,) the cluster of each of some rows, counted from 0 among these, -1 for other rows; and how many."""
+        unit = np.full(len(self.cluster), -1, np.int64)
+        names, which = np.unique(self.cluster[rows], return_inverse=True)
+        unit[rows] = which.reshape(-1)
+        return unit, len(names)
+
+    def weighed(self, sums: Sums, weights: Floats) -> Weighed:
+        """Sums of clusters, weighted."""
+        return Weighed(sums.weighed(weights), sums.cells, self.opposed.countable)
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """The sums of n units, clusters or others, of all pairs of annotators together, and of each two annotators."""
+
+    amounts: Amounts
+    n: int
+    together: Sums
+    pairs: tuple[Sums, ...]
+
+    @staticmethod
+    def of(amounts: Amounts, rows: Ints) -> "Everyone":
+        """Those of the pairs of annotations `rows`, by cluster."""
+        return Everyone.by(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1].reshape(-1))
+
+    @staticmethod
+    def by(amounts: Amounts, rows: Ints, number: Ints) -> "Everyone":
+        """Those of the pairs of annotations `rows` (m,), by units with these numbers (m,), counted from 0."""
+        n = int(number.max(initial=-1)) + 1
+        unit = np.full(amounts.sums.n, -1, np.int64)
+        unit[rows] = number
+        pairs = []
+        for _, _, own in amounts.couples(rows):
+            of_couple = np.full(len(unit), -1, np.int64)
+            of_couple[own] = unit[own]
+            pairs.append(amounts.sums.grouped(of_couple, n))
+        return Everyone(amounts, n, amounts.sums.grouped(unit, n), tuple(pairs))
+
+    def statistic(self, names: Sequence[str]) -> Statistic:
+        """(B, n) weights of clusters -> (B, k) scores of `OF_EVERYONE` over all categories."""
+        return self._statistic(names, of_all)
+
+    def category_statistic(self, names: Sequence[str]) -> Statistic:
+        """(B, n) weights of clusters -> (B, k, n_categories) scores of `OF_CATEGORIES`."""
+        return self._statistic(names, by_category_of_all)
+
+    def width(self, names: Sequence[str]) -> int:
+        """How many numbers a resample of some scores takes."""
+        single = len(self.pairs) if {"kappa", "accuracy"} & set(names) else 0
+        return self.together.width * (1 + single)
+
+    def _statistic(self, names: Sequence[str], score: _Score) -> Statistic:
+        single = self.pairs if {"kappa", "accuracy"} & set(names) else ()
+
+        def scored(weights: Floats) -> Floats:
+            together = self.amounts.weighed(self.together, weights)
+            pairs = [self.amounts.weighed(each, weights) for each in single]
+            return np.stack([score(name, together, pairs) for name in names], axis=1)
+
+        return scored
+
+
+def pair_scores(
+    amounts: Amounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(OF_PAIRS)
+) -> dict[str, Value]:
+    """`OF_PAIRS`, or some of these, of two annotators, whose pairs of annotations are `rows`."""
+    unit, n = amounts.units(rows)
+    sums = amounts.sums.grouped(unit, n)
+
+    def statistic(weights: Floats) -> Floats:
+        weighed = amounts.weighed(sums, weights)
+        return np.stack([of_pair(name, weighed) for name in names], axis=1)
+
+    return _valued(names, how.interval(statistic, n, sums.width), _support(amounts, sums, len(rows)))
+
+
+def overall_scores(amounts: Amounts, rows: Ints, how: Resampling) -> dict[str, Value]:
+    """`OF_EVERYONE` of all annotators together, from the pairs of annotations `rows`."""
+    if len(rows) == 0:
+        return {name: Value(np.nan, np.nan, np.nan, 0, 0) for name in OF_EVERYONE}
+    every = Everyone.of(amounts, rows)
+    found = how.interval(every.statistic(OF_EVERYONE), every.n, every.width(OF_EVERYONE))
+    return _valued(OF_EVERYONE, found, _support(amounts, every.together, len(rows)))
+
+
+def category_scores(
+    amounts: Amounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(OF_CATEGORIES)
+) -> list[dict[str, Value]]:
+    """`OF_CATEGORIES`, or some of these, of each category over all pairs of annotations `rows`."""
+    every = Everyone.of(amounts, rows)
+    n_categories = len(amounts.opposed.categories)
+    found: list[dict[str, Value]] = [{} for _ in range(n_categories)]
+    at_once = max(1, _AT_ONCE // max(n_categories, 1))
+    for some in (names[first : first + at_once] for first in range(0, len(names), at_once)):
+        support = np.stack([clusters_with(name, every.together) for name in some])
+        ends = how.interval(every.category_statistic(some), every.n, every.width(some), support)
+        for k, name in enumerate(some):
+            n = images_with(name, every.together).tolist()
+            ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
+            for category, (value, low, high) in enumerate(ends_of):
+                found[category][name] = Value(value, low, high, n[category], len(rows) - n[category])
+    return found
+
+
+def reliability(opposed: Opposed, how: Resampling) -> dict[str, Value]:
+    """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once."""
+    first = np.unique(opposed.persons, return_index=True)[1]  # a second pass is no other person
+    votes, members = (each.take(np.isin(column(each, "annotator"), first)) for each in (opposed.votes, opposed.members))
+    patterns = opposed.patterns
+    of, pixels, case = column(votes, "pattern"), column(patterns, "pixels"), column(patterns, "case")
+    wide = len(opposed.categories)
+    said = coincidences(of, column(votes, "category"), pixels, case, len(opposed.cases), wide)
+    things, which = np.unique(
+        np.stack([column(members, "case"), column(members, "cluster")]), axis=1, return_inverse=True
+    )
+    called = coincidences(
+        which.reshape(-1), column(members, "category"), np.ones(things.shape[1]), things[0], len(opposed.cases), wide
+    )
+    m = votes_a_pixel(of, pixels)
+    return {
+        "fleiss_kappa": _reliable(opposed, said, lambda agreeing, every: fleiss_kappa(agreeing, every, m), how),
+        "alpha": _reliable(opposed, said, krippendorff_alpha, how),
+        "instance_alpha": _reliable(opposed, called, krippendorff_alpha, how),
+    }
+
+
+def images_with(name: str, sums: Sums) -> Ints:
+    """(n_categories,) in how many images a score of a category is defined or, of ratios, has something in it."""
+    found: Ints = np.rint(np.asarray(sums.amounts[_counted(name)].sum(axis=0)).reshape(-1)).astype(np.int64)
+    return found
+
+
+def clusters_with(name: str, sums: Sums) -> Ints:
+    """(n_categories,) in how many clusters."""
+    return np.asarray((sums.amounts[_counted(name)] > 0).sum(axis=0), np.int64).reshape(-1)
+
+
+def _counted(name: str) -> str:
+    """The amount that counts the images that a category's score is made of."""
+    if name in MEANS:
+        return f"n_{name}"
+    return "n_iou" if name in ("kappa", "iou_micro", "dice_micro") else "n_segments"
+
+
+def _reliable(opposed: Opposed, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Value:
+    """A coefficient of all annotators, from the coincidences of each case."""
+    _, cluster = np.unique(column(opposed.cases, "cluster"), return_inverse=True)
+    n = int(cluster.max(initial=-1)) + 1
+    agreeing = np.bincount(cluster, of_cases.agreeing, n)
+    votes = np.zeros((n, of_cases.votes.shape[1]))
+    np.add.at(votes, cluster, of_cases.votes)
+    found = how.interval(lambda weights: metric(weights @ agreeing, weights @ votes), n, votes.shape[1])
+    images = int((of_cases.votes.sum(axis=1) > 0).sum()) if np.isfinite(found.value) else 0
+    return Value(float(found.value), float(found.low), float(found.high), images, len(opposed.cases) - images)
+
+
+def _valued(names: Iterable[str], found: Interval, support: Mapping[str, tuple[int, int]]) -> dict[str, Value]:
+    numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
+    return {
+        name: Value(value, low, high, *support[name]) for name, (value, low, high) in zip(names, numbers, strict=True)
+    }
+
+
+def _support(amounts: Amounts, sums: Sums, n_images: int) -> dict[str, tuple[int, int]]:
+    """Of how many values each score over all categories is made, and how many are undefined."""
+    weighed = amounts.weighed(sums, np.ones((1, sums.n)))
+    drawn = np.array([each.kind != "void" for each in amounts.opposed.categories], bool)
+    found = {}
+    for name in OF_PAIRS:
+        if name in ("kappa", "accuracy", "f1"):
+            found[name] = (n_images, 0) if np.isfinite(of_pair(name, weighed)[0]) else (0, n_images)
+        else:
+            known = np.isfinite(by_category(name, weighed)[0, drawn])
+            found[name] = int(known.sum()), int((~known).sum())
+    return found

@@ -1,0 +1,97 @@
+"""Portions: agreement by a column, and whether its portions differ."""
+
+import numpy as np
+
+from segdata.agreement.statistics.strata import blocks, differences
+from segdata.agreement.summary.agreed import By, Difference, Stratum
+from segdata.agreement.summary.estimates import DEFAULT, Amounts, Everyone, Resampling, overall_scores
+from segdata.agreement.summary.summary import between_persons
+from segdata.core.errors import SegdataError
+from segdata.core.opposed import Opposed
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.statistics.chance import discoveries
+from segdata.core.strata import OF_ANNOTATIONS, Names, strata
+
+TESTED = ("iou", "boundary_iou", "nsd", "offset_size", "count_gap", "pq", "kappa")
+RATE = 0.05  # of the differences that stand, what share may be chance
+_MOST = 50  # portions; with more, a column tells images apart and not kinds of images
+
+
+def by_column(tables: Tables, opposed: Opposed, column: str, how: Resampling = DEFAULT) -> By:
+    """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.strata`.
+
+    Of two annotations with different values the portion is of both, as in ``expert + novice``. Raises SegdataError
+    where no image has such a value, or more than 50 different ones occur.
+    """
+    names = strata(tables, column)
+    pairs = opposed.pairs
+    if len(pairs) == 0:
+        return By(column, (), (), 0)
+    of_a, of_b = names[pairs["annotation_a"]].tolist(), names[pairs["annotation_b"]].tolist()
+    joined = np.empty(len(pairs), object)
+    joined[:] = [
+        None if None in (a, b) else a if a == b else " + ".join(sorted((a, b))) for a, b in zip(of_a, of_b, strict=True)
+    ]
+    return by_names(opposed, column, joined, how, is_of_images=column not in OF_ANNOTATIONS)
+
+
+def by_names(
+    opposed: Opposed, column: str, names: Names, how: Resampling = DEFAULT, *, is_of_images: bool = True
+) -> By:
+    """The agreement by the name of each pair of annotations (n_pairs,), None: in no portion.
+
+    Differences are tested where they are `is_of_images`. What tells annotations apart tells annotators apart, and the
+    pairs of an image have annotators in common: by lot they would differ less than they do by the same people alone.
+    Over the categories of one score Benjamini and Hochberg's false discovery rate is 5 %.
+    """
+    amounts = Amounts.of(opposed)
+    rows = between_persons(amounts)
+    rows = rows[[names[row] is not None for row in rows.tolist()]] if len(rows) else rows
+    known, stratum = np.unique(names[rows].astype(str), return_inverse=True)
+    if len(known) > _MOST:
+        raise SegdataError(f"by {column!r}: {len(known)} different values; at most {_MOST} portions can be compared")
+    frames = opposed.cases["frames"]
+    portions = tuple(
+        Stratum(
+            str(name),
+            int(frames[np.unique(amounts.case[own])].sum()),
+            len(own),
+            overall_scores(amounts, own, how),
+        )
+        for name, own in ((name, rows[stratum == k]) for k, name in enumerate(known))
+    )
+    tested = _tested(amounts, rows, stratum.reshape(-1), how.seed) if is_of_images and len(known) > 1 else ()
+    return By(column, portions, tested, len(between_persons(amounts)) - len(rows))
+
+
+def _tested(amounts: Amounts, rows: Ints, stratum: Ints, seed: int) -> tuple[Difference, ...]:
+    """The differences of `TESTED` scores, over all and of each category."""
+    every, of, block = handed_out(amounts, rows, stratum)
+    width = every.width(TESTED)
+    values, p = differences(every.statistic(TESTED), of, block, seed, width=width)
+    found = [
+        Difference(score, None, tuple(values[:, k].tolist()), float(p[k]), bool(p[k] <= RATE))
+        for k, score in enumerate(TESTED)
+    ]
+    values, p = differences(every.category_statistic(TESTED), of, block, seed, width=width)
+    for k, score in enumerate(TESTED):
+        told = np.flatnonzero(np.isfinite(p[k]))
+        for category, stands in zip(told.tolist(), discoveries(p[k, told], RATE).tolist(), strict=True):
+            name = amounts.opposed.categories[category].name
+            found.append(Difference(score, name, tuple(values[:, k, category].tolist()), float(p[k, category]), stands))
+    return tuple(each for each in found if np.isfinite(each.values).any())
+
+
+def handed_out(amounts: Amounts, rows: Ints, stratum: Ints) -> tuple[Everyone, Ints, Ints]:
+    """The units that strata are handed out among, their strata, and the blocks within which.
+
+    Units are images within their clusters, or else clusters: of those with several strata, each stratum's part is one.
+    """
+    cluster = amounts.cluster[rows]
+    block = blocks(stratum, cluster)
+    number = cluster if block is None else amounts.case[rows]
+    units, which = np.unique(np.stack([number, stratum]), axis=1, return_inverse=True)
+    first = np.unique(which.reshape(-1), return_index=True)[1]
+    every = Everyone.by(amounts, rows, which.reshape(-1))
+    return every, units[1], np.zeros(len(first), np.int64) if block is None else block[first]

@@ -1,0 +1,68 @@
+"""Two annotators against a third: differences are theirs, and are found where they are."""
+
+import numpy as np
+import pytest
+
+from segdata.agreement.summary.contrasts import SCORES, contrasts
+from segdata.agreement.summary.estimates import Amounts, Resampling, pair_scores
+from segdata.core.opposed import Opposed
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category
+from segdata.testing.opposing import opposed_of_maps
+
+CATEGORIES = (Category(id=1, name="car", kind="thing"), Category(id=2, name="road", kind="stuff"))
+HOW = Resampling(n_draws=200)
+
+
+def panel(seed: int, wrong: tuple[float, float], n: int = 16) -> Opposed:
+    """Annotators "a" and "b" draw these shares of pixels at random, "c" is the truth; "b" skipped the last image."""
+    rng = np.random.default_rng(seed)
+    truth = [rng.integers(-1, 2, (4, 6)) for _ in range(n)]
+    maps: list[list[Ints | None]] = [
+        [np.where(rng.random((4, 6)) < share, rng.integers(-1, 2, (4, 6)), each) for each in truth] for share in wrong
+    ]
+    maps[1][-1] = None
+    return opposed_of_maps([*maps, list(truth)], CATEGORIES)
+
+
+def test_differences_are_those_of_the_scores_on_the_same_images() -> None:
+    opposed = panel(0, (0.1, 0.4))
+    found = contrasts(opposed, ("a", "c"), ("c", "b"), HOW, n_permutations=199)
+    amounts = Amounts.of(opposed)
+    shared = amounts.case < 15
+    one, other = (
+        pair_scores(amounts, np.flatnonzero((amounts.a == who) & (amounts.b == 2) & shared), HOW) for who in (0, 1)
+    )
+    assert set(found) == set(SCORES)
+    for name, each in found.items():
+        assert each.difference == pytest.approx(other[name].value - one[name].value, nan_ok=True)
+        assert each.images == 15
+    assert found["kappa"].low <= found["kappa"].difference <= found["kappa"].high < 0
+    assert found["kappa"].p == found["iou"].p == 1 / 200
+
+
+def test_the_other_way_round() -> None:
+    opposed = panel(1, (0.2, 0.3))
+    one = contrasts(opposed, ("a", "c"), ("b", "c"), HOW, n_permutations=199)["kappa"]
+    other = contrasts(opposed, ("b", "c"), ("a", "c"), HOW, n_permutations=199)["kappa"]
+    assert other.difference == pytest.approx(-one.difference)
+    assert other.p == one.p
+
+
+def test_annotators_who_are_alike() -> None:
+    """Of 40 campaigns one in twenty has a p of 0.05; that and four standard errors are 0.19."""
+    p = [
+        contrasts(panel(seed, (0.3, 0.3), 8), ("a", "c"), ("b", "c"), HOW, scores=("kappa",))["kappa"].p
+        for seed in range(40)
+    ]
+    assert np.mean(np.array(p) <= 0.05) <= 0.19
+    assert np.mean(p) == pytest.approx(0.5, abs=0.2)
+
+
+def test_no_image_in_common() -> None:
+    maps: list[list[Ints | None]] = [
+        [np.zeros((2, 2), int), None],
+        [None, np.zeros((2, 2), int)],
+        [np.zeros((2, 2), int)] * 2,
+    ]
+    assert contrasts(opposed_of_maps(maps, CATEGORIES), ("a", "c"), ("b", "c"), HOW) == {}
