@@ -37,8 +37,9 @@ def evaluate(
     gold : the reference
     pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, opening : as for `segdata.agree`
 
-    Returns an evaluation for each model, by name; see `segdata.agreement.gold.evaluation`. Images that only the reference
-    has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree` does.
+    Returns an evaluation for each model, by name; see `segdata.agreement.gold.evaluation`. Images that only the
+    reference has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree`
+    does.
     """
     from segdata.agreement.gold.evaluation import evaluate as evaluated
     from segdata.agreement.summary.estimates import Resampling

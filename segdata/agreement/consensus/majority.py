@@ -29,8 +29,8 @@ class Decided(NamedTuple):
 def plurality(vote: Ints, weight: ArrayLike | None = None) -> Decided:
     """The vote that most annotators cast, unlabelled being one; of a tie `UNDECIDED`.
 
-    Takes the votes (P, R) of `segdata.agreement.pixels.voting.Votes`, and how much each annotator's counts (R,), by default
-    the same. `support` is the share of those who voted. Order of annotators changes nothing.
+    Takes the votes (P, R) of `segdata.agreement.pixels.voting.Votes`, and how much each annotator's counts (R,), by
+    default the same. `support` is the share of those who voted. Order of annotators changes nothing.
     Source: Lam and Suen (1997), IEEE Transactions on Systems, Man, and Cybernetics A 27(5), 553-568.
 
     >>> plurality(np.array([[0, 1, 1], [0, 1, -2], [2, -1, -1]])).category.tolist()
