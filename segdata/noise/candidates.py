@@ -58,9 +58,7 @@ def _annotated(given: Drawn, things: Flags) -> tuple[Drawn, Ints]:
     parts, of = parts_of(given.runs.take(rest, len(given)), given.height, len(rest))
     large = np.flatnonzero(parts.areas(len(of)) >= LEAST)
     row = np.append(whole, rest[of[large]])
-    runs = Runs.concatenate(
-        [given.runs.take(whole, len(given)), parts.take(large, len(of))], [len(whole), len(large)]
-    )
+    runs = Runs.concatenate([given.runs.take(whole, len(given)), parts.take(large, len(of))], [len(whole), len(large)])
     return Drawn(runs, given.category[row], given.score[row], given.height, given.width), row
 
 

@@ -92,8 +92,9 @@ class Draft:
     def finished(self, flat: bool, filler: Flags) -> tuple[Drawn, Mistakes]:
         """The spoiled segments, and what was done.
 
-        `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where `filler` (n,) segments are among those
-        given, the nearest of them takes pixels that nobody has any more. What others cover wholly is missing.
+        `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where `filler` (n,)
+        segments are among those given, the nearest of them takes pixels that nobody has any more. What others cover
+        wholly is missing.
         """
         new, after = self._assembled()
         if flat:

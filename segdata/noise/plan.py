@@ -105,7 +105,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
     side = min(facts.height, facts.width)
     crop = settings.crop or _crop(128 if settings.quick else large if side >= 384 else small, side)
     batch = settings.batch or (32 if on_gpu else 8 if crop <= 128 else 4)
-    epochs, least, most = (5, 160, 240) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
+    epochs, least, most = (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
     folds, why_folds = _folds(facts, settings)
     crops = max(facts.n_images, 1) * (1 - 1 / folds) * facts.height * facts.width / crop**2
     steps = settings.steps or int(np.clip(epochs * crops / batch, least, most))

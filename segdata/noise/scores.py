@@ -1,8 +1,7 @@
 """Scores: how probable it is that each segment is wrong, and in which way, learnt from mistakes made on purpose.
 
-The model's evidence is turned into features; what they look like for a mistake is learnt from mistakes injected into
-the given labels themselves, always from other images than those judged. A probability is relative to the rate of
-those; verdicts of reviewers move it to the real one.
+What the features of a mistake look like is learnt from mistakes injected into the given labels themselves, always from
+other images than those judged. A probability is relative to their rate; verdicts of reviewers move it to the real one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,8 @@ import numpy as np
 from segdata.core.runs import Ints
 from segdata.noise.candidates import Candidates, candidates
 from segdata.noise.classifier import Calibration, Softmax, calibrated, fit
-from segdata.noise.drawn import VOID, Drawn, Flags, Floats
+from segdata.noise.crossfit import crossed, folds_of, learnt, log_loss
+from segdata.noise.drawn import Drawn, Flags, Floats
 from segdata.noise.evaluation import Ranked
 from segdata.noise.evidence import Evidence
 from segdata.noise.features import drawn_features, region_features
@@ -21,7 +21,6 @@ from segdata.noise.injection import Rates, labels, spoiled
 from segdata.noise.pixelwise import agreement, softmin
 from segdata.noise.types import TYPES
 
-FOLDS = 5
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
@@ -166,7 +165,9 @@ def _ranks(values: Floats) -> Floats:
     return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
 
 
-def suspicions(looks: Iterable[Look], groups: Sequence[str] | None = None, penalties: Sequence[float] = PENALTIES) -> Suspicions:
+def suspicions(
+    looks: Iterable[Look], groups: Sequence[str] | None = None, penalties: Sequence[float] = PENALTIES
+) -> Suspicions:
     """How probable it is that each candidate of some images is wrong.
 
     `groups` (i,): images of one group (a patient, a scene) are never learnt from to judge each other; each image is
@@ -209,16 +210,6 @@ def suspicions(looks: Iterable[Look], groups: Sequence[str] | None = None, penal
     )
 
 
-def folds_of(groups: Sequence[str]) -> Ints:
-    """(i,) the fold of each image, of at most `FOLDS`; those of one group have the same.
-
-    >>> folds_of(["a", "b", "a", "c"]).tolist()
-    [0, 1, 0, 2]
-    """
-    row = {name: at for at, name in enumerate(dict.fromkeys(groups))}
-    return np.array([row[name] % FOLDS for name in groups], np.int64)
-
-
 @dataclass(frozen=True, slots=True)
 class _Sort:
     """What was learnt of annotated candidates, or of regions."""
@@ -242,12 +233,11 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[fl
     mistake = np.concatenate(told).astype(np.int64)
     types = np.concatenate([np.empty(0, np.int64), *(each.types for each in looks)])
     wrong = (mistake >= 0).astype(np.int64)
-    tried = [_crossed(x, fold[image], z, wrong, fold[held_image], l2) for l2 in penalties]
-    best = int(np.argmin([_log_loss(held, wrong) for _, held in tried]))
-    odds, held = tried[best]
-    type_ = np.zeros((len(x), len(TYPES)))
+    tried = [crossed(x, fold[image], z, wrong, fold[held_image], l2) for l2 in penalties]
+    best = int(np.argmin([log_loss(held, wrong) for _, held in tried]))
+    (odds, held), type_ = tried[best], np.zeros((len(x), len(TYPES)))
     for each in np.unique(fold):
-        inside, hits = fold[image] == each, _learnt(fold[held_image], each) & (wrong == 1)
+        inside, hits = fold[image] == each, learnt(fold[held_image], each) & (wrong == 1)
         type_[inside] = _types(z[hits], types[mistake[hits]], x[inside], penalties[best])
     calibration = calibrated(held, wrong)
     doubt = x[:, list(looks[0].names[sort]).index("given" if sort else "doubt")]
@@ -263,27 +253,6 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[fl
         mistake,
         category,
     )
-
-
-def _learnt(fold: Ints, each: int) -> Flags:
-    """(n,) what is learnt from, to judge a fold: all others, or itself where there are none."""
-    others = fold != each
-    return others if others.any() else ~others
-
-
-def _crossed(x: Floats, fold: Ints, z: Floats, wrong: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
-    """Log odds of x (n, F) and of z (h, F), each as learnt from those of z in other folds."""
-    odds, held = np.zeros(len(x)), np.zeros(len(z))
-    for each in np.union1d(fold, held_fold):
-        learnt = _learnt(held_fold, each)
-        model = fit(z[learnt], wrong[learnt], 2, l2)
-        odds[fold == each], held[held_fold == each] = model.margin(x[fold == each]), model.margin(z[held_fold == each])
-    return odds, held
-
-
-def _log_loss(odds: Floats, wrong: Ints) -> float:
-    p = np.clip(calibrated(odds, wrong).probability(odds), 1e-9, 1 - 1e-9)
-    return float(-(np.log(p[wrong == 1]).sum() + np.log(1 - p[wrong == 0]).sum()))
 
 
 def _stacked(tables: Sequence[Floats]) -> tuple[Floats, Ints]:

@@ -63,19 +63,18 @@ def test_networks_find_what_they_have_not_seen(learned: tuple[Dataset, Predictio
     assert np.mean(right) > 0.5  # of the pixels of three categories, chance has a third
 
 
-def test_what_was_found_can_be_opened_again_and_is_not_made_twice(
-    learned: tuple[Dataset, Predictions], tmp_path: Path
-) -> None:
-    dataset, found = learned
+def test_what_was_found_can_be_opened_again_and_is_not_made_twice(shapes: Make, tmp_path: Path) -> None:
+    dataset = shapes(tmp_path / "images", 4)
+    found = out_of_fold(dataset, tmp_path / "found", FEW)
     read = opened(tmp_path / "found")
     assert (read.plan, read.image_ids, read.categories) == (found.plan, found.image_ids, found.categories)
     assert not list((tmp_path / "found" / "checkpoints").glob("*"))
     stages: list[Stage] = []
     plans: list[Plan] = []
-    same(found, out_of_fold(dataset, tmp_path / "found", TINY, progress=stages.append, planned=plans.append))
+    same(found, out_of_fold(dataset, tmp_path / "found", FEW, progress=stages.append, planned=plans.append))
     assert (stages, plans) == ([], [found.plan])
     with pytest.raises(SegdataError, match="predictions of other labels or settings"):
-        out_of_fold(dataset, tmp_path / "found", replace(TINY, seed=1))
+        out_of_fold(dataset, tmp_path / "found", replace(FEW, seed=1))
     with pytest.raises(SegdataError, match="no finished predictions"):
         opened(tmp_path)
 

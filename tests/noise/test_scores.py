@@ -5,13 +5,14 @@ from functools import cache
 import numpy as np
 import pytest
 
+from segdata.noise.crossfit import folds_of
 from segdata.noise.drawn import VOID, Drawn, Flags, runs_of_pixels
 from segdata.noise.evaluation import Ranked, auroc, quality
 from segdata.noise.evidence import Evidence
 from segdata.noise.injection import Rates, labels, spoiled
 from segdata.noise.pixelwise import softmin
 from segdata.noise.proposals import for_drawn, for_region
-from segdata.noise.scores import Look, Suspicions, folds_of, look, suspicions
+from segdata.noise.scores import Look, Suspicions, look, suspicions
 from segdata.noise.trust import flagged, thresholds, trusts
 from segdata.noise.types import TYPES
 from segdata.testing.blobs import blobs, patches

@@ -1,5 +1,6 @@
 """Loading: entries into a dataset of FiftyOne, new images added and known ones brought up to date."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -85,10 +86,7 @@ class Loader:
                 fresh.append(values)
         if old:
             self._keep([id_ for id_, _ in old], [values for _, values in old])
-        # New images come without labels, which FiftyOne would make documents of, and back: twice the time.
-        bare = [self.fo.Sample(filepath=each["filepath"], metadata=each["metadata"]) for each in fresh]
-        ids = self.dataset.add_samples(bare, progress=False) if bare else []
-        self._set([*old, *zip(ids, fresh, strict=True)])
+        self._set([*old, *zip(self._added(fresh), fresh, strict=True)])
 
     def finish(self) -> None:
         """Remove images and fields that the data has no more."""
@@ -119,6 +117,20 @@ class Loader:
         metadata = self.fo.ImageMetadata(width=entry.width, height=entry.height) if entry.width else None
         labels = {self._field(*key): label for key, label in entry.labels.items()}
         return {"filepath": entry.filepath, "metadata": metadata, **entry.values, **labels}
+
+    def _added(self, fresh: list[dict[str, Any]]) -> list[str]:  # Any: FiftyOne has no types
+        """Add images without their labels, and give their ids.
+
+        With labels FiftyOne would make documents of what it has just written. The samples end with this function, and
+        cycles among them by the collector: those that live are read again after whatever is set.
+        """
+        if not fresh:
+            return []
+        bare = [self.fo.Sample(filepath=each["filepath"], metadata=each["metadata"]) for each in fresh]
+        ids: list[str] = self.dataset.add_samples(bare, progress=False)
+        del bare
+        gc.collect()
+        return ids
 
     def _set(self, images: list[tuple[str, dict[str, Any]]]) -> None:  # Any: FiftyOne has no types
         """Give images, by their ids, their values, field by field; what an image has no more becomes none."""
