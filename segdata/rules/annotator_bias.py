@@ -20,8 +20,9 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     Each is held against the others of the same images. What more than half of them have and this annotator has not, is
     missed; what fewer than half of them have, is extra; what more than half of them call otherwise, is confused; the
     offset is by how many pixels the boundary is drawn further out than the middle annotator draws it. Names are
-    exchanged at random within images 9,999 times; of all cells (annotator, category, kind) those count that hold the
-    false discovery rate of 5 % (Benjamini and Hochberg, 1995). Images of one sequence, patient or scene count as one.
+    exchanged at random within images 9,999 times or more; of all cells (annotator, category, kind) those count that
+    hold the false discovery rate of 5 % (Benjamini and Hochberg, 1995). Images of one sequence, patient or scene count
+    as one.
 
     Left alone: two annotators, of whom none can be told to be the one who deviates; cells with fewer than 8 images, or
     fewer than it takes for the smallest p to count among so many cells.

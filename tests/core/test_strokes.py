@@ -28,9 +28,7 @@ def masks_of(runs: Runs, height: Ints, width: Ints) -> Masks:
     drawn = [np.zeros(high * wide, bool) for high, wide in zip(height, width, strict=True)]
     for start, length, owner in zip(runs.start, runs.length, runs.owner, strict=True):
         drawn[owner][start : start + length] = True
-    return [
-        each.reshape(wide, high).T for each, high, wide in zip(drawn, height.tolist(), width.tolist(), strict=True)
-    ]
+    return [each.reshape(wide, high).T for each, high, wide in zip(drawn, height.tolist(), width.tolist(), strict=True)]
 
 
 def disc(radius: int) -> np.ndarray:
