@@ -47,7 +47,8 @@ def test_every_seeded_defect_is_found(proofs: dict[str, Proof]) -> None:
 
 def test_every_rule_has_a_seeded_defect(proofs: dict[str, Proof]) -> None:
     found = {entry["code"] for proof in proofs.values() for entry in proof.found}
-    assert set(rules()) - found == set(UNSEEDED)
+    ours = {code for code, rule in rules().items() if rule.command == "validate"}
+    assert ours - found == set(UNSEEDED)
 
 
 def test_nothing_else_is_found_but_what_seeds_entail(proofs: dict[str, Proof]) -> None:

@@ -109,6 +109,7 @@ _KEYS: Mapping[str, list[tuple[str, str]]] = {
         ("severity: {{SEG106: error}}", "error, warning, info or off"),
         ("rules: {{SEG106: {{min_pixels: 16}}}}", "options; segdata explain CODE lists them"),
         ("by: camera", "the column that statistics tell apart"),
+        ("gold: {{name: expert, metric: iou, bar: 0.8}}", "the reference of segdata agreement, and its bar"),
         ("overrides:", "what is decided otherwise for images, categories or annotators"),
         ("  - {image: 'night/*', severity: {SEG101: warning}}", ""),
         ("suppress:", "findings that are known and accepted"),

@@ -35,7 +35,10 @@ class Line:
 
     def lift(self, runs: Runs, frame: Rows | Ints) -> Ints:
         """(n,) where each run starts on the line; `frame` is the frame of each owner that has runs."""
-        return kernels.lift(runs.start, runs.owner, self.base[frame], self.height[frame])
+        if not len(runs):
+            return runs.start
+        at = np.maximum(frame, 0)  # what has no frame has no runs either
+        return kernels.lift(runs.start, runs.owner, self.base[at], self.height[at])
 
     def frame_of(self, place: Ints) -> Ints:
         """(n,) the frame that each place lies in."""

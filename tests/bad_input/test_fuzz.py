@@ -29,7 +29,7 @@ SECONDS = 20  # after which a command hangs
 MEMORY = 4 << 30  # bytes
 # Records, lists, images, and labels that lie there a second time: nobody misses them. An empty .txt is a sound one.
 NEEDLESS = (
-    r"README|losses|images\.|sequences\.|segdata\.|id2label|\.txt$|ct/"
+    r"README|losses|images\.|imagesTr/|sequences\.|segdata\.|id2label|\.txt$|ct/"
     r"|Annotations/.*xml|Object/|labelIds|/semantic/|v1.2/labels/"
 )
 

@@ -58,7 +58,7 @@ def field_name(kind: Kind, annotator: str | None) -> str:
     """The field of an annotator's labels; whatever no name of a field can have becomes `_` and a mark of the name.
 
     >>> field_name("segments", None), field_name("segments", "anna"), field_name("map", "a.b")
-    ('segments', 'segments_anna', 'map_a_b_b217')
+    ('segments', 'segments_anna', 'map_a_b_cd02')
     """
     if annotator is None:
         return kind
