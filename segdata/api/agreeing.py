@@ -33,26 +33,27 @@ class Compared:
     tables: "Tables"
 
 
-def agree(
-    data: Data | Mapping[str, Data] | Sequence[Named],
-    *,
-    gold: str | None = None,
-    by: str | None = None,
-    plan: float | None = None,
-    pair_by: str | None = None,
-    taxonomy_map: str | Path | None = None,
-    tolerance: float | None = None,
-    tolerance_mm: float | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-    anonymise: bool = False,
-    select: str | Iterable[str] = (),
-    ignore: str | Iterable[str] = (),
-    jobs: int = 0,
-    progress: Progress = silent,
-    **opening: Unpack[ReadOptions],
-) -> "Agreement":
+class AgreementOptions(ReadOptions, total=False):
+    """The options of `agree`."""
+
+    gold: str | None
+    by: str | None
+    plan: float | None
+    pair_by: str | None
+    taxonomy_map: str | Path | None
+    tolerance: float | None
+    tolerance_mm: float | None
+    confidence: float
+    resamples: int
+    seed: int
+    anonymise: bool
+    select: str | Iterable[str]
+    ignore: str | Iterable[str]
+    jobs: int
+    progress: Progress
+
+
+def agree(data: Data | Mapping[str, Data] | Sequence[Named], **options: Unpack[AgreementOptions]) -> "Agreement":
     """How much annotators agree.
 
     Parameters
@@ -63,7 +64,7 @@ def agree(
         dataset that has the section `gold`
     by : a column that tells images apart, as `segdata.core.strata` names columns
     plan : also say how many images must be labelled twice for intervals of plus and minus this
-    pair_by : how images are paired, see `segdata.agreement.panel.panel`; default: by the first way that pairs any
+    pair_by : how images are paired, see `segdata.agreement.panel.panel.panel`; default: by the first way that pairs any
     taxonomy_map : a file that says under which names categories are compared
     tolerance, tolerance_mm : how far apart boundaries may be and still be one: in pixels (2), and in mm where known
     confidence, resamples, seed : of the intervals
@@ -71,30 +72,12 @@ def agree(
     select, ignore : rules, as for `validate`
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
-    opening : format, taxonomy, images, config, only, roi: as for `read`
+    and format, taxonomy, images, config, only, roi: as for `read`
 
     Returns scores with intervals, who differs in what, and findings. The same input and seed give the same result.
     Raises SegdataError as `read` does, and where there is one annotator only, or no image in common.
     """
-    return compare_annotators(
-        data,
-        gold=gold,
-        by=by,
-        plan=plan,
-        pair_by=pair_by,
-        taxonomy_map=taxonomy_map,
-        tolerance=tolerance,
-        tolerance_mm=tolerance_mm,
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
-        anonymise=anonymise,
-        select=select,
-        ignore=ignore,
-        jobs=jobs,
-        progress=progress,
-        **opening,
-    ).agreement
+    return compare_annotators(data, **options).agreement
 
 
 def compare_annotators(
