@@ -66,10 +66,7 @@ def turns(stretch: Stretch, track: Ints) -> Columns:
     area = runs.areas(n_segments)
     x, y = _centroids(runs, height, area)
     middle = (x[before] + x[after]) / 2, (y[before] + y[after]) / 2
-    moved = [
-        (runs, each, np.rint(middle[0] - x[each]).astype(np.int64), np.rint(middle[1] - y[each]).astype(np.int64))
-        for each in (before, after)
-    ]
+    moved = [(runs, each, _whole(middle[0] - x[each]), _whole(middle[1] - y[each])) for each in (before, after)]
     still, high = np.zeros(len(here), np.int64), height[here]
     agree = _iou(_shared(moved[0], moved[1], high), area[before], area[after])
     drawn = (runs, here, still, still)
@@ -126,6 +123,11 @@ def _centroids(runs: Runs, height: Ints, area: Ints) -> tuple[Floats, Floats]:
     along = np.bincount(runs.owner, weights=x * runs.length, minlength=n)
     down = np.bincount(runs.owner, weights=runs.length * (top + (runs.length - 1) / 2), minlength=n)
     return along / pixels, down / pixels
+
+
+def _whole(shift: Floats) -> Ints:
+    """(n,) the nearest whole numbers, halves to the even one: half a pixel is half, whatever the last digit says."""
+    return np.rint(np.round(shift, 9)).astype(np.int64)
 
 
 Moved = tuple[Runs, Ints, Ints, Ints]  # runs; and for each of n the owner, and how far it is moved across and down

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -195,7 +195,12 @@ def test_nothing_depends_on_chunks_or_jobs(labels: Labels, data: st.DataObject) 
         assert len(whole.still) == len(cut.still)
 
 
+HALVES = np.zeros((3, 7, 3), np.int64)  # the centroids are moved by half a pixel, but for the last digit
+HALVES[0, 0, 1] = HALVES[0, 1, :2] = HALVES[1, 0, 0] = HALVES[2, 1, 1] = HALVES[2, 2, 2] = HALVES[2, 6, 2] = 1
+
+
 @settings(max_examples=20)
+@example(HALVES, "mirrored")
 @given(movies(least=3), st.sampled_from(["mirrored", "turned over", "transposed", "renumbered"]))
 def test_how_a_picture_lies_does_not_matter(labels: Labels, how: str) -> None:
     other = {
