@@ -7,14 +7,13 @@ from typing import TypeVar, get_args
 import click
 
 from segdata.cli.exits import FOUND
-from segdata.cli.options import Opening, data_options, example, report_options
+from segdata.cli.options import TAXONOMY_MAP, TOLERANCE, TOLERANCE_MM, Opening, data_options, example, report_options
 from segdata.core.config import Metric
 
 F = TypeVar("F", bound=Callable[..., object])
 _PATH = click.Path(path_type=Path)
 _SHARE = click.FloatRange(0, 1)
 _RISK = click.FloatRange(0, 1, min_open=True, max_open=True)
-_AMOUNT = click.FloatRange(min=0, min_open=True)
 _QUALITY = (
     click.option("--lot", metavar="N", type=click.IntRange(min=1), help="How many images are delivered."),
     click.option("--aql", type=_SHARE, default=0.01, help="The share of defective images that is fine; default: 0.01."),
@@ -82,15 +81,15 @@ def plan(
 @quality_options
 @click.option("--metric", type=click.Choice(get_args(Metric)), help="Default: that in segdata.yaml, or else iou.")
 @click.option("--bar", metavar="VALUE", type=click.FloatRange(min=0), help="What each image must reach.")
-@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
-@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
+@TOLERANCE
+@TOLERANCE_MM
 @click.option(
     "--pair",
     "pair_by",
     type=click.Choice(("id", "stem", "name", "varying", "content")),
     help="How gold images are found; default: by id, or else by equal image files.",
 )
-@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@TAXONOMY_MAP
 @report_options("text", "json")
 @data_options
 def judge(

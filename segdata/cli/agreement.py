@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import BY, Opening, data_options, example, report_options
+from segdata.cli.options import (
+    BY,
+    PAIR,
+    TAXONOMY_MAP,
+    TOLERANCE,
+    TOLERANCE_MM,
+    Opening,
+    data_options,
+    example,
+    report_options,
+)
 from segdata.core.errors import SegdataError
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
     from segdata.api.agreeing import Compared
     from segdata.report.paper import Paper
-
-_AMOUNT = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(
@@ -36,17 +44,10 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="How many images must be labelled twice for intervals of plus and minus this, such as 0.02.",
 )
-@click.option(
-    "--pair",
-    "pair_by",
-    type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
-)
-@click.option(
-    "--taxonomy-map", metavar="FILE", type=click.Path(path_type=Path), help="Under which names categories are compared."
-)
-@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
-@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
+@PAIR
+@TAXONOMY_MAP
+@TOLERANCE
+@TOLERANCE_MM
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
 @click.option("--resamples", type=click.IntRange(min=100), default=2000, help="For intervals; default: 2000.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the resamples; default: 0.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import Opening, data_options, example, report_options
+from segdata.cli.options import PAIR, TAXONOMY_MAP, Opening, data_options, example, report_options
 
 _PATH = click.Path(path_type=Path)
 
@@ -18,13 +18,8 @@ _PATH = click.Path(path_type=Path)
 )
 @click.argument("predictions", nargs=-1, required=True, metavar="[NAME=]PREDICTIONS...")
 @click.option("--gold", metavar="GOLD", type=_PATH, required=True, help="The reference, a dataset.")
-@click.option(
-    "--pair",
-    "pair_by",
-    type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
-)
-@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@PAIR
+@TAXONOMY_MAP
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
 @click.option("--resamples", type=click.IntRange(min=100), default=2000, help="For intervals; default: 2000.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the resamples; default: 0.")

@@ -23,6 +23,20 @@ BY = click.option(
     help="Tell apart split, camera, sequence, group, folder, size, annotator, source, stage, month, or a key of the "
     "images' metadata.",
 )
+PAIR = click.option(
+    "--pair",
+    "pair_by",
+    type=click.Choice(("id", "stem", "name", "varying", "content")),
+    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
+)
+TAXONOMY_MAP = click.option(
+    "--taxonomy-map", metavar="FILE", type=click.Path(path_type=Path), help="Under which names categories are compared."
+)
+_AMOUNT = click.FloatRange(min=0, min_open=True)
+TOLERANCE = click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
+TOLERANCE_MM = click.option(
+    "--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known."
+)
 FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import Opening, data_options, example, report_options
+from segdata.cli.options import PAIR, TAXONOMY_MAP, TOLERANCE_MM, Opening, data_options, example, report_options
 
 _PATH = click.Path(path_type=Path)
 _AMOUNT = click.FloatRange(min=0, min_open=True)
@@ -20,14 +20,9 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
 @click.argument("before", type=_PATH)
 @click.argument("after", type=_PATH)
 @click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries moved by less were not; default: 2 px.")
-@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
-@click.option(
-    "--pair",
-    "pair_by",
-    type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
-)
-@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@TOLERANCE_MM
+@PAIR
+@TAXONOMY_MAP
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
 @report_options("text", "json", "csv")
 @data_options

@@ -5,11 +5,19 @@ from typing import get_args
 
 import click
 
-from segdata.cli.options import Opening, data_options, example, report_options
+from segdata.cli.options import (
+    PAIR,
+    TAXONOMY_MAP,
+    TOLERANCE,
+    TOLERANCE_MM,
+    Opening,
+    data_options,
+    example,
+    report_options,
+)
 from segdata.core.config import DISTANCES, Metric
 
 _PATH = click.Path(path_type=Path)
-_AMOUNT = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(
@@ -29,15 +37,10 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
     help="Of the scores; default: iou.",
 )
 @click.option("--worst", metavar="N", type=click.IntRange(min=0), default=3, help="Examples of each; default: 3.")
-@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
-@click.option("--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known.")
-@click.option(
-    "--pair",
-    "pair_by",
-    type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
-)
-@click.option("--taxonomy-map", metavar="FILE", type=_PATH, help="Under which names categories are compared.")
+@TOLERANCE
+@TOLERANCE_MM
+@PAIR
+@TAXONOMY_MAP
 @report_options("text", "json", "csv")
 @data_options
 def command(

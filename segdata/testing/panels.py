@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from segdata.core import kernels
 from segdata.core.batch import Batch, concatenate, replaced, whole
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.one_image import one_image
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Kind
 from segdata.testing.dense import Mask
@@ -109,21 +110,8 @@ def _joined(batches: Sequence[Batch]) -> Batch:
     sizes = [[whole(batch.images[name]).tolist() for name in ("height", "width")] for batch in batches]
     if any(size != sizes[0] for size in sizes):
         raise ValueError(f"pictures of different sizes: {sizes}")
-    every = concatenate(list(batches))
-    image = every.annotation_image % max(images.num_rows, 1)
-    order = np.argsort(image, kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    annotation = rank[every.segment_annotation]
-    rows = np.argsort(annotation, kind="stable")
-    segments = every.segments.take(pa.array(rows))
-    runs: Runs = every.runs.take(rows, every.n_segments)
-    return Batch(
-        images,
-        replaced(every.annotations.take(pa.array(order)), "image", image[order].astype(np.int32)),
-        replaced(segments, "annotation", annotation[rows].astype(np.int32)),
-        runs,
-    )
+    number = np.arange(images.num_rows)
+    return one_image(concatenate(list(batches)), np.tile(number, len(batches)))[0]
 
 
 @st.composite
