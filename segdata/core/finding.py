@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from segdata.core.correction import Correction
+
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # worst first
 Box = tuple[int, int, int, int]
@@ -26,6 +28,7 @@ class Finding:
     score : how sure, in [0, 1], where the rule knows
     file, line, place : where in the files; `place` is a JSON pointer, an XPath or a pixel
     fix : whether `--fix` (safe) or `--unsafe-fixes` can mend it
+    correction : what a model proposes instead, for a reviewer to accept
     """
 
     code: str
@@ -43,6 +46,7 @@ class Finding:
     line: int | None = None
     place: str | None = None
     fix: Literal["safe", "unsafe"] | None = None
+    correction: Correction | None = None
 
     def order(self) -> tuple[object, ...]:
         """Sorts findings the same way whatever found them first: worst first, then by code, image and place."""
@@ -78,6 +82,7 @@ class Found:
     severity : instead of the rule's own
     is_fixable : whether the rule's fix, if it has one, can mend this finding
     file, line, place : as in `Finding`; default to where the first segment was read from
+    correction : as in `Finding`
     """
 
     message: str
@@ -96,3 +101,4 @@ class Found:
     file: str | None = None
     line: int | None = None
     place: str | None = None
+    correction: Correction | None = None

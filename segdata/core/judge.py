@@ -224,6 +224,7 @@ class _Stamp:
             line=found.line,
             place=place,
             fix=rule.fix if found.is_fixable else None,
+            correction=found.correction,
         )
 
 

@@ -18,6 +18,7 @@ from segdata.core.profile import Profile, Task
 if TYPE_CHECKING:
     from segdata.core.defect import Defect
     from segdata.core.opposed import Judged, Opposed
+    from segdata.core.suspected import Suspected
     from segdata.core.table import Table
 
 Family = Literal[
@@ -43,8 +44,9 @@ Family = Literal[
     "frames",
     "volumes",
     "agreement",
+    "noise",
 ]
-Command = Literal["validate", "agreement"]
+Command = Literal["validate", "agreement", "flag"]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 
@@ -97,6 +99,7 @@ class Tables:
         `segdata.measure.solids` and `slices`
     defects : what readers met
     opposed, judged : family `agreement`: what annotators have in common, and what follows from it; None elsewhere
+    suspected : family `noise`: what models say against the labels; None elsewhere
     """
 
     profile: Profile
@@ -131,6 +134,7 @@ class Tables:
     defects: "tuple[Defect, ...]"
     opposed: "Opposed | None" = None
     judged: "Judged | None" = None
+    suspected: "Suspected | None" = None
 
     @staticmethod
     def of(profile: Profile, tables: "Mapping[str, Table]", defects: "Iterable[Defect]") -> "Tables":
@@ -182,7 +186,7 @@ class Rule:
     @property
     def command(self) -> Command:
         """Which command runs it."""
-        return "agreement" if "agreement" in self.needs else "validate"
+        return "agreement" if "agreement" in self.needs else "flag" if "noise" in self.needs else "validate"
 
     def applies(self, profile: Profile) -> bool:
         """Whether this rule has anything to say about such a dataset."""

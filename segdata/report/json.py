@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding, Severity
 from segdata.core.validation import Validation
@@ -18,11 +19,12 @@ VERSION = 1
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One finding: what a rule found, where, and how much.
 
     `image` is null for a finding about the dataset, `annotator` where there is only one, `segments` are the source's
-    own ids, `bbox` is [x, y, width, height] in pixels, `place` a JSON pointer, an XPath or a pixel.
+    own ids, `bbox` is [x, y, width, height] in pixels, `place` a JSON pointer, an XPath or a pixel. `correction` is
+    what a model proposes instead, and only there where one does; its `counts` are COCO compressed RLE strings.
     """
 
     code: str
@@ -40,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None
     place: str | None
     fix: Literal["safe", "unsafe"] | None
+    correction: Correction | None = None
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
