@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 
+from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.validation import Validation
@@ -18,6 +20,7 @@ FULL = Finding(
     code="SEG106", rule="speck", severity="warning", message='"quoted" 汽车', image="a.png", annotator="anna",
     segments=(7, "seven"), category="car", bbox=(1, 2, 3, 4), pixels=12, score=0.5, file="f.json", line=3,
     place="/annotations/0", fix="unsafe",
+    correction=Correction(action="split", category="car", size=(9, 8), counts=("03", "12"), joins=8, iou=0.5),
 )  # fmt: skip
 BARE = Finding(code="SEG001", rule="unreadable-file", severity="error", message="m")
 
@@ -25,7 +28,9 @@ BARE = Finding(code="SEG001", rule="unreadable-file", severity="error", message=
 def test_every_field_arrives() -> None:
     report = json.loads(to_json(Validation("d", 1, 2, (FULL, BARE))))
     jsonschema.validate(report, schema())
-    assert report["findings"][0] == {**dataclasses.asdict(FULL), "segments": [7, "seven"], "bbox": [1, 2, 3, 4]}
+    lists = {"segments": [7, "seven"], "bbox": [1, 2, 3, 4], "correction": msgspec.to_builtins(FULL.correction)}
+    assert report["findings"][0] == dataclasses.asdict(FULL) | lists
+    assert "correction" not in report["findings"][1]
     assert {name for name, value in report["findings"][1].items() if value is None} == {
         "image", "annotator", "category", "bbox", "pixels", "score", "file", "line", "place", "fix",
     }  # fmt: skip
