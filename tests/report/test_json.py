@@ -28,7 +28,11 @@ BARE = Finding(code="SEG001", rule="unreadable-file", severity="error", message=
 def test_every_field_arrives() -> None:
     report = json.loads(to_json(Validation("d", 1, 2, (FULL, BARE))))
     jsonschema.validate(report, schema())
-    lists = {"segments": [7, "seven"], "bbox": [1, 2, 3, 4], "correction": msgspec.to_builtins(FULL.correction)}
+    lists = {
+        "segments": [7, "seven"],
+        "bbox": [1, 2, 3, 4],
+        "correction": msgspec.json.decode(msgspec.json.encode(FULL.correction)),
+    }
     assert report["findings"][0] == dataclasses.asdict(FULL) | lists
     assert "correction" not in report["findings"][1]
     assert {name for name, value in report["findings"][1].items() if value is None} == {
