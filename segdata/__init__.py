@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from segdata.api import crop as crop
     from segdata.api import diff as diff
     from segdata.api import diff_taxonomies as diff_taxonomies
+    from segdata.api import draft as draft
     from segdata.api import draw_sample as draw_sample
     from segdata.api import evaluate as evaluate
     from segdata.api import filter as filter
@@ -61,6 +62,7 @@ _HOME = {
     "crop": "segdata.api",
     "diff": "segdata.api",
     "diff_taxonomies": "segdata.api",
+    "draft": "segdata.api",
     "draw_sample": "segdata.api",
     "evaluate": "segdata.api",
     "filter": "segdata.api",
@@ -109,6 +111,7 @@ __all__ = [
     "crop",
     "diff",
     "diff_taxonomies",
+    "draft",
     "draw_sample",
     "evaluate",
     "filter",

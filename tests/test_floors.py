@@ -21,11 +21,13 @@ FLOORS = {
     "fixes": {"core"},
     "edit": {"core", "store"},
     "sample": {"core"},
+    "drafting": {"core"},
+    "review": {"core", "store", "edit"},
     "testing": {"core"},
     "agreement": {"core", "store", "measure"},
     "campaign": {"core", "measure", "agreement"},
     "noise": {"core", "store", "measure"},
-    "report": {"core", "store", "measure", "edit", "agreement", "campaign", "noise"},
+    "report": {"core", "store", "measure", "edit", "agreement", "campaign", "noise", "review"},
     "api": {
         "core",
         "formats",
@@ -39,8 +41,10 @@ FLOORS = {
         "noise",
         "report",
         "sample",
+        "drafting",
+        "review",
     },
-    "cli": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample", "api"},
+    "cli": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample", "drafting", "review", "api"},
 }
 # Pictures and round trips run the real thing: they are tests that others can use.
 FLOORS["testing"] |= {"measure", "formats", "noise"}

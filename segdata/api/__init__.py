@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segdata.api.merging import Merged, merge
     from segdata.api.opening import read
     from segdata.api.piloting import pilot
+    from segdata.api.prelabelling import Draft, draft
     from segdata.api.remapping import remap
     from segdata.api.reviewing import rework
     from segdata.api.revisions import history, prune, restore
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Browsed": "browsing",
     "Conversion": "converting",
+    "Draft": "prelabelling",
     "Filtered": "filtering",
     "Merged": "merging",
     "Sample": "sampling",
@@ -50,6 +52,7 @@ _HOME = {
     "crop": "tiling",
     "diff": "comparing",
     "diff_taxonomies": "taxonomies",
+    "draft": "prelabelling",
     "draw_sample": "sampling",
     "evaluate": "evaluating",
     "filter": "filtering",
@@ -77,6 +80,7 @@ _HOME = {
 __all__ = [
     "Browsed",
     "Conversion",
+    "Draft",
     "Filtered",
     "Merged",
     "Sample",
@@ -92,6 +96,7 @@ __all__ = [
     "crop",
     "diff",
     "diff_taxonomies",
+    "draft",
     "draw_sample",
     "evaluate",
     "filter",

@@ -6,19 +6,17 @@ from typing import Unpack
 import msgspec
 import numpy as np
 
-from segdata.agreement.compare import compare
 from segdata.agreement.gold.delivery import Inspection, Quality, inspect
-from segdata.agreement.gold.gold import section_of, tolerance_of
+from segdata.agreement.gold.gold import section_of
 from segdata.agreement.panel.paired import Member
-from segdata.api.agreeing import open_panel
 from segdata.api.evaluating import GOLD
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
+from segdata.api.panels import opened
 from segdata.core.config import Gold, Metric
 from segdata.core.errors import SegdataError
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.settings import FILE
-from segdata.formats.images import image_limits
 
 __all__ = ["Inspection", "Quality", "accept"]
 
@@ -63,11 +61,19 @@ def accept(
         raise SegdataError(f"no bar to hold the delivery against: give --bar, or write a section gold into {FILE}")
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
-    panel = open_panel([Member(reference, GOLD), Member(delivered)], pair_by, taxonomy_map)
-    with image_limits():
-        tables = compare(panel, tolerance=tolerance_of(section, tolerance, tolerance_mm), jobs=jobs, progress=progress)
-    opposed = tables.opposed
-    assert opposed is not None
+    found = opened(
+        [Member(reference, GOLD), Member(delivered)],
+        section,
+        {
+            "pair_by": pair_by,
+            "taxonomy_map": taxonomy_map,
+            "tolerance": tolerance,
+            "tolerance_mm": tolerance_mm,
+            "jobs": jobs,
+            "progress": progress,
+        },
+    )
+    tables, opposed = found.tables, found.opposed
     its = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
     if GOLD not in opposed.annotators:
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
@@ -78,6 +84,7 @@ def accept(
         quality or Quality(),
         _n_delivered(opposed, tables.annotations["image"][~its], len(delivered)) if lot is None else lot,
         tables.annotations["image"][its],
+        found.near,
     )
 
 

@@ -1,27 +1,35 @@
 """Say how much annotators agree, on what, who differs, and how sure that is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.opening import Data, Progress, ReadOptions, read, silent
-from segdata.core.config import Config
+from segdata.api.panels import (
+    Named,
+    Opened,
+    PanelOptions,
+    Several,
+    members,
+    opened,
+    reading,
+    reference,
+    resampling,
+    sections,
+)
+from segdata.core.config import Config, nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.formats.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.panel.paired import Member
     from segdata.agreement.panel.panel import Panel
     from segdata.agreement.summary.agreed import Agreement
     from segdata.agreement.summary.estimates import Resampling
     from segdata.core.config import Gold
-    from segdata.core.defect import Defect
     from segdata.core.opposed import Judged, Opposed
     from segdata.core.rule import Rule, Tables
 
-Named = tuple[str | None, Data]
+__all__ = ["AgreementOptions", "Compared", "Named", "agree", "compare_annotators"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +41,20 @@ class Compared:
     tables: "Tables"
 
 
-class AgreementOptions(ReadOptions, total=False):
+class AgreementOptions(PanelOptions, total=False):
     """The options of `agree`."""
 
     gold: str | None
     by: str | None
     plan: float | None
-    pair_by: str | None
-    taxonomy_map: str | Path | None
-    tolerance: float | None
-    tolerance_mm: float | None
-    confidence: float
-    resamples: int
-    seed: int
+    contrasts: bool
+    models: str | Iterable[str]
     anonymise: bool
     select: str | Iterable[str]
     ignore: str | Iterable[str]
-    jobs: int
-    progress: Progress
 
 
-def agree(data: Data | Mapping[str, Data] | Sequence[Named], **options: Unpack[AgreementOptions]) -> "Agreement":
+def agree(data: Several, **options: Unpack[AgreementOptions]) -> "Agreement":
     """How much annotators agree.
 
     Parameters
@@ -64,6 +65,8 @@ def agree(data: Data | Mapping[str, Data] | Sequence[Named], **options: Unpack[A
         dataset that has the section `gold`
     by : a column that tells images apart, as `segdata.core.strata` names columns
     plan : also say how many images must be labelled twice for intervals of plus and minus this
+    contrasts : also test whether annotators agree with the reference alike; without one, whether pairs agree alike
+    models : who is a model, by name, besides those whose annotations say so; how much of everybody's work is theirs
     pair_by : how images are paired, see `segdata.agreement.panel.panel.panel`; default: by the first way that pairs any
     taxonomy_map : a file that says under which names categories are compared
     tolerance, tolerance_mm : how far apart boundaries may be and still be one: in pixels (2), and in mm where known
@@ -81,69 +84,53 @@ def agree(data: Data | Mapping[str, Data] | Sequence[Named], **options: Unpack[A
 
 
 def compare_annotators(
-    data: Data | Mapping[str, Data] | Sequence[Named],
+    data: Several,
     *,
     gold: str | None = None,
     by: str | None = None,
     plan: float | None = None,
-    pair_by: str | None = None,
-    taxonomy_map: str | Path | None = None,
-    tolerance: float | None = None,
-    tolerance_mm: float | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    contrasts: bool = False,
+    models: str | Iterable[str] = (),
     anonymise: bool = False,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
-    jobs: int = 0,
-    progress: Progress = silent,
-    **opening: Unpack[ReadOptions],
+    **options: Unpack[PanelOptions],
 ) -> Compared:
     """The same as `agree`, with what it was made of."""
-    from segdata.agreement.compare import compare
-    from segdata.agreement.gold.gold import section_of, tolerance_of
+    from segdata.agreement.habits.unchanged import unchanged
     from segdata.agreement.panel.mirrored import mirrored
-    from segdata.agreement.summary.estimates import Resampling
+    from segdata.agreement.summary.contrasts import contrasted
     from segdata.agreement.summary.plans import plan as planned
     from segdata.agreement.summary.portions import by_column
     from segdata.agreement.summary.summary import summary
     from segdata.core.judge import judge, selected
 
-    panel = open_panel(members(data, opening), pair_by, taxonomy_map)
-    config = panel.members[0].dataset.config
-    section = section_of(each.dataset.config for each in panel.members)
+    every = members(data, reading(options))
+    config, section = every[0].dataset.config, sections(every)
     gold = gold or (section.name if section else None)
     chosen = selected(config, select, ignore, command="agreement") + ([] if select else _of_readers(config, ignore))
-    how = Resampling(confidence, resamples, seed)
+    found = opened(every, section if gold else None, options)
+    _check_annotators(found)
+    whose = _models(found, [models] if isinstance(models, str) else list(models))
+    if anonymise:
+        found = _under_letters(found, gold)
+    opposed, how, jobs = found.opposed, resampling(options), options.get("jobs", 0)
     with image_limits():
-        tables = compare(
-            panel,
-            tolerance=tolerance_of(section if gold else None, tolerance, tolerance_mm),
-            jobs=jobs,
-            progress=progress,
-        )
-        opposed = tables.opposed
-        assert opposed is not None
-        _check_annotators(panel, opposed.annotators, len(opposed.pairs), tables.defects)
-        if anonymise:
-            aliases = _letters(opposed.annotators, gold)
-            panel, tables = replace(panel, aliases=aliases), _under_letters(tables, opposed, aliases)
-            opposed = tables.opposed
-            assert opposed is not None
-        found = mirrored(panel, opposed)
-    judged = _judged(tables, gold, section, how)
-    tables = replace(tables, defects=(*tables.defects, *found), judged=judged)
-    findings = judge(tables, chosen, config, jobs=jobs).findings
+        turned = mirrored(found.panel, opposed)
+    judged = _judged(opposed, gold, section, how)
+    tables = replace(found.tables, defects=(*found.tables.defects, *turned), judged=judged)
     result = summary(
         opposed,
         how,
         bias=judged.biases,
         by=None if by is None else by_column(tables, opposed, by, how),
         plan=() if plan is None else planned(opposed, plan, how),
-        findings=findings,
+        contrasts=contrasted(opposed, judged.gold, how) if contrasts else (),
+        unchanged=unchanged(opposed, whose, how),
+        findings=judge(tables, chosen, config, jobs=jobs).findings,
+        tolerance=found.near,
     )
-    return Compared(result, Dataset(panel, panel.profile, config), tables)
+    return Compared(result, Dataset(found.panel, found.panel.profile, config), tables)
 
 
 def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
@@ -153,79 +140,58 @@ def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
     return [each for each in selected(config, "SEG0", ignore) if each.severity == "error" and not each.needs]
 
 
-def members(data: Data | Mapping[str, Data] | Sequence[Named], opening: ReadOptions) -> "list[Member]":
-    """The datasets of a panel, opened, by the names that the caller gives."""
-    from segdata.agreement.panel.paired import Member
-
-    return [Member(each if isinstance(each, Dataset) else read(each, **opening), name) for name, each in named(data)]
-
-
-def named(data: Data | Mapping[str, Data] | Sequence[Named]) -> list[Named]:
-    """Datasets with the names that the caller gives, or None."""
-    if isinstance(data, (str, Path, Dataset)):
-        return [(None, data)]
-    return list(data.items()) if isinstance(data, Mapping) else list(data)
-
-
-def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
-    """The panel of some datasets; `pair_by` and `taxonomy_map` as for `agree`."""
-    from segdata.agreement.panel.panel import panel
-    from segdata.edit.taxonomy_map import load_map
-
-    renamed: dict[str, str | None] = {}
-    if taxonomy_map is not None:
-        for old, new in load_map(Path(taxonomy_map))[0].categories.items():
-            if isinstance(new, tuple):
-                raise SegdataError(f"{taxonomy_map}: {old} is undecided ({' or '.join(new)}); write one name")
-            renamed[old] = new
-    with image_limits():
-        return panel(every, pair_by=pair_by, renamed=renamed)
-
-
-def _check_annotators(panel: "Panel", annotators: tuple[str, ...], n_pairs: int, defects: "Sequence[Defect]") -> None:
+def _check_annotators(found: Opened) -> None:
     """Raise SegdataError where there is nobody to agree with."""
     from segdata.agreement.panel.panel import SIZES
 
-    sizes = [each for each in defects if each.code == SIZES]
+    annotators, n_pairs = found.opposed.annotators, len(found.opposed.pairs)
+    files = found.panel.profile.files
+    sizes = [each for each in found.tables.defects if each.code == SIZES]
     if n_pairs == 0 and sizes:
         first = sizes[0]
-        raise SegdataError(
-            f"{panel.profile.files}: no image has the same size in two datasets; {first.image}: {first.message}"
-        )
+        raise SegdataError(f"{files}: no image has the same size in two datasets; {first.image}: {first.message}")
     if len(annotators) < 2:
         who = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
         raise SegdataError(
-            f"{panel.profile.files}: {who} these images; agreement takes two annotators or more: give several "
-            "datasets as NAME=DATA, or one in which annotations name their annotators"
+            f"{files}: {who} these images; agreement takes two annotators or more: give several datasets as "
+            "NAME=DATA, or one in which annotations name their annotators"
         )
     if n_pairs == 0:
-        raise SegdataError(f"{panel.profile.files}: no image was annotated by two of {', '.join(annotators)}")
+        raise SegdataError(f"{files}: no image was annotated by two of {', '.join(annotators)}")
 
 
-def _judged(tables: "Tables", gold: str | None, section: "Gold | None", how: "Resampling") -> "Judged":
+def _models(found: Opened, named: Sequence[str]) -> Collection[int]:
+    """The annotators who are models: those named, and those all of whose annotations say so."""
+    annotators = found.opposed.annotators
+    for name in named:
+        if name not in annotators:
+            known = ", ".join(annotators)
+            raise SegdataError(f"model: no annotator {name!r}{nearest(name, list(annotators))}; there are: {known}")
+    columns = (found.tables.annotations[name].tolist() for name in ("annotator", "source"))
+    sources: dict[str, set[str | None]] = {}
+    for name, source in zip(*columns, strict=True):
+        sources.setdefault(name, set()).add(source)
+    return [k for k, name in enumerate(annotators) if name in named or sources.get(name) == {"model"}]
+
+
+def _judged(opposed: "Opposed", gold: str | None, section: "Gold | None", how: "Resampling") -> "Judged":
     """What follows from the tables."""
     from segdata.agreement.disputes import disputes
     from segdata.agreement.gold.gold import standing, under
     from segdata.agreement.habits.bias import biases
     from segdata.agreement.habits.repeats import repeats
     from segdata.agreement.habits.unclear import unclear
-    from segdata.core.config import nearest
     from segdata.core.opposed import Judged
 
-    opposed = tables.opposed
-    assert opposed is not None
-    if gold is not None and gold not in opposed.annotators:
-        known = ", ".join(opposed.annotators)
-        raise SegdataError(f"gold: no annotator {gold!r}{nearest(gold, list(opposed.annotators))}; there are: {known}")
-    reference = None if gold is None else opposed.annotators.index(gold)
-    below = standing(opposed, reference, section if gold else None, how)
+    at = reference(gold, opposed.annotators)
+    below = standing(opposed, at, section if gold else None, how)
     return Judged(
-        disputes=disputes(opposed, reference),
+        disputes=disputes(opposed, at),
         biases=biases(opposed, how.seed, n_draws=how.n_draws),
         unclear=unclear(opposed, how),
         repeats=repeats(opposed, how),
         below=under(below),
-        gold=reference,
+        gold=at,
     )
 
 
@@ -251,17 +217,18 @@ def _letter(k: int) -> str:
     return (_letter(k // 26 - 1) if k >= 26 else "") + chr(ord("A") + k % 26)
 
 
-def _under_letters(tables: "Tables", opposed: "Opposed", aliases: Mapping[str, str]) -> "Tables":
+def _under_letters(found: Opened, gold: str | None) -> Opened:
+    """The same with letters for names, but for the reference's."""
     import numpy as np
 
+    aliases = _letters(found.opposed.annotators, gold)
+    tables = found.tables
     names = np.array([aliases.get(name, name) for name in tables.annotations["annotator"].tolist()], object)
     defects = tuple(
         replace(each, annotator=aliases.get(each.annotator or "", each.annotator)) for each in tables.defects
     )
-    called = tuple(aliases.get(name, name) for name in opposed.annotators)
-    return replace(
-        tables,
-        annotations=tables.annotations.beside(annotator=names),
-        defects=defects,
-        opposed=replace(opposed, annotators=called),
-    )
+    opposed = replace(found.opposed, annotators=tuple(aliases.get(name, name) for name in found.opposed.annotators))
+    annotations = tables.annotations.beside(annotator=names)
+    tables = replace(tables, annotations=annotations, defects=defects, opposed=opposed)
+    panel: Panel = replace(found.panel, aliases=aliases)
+    return Opened(panel, tables, opposed, found.near)

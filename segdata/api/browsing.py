@@ -15,7 +15,9 @@ from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.runs import Ints
 from segdata.formats.images import image_limits
+from segdata.noise.predictions import opened as opened_predictions
 from segdata.report.fiftyone.app import PORT, app
+from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.installed import fiftyone
 from segdata.report.fiftyone.labels import Labels
 from segdata.report.fiftyone.loading import Loader, opened
@@ -62,6 +64,7 @@ def browse(
     data: Data,
     *,
     findings: Iterable[Finding] | None = None,
+    predictions: str | Path | None = None,
     name: str | None = None,
     jobs: int = 0,
     progress: Progress = silent,
@@ -74,6 +77,8 @@ def browse(
     data : a file, a folder or a `Dataset`
     findings : of `validate` and others, as `segdata.report.fiftyone.reports.findings_of` reads them from JSON reports;
         None: those of `validate`
+    predictions : a folder of `flag` with what networks say about images that they have not seen: how probable the given
+        labels are becomes a layer of its own
     name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
@@ -94,7 +99,8 @@ def browse(
         by_image.setdefault(str(each.image), []).append(each)
     shelf = Shelf(folder() / "fiftyone" / target.slug)
     targets = Targets.of(dataset.profile)
-    entries = Entries(Labels(package, dataset.profile, targets, shelf), by_image)
+    heat = Heat.of(package, shelf, None if predictions is None else opened_predictions(predictions))
+    entries = Entries(Labels(package, dataset.profile, targets, shelf), heat, by_image)
     loader = Loader(package, target)
 
     def made(rows: Ints) -> list[Entry]:

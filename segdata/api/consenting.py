@@ -1,14 +1,14 @@
 """Make one annotation of those of several annotators, as a dataset, and say how each of them stands to it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.agreeing import Named, members, open_panel
 from segdata.api.copying import Copies
-from segdata.api.opening import Data, Progress, ReadOptions, silent
+from segdata.api.opening import Progress, silent
+from segdata.api.panels import PairOptions, Several, members, open_panel, reading, resampling
 from segdata.api.placing import Placing
 from segdata.core.batch import Batch
 from segdata.core.defect import Defect
@@ -30,22 +30,15 @@ _LISTS = ("undecided.csv", "undecided.json")
 
 
 def consensus(
-    data: Data | Mapping[str, Data] | Sequence[Named],
+    data: Several,
     target: str | Path,
     *,
     method: str = "auto",
     undecided: "Undecided" = "void",
     min_support: float = 0.5,
     leave_one_out: bool = True,
-    pair_by: str | None = None,
-    taxonomy_map: str | Path | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
     copy_images: bool = False,
-    jobs: int = 0,
-    progress: Progress = silent,
-    **opening: Unpack[ReadOptions],
+    **options: Unpack[PairOptions],
 ) -> "Consensus":
     """Write what annotators agree on as a canonical dataset, with one annotation of each image by ``consensus``.
 
@@ -60,9 +53,9 @@ def consensus(
         (``undecided.csv`` and ``undecided.json``) for somebody to settle; then they are unlabelled
     min_support : the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 up to 1
     leave_one_out : also hold each annotator against the consensus of the others, which takes a pass for each of them
-    pair_by, taxonomy_map, confidence, resamples, seed, jobs, opening : as for `agree`
     copy_images : the image files too, into the folder ``images``
     progress : is called with the number of images done since the last call, first of the dataset, then of each pass
+    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, and what `read` takes: as for `agree`
 
     Segments have the share of annotators that they have behind them as `score`, and the attribute ``mean_iou``. Of
     whose work the dataset is made and how is in the metadata of dataset.yaml, ``consensus``. Nothing half-written stays
@@ -72,10 +65,11 @@ def consensus(
     from segdata.agreement.consensus.made import Consensus
     from segdata.agreement.consensus.method import Method
     from segdata.agreement.consensus.portion import outcome
-    from segdata.agreement.summary.estimates import Resampling
 
     check_choice("undecided", undecided, ("void", "list"))
-    panel = open_panel(members(data, opening), pair_by, taxonomy_map)
+    every = members(data, reading(options, PairOptions))
+    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    jobs, progress = options.get("jobs", 0), options.get("progress", silent)
     _check_ids(panel)
     how = Method.of(method, panel.profile.task, min_support)
     made = outcome(panel, paint=undecided == "void")
@@ -84,10 +78,9 @@ def consensus(
     with Placing(Path(target)) as placing, image_limits():
         remarks = stream.write(placing.made, copy_images)
         placing.commit()
-    resampling = Resampling(confidence, resamples, seed)
     with image_limits():
         passes = stream.names if leave_one_out else ()
-        against = left_out(panel, passes, how, how=resampling, jobs=jobs, progress=progress)
+        against = left_out(panel, passes, how, how=resampling(options), jobs=jobs, progress=progress)
     return Consensus(
         target=Path(target),
         method=how.name,

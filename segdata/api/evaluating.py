@@ -1,11 +1,10 @@
 """Evaluate models against a reference."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.agreeing import Named, members, named, open_panel
-from segdata.api.opening import Data, Progress, ReadOptions, read, silent
+from segdata.api.opening import Data, ReadOptions, read, silent
+from segdata.api.panels import PairOptions, Several, members, named, open_panel, reading, resampling
 from segdata.core.dataset import Dataset
 from segdata.formats.images import image_limits
 
@@ -15,19 +14,7 @@ if TYPE_CHECKING:
 GOLD = "gold standard"  # so that nobody else is called so
 
 
-def evaluate(
-    predictions: Data | Mapping[str, Data] | Sequence[Named],
-    gold: Data,
-    *,
-    pair_by: str | None = None,
-    taxonomy_map: str | Path | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-    jobs: int = 0,
-    progress: Progress = silent,
-    **opening: Unpack[ReadOptions],
-) -> "tuple[Evaluation, ...]":
+def evaluate(predictions: Several, gold: Data, **options: Unpack[PairOptions]) -> "tuple[Evaluation, ...]":
     """The figures of models against a reference: mIoU, Dice, PQ, and mask AP as COCO has it.
 
     Parameters
@@ -35,21 +22,21 @@ def evaluate(
     predictions : of one model, or of several by their names; segments may have scores. Of a list of COCO results the
         reference says which images and categories it speaks of
     gold : the reference
-    pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, opening : as for `segdata.agree`
+    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `segdata.agree`
 
     Returns an evaluation for each model, by name; see `segdata.agreement.gold.evaluation`. Images that only the
     reference has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree`
     does.
     """
     from segdata.agreement.gold.evaluation import evaluate as evaluated
-    from segdata.agreement.summary.estimates import Resampling
 
-    reference = gold if isinstance(gold, Dataset) else read(gold, **opening)
-    every = [(name, _answers(data, reference, opening)) for name, data in named(predictions)]
-    panel = open_panel(members([*every, (GOLD, reference)], {}), pair_by, taxonomy_map)
+    opening = reading(options, PairOptions)
+    truth = gold if isinstance(gold, Dataset) else read(gold, **opening)
+    every = members([*((name, _answers(data, truth, opening)) for name, data in named(predictions)), (GOLD, truth)], {})
+    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    jobs, progress = options.get("jobs", 0), options.get("progress", silent)
     with image_limits():
-        how = Resampling(confidence, resamples, seed)
-        return evaluated(panel, GOLD, how=how, jobs=jobs, progress=progress)
+        return evaluated(panel, GOLD, how=resampling(options), jobs=jobs, progress=progress)
 
 
 def _answers(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:

@@ -25,7 +25,7 @@ SECTIONS = {
         "rules",
         "explain",
     ),
-    "Change": ("convert", "formats"),
+    "Change": ("convert", "draft", "formats"),
     "Arrange": ("split", "sample", "filter", "merge", "remap", "tile", "crop", "history", "restore", "prune"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)

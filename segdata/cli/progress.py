@@ -8,10 +8,10 @@ from segdata.cli.exits import end_if_asked
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar that counts images up to `total`, and is gone afterwards; call what it gives with how many more are done.
 
-    Where stderr is no terminal nothing is shown.
+    `total` is None where it is not known before. Where stderr is no terminal nothing is shown.
     """
     if not sys.stderr.isatty():
         yield lambda done: end_if_asked()

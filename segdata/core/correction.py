@@ -13,7 +13,8 @@ class Correction:
     Attributes
     ----------
     action : "add" a segment; or, of the first segment that the finding names, "delete" it, "rename" it (its pixels
-        stay), "redraw" it, "split" it into pieces, or "join" it with another
+        stay), "redraw" it, "split" it into pieces, or "join" it with another. What is added or redrawn lies on top: in
+        labels where no pixel is of two segments it takes its pixels from others
     category : the name of what is proposed; None for "delete"
     size : (height, width) of the image
     counts : the pixels of what is proposed, a COCO compressed RLE string for each piece; none for "delete"

@@ -30,6 +30,7 @@ class Decision:
     finding : what it is about; None for a segment without one
     imprint : of the label that the reviewer saw, see `segdata.core.imprint`; a decision holds until it changes
     comment : in the reviewer's words
+    adjudicates : it settles what reviewers disagree on, and holds against all that do not
     """
 
     verdict: Verdict
@@ -42,3 +43,4 @@ class Decision:
     finding: Finding | None = None
     imprint: str = ""
     comment: str = ""
+    adjudicates: bool = False

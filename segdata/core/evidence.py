@@ -40,7 +40,7 @@ class Evidence:
 
 def evidence(annotation: Annotation, finding: Finding) -> Evidence:
     """What a finding speaks of, in one annotation; at least its box, and the segments that it names."""
-    rows = _named(annotation.batch, finding)
+    rows = named(annotation.batch, finding)
     found = _GATHER[finding.code](annotation, finding, rows) if finding.code in _GATHER else Evidence(rows)
     box = finding.bbox or found.box or _box_of_place(finding) or _box(annotation.of(rows), annotation.size[0])
     points = found.points
@@ -49,7 +49,7 @@ def evidence(annotation: Annotation, finding: Finding) -> Evidence:
     return Evidence(rows, found.runs, found.rings, points, found.declared, box)
 
 
-def _named(batch: Batch, finding: Finding) -> Ints:
+def named(batch: Batch, finding: Finding) -> Ints:
     """The rows of the segments whose ids a finding gives; all of them where an id is there twice."""
     if not finding.segments:
         return np.empty(0, np.int64)

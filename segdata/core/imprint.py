@@ -1,13 +1,15 @@
 """Imprint: a short hash of the labels that a finding or a reviewer speaks of, by which a later change is known."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
 
 from segdata.core.annotation import Annotation
-from segdata.core.finding import Box
+from segdata.core.evidence import named
+from segdata.core.finding import Box, Finding
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, Runs
 
 
 def imprint(annotation: Annotation, profile: Profile, rows: Ints, box: Box | None = None) -> str:
@@ -37,3 +39,31 @@ def imprint(annotation: Annotation, profile: Profile, rows: Ints, box: Box | Non
     if len(rows):  # an empty segment is one, too
         told += [names[row].encode() + b"\0" for row in np.setdiff1d(np.arange(len(rows)), owner).tolist()]
     return blake2b(b"\0\0".join(sorted(told)), digest_size=12).hexdigest()
+
+
+def imprints(runs: Runs, names: Sequence[str]) -> list[str]:
+    """Of each segment of an annotation alone, as `imprint` with its row gives it.
+
+    `runs` are theirs, the owner being the place in `names`, the names of their categories.
+    """
+    at = runs.offsets(len(names)).tolist()
+    pixels = np.stack([runs.start, runs.length]).astype("<i8")
+    return [
+        blake2b(name.encode() + b"\0" + pixels[:, begin:end].tobytes(), digest_size=12).hexdigest()
+        for name, begin, end in zip(names, at, at[1:], strict=False)
+    ]
+
+
+def imprint_of(finding: Finding, annotations: Sequence[Annotation], profile: Profile) -> str:
+    """Of the labels that a finding speaks of: the segments that it names, or else what is in its box.
+
+    In a semantic dataset, where a segment is all that an image has of a category, what is in its box before that:
+    what changes at the other end of the image is another matter. `annotations` are those of its image. Empty where it
+    does not say whose of several they are, or there is none.
+    """
+    whose = [each for each in annotations if finding.annotator in (None, each.annotator)]
+    if len(whose) != 1:
+        return ""
+    is_local = profile.task == "semantic" and finding.bbox is not None
+    rows = np.empty(0, np.int64) if is_local else named(whose[0].batch, finding)
+    return imprint(whose[0], profile, rows, finding.bbox)

@@ -1,9 +1,17 @@
 """Suspected: what models that had not seen an image say against its labels, as rows that rules filter."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from segdata.core.correction import Correction
+import numpy as np
+
+from segdata.core.correction import Action, Correction
+from segdata.core.finding import Box, Found
 from segdata.core.table import Table
+
+if TYPE_CHECKING:
+    from segdata.core.rule import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +23,90 @@ class Suspected:
     suspects : annotation, segment (rows; segment is -1 where nothing is annotated so), type ("missing", "extra",
         "category", "boundary", "merge", "split" or "shift"), probability (that the label is wrong), category, seen
         (names: as given and as the model sees it; "" for nothing), x, y, width, height, pixels (of what is suspected),
-        flagged (whether it is above the threshold of a category that is to be trusted, and within the budget)
+        flagged (whether it is above the threshold of a category that is to be trusted, and within the budget),
+        whole (not only a part of the segment), believed, believed_seen (the mean probability of `category` and of
+        `seen` over the pixels), right, down (pixels by which the model sees it elsewhere), seam (pixels of the edge
+        that the model sees through it)
     corrections : one for each suspect
     """
 
     suspects: Table
     corrections: tuple[Correction, ...]
+
+
+class Suspect(NamedTuple):
+    """One row of `Suspected.suspects`; `called` is the segment in words: category and id, or how much of it."""
+
+    annotation: int
+    segment: int
+    probability: float
+    category: str
+    seen: str
+    pixels: int
+    whole: bool
+    believed: float
+    believed_seen: float
+    right: float
+    down: float
+    seam: int
+    box: Box
+    called: str
+    correction: Correction
+
+    @property
+    def remedy(self) -> str:
+        """What is proposed, in words."""
+        return remedy(self.correction)
+
+    def found(self, why: str) -> Found:
+        """What a rule yields: what is wrong, the probability, and why the model thinks so."""
+        return Found(
+            f"{self.called} {why}; {self.remedy}",
+            segments=(self.segment,) if self.segment >= 0 else (),
+            annotation=self.annotation,
+            category=self.category or self.seen,
+            bbox=self.box,
+            pixels=self.pixels,
+            score=self.probability,
+            correction=self.correction,
+        )
+
+
+_COLUMNS = (
+    "annotation", "segment", "probability", "category", "seen", "pixels", "whole", "believed", "believed_seen", "right",
+    "down", "seam",
+)  # fmt: skip
+
+
+def suspected(tables: "Tables", kind: str, min_probability: float) -> Iterator[Suspect]:
+    """The suspects of one type that are flagged, at or above a probability."""
+    if tables.suspected is None:
+        return
+    rows, segments = tables.suspected.suspects, tables.segments
+    chosen = rows["flagged"] & (rows["type"] == kind) & (rows["probability"] >= min_probability)
+    for row in np.flatnonzero(chosen).tolist():
+        cell = {name: rows.cell(name, row) for name in _COLUMNS}
+        x, y, width, height = (rows.cell(name, row) for name in ("x", "y", "width", "height"))
+        called = cell["category"] or cell["seen"]
+        if cell["segment"] >= 0:
+            source = segments.cell("source_id", cell["segment"])
+            called += f" {segments.cell('segment_id', cell['segment']) if source is None else source}"
+        if not cell["whole"]:
+            called = f"{cell['pixels']:,} px of {cell['category'] or cell['seen']}"
+        yield Suspect(**cell, box=(x, y, width, height), called=called, correction=tables.suspected.corrections[row])
+
+
+_WORDS: dict[Action, str] = {
+    "add": "add {category}", "delete": "delete it", "rename": "call it {category}", "redraw": "redraw it",
+    "split": "split it into {pieces} pieces", "join": "join it with {joins}",
+}  # fmt: skip
+
+
+def remedy(correction: Correction) -> str:
+    """What a correction would do, in words.
+
+    >>> remedy(Correction(action="split", category="car", size=(9, 9), counts=("a", "b")))
+    'split it into 2 pieces'
+    """
+    words = _WORDS[correction.action]
+    return words.format(category=correction.category, pieces=len(correction.counts), joins=correction.joins)

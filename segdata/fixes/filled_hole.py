@@ -9,8 +9,9 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
+from segdata.core.redraw import dense
 from segdata.core.runs import Runs
-from segdata.fixes.fix import dense, fix, rows_of
+from segdata.fixes.fix import fix, rows_of
 from segdata.fixes.pixels import Picture, picture_of, redraw
 
 

@@ -6,7 +6,8 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
-from segdata.fixes.fix import dense, fix
+from segdata.core.redraw import dense
+from segdata.fixes.fix import fix
 from segdata.fixes.pixels import to_the_nearest
 
 

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
+from segdata.core.redraw import Picture, dense, redrawn, runs_of
 from segdata.core.runs import Ints, Runs, spread
-from segdata.fixes.fix import dense, redrawn, runs_of
-
-Picture = NDArray[np.bool_]
 
 
 def picture_of(batch: Batch, row: int, size: tuple[int, ...]) -> Picture:

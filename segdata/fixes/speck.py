@@ -8,7 +8,8 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
-from segdata.fixes.fix import dense, fix
+from segdata.core.redraw import dense
+from segdata.fixes.fix import fix
 from segdata.fixes.pixels import named, picture_of, redraw, to_the_nearest
 
 

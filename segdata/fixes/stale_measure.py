@@ -7,7 +7,8 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
-from segdata.fixes.fix import fix, rows_of, undeclared
+from segdata.core.redraw import undeclared
+from segdata.fixes.fix import fix, rows_of
 
 
 @fix("SEG013")

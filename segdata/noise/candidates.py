@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.runs import Ints, Runs
-from segdata.noise.drawn import UNLABELLED, VOID, Drawn, Flags, of_map, parts_of, shared
+from segdata.noise.drawn import UNLABELLED, VOID, Drawn, Flags, Pixels, of_map, parts_of, shared
 from segdata.noise.evidence import Evidence
 
 LEAST = 16  # pixels below which a part is nothing that anybody would look at
-TOLERANCE = 1  # pixels by which honest outlines differ
 LABELLED = 0.5  # the share of a predicted segment that must be labelled, for it not to be missing
 
 
@@ -35,7 +34,8 @@ def candidates(given: Drawn, evidence: Evidence, things: Flags) -> Candidates:
     """Every annotated thing or part, every predicted thing hardly labelled, every part that was given otherwise.
 
     `things` (K,) says which categories are countable. A part where the model sees another category than was given is
-    only one if it is more than `TOLERANCE` pixels thick on all sides. Void is nowhere a candidate.
+    only one if somewhere it is more than two pixels thick, since honest outlines differ by one. Void is nowhere a
+    candidate.
     """
     drawn, row = _annotated(given, things)
     missing = _missing(given, evidence, things)
@@ -81,9 +81,21 @@ def _otherwise(given: Drawn, evidence: Evidence, things: Flags) -> tuple[Drawn, 
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
     code = np.where(differs, label * n + best, -1)
     found = of_map(code, given.height, given.width, blank=-1)
-    core = found.grown(-TOLERANCE)
-    thick = np.flatnonzero((core.areas(len(found)) > 0) & (found.areas >= LEAST))
-    found = found.take(thick)
+    inside = Pixels.of_runs(found.runs, len(found))
+    core = np.bincount(inside.of[_inner(code, given.height)[inside.at]], minlength=len(found))
+    found = found.take(np.flatnonzero((core > 0) & (found.areas >= LEAST)))
     seen = found.category % n
     sure = np.where(seen == UNLABELLED, 1.0, found.score)
     return Drawn(found.runs, seen, sure, given.height, given.width), found.category // n
+
+
+def _inner(code: Ints, height: int) -> Flags:
+    """(width * height,) the pixels whose four neighbours are of the same value; the frame ends nothing."""
+    field = code.reshape(-1, height)
+    inner = np.ones(field.shape, bool)
+    for axis in (0, 1):
+        same = np.diff(field, axis=axis) == 0
+        one, other = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        inner[one] &= same
+        inner[other] &= same
+    return inner.ravel()

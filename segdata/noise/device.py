@@ -1,15 +1,11 @@
 """Device: where networks run, how much memory is free there, and in which precision they run."""
 
-import os
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import torch
 
 from segdata.core.errors import SegdataError
-
-_UNKNOWN = 4 * 2**30  # bytes, where nothing tells
-_CGROUP = Path("/sys/fs/cgroup")
+from segdata.noise.memory import free_main_memory
 
 
 def chosen(name: str) -> torch.device:
@@ -27,20 +23,6 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return free_main_memory()
-
-
-def free_main_memory() -> int:
-    """Bytes of main memory that are free, to this process if it is limited."""
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not on every system
-        return _UNKNOWN
-    try:
-        limit = int((_CGROUP / "memory.max").read_text())
-        free = min(free, limit - int((_CGROUP / "memory.current").read_text()))
-    except (OSError, ValueError):  # no limit
-        pass
-    return max(free, 2**28)
 
 
 def precision(device: torch.device) -> AbstractContextManager[object]:

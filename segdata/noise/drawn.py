@@ -160,7 +160,8 @@ def of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> Dr
 def runs_of_pixels(at: Ints, of: Ints, height: int) -> Runs:
     """The runs of pixels `at` (p,) of owners `of` (p,), in any order and with repetitions."""
     room = int(at.max(initial=0)) + 1
-    owner, place = np.divmod(np.unique(of * room + at), room)
+    key = np.sort(of * room + at, kind="stable")  # in pieces that are in order already
+    owner, place = np.divmod(key[np.diff(key, prepend=-1) > 0], room)
     return runs_in_order(place, owner, height)
 
 

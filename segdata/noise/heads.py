@@ -15,10 +15,9 @@ from torch import Tensor
 
 from segdata.core import kernels
 from segdata.core.runs import Runs
-from segdata.noise.predictions import PredictedInstances
+from segdata.noise.predictions import EDGE, PredictedInstances
 
 Likely = NDArray[np.float16] | NDArray[np.float32]
-EDGE = 2
 _LIKELY = 0.5
 
 

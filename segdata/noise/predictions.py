@@ -15,6 +15,7 @@ from segdata.core.runs import Ints, Runs
 from segdata.noise.plan import Plan
 
 VERSION = 1
+EDGE = 2  # of contours: neither, inside, edge
 Halves = NDArray[np.float16]
 
 

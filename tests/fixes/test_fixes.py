@@ -20,9 +20,10 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.judge import judge
+from segdata.core.redraw import dense, runs_of
 from segdata.core.rule import rules
 from segdata.core.runs import Runs
-from segdata.fixes.fix import dense, fixes, runs_of
+from segdata.fixes.fix import fixes
 from segdata.measure.measure import measure
 from segdata.sample import make
 from segdata.testing.pictures import Drawing, drawn, pictures

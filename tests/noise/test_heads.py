@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segdata.noise.heads import EDGE, instances_of, targets
+from segdata.noise.heads import instances_of, targets
+from segdata.noise.predictions import EDGE
 
 OWNERS = arrays(np.int64, (6, 7), elements=st.integers(-1, 4))
 

@@ -18,6 +18,7 @@ from segdata.core.runs import Ints
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 _ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are within 0.3 mm
+_REACH = 10  # pixels, at least, up to which what ends elsewhere is a boundary; beyond that a part is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,11 @@ def surfaces(
 
     Boundary pixels of a segment have a 4-neighbour outside, in volumes a 6-neighbour. What lies beyond the image is
     outside, and so is void; but boundary pixels with void beside them are not counted, though others may be near to
-    them. For the offset those do not count that are as near to the end of the image as to the other's boundary. All
-    segments of a category, crowds too, are one shape. Bands, for Boundary IoU, are taken slice by slice. Distances are
-    in mm where the spacing is known, else in pixels; what has no meaning since one annotator has no boundary is NaN.
+    them. For the offset those do not count that are as near to the end of the image as to the other's boundary, and of
+    whole categories those that are farther from it than the band of Boundary IoU is deep, or than 10 pixels where that
+    is more: there a part is missing, which says nothing of how large the rest is drawn. All segments of a category,
+    crowds too, are one shape. Bands, for Boundary IoU, are taken slice by slice. Distances are in mm where the spacing
+    is known, else in pixels; what has no meaning since one annotator has no boundary is NaN.
 
     Parameters
     ----------
@@ -113,7 +116,7 @@ def surfaces(
     reach = slices.reach(opposite, shapes.case, ((side, of) for side, maps in drawn for of in maps))
     sheets = Sheets.of(opposite, slices, shapes.case, reach, margin=int(deep.max(initial=0)))
     areas = [_both(*(sheets.lay(opposite, side, of) for of in maps)) for side, maps in drawn]
-    size, within = _units(opposite, shapes, tolerance, spacing)
+    size, within, far = _units(opposite, shapes, tolerance, spacing)
     every = [edges(area, sheets) for area in areas]
     counted = [clear_of_void(edge, opposite, sheets) for edge in every]
     a = apart(counted[0], every[1], areas[1], sheets, size)
@@ -127,11 +130,11 @@ def surfaces(
         "band_both": both,
         "band_any": sheets.pixels(bands[0]) + sheets.pixels(bands[1]) - both,
     }
-    return {"surfaces": columns | _compared(a, b, within)}
+    return {"surfaces": columns | _compared(a, b, within, far)}
 
 
-def _compared(a: Apart, b: Apart, within: Floats) -> Columns:
-    """The columns about distances; `within` (n_shapes,) is how far apart boundaries may be."""
+def _compared(a: Apart, b: Apart, within: Floats, far: Floats) -> Columns:
+    """The columns about distances; `within` (n_shapes,) is how far apart boundaries may be, `far` where they end."""
     n = len(within)
     columns: Columns = {}
     directed, means, squares = [], [], []
@@ -143,7 +146,7 @@ def _compared(a: Apart, b: Apart, within: Floats) -> Columns:
         directed.append([directed_hausdorff(side.distance, offset, percent) for percent in (95.0, 100.0)])
         total = np.bincount(side.shape, weights=side.distance, minlength=n)
         columns[f"sum_{name}"] = np.where(np.isfinite(total) & (columns[f"edge_{name}"] > 0), total, np.nan)
-        mean, square = _moments(side, n)
+        mean, square = _moments(side, far)
         means.append(mean)
         squares.append(square)
     columns["hd95"], columns["hd"] = (hausdorff(*pair) for pair in zip(*directed, strict=True))
@@ -152,17 +155,22 @@ def _compared(a: Apart, b: Apart, within: Floats) -> Columns:
     return columns
 
 
-def _moments(side: Apart, n: int) -> tuple[Floats, Floats]:
-    """(n,) mean and mean square of the signed distances of the pixels that count for the offset."""
-    counted = ~side.is_framed & np.isfinite(side.distance)
+def _moments(side: Apart, far: Floats) -> tuple[Floats, Floats]:
+    """(n,) mean and mean square of the signed distances of the pixels that count for the offset, up to `far` (n,)."""
+    n = len(far)
+    counted = ~side.is_framed & np.isfinite(side.distance) & (side.distance <= far[side.shape])
     signed = np.where(counted, side.signed, 0)
     count = np.bincount(side.shape, counted, n).astype(float)
     count[count == 0] = np.nan
     return np.bincount(side.shape, signed, n) / count, np.bincount(side.shape, signed * signed, n) / count
 
 
-def _units(opposite: Opposite, shapes: Shapes, tolerance: Tolerance, spacing: Floats | None) -> tuple[Floats, Floats]:
-    """What a pixel of each shape measures (n_shapes, 3), and the tolerance (n_shapes,), in mm where that is known."""
+def _units(
+    opposite: Opposite, shapes: Shapes, tolerance: Tolerance, spacing: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """What a pixel of each shape measures (n_shapes, 3), in mm where that is known, and in the same unit (n_shapes,)
+    the tolerance and how far from the other's boundary pixels count for the offset; infinite for matches.
+    """
     size = np.ones((opposite.n_cases, 3))
     given = np.full((opposite.n_cases, 3), np.nan) if spacing is None else spacing
     is_deep = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases) > 1
@@ -171,7 +179,10 @@ def _units(opposite: Opposite, shapes: Shapes, tolerance: Tolerance, spacing: Fl
     size[known & is_deep, 2] = given[known & is_deep, 2]
     pixels, mm = (each[shapes.category] for each in tolerance.of([each.name for each in opposite.categories]))
     side = np.sqrt(size[:, 0] * size[:, 1])[shapes.case]  # of a pixel
-    return size[shapes.case], np.where(known[shapes.case] & np.isfinite(mm), mm, pixels * side)
+    deep = np.maximum(depth(opposite.line.height, opposite.line.width), _REACH)
+    first = np.unique(opposite.case_of_frame, return_index=True)[1]
+    far = np.where(shapes.match < 0, deep[first][shapes.case] * side * _ROUNDING, np.inf)
+    return size[shapes.case], np.where(known[shapes.case] & np.isfinite(mm), mm, pixels * side), far
 
 
 def _position(known: Ints, values: Ints) -> Ints:

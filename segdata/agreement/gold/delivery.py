@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.gold.gold import against, check_categories, of_images
 from segdata.agreement.statistics.acceptance import Sampling, sampling, strictest
 from segdata.agreement.statistics.rates import exact
@@ -74,6 +75,7 @@ class Inspection:
     plan : how many of those inspected may be defective; None: too few were inspected
     needed : the plan that keeps both risks
     producer_risk : of rejecting a delivery of acceptable quality with `plan`; NaN without
+    tolerance : how far apart boundaries may be and still be one
     """
 
     decision: Decision
@@ -87,6 +89,7 @@ class Inspection:
     plan: Sampling | None
     needed: Sampling
     producer_risk: float
+    tolerance: Tolerance
 
     @property
     def accepted(self) -> bool:
@@ -94,7 +97,15 @@ class Inspection:
         return self.decision == "accepted"
 
 
-def inspect(opposed: Opposed, reference: int, gold: Gold, quality: Quality, lot: int, annotated: Ints) -> Inspection:
+def inspect(
+    opposed: Opposed,
+    reference: int,
+    gold: Gold,
+    quality: Quality,
+    lot: int,
+    annotated: Ints,
+    tolerance: Tolerance | None = None,
+) -> Inspection:
     """Accept or reject a delivery.
 
     An image is defective where the work on it is under the bar of all categories, or under one of a category. Of the
@@ -130,6 +141,7 @@ def inspect(opposed: Opposed, reference: int, gold: Gold, quality: Quality, lot:
         plan=plan,
         needed=needed,
         producer_risk=float("nan") if plan is None else 1 - float(plan.chance(quality.acceptable)),
+        tolerance=tolerance or Tolerance(),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.statistics.rates import most_unseen
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Resampling
@@ -52,7 +53,8 @@ class Rework:
 class Review:
     """What a review changed in `images` annotations, in `clusters`; `unreviewed` annotations have no counterpart.
 
-    `rows`: everybody's together first, then by annotator; of each all categories together first.
+    `rows`: everybody's together first, then by annotator; of each all categories together first. `tolerance`: what was
+    moved by less was not corrected.
     """
 
     images: int
@@ -60,19 +62,21 @@ class Review:
     unreviewed: int
     rows: tuple[Rework, ...]
     confidence: float
+    tolerance: Tolerance
 
     def of(self, annotator: str | None, category: str | None = None) -> Rework | None:
         """One row; None: there is none."""
         return next((each for each in self.rows if (each.annotator, each.category) == (annotator, category)), None)
 
 
-def review(opposed: Opposed, n_before: int, how: Resampling = DEFAULT) -> Review:
+def review(opposed: Opposed, n_before: int, how: Resampling = DEFAULT, tolerance: Tolerance | None = None) -> Review:
     """What a review changed.
 
     Takes a panel in which the names of annotators whose work was corrected end with `CORRECTED`. An annotation's
     counterpart is the corrected one of the same annotator on the same case, or else the only corrected one there is: a
     reviewer who signs with his own name. `n_before`: annotations before the review. Intervals are over clusters; where
     nothing at all was found, or everything, the share of clusters that can have been missed so (the rule of three).
+    `tolerance`: with which the panel was compared; None: the default.
     """
     pairs, turned = counterparts(opposed)
     amounts = _amounts(opposed, pairs, turned)
@@ -82,7 +86,7 @@ def review(opposed: Opposed, n_before: int, how: Resampling = DEFAULT) -> Review
     rows = list(_rows(opposed, amounts, cluster, None, how))
     for each in np.unique(who).tolist():
         rows += _rows(opposed, amounts[who == each], cluster[who == each], opposed.annotators[each], how)
-    return Review(len(pairs), len(names), n_before - len(pairs), tuple(rows), how.confidence)
+    return Review(len(pairs), len(names), n_before - len(pairs), tuple(rows), how.confidence, tolerance or Tolerance())
 
 
 def counterparts(opposed: Opposed) -> tuple[Ints, Flags]:

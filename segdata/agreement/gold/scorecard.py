@@ -1,15 +1,16 @@
 """Scorecard: what each annotator did, how well, how fast, how that changes, and their own worst examples."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
 
+from segdata.agreement.boundaries.surfaces import Tolerance
+from segdata.agreement.gold.examples import Example, worst_examples
 from segdata.agreement.gold.gold import against
 from segdata.agreement.gold.review import Review
 from segdata.agreement.gold.single import single_scores
-from segdata.agreement.gold.trend import Flags, Scored, Trend, trend
+from segdata.agreement.gold.trend import Scored, Trend, trend
 from segdata.agreement.statistics.rates import wilson
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Amounts, Resampling, pair_scores
@@ -20,41 +21,10 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.statistics.chance import discoveries
 from segdata.core.strata import strata_if_any
-from segdata.core.taxonomy import Taxonomy
 
 RATE = 0.05  # of the trends that are told, what share may be chance
-LEAST_PIXELS = 64  # of an example: what is smaller can be missed by a hair
 _SORTS = ("camera", "size", "split")
 _OVER = ("reviewed", "adjudicated", "accepted")  # stages of work that somebody else has looked at
-_SAID = {
-    "missed": ("definition", "boundary_rule"),
-    "extra": ("definition", "boundary_rule"),
-    "confused": ("definition", "boundary_rule"),
-    "boundary": ("boundary_rule", "definition"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Some of an annotator's worst work.
-
-    Attributes
-    ----------
-    image, category : names
-    other : against whom
-    value : the score, 0 to 1
-    pixels : how many of the category only one of both has
-    cause : what most of these are: ``missed``, ``extra``, ``confused`` with another category, or the ``boundary``
-    guideline : what the taxonomy says about that; None: nothing
-    """
-
-    image: str
-    category: str
-    other: str
-    value: float
-    pixels: int
-    cause: str
-    guideline: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +59,17 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """All annotators but the reference `gold` (None: there is none); scores are of `metric`."""
+    """All annotators but the reference `gold` (None: there is none); scores are of `metric`, with this `tolerance`.
+
+    `review`: what the review of their work changed; None: the work before it was not at hand.
+    """
 
     cards: tuple[Card, ...]
     gold: str | None
     metric: Metric
     confidence: float
+    tolerance: Tolerance
+    review: Review | None
 
 
 def scorecard(
@@ -105,12 +80,14 @@ def scorecard(
     review: Review | None = None,
     how: Resampling = DEFAULT,
     n_worst: int = 3,
+    tolerance: Tolerance | None = None,
 ) -> Scorecard:
     """A card for each annotator of a panel, `tables` as `segdata.agreement.compare.compare` makes them.
 
     Work has passed where `review`, of the same annotators' work before a review, changed nothing. Without it the stages
     tell as much as they can: of work that was reviewed, adjudicated or accepted, the share that is accepted.
-    Further passes of one person count as work, but not as agreement with others.
+    Further passes of one person count as work, but not as agreement with others. `tolerance`: with which the panel was
+    compared; None: the default.
     """
     opposed = tables.opposed
     if opposed is None:
@@ -136,14 +113,15 @@ def scorecard(
                 score=pair_scores(amounts, _rows(amounts, k, reference), how, (metric,))[metric],
                 trend=trend(scored, k, month, how, reference),
                 stands=False,
-                worst=tuple(_worst(opposed, tables, scored, pair, mine, k, n_worst)),
+                worst=tuple(worst_examples(tables, opposed, scored, pair, mine, k, n_worst)),
             )
         )
     tested = [k for k, card in enumerate(cards) if np.isfinite(card.trend.p)]
     stands = discoveries(np.array([cards[k].trend.p for k in tested]), RATE)
     for k, stand in zip(tested, stands.tolist(), strict=True):
         cards[k] = replace(cards[k], stands=stand)
-    return Scorecard(tuple(cards), None if reference is None else opposed.annotators[reference], metric, how.confidence)
+    gold = None if reference is None else opposed.annotators[reference]
+    return Scorecard(tuple(cards), gold, metric, how.confidence, tolerance or Tolerance(), review)
 
 
 def _rows(amounts: Amounts, annotator: int, reference: int | None) -> Ints:
@@ -237,58 +215,3 @@ def _passed(tables: Tables, name: str, review: Review | None, how: Resampling) -
     n, accepted = len(stages), stages.count("accepted")
     low, high = (float(end) for end in wilson(np.array(accepted), np.array(n), how.confidence))
     return Value(accepted / n if n else np.nan, low, high, n, 0)
-
-
-def _worst(
-    opposed: Opposed,
-    tables: Tables,
-    scored: Scored,
-    pair: Ints,
-    mine: Flags,
-    annotator: int,
-    n: int,
-) -> Iterator[Example]:
-    """The lowest scores of an annotator, of categories of some size, one an image."""
-    wide = len(opposed.categories)
-    overlaps = opposed.overlaps
-    key = column(overlaps, "pair") * wide + column(overlaps, "category")
-    both, area = column(overlaps, "both"), column(overlaps, "area_a") + column(overlaps, "area_b")
-    order = np.argsort(key)
-    at = order[np.searchsorted(key[order], pair * wide + scored.category)] if len(key) else np.empty(0, np.int64)
-    apart = (area - 2 * both)[at]
-    rows = np.flatnonzero(mine & (apart > 0) & ((area - both)[at] >= LEAST_PIXELS))
-    rows = rows[np.lexsort((-apart[rows], scored.value[rows]))]
-    _, first = np.unique(scored.case[rows], return_index=True)
-    for row in rows[np.sort(first)[:n]].tolist():
-        side = int(scored.annotators[1, row] == annotator)
-        cause = _cause(opposed, int(pair[row]), int(scored.category[row]), side)
-        category = opposed.categories[scored.category[row]].name
-        yield Example(
-            str(opposed.cases.cell("name", int(scored.case[row]))),
-            category,
-            opposed.annotators[int(scored.annotators[1 - side, row])],
-            float(scored.value[row]),
-            int(apart[row]),
-            cause,
-            _guideline(tables.profile.taxonomy, category, cause),
-        )
-
-
-def _cause(opposed: Opposed, pair: int, category: int, side: int) -> str:
-    """Why most of the pixels are that only one of both gives the category; `side`: which of both the annotator is."""
-    causes = opposed.causes
-    rows = np.flatnonzero((column(causes, "pair") == pair) & (column(causes, "category") == category))
-    own = column(causes, "side")[rows] == side
-    pixels: Mapping[str, int] = {
-        "missed": int(column(causes, "unmatched")[rows][~own].sum()),
-        "extra": int(column(causes, "unmatched")[rows][own].sum()),
-        "confused": int(column(causes, "confused")[rows].sum()),
-        "boundary": int(column(causes, "boundary")[rows].sum()),
-    }
-    return max(pixels, key=lambda name: pixels[name])
-
-
-def _guideline(taxonomy: Taxonomy, category: str, cause: str) -> str | None:
-    """What the taxonomy says: of boundaries first where it is about these."""
-    entry = taxonomy.by_name().get(category)
-    return next((text for chapter in _SAID[cause] if entry and (text := getattr(entry, chapter))), None)

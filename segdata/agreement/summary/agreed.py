@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.core.finding import Finding
 from segdata.core.validation import FailOn, fails
 
@@ -199,6 +200,51 @@ class VolumeAgreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrasted:
+    """Whether two annotators agree more than two others, on the images that all of these annotated.
+
+    With a reference both are pairs of an annotator and the reference.
+
+    Attributes
+    ----------
+    first, second : the annotators of either pair
+    score : of what
+    values : what the first and the second pair reach
+    difference : the second's less the first's; `n` is of images
+    p : the chance of as large a difference, were both pairs alike; NaN where there are too few clusters to say
+    stands : whether it is one of those that stand when all contrasts of the score are taken together
+    """
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+    score: str
+    values: tuple[float, float]
+    difference: Value
+    p: float
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """How much of a person's work is a model's, pixel for pixel, on the images that both annotated.
+
+    Attributes
+    ----------
+    annotator, model : whose work, and whose it may be
+    images, segments : of both; of the annotator
+    share : of the annotator's segments
+    persons : the share of segments that two persons have alike so, where none of both is a model's: what to expect
+    """
+
+    annotator: str
+    model: str
+    images: int
+    segments: int
+    share: Value
+    persons: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How much annotators agree, on what, who differs, and how sure that is.
 
@@ -215,7 +261,10 @@ class Agreement:
     volumes : the sizes of what was drawn in volumes; none where there are none
     by : None where nothing was asked
     plan : none where nothing was asked
+    contrasts : none where nothing was asked
+    unchanged : of each person and model; none where no annotator is a model
     findings : worst first
+    tolerance : how far apart boundaries may be and still be one
     confidence : that each interval holds the truth
     resamples, seed : what the intervals were made with
     """
@@ -231,7 +280,10 @@ class Agreement:
     volumes: tuple[VolumeAgreement, ...]
     by: By | None
     plan: tuple[Planned, ...]
+    contrasts: tuple[Contrasted, ...]
+    unchanged: tuple[Unchanged, ...]
     findings: tuple[Finding, ...]
+    tolerance: Tolerance
     confidence: float
     resamples: int
     seed: int

@@ -1,17 +1,25 @@
 """Contrasts: whether one annotator agrees better with a third than another does, on the same images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from segdata.agreement.statistics.permutation import DRAWS, exchange
+from segdata.agreement.summary.agreed import Contrasted, Value
 from segdata.agreement.summary.estimates import DEFAULT, Amounts, Resampling
 from segdata.agreement.summary.scores import Weighed, of_pair
+from segdata.core.errors import SegdataError
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.statistics.bootstrap import Floats
+from segdata.core.statistics.chance import discoveries
 
+TESTED = ("iou", "nsd", "pq", "kappa")
+RATE = 0.05  # of the contrasts that stand, what share may be chance
+LEAST_CLUSTERS = 8  # below which nobody is tested
+MOST = 300  # contrasts: with more pairs of annotators every one would need a difference that nobody has
 SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
 
 
@@ -23,14 +31,18 @@ class Contrast:
     ----------
     difference, low, high : with the ends of its interval; NaN where undefined
     p : the chance of as large a difference, were the two pairs alike
-    images : that both pairs annotated
+    first, second : what either pair reaches
+    images, clusters : that both pairs annotated
     """
 
     difference: float
     low: float
     high: float
     p: float
+    first: float
+    second: float
     images: int
+    clusters: int
 
 
 def contrasts(
@@ -69,8 +81,54 @@ def contrasts(
     found = how.interval(difference, n, 2 * one.width)
     _, p = exchange(statistic, n, how.seed, n_draws=n_permutations, width=2 * one.width)
     images = int(opposed.cases["frames"][shared].sum())
-    columns = (found.value.tolist(), found.low.tolist(), found.high.tolist(), p.tolist())
-    return {name: Contrast(*numbers, images) for name, numbers in zip(scores, zip(*columns, strict=True), strict=True)}
+    reached = statistic(np.repeat(np.eye(2), n, axis=1))
+    columns = (found.value.tolist(), found.low.tolist(), found.high.tolist(), p.tolist(), *reached.tolist())
+    return {
+        name: Contrast(*numbers, images, n) for name, numbers in zip(scores, zip(*columns, strict=True), strict=True)
+    }
+
+
+def contrasted(opposed: Opposed, reference: int | None = None, how: Resampling = DEFAULT) -> tuple[Contrasted, ...]:
+    """Every two annotators by how much they agree with the reference; without one every two pairs of annotators.
+
+    Further passes of a person are left out. Over the contrasts of one score Benjamini and Hochberg's false discovery
+    rate is 5 %; with fewer than 8 clusters nothing is tested. Raises SegdataError for more than `MOST` contrasts.
+    """
+    names, first = opposed.annotators, opposed.is_first_pass.tolist()
+    persons = [k for k in range(len(names)) if first[k]]
+    if reference is None:
+        pairs = list(combinations(persons, 2))
+    else:
+        gold = opposed.persons[reference]
+        pairs = [(k, reference) for k in persons if opposed.persons[k] != gold]
+    every = list(combinations(pairs, 2))
+    if len(every) > MOST:
+        raise SegdataError(
+            f"contrasts: {len(every):,}, of every two of {len(pairs)} pairs; at most {MOST}: name a --gold"
+        )
+    told = [
+        (
+            (names[a], names[b]),
+            (names[c], names[d]),
+            contrasts(opposed, (names[a], names[b]), (names[c], names[d]), how, scores=TESTED),
+        )
+        for (a, b), (c, d) in every
+    ]
+    return tuple(each for score in TESTED for each in _of_score(told, score))
+
+
+_Told = tuple[tuple[str, str], tuple[str, str], Mapping[str, Contrast]]
+
+
+def _of_score(told: Sequence[_Told], score: str) -> Iterator[Contrasted]:
+    """The contrasts of one score that are defined, and which of them stand together."""
+    some = [(one, other, of[score]) for one, other, of in told if score in of and np.isfinite(of[score].difference)]
+    p = np.array([each.p if each.clusters >= LEAST_CLUSTERS else np.nan for _, _, each in some])
+    stands = np.zeros(len(p), bool)
+    stands[np.isfinite(p)] = discoveries(p[np.isfinite(p)], RATE)
+    for (one, other, each), chance, stand in zip(some, p.tolist(), stands.tolist(), strict=True):
+        difference = Value(each.difference, each.low, each.high, each.images, 0)
+        yield Contrasted(one, other, score, (each.first, each.second), difference, chance, stand)
 
 
 def _rows(amounts: Amounts, one: str, other: str) -> Ints:

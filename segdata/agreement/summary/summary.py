@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.agreed import (
     Agreement,
     AnnotatorBias,
     By,
     CategoryAgreement,
+    Contrasted,
     PairAgreement,
     Planned,
+    Unchanged,
     Value,
 )
 from segdata.agreement.summary.disagreements import disagreements
@@ -38,12 +41,16 @@ def summary(
     bias: Table | None = None,
     by: By | None = None,
     plan: Sequence[Planned] = (),
+    contrasts: Sequence[Contrasted] = (),
+    unchanged: Sequence[Unchanged] = (),
     findings: Sequence[Finding] = (),
+    tolerance: Tolerance | None = None,
 ) -> Agreement:
     """How much the annotators of a panel agree.
 
     Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
-    `bias` is what `segdata.agreement.habits.bias.biases` found, `by`, `plan` and `findings` are taken as they are.
+    `bias` is what `segdata.agreement.habits.bias.biases` found, `tolerance` that with which the panel was compared (None:
+    the default); `by`, `plan`, `contrasts`, `unchanged` and `findings` are taken as they are.
     """
     amounts = Amounts.of(opposed)
     rows = between_persons(amounts)
@@ -70,6 +77,9 @@ def summary(
         volumes=volume_agreement(opposed, how.confidence),
         by=by,
         plan=tuple(plan),
+        contrasts=tuple(contrasts),
+        unchanged=tuple(unchanged),
+        tolerance=tolerance or Tolerance(),
         findings=tuple(sorted(findings, key=Finding.order)),
         confidence=how.confidence,
         resamples=how.n_draws,

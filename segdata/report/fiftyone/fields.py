@@ -1,25 +1,47 @@
 """Fields: how the fields of samples are called, what their labels tell, and how a label is known again."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Literal
 
-Kind = Literal["map", "segments", "outlines", "findings"]
+from segdata.core.decision import VERDICTS, Verdict
+
+Kind = Literal["map", "segments", "outlines", "findings", "proposals", "confidence", "disagreement"]
 FINDINGS: Kind = "findings"
-LISTS: Mapping[str, str] = {"segments": "detections", "outlines": "polylines", "findings": "detections"}
+PROPOSALS: Kind = "proposals"
+HEAT: tuple[Kind, ...] = ("confidence", "disagreement")
+LISTS: Mapping[str, str] = {
+    "segments": "detections",
+    "outlines": "polylines",
+    "findings": "detections",
+    "proposals": "detections",
+}
 CLASSES: Mapping[str, str] = {
     "map": "Segmentation",
     "segments": "Detections",
     "outlines": "Polylines",
     "findings": "Detections",
+    "proposals": "Detections",
+    "confidence": "Heatmap",
+    "disagreement": "Heatmap",
 }
 _OF_SEGMENT = {
     "segment_id": "StringField",
     "category_id": "IntField",
     "iscrowd": "BooleanField",
     "source": "StringField",
+    "imprint": "StringField",
 }
+DECIDED: Mapping[str, str] = {
+    "verdict": "StringField",
+    "reviewer": "StringField",
+    "decided": "StringField",
+    "comment": "StringField",
+    "seen": "StringField",
+}
+"""What reviewers say of labels, beside the verdict as a tag; `seen` is the imprint that they saw, where it is older."""
+DECIDABLE: tuple[Kind, ...] = ("findings", "segments", "outlines")
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "map": {},
     "segments": {**_OF_SEGMENT, "area": "IntField", "track_id": "IntField"},
@@ -35,7 +57,12 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
         "segment_ids": "ListField",
         "pixels": "IntField",
         "place": "StringField",
+        "proposal": "StringField",
+        "imprint": "StringField",
     },
+    "proposals": {"finding": "StringField", "action": "StringField", "category": "StringField"},
+    "confidence": {},
+    "disagreement": {},
 }
 OF_IMAGE: Mapping[str, str] = {
     "image_id": "StringField",
@@ -51,6 +78,7 @@ OF_IMAGE: Mapping[str, str] = {
     "timestamp": "StringField",
     "sequence": "StringField",
     "frame": "IntField",
+    "put_in": "StringField",
 }
 
 
@@ -73,11 +101,22 @@ def label_id(*words: object) -> str:
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
 
+def verdicts(tags: Iterable[str]) -> set[Verdict]:
+    """The verdicts among tags, in whatever letters a person typed them.
+
+    >>> sorted(verdicts(["SEG106", "Reject ", "accept"]))
+    ['accept', 'reject']
+    """
+    typed = {tag.strip().lower() for tag in tags}
+    return {verdict for verdict in VERDICTS if verdict in typed}
+
+
 def declare(fo: Any, dataset: Any, name: str, kind: Kind) -> None:  # Any: FiftyOne has no types
     """Add a field of labels to a dataset with all that its labels tell, where it has none of that name."""
     if not dataset.has_sample_field(name):
         dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=getattr(fo, CLASSES[kind]))
-    for attribute, type_ in ATTRIBUTES[kind].items():
+    people = DECIDED if kind in DECIDABLE else {}
+    for attribute, type_ in {**ATTRIBUTES[kind], **people}.items():
         path = f"{name}.{LISTS[kind]}.{attribute}"
         if dataset.get_field(path) is None:
             _add(fo, dataset, path, type_)

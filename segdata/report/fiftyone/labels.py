@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
+from segdata.core.imprint import imprints
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.report.fiftyone.boxes import relative
@@ -50,6 +51,9 @@ class Labels:
         """
         rows = segments.select(_COLUMNS).to_pylist()
         category = np.array([row["category_id"] for row in rows], np.int64)
+        names = [self.profile.name_of(id_) for id_ in category.tolist()]
+        for row, name, told in zip(rows, names, imprints(drawn.runs, names), strict=True):
+            row |= {"name": name, "imprint": told}
         ids = self._ids(image_id, annotator, rows)
         on_map, single = self.targets.split(category)
         found: dict[Kind, Any] = {}
@@ -105,14 +109,16 @@ class Labels:
         rings = [(np.array(ring).reshape(-1, 2) / size).tolist() for ring in row["rings"] if len(ring) % 2 == 0]
         return self.fo.Polyline(id=label_id(id_, "outline"), points=rings, closed=True, filled=False, **self._said(row))
 
-    def _said(self, row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table
+    @staticmethod
+    def _said(row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table
         """What every label of a segment tells."""
         return {
-            "label": self.profile.name_of(row["category_id"]),
+            "label": row["name"],
             "segment_id": _own_id(row),
             "category_id": row["category_id"],
             "iscrowd": bool(row["iscrowd"]),
             "source": row["source"],
+            "imprint": row["imprint"],
         }
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segdata.core.errors import SegdataError
-from segdata.report.fiftyone.fields import ATTRIBUTES, LISTS, Kind, declare, declare_images, field_name
+from segdata.report.fiftyone.fields import (
+    ATTRIBUTES,
+    DECIDABLE,
+    LISTS,
+    Kind,
+    declare,
+    declare_images,
+    field_name,
+    verdicts,
+)
 from segdata.report.fiftyone.samples import Entry
 
 _MARK = "segdata"  # the key of `Dataset.info` by which our datasets are known
@@ -22,6 +31,9 @@ _EMBEDDED = {
     "instance",
     "id",
     "tags",
+    "points",
+    "closed",
+    "filled",
 }
 
 
@@ -152,16 +164,23 @@ class Loader:
         path = f"{name}.{LISTS[kind]}"
         every = self.dataset.get_field_schema(flat=True)
         there = {each.removeprefix(f"{path}.") for each in every if each.startswith(f"{path}.")}
-        foreign = sorted(each for each in there - ATTRIBUTES[kind].keys() - _EMBEDDED - {"points", "closed", "filled"}
-                         if "." not in each)  # fmt: skip
-        columns = view.values([f"{path}.{each}" for each in ("id", "tags", *foreign)])
-        for new, (ids, tags, *more) in zip(labels, zip(*columns, strict=True), strict=True):
+        foreign = sorted(each for each in there - ATTRIBUTES[kind].keys() - _EMBEDDED if "." not in each)
+        imprint = "imprint" if kind in DECIDABLE else "id"
+        columns = view.values([f"{path}.{each}" for each in ("id", "tags", imprint, *foreign)])
+        for new, (ids, tags, imprints, *more) in zip(labels, zip(*columns, strict=True), strict=True):
             if new is None or not ids:
                 continue
-            before = {id_: (mine, rest) for id_, mine, *rest in zip(ids, tags, *more, strict=True)}
+            before = {id_: (mine, old, rest) for id_, mine, old, *rest in zip(ids, tags, imprints, *more, strict=True)}
             for label in new[LISTS[kind]]:
-                mine, rest = before.get(label.id, ((), ()))
-                label.tags += [tag for tag in mine or () if tag not in label.tags]
-                for attribute, value in zip(foreign, rest, strict=False):
-                    if value is not None:
-                        label[attribute] = value
+                if label.id in before:
+                    _carry(label, *before[label.id][:2], dict(zip(foreign, before[label.id][2], strict=True)))
+
+
+def _carry(label: Any, tags: Sequence[str] | None, imprint: str | None, more: dict[str, Any]) -> None:
+    """Give a label what people said of the same one before, and with a verdict the imprint that they saw. Any: as above."""
+    label.tags += [tag for tag in tags or () if tag not in label.tags]
+    for attribute, value in more.items():
+        if value is not None:
+            label[attribute] = value
+    if verdicts(tags or ()) and more.get("seen") is None and imprint and imprint != label["imprint"]:
+        label["seen"] = imprint

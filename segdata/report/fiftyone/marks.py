@@ -11,13 +11,16 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import evidence
 from segdata.core.finding import SEVERITIES, Box, Finding
+from segdata.core.imprint import imprint_of
+from segdata.core.profile import Profile
 from segdata.report.fiftyone.boxes import relative
 from segdata.report.fiftyone.fields import label_id
 from segdata.report.fiftyone.labels import inline
 from segdata.report.fiftyone.masks import Drawn, Mask
+from segdata.report.fiftyone.proposals import worded
 from segdata.report.fiftyone.shelf import Shelf
 
-_ALL = [0.0, 0.0, 1.0, 1.0]  # the box of a finding about the whole image
+WHOLE = [0.0, 0.0, 1.0, 1.0]  # the box of a finding about the whole image
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,10 @@ class Marks:
 
     fo: Any  # Any: FiftyOne has no types
     shelf: Shelf
+    profile: Profile
 
-    def of(self, image_id: str, batch: Batch, findings: Sequence[Finding]) -> Any:  # Any: FiftyOne has no types
-        """The findings about the one image of a batch."""
+    def of(self, image_id: str, batch: Batch, findings: Sequence[Finding]) -> list[Any]:  # Any: FiftyOne has no types
+        """The findings about the one image of a batch, in their order."""
         height, width = (int(side[0]) for side in batch.image_size)
         annotations = Annotation.each(batch) if width and height else []
         shown = [_seen(annotations, each) for each in findings]
@@ -39,9 +43,10 @@ class Marks:
             own = label_id(image_id, each.code, each.annotator, each.segments, each.category, each.bbox, each.place)
             seen[own] += 1
             pixels = {} if mask is None else {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
-            place = _ALL if box is None or not (width and height) else _relative(box, width, height)
-            found.append(self._mark(each, label_id(own, seen[own]), bounding_box=place, **pixels))
-        return self.fo.Detections(detections=found)
+            place = WHOLE if box is None or not (width and height) else _relative(box, width, height)
+            told = imprint_of(each, annotations, self.profile)
+            found.append(self._mark(each, label_id(own, seen[own]), imprint=told, bounding_box=place, **pixels))
+        return found
 
     def _mark(self, finding: Finding, id_: str, **shown: Any) -> Any:  # Any: FiftyOne has no types
         return self.fo.Detection(
@@ -58,6 +63,7 @@ class Marks:
             segment_ids=list(map(str, finding.segments)),
             pixels=finding.pixels,
             place=finding.place,
+            proposal=None if finding.correction is None else worded(finding.correction),
             **shown,
         )
 

@@ -8,10 +8,16 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.finding import Finding
-from segdata.report.fiftyone.fields import FINDINGS, Kind
+from segdata.core.runs import Ints
+from segdata.report.fiftyone.fields import FINDINGS, PROPOSALS, Kind
+from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.labels import Labels, annotations
 from segdata.report.fiftyone.marks import Marks, judged
+from segdata.report.fiftyone.masks import Drawn
+from segdata.report.fiftyone.proposals import proposals
+from segdata.report.fiftyone.put_in import written
 
+Shown = dict[tuple[Kind, str | None], Any]  # (kind, annotator) -> labels. Any: FiftyOne has no types
 _COLUMNS = ["split", "group", "camera", "timestamp", "sequence", "frame"]
 
 
@@ -25,7 +31,7 @@ class Entry:
     filepath : the picture to show
     width, height : in pixels; 0: unknown
     values : of the image's own fields, by their names
-    labels : (kind, annotator) -> the labels; findings are of no annotator
+    labels : (kind, annotator) -> the labels; findings, proposals and disagreement are of no annotator
     """
 
     image_id: str
@@ -33,7 +39,7 @@ class Entry:
     width: int
     height: int
     values: dict[str, Any]  # Any: FiftyOne has no types
-    labels: dict[tuple[Kind, str | None], Any]
+    labels: Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +47,45 @@ class Entries:
     """Makes entries of batches, in any thread."""
 
     labels: Labels
+    heat: Heat
     findings: Mapping[str, Sequence[Finding]]
 
     def of(self, batch: Batch) -> list[Entry]:
         """An entry for each image of a batch, with everybody's labels and its findings."""
-        drawn: list[dict[tuple[Kind, str | None], Any]] = [{} for _ in range(batch.images.num_rows)]
+        drawn: list[Shown] = [{} for _ in range(batch.images.num_rows)]
+        pixels: list[list[tuple[Ints, Drawn]]] = [[] for _ in drawn]
         ids = batch.images["image_id"].to_pylist()
         for image, annotator, segments, shapes in annotations(batch):
             if shapes.width and shapes.height:
                 made = self.labels.of(ids[image], annotator, segments, shapes)
                 drawn[image] |= {(kind, annotator): label for kind, label in made.items()}
+                category = segments["category_id"].to_numpy()
+                drawn[image]["confidence", annotator] = self.heat.confidence(ids[image], category, shapes)
+                pixels[image].append((category, shapes))
         rows = batch.images.select(["uri", "channels", "width", "height", *_COLUMNS]).to_pylist()
-        marks = Marks(self.labels.fo, self.labels.shelf)
         found = []
         for number, (image_id, row) in enumerate(zip(ids, rows, strict=True)):
             about = self.findings.get(image_id, ())
-            # Without findings there is an empty list, so that "none" can be told from "not looked for".
             part = batch.take_images(np.array([number])) if about else Batch.empty()
-            drawn[number][FINDINGS, None] = marks.of(image_id, part, about) if about else self._none()
-            found.append(self._entry(image_id, row, about, drawn[number]))
+            drawn[number]["disagreement", None] = self.heat.disagreement(pixels[number])
+            told = self._judge(image_id, part, about, drawn[number])
+            found.append(self._entry(image_id, row, about, drawn[number], told))
         return found
 
-    def _none(self) -> Any:  # Any: FiftyOne has no types
-        return self.labels.fo.Detections(detections=[])
+    def _judge(self, image_id: str, part: Batch, about: Sequence[Finding], drawn: Shown) -> str:
+        """Add the findings about an image to what is shown of it; what `put_in` says of them."""
+        # Without findings there is an empty list, so that "none" can be told from "not looked for".
+        fo, shelf = self.labels.fo, self.labels.shelf
+        marks = Marks(fo, shelf, self.labels.profile).of(image_id, part, about) if about else []
+        drawn[FINDINGS, None] = fo.Detections(detections=marks)
+        drawn[PROPOSALS, None] = proposals(fo, shelf, about, marks)
+        return written({mark.id: finding for mark, finding in zip(marks, about, strict=True)})
 
-    def _entry(
-        self, image_id: str, row: dict[str, Any], about: Sequence[Finding], drawn: dict[tuple[Kind, str | None], Any]
-    ) -> Entry:
+    def _entry(self, image_id: str, row: dict[str, Any], about: Sequence[Finding], drawn: Shown, told: str) -> Entry:
         first = row["channels"][0]["uri"] if row["channels"] else None
         width, height = row["width"] or 0, row["height"] or 0
         path, note = self.labels.shelf.picture(row["uri"] or first, width, height)
         own = {name: row[name] for name in _COLUMNS}
-        values = {"image_id": image_id, "picture": note, **own, **judged(about)}
-        return Entry(image_id, path, width, height, values, drawn)
+        values = {"image_id": image_id, "picture": note, "put_in": told, **own, **judged(about)}
+        shown = {key: label for key, label in drawn.items() if label is not None}
+        return Entry(image_id, path, width, height, values, shown)

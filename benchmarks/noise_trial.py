@@ -1,0 +1,180 @@
+"""One trial of `segdata flag` with known errors: labels with errors of a seed, the scores, and what is really wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.noise_sets import SPOILED, drawn, evidence, rates, rows_of, things
+from segdata.core.dataset import Dataset
+from segdata.core.runs import Ints
+from segdata.noise.candidates import Candidates
+from segdata.noise.classifier import calibrated
+from segdata.noise.crossfit import crossed, folds_of
+from segdata.noise.drawn import VOID, Drawn, Flags, Floats, Pixels, shared
+from segdata.noise.evaluation import Ranked
+from segdata.noise.evidence import Evidence
+from segdata.noise.injection import LEARNT, Rates, labels, spoiled
+from segdata.noise.pixelwise import TEMPERATURE
+from segdata.noise.predictions import Predictions
+from segdata.noise.scores import Look, Suspicions, look, suspicions
+from segdata.noise.types import Kind
+
+HARDLY = 0.8  # IoU of a part with what it was corrected to, below which it was wrong
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was ranked, and the truth of it.
+
+    Attributes
+    ----------
+    looks : of the images
+    result : the suspicions
+    mistake : (n,) the error that each candidate is about, -1: none
+    types, of : (e,) type and image of each error
+    pixels : name -> (n,) scores of candidates from their pixels alone, greater is worse
+    images : name -> (i,) scores of images, greater is worse
+    wrong : (i,) whether an image has errors
+    """
+
+    looks: list[Look]
+    result: Suspicions
+    mistake: Ints
+    types: Sequence[str]
+    of: Ints
+    pixels: dict[str, Floats]
+    images: dict[str, Floats]
+    wrong: Flags
+
+    def ranked(self, score: Floats) -> Ranked:
+        """The candidates with these scores."""
+        return Ranked(score, self.result.image, self.mistake, self.types, self.of, len(self.wrong))
+
+    def scored(self, result: Suspicions) -> "Trial":
+        """The same errors, judged in another way."""
+        return replace(self, result=result, images={**self.images, "segdata": result.images()})
+
+    def scores(self) -> dict[str, Floats]:
+        """Name -> (n,) scores of candidates."""
+        return {"segdata": self.result.odds, **self.pixels}
+
+    def attainable(self, l2: float = 10.0) -> Floats:
+        """(n,) what the same classifier says that learnt from the real errors of other images: it knows the noise."""
+        odds = np.empty(len(self.mistake))
+        fold = folds_of([str(at) for at in range(len(self.wrong))])
+        first = 0
+        for sort in (0, 1):
+            tables = [each.given[sort].x for each in self.looks]
+            n = sum(map(len, tables))
+            mine = slice(first, first + n)
+            wrong, of = (self.mistake[mine] >= 0).astype(np.int64), fold[self.result.image[mine]]
+            found = crossed(np.concatenate(tables), of, np.concatenate(tables), wrong, of, l2)[0]
+            scale = calibrated(found, wrong)
+            odds[mine] = scale.slope * found + scale.offset
+            first += n
+        return odds
+
+
+@dataclass
+class _Page:
+    """One image: what is judged, the error that each candidate is about, and the scores of pixels."""
+
+    look: Look
+    about: tuple[Ints, Ints]
+    types: Sequence[str]
+    pixels: dict[str, Floats]
+    images: dict[str, float]
+
+
+def seeded(
+    data: Dataset, found: Predictions, rate: float, seed: int, learnt: Sequence[Kind] = LEARNT, made: Rates | None = None
+) -> Trial:
+    """Errors of a seed in the clean labels; `learnt`: what the classifier learns from, `made`: what is put in."""
+    maps, countable = data.maps(), things(data, found)
+    pages = []
+    for row in rows_of(maps, found).tolist():
+        rng = np.random.default_rng([seed, row])
+        clean, seen = drawn(maps, row, found), evidence(found, row)
+        given, truth = spoiled(clean, countable, made or rates(rate), rng)
+        if rng.random() >= SPOILED:
+            given, truth = spoiled(clean, countable, Rates(0.0, ()), rng)
+        saw = look(given, seen, countable, np.random.default_rng([seed, row, 1]), Rates(kinds=tuple(learnt)))
+        about = labels(saw.found, given, truth, countable)
+        pages.append(_Page(saw, about, truth.types, _of_pixels(saw.found, seen), _of_image(given, seen)))
+    return _bound(pages)
+
+
+def corrected(data: Dataset, clean: Dataset, found: Predictions) -> Trial:
+    """Real errors: what an expert changed."""
+    maps, after, countable = data.maps(), clean.maps(), things(data, found)
+    pages = []
+    for row in rows_of(maps, found).tolist():
+        given, seen = drawn(maps, row, found), evidence(found, row)
+        better = drawn(after, after.row(maps.image_ids[row]), found)
+        saw = look(given, seen, countable, np.random.default_rng([0, row]))
+        about, n = _changed(saw.found, given, better)
+        pages.append(_Page(saw, about, ["real"] * n, _of_pixels(saw.found, seen), _of_image(given, seen)))
+    return _bound(pages)
+
+
+def _changed(found: Candidates, given: Drawn, better: Drawn) -> tuple[tuple[Ints, Ints], int]:
+    """Each part that has no like any more, and each region most of which was changed, is an error of its own."""
+    from segdata.noise.drawn import parts_of
+
+    parts, of = parts_of(better.runs, better.height, len(better))
+    now = Drawn.of(parts, better.category[of], better.height, better.width)
+    met = shared(found.drawn, now)
+    same = found.drawn.category[met.a] == now.category[met.b]
+    iou = same * met.pixels / (found.drawn.areas[met.a] + now.areas[met.b] - met.pixels)
+    best = np.zeros(len(found.drawn))
+    np.maximum.at(best, met.a, iou)
+    wrong = best < HARDLY
+    region = Pixels.of_runs(found.regions.runs, len(found.regions))
+    moved = region.means(given.categories()[region.at] != better.categories()[region.at]) > 0.5
+    both = np.append(wrong, moved)
+    number = np.where(both, np.cumsum(both) - 1, -1).astype(np.int64)
+    return (number[: len(wrong)], number[len(wrong) :]), int(both.sum())
+
+
+def _of_pixels(found: Candidates, seen: Evidence) -> dict[str, Floats]:
+    """Scores of candidates, the annotated ones first, from the probability of the given category of their pixels."""
+    p, of, n = [], [], 0
+    for what, label in ((found.drawn, found.drawn.category), (found.regions, found.label)):
+        pixels = Pixels.of_runs(what.runs, len(what))
+        p.append(seen.at(label[pixels.of], pixels.at).astype(float))
+        of.append(pixels.of + n)
+        n += len(what)
+    said, whose = np.concatenate(p), np.concatenate(of)
+    weight = np.exp((1 - said) / TEMPERATURE)
+    total = np.maximum(np.bincount(whose, minlength=n), 1)
+    soft = np.bincount(whose, said * weight, n) / np.maximum(np.bincount(whose, weight, n), 1e-300)
+    return {"pixels": 1 - np.bincount(whose, said, n) / total, "softmin": 1 - soft}
+
+
+def _of_image(given: Drawn, seen: Evidence) -> dict[str, float]:
+    """Scores of an image as a whole; softmin is that of the look."""
+    label = given.categories()
+    told = np.flatnonzero(label != VOID)
+    p = seen.at(label[told], told).astype(float)
+    return {"loss": float(-np.log(np.maximum(p, 1e-7)).mean()), "pixels": float(1 - p.mean())}
+
+
+def _bound(pages: Sequence[_Page]) -> Trial:
+    result = suspicions([page.look for page in pages])
+    first = np.cumsum([0, *(len(page.types) for page in pages)]).tolist()
+    mistake = [
+        np.where(page.about[sort] >= 0, page.about[sort] + n, -1)
+        for sort in (0, 1)
+        for page, n in zip(pages, first, strict=False)
+    ]
+    pixels = {}
+    for name in pages[0].pixels:
+        cut = [np.split(page.pixels[name], [len(page.look.found.drawn)]) for page in pages]
+        pixels[name] = np.concatenate([each[sort] for sort in (0, 1) for each in cut])
+    images = {name: np.array([page.images[name] for page in pages]) for name in pages[0].images}
+    images = {"segdata": result.images(), "softmin": 1 - result.softmin, **images}
+    of = np.repeat(np.arange(len(pages)), np.diff(first))
+    types = [name for page in pages for name in page.types]
+    wrong = np.array([len(page.types) > 0 for page in pages])
+    return Trial([page.look for page in pages], result, np.concatenate(mistake), types, of, pixels, images, wrong)

@@ -1,0 +1,236 @@
+"""Draft labels for images that nobody annotated, for people to correct."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segdata.api.converting import Conversion
+from segdata.api.deriving import derive
+from segdata.api.opening import Data, Progress, read, silent
+from segdata.core import kernels
+from segdata.core.config import Config, Option
+from segdata.core.dataset import Dataset
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, missing_extra
+from segdata.core.planes import planes
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Runs
+from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
+from segdata.drafting.brightness import Colours, scaled
+from segdata.drafting.method import Draw, checked, drawing
+from segdata.drafting.tidy import Labels
+from segdata.formats.images import ImageFolder, image_limits
+from segdata.formats.perimage.entry import Entry
+from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.perimage.source import PerImageSource
+
+MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise
+_LEARNT_FROM = 50  # images
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was drafted.
+
+    Attributes
+    ----------
+    written : the dataset
+    method : how
+    options : all of the method's
+    n_empty : images on which nothing was found
+    remarks : what a person must know, a line each
+    """
+
+    written: Conversion
+    method: str
+    options: dict[str, Option]
+    n_empty: int
+    remarks: tuple[str, ...]
+
+
+def draft(
+    images: Data,
+    target: str | Path,
+    *,
+    method: str = "watershed",
+    category: str | None = None,
+    taxonomy: str | Path | Taxonomy | None = None,
+    options: Mapping[str, Option] | None = None,
+    jobs: int = 0,
+    progress: Progress = silent,
+) -> Draft:
+    """Draft labels by classical means, without any training, as a new canonical dataset.
+
+    Parameters
+    ----------
+    images : a folder of image files, or a dataset: then those of its images that nobody annotated
+    target : the dataset to be written; it must not exist
+    method : ``threshold``, ``watershed``, ``superpixels`` (segments), or ``kmeans`` (classes of pixels)
+    category : what the segments are; default: the taxonomy's only one, else ``object``. The classes of ``kmeans`` are
+        called ``region_1`` (the darkest) and so on
+    taxonomy : the categories, or their file
+    options : of the method, see `segdata.drafting.method`
+    jobs, progress : as for `convert`
+
+    All annotations are from the source ``model``, at the stage ``drafted``, and say how they were made; an image
+    on which nothing is found has an empty one. Images that cannot be decoded have none. Raises SegdataError for unknown
+    methods and options, and where there is no image to annotate.
+    """
+    every = checked(method, options or {})
+    entries, root = _entries(images)
+    categories = taxonomy if isinstance(taxonomy, Taxonomy) or taxonomy is None else load_taxonomy(Path(taxonomy))
+    try:
+        with image_limits():
+            draw = drawing(method, every, partial(_some, entries))
+    except ModuleNotFoundError as error:
+        raise missing_extra("scikit-image", "noise", error) from error
+    known, of = _categories(method, every, category, categories)
+    seen: Counter[str] = Counter()
+    said = {"source": "model", "stage": "drafted", "attributes": _told(method, every)}
+    profile = Profile(
+        name=Path(target).name,
+        format="draft",
+        task="semantic" if method == "kmeans" else "instance",
+        taxonomy=known,
+        taxonomy_declared=categories is not None,
+        coverage=Policy("sparse"),
+        overlap=Policy("forbid"),
+        files=str(root),
+    )
+    look = partial(_look, draw, of, said, seen)
+    source = PerImageSource(root, profile, entries, (), look, f"draft-{method}", per_chunk=4, what="draft")
+    how = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in every.items())})"
+    try:
+        written = derive(Dataset(source, profile, Config()), target, how, jobs=jobs, progress=progress)
+    except ModuleNotFoundError as error:
+        raise missing_extra("scikit-image", "noise", error) from error
+    return Draft(written, method, every, seen["empty"], tuple(_remarks(seen)))
+
+
+def _entries(images: Data) -> tuple[list[Entry], Path]:
+    """The images to annotate, in ascending order of their ids, and where their names start."""
+    if not isinstance(images, Dataset):
+        root = Path(images)
+        if not root.exists():
+            raise SegdataError(f"{root}: does not exist")
+        if root.is_dir() and not (root / "dataset.yaml").exists():
+            folder = ImageFolder.below(root)
+            if not folder.paths:
+                raise SegdataError(f"{root}: no image files to annotate")
+            return [Entry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
+    dataset = read(images)
+    found = [entry for batch in dataset for entry in _unannotated(batch.images, set(batch.annotation_image.tolist()))]
+    if not found:
+        raise SegdataError(f"{dataset.profile.files}: every image is annotated; give a folder of image files")
+    return sorted(found, key=lambda entry: entry.image_id), Path(dataset.profile.files)
+
+
+def _unannotated(images: "object", annotated: set[int]) -> Iterator[Entry]:
+    for row, each in enumerate(images.to_pylist()):  # type: ignore[attr-defined]  # pyarrow has no types
+        if row not in annotated and each["uri"] is not None:
+            named = {name: each[name] for name in ("sequence", "frame", "split", "group")}
+            size = (each["height"] or 0, each["width"] or 0)
+            yield Entry(each["image_id"], uri=each["uri"], record=True, size=size, **named)
+
+
+def _where(entry: Entry) -> str:
+    return str(entry.image) if entry.image is not None else str(entry.uri)
+
+
+def _some(entries: list[Entry]) -> Iterable[Colours]:
+    """Images from all over the dataset, to learn from."""
+    step = max(len(entries) // _LEARNT_FROM, 1)
+    n_seen = 0
+    for entry in entries[::step]:
+        try:
+            yield scaled(planes(_where(entry), entry.size))
+            n_seen += 1
+        except (OSError, ValueError, SyntaxError):
+            continue
+    if n_seen == 0:
+        raise SegdataError("no image can be decoded, there is nothing to learn from")
+
+
+def _categories(
+    method: str, options: Mapping[str, Option], category: str | None, taxonomy: Taxonomy | None
+) -> tuple[Taxonomy, tuple[int, ...]]:
+    """The taxonomy, and the ids that the labels 1, 2, … of an image have, or a single one for all of them."""
+    if method == "kmeans":
+        n = int(options["regions"])
+        if category is not None:
+            raise SegdataError("kmeans tells regions apart, and not one category; leave --category out")
+        if taxonomy is None:
+            made = (Category(id=k, name=f"region_{k}", kind="stuff") for k in range(1, n + 1))
+            taxonomy = Taxonomy(categories=tuple(made))
+        named = [each.id for each in taxonomy.categories if each.kind != "void"]
+        if len(named) < n:
+            raise SegdataError(
+                f"the taxonomy has {len(named)} categories for {n} regions; give the option regions={len(named)}"
+            )
+        return taxonomy, tuple(named[:n])
+    if taxonomy is None:
+        taxonomy = Taxonomy(categories=(Category(id=1, name=category or "object"),))
+    named = [each.name for each in taxonomy.categories if each.kind != "void"]
+    if category is None and len(named) != 1:
+        raise SegdataError(f"which category are the segments? give --category, one of {', '.join(named[:8])}")
+    chosen = taxonomy.by_name().get(category or named[0])
+    if chosen is None:
+        raise SegdataError(f"no category {category!r} in the taxonomy; it has {', '.join(named[:8])}")
+    return taxonomy, (chosen.id,)
+
+
+def _told(method: str, options: Mapping[str, Option]) -> list[tuple[str, str]]:
+    """How a draft was made, as attributes of annotations."""
+    return [(name, json.dumps(value)) for name, value in {"method": method, **options}.items()]
+
+
+def _look(draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: Counter[str], entry: Entry) -> list[Found]:
+    """The draft of one image."""
+    uri = _where(entry)
+    try:
+        colours = scaled(planes(uri, entry.size))
+    except (OSError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
+        raise BrokenLabelsError(Defect("SEG001", f"cannot be decoded, it has no draft: {error}", uri)) from error
+    labels, left = _largest(draw(colours))
+    seen["left"] += left
+    seen["crowded"] += left > 0
+    n = int(labels.max(initial=0))
+    start, length, value = kernels.label_runs(np.ascontiguousarray(labels))
+    inside = value > 0
+    runs = Runs(start[inside], length[inside], (value[inside] - 1).astype(np.int32)).sorted_by_owner(n)
+    ids = np.arange(1, n + 1, dtype=np.int64)
+    category = np.array(of, np.int64) if len(of) > 1 else np.full(n, of[0], np.int64)
+    drawn = np.flatnonzero(runs.areas(n))
+    seen["empty"] += len(drawn) == 0
+    names = {"source": ["model"] * len(drawn)}
+    size = (labels.shape[0], labels.shape[1])
+    ids = category[:n] if len(of) > 1 else ids
+    return [Found(size, ids[drawn], category[drawn], runs.take(drawn, n), columns=names, annotation=said)]
+
+
+def _largest(labels: Labels) -> tuple[Labels, int]:
+    """The labels with the largest segments, of more than `MOST_SEGMENTS`, and how many are left out."""
+    n = int(labels.max(initial=0))
+    if n <= MOST_SEGMENTS:
+        return labels, 0
+    area = np.bincount(labels.ravel())
+    area[0] = 0
+    kept = np.zeros(n + 1, bool)
+    kept[np.argsort(-area, kind="stable")[:MOST_SEGMENTS]] = True
+    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return np.asarray(number[labels], np.int32), n - MOST_SEGMENTS
+
+
+def _remarks(seen: Counter[str]) -> Iterator[str]:
+    if seen["empty"]:
+        yield f"nothing was found on {seen['empty']:,} images; their annotations are empty"
+    if seen["left"]:
+        yield (
+            f"{seen['crowded']:,} images had more than {MOST_SEGMENTS:,} segments, mostly noise: the {seen['left']:,} "
+            "smallest were left out; raise the option min_pixels"
+        )

@@ -1,0 +1,132 @@
+"""Estimates: how many labels of a dataset are wrong, from a review of some, and how many a review is to find."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.runs import Ints
+from segdata.noise.drawn import Flags, Floats
+from segdata.noise.sampling import Chosen
+
+_HALVINGS = 60
+_DRAWS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number of errors and the ends of its interval; `rate` and its ends are shares of `of` items."""
+
+    n: float
+    low: float
+    high: float
+    of: int
+
+    @property
+    def rate(self) -> tuple[float, float, float]:
+        """The share of all items, and the ends of its interval; NaN of none."""
+        return (self.n / self.of, self.low / self.of, self.high / self.of) if self.of else (float("nan"),) * 3
+
+
+def total(chosen: Chosen, place: Ints, wrong: Flags, confidence: float = 0.95) -> Estimate:
+    """How many of all items are wrong, those included that nobody suspects.
+
+    Parameters
+    ----------
+    chosen : what was to be reviewed
+    place : (v,) which of these have a verdict, as positions in ``chosen.rows``, each once
+    wrong : (v,) the verdicts
+    confidence : of the interval
+
+    Each item that was drawn by lot stands for as many as its stratum has for each reviewed one (Horvitz and Thompson,
+    1952, stratified): no model is trusted, so that the estimate is right on average, however bad the probabilities are.
+    What was chosen for its probability stands for itself. Such items without a verdict may be anything in the interval,
+    and are in the value as often wrong as the others; strata without a verdict are one with the next. NaN where nothing
+    that was drawn by lot has one, and the interval then is all that is possible.
+
+    The interval holds the totals that a score test does not refuse: the sample's variance is that under each total,
+    shared out over the strata as is most likely. With one stratum it is that of Wilson (1927), and of a sample that
+    is large beside its stratum with the correction for that. Sources: Cochran (1977), Sampling Techniques, 5.10 (the
+    estimate); Miettinen and Nurminen (1985), Statistics in Medicine 4(2), 213-226 (tests at the restricted maximum).
+    """
+    of = chosen.stratum[place]
+    is_sure, n_sure = of < 0, int((chosen.stratum < 0).sum())
+    found, unseen = float(wrong[is_sure].sum()), n_sure - int(is_sure.sum())
+    if is_sure.all() and chosen.size.any():
+        return Estimate(float("nan"), found, found + unseen + float(chosen.size.sum()), chosen.n)
+    joined = _joined(np.bincount(of[~is_sure], minlength=len(chosen.size)))
+    stratum, n_strata = joined[of[~is_sure]], int(joined.max(initial=-1)) + 1
+    sampled, hits = np.bincount(stratum, minlength=n_strata), np.bincount(stratum[wrong[~is_sure]], minlength=n_strata)
+    size = np.bincount(joined, chosen.size, n_strata).astype(np.int64)
+    value = float((size * hits / np.maximum(sampled, 1)).sum())
+    low, high = _between(hits, sampled, size, confidence)
+    guess = unseen * found / (n_sure - unseen) if n_sure > unseen else unseen / 2
+    return Estimate(found + value + guess, found + low, found + high + unseen, chosen.n)
+
+
+def _joined(sampled: Ints) -> Ints:
+    """(H,) the number of each stratum, after those of which nothing was sampled have become one with the next."""
+    some = np.flatnonzero(sampled)
+    return np.minimum(np.searchsorted(some, np.arange(len(sampled))), max(len(some) - 1, 0))
+
+
+def _between(hits: Ints, sampled: Ints, size: Ints, confidence: float) -> tuple[float, float]:
+    """The ends of the interval of the total over strata (H,)."""
+    from scipy.special import ndtri
+
+    whole = sampled == size
+    base = float(hits[whole].sum())
+    x, n, most = (each[~whole].astype(np.float64) for each in (hits, sampled, size))
+    if not len(x):
+        return base, base
+    z, value = float(ndtri((1 + confidence) / 2)), float((most * x / n).sum())
+    ends = []
+    for side in (1.0, -1.0):
+        near, far = 0.0, 1.0
+        while far < 1e12 and _surprise(side * far, x, n, most, value)[0] < z:
+            far *= 2
+        for _ in range(_HALVINGS):
+            middle = (near + far) / 2
+            near, far = (middle, far) if _surprise(side * middle, x, n, most, value)[0] < z else (near, middle)
+        ends.append(_surprise(side * far, x, n, most, value)[1])
+    # Whatever the chance says: what was seen is there, and what was seen to be right is not wrong.
+    return base + max(ends[0], float(x.sum())), base + min(ends[1], float((most - n + x).sum()))
+
+
+def _surprise(price: float, x: Floats, n: Floats, size: Floats, value: float) -> tuple[float, float]:
+    """How many standard deviations the value is from a total, and that total.
+
+    The total is told by the Lagrange multiplier `price` of the most likely rates p that add up to it: of each stratum
+    ``x / p - (n - x) / (1 - p) = price * size``, a quadratic in p, which falls as the price rises.
+    """
+    a = price * size
+    b = n + a
+    root = np.sqrt(np.maximum(b * b - 4 * a * x, 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(b > 0, 2 * x / (b + root), (b - root) / (2 * a))
+    p = np.clip(p, 0, 1)
+    variance = float((size**2 * p * (1 - p) / n * (1 - n / size)).sum())
+    reached = float((size * p).sum())
+    if variance <= 0:
+        return (0.0 if abs(value - reached) < 1e-9 else np.inf), reached
+    return abs(value - reached) / variance**0.5, reached
+
+
+def expected(probability: Floats, confidence: float = 0.95, seed: int = 0) -> Estimate:
+    """How many of n items are wrong, before anybody has looked.
+
+    `probability` (n,): the interval is that of chance alone (a sum of n unequal binomials, as if errors were made
+    independently of each other), and the probabilities are taken as they are. Or (B, n): B ways in which they may be,
+    see `Recalibrated.draws`; then the interval holds besides how little is known of them: before any verdict, that
+    real errors may be more or less frequent than the injected ones, and easier or harder to tell.
+    """
+    every = np.atleast_2d(probability)
+    mean, variance = every.sum(axis=1), (every * (1 - every)).sum(axis=1)
+    repeats = max(1, _DRAWS // len(mean))
+    # The sum is nearly a binomial with the same mean and variance.
+    rate = np.clip(1 - variance / np.maximum(mean, 1e-12), 1e-6, 1.0)
+    trials = np.round(mean / rate).astype(np.int64)
+    rate = np.clip(mean / np.maximum(trials, 1), 0, 1)
+    drawn = np.random.default_rng(seed).binomial(np.repeat(trials, repeats), np.repeat(rate, repeats))
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    n = every.shape[1]
+    return Estimate(float(mean.mean()), float(low), float(min(high, n)), n)

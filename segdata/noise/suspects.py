@@ -1,0 +1,232 @@
+"""Suspects: what is to be looked at again, in rows that rules filter, each with the correction that is proposed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from segdata.core.correction import Correction
+from segdata.core.counts import counts_of_runs
+from segdata.core.executor import run_ordered
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints, boxes
+from segdata.core.suspected import Suspected
+from segdata.core.table import Table
+from segdata.noise.amended import Amended, for_part, for_seen, for_thing
+from segdata.noise.drawn import UNLABELLED, Drawn, Flags, Floats, Pixels
+from segdata.noise.evidence import Evidence
+from segdata.noise.fit import centres
+from segdata.noise.given import Given
+from segdata.noise.scores import Suspicions
+from segdata.noise.types import TYPES
+from segdata.noise.witness import Witness
+
+_NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
+_SHARES = ("probability", "believed", "believed_seen", "right", "down")
+_FLAGS = ("flagged", "whole")
+_TEXTS = ("type", "category", "seen")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of the tables the segments of each image are that are judged.
+
+    Attributes
+    ----------
+    annotation : (n_images,) the annotation that is judged; -1: there is none
+    segment : (n,) rows of the segments, image by image
+    first : (n_images + 1,) where those of each image begin
+    """
+
+    annotation: Ints
+    segment: Ints = field(repr=False)
+    first: Ints = field(repr=False)
+
+    @staticmethod
+    def of(tables: Tables, annotator: str | None = None) -> "Rows":
+        """Of the first annotation of each image, or of one annotator's."""
+        image = tables.annotations["image"]
+        rows = np.arange(len(image))
+        if annotator is not None:
+            rows = rows[tables.annotations["annotator"] == annotator]
+        n = len(tables.images)
+        annotation = np.full(n, -1, np.int64)
+        annotation[image[rows][::-1]] = rows[::-1]
+        owner = tables.segments["annotation"]
+        mine = np.flatnonzero(annotation[image[owner]] == owner)
+        of_image = image[owner[mine]]
+        order = np.argsort(of_image, kind="stable")
+        return Rows(annotation, mine[order], np.searchsorted(of_image[order], np.arange(n + 1)))
+
+    def at(self, image: int) -> Ints:
+        """The rows of one image's segments."""
+        return self.segment[self.first[image] : self.first[image + 1]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged, and by whom.
+
+    Attributes
+    ----------
+    given : the labels
+    witness : who says what is to be seen
+    names : (K,) of the witness's categories; "" for nothing
+    tables : of the dataset, and the rows that the labels have in them
+    images : (i,) the rows of the images that were looked at
+    """
+
+    given: Given
+    witness: Witness
+    names: Sequence[str]
+    tables: Tables
+    rows: Rows
+    images: Ints
+
+
+def likely_types(found: Suspicions, things: Flags) -> Ints:
+    """(n,) the most probable type of each candidate, a row of `TYPES`, among those that make sense for it.
+
+    What nobody annotated cannot be extra; only things are merged or split; where there is one category nothing has
+    the name of another.
+    """
+    region, seen = found.row < 0, np.maximum(found.seen, 0)
+    thing = things[np.where(region, seen, found.category)]
+    none, both = found.category == UNLABELLED, (found.category != UNLABELLED) & (seen != UNLABELLED)
+    allowed = {
+        "missing": region & none,
+        "extra": ~region | (seen == UNLABELLED),
+        "category": (~region | both) & (len(things) > 2),
+        "boundary": ~region | ~thing,
+        "merge": ~region & thing,
+        "split": ~region & thing,
+        "shift": ~region,
+    }
+    fits = np.column_stack([allowed[each] for each in TYPES])
+    return np.asarray(np.where(fits, found.type + 1e-12, 0.0).argmax(axis=1), np.int64)
+
+
+def suspects(
+    case: Case,
+    found: Suspicions,
+    chosen: Ints,
+    flagged: Flags,
+    jobs: int = 1,
+    progress: Callable[[int], None] = lambda n: None,
+) -> Suspected:
+    """The candidates `chosen` (rows of `found`), worst first, with what is proposed for each.
+
+    `flagged` (c,): which of these are to be told. The evidence of an image is loaded once, by `jobs` threads;
+    `progress` is called with the number of images done since the last call.
+    """
+    types = likely_types(found, case.witness.things)
+    of_image = found.image[chosen]
+
+    def judged(image: int) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
+        page = _Page(case, int(case.images[image]))
+        places = np.flatnonzero(of_image == image)
+        return [(place, *page.told(found, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()]
+
+    rows: dict[int, dict[str, Any]] = {}
+    corrections: dict[int, Correction] = {}
+    for told in run_ordered(judged, np.unique(of_image).tolist(), jobs):
+        for place, row, correction in told:
+            rows[place], corrections[place] = row | {"flagged": bool(flagged[place])}, correction
+        progress(1)
+    order = range(len(chosen))
+    return Suspected(_table([rows[at] for at in order]), tuple(corrections[at] for at in order))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    columns: dict[str, Any] = {}
+    for names, dtype in ((_NUMBERS, np.int64), (_SHARES, np.float64), (_FLAGS, bool), (_TEXTS, object)):
+        columns |= {name: np.array([row[name] for row in rows], dtype) for name in names}
+    return Table(columns)
+
+
+class _Page:
+    """One image with its labels and what is seen in it."""
+
+    def __init__(self, case: Case, image: int) -> None:
+        self._case, self._image = case, image
+        self._given, self._evidence = case.given.drawn(image), case.witness.evidence(image)
+
+    def told(self, found: Suspicions, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
+        """The row of a suspect, and the correction."""
+        candidates, at = found.found[found.image[row]], int(found.at[row])
+        name = TYPES[type_]
+        if found.row[row] < 0:
+            one = candidates.regions.take(np.array([at]))
+            amended = for_seen(candidates, at, self._given, self._evidence)
+        else:
+            one = candidates.drawn.take(np.array([at]))
+            thing = self._case.witness.things[one.category[0]]
+            propose = for_thing if thing else for_part
+            amended = propose(candidates, at, name, self._given, self._evidence)
+        category = int(found.category[row])
+        seen = amended.category if found.row[row] < 0 or name == "category" else category
+        cells = self._cells(one, amended, category, UNLABELLED if name == "extra" else seen)
+        cells |= {"type": name, "probability": float(found.probability[row])}
+        return cells, self._correction(amended)
+
+    def _cells(self, one: Drawn, amended: Amended, category: int, seen: int) -> dict[str, Any]:
+        names, case = self._case.names, self._case
+        believed = Pixels.of_runs(one.runs, 1).at
+        x, y, width, height = (int(side[0]) for side in boxes(one.runs, one.heights, 1))
+        right, down = _way(one, amended)
+        segments = case.rows.at(self._image)
+        return {
+            "annotation": int(case.rows.annotation[self._image]),
+            "segment": int(segments[amended.segment]) if amended.segment >= 0 else -1,
+            "category": names[category],
+            "seen": names[seen],
+            "x": x, "y": y, "width": width, "height": height,
+            "pixels": int(one.areas[0]),
+            "whole": amended.whole,
+            "believed": _mean(self._evidence, category, believed),
+            "believed_seen": _mean(self._evidence, seen, believed),
+            "right": right, "down": down,
+            "seam": amended.seam(one.height, one.width),
+        }  # fmt: skip
+
+    def _correction(self, amended: Amended) -> Correction:
+        height, width = self._given.height, self._given.width
+        n = amended.n_pieces
+        sides = (np.full(n, side, np.int64) for side in (height, width))
+        counts = tuple(each.decode("ascii") for each in counts_of_runs(amended.pieces, *sides).to_pylist())
+        category = None if amended.action == "delete" else self._name(amended)
+        return Correction(
+            action=amended.action,
+            category=category,
+            size=(height, width),
+            counts=counts,
+            joins=self._source_id(amended.joins),
+            iou=None if amended.action == "add" else round(amended.iou, 4),
+        )
+
+    def _name(self, amended: Amended) -> str:
+        """Of what is proposed; what an agnostic model sees is called as what is there."""
+        if self._case.witness.agnostic and amended.segment >= 0:
+            return self._case.given.maps.names[self._case.given.maps.segments(self._image).classes[amended.segment]]
+        return self._case.names[amended.category]
+
+    def _source_id(self, segment: int) -> int | str | None:
+        if segment < 0:
+            return None
+        row = int(self._case.rows.at(self._image)[segment])
+        segments = self._case.tables.segments
+        own: str | None = segments.cell("source_id", row)
+        return int(segments.cell("segment_id", row)) if own is None else own
+
+
+def _mean(evidence: Evidence, category: int, pixels: Ints) -> float:
+    return float(evidence.probability[category, pixels].mean()) if len(pixels) else 0.0
+
+
+def _way(one: Drawn, amended: Amended) -> tuple[float, float]:
+    """Pixels to the right and down, from what was given to what is proposed; 0 where there is not one of both."""
+    if amended.n_pieces != 1:
+        return 0.0, 0.0
+    centre: Floats = centres(amended.pieces, 1, one.height) - centres(one.runs, 1, one.height)
+    return float(centre[0, 0]), float(centre[0, 1])

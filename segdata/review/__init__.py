@@ -1,0 +1,1 @@
+"""Review: what reviewers say of findings and segments, kept, weighed, and brought into the labels."""

@@ -1,0 +1,137 @@
+"""Log: reviewers' decisions in a file that only grows, one JSON object a line."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+import msgspec
+
+from segdata.core.decision import Decision
+from segdata.core.errors import SegdataError
+from segdata.review.standing import latest
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # what there is none of
+
+__all__ = ["Log", "append", "latest", "load", "place", "read"]
+NAME = "review.jsonl"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_DECODER = msgspec.json.Decoder(Decision)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The decisions in the order in which they were written; `torn`: a last line was never finished and is left out."""
+
+    decisions: tuple[Decision, ...]
+    torn: bool = False
+
+
+def place(data: str | Path) -> Path:
+    """Where the log of a dataset is: ``review.jsonl`` in the folder of a canonical one, whatever its revision is.
+
+    Beside the data of any other, as ``<name>.review.jsonl``.
+    """
+    path = Path(data).absolute()
+    return path / NAME if (path / "dataset.yaml").is_file() else path.with_name(f"{path.name}.{NAME}")
+
+
+def append(path: Path, decisions: Iterable[Decision]) -> int:
+    """Write decisions to the end of a log, all or none, and onto the disk; returns how many.
+
+    Programs that write at the same time wait for each other. A last line that was never finished, since its writer was
+    killed, is cut off. Raises SegdataError where a decision is none that `read` would take, or the file cannot be
+    written; the log is as it was then.
+    """
+    told = list(decisions)
+    lines = [msgspec.json.encode(each) for each in told]
+    for line, each in zip(lines, told, strict=True):
+        _decoded(line, f"the decision of {each.reviewer or 'nobody'} on {each.image}")
+    if not lines:
+        return 0
+    try:
+        with _alone(path) as file:
+            end, start = _end(file.read())
+            file.seek(end)
+            file.truncate()
+            try:
+                _write(file, start + b"".join(line + b"\n" for line in lines))
+            except BaseException:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be written: {error.strerror}; the log is as it was, try again") from error
+    return len(lines)
+
+
+def read(path: Path) -> list[Decision]:
+    """The decisions of a log in the order in which they were written; none where there is no file.
+
+    Raises SegdataError, with file and line, for a line that is no decision. A last line that was never finished is
+    left out; `load` tells of it.
+    """
+    return list(load(path).decisions)
+
+
+def load(path: Path) -> Log:
+    """As `read`, and whether a last line was never finished."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return Log(())
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
+    end, _ = _end(text)
+    torn = bool(text[end:].strip())
+    lines = text[:end].split(b"\n")
+    found = [_decoded(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    return Log(tuple(found), torn)
+
+
+def _decoded(line: bytes, where: str) -> Decision:
+    try:
+        found = _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SegdataError(f"{where}: is no decision: {error}; mend the line, or delete it") from error
+    if not found.reviewer.strip():
+        raise SegdataError(f"{where}: is no decision: it has no reviewer; say who decided it")
+    if not _TIME.fullmatch(found.time):
+        raise SegdataError(f"{where}: is no decision: time {found.time!r} is not like 2026-01-31T12:30:59Z")
+    return found
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _end(text: bytes) -> tuple[int, bytes]:
+    """Where the whole lines of a log end, in bytes, and what is missing there: some editors omit the last end."""
+    last = text.rfind(b"\n") + 1
+    return (len(text), b"\n") if _is_json(text[last:]) else (last, b"")
+
+
+def _write(file: FileIO, text: bytes) -> None:
+    while text:
+        text = text[file.write(text) :]
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[FileIO]:
+    """The file, to be read and written, locked against other programs; the system frees the lock of a killed one."""
+    path.touch()
+    with path.open("r+b", buffering=0) as file:
+        if fcntl is not None:
+            with suppress(OSError):  # a disk without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield file

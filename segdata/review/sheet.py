@@ -1,0 +1,166 @@
+"""Sheet: one annotation of one image, onto which changes are written one after the other."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.annotation import Annotation
+from segdata.core.batch import Batch, replaced, whole
+from segdata.core.columns import BATCH_SEGMENTS, table
+from segdata.core.profile import Profile
+from segdata.core.redraw import Picture, dense, redrawn, runs_of
+from segdata.core.relations import related_either_way
+from segdata.core.runs import Runs
+
+
+class Refused(Exception):  # noqa: N818 - a change that is not made
+    """Why a decision is not carried out."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What one decision does to an annotation.
+
+    Attributes
+    ----------
+    taken, given : row of a segment -> pixels (height, width) that it loses, and that it gets
+    recalled : row of a segment -> the id of its new category
+    deleted : rows
+    added : (category id, pixels, source) of new segments; `given` first takes its pixels from the others
+    """
+
+    taken: dict[int, Picture] = field(default_factory=dict)
+    given: dict[int, Picture] = field(default_factory=dict)
+    recalled: dict[int, int] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
+    added: list[tuple[int, Picture, str]] = field(default_factory=list)
+
+
+class Sheet:
+    """An annotation as it was, and as it becomes."""
+
+    def __init__(self, annotation: Annotation, profile: Profile, free_id: int) -> None:
+        self.before, self.profile = annotation, profile
+        self.batch = annotation.batch
+        self._free_id, self._deleted = free_id, set[int]()
+        self._touched: Picture = np.zeros(annotation.size, bool)
+        self._rows: set[int] = set()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.before.size
+
+    @property
+    def after(self) -> Batch:
+        """The annotation with what was written onto it."""
+        kept = np.setdiff1d(np.arange(self.batch.n_segments), sorted(self._deleted))
+        return self.batch.take_segments(kept) if self._deleted else self.batch
+
+    def picture(self, row: int) -> Picture:
+        """The pixels of a segment, as it was."""
+        batch = self.before.batch
+        return dense(batch.runs.take(np.array([row]), batch.n_segments), *self.size)
+
+    def category(self, row: int) -> int:
+        """The category's id of a segment, as it was."""
+        return int(self.before.batch.segments["category_id"][row].as_py())
+
+    def of_category(self, category: int) -> int | None:
+        """The segment of a category, as it is; None where there is none."""
+        ids = self.batch.segments["category_id"].to_pylist()
+        return next((row for row, each in enumerate(ids) if each == category and row not in self._deleted), None)
+
+    def write(self, change: Change) -> int:
+        """Carry out a change, and return how many pixels are other than before.
+
+        Raises Refused where a change before touched the same segments (of things), or the same pixels.
+        """
+        pixels = self._concerned(change)
+        rows = {row for row in (*change.taken, *change.given, *change.recalled, *change.deleted) if self._is_thing(row)}
+        if rows & self._rows or (pixels & self._touched).any():
+            raise Refused("an earlier decision changes the same labels; look again when that is done")
+        self._rows |= rows
+        self._touched |= pixels
+        self._draw(change)
+        self._deleted |= change.deleted
+        return int(pixels.sum())
+
+    def touches(self, runs: Runs, rows: list[int]) -> bool:
+        """Whether a change was made to these pixels, or to one of these segments of things."""
+        return bool(self._rows & set(rows)) or bool((dense(runs, *self.size) & self._touched).any())
+
+    def make_room(self, change: Change, pixels: Picture, category: int, keep: tuple[int, ...] = ()) -> None:
+        """Take from other segments the pixels that one of this category gets, where the dataset forbids overlap."""
+        batch, taxonomy = self.before.batch, self.profile.taxonomy
+        if self.profile.overlap.value == "allow" and category not in taxonomy.void_ids:
+            return
+        side = self.before.side
+        x, y = np.nonzero(pixels.T)
+        at = np.unique(self.before.line.base[0] + x * (self.size[0] + 1) + y)
+        first, last = np.searchsorted(at, side.start), np.searchsorted(at, side.end)
+        for row in np.unique(side.owner[last > first]).tolist():
+            if row not in keep and not self._may_share(self.category(row), category):
+                change.taken[row] = change.taken.get(row, np.zeros(self.size, bool)) | (self.picture(row) & pixels)
+        assert batch.n_segments >= len(change.taken)
+
+    def _may_share(self, one: int, other: int) -> bool:
+        policy, taxonomy = self.profile.overlap.value, self.profile.taxonomy
+        if taxonomy.void_ids and other in taxonomy.void_ids:
+            return False
+        pair = np.array([one]), np.array([other])
+        related = any(related_either_way(taxonomy, each, *pair)[0] for each in ("part_of", "may_overlap"))
+        return bool(related) or (policy == "same-category-forbid" and one != other)
+
+    def _is_thing(self, row: int) -> bool:
+        """Whether a segment is one thing, which is drawn as a whole."""
+        category = self.profile.taxonomy.by_id().get(self.category(row))
+        return self.profile.task != "semantic" and (category is None or category.kind == "thing")
+
+    def _concerned(self, change: Change) -> Picture:
+        pixels = np.zeros(self.size, bool)
+        for each in (*change.taken.values(), *change.given.values(), *(drawn for _, drawn, _ in change.added)):
+            pixels |= each
+        for row in (*change.recalled, *change.deleted):
+            pixels |= self.picture(row)
+        return pixels
+
+    def _draw(self, change: Change) -> None:
+        for category, pixels, source in change.added:
+            self._add(category, pixels, source)
+        rows = sorted({*change.taken, *change.given})
+        none = np.zeros(self.size, bool)
+        drawn = []
+        for row in rows:
+            now = dense(self.batch.runs.take(np.array([row]), self.batch.n_segments), *self.size)
+            drawn.append(runs_of((now & ~change.taken.get(row, none)) | change.given.get(row, none)))
+        if rows:
+            self.batch = redrawn(self.batch, np.array(rows, np.int64), Runs.concatenate(drawn, [1] * len(rows)))
+        for row, category in change.recalled.items():
+            ids = whole(self.batch.segments["category_id"])
+            ids[row] = category
+            self.batch = replace(self.batch, segments=replaced(self.batch.segments, "category_id", ids))
+
+    def _add(self, category: int, pixels: Picture, source: str) -> None:
+        """A new segment; in a semantic dataset it joins what is there of the category."""
+        is_map = self.profile.task == "semantic"
+        row = self.of_category(category) if is_map else None
+        if row is not None:
+            now = dense(self.batch.runs.take(np.array([row]), self.batch.n_segments), *self.size)
+            self.batch = redrawn(self.batch, np.array([row], np.int64), runs_of(now | pixels))
+            return
+        new = {"annotation": [0], "segment_id": [category if is_map else self._free_id], "category_id": [category]}
+        self._free_id += not is_map
+        made = table(BATCH_SEGMENTS, 1, **new, source=[source])
+        n = self.batch.n_segments
+        self.batch = replace(
+            self.batch,
+            segments=pa.concat_tables([self.batch.segments, made]).combine_chunks(),
+            runs=Runs.concatenate([self.batch.runs, runs_of(pixels)], [n, 1]),
+        )
+
+    @property
+    def free_id(self) -> int:
+        """The next id that no segment has."""
+        return self._free_id

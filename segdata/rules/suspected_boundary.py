@@ -1,0 +1,38 @@
+"""SEG504 suspected-boundary: a segment, or a part of one, whose outline is elsewhere than the model sees it."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.suspected import Suspect, suspected
+
+
+@rule("SEG504", "suspected-boundary", severity="warning", needs=("noise",))
+def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+    """A segment, or a part of one, whose outline is elsewhere than the model sees it.
+
+    Example:
+        labels         what the model sees
+        aaaaaaa...     ..........
+        aaaaaaa...     ..aaa.....
+        aaaaaaa...     ..aaa.....
+        aaaaaaa...     ..........
+
+        a is probably drawn too large
+
+    A pixel more or less is no finding: errors that are learnt from are of two pixels or more.
+
+    Why: outlines that are drawn too large, too small or too coarsely are learnt as such.
+    Remedy: look at the image; accept the model's outline where it is better, else redraw it.
+    Options: min_probability, the least probability of an error that is told.
+    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    """
+    for each in suspected(tables, "boundary", min_probability):
+        yield each.found(f"has probably another outline: P {each.probability:.2f}, {_why(each)}")
+
+
+def _why(each: Suspect) -> str:
+    iou = each.correction.iou
+    if not each.whole or not iou:
+        return f"the model believes {each.believed:.2f} in it"
+    return f"IoU {iou:.2f} with the one that the model sees"

@@ -1,0 +1,34 @@
+"""SEG505 suspected-merge: a segment through which the model sees an edge: probably two or more things drawn as one."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.suspected import Suspect, suspected
+
+
+@rule("SEG505", "suspected-merge", severity="warning", needs=("noise",))
+def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+    """A segment through which the model sees an edge: probably two or more things drawn as one.
+
+    Example:
+        labels         what the model sees
+        .aaaaaaa..     .aaabbbb..
+        .aaaaaaa..     .aaabbbb..
+
+        a is probably two
+
+    Why: things drawn as one are counted as one, and a model learns to join them.
+    Remedy: look at the image; accept the pieces, or draw the edge where it is.
+    Options: min_probability, the least probability of an error that is told.
+    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    """
+    for each in suspected(tables, "merge", min_probability):
+        n = len(each.correction.counts)
+        number = "several" if n < 2 else "two" if n == 2 else str(n)
+        yield each.found(f"is probably {number}: P {each.probability:.2f}, {_why(each)}")
+
+
+def _why(each: Suspect) -> str:
+    seam = f"the model sees an edge of {each.seam:,} px through it"
+    return seam if each.seam else f"the model believes {each.believed:.2f} in it"

@@ -1,0 +1,34 @@
+"""SEG501 suspected-missing: a thing, or a part of a category, that the model sees and nobody annotated."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.suspected import suspected
+
+
+@rule("SEG501", "suspected-missing", severity="warning", needs=("noise",))
+def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+    """A thing, or a part of a category, that the model sees and nobody annotated.
+
+    Example:
+        labels         what the model sees
+        ..........     ..........
+        .aaa......     .aaa..aaa.
+        .aaa......     .aaa..aaa.
+
+        an a is probably missing on the right
+
+    The model has not seen the image before: it was trained on others. Whether what it sees is an error was learnt from
+    errors put into these labels on purpose.
+
+    Why: what is not drawn is learnt as background.
+    Remedy: look at the image; accept the proposed segment, or draw it.
+    Options: min_probability, the least probability of an error that is told.
+    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    """
+    for each in suspected(tables, "missing", min_probability):
+        yield each.found(
+            f"is probably missing: P {each.probability:.2f}, the model sees {each.pixels:,} px of it "
+            f"({each.believed_seen:.2f} sure)"
+        )

@@ -1,0 +1,38 @@
+"""SEG507 suspected-shift: a segment that the model sees some way off."""
+
+from collections.abc import Iterator
+
+from segdata.core.finding import Found
+from segdata.core.rule import Tables, rule
+from segdata.core.suspected import Suspect, suspected
+
+
+@rule("SEG507", "suspected-shift", severity="warning", needs=("noise",))
+def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+    """A segment that the model sees some way off.
+
+    Example:
+        labels         what the model sees
+        .aaa......     ..........
+        .aaa......     ...aaa....
+        ..........     ...aaa....
+
+        a probably lies 2 px further right and 1 px further down
+
+    Why: a segment beside its thing teaches the background as the thing, and the thing as background.
+    Remedy: look at the image; accept the place that the model sees. Where all segments of an image are off the same
+    way, move the whole annotation, and look for what went wrong between image and labels.
+    Options: min_probability, the least probability of an error that is told.
+    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    """
+    for each in suspected(tables, "shift", min_probability):
+        yield each.found(f"is probably out of place: P {each.probability:.2f}, {_why(each)}")
+
+
+def _why(each: Suspect) -> str:
+    right, down = round(each.right), round(each.down)
+    ways = [f"{abs(by)} px {way}" for by, way in ((right, _WAYS[right > 0]), (down, _WAYS[2 + (down > 0)])) if by]
+    return "the model sees it " + (" and ".join(ways) if ways else "elsewhere")
+
+
+_WAYS = ("to the left", "to the right", "up", "down")
