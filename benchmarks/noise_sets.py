@@ -25,9 +25,10 @@ from segdata.core.runs import Ints
 from segdata.noise.drawn import VOID, Drawn, Flags
 from segdata.noise.evidence import Evidence
 from segdata.noise.injection import Rates
-from segdata.noise.out_of_fold import Stage, out_of_fold
+from segdata.noise.out_of_fold import out_of_fold
 from segdata.noise.predictions import Predictions
 from segdata.noise.settings import Settings
+from segdata.noise.stage import Stage
 from segdata.testing.noise import noisy
 
 SPOILED = 0.4  # of the images have errors

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from segdata.api import diff as diff
     from segdata.api import diff_taxonomies as diff_taxonomies
     from segdata.api import draft as draft
+    from segdata.api import draft_by_model as draft_by_model
+    from segdata.api import draft_from as draft_from
     from segdata.api import draw_sample as draw_sample
     from segdata.api import evaluate as evaluate
     from segdata.api import filter as filter
+    from segdata.api import flag as flag
     from segdata.api import from_arrays as from_arrays
     from segdata.api import from_frames as from_frames
     from segdata.api import hash_of as hash_of
@@ -63,9 +66,12 @@ _HOME = {
     "diff": "segdata.api",
     "diff_taxonomies": "segdata.api",
     "draft": "segdata.api",
+    "draft_by_model": "segdata.api",
+    "draft_from": "segdata.api",
     "draw_sample": "segdata.api",
     "evaluate": "segdata.api",
     "filter": "segdata.api",
+    "flag": "segdata.api",
     "from_arrays": "segdata.api",
     "from_frames": "segdata.api",
     "hash_of": "segdata.api",
@@ -112,9 +118,12 @@ __all__ = [
     "diff",
     "diff_taxonomies",
     "draft",
+    "draft_by_model",
+    "draft_from",
     "draw_sample",
     "evaluate",
     "filter",
+    "flag",
     "from_arrays",
     "from_frames",
     "hash_of",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segdata.api.converting import Conversion, convert
     from segdata.api.evaluating import evaluate
     from segdata.api.filtering import Filtered, filter
+    from segdata.api.flagging import flag
     from segdata.api.frames import from_frames
     from segdata.api.ground import areas_m2
     from segdata.api.listing import objects, write_objects
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from segdata.api.opening import read
     from segdata.api.piloting import pilot
     from segdata.api.prelabelling import Draft, draft
+    from segdata.api.pseudolabelling import draft_by_model, draft_from
     from segdata.api.remapping import remap
     from segdata.api.reviewing import rework
     from segdata.api.revisions import history, prune, restore
@@ -53,9 +55,12 @@ _HOME = {
     "diff": "comparing",
     "diff_taxonomies": "taxonomies",
     "draft": "prelabelling",
+    "draft_by_model": "pseudolabelling",
+    "draft_from": "pseudolabelling",
     "draw_sample": "sampling",
     "evaluate": "evaluating",
     "filter": "filtering",
+    "flag": "flagging",
     "from_arrays": "arrays",
     "from_frames": "frames",
     "hash_of": "checking",
@@ -97,9 +102,12 @@ __all__ = [
     "diff",
     "diff_taxonomies",
     "draft",
+    "draft_by_model",
+    "draft_from",
     "draw_sample",
     "evaluate",
     "filter",
+    "flag",
     "from_arrays",
     "from_frames",
     "hash_of",

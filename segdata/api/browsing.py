@@ -13,6 +13,7 @@ from segdata.api.checking import validate
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
+from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.images import image_limits
 from segdata.noise.predictions import opened as opened_predictions
@@ -23,8 +24,12 @@ from segdata.report.fiftyone.labels import Labels
 from segdata.report.fiftyone.loading import Loader, opened
 from segdata.report.fiftyone.look import dress
 from segdata.report.fiftyone.masks import Targets
+from segdata.report.fiftyone.plugged import plug_in
+from segdata.report.fiftyone.pulling import pull
 from segdata.report.fiftyone.samples import Entries, Entry
 from segdata.report.fiftyone.shelf import Shelf
+from segdata.review.log import NAME, append, place
+from segdata.review.log import read as read_log
 
 _AT_ONCE = 256  # images: what waits for the database stays in memory
 
@@ -41,6 +46,8 @@ class Browsed:
     n_findings : how many findings are on them
     about_dataset : findings that are about no image
     elsewhere : findings about images that are not in the dataset
+    n_decided : decisions of an earlier time that nobody had pulled, and that are in the log now
+    log : where that is
     """
 
     name: str
@@ -49,14 +56,19 @@ class Browsed:
     n_findings: int
     about_dataset: tuple[Finding, ...]
     elsewhere: tuple[Finding, ...]
+    n_decided: int = 0
+    log: Path | None = None
 
     @contextmanager
     def app(self, port: int = PORT) -> Iterator[str]:
         """The App with this dataset, on this machine, while the block runs; gives its address.
 
-        Raises SegdataError where the port is taken.
+        It has buttons to decide with; they say who decides by FIFTYONE_USER, else by who is logged in. Raises
+        SegdataError where the port is taken, or the folder of FiftyOne's plugins cannot be written.
         """
-        with app(fiftyone(), self.dataset, port) as address:
+        package = fiftyone()
+        plug_in(package)
+        with app(package, self.dataset, port) as address:
             yield address
 
 
@@ -85,12 +97,15 @@ def browse(
     opening : as for `read`
 
     Images and labels that are there from before are updated, and keep the tags and other values that people gave them.
+    Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding.
     Raises SegdataError where FiftyOne or its database is not there, or the name belongs to another dataset.
     """
     dataset = read(data, **opening)
     package = fiftyone()
     name = name or f"segdata-{dataset.profile.name}"
     target = opened(package, name, _origin(dataset.profile.files))
+    log = _log(dataset.profile.files, target)
+    n_decided = _pull(name, dataset.profile, log)
     found = tuple(validate(dataset, jobs=jobs).findings if findings is None else findings)
     ids = set(dataset.image_ids)
     here = [each for each in found if each.image in ids]
@@ -116,7 +131,22 @@ def browse(
     about = tuple(each for each in found if each.image is None)
     elsewhere = tuple(each for each in found if each.image is not None and each.image not in ids)
     loader.tell(about_dataset=[f"{each.code} {each.rule} ({each.severity}): {each.message}" for each in about])
-    return Browsed(name, target, len(dataset), len(here), about, elsewhere)
+    return Browsed(name, target, len(dataset), len(here), about, elsewhere, n_decided, log)
+
+
+def _log(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
+    """Where decisions are kept: with the data, or where these are no files of this machine, in the cache folder."""
+    beside = Path(files)
+    return place(beside) if files and beside.exists() else folder() / "fiftyone" / f"{target.slug}.{NAME}"
+
+
+def _pull(name: str, profile: Profile, log: Path) -> int:
+    """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was."""
+    known = set(read_log(log))
+    fresh = [each for each in pull(name, profile).decisions if each not in known]
+    if fresh:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    return append(log, fresh)
 
 
 def _portions(chunks: list[Ints]) -> Iterator[Ints]:

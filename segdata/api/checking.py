@@ -9,12 +9,14 @@ from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.content import content_hash
 from segdata.core.dataset import Dataset
 from segdata.core.errors import InvalidDatasetError
+from segdata.core.finding import Finding
 from segdata.core.judge import judge, needed, selected
 from segdata.core.profile import RasterRule
 from segdata.core.rule import Family, Tables
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.images import image_limits
 from segdata.measure.measure import measure
+from segdata.review.log import place
 
 if TYPE_CHECKING:
     from segdata.measure.summary import Summary
@@ -34,6 +36,7 @@ def validate(
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     by: str | None = None,
+    review: bool = True,
     jobs: int = 0,
     progress: Progress = silent,
     **opening: Unpack[ReadOptions],
@@ -47,6 +50,7 @@ def validate(
         says, or all
     by : the column that statistics tell apart, as `segdata.core.strata` names columns; default: as the configuration
         says
+    review : leave out what reviewers have decided, for as long as the labels stay the same; `Validation.decided` counts
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
     opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
@@ -63,9 +67,28 @@ def validate(
     skipped = tuple(rule.code for rule in asked if rule not in chosen and rule.applies(dataset.profile))
     tables = measured(dataset, needed(chosen, dataset.profile), jobs, progress)
     found = judge(tables, chosen, dataset.config, jobs=jobs)
-    n_images, n_segments = len(tables.images), len(tables.segments)
-    files = _image_files(tables, {finding.image for finding in found.findings})
-    return Validation(dataset.profile.files, n_images, n_segments, found.findings, found.suppressed, skipped, files)
+    findings = undecided(dataset, found.findings, jobs) if review else found.findings
+    files = _image_files(tables, {finding.image for finding in findings})
+    return Validation(
+        dataset.profile.files,
+        len(tables.images),
+        len(tables.segments),
+        findings,
+        found.suppressed,
+        skipped,
+        files,
+        decided=len(found.findings) - len(findings),
+    )
+
+
+def undecided(dataset: Dataset, findings: tuple[Finding, ...], jobs: int = 0) -> tuple[Finding, ...]:
+    """The findings that no reviewer has decided, for the labels as they are."""
+    if not place(dataset.profile.files).is_file():
+        return findings
+    from segdata.api.deciding import verdicts  # seldom needed, and it makes revisions
+
+    settled = verdicts(dataset, findings, jobs)
+    return tuple(each for each in findings if each not in settled)
 
 
 def _image_files(tables: Tables, wanted: set[str | None]) -> dict[str, str]:

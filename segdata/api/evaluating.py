@@ -22,7 +22,7 @@ def evaluate(predictions: Several, gold: Data, **options: Unpack[PairOptions]) -
     predictions : of one model, or of several by their names; segments may have scores. Of a list of COCO results the
         reference says which images and categories it speaks of
     gold : the reference
-    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `segdata.agree`
+    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `agree`
 
     Returns an evaluation for each model, by name; see `segdata.agreement.gold.evaluation`. Images that only the
     reference has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree`

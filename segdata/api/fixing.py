@@ -16,6 +16,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.evidence import evidence
 from segdata.core.finding import Finding
 from segdata.core.mended import Mended, MendedImage
+from segdata.core.profile import Profile
 from segdata.core.runs import Runs
 from segdata.fixes.fix import fixes
 from segdata.formats.images import image_limits
@@ -89,21 +90,26 @@ def _mended(batch: Batch, findings: Sequence[Finding], data: Dataset) -> tuple[B
     """One image with its findings mended, annotation by annotation."""
     pieces, mended = [], []
     for annotation in Annotation.each(batch):
-        current = annotation
         mine = [each for each in findings if each.annotator in (None, annotation.annotator)]
-        for code, mender in fixes().items():
-            those = [finding for finding in mine if finding.code == code]
-            found = [evidence(current, finding) for finding in those]
-            if those:
-                mended += [
-                    Mended(*each) for each in zip(those, (int(one.runs.length.sum()) for one in found), strict=True)
-                ]
-                current = Annotation(mender(current, found, data.profile))
-        pieces.append(current.batch)
-    return _joined(batch, pieces), mended
+        after, done = mended_in(annotation, mine, data.profile)
+        pieces.append(after)
+        mended += done
+    return joined(batch, pieces), mended
 
 
-def _joined(batch: Batch, pieces: Sequence[Batch]) -> Batch:
+def mended_in(annotation: Annotation, findings: Sequence[Finding], profile: Profile) -> tuple[Batch, list[Mended]]:
+    """One annotation with the findings about it mended, and what was, in the order of the fixes."""
+    current, mended = annotation, []
+    for code, mender in fixes().items():
+        those = [finding for finding in findings if finding.code == code]
+        found = [evidence(current, finding) for finding in those]
+        if those:
+            mended += [Mended(*each) for each in zip(those, (int(one.runs.length.sum()) for one in found), strict=True)]
+            current = Annotation(mender(current, found, profile))
+    return current.batch, mended
+
+
+def joined(batch: Batch, pieces: Sequence[Batch]) -> Batch:
     """The annotations of one image, each by itself, as its batch again."""
     segments = [
         replaced(piece.segments, "annotation", np.full(piece.n_segments, row, np.int32))

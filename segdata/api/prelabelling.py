@@ -14,6 +14,7 @@ from segdata.api.deriving import derive
 from segdata.api.opening import Data, Progress, read, silent
 from segdata.core import kernels
 from segdata.core.config import Config, Option
+from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, missing_extra
@@ -56,11 +57,11 @@ class Draft:
 def draft(
     images: Data,
     target: str | Path,
-    *,
     method: str = "watershed",
+    options: Mapping[str, Option] | None = None,
+    *,
     category: str | None = None,
     taxonomy: str | Path | Taxonomy | None = None,
-    options: Mapping[str, Option] | None = None,
     jobs: int = 0,
     progress: Progress = silent,
 ) -> Draft:
@@ -71,10 +72,10 @@ def draft(
     images : a folder of image files, or a dataset: then those of its images that nobody annotated
     target : the dataset to be written; it must not exist
     method : ``threshold``, ``watershed``, ``superpixels`` (segments), or ``kmeans`` (classes of pixels)
+    options : of the method, see `segdata.drafting.method`
     category : what the segments are; default: the taxonomy's only one, else ``object``. The classes of ``kmeans`` are
         called ``region_1`` (the darkest) and so on
     taxonomy : the categories, or their file
-    options : of the method, see `segdata.drafting.method`
     jobs, progress : as for `convert`
 
     All annotations are from the source ``model``, at the stage ``drafted``, and say how they were made; an image
@@ -228,9 +229,9 @@ def _largest(labels: Labels) -> tuple[Labels, int]:
 
 def _remarks(seen: Counter[str]) -> Iterator[str]:
     if seen["empty"]:
-        yield f"nothing was found on {seen['empty']:,} images; their annotations are empty"
+        yield f"nothing was found on {counted(seen['empty'], 'image')}, whose annotations are empty"
     if seen["left"]:
         yield (
-            f"{seen['crowded']:,} images had more than {MOST_SEGMENTS:,} segments, mostly noise: the {seen['left']:,} "
-            "smallest were left out; raise the option min_pixels"
+            f"{counted(seen['crowded'], 'image')} had more than {MOST_SEGMENTS:,} segments, mostly noise: "
+            f"the {seen['left']:,} smallest were left out; raise the option min_pixels"
         )

@@ -39,7 +39,7 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "Revie
     ----------
     before, after : the work as it was and as it is now: two datasets, or two revisions of one, ``DATA@r0001``
     tolerance, tolerance_mm : boundaries that were moved by less were not corrected: in pixels (2), in mm where known
-    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `segdata.agree`
+    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `agree`
 
     Raises SegdataError where nothing was reviewed, and as `agree` does.
     """

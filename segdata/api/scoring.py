@@ -11,6 +11,7 @@ from segdata.core.errors import SegdataError
 
 if TYPE_CHECKING:
     from segdata.agreement.gold.scorecard import Scorecard
+    from segdata.api.agreeing import Compared
     from segdata.core.opposed import Opposed
 
 
@@ -66,6 +67,17 @@ def score_annotators(
     how = resampling(options)
     card = made(found.tables, reference=at, metric=metric, review=review, how=how, n_worst=worst, tolerance=found.near)
     return card, Dataset(found.panel, found.panel.profile, every[0].dataset.config), found.opposed
+
+
+def cards_of(found: "Compared", worst: int = 3) -> "Scorecard":
+    """The scorecard of annotators who have been compared, without another pass over their work."""
+    from segdata.agreement.gold.scorecard import scorecard as made
+    from segdata.agreement.summary.estimates import Resampling
+
+    told, judged = found.agreement, found.tables.judged
+    how = Resampling(told.confidence, told.resamples, told.seed)
+    at = None if judged is None else judged.gold
+    return made(found.tables, reference=at, how=how, n_worst=worst, tolerance=told.tolerance)
 
 
 def _for_before(options: PanelOptions) -> PanelOptions:

@@ -61,7 +61,8 @@ def plan(
     """
     from segdata.api.accepting import Quality
     from segdata.cli.output import emit, paper
-    from segdata.report.acceptance import plan_json, plan_text
+    from segdata.report.acceptance import plan_text
+    from segdata.report.acceptance_json import plan_json
 
     quality = Quality(aql, limit, producer_risk, consumer_risk)
     found = quality.plan(lot)
@@ -121,7 +122,8 @@ def judge(
     from segdata.api.accepting import Quality, accept
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
-    from segdata.report.acceptance import to_json, to_text
+    from segdata.report.acceptance import to_text
+    from segdata.report.acceptance_json import to_json
 
     spare(output, opening.inputs(delivery, gold))
     quality = Quality(aql, limit, producer_risk, consumer_risk)

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="How many images must be labelled twice for intervals of plus and minus this, such as 0.02.",
 )
+@click.option(
+    "--contrasts", is_flag=True, help="Also test who agrees better with the reference; without one, which two."
+)
+@click.option("--model", "models", metavar="NAME", multiple=True, help="Who is a model; what is theirs is counted.")
 @PAIR
 @TAXONOMY_MAP
 @TOLERANCE
@@ -67,6 +71,8 @@ def command(
     gold: str | None,
     by: str | None,
     plan: float | None,
+    contrasts: bool,
+    models: tuple[str, ...],
     pair_by: str | None,
     taxonomy_map: Path | None,
     tolerance: float | None,
@@ -106,6 +112,8 @@ def command(
             gold=gold,
             by=by,
             plan=plan,
+            contrasts=contrasts,
+            models=models,
             pair_by=pair_by,
             taxonomy_map=taxonomy_map,
             tolerance=tolerance,
@@ -145,12 +153,14 @@ def _report(form: str, found: "Compared", typed: list[str], paper: "Paper", fail
 
 def _html(found: "Compared", typed: list[str], fail_on: FailOn, jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst images and findings."""
+    from segdata.api.scoring import cards_of
     from segdata.formats.images import image_limits
     from segdata.report.html.agreement import pictures, to_html
 
+    scored = cards_of(found)
     with image_limits():
-        drawn = pictures(found.dataset, found.tables, found.agreement.findings, jobs)
-    return to_html(found.agreement, found.tables, drawn, typed, fail_on)
+        drawn = pictures(found.dataset, found.tables, found.agreement.findings, jobs, scored.cards)
+    return to_html(found.agreement, found.tables, drawn, typed, fail_on, scored)
 
 
 def named(text: str) -> tuple[str | None, Path]:

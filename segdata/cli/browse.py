@@ -1,5 +1,6 @@
 """`segdata browse`: the dataset with its findings in FiftyOne."""
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,27 +32,45 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="A JSON report of validate, agreement or flag; several may be given. Default: what validate finds now.",
 )
+@click.option(
+    "--predictions",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="What networks said of images that they had not seen, for a layer of confidence; default: that of the report.",
+)
+@click.option("--reviewer", metavar="NAME", help="Who decides in the App; default: who is logged in.")
 @click.option("--name", metavar="NAME", help="Of the dataset in FiftyOne; default: segdata- and the name of DATA.")
 @click.option("--port", metavar="N", type=click.IntRange(1, 65535), default=5151, help="Of the App; default: 5151.")
 @click.option("--no-launch", is_flag=True, help="Load the dataset and end; the App is not started.")
 @data_options
 def command(
-    data: Path, reports: tuple[Path, ...], name: str | None, port: int, no_launch: bool, opening: Opening
+    data: Path,
+    reports: tuple[Path, ...],
+    predictions: Path | None,
+    reviewer: str | None,
+    name: str | None,
+    port: int,
+    no_launch: bool,
+    opening: Opening,
 ) -> None:
     """Look at a dataset and its findings in FiftyOne's App.
 
     The dataset is put into FiftyOne's database; the next time it is brought
-    up to date, and keeps what was tagged. The App runs on this machine only,
-    until Ctrl-C. FiftyOne is installed with segdata[browse].
+    up to date, and keeps what was tagged. Buttons in the App decide on
+    findings; segdata review pull reads the decisions. The App runs on this
+    machine only, until Ctrl-C. FiftyOne is installed with segdata[browse].
     """
     from segdata.api import browse
     from segdata.cli.progress import progress
-    from segdata.report.fiftyone.reports import findings_of
+    from segdata.report.fiftyone.reports import findings_of, predictions_of
 
+    if reviewer:
+        os.environ["FIFTYONE_USER"] = reviewer
     findings = [finding for path in reports for finding in findings_of(path)] if reports else None
+    seen = predictions or next(filter(None, map(predictions_of, reports)), None)
     dataset = opening.read(data)
     with progress("load", len(dataset)) as done:
-        browsed = browse(dataset, findings=findings, name=name, jobs=opening.jobs, progress=done)
+        browsed = browse(dataset, findings=findings, predictions=seen, name=name, jobs=opening.jobs, progress=done)
     _tell(browsed)
     if no_launch:
         return
@@ -66,6 +85,8 @@ def _tell(browsed: "Browsed") -> None:
 
     where = f"FiftyOne's dataset {browsed.name!r}"
     say(f"{counted(browsed.n_images, 'image')} with {counted(browsed.n_findings, 'finding')} in {where}")
+    if browsed.n_decided:
+        say(f"{counted(browsed.n_decided, 'decision')} from the last time in FiftyOne kept in {browsed.log}")
     about: dict[str, list[Finding]] = {}
     for finding in browsed.about_dataset:
         about.setdefault(f"{finding.code} {finding.rule}", []).append(finding)

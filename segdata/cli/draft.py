@@ -1,11 +1,15 @@
 """`segdata draft`: labels by machine for images that nobody annotated."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.exits import say
-from segdata.cli.options import example, pairs
+from segdata.cli.exits import FOUND, say
+from segdata.cli.options import Opening, data_options, example, pairs
+
+if TYPE_CHECKING:
+    from segdata.api import Draft
 
 
 @click.command(
@@ -15,7 +19,7 @@ from segdata.cli.options import example, pairs
         "segdata draft photos drafted --method kmeans --option regions=3",
     ),
 )
-@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("data", metavar="IMAGES", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--method",
@@ -24,50 +28,101 @@ from segdata.cli.options import example, pairs
     help="threshold, watershed, superpixels or kmeans; default: watershed.",
 )
 @click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="An option of the method.")
+@click.option(
+    "--predictions",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A model's results, of any format that can be read, in place of a method; IMAGES are its images.",
+)
+@click.option(
+    "--confidence",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    help="With --predictions: segments with a lower score become void; default: 0.5.",
+)
+@click.option("--model", is_flag=True, help="Train on the annotated images of IMAGES, and draft the others.")
+@click.option(
+    "--precision",
+    metavar="P",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.9,
+    help="With --model: how often what is drawn is to be right; the rest is void. Default: 0.9.",
+)
+@click.option("--quick", is_flag=True, help="With --model: train for minutes only.")
+@click.option(
+    "--work",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="With --model: a folder for the networks, where a run that was stopped goes on.",
+)
 @click.option("--category", metavar="NAME", help="What the segments are; default: the only one, else object.")
-@click.option("--taxonomy", metavar="FILE", type=click.Path(path_type=Path), help="The categories.")
-@click.option("--list", "listed", is_flag=True, help="List the options of the method, and do nothing.")
-@click.option("--jobs", metavar="N", type=click.IntRange(min=0), default=0, help="Threads; default: one per core.")
+@data_options
 def command(
-    images: Path,
+    data: Path,
     out: Path,
     method: str,
     options: tuple[str, ...],
+    predictions: Path | None,
+    confidence: float,
+    model: bool,
+    precision: float,
+    quick: bool,
+    work: Path | None,
     category: str | None,
-    taxonomy: Path | None,
-    listed: bool,
-    jobs: int,
+    opening: Opening,
 ) -> int:
-    """Draft labels for IMAGES, for people to correct.
+    r"""Draft labels for IMAGES, for people to correct.
 
     IMAGES is a folder of image files, or a dataset: then those of its images
     that nobody annotated. OUT is a new canonical dataset, whose annotations
     are from the source "model" and at the stage "drafted".
-    """
-    from segdata.api import draft
-    from segdata.cli.progress import progress
-    from segdata.drafting.method import options_of
 
-    if listed:
-        for name, value in options_of(method).items():
-            click.echo(f"{name}={value}")
-        return 0
+    \b
+    Options of the methods, with their defaults:
+      threshold    polarity=auto window=0 min_pixels=30 max_hole=30
+      watershed    the same, and waist=0.4 smooth=2
+      superpixels  pieces=300 compactness=0.1 likeness=0.06 min_pixels=100
+      kmeans       regions=4 smooth=2 min_pixels=100 seed=0
+    """
+    from segdata.cli.progress import progress
+
+    if model and predictions is not None:
+        raise click.UsageError("give either --model or --predictions")
+    jobs = opening.jobs
     with progress("draft", None) as done:
-        found = draft(
-            images,
-            out,
-            method=method,
-            category=category,
-            taxonomy=taxonomy,
-            options=pairs(options),
-            jobs=jobs,
-            progress=done,
-        )
-    n_images, n_segments = found.written.n_images, found.written.n_segments
-    click.echo(f"{n_segments:,} segments drafted on {n_images:,} images: {out}")
+        if model:
+            from segdata.api import draft_by_model
+            from segdata.noise.settings import Settings
+
+            settings = Settings(quick=quick, jobs=jobs)
+            found = draft_by_model(
+                opening.read(data), out, precision=precision, work=work, settings=settings, jobs=jobs, progress=done
+            )
+        elif predictions is not None:
+            from segdata.api import draft_from
+
+            found = draft_from(
+                opening.read(predictions, images=data), out, confidence=confidence, jobs=jobs, progress=done
+            )
+        else:
+            from segdata.api import draft
+
+            taxonomy = opening.given.get("taxonomy")
+            of = opening.read(data) if opening.given.keys() - {"taxonomy"} else data
+            found = draft(
+                of, out, method, pairs(options), category=category, taxonomy=taxonomy, jobs=jobs, progress=done
+            )
+    return _told(found, out)
+
+
+def _told(found: "Draft", out: Path) -> int:
+    """Say what was drafted; returns the exit code."""
+    written = found.written
+    click.echo(f"{written.n_segments:,} segments drafted on {written.n_images:,} images: {out}")
     for remark in found.remarks:
-        say(remark)
-    for defect in found.written.defects[:10]:
+        click.echo(remark)
+    for defect in written.defects[:10]:
         say(f"{defect.code} {defect.image}: {defect.message}")
     click.echo(f"Look at them: segdata browse {out}")
-    return 1 if found.written.n_errors else 0
+    return FOUND if written.n_errors else 0

@@ -47,7 +47,8 @@ def command(
     from segdata.cli.agreement import named
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
-    from segdata.report.evaluation import to_csv, to_json, to_text
+    from segdata.report.evaluation import to_csv, to_text
+    from segdata.report.evaluation_json import to_json
 
     every = [named(each) for each in predictions]
     spare(output, opening.inputs(gold, *(path for _, path in every)))

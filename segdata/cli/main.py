@@ -15,6 +15,7 @@ SECTIONS = {
     "Look": ("info", "show", "browse", "pilot"),
     "Check": (
         "validate",
+        "flag",
         "agreement",
         "consensus",
         "evaluate",
@@ -25,6 +26,7 @@ SECTIONS = {
         "rules",
         "explain",
     ),
+    "Review": ("review",),
     "Change": ("convert", "draft", "formats"),
     "Arrange": ("split", "sample", "filter", "merge", "remap", "tile", "crop", "history", "restore", "prune"),
 }

@@ -49,7 +49,8 @@ def command(
     from segdata.api import rework
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
-    from segdata.report.rework import to_csv, to_json, to_text
+    from segdata.report.rework import to_csv, to_text
+    from segdata.report.rework_json import to_json
 
     spare(output, opening.inputs(before, after))
     opened = opening.read(before), opening.read(after)

@@ -1,7 +1,8 @@
 """`segdata scorecard`: what each annotator did, how well, how fast, and how that changes."""
 
+import shlex
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -16,6 +17,11 @@ from segdata.cli.options import (
     report_options,
 )
 from segdata.core.config import DISTANCES, Metric
+
+if TYPE_CHECKING:
+    from segdata.agreement.gold.scorecard import Scorecard
+    from segdata.core.dataset import Dataset
+    from segdata.core.opposed import Opposed
 
 _PATH = click.Path(path_type=Path)
 
@@ -41,7 +47,7 @@ _PATH = click.Path(path_type=Path)
 @TOLERANCE_MM
 @PAIR
 @TAXONOMY_MAP
-@report_options("text", "json", "csv")
+@report_options("text", "html", "json", "csv")
 @data_options
 def command(
     data: tuple[str, ...],
@@ -64,17 +70,18 @@ def command(
     trend by month, mix of images left out of account, and the worst examples
     with what the guideline says. DATA as for `segdata agreement`.
     """
-    from segdata.api import scorecard
+    from segdata.api.scoring import score_annotators
     from segdata.cli.agreement import named
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
-    from segdata.report.scorecard import to_csv, to_json, to_text
+    from segdata.report.scorecard import to_csv, to_text
+    from segdata.report.scorecard_json import to_json
 
     every = [named(each) for each in data]
     spare(output, opening.inputs(*(path for _, path in every), *([] if before is None else [before])))
     opened = [(name, opening.read(path)) for name, path in every]
     with progress("scorecard", max(len(each) for _, each in opened)) as done:
-        found = scorecard(
+        found, dataset, opposed = score_annotators(
             opened,
             gold=gold,
             before=None if before is None else opening.read(before),
@@ -87,5 +94,23 @@ def command(
             jobs=opening.jobs,
             progress=done,
         )
-    emit({"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, paper(output)), output)
+    if report == "html":
+        typed = ["scorecard", *map(shlex.quote, data), *opening.words]
+        emit(_html(found, dataset, opposed, typed, opening.jobs), output)
+    else:
+        emit(
+            to_text(found, paper(output)) if report == "text" else {"json": to_json, "csv": to_csv}[report](found),
+            output,
+        )
     return 0
+
+
+def _html(found: "Scorecard", dataset: "Dataset", opposed: "Opposed", typed: list[str], jobs: int) -> str:
+    """The report as one HTML file, with pictures of the worst examples."""
+    from segdata.formats.images import image_limits
+    from segdata.report.html.agreement_pictures import example_pictures
+    from segdata.report.html.scorecard import to_html
+
+    with image_limits():
+        drawn = example_pictures(dataset, opposed, found.cards, jobs)
+    return to_html(found, opposed.annotators, drawn, typed)

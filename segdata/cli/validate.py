@@ -13,18 +13,21 @@ from segdata.core.validation import FailOn, Validation
 if TYPE_CHECKING:
     from segdata.core.dataset import Dataset
     from segdata.core.rule import Rule
-    from segdata.report.text import Asked
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which rules run, and by which column: `select` and `ignore` as typed, each with commas."""
+    """Which rules run, and by which column: `select` and `ignore` as typed, each with commas.
+
+    `review`: what reviewers have decided is left out.
+    """
 
     select: tuple[str, ...]
     ignore: tuple[str, ...]
     by: str | None
+    review: bool = True
 
     def findings(self, dataset: "Dataset", jobs: int) -> Validation:
         """What the rules find."""
@@ -33,7 +36,13 @@ class Choice:
 
         with progress("validate", len(dataset)) as done:
             return validate(
-                dataset, select=codes(self.select), ignore=codes(self.ignore), by=self.by, jobs=jobs, progress=done
+                dataset,
+                select=codes(self.select),
+                ignore=codes(self.ignore),
+                by=self.by,
+                review=self.review,
+                jobs=jobs,
+                progress=done,
             )
 
     def rules(self, dataset: "Dataset", result: Validation) -> "list[Rule]":
@@ -49,7 +58,7 @@ class Choice:
     def words(self, baseline: Path | None) -> list[str]:
         """The same as one would type it again."""
         words = [word("--select", code) for code in self.select] + [word("--ignore", code) for code in self.ignore]
-        words += [] if self.by is None else [word("--by", self.by)]
+        words += ([] if self.by is None else [word("--by", self.by)]) + ([] if self.review else ["--no-review"])
         return words + ([] if baseline is None else [word("--baseline", baseline)])
 
 
@@ -78,6 +87,7 @@ class Choice:
 @click.option("--fix", "fix_safe", is_flag=True, help="Mend what has a safe fix, in a new revision of the dataset.")
 @click.option("--unsafe-fixes", is_flag=True, help="Mend also what has a fix that changes what somebody drew.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change, and change nothing.")
+@click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`).")
 @click.option("--no-cache", is_flag=True, help="Measure everything again, and keep nothing for the next time.")
 @click.option("--statistics", is_flag=True, help="A line for each rule that found something.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
@@ -107,6 +117,7 @@ def command(
     fix_safe: bool,
     unsafe_fixes: bool,
     show_diff: bool,
+    no_review: bool,
     no_cache: bool,
     statistics: bool,
     max_findings: int | None,
@@ -122,6 +133,7 @@ def command(
     and with 2 when it could not check.
     """
     from segdata.api.caching import folder
+    from segdata.cli.forms import as_html, as_text, draw
     from segdata.cli.output import emit, spare_folder
     from segdata.core.counted import counted
     from segdata.report.json import baseline_json, read_findings
@@ -134,7 +146,7 @@ def command(
     place = None if no_cache else folder()
     dataset = opening.read(data, cache=place)
     spare_folder(overlays, [data, *dataset.profile.places.values()])
-    choice = Choice(select, ignore, by)
+    choice = Choice(select, ignore, by, not no_review)
     result = choice.findings(dataset, opening.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
@@ -149,13 +161,13 @@ def command(
     rules, again = choice.rules(dataset, result), choice.words(baseline)
     asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, again)
     if report == "html":
-        emit(_html(dataset, result, asked, thumbnails, opening.jobs), output)
+        emit(as_html(dataset, result, asked, thumbnails, opening.jobs), output)
     else:
-        emit(_report("statistics" if statistics else report, result, asked, data, output), output)
+        emit(as_text("statistics" if statistics else report, result, asked, data, output), output)
     if output is not None:
         say(f"{counted(len(result.findings), 'finding')}, see {output}")
     if overlays is not None:
-        _draw(dataset, result, overlays)
+        draw(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
 
 
@@ -167,38 +179,6 @@ def _spare(output: Path | None, baseline: Path | None, inputs: list[object]) -> 
         spare(target, inputs)
     if output is not None and output == baseline:
         raise click.UsageError("--output and --write-baseline name the same file")
-
-
-def _report(form: str, result: Validation, asked: "Asked", data: Path, output: Path | None) -> str:
-    """The report in one of the forms of `--format`."""
-    from segdata.cli.output import paper
-    from segdata.report import github, gitlab, json, junit, sarif, text
-    from segdata.report.location import Site
-
-    site = Site(data, data.is_dir(), Path.cwd(), result.image_files)
-    if form == "statistics":
-        return text.statistics(result, paper(output))
-    if form in ("json", "jsonl"):
-        return (json.to_json if form == "json" else json.to_jsonl)(result, asked.max_findings)
-    if form == "sarif":
-        return sarif.to_sarif(result, asked.rules, site)
-    if form == "junit":
-        return junit.to_junit(result, asked.rules, asked.fail_on)
-    if form in ("github", "gitlab"):
-        return github.to_github(result, site) if form == "github" else gitlab.to_gitlab(result, site)
-    return text.text(result, asked, paper(output))
-
-
-def _html(dataset: "Dataset", result: Validation, asked: "Asked", most: int, jobs: int) -> str:
-    """The report as one HTML file, with pictures of the worst of each rule."""
-    from segdata.cli.progress import progress
-    from segdata.formats.images import image_limits
-    from segdata.report.html.document import to_html
-    from segdata.report.html.thumbnails import pictured, thumbnails
-
-    chosen = pictured(dataset, result, most, asked.max_findings)
-    with progress("draw", len({each.image for each in chosen})) as done, image_limits():
-        return to_html(result, asked, thumbnails(dataset, chosen, jobs, done))
 
 
 def _mend(dataset: "Dataset", result: Validation, unsafe: bool) -> bool:
@@ -237,17 +217,6 @@ def _show_fixes(
     if overlays is not None and n_images:
         say(f"pictures of {n_images:,} in {overlays}")
     return FOUND if n_images else 0
-
-
-def _draw(dataset: "Dataset", result: Validation, folder: Path) -> None:
-    from segdata.cli.progress import progress
-    from segdata.formats.images import image_limits
-    from segdata.report.pictures import MOST, draw_findings
-
-    concerned = {finding.image for finding in result.findings if finding.image is not None}
-    with progress("draw", min(MOST, len(concerned))) as done, image_limits():
-        said = draw_findings(dataset, result.findings, folder, done)
-    say(said)
 
 
 def codes(given: tuple[str, ...]) -> list[str]:

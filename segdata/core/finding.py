@@ -29,6 +29,7 @@ class Finding:
     file, line, place : where in the files; `place` is a JSON pointer, an XPath or a pixel
     fix : whether `--fix` (safe) or `--unsafe-fixes` can mend it
     correction : what a model proposes instead, for a reviewer to accept
+    kind : which of the things that a rule tells apart; None: it tells one
     """
 
     code: str
@@ -47,6 +48,7 @@ class Finding:
     place: str | None = None
     fix: Literal["safe", "unsafe"] | None = None
     correction: Correction | None = None
+    kind: str | None = None
 
     def order(self) -> tuple[object, ...]:
         """Sorts findings the same way whatever found them first: worst first, then by code, image and place."""
@@ -82,7 +84,7 @@ class Found:
     severity : instead of the rule's own
     is_fixable : whether the rule's fix, if it has one, can mend this finding
     file, line, place : as in `Finding`; default to where the first segment was read from
-    correction : as in `Finding`
+    correction, kind : as in `Finding`
     """
 
     message: str
@@ -102,3 +104,4 @@ class Found:
     line: int | None = None
     place: str | None = None
     correction: Correction | None = None
+    kind: str | None = None

@@ -225,6 +225,7 @@ class _Stamp:
             place=place,
             fix=rule.fix if found.is_fixable else None,
             correction=found.correction,
+            kind=found.kind,
         )
 
 

@@ -79,7 +79,7 @@ class Observed:
         of = np.full(len(group), -1, np.int64)
         of[told] = which
         first = told[place]
-        stratum = unit[first] if is_paired else _sort_of_image(tables, column)[image[first]]
+        stratum = unit[first] if is_paired else sort_of_image(tables, column)[image[first]]
         return Observed(names, group[first], stratum, np.bincount(which), of, is_paired)
 
     def features(self, tables: Tables) -> Iterator[Feature]:
@@ -108,7 +108,7 @@ class Observed:
             yield Feature("void", None, total / self.n_images, np.ones(len(self.group), bool))
 
 
-def _sort_of_image(tables: Tables, column: str) -> Ints:
-    """(n_images,) images of the same number are of one sort."""
+def sort_of_image(tables: Tables, column: str) -> Ints:
+    """(n_images,) images of the same number are of one sort: camera, size and split, `column` left out."""
     told = [numbered(image_strata(tables, each))[1] for each in _MIX if each != column]
     return joint(*told)[0]

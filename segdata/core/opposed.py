@@ -91,7 +91,7 @@ class Judged:
     unclear : category, value, low, high (agreement of all), best (without the annotator who lowers it most), without
         (that annotator), clusters
     repeats : annotator, value, low, high (agreement with their own earlier work), others (agreement of different
-        annotators on these images), clusters
+        annotators on these images), behind, behind_low (by how much it is better; at least, in all likelihood), clusters
     below : annotator, category (-1: all), metric, value, low, high, bar, clusters: who is under the bar against gold
     gold : the position of the reference among the annotators; None: there is none
     """

@@ -26,12 +26,19 @@ class Suspected:
         flagged (whether it is above the threshold of a category that is to be trusted, and within the budget),
         whole (not only a part of the segment), believed, believed_seen (the mean probability of `category` and of
         `seen` over the pixels), right, down (pixels by which the model sees it elsewhere), seam (pixels of the edge
-        that the model sees through it)
+        that the model sees through it), by_lot (drawn at random, so that all errors can be estimated)
     corrections : one for each suspect
+    confusions : pairs of categories that labels confuse, the worst first: given, seen (names), n (segments given the
+        one that look like the other), reverse, expected (how many of both were to be given so), images, p
+    doubted : groups of annotations that are doubted more than others of the same sort, the worst first: column (what
+        tells the groups apart: "annotator", "month" …), name, difference (in the mean probability of an error), usual
+        (that mean of all), n (images compared), p
     """
 
     suspects: Table
     corrections: tuple[Correction, ...]
+    confusions: Table | None = None
+    doubted: Table | None = None
 
 
 class Suspect(NamedTuple):
@@ -49,6 +56,7 @@ class Suspect(NamedTuple):
     right: float
     down: float
     seam: int
+    by_lot: bool
     box: Box
     called: str
     correction: Correction
@@ -60,8 +68,9 @@ class Suspect(NamedTuple):
 
     def found(self, why: str) -> Found:
         """What a rule yields: what is wrong, the probability, and why the model thinks so."""
+        lot = f"was drawn by lot, so that all errors can be estimated: P {self.probability:.2f}; if it is wrong"
         return Found(
-            f"{self.called} {why}; {self.remedy}",
+            f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {why}; {self.remedy}",
             segments=(self.segment,) if self.segment >= 0 else (),
             annotation=self.annotation,
             category=self.category or self.seen,
@@ -74,7 +83,7 @@ class Suspect(NamedTuple):
 
 _COLUMNS = (
     "annotation", "segment", "probability", "category", "seen", "pixels", "whole", "believed", "believed_seen", "right",
-    "down", "seam",
+    "down", "seam", "by_lot",
 )  # fmt: skip
 
 

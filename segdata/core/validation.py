@@ -25,6 +25,7 @@ class Validation:
     n_images, n_segments : how much was checked
     findings : worst first, then by code, image and place; with a baseline only those that it has not
     suppressed : how many more there are that the configuration accepts
+    decided : how many more there are that reviewers have decided, whose labels have not changed since
     skipped : codes of the rules that did not run, since they judge a whole dataset and only a part of it was checked
     image_files : image_id -> file of the images that have findings, as far as one is known
     baseline : with a baseline, the findings that it has, too, and those of it that are not there any more; else None
@@ -38,6 +39,7 @@ class Validation:
     skipped: tuple[str, ...] = ()
     image_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     baseline: Comparison | None = None
+    decided: int = 0
 
     def __repr__(self) -> str:
         found = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)

@@ -4,16 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.noise.budget import Budget, by_image, chosen
-from segdata.noise.candidates import Candidates
+from segdata.core.correction import Action
+from segdata.core.runs import Ints
+from segdata.noise.budget import Budget, by_image, chosen, seconds
 from segdata.noise.drawn import Flags, Floats
 from segdata.noise.sampling import Chosen
-from segdata.core.runs import Ints
 from segdata.noise.scores import Suspicions
 from segdata.noise.suspects import likely_types
 from segdata.noise.trust import Trust, flagged
+from segdata.noise.types import TYPES, Type
 
 MOST = 0.05  # of the segments are told, where nobody says how many
+_ACTION: dict[Type, Action] = {
+    "missing": "add", "extra": "delete", "category": "rename", "boundary": "redraw", "merge": "split", "split": "join",
+    "shift": "redraw",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,21 +54,18 @@ def choice(
         most = max(int(np.ceil(MOST * _n_annotated(found))), 1)
         return Choice(above[:most], np.zeros(min(most, len(above)), bool), left_out=max(len(above) - most, 0))
     open_ = _trusted(found, trust)
-    cost = costs(found, likely_types(found, things))
+    types, cost = _costs(found, things)
     if budget.of_images:
         return _of_images(found, open_, above, cost, budget, seed)
-    kind = likely_types(found, things)[open_]
-    taken = chosen(found.probability[open_], cost[open_], budget, kind=kind, seed=seed)
+    taken = chosen(found.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
     rows = open_[taken.rows]
-    order = np.lexsort((-found.probability[rows], taken.stratum >= 0))
+    order = np.argsort(-found.probability[rows], kind="stable")
     sample = Chosen(rows[order], taken.stratum[order], taken.size)
     left = len(np.setdiff1d(above, rows))
     return Choice(rows[order], sample.stratum >= 0, sample, left_out=left)
 
 
-def _of_images(
-    found: Suspicions, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int
-) -> Choice:
+def _of_images(found: Suspicions, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int) -> Choice:
     n_images = len(found.softmin)
     probability, price = by_image(found.probability[open_], cost[open_], found.image[open_], n_images)
     taken = chosen(probability, np.maximum(price, 1e-9), budget, seed=seed)
@@ -76,9 +78,13 @@ def _trusted(found: Suspicions, trust: list[Trust]) -> Ints:
     return flagged(found, trust, np.zeros(len(trust) + 1))
 
 
-def costs(found: Suspicions, types: Ints) -> Floats:
-    """(n,) seconds that a reviewer takes to judge what is probably proposed for each candidate."""
-    from segdata.noise.budget import seconds
-    from segdata.noise.types import TYPES
+def _costs(found: Suspicions, things: Flags) -> tuple[Ints, Floats]:
+    """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge what it proposes."""
+    types = likely_types(found, things)
+    return types, seconds([_ACTION[each] for each in TYPES])[types]
 
-    return seconds([_ACTION[TYPES[each]] for each in types.tolist()])
+
+def _n_annotated(found: Suspicions) -> int:
+    """How many annotated segments there are, of those of which something is known."""
+    mine = found.row >= 0
+    return len(np.unique(np.column_stack([found.image[mine], found.row[mine]]), axis=0))

@@ -1,9 +1,7 @@
 """Out of fold: every image judged by networks that were trained without it, and without what resembles it."""
 
-import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +16,14 @@ from segdata.core.planes import planes
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.measure.measure import measure
+from segdata.noise.fingerprint import fingerprint
 from segdata.noise.folds import fold_of, units
+from segdata.noise.memory import free_main_memory
 from segdata.noise.picture import Loader, Pictures
 from segdata.noise.plan import Facts, Plan, least_instance, placed, plan_for
 from segdata.noise.predictions import Predictions, opened, replace_file
 from segdata.noise.settings import Settings
+from segdata.noise.stage import Stage, silent
 
 if TYPE_CHECKING:
     import torch
@@ -30,34 +31,14 @@ if TYPE_CHECKING:
 _CACHE = 0.4  # of the memory, for decoded images
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """How far it is.
-
-    Attributes
-    ----------
-    what : ``train 1 of 3``, ``predict 1 of 3``
-    done, total : steps or images
-    seconds_left : of this stage, as it went so far; NaN: not known yet
-    """
-
-    what: str
-    done: int
-    total: int
-    seconds_left: float
-
-
-def silent(stage: Stage) -> None:
-    """Progress that nobody looks at."""
-
-
 def out_of_fold(
     dataset: Dataset,
-    folder: str | Path,
+    folder: str | Path | Callable[[str], Path],
     settings: Settings | None = None,
     *,
     load: Loader = planes,
     tables: Tables | None = None,
+    maps: LabelMaps | None = None,
     planned: Callable[[Plan], None] = lambda plan: None,
     progress: Callable[[Stage], None] = silent,
 ) -> Predictions:
@@ -66,9 +47,10 @@ def out_of_fold(
     Parameters
     ----------
     dataset : with its image files
-    folder : for the predictions and checkpoints; where a run of the same data and settings was killed, it goes on
+    folder : for the predictions and checkpoints; where a run of the same data and settings was killed, it goes on.
+        Or a function that names it, of a text that stands for the data and settings
     load : decodes an image file: (channels, height, width) of a URI
-    tables : what was measured of the dataset, in the order of its images; default: it is measured
+    tables, maps : what was measured of the dataset, in the order of its images, and its labels; default: it is measured
     planned : is called with the plan, before anything is trained
     progress : is called now and then
 
@@ -85,11 +67,11 @@ def out_of_fold(
         from segdata.noise.run import Run
     except ModuleNotFoundError as error:
         raise missing_extra("PyTorch", "noise", error) from error
-    folder = Path(folder)
     chosen = devices.chosen(settings.device)
-    memory = settings.max_memory or devices.free_main_memory() // 2
-    maps = dataset.maps(settings.annotator)
-    key = _key(maps, settings, chosen)
+    memory = settings.max_memory or free_main_memory() // 2
+    maps = dataset.maps(settings.annotator) if maps is None else maps
+    key = fingerprint(maps, settings, chosen.type)
+    folder = folder(key) if callable(folder) else Path(folder)
     done = _begun(folder, key)
     if done is not None:
         planned(done.plan)
@@ -97,6 +79,7 @@ def out_of_fold(
     known = tables or measure(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile)
     pictures = Pictures(maps, int(_CACHE * memory), load)
     readable = pictures.survey(settings.jobs)
+    _check_readable(readable, pictures)
     taught = readable & _annotated(known, settings.annotator)
     held = units(known, taught, settings)
     classes = _classes(maps, np.flatnonzero(taught))
@@ -134,16 +117,14 @@ def _begun(folder: Path, key: str) -> Predictions | None:
     return opened(folder) if (folder / "predictions.json").is_file() else None
 
 
-def _key(maps: LabelMaps, settings: Settings, device: "torch.device") -> str:
-    """What predictions depend on, as a short text: images, labels, settings, and the kind of device."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((maps.image_ids, maps.uris, maps.classes, settings, device.type)).encode())
-    digest.update(np.stack([maps.height, maps.width]).tobytes())
-    for row in range(len(maps)):
-        segments = maps.segments(row)
-        for array in (segments.classes, segments.crowd, segments.runs.start, segments.runs.length, segments.runs.owner):
-            digest.update(array.tobytes())
-    return digest.hexdigest()
+def _check_readable(readable: NDArray[np.bool_], pictures: Pictures) -> None:
+    """Raise SegdataError where no image can be looked at."""
+    if not readable.any() and pictures.defects:
+        first = pictures.defects[0]
+        raise SegdataError(
+            f"none of the {len(readable):,} images can be looked at; {first.image}: {first.message}. Say where "
+            "they are: --images DIR, or give what a model has seen in them: --predictions"
+        )
 
 
 def _kept_plan(folder: Path, make: Callable[[], Plan]) -> Plan:

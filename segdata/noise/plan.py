@@ -88,14 +88,17 @@ class Plan:
     def __str__(self) -> str:
         return "\n".join(self.words())
 
-    def words(self) -> Iterator[str]:
-        """One line for each choice: its value, and why."""
+    def told(self) -> Iterator[tuple[str, str, str]]:
+        """Each choice, its value in words, and why."""
         for name, reason in self.why:
             value = getattr(self, name)
-            said = (
-                "x".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if _is_float(value) else value
-            )
-            yield f"{name.replace('_', ' ')} {said}: {reason}"
+            joined = "x".join(map(str, value)) if isinstance(value, tuple) else None
+            yield name.replace("_", " "), joined or (f"{value:g}" if _is_float(value) else str(value)), reason
+
+    def words(self) -> Iterator[str]:
+        """One line for each choice: its value, and why."""
+        for name, value, reason in self.told():
+            yield f"{name} {value}: {reason}"
 
 
 def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from segdata.core.runs import Ints
 from segdata.noise.drawn import Floats
 
-# Standard deviations of what is believed before any verdict: real errors are up to e^3 times as frequent as injected
-# ones, or as rare, and up to twice as easy to tell, or not at all.
-OFFSET, SLOPE = 1.5, 0.5
+# Standard deviations of what is believed before any verdict: by a factor of e^2 real errors may be more or less common
+# than injected ones, and their log odds too large or too small by 80 %. Chosen in `benchmarks.noise_budget`.
+OFFSET, SLOPE = 1.0, 0.4
 FLAT = 0.05  # of the slope: an order is never turned round
 _STEPS = 100
 
@@ -42,18 +42,18 @@ class Recalibrated:
         return _logistic(np.maximum(drawn[:, :1], FLAT) * odds + drawn[:, 1:])
 
 
-def recalibrated(odds: Floats, wrong: Ints | NDArray[np.bool_], inclusion: Floats | None = None) -> Recalibrated:
+def recalibrated(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None) -> Recalibrated:
     """What verdicts (v,), 1 or 0, on items with these log odds (v,) say of the probabilities of all items.
 
-    A logistic regression on the log odds, with a slope that is believed to be 1 +- 0.5 and an offset of 0 +- 1.5: a few
-    verdicts move little, none nothing, and many decide. `inclusion` (v,): how probable it was that an item was
-    reviewed. Verdicts on what was chosen for its probability say little of the rest, so those drawn by lot count for
-    as many as they stand for, to the power 1/2, and all together for as many as there are verdicts: in full few of
-    them would outweigh all others. Source: Platt (1999), Advances in Large Margin Classifiers, 61-74; as a maximum
-    a posteriori with Laplace's approximation: Bishop (2006), Pattern Recognition and Machine Learning, 4.5.1.
+    A logistic regression on the log odds, with a slope that is believed to be 1 +- 0.4 and an offset of 0 +- 1: no
+    verdict moves nothing, few move little, and many decide. `weight` (v,): how much each counts; alike by default, also
+    where items were reviewed because of their probability. Who is chosen by log odds alone is no other than the rest of
+    the same log odds, so that nothing has to be made up for; to weigh by one over the chance to be reviewed makes
+    probabilities worse, since then a few verdicts outweigh all others (measured in docs/flag_budget.md).
+    Sources: Platt (1999), Advances in Large Margin Classifiers, 61-74; maximum a posteriori with Laplace's
+    approximation: Bishop (2006), Pattern Recognition and Machine Learning, 4.5.1.
     """
-    weight = np.ones(len(odds)) if inclusion is None else inclusion**-POWER
-    weight = weight * (len(odds) / max(float(weight.sum()), 1e-12))
+    weight = np.ones(len(odds)) if weight is None else weight
     x = np.column_stack([odds, np.ones(len(odds))])
     precision = np.diag([SLOPE**-2, OFFSET**-2])
     believed = np.array([1.0, 0.0])
@@ -73,9 +73,6 @@ def recalibrated(odds: Floats, wrong: Ints | NDArray[np.bool_], inclusion: Float
         if np.abs(step).max() < 1e-9:
             break
     return Recalibrated(max(float(at[0]), FLAT), float(at[1]), np.linalg.inv(hessian), len(odds))
-
-
-POWER = 0.5
 
 
 def _loss(

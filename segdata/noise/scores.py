@@ -12,6 +12,7 @@ import numpy as np
 from segdata.core.runs import Ints
 from segdata.noise.candidates import Candidates, candidates
 from segdata.noise.classifier import Calibration, Softmax, calibrated, fit
+from segdata.noise.confusions import believed
 from segdata.noise.crossfit import crossed, folds_of, learnt, log_loss
 from segdata.noise.drawn import Drawn, Flags, Floats
 from segdata.noise.evaluation import Ranked
@@ -53,6 +54,7 @@ class Look:
     shared, either : (K,) pixels where a category was given and is seen, and where it was or is
     softmin : how good the labels of the image look, from 0 to 1, see `softmin`
     names : of the features, of annotated candidates and of regions
+    believed : the category that the model sees in each annotated candidate
     """
 
     found: Candidates
@@ -63,6 +65,7 @@ class Look:
     either: Ints
     softmin: float
     names: tuple[tuple[str, ...], tuple[str, ...]]
+    believed: Ints
 
 
 def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generator, rates: Rates | None = None) -> Look:
@@ -84,7 +87,8 @@ def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generat
         types += [TYPES.index(each) for each in truth.types]
     spoilt = _together([copy[0] for copy in copies]), _together([copy[1] for copy in copies])
     known = np.array(types, np.int64)
-    return Look(found, tables, spoilt, known, *agreement(given, evidence), softmin(given, evidence), names)
+    seen = believed(found.drawn, evidence)
+    return Look(found, tables, spoilt, known, *agreement(given, evidence), softmin(given, evidence), names, seen)
 
 
 def _after(mistake: Ints, before: int) -> Ints:
@@ -123,6 +127,7 @@ class Suspicions:
     held_out : the injected mistakes, as they were found by what was learnt from other images
     held_category : (h,) the category of each candidate in `held_out`
     iou : (K,) of the model's categories with the given ones, over all images
+    believed : (n,) the category that the model sees; 0: nothing
     """
 
     image: Ints
@@ -139,6 +144,7 @@ class Suspicions:
     held_category: Ints
     iou: Floats
     found: Sequence[Candidates] = field(repr=False)
+    believed: Ints
 
     def __len__(self) -> int:
         return len(self.image)
@@ -207,6 +213,7 @@ def suspicions(
         np.concatenate([sort.held_category for sort in sorts]),
         shared / np.maximum(either, 1),
         [each.found for each in looks],
+        np.concatenate([*(each.believed for each in looks), regions]),
     )
 
 

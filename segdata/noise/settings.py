@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from segdata.core.errors import SegdataError, check_choice
@@ -84,3 +87,31 @@ class Settings:
                 raise SegdataError(f"{name} is {getattr(self, name):g}, it must be from 0 to below 1")
         if self.flips is not None and self.flips > 2:
             raise SegdataError(f"flips is {self.flips}, there are 2: left to right, and top to bottom")
+
+
+def model_named(text: str) -> Factory:
+    """The function that makes a network: ``file.py:function`` or ``package.module:function``.
+
+    The file or module is run as Python. Raises SegdataError where there is no such function.
+    """
+    place, mark, name = text.rpartition(":")
+    if not (place and mark and name):
+        raise SegdataError(f"model {text!r}: write FILE.py:FUNCTION or MODULE:FUNCTION")
+    try:
+        module = _run(Path(place)) if place.endswith(".py") else import_module(place)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise SegdataError(f"model {text!r}: cannot be imported: {error}") from error
+    made = getattr(module, name, None)
+    if not callable(made):
+        raise SegdataError(f"model {text!r}: {place} has no function {name}")
+    return made  # type: ignore[no-any-return]  # whatever the user wrote
+
+
+def _run(path: Path) -> ModuleType:
+    """A Python file as a module of its own name."""
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -24,7 +24,7 @@ from segdata.noise.witness import Witness
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
 _SHARES = ("probability", "believed", "believed_seen", "right", "down")
-_FLAGS = ("flagged", "whole")
+_FLAGS = ("flagged", "by_lot", "whole")
 _TEXTS = ("type", "category", "seen")
 
 
@@ -111,31 +111,32 @@ def suspects(
     case: Case,
     found: Suspicions,
     chosen: Ints,
-    flagged: Flags,
+    by_lot: Flags,
     jobs: int = 1,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Suspected:
     """The candidates `chosen` (rows of `found`), worst first, with what is proposed for each.
 
-    `flagged` (c,): which of these are to be told. The evidence of an image is loaded once, by `jobs` threads;
+    `by_lot` (c,): which of these were drawn at random. The evidence of an image is loaded once, by `jobs` threads;
     `progress` is called with the number of images done since the last call.
     """
     types = likely_types(found, case.witness.things)
-    of_image = found.image[chosen]
+    order = np.argsort(found.image[chosen], kind="stable")
+    of_image = found.image[chosen][order]
+    groups = np.split(order, np.flatnonzero(np.diff(of_image)) + 1) if len(order) else []
 
-    def judged(image: int) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
-        page = _Page(case, int(case.images[image]))
-        places = np.flatnonzero(of_image == image)
+    def judged(places: Ints) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
+        page = _Page(case, int(case.images[found.image[chosen[places[0]]]]))
         return [(place, *page.told(found, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()]
 
     rows: dict[int, dict[str, Any]] = {}
     corrections: dict[int, Correction] = {}
-    for told in run_ordered(judged, np.unique(of_image).tolist(), jobs):
+    for told in run_ordered(judged, groups, jobs):
         for place, row, correction in told:
-            rows[place], corrections[place] = row | {"flagged": bool(flagged[place])}, correction
+            rows[place], corrections[place] = row | {"flagged": True, "by_lot": bool(by_lot[place])}, correction
         progress(1)
-    order = range(len(chosen))
-    return Suspected(_table([rows[at] for at in order]), tuple(corrections[at] for at in order))
+    every = range(len(chosen))
+    return Suspected(_table([rows[at] for at in every]), tuple(corrections[at] for at in every))
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:

@@ -1,17 +1,14 @@
-"""The reports of acceptance: of a plan with its operating curve, and of the inspection of a delivery."""
+"""The text reports of acceptance: of a plan with its operating curve, and of the inspection of a delivery."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
 from segdata.agreement.gold.delivery import Inspected, Inspection, Quality
 from segdata.agreement.statistics.acceptance import Sampling, operating_curve
 from segdata.core.counted import counted
+from segdata.report.agreement.numbers import tolerance
 from segdata.report.paper import Paper, shorten, table
-from segdata.report.plain import plain
 
 _SHOWN = 10  # images of a text report
 _STEPS = 11  # of the operating curve
@@ -27,20 +24,13 @@ def plan_text(plan: Sampling, quality: Quality, paper: Paper) -> str:
     return "\n".join([*lines, "", *_curve(plan)]) + "\n"
 
 
-def plan_json(plan: Sampling, quality: Quality) -> str:
-    """The same for programs, with 51 points of the curve."""
-    curve = operating_curve(plan)
-    found = {"version": 1, **asdict(plan), "quality": asdict(quality)}
-    found["curve"] = {name: np.round(curve[name], 6).tolist() for name in ("rate", "accepted", "outgoing")}
-    return json.dumps(found, indent=2) + "\n"
-
-
 def to_text(found: Inspection, quality: Quality, paper: Paper) -> str:
     """Accepted or not, why, how sure that is, and the worst images."""
     style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[found.decision]
     lines = [paper.paint("segdata acceptance judge", "bold"), "  " + paper.paint(found.decision, style)]
     for said in _reasons(found, quality):
         lines += paper.wrap(said, "  ")
+    lines += paper.wrap(f"tolerance of boundaries: {tolerance(found.tolerance)}", "  ", style="dim")
     if found.missing:
         names = ", ".join(found.missing[:3]) + (" …" if len(found.missing) > 3 else "")
         lines += paper.wrap(
@@ -50,13 +40,6 @@ def to_text(found: Inspection, quality: Quality, paper: Paper) -> str:
     if found.plan is not None:
         lines += ["", *_curve(found.plan)]
     return "\n".join(lines) + "\n"
-
-
-def to_json(found: Inspection, quality: Quality) -> str:
-    """The same for programs; what is undefined is null."""
-    rows = [{**asdict(each), "defective": each.defective} for each in found.inspected]
-    report: dict[str, Any] = {"version": 1, **asdict(found), "inspected": rows, "quality": asdict(quality)}  # Any: JSON
-    return json.dumps(plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.agreed import Agreement, Value
 
 HEAD = (
@@ -31,7 +32,10 @@ def to_csv(found: Agreement) -> str:
 
     overall, pair, category: the scores of the JSON report. annotator: what `annotator_a` does with a category, with p
     and whether it stands. portion: scores of a portion of --by. difference: whether a score differs by portions; its
-    value is that of `portion`. plan: how many images an interval takes, low and high are empty.
+    value is that of `portion`. plan: how many images an interval takes, low and high are empty. disagreement: what the
+    pixels in dispute of two annotators and a category are due to. volume: their sizes. contrast: by how much the pair
+    `annotator_b` agrees more than the pair `annotator_a`. unchanged: how much of `annotator_a`'s work is the model
+    `annotator_b`'s. tolerance: of boundaries, in px and mm.
     """
     text = io.StringIO()
     rows = csv.DictWriter(text, HEAD, restval="", lineterminator="\n")
@@ -70,6 +74,40 @@ def _rows(found: Agreement) -> Iterator[Row]:
         score = f"images for {need.score} ± {need.half_width:g}"
         wanted = "" if need.images is None else need.images
         yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
+    yield from _compared(found)
+    yield from _tolerance(found.tolerance)
+
+
+def _compared(found: Agreement) -> Iterator[Row]:
+    """Disagreements, volumes, contrasts, and what is a model's."""
+    for due in found.disagreement:
+        whose: Row = {"scope": "disagreement", "annotator_a": due.a, "annotator_b": due.b, "category": due.category}
+        yield whose | {"score": "pixels", "value": due.pixels}
+        for name in ("missed", "extra", "confused", "boundary"):
+            yield whose | {"score": name, "value": _number(getattr(due, name))}
+    for of in found.volumes:
+        category: Row = {"scope": "volume", "category": of.category}
+        yield from _scores(category, {"icc": of.icc, "icc_consistency": of.icc_consistency})
+        for two in of.pairs:
+            whose = category | {"annotator_a": two.a, "annotator_b": two.b}
+            for name in ("size_a", "size_b", "difference"):
+                yield whose | {"score": name, "value": _number(getattr(two, name)), "n": two.volumes}
+            yield from _scores(whose, {"bias": two.bias, "lower": two.lower, "upper": two.upper})
+    for each in found.contrasts:
+        pairs: Row = {"annotator_a": ", ".join(each.first), "annotator_b": ", ".join(each.second)}
+        tested: Row = {"p": _number(each.p), "stands": _flag(each.stands)}
+        yield {"scope": "contrast"} | pairs | _score(each.score, each.difference) | tested
+    for one in found.unchanged:
+        whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
+        yield from _scores(whose, {"share": one.share, "persons": one.persons})
+
+
+def _tolerance(near: Tolerance, category: str = "") -> Iterator[Row]:
+    for name, value in (("px", near.pixels), ("mm", near.mm)):
+        if value is not None:
+            yield {"scope": "tolerance", "category": category, "score": name, "value": _number(value)}
+    for name, own in near.categories.items():
+        yield from _tolerance(own, name)
 
 
 def _scores(of: Row, scores: Mapping[str, Value]) -> Iterator[Row]:

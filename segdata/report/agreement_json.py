@@ -12,17 +12,21 @@ from segdata.agreement.summary.agreed import (
     AnnotatorBias,
     By,
     CategoryAgreement,
+    Contrasted,
     Disagreement,
     PairAgreement,
     Planned,
+    Unchanged,
     Value,
     VolumeAgreement,
 )
 from segdata.report.agreement_types import (
     VERSION,
+    Accepted,
     Apart,
     Bias,
     Category,
+    Contrast,
     Due,
     Made,
     Need,
@@ -34,6 +38,7 @@ from segdata.report.agreement_types import (
     Score,
     SizePair,
     Sizes,
+    tolerances,
 )
 from segdata.report.json import Row
 
@@ -47,6 +52,7 @@ def to_json(found: Agreement) -> str:
         intervals=Made(
             confidence=found.confidence, resamples=found.resamples, seed=found.seed, clusters=found.clusters
         ),
+        tolerance=tolerances(found.tolerance),
         overall=Overall(**_each(found.overall)),
         pairs=tuple(map(_pair, found.pairs)),
         categories=tuple(map(_category, found.categories)),
@@ -55,6 +61,8 @@ def to_json(found: Agreement) -> str:
         volumes=tuple(map(_sizes, found.volumes)),
         by=None if found.by is None else _portions(found.by),
         plan=tuple(map(_need, found.plan)),
+        contrasts=tuple(map(_contrast, found.contrasts)),
+        unchanged=tuple(map(_accepted, found.unchanged)),
         findings=tuple(Row(**{name: getattr(each, name) for name in Row.__struct_fields__}) for each in found.findings),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
@@ -104,6 +112,8 @@ def _sizes(each: VolumeAgreement) -> Sizes:
                 a=pair.a,
                 b=pair.b,
                 volumes=pair.volumes,
+                size_a=_number(pair.size_a),
+                size_b=_number(pair.size_b),
                 difference=_number(pair.difference),
                 bias=score_of(pair.bias),
                 lower=score_of(pair.lower),
@@ -145,6 +155,29 @@ def _need(each: Planned) -> Need:
         instances=each.instances,
         reached=_number(each.reached),
         design_effect=_number(each.design_effect),
+    )
+
+
+def _contrast(each: Contrasted) -> Contrast:
+    return Contrast(
+        first=each.first,
+        second=each.second,
+        score=each.score,
+        values=(_number(each.values[0]), _number(each.values[1])),
+        difference=score_of(each.difference),
+        p=_number(each.p),
+        stands=each.stands,
+    )
+
+
+def _accepted(each: Unchanged) -> Accepted:
+    return Accepted(
+        annotator=each.annotator,
+        model=each.model,
+        images=each.images,
+        segments=each.segments,
+        share=score_of(each.share),
+        persons=score_of(each.persons),
     )
 
 

@@ -9,11 +9,12 @@ from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
-from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.conclusions import conclusions, gold_of
 from segdata.report.agreement.habits import habits
-from segdata.report.agreement.numbers import NAMES, NONE, interval, percent, shown, unit, with_interval
+from segdata.report.agreement.numbers import NAMES, NONE, interval, percent, shown, tolerance, unit, with_interval
 from segdata.report.agreement.per_image import PerImage
 from segdata.report.agreement.points import HEADINGS, Conclusion
+from segdata.report.agreement.sheets import Sheet, sheets
 from segdata.report.paper import Paper, shorten, table
 from segdata.report.text import typeable
 
@@ -34,6 +35,7 @@ def to_text(found: Agreement, tables: Tables, typed: Sequence[str], paper: Paper
         _categories(found, unit(opposed), paper),
         _habits(found, tables, paper),
         _strata(found, paper),
+        *(_sheet(each, paper) for each in sheets(found, gold_of(found, tables))),
         _plan(found, paper),
         _worst(PerImage.of(opposed), opposed.annotators, paper),
         _codes(found.findings, paper),
@@ -146,6 +148,14 @@ def _strata(found: Agreement, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(f"in none of them: {counted(found.by.unknown, 'pair')} of annotations", style="dim")
 
 
+def _sheet(each: Sheet, paper: Paper) -> Iterator[str]:
+    """One of the tables that all reports have, with names in as many columns as there are."""
+    rows = [[shorten(cell, each.room) if k in each.left else cell for k, cell in enumerate(row)] for row in each.rows]
+    heads = [shorten(head, each.room + 4) for head in each.heads]
+    yield from _titled(each.title, heads, rows, paper, left=each.left)
+    yield from paper.wrap(each.note, style="dim")
+
+
 def _plan(found: Agreement, paper: Paper) -> Iterator[str]:
     if not found.plan:
         return
@@ -216,7 +226,10 @@ def _legend(found: Agreement, paper: Paper) -> Iterator[str]:
     yield from paper.wrap(said, style="dim")
     undefined = f"{NONE}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
     yield from paper.wrap(undefined, style="dim")
-    near = "near: the share of both boundaries within the tolerance; offset: by how much one draws larger, whoever."
+    near = (
+        f"near: the share of both boundaries within the tolerance ({tolerance(found.tolerance)}); offset: by how much "
+    )
+    near += "one draws larger, whoever."
     yield from paper.wrap(near, style="dim")
 
 

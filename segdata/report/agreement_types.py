@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
 from segdata.report.json import Row
 
@@ -27,7 +28,7 @@ class Score(msgspec.Struct, frozen=True):
     n_undefined: Count
 
 
-def _scores(name: str, meanings: Mapping[str, str], first: list[tuple[str, Any]], text: str) -> type[msgspec.Struct]:
+def scores_of(name: str, meanings: Mapping[str, str], first: list[tuple[str, Any]], text: str) -> type[msgspec.Struct]:
     """A type with a field for each score, which says what it is; Any: types."""
     fields = [(each, Annotated[Score, msgspec.Meta(description=meaning)]) for each, meaning in meanings.items()]
     made = msgspec.defstruct(name, [*first, *fields], frozen=True, kw_only=True, module=__name__)
@@ -35,20 +36,20 @@ def _scores(name: str, meanings: Mapping[str, str], first: list[tuple[str, Any]]
     return made
 
 
-Pair = _scores(
+Pair = scores_of(
     "Pair",
     OF_PAIRS,
     [("a", str), ("b", str), ("images", Count), ("clusters", Count)],
     "Two annotators, the images that both annotated, and in how many sequences, patients or scenes these are.",
 )
-Overall = _scores("Overall", OF_ALL, [], "All annotators together.")
-Category = _scores(
+Overall = scores_of("Overall", OF_ALL, [], "All annotators together.")
+Category = scores_of(
     "Category",
     OF_CATEGORIES,
     [("category", str), ("id", int), ("kind", str), ("images", Count)],
     "One category over all pairs of annotators; `images`: in how many of their images one of the two drew it.",
 )
-Portion = _scores(
+Portion = scores_of(
     "Portion",
     {name: OF_ALL[name] for name in OF_ALL if name in OF_PAIRS},
     [("name", str), ("images", Count), ("pairs", Count)],
@@ -95,13 +96,15 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
 class SizePair(msgspec.Struct, frozen=True, kw_only=True):
     """Two annotators' sizes.
 
-    `difference`: (B - A) / mean. `bias`: by how much B is larger. `lower`, `upper`: the Bland-Altman limits, between
-    which 95 % of the differences lie.
+    `size_a`, `size_b`: what A and B drew in a volume on average. `difference`: (B - A) / mean. `bias`: by how much B is
+    larger. `lower`, `upper`: the Bland-Altman limits, between which 95 % of the differences lie.
     """
 
     a: str
     b: str
     volumes: Count
+    size_a: float | None
+    size_b: float | None
     difference: float | None
     bias: Score
     lower: Score
@@ -161,6 +164,60 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     design_effect: float | None
 
 
+class Contrast(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether two pairs of annotators agree unequally, on the images that both pairs annotated.
+
+    With a reference both are pairs of an annotator and the reference. `values`: the score of `first` and of `second`;
+    `difference`: the second's less the first's. `p`: the chance of as much, were both alike; null: not tested.
+    `stands`: it is one of those that stand when all contrasts of a score are taken together.
+    """
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+    score: str
+    values: tuple[float | None, float | None]
+    difference: Score
+    p: Share | None
+    stands: bool
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of an annotator's work is a model's, pixel for pixel, on the images that both annotated.
+
+    `share`: of the annotator's `segments`. `persons`: the share of segments that two persons have alike so, where none
+    of both is a model's: what to expect.
+    """
+
+    annotator: str
+    model: str
+    images: Count
+    segments: Count
+    share: Score
+    persons: Score
+
+
+class Near(msgspec.Struct, frozen=True, kw_only=True):
+    """How far apart boundaries may be and still be one.
+
+    In pixels, and in mm where the spacing is known (null: as many mm as these pixels are within a slice).
+    """
+
+    px: float
+    mm: float | None
+
+
+class Tolerances(Near, frozen=True, kw_only=True):
+    """The same, and of single categories by name."""
+
+    categories: dict[str, Near]
+
+
+def tolerances(near: Tolerance) -> Tolerances:
+    """A tolerance as reports have it."""
+    own = {name: Near(px=each.pixels, mm=each.mm) for name, each in near.categories.items()}
+    return Tolerances(px=near.pixels, mm=near.mm, categories=own)
+
+
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """How the intervals were made: by resampling sequences, patients, scenes, or single images."""
 
@@ -171,12 +228,16 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """How much annotators agree, on what, who differs, and how sure that is; `by` and `plan` only where asked for."""
+    """How much annotators agree, on what, who differs, and how sure that is.
+
+    `by`, `plan` and `contrasts` only where asked for, `unchanged` where an annotator is a model.
+    """
 
     version: Literal[1]
     annotators: tuple[str, ...]
     images: Count
     intervals: Made
+    tolerance: Tolerances
     overall: Overall  # type: ignore[valid-type]  # made from the scores
     pairs: tuple[Pair, ...]  # type: ignore[valid-type]  # made from the scores
     categories: tuple[Category, ...]  # type: ignore[valid-type]  # made from the scores
@@ -185,4 +246,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[Sizes, ...]
     by: Portions | None
     plan: tuple[Need, ...]
+    contrasts: tuple[Contrast, ...]
+    unchanged: tuple[Accepted, ...]
     findings: tuple[Row, ...]

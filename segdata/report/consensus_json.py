@@ -5,11 +5,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.consensus.leave_one_out import AgainstOthers
 from segdata.agreement.consensus.made import Consensus, Undecided
 from segdata.agreement.consensus.method import Name
 from segdata.report.agreement_json import laid_out, score_of
-from segdata.report.agreement_types import Count, Score
+from segdata.report.agreement_types import Count, Score, Tolerances, tolerances
 
 VERSION: Literal[1] = 1
 
@@ -68,7 +69,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `alone`: images that fewer than two annotated, which have no consensus. `drawn`: segments by all annotators.
     `rejected`: things that too few of them drew; `disputed`: things in dispute, whose pixels are undecided. `defects`
-    counts by code what was met while reading, and what the datasets do not have in common.
+    counts by code what was met while reading, and what the datasets do not have in common. `tolerance`: of boundaries.
     """
 
     version: Literal[1]
@@ -85,6 +86,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     without_consensus: Regions
     alone: tuple[str, ...]
     defects: dict[str, Count]
+    tolerance: Tolerances
     against_others: tuple[Against, ...]
 
 
@@ -111,6 +113,7 @@ def to_json(found: Consensus) -> str:
         ),
         alone=found.alone,
         defects=dict(sorted(Counter(each.code for each in found.defects).items())),
+        tolerance=tolerances(Tolerance()),  # nobody can ask for another one here
         against_others=tuple(map(_against, found.against)),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON

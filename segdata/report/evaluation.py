@@ -1,17 +1,14 @@
-"""The reports of an evaluation: a model's figures against a reference, as text, JSON and CSV."""
+"""The reports of an evaluation: a model's figures against a reference, as text and CSV."""
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import fields
 
 from segdata.agreement.gold.evaluation import SCORES, CategoryEvaluation, Evaluation
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table
-from segdata.report.plain import plain
 
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
 
@@ -28,12 +25,6 @@ def to_text(found: Sequence[Evaluation], paper: Paper) -> str:
         ]
         lines += ["", *(f"  {line}" for line in table(("category", *_OF_CATEGORIES), cells))]
     return "\n".join(lines) + "\n"
-
-
-def to_json(found: Sequence[Evaluation]) -> str:
-    """All models without their curves; what is undefined is null."""
-    models = [plain(_told(each)) for each in found]
-    return json.dumps({"version": 1, "models": models}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_csv(found: Sequence[Evaluation]) -> str:
@@ -57,18 +48,6 @@ def _scores(each: Evaluation, paper: Paper) -> Iterator[str]:
     if not math.isnan(each.ap["AP"]):
         words = [f"{name} {_rounded(value)}" for name, value in each.ap.items()]
         yield from paper.wrap(words, "  ", "       ")
-
-
-def _told(each: Evaluation) -> dict[str, Any]:  # Any: JSON
-    return {
-        "gold": each.gold,
-        "model": each.model,
-        "images": each.images,
-        "clusters": each.clusters,
-        "scores": {name: asdict(value) for name, value in each.scores.items()},
-        "ap": dict(each.ap),
-        "categories": [asdict(category) for category in each.categories],
-    }
 
 
 def _rounded(value: float) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,7 +24,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `image` is null for a finding about the dataset, `annotator` where there is only one, `segments` are the source's
     own ids, `bbox` is [x, y, width, height] in pixels, `place` a JSON pointer, an XPath or a pixel. `correction` is
-    what a model proposes instead, and only there where one does; its `counts` are COCO compressed RLE strings.
+    what a model proposes instead, and only there where one does; its `counts` are COCO compressed RLE strings. `kind` is
+    there where a rule tells several things apart: missed, extra, confused or offset of SEG406.
     """
 
     code: str
@@ -43,12 +44,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     place: str | None
     fix: Literal["safe", "unsafe"] | None
     correction: Correction | None = None
+    kind: str | None = None
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much was checked, and how much was found, whatever is listed; `suppressed` comes on top of it.
 
-    With a baseline `known` counts the findings that it has, too, which come on top, and `fixed` those that are gone.
+    So does `decided`, what reviewers have decided, which is there where there is any. With a baseline `known` counts
+    the findings that it has, too, which come on top, and `fixed` those that are gone.
     """
 
     images: Count
@@ -58,6 +61,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     infos: Count
     by_code: dict[str, Count]
     suppressed: Count
+    decided: Count = 0
     known: Count | None = None
     fixed: Count | None = None
 
@@ -77,16 +81,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     fixed: tuple[Row, ...] = ()
 
 
-def to_json(validation: Validation, max_findings: int | None = None) -> str:
+def to_json(
+    validation: Validation,
+    max_findings: int | None = None,
+    more: Mapping[str, Any] | None = None,  # Any: JSON
+) -> str:
     """The report as JSON, a line per finding; the same input gives the same text.
 
-    `max_findings`: list at most so many; the summary counts all.
+    `max_findings`: list at most so many; the summary counts all. `more`: further keys, before the findings.
     """
     listed, baseline = validation.findings[:max_findings], validation.baseline
     head: dict[str, Any] = {  # Any: JSON
         "version": VERSION,
         "dataset": validation.dataset,
         "summary": _summary(validation),
+        **(more or {}),
     }
     lines = [f'  "{name}": {_text(value)},' for name, value in head.items()]
     lines.append(_listed("findings", listed))
@@ -138,6 +147,7 @@ def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
         infos=validation.count("info"),
         by_code=validation.by_code,
         suppressed=validation.suppressed,
+        decided=validation.decided,
         known=None if baseline is None else len(baseline.known),
         fixed=None if baseline is None else len(baseline.fixed),
     )

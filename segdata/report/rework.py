@@ -1,21 +1,19 @@
-"""The reports of a review: how much of the work was corrected, as text, JSON and CSV."""
+"""The reports of a review: how much of the work was corrected, as text and CSV."""
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from segdata.agreement.gold.review import Review, Rework
 from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
+from segdata.report.agreement.numbers import tolerance
 from segdata.report.paper import Paper, shorten, table
-from segdata.report.plain import plain
 
-_EXPLAINED = (
+_EXPLAINED = (  # {}: the tolerance
     "reworked: the share of segments that were deleted, added, recategorised (recat), or whose boundary was moved "
-    "beyond the tolerance; pixels: the share that changed; passed: the share of annotations in which none of this "
+    "by more than {}; pixels: the share that changed; passed: the share of annotations in which none of this "
     "was done"
 )
 _RATES = ("rework", "pixels", "passed")
@@ -34,13 +32,8 @@ def to_text(found: Review, paper: Paper) -> str:
         if annotator is not None and len({each.annotator for each in found.rows}) == 2:
             continue  # everybody is one person
         lines += ["", paper.paint(f"  {annotator or 'all annotators'}", "bold"), *_rows(rows, paper)]
-    lines += ["", *paper.wrap(_EXPLAINED, "  ", style="dim")]
+    lines += ["", *paper.wrap(_EXPLAINED.format(tolerance(found.tolerance)), "  ", style="dim")]
     return "\n".join(lines) + "\n"
-
-
-def to_json(found: Review) -> str:
-    """All rows; what is undefined is null."""
-    return json.dumps(plain({"version": 1, **asdict(found)}), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_csv(found: Review) -> str:

@@ -12,25 +12,42 @@ import msgspec
 
 from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
+from segdata.report.acceptance_json import plan_schema as acceptance_plan
+from segdata.report.acceptance_json import schema as acceptance
 from segdata.report.agreement_json import schema as agreement
 from segdata.report.certificate import schema as losses
 from segdata.report.consensus_json import schema as consensus
 from segdata.report.diff_json import schema as difference
+from segdata.report.evaluation_json import schema as evaluation
+from segdata.report.flag_json import schema as flag
 from segdata.report.json import schema as findings
 from segdata.report.pilot_json import schema as pilot
+from segdata.report.review_json import applied_schema, progress_schema
+from segdata.report.rework_json import schema as rework
+from segdata.report.scorecard_json import schema as scorecard
+from segdata.review.exported import schema as decisions
 from segdata.store.manifest import schema as manifest
 
 
 def schemas() -> dict[str, str]:
     """File name -> text of the schema."""
     found: dict[str, tuple[str, dict[str, Any]]] = {  # Any: JSON
+        "acceptance": ("segdata acceptance judge --format json", acceptance()),
+        "acceptance_plan": ("segdata acceptance plan --format json", acceptance_plan()),
         "agreement": ("segdata agreement --format json", agreement()),
         "consensus": ("segdata consensus --format json", consensus()),
         "dataset": ("dataset.yaml: a canonical dataset", manifest()),
         "difference": ("segdata diff --format json", difference()),
+        "evaluation": ("segdata evaluate --format json", evaluation()),
+        "flag": ("segdata flag --format json", flag()),
         "findings": ("segdata validate --format json", findings()),
         "losses": ("losses.json: what a conversion lost", losses()),
         "pilot": ("segdata pilot --format json", pilot()),
+        "rework": ("segdata rework --format json", rework()),
+        "scorecard": ("segdata scorecard --format json", scorecard()),
+        "decisions": ("decisions: what the HTML report exports", decisions()),
+        "review_applied": ("segdata review apply --format json", applied_schema()),
+        "review_progress": ("segdata review report --format json", progress_schema()),
         "segdata": ("segdata.yaml: what a project decides", msgspec.json.schema(Config)),
         "taxonomy": ("taxonomy.yaml: the categories", msgspec.json.schema(Taxonomy)),
     }

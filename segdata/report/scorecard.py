@@ -1,17 +1,16 @@
-"""The scorecard of annotators as text, CSV and JSON."""
+"""The scorecard of annotators as text and CSV."""
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
 
-from segdata.agreement.gold.scorecard import Card, Example, Scorecard
+from segdata.agreement.gold.examples import Example
+from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
+from segdata.report.agreement.numbers import tolerance
 from segdata.report.paper import Paper, shorten, table
-from segdata.report.plain import plain
 
 COLUMNS = (
     "annotator",
@@ -39,6 +38,8 @@ COLUMNS = (
     "worst",
 )
 
+HEADS = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
+
 
 def to_csv(found: Scorecard) -> str:
     """A line for each annotator; the worst examples as ``image: category score``, the first one first."""
@@ -50,20 +51,19 @@ def to_csv(found: Scorecard) -> str:
     return out.getvalue()
 
 
-def to_json(found: Scorecard) -> str:
-    """Everything, months and examples too; what is undefined is null."""
-    return json.dumps({"version": 1, **plain(asdict(found))}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def to_text(found: Scorecard, paper: Paper) -> str:
     """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
     lines = [paper.paint("segdata scorecard", "bold")]
     whom = "everybody else" if found.gold is None else found.gold
-    lines += paper.wrap(f"{found.metric} against {whom}; intervals at {found.confidence:.0%}", "  ", style="dim")
-    heads = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
-    lines += ["", *table(heads, [_row(card) for card in found.cards], left=(0, 7))]
+    lines += paper.wrap(
+        f"{found.metric} against {whom}; intervals at {found.confidence:.0%}; "
+        f"tolerance of boundaries {tolerance(found.tolerance)}",
+        "  ",
+        style="dim",
+    )
+    lines += ["", *table(HEADS, [row(card) for card in found.cards], left=(0, 7))]
     for card in found.cards:
-        lines += ["", paper.paint(card.annotator, "bold"), *_trend(card, paper), *_examples(card, paper)]
+        lines += ["", paper.paint(card.annotator, "bold"), *paper.wrap(trend_said(card), "  "), *_examples(card, paper)]
     return "\n".join(lines) + "\n"
 
 
@@ -96,7 +96,8 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def _row(card: Card) -> list[str]:
+def row(card: Card) -> list[str]:
+    """An annotator beside the others, under `HEADS`."""
     score = card.score
     ends = "" if math.isnan(score.low) else f"{score.low:.2f} to {score.high:.2f}"
     return [
@@ -110,11 +111,11 @@ def _row(card: Card) -> list[str]:
     ]
 
 
-def _trend(card: Card, paper: Paper) -> Iterator[str]:
+def trend_said(card: Card) -> str:
+    """How an annotator's scores change, and whether that is more than chance."""
     trend = card.trend
     if math.isnan(trend.slope):
-        yield from paper.wrap("no trend: the work is not known to be from two months or more", "  ", style="dim")
-        return
+        return "no trend: the work is not known to be from two months or more"
     said = f"{trend.slope:+.3f} a month over {counted(len(trend.months), 'month')}"
     if not math.isnan(trend.low):
         said += f" ({trend.low:+.3f} to {trend.high:+.3f})"
@@ -122,16 +123,17 @@ def _trend(card: Card, paper: Paper) -> Iterator[str]:
         "more than chance" if card.stands else "not tested: too few images" if math.isnan(trend.p) else "may be chance"
     )
     p = "" if math.isnan(trend.p) else f", p = {trend.p:.2g}"
-    yield from paper.wrap(f"trend {said}, mix of images left out of account: {told}{p}", "  ")
+    return f"trend {said}, mix of images left out of account: {told}{p}"
 
 
 def _examples(card: Card, paper: Paper) -> Iterator[str]:
     for each in card.worst:
-        yield from paper.wrap(_said(each), "  ")
+        yield from paper.wrap(example_said(each), "  ")
         if each.guideline:
             yield from paper.wrap(f"guideline: {each.guideline}", "    ", style="dim")
 
 
-def _said(each: Example) -> str:
+def example_said(each: Example) -> str:
+    """An example in a line: where, what, how far off, and why."""
     what = {"boundary": "the boundary", "confused": "taken for another category"}.get(each.cause, each.cause)
     return f"{each.image}: {each.category} {each.value:.2f} against {each.other}, {each.pixels:,} px, mostly {what}"

@@ -49,7 +49,7 @@ def text(validation: Validation, asked: Asked, paper: Paper) -> str:
     for group in grouped(validation.findings):
         shown = group[: FIRST if room is None else room]
         room = None if room is None else room - len(shown)
-        lines += [*_group(group, shown, asked, paper), ""]
+        lines += [*section(group, shown, asked, paper), ""]
     lines += _totals(validation, asked, paper)
     lines += ["", *_next(validation, asked, paper)]
     return "\n".join(lines) + "\n"
@@ -109,7 +109,8 @@ def _head(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     return head + (paper.wrap(places, "", "  ", "dim") if places else [])
 
 
-def _group(group: Sequence[Finding], shown: Sequence[Finding], asked: Asked, paper: Paper) -> Iterator[str]:
+def section(group: Sequence[Finding], shown: Sequence[Finding], asked: Asked, paper: Paper) -> Iterator[str]:
+    """The findings of one rule and severity: how many, what the rule is, and those that are `shown`."""
     first = group[0]
     n_images = len({finding.image for finding in group if finding.image is not None})
     pixels = sum(finding.pixels or 0 for finding in group)
@@ -149,6 +150,9 @@ def _totals(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     below += _baseline(validation, paper)
     if validation.suppressed:
         below += paper.wrap(f"{counted(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
+    if validation.decided:
+        said = f"{counted(validation.decided, 'finding')} decided by reviewers; --no-review counts them, too"
+        below += paper.wrap(said, style="dim")
     if validation.skipped:
         codes = ", ".join(validation.skipped)
         below += paper.wrap(f"not run, as they judge a whole dataset and this is a part of one: {codes}", "", "  ")

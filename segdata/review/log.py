@@ -1,7 +1,7 @@
 """Log: reviewers' decisions in a file that only grows, one JSON object a line."""
 
+import datetime
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,9 +19,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # what there is none of
 
-__all__ = ["Log", "append", "latest", "load", "place", "read"]
+__all__ = ["Log", "append", "check", "latest", "load", "place", "read"]
 NAME = "review.jsonl"
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _DECODER = msgspec.json.Decoder(Decision)
 
 
@@ -94,16 +93,24 @@ def load(path: Path) -> Log:
     return Log(tuple(found), torn)
 
 
+def check(decision: Decision, where: str) -> Decision:
+    """The decision; raises SegdataError, which begins with `where`, where it does not say who decided, or when."""
+    if not decision.reviewer.strip():
+        raise SegdataError(f"{where}: is no decision: it has no reviewer; say who decided it")
+    try:
+        datetime.datetime.strptime(decision.time, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError as error:
+        remedy = "a time like 2026-01-31T12:30:59Z is expected"
+        raise SegdataError(f"{where}: is no decision: time is {decision.time!r}; {remedy}") from error
+    return decision
+
+
 def _decoded(line: bytes, where: str) -> Decision:
     try:
         found = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SegdataError(f"{where}: is no decision: {error}; mend the line, or delete it") from error
-    if not found.reviewer.strip():
-        raise SegdataError(f"{where}: is no decision: it has no reviewer; say who decided it")
-    if not _TIME.fullmatch(found.time):
-        raise SegdataError(f"{where}: is no decision: time {found.time!r} is not like 2026-01-31T12:30:59Z")
-    return found
+    return check(found, where)
 
 
 def _is_json(line: bytes) -> bool:

@@ -10,8 +10,10 @@ from segdata.core.batch import Batch, replaced, whole
 from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.profile import Profile
 from segdata.core.redraw import Picture, dense, redrawn, runs_of
-from segdata.core.relations import related_either_way
+from segdata.core.relations import Relation, related_either_way
 from segdata.core.runs import Runs
+
+_SHARING: tuple[Relation, ...] = ("part_of", "may_overlap")
 
 
 class Refused(Exception):  # noqa: N818 - a change that is not made
@@ -54,9 +56,12 @@ class Sheet:
 
     @property
     def after(self) -> Batch:
-        """The annotation with what was written onto it."""
-        kept = np.setdiff1d(np.arange(self.batch.n_segments), sorted(self._deleted))
-        return self.batch.take_segments(kept) if self._deleted else self.batch
+        """The annotation with what was written onto it; segments that lost all of their pixels are gone."""
+        n_before = self.before.batch.n_segments
+        had = np.pad(self.before.batch.runs.areas(n_before), (0, self.batch.n_segments - n_before)) > 0
+        gone = had & (self.batch.runs.areas(self.batch.n_segments) == 0)
+        gone[sorted(self._deleted)] = True
+        return self.batch.take_segments(np.flatnonzero(~gone)) if gone.any() else self.batch
 
     def picture(self, row: int) -> Picture:
         """The pixels of a segment, as it was."""
@@ -92,26 +97,23 @@ class Sheet:
         return bool(self._rows & set(rows)) or bool((dense(runs, *self.size) & self._touched).any())
 
     def make_room(self, change: Change, pixels: Picture, category: int, keep: tuple[int, ...] = ()) -> None:
-        """Take from other segments the pixels that one of this category gets, where the dataset forbids overlap."""
-        batch, taxonomy = self.before.batch, self.profile.taxonomy
-        if self.profile.overlap.value == "allow" and category not in taxonomy.void_ids:
-            return
-        side = self.before.side
-        x, y = np.nonzero(pixels.T)
-        at = np.unique(self.before.line.base[0] + x * (self.size[0] + 1) + y)
-        first, last = np.searchsorted(at, side.start), np.searchsorted(at, side.end)
-        for row in np.unique(side.owner[last > first]).tolist():
-            if row not in keep and not self._may_share(self.category(row), category):
+        """Take from other segments the pixels that one of this category gets, where they may not share them."""
+        before = np.concatenate([[0], np.cumsum(pixels.T, dtype=np.int64)])
+        runs = self.before.batch.runs
+        shared = before[runs.start + runs.length] > before[runs.start]
+        for row in np.setdiff1d(runs.owner[shared], keep).tolist():
+            if not self._may_share(self.category(row), category):
                 change.taken[row] = change.taken.get(row, np.zeros(self.size, bool)) | (self.picture(row) & pixels)
-        assert batch.n_segments >= len(change.taken)
 
     def _may_share(self, one: int, other: int) -> bool:
+        """Whether segments of two categories may have pixels in common; nothing has with void."""
         policy, taxonomy = self.profile.overlap.value, self.profile.taxonomy
-        if taxonomy.void_ids and other in taxonomy.void_ids:
+        if other in taxonomy.void_ids:
             return False
+        if policy == "allow" or (policy == "same-category-forbid" and one != other):
+            return True
         pair = np.array([one]), np.array([other])
-        related = any(related_either_way(taxonomy, each, *pair)[0] for each in ("part_of", "may_overlap"))
-        return bool(related) or (policy == "same-category-forbid" and one != other)
+        return any(bool(related_either_way(taxonomy, each, *pair)[0]) for each in _SHARING)
 
     def _is_thing(self, row: int) -> bool:
         """Whether a segment is one thing, which is drawn as a whole."""

@@ -62,7 +62,18 @@ def latest(decisions: Iterable[Decision]) -> list[Standing]:
     return standings
 
 
-def matter(decision: Decision) -> Hashable:
+def newest(standings: Iterable[Standing]) -> list[Standing]:
+    """Of the standings of one thing whose labels changed in between, the one with the last word."""
+    last: dict[Hashable, Standing] = {}
+    for each in standings:
+        *about, _ = matter(each.said[-1])
+        key = tuple(about)
+        if key not in last or last[key].said[-1].time <= each.said[-1].time:
+            last[key] = each
+    return list(last.values())
+
+
+def matter(decision: Decision) -> tuple[Hashable, ...]:
     """What a decision is about, with the labels that the reviewer saw."""
     finding = decision.finding
     about = (content(finding), finding.segments) if finding else (decision.annotator, decision.segment)

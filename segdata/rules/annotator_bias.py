@@ -51,4 +51,4 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
             said = f"{_VERBS[kind]} {value:.0%} of {what} (others {others:.0%})"
             quote = quoted(tables.profile.taxonomy, what, "definition")
         message = f"{who} {said} in {clusters:,} images, p {p:.2g}{quote}"
-        yield Found(message, annotator=who, category=what)
+        yield Found(message, annotator=who, category=what, kind=kind)

@@ -121,6 +121,17 @@ def _forget(root: Path, manifest: Manifest, gone: tuple[str, ...]) -> None:
         manifests.commit(root, msgspec.structs.replace(manifest, revisions=left))
 
 
+def ancestors(root: Path, revision: str) -> list[str]:
+    """A revision and those that it was made from, the last one first."""
+    parents = {each.name: each.parent for each in manifests.load(root).revisions}
+    line: list[str] = []
+    at: str | None = revision
+    while at is not None and at not in line:
+        line.append(at)
+        at = parents.get(at)
+    return line
+
+
 def _folders(root: Path) -> list[str]:
     """The folders that are called as revisions are."""
     return sorted(path.name for path in root.iterdir() if path.is_dir() and re.fullmatch(r"r\d{4,}", path.name))

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from segdata.core.batch import replaced
-from segdata.core.columns import IMAGES, SEGMENTS
+from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS
 from segdata.core.errors import SegdataError
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Manifest, Revision
@@ -30,6 +30,8 @@ except ImportError:  # Windows
 
 LOG = "changes.jsonl"
 IMAGES_FILE = "images.parquet"
+Columns = Mapping[str, Mapping[str, Mapping[Any, Any]]]  # Any: ids, and values of each column's type
+ANNOTATIONS_FILE = "annotations.parquet"
 
 
 def revise(
@@ -39,6 +41,7 @@ def revise(
     log: Iterable[Mapping[str, Any]],
     parent: str | None = None,
     images: Mapping[str, Mapping[str, Any]] | None = None,
+    annotations: Mapping[str, Mapping[tuple[str, str | None], Any]] | None = None,
 ) -> str:
     """Write a revision and make it current; returns its name.
 
@@ -50,6 +53,7 @@ def revise(
     log : a JSON object for each thing that was changed, for ``changes.jsonl`` in the revision's folder
     parent : the revision that `changed` was made from; None: the current one, whichever it is
     images : a column of the images -> image_id -> its new value there; others keep theirs
+    annotations : the same of the annotations, by image_id and annotator
 
     What does not change is linked to the revision before. Until the last step the dataset is as it was; whatever goes
     wrong before, nothing is left behind. Raises SegdataError where it cannot be written, where another program is
@@ -60,7 +64,8 @@ def revise(
         if parent not in (None, manifest.revision):
             what = f"revision {manifest.revision} has been made since {parent} was read"
             raise SegdataError(f"{root}: {what}; nothing is changed, try again")
-        return _revised(root, manifest, changed, what, log, images or {})
+        columns: Columns = {IMAGES_FILE: images or {}, ANNOTATIONS_FILE: annotations or {}}
+        return _revised(root, manifest, changed, what, log, columns)
 
 
 def _revised(
@@ -69,7 +74,7 @@ def _revised(
     changed: Mapping[str, pa.Table],
     what: str,
     log: Iterable[Mapping[str, Any]],
-    images: Mapping[str, Mapping[str, Any]],
+    columns: Columns,
 ) -> str:
     before = root / manifest.revision
     name = _next_name(root)
@@ -77,8 +82,8 @@ def _revised(
     try:
         (made / "segments").mkdir(parents=True)
         for path in sorted(before.glob("*.parquet")):
-            if images and path.name == IMAGES_FILE:
-                _write_images(path, made / path.name, images)
+            if columns.get(path.name):
+                _write_columns(path, made / path.name, columns[path.name])
             else:
                 _link(path, made / path.name)
         n_parts = _write_segments(before, made, changed)
@@ -160,16 +165,19 @@ class _Waiting:
         return both.take(pc.sort_indices(both["image_id"]))
 
 
-def _write_images(before: Path, target: Path, changed: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the images again, row group by row group, with other values in some columns."""
+def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any, Any]]) -> None:  # Any: as Columns
+    """Write the images or annotations again, row group by row group, with other values in some columns."""
+    of_images = target.name == IMAGES_FILE
+    schema = IMAGES if of_images else ANNOTATIONS
     file = pq.ParquetFile(before)
-    with writer_of(target, IMAGES) as writer:
+    with writer_of(target, schema) as writer:
         for group in range(file.num_row_groups):
-            rows = conformed(file.read_row_group(group), IMAGES)
+            rows = conformed(file.read_row_group(group), schema)
             names = rows["image_id"].to_pylist()
+            keys = names if of_images else list(zip(names, rows["annotator"].to_pylist(), strict=True))
             for column, new in changed.items():
-                old = zip(names, rows[column].to_pylist(), strict=True)
-                rows = replaced(rows, column, [new.get(name, value) for name, value in old])
+                old = zip(keys, rows[column].to_pylist(), strict=True)
+                rows = replaced(rows, column, [new.get(key, value) for key, value in old])
             writer.write_table(rows)
 
 

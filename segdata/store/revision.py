@@ -68,3 +68,12 @@ def _parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Part]:
 
 def _row_group(path: Path, number: int) -> pa.Table:
     return conformed(pq.ParquetFile(path).read_row_group(number), SEGMENTS)
+
+
+def free_id(folder: Path) -> int:
+    """A segment id that no segment of the revision in `folder` has, nor any smaller than it; at least 1."""
+    highest = 0
+    for path in folder.glob("segments/*.parquet"):
+        found = pc.max(pq.ParquetFile(path).read(columns=["segment_id"])["segment_id"]).as_py()
+        highest = max(highest, found or 0)
+    return highest + 1

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch, concatenate, replaced, whole
 from segdata.core.config import Config
+from segdata.core.counts import counts_of_runs
 from segdata.core.dataset import Dataset
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, boxes
@@ -33,6 +34,7 @@ class Error:
     segments, clean_segments : ids in the noisy and in the clean dataset; of a category that is no thing, those that
         hold most of the pixels
     bbox : [x, y, width, height] of the pixels that changed, and `pixels`, how many they are
+    counts, clean_counts : the pixels of what the error left, and of what was there, as COCO compressed RLE
     """
 
     code: str
@@ -44,6 +46,8 @@ class Error:
     clean_segments: tuple[int, ...]
     bbox: tuple[int, int, int, int]
     pixels: int
+    counts: str
+    clean_counts: str
 
     def row(self) -> dict[str, Any]:  # Any: what JSON holds
         """As JSON has it."""
@@ -106,11 +110,15 @@ class _Page:
         box = np.column_stack(boxes(changed, np.full(n, clean.height, np.int64), n))
         pixels = changed.areas(n)
         before, after = _held(truth.old, n, clean), _held(truth.new, n, self.drawn)
+        sizes = np.full(n, clean.height, np.int64), np.full(n, clean.width, np.int64)
+        was, left = (
+            [rle.decode() for rle in counts_of_runs(runs, *sizes).to_pylist()] for runs in (truth.old, truth.new)
+        )
         return [
             Error(
                 CODES[kind_type], kind_type, kind, float(truth.severity[at]), self.image,
                 tuple(self.ids[after[at]].tolist()), tuple(ids[before[at]].tolist()),
-                tuple(box[at].tolist()), int(pixels[at]),
+                tuple(box[at].tolist()), int(pixels[at]), left[at], was[at],
             )
             for at, (kind, kind_type) in enumerate(zip(truth.kinds, truth.types, strict=True))
             if pixels[at]

@@ -74,8 +74,10 @@ def band_of(mask: Mask) -> Mask:
     return np.stack(found).reshape(mask.shape)
 
 
-def dense(a: Mask, b: Mask, void: Mask, within: float, spacing: Sequence[float]) -> Row:
+def dense(a: Mask, b: Mask, void: Mask, within: float, spacing: Sequence[float], is_match: bool = False) -> Row:
     """What `surfaces` says, from masks; `spacing` by axis of the array."""
+    far = max(5, round(0.02 * float(np.hypot(*a.shape[-2:])))) * float(np.sqrt(spacing[-1] * spacing[-2]))
+    far = np.inf if is_match else far + 1e-6
     beside = ndimage.binary_dilation(void)
     bands = [band_of(each & ~void) for each in (a, b)]
     row: Row = {"band_both": int((bands[0] & bands[1]).sum()), "band_any": int((bands[0] | bands[1]).sum())}
@@ -94,7 +96,7 @@ def dense(a: Mask, b: Mask, void: Mask, within: float, spacing: Sequence[float])
         known = len(values) > 0 and target.any()
         row[f"sum_{name}"] = values.sum() if known else np.nan
         directed.append([np.percentile(values, 95), values.max()] if known else [np.nan, np.nan])
-        signed = np.where(other, -distance, distance)[edge & (distance < room - 1e-9)]
+        signed = np.where(other, -distance, distance)[edge & (distance < room - 1e-9) & (distance <= far)]
         defined = len(signed) > 0 and target.any()
         signs.append(signed.mean() if defined else np.nan)
         spreads.append((signed**2).mean() if defined else np.nan)
@@ -153,7 +155,7 @@ def compare(opposite: Opposite, matches: dict[str, Any], spacing: np.ndarray, to
         known = np.isfinite(spacing[case][: some.ndim]).all()
         size = spacing[case][: some.ndim] if known else np.ones(some.ndim)
         within = tolerance.pixels if not known else float(tolerance.mm or 0)
-        assert_like(row, dense(a, b, void[0] | void[1], within, [*size[2:], size[1], size[0]]))
+        assert_like(row, dense(a, b, void[0] | void[1], within, [*size[2:], size[1], size[0]], row["match"] >= 0))
     at = [(int(a), int(b)) for a, b in zip(matches["a"], matches["b"], strict=True) if a >= 0 and b >= 0]
     fit = [(a, b) for a, b in at if sides[0].category[a] == sides[1].category[b] and sides[0].is_thing[a]]
     assert wanted == len(fit)

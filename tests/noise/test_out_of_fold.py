@@ -12,10 +12,11 @@ import pytest
 from segdata.api import convert, from_arrays, read
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
-from segdata.noise.out_of_fold import Stage, out_of_fold
+from segdata.noise.out_of_fold import out_of_fold
 from segdata.noise.plan import Plan
 from segdata.noise.predictions import Predictions, opened
 from segdata.noise.settings import Settings
+from segdata.noise.stage import Stage
 
 Make = Callable[[Path, int], Dataset]
 TINY = Settings(

@@ -18,7 +18,7 @@ from segdata.core.runs import Ints
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 _ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are within 0.3 mm
-_REACH = 10  # pixels, at least, up to which what ends elsewhere is a boundary; beyond that a part is missing
+_REACH = 5  # pixels, at least, up to which what ends elsewhere is a boundary; beyond that a part is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def surfaces(
     Boundary pixels of a segment have a 4-neighbour outside, in volumes a 6-neighbour. What lies beyond the image is
     outside, and so is void; but boundary pixels with void beside them are not counted, though others may be near to
     them. For the offset those do not count that are as near to the end of the image as to the other's boundary, and of
-    whole categories those that are farther from it than the band of Boundary IoU is deep, or than 10 pixels where that
+    whole categories those that are farther from it than the band of Boundary IoU is deep, or than 5 pixels where that
     is more: there a part is missing, which says nothing of how large the rest is drawn. All segments of a category,
     crowds too, are one shape. Bands, for Boundary IoU, are taken slice by slice. Distances are in mm where the spacing
     is known, else in pixels; what has no meaning since one annotator has no boundary is NaN.
@@ -168,8 +168,9 @@ def _moments(side: Apart, far: Floats) -> tuple[Floats, Floats]:
 def _units(
     opposite: Opposite, shapes: Shapes, tolerance: Tolerance, spacing: Floats | None
 ) -> tuple[Floats, Floats, Floats]:
-    """What a pixel of each shape measures (n_shapes, 3), in mm where that is known, and in the same unit (n_shapes,)
-    the tolerance and how far from the other's boundary pixels count for the offset; infinite for matches.
+    """What a pixel of each shape measures (n_shapes, 3), the tolerance, and the reach of the offset (n_shapes,).
+
+    All in mm where the spacing is known. Matches have an infinite reach.
     """
     size = np.ones((opposite.n_cases, 3))
     given = np.full((opposite.n_cases, 3), np.nan) if spacing is None else spacing

@@ -1,35 +1,77 @@
 """Repeats: how much annotators agree with their own earlier work, and the tolerance that follows from it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from segdata.agreement.summary.estimates import Amounts, Resampling, pair_scores
+from segdata.agreement.summary.scores import by_category, weighted_mean
 from segdata.core.opposed import Opposed
+from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Floats
 from segdata.core.table import Table
 
-_COLUMNS = {"annotator": int, "value": float, "low": float, "high": float, "others": float, "clusters": int}
+RATE = 0.05  # of the panels in which all are as steady as each other, in how many somebody may be found less so
+_COLUMNS = {
+    "annotator": int,
+    "value": float,
+    "low": float,
+    "high": float,
+    "others": float,
+    "behind": float,
+    "behind_low": float,
+    "clusters": int,
+}
 
 
 def repeats(opposed: Opposed, how: Resampling) -> Table:
     """The Dice of each annotator with themselves on images that they annotated twice.
 
     Columns: annotator (position of the first pass), value, low, high, others (the Dice of different annotators on the
-    same images; NaN where there is none), clusters.
+    same images; NaN where there is none), behind (by how much different annotators agree better than the annotator with
+    themselves, on average over the categories that both have), behind_low (what it is more than, so sure that of panels
+    in which all are as steady as each other at most `RATE` have one of whom this is above 0), clusters.
     """
     amounts = Amounts.of(opposed)
     person = np.array(opposed.persons, np.int64)
     own = person[amounts.a] == person[amounts.b]
+    twice = np.unique(person[amounts.a[own]]).tolist()
+    strict = replace(how, confidence=1 - RATE / max(len(twice), 1))
     lines = []
-    for who in np.unique(person[amounts.a[own]]).tolist():
+    for who in twice:
         rows = np.flatnonzero(own & (person[amounts.a] == who))
         there = np.isin(amounts.case, amounts.case[rows])
         between = np.flatnonzero(there & ~own)
-        value = pair_scores(amounts, rows, how)["dice"]
-        others = pair_scores(amounts, between, how)["dice"].value if len(between) else np.nan
-        lines.append((int(amounts.a[rows].min()), value.value, value.low, value.high, others, amounts.units(rows)[1]))
+        value = pair_scores(amounts, rows, how, ("dice",))["dice"]
+        others, behind, low = _behind(amounts, rows, between, strict)
+        clusters = amounts.units(rows)[1]
+        lines.append((int(amounts.a[rows].min()), value.value, value.low, value.high, others, behind, low, clusters))
     columns = list(zip(*lines, strict=True)) if lines else [()] * len(_COLUMNS)
     return Table(
         {name: np.array(column, type_) for (name, type_), column in zip(_COLUMNS.items(), columns, strict=True)}
     )
+
+
+def _behind(amounts: Amounts, own: Ints, between: Ints, how: Resampling) -> tuple[float, float, float]:
+    """The Dice of the pairs `between`, by how much it is above that of the pairs `own`, and the low end of that.
+
+    Both are of the same images, which resamples draw together.
+    """
+    if len(between) == 0:
+        return np.nan, np.nan, np.nan
+    names, unit = np.unique(amounts.cluster[np.append(own, between)], return_inverse=True)
+    sums = []
+    for rows, number in ((own, unit[: len(own)]), (between, unit[len(own) :])):
+        of = np.full(amounts.sums.n, -1, np.int64)
+        of[rows] = number
+        sums.append(amounts.sums.grouped(of, len(names)))
+
+    def statistic(weights: Floats) -> Floats:
+        mine, theirs = (by_category("dice", amounts.weighed(each, weights)) for each in sums)
+        return np.stack([weighted_mean(theirs), weighted_mean(theirs - mine)], axis=1)
+
+    found = how.interval(statistic, len(names), 2 * sums[0].width)
+    return float(found.value[0]), float(found.value[1]), float(found.low[1])
 
 
 def proposed_tolerance(opposed: Opposed) -> float:

@@ -43,9 +43,9 @@ def unchanged(opposed: Opposed, models: Collection[int], how: Resampling) -> tup
     own = _taken(segment, same, is_model[who])
     person = np.array(opposed.persons, np.int64)[who]
     drawn = counted & ~own & ~is_model[who].any(axis=0) & (person[0] != person[1])
-    persons = _share(
-        np.tile(same & drawn.all(axis=0), 2)[drawn.reshape(-1)], np.tile(cluster, 2)[drawn.reshape(-1)], how
-    )
+    alike = same & drawn.all(axis=0)
+    hit, of = (np.concatenate([each[side] for side in drawn]) for each in (alike, cluster))
+    persons = _share(hit, of, how)
     found = []
     for model in np.flatnonzero(is_model).tolist():
         for annotator in np.flatnonzero(~is_model).tolist():

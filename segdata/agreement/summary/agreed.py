@@ -166,6 +166,7 @@ class VolumePair:
 
     Attributes
     ----------
+    size_a, size_b : what A and B drew in a volume, on average
     difference : (B - A) / their mean, on average; NaN where both are always empty
     bias : by how much B draws larger on average
     lower, upper : between which 95 % of the differences lie (Bland and Altman)
@@ -174,6 +175,8 @@ class VolumePair:
     a: str
     b: str
     volumes: int
+    size_a: float
+    size_b: float
     difference: float
     bias: Value
     lower: Value

@@ -19,7 +19,7 @@ from segdata.core.statistics.chance import discoveries
 TESTED = ("iou", "nsd", "pq", "kappa")
 RATE = 0.05  # of the contrasts that stand, what share may be chance
 LEAST_CLUSTERS = 8  # below which nobody is tested
-MOST = 300  # contrasts: with more pairs of annotators every one would need a difference that nobody has
+MOST = 120  # contrasts, each of which takes seconds
 SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
 
 
@@ -82,9 +82,10 @@ def contrasts(
     _, p = exchange(statistic, n, how.seed, n_draws=n_permutations, width=2 * one.width)
     images = int(opposed.cases["frames"][shared].sum())
     reached = statistic(np.repeat(np.eye(2), n, axis=1))
-    columns = (found.value.tolist(), found.low.tolist(), found.high.tolist(), p.tolist(), *reached.tolist())
+    numbers = np.stack([found.value, found.low, found.high, p, *reached], axis=1).tolist()
     return {
-        name: Contrast(*numbers, images, n) for name, numbers in zip(scores, zip(*columns, strict=True), strict=True)
+        name: Contrast(difference, low, high, chance, one_s, other_s, images, n)
+        for name, (difference, low, high, chance, one_s, other_s) in zip(scores, numbers, strict=True)
     }
 
 
@@ -103,17 +104,12 @@ def contrasted(opposed: Opposed, reference: int | None = None, how: Resampling =
         pairs = [(k, reference) for k in persons if opposed.persons[k] != gold]
     every = list(combinations(pairs, 2))
     if len(every) > MOST:
-        raise SegdataError(
-            f"contrasts: {len(every):,}, of every two of {len(pairs)} pairs; at most {MOST}: name a --gold"
-        )
-    told = [
-        (
-            (names[a], names[b]),
-            (names[c], names[d]),
-            contrasts(opposed, (names[a], names[b]), (names[c], names[d]), how, scores=TESTED),
-        )
-        for (a, b), (c, d) in every
-    ]
+        many = f"contrasts: {len(pairs)} pairs of annotators make {len(every):,}, at most {MOST} are tested"
+        raise SegdataError(f"{many}; name a reference with --gold, or give fewer annotators")
+    told: list[_Told] = []
+    for (a, b), (c, d) in every:
+        one, other = (names[a], names[b]), (names[c], names[d])
+        told.append((one, other, contrasts(opposed, one, other, how, scores=TESTED)))
     return tuple(each for score in TESTED for each in _of_score(told, score))
 
 

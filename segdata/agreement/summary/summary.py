@@ -49,8 +49,8 @@ def summary(
     """How much the annotators of a panel agree.
 
     Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
-    `bias` is what `segdata.agreement.habits.bias.biases` found, `tolerance` that with which the panel was compared (None:
-    the default); `by`, `plan`, `contrasts`, `unchanged` and `findings` are taken as they are.
+    `bias` is what `segdata.agreement.habits.bias.biases` found, `tolerance` that with which the panel was compared
+    (None: the default); `by`, `plan`, `contrasts`, `unchanged` and `findings` are taken as they are.
     """
     amounts = Amounts.of(opposed)
     rows = between_persons(amounts)

@@ -69,6 +69,8 @@ def _pairs(opposed: Opposed, sizes: Floats, confidence: float) -> "list[VolumePa
                     a=a,
                     b=names[j],
                     volumes=int(both.sum()),
+                    size_a=float(one.mean()) if len(one) else float("nan"),
+                    size_b=float(other.mean()) if len(other) else float("nan"),
                     difference=float(difference[known].mean()) if known.any() else float("nan"),
                     bias=_limit(limits.bias, int(both.sum())),
                     lower=_limit(limits.lower, int(both.sum())),

@@ -1,15 +1,15 @@
 """Opened: a dataset of archives of probabilities."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from segdata.core.defect import Defect
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.formats.npz.archive import ArrayHead, UnreadableArrayError, chosen, decode, heads, texts
 from segdata.formats.npz.classes import UNLABELLED, Classes, classes
-from segdata.formats.npz.scores import above, likeliest, sums_to_one, unsound
+from segdata.formats.npz.scores import Probabilities, above, likeliest, sums_to_one, unsound
 from segdata.formats.npz.volumes import NO_AXIS, Volumes
 from segdata.formats.perimage.entry import Entry, below
 from segdata.formats.perimage.found import BrokenLabelsError, Found
@@ -39,8 +39,33 @@ def open_archives(request: Request) -> PerImageSource:
         "npz", root, "semantic", "sparse" if sparse else "exhaustive", "forbid" if threshold is None else "allow"
     )
     slices = [each for entry in entries for each in _slices(entry, layouts, axis)]
-    look = partial(_look, root, Volumes(axis), known.category, threshold)
-    return PerImageSource(root, profile, slices, tuple(defects), look, request.annotator, per_chunk=4)
+    volumes = Volumes(axis)
+    look = partial(_look, root, volumes, known.category, threshold)
+    return Archives(
+        root, profile, slices, tuple(defects), look, request.annotator, 4, volumes=volumes, category=known.category
+    )
+
+
+@dataclass(frozen=True)
+class Archives(PerImageSource):
+    """An opened dataset of archives, which can be asked for the probabilities themselves.
+
+    Attributes
+    ----------
+    volumes : gives the arrays
+    category : (n_classes,) the category id of each class; `UNLABELLED` for the one that is nobody's
+    """
+
+    volumes: Volumes = field(default_factory=lambda: Volumes(0), repr=False)
+    category: tuple[int, ...] = ()
+
+    def probabilities(self, row: int) -> tuple[Probabilities, tuple[int, ...]]:
+        """(n_classes, height, width) of the image at a row, and `category`; raises SegdataError where unreadable."""
+        entry = self.entries[row]
+        try:
+            return _array(self.root, self.volumes, self.category, entry), self.category
+        except BrokenLabelsError as error:
+            raise SegdataError(f"{entry.files[0]}: {error}") from error
 
 
 def _layout(request: Request, path: Path) -> ArrayHead | str:
@@ -113,19 +138,7 @@ def _look(
     root: Path, volumes: Volumes, category: tuple[int, ...], threshold: float | None, entry: Entry
 ) -> list[Found]:
     """The segments of one image: one a class."""
-    head, k = entry.record
-    file = below(root, entry.files[0])
-    if not isinstance(head, ArrayHead):
-        raise BrokenLabelsError(Defect("SEG001", str(head).partition(": ")[2], file))
-    try:
-        p = volumes.image(entry.files[0], head, k)
-    except UnreadableArrayError as error:
-        raise BrokenLabelsError(Defect("SEG001", str(error), file)) from error
-    if len(p) != len(category):
-        message = f"{head.key} has {len(p)} classes, other files have {len(category)}"
-        raise BrokenLabelsError(Defect("SEG004", message, file))
-    if (why := unsound(p)) is not None:
-        raise BrokenLabelsError(Defect("SEG004", f"{head.key} {why}", file))
+    file, p = below(root, entry.files[0]), _array(root, volumes, category, entry)
     ids, runs, scores = likeliest(p, category) if threshold is None else above(p, category, threshold)
     return [
         Found(
@@ -141,3 +154,21 @@ def _look(
             annotation={"source": "model"},
         )
     ]
+
+
+def _array(root: Path, volumes: Volumes, category: tuple[int, ...], entry: Entry) -> Probabilities:
+    """The probabilities of one image; raises BrokenLabelsError where they are none."""
+    head, k = entry.record
+    file = below(root, entry.files[0])
+    if not isinstance(head, ArrayHead):
+        raise BrokenLabelsError(Defect("SEG001", str(head).partition(": ")[2], file))
+    try:
+        p = volumes.image(entry.files[0], head, k)
+    except UnreadableArrayError as error:
+        raise BrokenLabelsError(Defect("SEG001", str(error), file)) from error
+    if len(p) != len(category):
+        message = f"{head.key} has {len(p)} classes, other files have {len(category)}"
+        raise BrokenLabelsError(Defect("SEG004", message, file))
+    if (why := unsound(p)) is not None:
+        raise BrokenLabelsError(Defect("SEG004", f"{head.key} {why}", file))
+    return p

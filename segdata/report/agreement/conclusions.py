@@ -9,9 +9,12 @@ from segdata.agreement.summary.agreed import Agreement, PairAgreement, Planned
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
-from segdata.report.agreement.numbers import NAMES, extent, listed, percent, shown, with_interval
+from segdata.report.agreement.accepted import accepted
+from segdata.report.agreement.betters import betters
+from segdata.report.agreement.numbers import NAMES, extent, listed, percent, shown, tolerance, with_interval
 from segdata.report.agreement.people import mirrored, people, turned
 from segdata.report.agreement.points import Conclusion, first_images, of_code, remedy
+from segdata.report.agreement.sheets import disputed
 from segdata.report.agreement.unclear import least_agreed, unclear
 
 _DISPUTES = {
@@ -40,7 +43,9 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
         *people(found, tables),
         *unclear(found, tables),
         *(least_agreed(found, tables) if not of_code(found.findings, "SEG408") else ()),
+        *accepted(found),
         *_disputes([each for each in found.findings if each.annotator not in unfit]),
+        *betters(found, gold_of(found, tables)),
         *_portions(found),
         *_plan(found),
         *_limits(found),
@@ -77,7 +82,8 @@ def _overall(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
         facts.append(f"{percent(accuracy.value)} of the pixels called alike, kappa {with_interval('kappa', kappa)}")
     near = found.overall["nsd"]
     if near.value == near.value:
-        facts.append(f"{percent(near.value)} of the boundaries within the tolerance")
+        facts.append(f"{percent(near.value)} of the boundaries within {tolerance(found.tolerance)}")
+    facts += filter(None, [disputed(found)])
     said = "; ".join(facts)
     said += "." if facts else ""
     yield Conclusion(
@@ -97,14 +103,19 @@ def _without(found: Agreement) -> str:
 
 def _with_whom(found: Agreement, tables: Tables) -> str:
     """How much each agrees with the reference; without one, who agrees best and least."""
-    gold = None if tables.judged is None else tables.judged.gold
-    if gold is None:
+    name = gold_of(found, tables)
+    if name is None:
         return _best_and_least(found.pairs)
-    name = found.annotators[gold]
     held = [(pair.b if pair.a == name else pair.a, pair) for pair in found.pairs if name in (pair.a, pair.b)]
     ranked = sorted((each for each in held if _iou(each[1]) == _iou(each[1])), key=lambda each: -_iou(each[1]))
     told = [f"{who} {with_interval('iou', pair.scores['iou'])}" for who, pair in ranked]
     return f"Against {name}, the reference: {listed(told, 12)}." if told else ""
+
+
+def gold_of(found: Agreement, tables: Tables) -> str | None:
+    """The name of the reference; None: there is none."""
+    gold = None if tables.judged is None else tables.judged.gold
+    return None if gold is None else found.annotators[gold]
 
 
 def _best_and_least(pairs: Sequence[PairAgreement]) -> str:

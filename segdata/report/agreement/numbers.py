@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
 from segdata.core.opposed import Opposed
@@ -100,6 +101,21 @@ def unit(opposed: Opposed) -> str:
     """What distances of boundaries are in: mm where the spacing of every case is known, px where of none."""
     known = np.isfinite(opposed.cases["spacing_x"]) if len(opposed.cases) else np.zeros(1, bool)
     return "mm" if known.all() else "px or mm" if known.any() else "px"
+
+
+def tolerance(near: Tolerance) -> str:
+    """How far apart boundaries may be and still be one.
+
+    >>> tolerance(Tolerance(2.0)), tolerance(Tolerance(2.0, 0.5, {"car": Tolerance(3.0)}))
+    ('2 px', '2 px, 0.5 mm where the spacing is known; car 3 px')
+    """
+    own = (f"{name} {_near(each)}" for name, each in near.categories.items())
+    return "; ".join([_near(near), *own])
+
+
+def _near(near: Tolerance) -> str:
+    mm = "" if near.mm is None else f", {near.mm:g} mm where the spacing is known"
+    return f"{near.pixels:g} px{mm}"
 
 
 def extent(opposed: Opposed) -> str:

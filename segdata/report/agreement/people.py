@@ -15,7 +15,7 @@ from segdata.report.agreement.numbers import interval, listed, percent, shown, u
 from segdata.report.agreement.points import Conclusion, first_images, of_code, remedy
 
 BIAS, MIRRORED = "SEG406", "SEG413"
-_VERBS = {"missed": "misses", "extra": "adds", "confused": "calls otherwise", "offset": "draws"}  # as SEG406 has them
+_VERBS = {"missed": "misses", "extra": "adds"}
 _MUCH = 0.2  # of a category missed or called otherwise: enough to move its boundary by itself
 _NEAR = 0.1  # px or mm: what is less is no habit
 _LACKING = 0.05  # of what one of two has, and the other has not: enough to speak of
@@ -83,12 +83,7 @@ def _person(who: str, findings: Sequence[Finding], found: Agreement, tables: Tab
 
 def told_habits(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
     """Annotator, category and kind of what findings of SEG406 tell."""
-    return {
-        (each.annotator, each.category, kind)
-        for each in of_code(findings, BIAS)
-        for kind, verb in _VERBS.items()
-        if each.message.startswith(f"{each.annotator} {verb} ")
-    }
+    return {(each.annotator, each.category, each.kind) for each in of_code(findings, BIAS) if each.kind is not None}
 
 
 def _follows(habit: Habit, mine: Sequence[Habit], tables: Tables) -> bool:

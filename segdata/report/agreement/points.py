@@ -8,7 +8,7 @@ from segdata.core.finding import Finding, Severity
 from segdata.core.rule import rules
 from segdata.report.catalogue import paragraph
 
-Topic = Literal["repair", "agreement", "person", "guideline", "place", "portion", "plan", "limit"]
+Topic = Literal["repair", "agreement", "person", "guideline", "place", "model", "contrast", "portion", "plan", "limit"]
 
 HEADINGS: dict[Topic, str] = {
     "repair": "first repair",
@@ -16,6 +16,8 @@ HEADINGS: dict[Topic, str] = {
     "person": "person",
     "guideline": "guideline",
     "place": "to settle",
+    "model": "accepted",
+    "contrast": "compared",
     "portion": "portions",
     "plan": "plan",
     "limit": "left out",

@@ -59,6 +59,11 @@ def opened(fo: Any, name: str, origin: str) -> Any:  # Any: FiftyOne has no type
     return dataset
 
 
+def told(dataset: Any, name: str) -> Any:  # Any: whatever `Loader.tell` was given
+    """What is kept about where a dataset is from; None: nothing."""
+    return (dataset.info.get(_MARK) or {}).get(name)
+
+
 @dataclass
 class Loader:
     """Puts entries into a dataset.
@@ -116,7 +121,7 @@ class Loader:
 
     def told(self, name: str) -> Any:  # Any: whatever `tell` was given
         """What `tell` kept the last time; None: nothing."""
-        return self.dataset.info[_MARK].get(name)
+        return told(self.dataset, name)
 
     def _field(self, kind: Kind, annotator: str | None) -> str:
         name = field_name(kind, annotator)
@@ -177,7 +182,10 @@ class Loader:
 
 
 def _carry(label: Any, tags: Sequence[str] | None, imprint: str | None, more: dict[str, Any]) -> None:
-    """Give a label what people said of the same one before, and with a verdict the imprint that they saw. Any: as above."""
+    """Give a label what people said of the same one before, and with a verdict the imprint that they saw.
+
+    Any: FiftyOne has no types.
+    """
     label.tags += [tag for tag in tags or () if tag not in label.tags]
     for attribute, value in more.items():
         if value is not None:

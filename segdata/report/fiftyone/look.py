@@ -2,18 +2,28 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
+from segdata.core.correction import Action
 from segdata.core.counted import counted
+from segdata.core.decision import VERDICTS
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Color
-from segdata.report.fiftyone.fields import FINDINGS
+from segdata.report.fiftyone.fields import FINDINGS, HEAT, PROPOSALS
 from segdata.report.fiftyone.loading import Loader
 from segdata.report.fiftyone.masks import Targets
 from segdata.report.palette import SEVERITY, category_colors
 
 WORST = "worst first"
+UNDECIDED = "undecided"
+_PROPOSED = "#00e5ff"
+_SCALES = {  # what is doubtful is bright, and what is sure as good as not there
+    "confidence": [{"value": 0, "color": "rgb(255, 60, 0)"}, {"value": 0.5, "color": "rgb(255, 220, 0)"},
+                   {"value": 1, "color": "rgb(0, 60, 90)"}],
+    "disagreement": [{"value": 0, "color": "rgb(0, 60, 90)"}, {"value": 0.5, "color": "rgb(255, 220, 0)"},
+                     {"value": 1, "color": "rgb(255, 60, 0)"}],
+}  # fmt: skip
 _WORST_FIRST = [("errors", -1), ("warnings", -1), ("infos", -1)]
 
 
@@ -26,7 +36,7 @@ def dress(loader: Loader, profile: Profile, targets: Targets, findings: Sequence
     }
     config = dataset.app_config
     config.sidebar_groups = _sidebar(loader)
-    shown = [name for name, (kind, _) in loader.fields.items() if kind != "outlines"]
+    shown = [name for name, (kind, _) in loader.fields.items() if kind not in ("outlines", *HEAT)]
     config.active_fields = loader.fo.ActiveFields(exclude=False, paths=["worst", "codes", *sorted(shown)])
     config.color_scheme = _colours(loader, profile, targets, findings)
     dataset.save()
@@ -50,6 +60,10 @@ def _views(loader: Loader, findings: Sequence[Finding]) -> dict[str, tuple[Any, 
     if findings:
         worst = dataset.match(field("codes").length() > 0).sort_by(_WORST_FIRST)
         found[WORST] = (worst, "images with findings, those with the most errors first", None)
+        decided = field("tags").contains(list(VERDICTS))
+        for name, chosen in {UNDECIDED: ~decided, "decided": decided}.items():
+            view = dataset.filter_labels(FINDINGS, chosen).sort_by(_WORST_FIRST)
+            found[name] = (view, f"findings that are {name}", None)
     by_severity = Counter(each.severity for each in findings)
     for severity in SEVERITIES:
         if by_severity[severity]:
@@ -90,15 +104,16 @@ def _sequences(loader: Loader) -> dict[str, tuple[Any, str, str | None]]:
 
 def _sidebar(loader: Loader) -> list[Any]:  # Any: FiftyOne has no types
     group = loader.fo.SidebarGroupDocument
-    labels = [name for name in loader.fields if name != FINDINGS]
+    first = [name for name in (FINDINGS, PROPOSALS) if name in loader.fields]
+    labels = [name for name in loader.fields if name not in first]
     return [
-        group(name="what to look at", paths=[FINDINGS, "worst", "codes", "errors", "warnings", "infos"], expanded=True),
+        group(name="what to look at", paths=[*first, "worst", "codes", "errors", "warnings", "infos"], expanded=True),
         group(name="labels", paths=sorted(labels), expanded=True),
         group(name="tags", paths=["tags", "_label_tags"], expanded=True),
         group(name="image", paths=["image_id", "split", "group", "sequence", "frame", "camera", "timestamp", "picture"],
               expanded=False),
         group(name="metadata", paths=["id", "filepath", "metadata.width", "metadata.height"], expanded=False),
-        group(name="other", paths=["created_at", "last_modified_at"], expanded=False),
+        group(name="other", paths=["created_at", "last_modified_at", "put_in"], expanded=False),
     ]  # fmt: skip
 
 
@@ -120,12 +135,19 @@ def _colours(
     for name, (kind, _) in loader.fields.items():
         if kind == "map":
             fields.append({"path": name, "maskTargetsColors": on_map})
-        elif name != FINDINGS:
+        elif name == PROPOSALS:
+            actions = [{"value": action, "color": _PROPOSED} for action in get_args(Action)]
+            own_colours = {"fieldColor": _PROPOSED, "colorByAttribute": "action", "valueColors": actions}
+            fields.append({"path": name, **own_colours})
+        elif name != FINDINGS and kind not in HEAT:
             fields.append({"path": name, "colorByAttribute": "label", "valueColors": named})
     return loader.fo.ColorScheme(
         color_by="value",
         opacity=0.5,
         fields=fields,
+        colorscales=[
+            {"path": name, "list": _SCALES[kind]} for name, (kind, _) in loader.fields.items() if kind in HEAT
+        ],
         label_tags={"fieldColor": "#888888", "valueColors": severities + codes},
     )
 

@@ -2,24 +2,38 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import segdata
+from segdata.agreement.gold.examples import Example
+from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.summary.agreed import Agreement, CategoryAgreement
 from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
-from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.conclusions import conclusions, gold_of
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.habits import KINDS, Habit, habits
-from segdata.report.agreement.numbers import NAMES, NONE, extent, interval, percent, shown, unit, with_interval
+from segdata.report.agreement.numbers import (
+    NAMES,
+    NONE,
+    extent,
+    interval,
+    percent,
+    shown,
+    tolerance,
+    unit,
+    with_interval,
+)
 from segdata.report.agreement.people import told_habits
 from segdata.report.agreement.per_image import PerImage
 from segdata.report.agreement.points import HEADINGS, Conclusion
+from segdata.report.agreement.sheets import sheets
 from segdata.report.html.agreement_figures import Whisker, confusion_heat, forest, hex_of, pairs_heat, spreads
-from segdata.report.html.agreement_pictures import Worst, finding_pictures, worst_pictures
+from segdata.report.html.agreement_pictures import Worst, example_pictures, finding_pictures, worst_pictures
+from segdata.report.html.cards import sections
 from segdata.report.html.document import Group, listed
 from segdata.report.html.page import part, template
 from segdata.report.html.thumbnails import spread
@@ -63,27 +77,44 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What is drawn: the worst images, and findings as `data:` URIs."""
+    """What is drawn: the worst images, and as `data:` URIs findings and annotators' own worst examples."""
 
     worst: Sequence[Worst]
     findings: Mapping[Finding, str]
+    examples: Mapping[tuple[str, Example], str] = field(default_factory=dict)
 
 
-def pictures(data: Dataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0) -> Pictures:
-    """The pictures of a report; Pillow's limit on image sizes is the caller's business."""
+def pictures(
+    data: Dataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0, cards: Sequence[Card] = ()
+) -> Pictures:
+    """The pictures of a report, of annotators' examples those on their `cards`.
+
+    Pillow's limit on image sizes is the caller's business.
+    """
     opposed = tables.opposed
     assert opposed is not None
     there = set(data.source.image_ids)
     chosen = spread([each for each in findings if each.image in there], THUMBNAILS)
     worst = PerImage.of(opposed).worst(WORST)
-    return Pictures(worst_pictures(data, opposed, worst, jobs), finding_pictures(data, tables, chosen, jobs))
+    return Pictures(
+        worst_pictures(data, opposed, worst, jobs),
+        finding_pictures(data, tables, chosen, jobs),
+        example_pictures(data, opposed, cards, jobs),
+    )
 
 
-def to_html(found: Agreement, tables: Tables, drawn: Pictures, typed: Sequence[str], fail_on: FailOn = "error") -> str:
+def to_html(
+    found: Agreement,
+    tables: Tables,
+    drawn: Pictures,
+    typed: Sequence[str],
+    fail_on: FailOn = "error",
+    cards: Scorecard | None = None,
+) -> str:
     """The report as one HTML file; the same input gives the same text.
 
-    `typed`: what comes after `segdata`, word by word. What Unicode cannot encode stays in the text as it is: write it
-    with `backslashreplace`.
+    `typed`: what comes after `segdata`, word by word; `cards`: what each annotator did, for a section of each. What
+    Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
     """
     opposed = tables.opposed
     assert opposed is not None
@@ -110,7 +141,11 @@ def to_html(found: Agreement, tables: Tables, drawn: Pictures, typed: Sequence[s
         rows=_rows(every, found),
         n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
         categories=_lines(found.categories),
+        cards=[] if cards is None else sections(cards, annotators, drawn.examples),
         unit=unit(opposed),
+        near=tolerance(found.tolerance),
+        gold=gold_of(found, tables),
+        sheets=sheets(found, gold_of(found, tables)),
         data=listed("", [("new", found.findings)], groups, drawn.findings),
         n_pictures=len(drawn.findings),
         names=NAMES,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
+from segdata.agreement.gold.examples import Example
+from segdata.agreement.gold.scorecard import Card
 from segdata.core.batch import Batch
 from segdata.core.dataset import Dataset
 from segdata.core.executor import run_ordered
@@ -20,6 +22,7 @@ from segdata.report.html.thumbnails import data_uri
 from segdata.report.outlines import COLORS, Drawn, color_of, densest
 from segdata.report.view import View
 
+EXAMPLES = 60  # pictures of annotators' worst examples
 PANE = 340  # canvas pixels of a square pane of a worst image
 _SMALL = 208  # of one of a finding
 _WHOLE = 420  # canvas pixels of the longer side of a whole image
@@ -98,21 +101,55 @@ def _opened(batch: Batch) -> Drawn | None:
     return None if height[0] == 0 or width[0] == 0 else Drawn.of(batch)
 
 
+def example_pictures(
+    data: Dataset, opposed: Opposed, cards: Sequence[Card], jobs: int = 0
+) -> dict[tuple[str, Example], str]:
+    """Pictures of annotators' worst examples as `data:` URIs: the image alone, and with the outlines of the two."""
+    case_of = {name: case for case, name in enumerate(opposed.cases["name"].tolist())}
+
+    def drawn(key: tuple[str, Example]) -> str | None:
+        who, each = key
+        category = _ids(opposed)[each.category]
+        picture = _picture(data, opposed, case_of[each.image], who, each.other, category)[1]
+        if picture is None:
+            return None
+        every = shown_annotators(opposed.annotators, (who, each.other))
+        both = [(name, color) for name, color in every if name in (who, each.other)]
+        return _beside(picture, _closely(picture, who, each.other, category, _SMALL), both, {category})
+
+    keys = [(card.annotator, each) for card in cards for each in card.worst][:EXAMPLES]
+    found = zip(keys, run_ordered(drawn, keys, jobs), strict=True)
+    return {key: picture for key, picture in found if picture is not None}
+
+
+def _picture(
+    data: Dataset, opposed: Opposed, case: int, one: str, other: str, category: int
+) -> tuple[int, Drawn | None]:
+    """The row and the picture of a case's image, of a volume the slice on which two annotators differ most."""
+    row, frames = (int(opposed.cases[name][case]) for name in ("image", "frames"))
+    if frames > 1:
+        row += _slice(data.source.load(np.arange(row, row + frames)), one, other, category)
+    return row, _opened(data.source.load(np.array([row])))
+
+
+def _closely(picture: Drawn, one: str, other: str, category: int, pane: int) -> View:
+    """Where two annotators differ most, closely."""
+    height, width = picture.size
+    side = max(_LEAST, max(height, width) // _CLOSER)
+    x, y = densest(picture.differing(View(0, 0, width, height, 1.0), one, other, {category}), side)
+    return _near(x, y, side, picture.size, pane)
+
+
 def _worst(data: Dataset, opposed: Opposed, told: WorstImage) -> Worst | None:
     one, other = opposed.annotators[told.a], opposed.annotators[told.b]
     category = _ids(opposed)[told.category]
-    row, frames = (int(opposed.cases[name][told.case]) for name in ("image", "frames"))
-    if frames > 1:
-        row += _slice(data.source.load(np.arange(row, row + frames)), one, other, category)
-    picture = _opened(data.source.load(np.array([row])))
+    row, picture = _picture(data, opposed, told.case, one, other, category)
     if picture is None:
         return None
     height, width = picture.size
     names = shown_annotators(opposed.annotators, (one, other))
     everything = View(0, 0, width, height, _WHOLE / max(width, height))
-    side = max(_LEAST, max(height, width) // _CLOSER)
-    x, y = densest(picture.differing(View(0, 0, width, height, 1.0), one, other, {category}), side)
-    near = _near(x, y, side, picture.size, PANE)
+    near = _closely(picture, one, other, category, PANE)
     whole = picture.outlined(everything, names, {category})
     _framed(whole, everything, near)
     return Worst(
@@ -182,8 +219,13 @@ def _of_finding(picture: Drawn, finding: Finding, opposed: Opposed) -> str:
     side = int(max(_ROOM * max(wide, high), _LEAST))
     view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL)
     names = shown_annotators(opposed.annotators, [finding.annotator] if finding.annotator else [])
+    return _beside(picture, view, names, _only(category))
+
+
+def _beside(picture: Drawn, view: View, names: Sequence[tuple[str, Color]], categories: set[int] | None) -> str:
+    """The image alone, where there is one, beside the image with outlines."""
     panes = [picture.seen(view)] if picture.ground.image is not None else []
-    panes.append(picture.outlined(view, names, _only(category)))
+    panes.append(picture.outlined(view, names, categories))
     both = Image.new("RGB", (len(panes) * (_SMALL + 4) - 4, _SMALL), (45, 45, 45))
     for number, pane in enumerate(panes):
         both.paste(pane, (number * (_SMALL + 4) + (_SMALL - pane.width) // 2, (_SMALL - pane.height) // 2))

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from markupsafe import Markup
 
 import segdata
+from segdata.core.correction import Correction
 from segdata.core.counted import counted
 from segdata.core.finding import SEVERITIES, Finding, Severity
 from segdata.core.rule import rules
@@ -59,10 +61,16 @@ class Affected:
     others: int
 
 
-def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, str] | None = None) -> str:
+def to_html(
+    validation: Validation,
+    asked: Asked,
+    thumbnails: Mapping[Finding, str] | None = None,
+    imprints: Mapping[Finding, str] | None = None,
+) -> str:
     """The report as one HTML file; the same input gives the same text.
 
     `thumbnails`: pictures of findings as `data:` URIs, those of each rule in the order to show them in.
+    `imprints`: of the labels that findings speak of, as `segdata.core.imprint` has them; then the page takes decisions.
     `asked.max_findings` limits the list, not the counts. What Unicode cannot encode stays in the text as it is: write
     it with `backslashreplace`.
     """
@@ -82,9 +90,9 @@ def to_html(validation: Validation, asked: Asked, thumbnails: Mapping[Finding, s
         n_drawable=len(drawable),
         n_unlisted=len(validation.findings[asked.max_findings :]) if asked.max_findings is not None else 0,
         version=segdata.__version__,
-        data=_data(validation, asked, groups, pictures),
+        data=_data(validation, asked, groups, pictures, imprints),
         style=part("report.css"),
-        script=part("report.js"),
+        script=part("decide.js") + part("report.js"),
     )
 
 
@@ -109,14 +117,21 @@ def _affected(findings: Sequence[Finding]) -> Iterator[Affected]:
             yield Affected(field, heading, listed, len(count) - len(listed))
 
 
-def _data(validation: Validation, asked: Asked, groups: Sequence[Group], pictures: Mapping[Finding, str]) -> Markup:
+def _data(
+    validation: Validation,
+    asked: Asked,
+    groups: Sequence[Group],
+    pictures: Mapping[Finding, str],
+    imprints: Mapping[Finding, str] | None,
+) -> Markup:
     """The findings of a validation, new, unchanged and fixed."""
     states = [("new", validation.findings)]
     if validation.baseline is not None:
         states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
     shown = [(state, findings[: asked.max_findings]) for state, findings in states]
     show = " ".join(["segdata", "show", *asked.typed])
-    return listed(validation.dataset, shown, groups, pictures, show=show, baseline=validation.baseline is not None)
+    baseline = validation.baseline is not None
+    return listed(validation.dataset, shown, groups, pictures, show=show, baseline=baseline, imprints=imprints)
 
 
 def listed(
@@ -127,11 +142,12 @@ def listed(
     *,
     show: str | None = None,
     baseline: bool = False,
+    imprints: Mapping[Finding, str] | None = None,
 ) -> Markup:
     """The findings as JSON that no text in it can end: a row each, of `state` and the fields of a finding.
 
     `groups` are in the order of the list; `show` is the beginning of the command that shows an image, None: there is
-    none; `baseline`: whether states tell findings apart.
+    none; `baseline`: whether states tell findings apart; with `imprints` each row has one.
     """
     place = {each: number for number, each in enumerate(pictures)}
     rows: list[list[Any]] = []  # Any: JSON
@@ -140,7 +156,8 @@ def listed(
         for each in findings:
             if state != "fixed" and each in pictures:
                 of_rows[len(rows)] = place[each]
-            rows.append([state, *(_plain(getattr(each, name)) for name in FIELDS)])
+            imprint = [] if imprints is None else [imprints.get(each, "")]
+            rows.append([state, *(_plain(getattr(each, name)) for name in FIELDS), *imprint])
     every = {row[1] for row in rows}
     found: dict[str, Any] = {  # Any: JSON
         "version": 1,
@@ -149,7 +166,7 @@ def listed(
         "baseline": baseline,
         "order": [[group.severity, group.code] for group in groups],
         "rules": {code: _said(code) for code in sorted(every)},
-        "columns": ["state", *FIELDS],
+        "columns": ["state", *FIELDS, *([] if imprints is None else ["imprint"])],
         "rows": rows,
         "pictures": list(pictures.values()),
         "picture_of": of_rows,
@@ -168,4 +185,8 @@ def _said(code: str) -> dict[str, str]:
 
 def _plain(value: object) -> object:
     """A value as JSON has it; what is not finite is null."""
+    return msgspec.to_builtins(value) if isinstance(value, Correction) else _finite(value)
+
+
+def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value

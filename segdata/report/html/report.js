@@ -69,6 +69,8 @@
   }
   if (images.every((each) => !each)) form.querySelector("[data-for=image]").hidden = true;
 
+  const review = at.imprint === undefined ? null : decisions({ data, cell, element, list, section, refresh: () => filter() });
+
   let found = [];
   let drawn = 0;
   let head = null;
@@ -78,7 +80,7 @@
     const words = line(form.elements.text.value).split(" ").filter(Boolean);
     found = order.filter((row) => {
       const values = data.rows[row];
-      return wanted.every(([column, value]) => values[column] === value)
+      return (!review || review.passes(row)) && wanted.every(([column, value]) => values[column] === value)
         && (!image || images[row].includes(image))
         && words.every((word) => texts[row].includes(word));
     });
@@ -126,7 +128,9 @@
       element("p", "message", cell(row, "message")),
       element("p", "where", element("strong", "", cell(row, "image") || ""), where ? (cell(row, "image") ? " · " : "") + where : ""),
       details(row));
-    return element("article", `${cell(row, "severity")} ${cell(row, "state")}`, picture(row), text);
+    const made = element("article", `${cell(row, "severity")} ${cell(row, "state")}`, picture(row), text);
+    if (review) review.controls(made, row);
+    return made;
   }
   function details(row) {
     const made = element("details", "", element("summary", "", "Details"));

@@ -63,6 +63,20 @@ def test_the_end_of_the_image_says_nothing_about_who_draws_larger() -> None:
     assert row["offset_sd"] == 0
 
 
+@pytest.mark.parametrize("missed", [0, 3])
+def test_what_one_misses_does_not_make_the_other_draw_larger(missed: int) -> None:
+    """Of a category's thirty squares one draws all two pixels larger, but leaves some out."""
+    first, second = np.zeros((200, 240), bool), np.zeros((200, 240), bool)
+    for k in range(30):
+        x, y = 40 * (k % 6) + 15, 40 * (k // 6) + 15
+        first[y : y + 10, x : x + 10] = True
+        if k >= missed:
+            second[y - 2 : y + 12, x - 2 : x + 12] = True
+    row = one(first, second)
+    assert row["offset"] == pytest.approx(2.0, abs=0.05)
+    assert (row["hd"] > 20) == (missed > 0)
+
+
 def test_one_empty_and_both_empty() -> None:
     row = one(A, None)
     assert (row["edge_a"], row["edge_b"], row["near_a"], nsd(row)) == (236, 0, 0, 0)

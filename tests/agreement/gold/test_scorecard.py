@@ -20,7 +20,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.altered import AlteredSource
 from segdata.report.paper import Paper
-from segdata.report.scorecard import COLUMNS, to_csv, to_json, to_text
+from segdata.report.scorecard import COLUMNS, to_csv, to_text
+from segdata.report.scorecard_json import to_json
 
 CATEGORIES = Taxonomy(
     categories=(

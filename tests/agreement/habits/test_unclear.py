@@ -56,9 +56,23 @@ def test_who_does_not_do_the_same_twice_is_unstable(chance: float, n_findings: i
         ("anna", drawn_by(rng, 0.02)),
         ("ben", drawn_by(rng, chance, chance)),
         ("ben", drawn_by(rng, chance, chance)),
+        ("carl", drawn_by(rng, 0.02)),
     ]
     found = findings(named, "SEG409")
     assert [each.annotator for each in found] == ["ben"] * n_findings
+
+
+def test_what_is_hard_for_everybody_makes_nobody_unstable() -> None:
+    rng = np.random.default_rng(2)
+    named = [(name, drawn_by(rng, 0.6, 0.6)) for name in ("anna", "ben", "ben", "carl")]
+    assert findings(named, "SEG409") == []
+
+
+@pytest.mark.parametrize(("chance", "n_findings"), [(0.02, 0), (0.6, 1)])
+def test_who_is_alone_is_held_against_a_fixed_agreement(chance: float, n_findings: int) -> None:
+    rng = np.random.default_rng(2)
+    named = [("ben", drawn_by(rng, chance, chance)) for _ in range(2)]
+    assert len(findings(named, "SEG409")) == n_findings
 
 
 def test_honest_annotators_are_left_alone() -> None:

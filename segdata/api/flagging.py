@@ -1,0 +1,165 @@
+"""Flag: rank the labels of a dataset by how probably they are wrong, with what is proposed instead."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+
+from segdata.api.opening import Data, ReadOptions, read
+from segdata.core.dataset import Dataset
+from segdata.core.finding import Finding
+from segdata.core.judge import judge, selected
+from segdata.core.validation import Validation
+from segdata.formats.images import image_limits
+from segdata.measure.measure import measure
+
+if TYPE_CHECKING:
+    from segdata.api.witnesses import Seen
+    from segdata.core.rule import Rule, Tables
+    from segdata.noise.evaluation import Quality
+    from segdata.noise.flagged import Flagged
+    from segdata.noise.opinion import Opinion
+    from segdata.noise.plan import Plan
+    from segdata.noise.sampling import Chosen
+    from segdata.noise.settings import Settings
+    from segdata.noise.stage import Stage
+    from segdata.noise.witness import Witness
+
+
+def flag(
+    data: Data,
+    *,
+    settings: "Settings | None" = None,
+    predictions: "str | Path | Dataset | Witness | None" = None,
+    work: str | Path | None = None,
+    budget: str | None = None,
+    truth: str | Path | Dataset | None = None,
+    select: str | Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
+    planned: "Callable[[Plan], None]" = lambda plan: None,
+    progress: "Callable[[Stage], None]" = lambda stage: None,
+    **opening: Unpack[ReadOptions],
+) -> "Flagged":
+    """Which labels to look at again, and what is probably wrong with each.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`, with its image files unless there are `predictions`
+    settings : of the training, see `segdata.noise.settings.Settings`
+    predictions : what a model that has not seen the labels says, instead of training one: a folder that `flag` wrote;
+        or files of any format, see `segdata.noise.imported`; or any `segdata.noise.witness.Witness`
+    work : a folder for networks and predictions, in which a run that was killed goes on; default: one for these images,
+        labels and settings in the user's cache directory
+    budget : how much a reviewer looks at: ``200``, ``5%``, ``30min``, ``40 images``; default: what is above the
+        thresholds, at most 5 % of the segments
+    truth : known errors, against which the result is held: clean labels of the same images, or the errors that
+        `segdata.testing.noise` made, as JSON
+    select, ignore : rules, as for `validate`
+    planned : is called with the plan, before anything is trained
+    progress : is called with how far each stage is
+    opening : format, taxonomy, images, config, only, roi: as for `read`
+
+    Raises SegdataError as `read` and `segdata.noise.out_of_fold.out_of_fold` do, and where predictions do not fit.
+    """
+    from segdata.api.known import known, ranked
+    from segdata.api.witnesses import Labels
+    from segdata.noise.budget import Budget
+    from segdata.noise.evaluation import qualities
+    from segdata.noise.opinion import opinion
+    from segdata.noise.settings import Settings
+
+    asked = settings or Settings()
+    spend = None if budget is None else Budget.parsed(budget)
+    dataset = read(data, **opening)
+    chosen = selected(dataset.config, select, ignore, command="flag") + _of_images(select, dataset, ignore)
+    with image_limits():
+        errors = None if truth is None else known(truth)
+        tables = measure(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=asked.jobs)
+        labels = Labels(dataset, tables, dataset.maps(asked.annotator), asked)
+        seen = labels.trained(work, planned, progress) if predictions is None else labels.told(predictions)
+        thought = opinion(
+            seen.case,
+            spend,
+            group=asked.group,
+            seed=asked.seed,
+            jobs=asked.jobs,
+            memory=asked.max_memory,
+            progress=progress,
+        )
+        quality = [] if errors is None else qualities(ranked(thought.found, seen.case, errors), asked.seed)
+    told = _Told(dataset, tables, seen, thought)
+    return told.flagged(told.validation(chosen, asked.jobs), quality)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is told of the labels, once they were looked at."""
+
+    dataset: Dataset
+    tables: "Tables"
+    seen: "Seen"
+    thought: "Opinion"
+
+    def validation(self, chosen: "Sequence[Rule]", jobs: int) -> Validation:
+        """The findings, the most probable errors first; images that could not be looked at before all."""
+        tables = replace(self.tables, suspected=self.thought.suspected, defects=self.seen.defects)
+        found = judge(tables, [*chosen], self.dataset.config, jobs=jobs)
+        findings = tuple(sorted(found.findings, key=lambda each: (self._rank(each), each.order())))
+        files = {each.image for each in findings}
+        images = {
+            name: uri for name, uri in tables.images.lines("image_id", "uri") if name in files and uri is not None
+        }
+        return Validation(
+            self.dataset.profile.files, len(tables.images), len(tables.segments), findings, found.suppressed, (), images
+        )
+
+    @cached_property
+    def _ranks(self) -> dict[int, int]:
+        return {id(each): at for at, each in enumerate(self.thought.suspected.corrections)}
+
+    def _rank(self, finding: Finding) -> int:
+        """The place of a finding among the suspects; what could not be looked at comes before all."""
+        return self._ranks.get(id(finding.correction), -1)
+
+    def _sample(self, findings: Sequence[Finding]) -> "Chosen | None":
+        sample = self.thought.choice.sample
+        if sample is None or self.thought.choice.images is not None:
+            return sample
+        told = np.array([rank for each in findings if (rank := self._rank(each)) >= 0], np.int64)
+        return replace(sample, rows=sample.rows[told], stratum=sample.stratum[told])
+
+    def flagged(self, validation: Validation, quality: "Sequence[Quality]") -> "Flagged":
+        """Everything together."""
+        from segdata.noise.estimates import expected
+        from segdata.noise.flagged import Flagged, looks_of, scores_of
+        from segdata.noise.recalibration import recalibrated
+
+        thought, case, images = self.thought, self.seen.case, self.thought.choice.images
+        nothing = np.empty(0)
+        p = np.clip(thought.found.probability[thought.choice.rows], 1e-9, 1 - 1e-9)
+        before = recalibrated(nothing, nothing.astype(np.int64))
+        return Flagged(
+            validation,
+            self.seen.where,
+            self.seen.plan,
+            self.seen.notes,
+            tuple(case.names),
+            tuple(thought.trust),
+            thought.threshold,
+            looks_of(case, thought.found),
+            scores_of(case, thought.found),
+            int((thought.found.row >= 0).sum()),
+            thought.choice.left_out,
+            expected(before.draws(np.log(p / (1 - p)))),
+            self._sample(validation.findings),
+            None if images is None else tuple(case.given.maps.image_ids[case.images[row]] for row in images.tolist()),
+            tuple(quality),
+        )
+
+
+def _of_images(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> "list[Rule]":
+    """The rules that pass on which images could not be looked at."""
+    return [] if select else selected(dataset.config, ["SEG001", "SEG002", "SEG003"], ignore)

@@ -1,0 +1,89 @@
+"""Known: errors in labels that are known, for `flag --evaluate`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from segdata.api.opening import read
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.label_maps import LabelMaps
+from segdata.noise.evaluation import Ranked
+from segdata.noise.given import Given
+from segdata.noise.imported.imported import paired
+from segdata.noise.mistakes import Mistakes
+from segdata.noise.scores import Suspicions
+from segdata.noise.suspects import Case
+from segdata.noise.truth import Against, Known, differences, listed, read_known
+
+Truth = list[Known] | LabelMaps
+
+
+def known(truth: str | Path | Dataset) -> Truth:
+    """What is known: a list of errors (a JSON file that begins with a list of them), or clean labels.
+
+    Raises SegdataError where it is neither.
+    """
+    if isinstance(truth, Dataset):
+        return truth.maps()
+    path = Path(truth)
+    if path.is_file() and path.suffix == ".json" and _is_list(path):
+        return read_known(path)
+    try:
+        return read(path).maps()
+    except UnreadableError as error:
+        raise SegdataError(f"{error} (the truth is a dataset of clean labels, or a list of errors)") from error
+
+
+def _is_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return head.lstrip().startswith(b"[") and (b'"clean_counts"' in head or not head.split(b"[", 1)[1].strip(b" ]\n"))
+
+
+def ranked(found: Suspicions, case: Case, truth: Truth) -> Ranked:
+    """The candidates with the errors that they are about; raises SegdataError where the truth is of other images."""
+    errors = _listed(case, truth) if isinstance(truth, list) else _compared(case, truth)
+    return Against(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
+
+
+def _listed(case: Case, truth: list[Known]) -> list[Mistakes]:
+    names = [case.given.maps.image_ids[row] for row in case.images.tolist()]
+    by_image: dict[str, list[Known]] = {}
+    for each in truth:
+        by_image.setdefault(each.image, []).append(each)
+    if truth and not set(by_image) & set(names):
+        raise SegdataError(f"the known errors are in other images: {truth[0].image!r} there, {names[0]!r} here")
+    return [
+        listed(by_image.get(name, []), case.given.drawn(row))
+        for name, row in zip(names, case.images.tolist(), strict=True)
+    ]
+
+
+def _compared(case: Case, truth: LabelMaps) -> list[Mistakes]:
+    maps = case.given.maps
+    row_of = paired(maps.image_ids, truth.image_ids)
+    if (row_of < 0).all():
+        raise SegdataError(f"the clean labels are of other images: {truth.image_ids[:1]} there")
+    name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
+    channel = dict(zip(maps.classes, case.given.channel.tolist(), strict=True))
+    clean = Given(truth, np.array([channel.get(name.get(each.casefold(), -1), -1) for each in truth.names], np.int64))
+    nothing = np.empty(0, np.int64)
+    errors = []
+    for row in case.images.tolist():
+        given, there = case.given.drawn(row), int(row_of[row])
+        after = np.full(len(given), -1, np.int64)
+        none = Mistakes(
+            (), np.empty(0), nothing, after, nothing, given.runs.take(nothing, 1), given.runs.take(nothing, 1)
+        )
+        if there < 0:
+            errors.append(none)
+            continue
+        other = clean.drawn(there)
+        if (other.height, other.width) != (given.height, given.width):
+            raise SegdataError(
+                f"{maps.image_ids[row]}: the clean labels are {other.width}x{other.height} px, the given ones "
+                f"{given.width}x{given.height} px"
+            )
+        errors.append(differences(given, other, case.witness.things))
+    return errors

@@ -1,0 +1,139 @@
+"""`segdata review`: decisions of reviewers, brought back into the dataset."""
+
+from pathlib import Path
+
+import click
+
+from segdata.cli.exits import FOUND, say
+from segdata.cli.options import DATA, Opening, data_options, example, report_options
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FINDINGS = click.option(
+    "--findings",
+    type=_FILE,
+    metavar="FILE",
+    multiple=True,
+    help="A JSON report of validate, agreement or flag; several: all of them.",
+)
+
+
+@click.group(
+    name="review",
+    epilog=example(
+        "segdata review pull street --source fiftyone",
+        "segdata review pull street anna.json ben.json",
+        "segdata review apply street",
+        "segdata review report street",
+    ),
+)
+def command() -> None:
+    """Bring reviewers' decisions on findings back into the dataset.
+
+    Decisions are made in FiftyOne (`segdata browse`), in the HTML report of
+    `segdata validate`, or in CVAT or Label Studio (`review export`). `pull`
+    writes them to a log beside the labels, `apply` makes a new revision.
+    """
+
+
+@command.command(
+    name="pull",
+    epilog=example("segdata review pull street --source fiftyone", "segdata review pull street anna.json ben.json"),
+)
+@DATA
+@click.argument("files", nargs=-1, type=_FILE)
+@click.option("--source", type=click.Choice(("fiftyone",)), help="Take what was decided in FiftyOne.")
+@click.option("--name", metavar="NAME", help="Of the dataset in FiftyOne; default: as `segdata browse` calls it.")
+@click.option("--reviewer", metavar="NAME", help="Who decided, where the source does not say.")
+@click.option("--adjudicate", is_flag=True, help="These decisions settle what reviewers disagree on.")
+@data_options
+def pull(
+    data: Path,
+    files: tuple[Path, ...],
+    source: str | None,
+    name: str | None,
+    reviewer: str | None,
+    adjudicate: bool,
+    opening: Opening,
+) -> None:
+    """Write decisions to the dataset's log; what is there is left alone.
+
+    FILES are exports of the HTML report, other logs (.jsonl), and tasks that
+    CVAT or Label Studio exported after `segdata review export`. The log is
+    review.jsonl in the folder of a canonical dataset, else beside the data,
+    as NAME.review.jsonl; it only grows.
+    """
+    from segdata.api.deciding import pull_decisions
+    from segdata.cli.output import emit
+    from segdata.core.counted import counted
+
+    origins: list[str | Path] = [*([source] if source else []), *files]
+    if not origins:
+        raise click.UsageError("name files with decisions, or --source fiftyone")
+    dataset = opening.read(data)
+    for origin in origins:
+        told = pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicates=adjudicate)
+        emit(f"{told.origin}: {counted(told.n_decisions, 'decision')}, {told.n_new:,} new")
+        for note in told.notes:
+            say(note)
+
+
+@command.command(
+    name="apply", epilog=example("segdata review apply street --dry-run", "segdata review apply street --format json")
+)
+@DATA
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@report_options("text", "json")
+@data_options
+def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: Opening) -> int:
+    """Carry out decisions in a new revision of a canonical dataset.
+
+    Accepted corrections and fixes are made, rejected segments deleted, and
+    void becomes void. Decisions about labels that have changed since are
+    conflicts, and nothing is overwritten; what reviewers disagree on waits
+    for somebody to settle it. Doing it again changes nothing. Exits with 1
+    when there are conflicts or disputes.
+    """
+    from segdata.api.deciding import apply_decisions
+    from segdata.cli.output import emit, paper, spare
+    from segdata.report.review_json import applied_json
+    from segdata.report.review_text import applied_text
+
+    spare(output, opening.inputs(data))
+    dataset = opening.read(data)
+    found = apply_decisions(dataset, dry_run=dry_run)
+    if report == "json":
+        emit(applied_json(found, dataset.profile.files), output)
+    else:
+        emit(applied_text(found, opening.typed(data), dry_run, paper(output)), output)
+    return FOUND if found.conflicts or found.disputed else 0
+
+
+@command.command(
+    name="report",
+    epilog=example("segdata review report street", "segdata review report street --findings flag.json --format json"),
+)
+@DATA
+@_FINDINGS
+@report_options("text", "json")
+@data_options
+def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | None, opening: Opening) -> None:
+    """Say how far the review is, and how often rules were right.
+
+    Findings decided and open by rule, with the share that was right and its
+    95 % interval (Wilson); reviewers, and how much of their work was changed
+    later; what they disagree on. Open are the findings of `segdata validate`
+    where --findings names no reports.
+    """
+    from segdata.api.caching import folder
+    from segdata.api.deciding import review_progress
+    from segdata.cli.output import emit, paper, spare
+    from segdata.report.fiftyone.reports import findings_of
+    from segdata.report.review_json import progress_json
+    from segdata.report.review_text import progress_text
+
+    spare(output, [*opening.inputs(data), *findings])
+    given = [each for path in findings for each in findings_of(path)] if findings else None
+    dataset = opening.read(data, cache=folder())
+    found = review_progress(dataset, findings=given, jobs=opening.jobs)
+    name = dataset.profile.files
+    emit(progress_text(found, name, paper(output)) if report == "text" else progress_json(found, name), output)

@@ -1,0 +1,119 @@
+"""Flagged: what is known of a dataset after models have looked at it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segdata.core.runs import Ints
+from segdata.core.table import Column, Table
+from segdata.core.validation import Validation
+from segdata.noise.estimates import Estimate
+from segdata.noise.evaluation import Quality
+from segdata.noise.plan import Plan
+from segdata.noise.sampling import Chosen
+from segdata.noise.suspects import Case, likely_types
+from segdata.noise.types import TYPES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from segdata.noise.drawn import Floats
+    from segdata.noise.scores import Suspicions
+    from segdata.noise.trust import Trust
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """What may be wrong with the labels of a dataset, and how far that is to be believed.
+
+    Attributes
+    ----------
+    validation : the findings, the most probable errors first
+    predictions : the folder of the out-of-fold predictions, or the files that were given
+    plan : how the networks were trained; None: predictions were given
+    notes : what a reader of the results must know
+    names : (K,) of the categories that were judged; row 0: nothing
+    trust : of each category what the model is worth
+    threshold : (K,) the probability from which on a candidate of a category is told; row 0: of all together
+    looks : a row for each image that was looked at, the worst first: image, score (0 to 1, a rank), softmin
+    scores : a row for each candidate, the worst first: image, segment (the source's own id; None: nothing is annotated
+        so), category, seen ("" for nothing), type, probability, doubt (mean 1 - p(label)), pixels
+    n_judged : segments that were judged
+    n_left_out : candidates above their threshold that are not told, as there is no room for them
+    expected : how many of the findings are errors, before anybody has looked
+    sample : what was chosen for review, where there is a budget: the findings in their order, or images
+    sampled : the images that were chosen, where the budget is of images; else None
+    quality : with known errors, how well they were found: of any type, and of each
+    """
+
+    validation: Validation
+    predictions: str
+    plan: Plan | None
+    notes: tuple[str, ...]
+    names: tuple[str, ...]
+    trust: "tuple[Trust, ...]"
+    threshold: "Floats" = field(repr=False)
+    looks: Table = field(repr=False)
+    scores: Table = field(repr=False)
+    n_judged: int
+    n_left_out: int
+    expected: Estimate
+    sample: Chosen | None = None
+    sampled: tuple[str, ...] | None = None
+    quality: tuple[Quality, ...] = ()
+
+    @property
+    def images(self) -> "pd.DataFrame":
+        """The images, the worst first: image, score, softmin."""
+        return self.looks.to_pandas()
+
+    @property
+    def parts(self) -> "pd.DataFrame":
+        """Every candidate, the worst first: annotated things, parts of what is not countable, and what is missing."""
+        return self.scores.to_pandas()
+
+    @property
+    def segments(self) -> "pd.DataFrame":
+        """Every annotated segment with its worst part, the worst first."""
+        told = self.scores.take(~self.scores.missing("segment")).to_pandas()
+        return told.drop_duplicates(["image", "segment"], ignore_index=True)
+
+
+def scores_of(case: Case, found: "Suspicions") -> Table:
+    """A row for each candidate; see `Flagged.scores`."""
+    names = np.array([*case.names, ""], object)
+    types = np.array(TYPES, object)[likely_types(found, case.witness.things)]
+    image = case.images[found.image]
+    areas = [[each.drawn.areas, each.regions.areas] for each in found.found]
+    every = Table(
+        {
+            "image": np.array(case.given.maps.image_ids, object)[image],
+            "segment": _ids(case, image, found.row),
+            "category": names[found.category],
+            "seen": names[np.where(found.row < 0, found.seen, found.category)],
+            "type": types,
+            "probability": found.probability,
+            "doubt": found.doubt,
+            "pixels": np.concatenate([np.empty(0, np.int64), *(pair[sort] for sort in (0, 1) for pair in areas)]),
+        }
+    )
+    return every.take(np.argsort(-found.probability, kind="stable"))
+
+
+def _ids(case: Case, image: Ints, row: Ints) -> Column:
+    """(n,) the source's own id of each candidate's segment; None where nothing is annotated so."""
+    segments, found = case.tables.segments, np.full(len(row), None, object)
+    known = np.flatnonzero(row >= 0)
+    at = case.rows.segment[case.rows.first[image[known]] + row[known]]
+    number = segments["segment_id"][at].astype(object)
+    found[known] = np.where(segments.missing("source_id")[at], number, segments["source_id"][at])
+    return found
+
+
+def looks_of(case: Case, found: "Suspicions") -> Table:
+    """A row for each image; see `Flagged.looks`."""
+    score = found.images()
+    order = np.argsort(-score, kind="stable")
+    names = np.array(case.given.maps.image_ids, object)[case.images]
+    return Table({"image": names, "score": score, "softmin": found.softmin}).take(order)

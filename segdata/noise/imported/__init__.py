@@ -1,0 +1,1 @@
+"""Predictions that were made elsewhere, as what a witness has seen."""

@@ -1,0 +1,115 @@
+"""Opinion: from what is to be seen in the images of a dataset to the labels that are suspected."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from segdata.core.deal import grouped
+from segdata.core.executor import n_threads, run_ordered
+from segdata.core.runs import Ints
+from segdata.core.suspected import Suspected
+from segdata.noise.budget import Budget
+from segdata.noise.choice import Choice, choice
+from segdata.noise.drawn import Floats
+from segdata.noise.injection import LEARNT, Rates
+from segdata.noise.scores import Look, Suspicions, look, suspicions
+from segdata.noise.stage import Stage
+from segdata.noise.suspects import Case, suspects
+from segdata.noise.systematic import confused, doubted
+from segdata.noise.threads import one_thread
+from segdata.noise.trust import Trust, thresholds, trusts
+
+_TIMES = 8  # bytes for each of an image's probabilities, in floats of 32 bits, while it is looked at
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What is thought of the labels.
+
+    Attributes
+    ----------
+    found : all candidates
+    trust, threshold : of each category
+    choice : what is told
+    suspected : the same as rows, with corrections
+    """
+
+    found: Suspicions
+    trust: list[Trust]
+    threshold: Floats
+    choice: Choice
+    suspected: Suspected
+
+
+def opinion(
+    case: Case,
+    budget: Budget | None = None,
+    *,
+    group: tuple[str, ...] = (),
+    seed: int = 0,
+    jobs: int = 0,
+    memory: int | None = None,
+    progress: Callable[[Stage], None] = lambda stage: None,
+) -> Opinion:
+    """Which labels are suspected.
+
+    Each image is loaded to be looked at, and again if something in it is told; of the others only features stay in
+    memory. `memory` in bytes bounds how many are looked at at once, by `jobs` threads (0: one per core). What is said
+    of an image is learnt from others, and from none of its `group`, a column as of `segdata.noise.settings.Settings`.
+    """
+    threads = _threads(case, jobs, memory)
+    with one_thread():
+        looks = list(_looks(case, seed, threads, progress))
+        found = suspicions(looks, _groups(case, group))
+        trust = trusts(found, case.names)
+        threshold = thresholds(found, len(case.names))
+        told = choice(found, trust, threshold, case.witness.things, budget, seed)
+        timed = Timed("correct", len(np.unique(found.image[told.rows])), progress)
+        rows = suspects(case, found, told.rows, told.by_lot, threads, timed)
+        rows = replace(rows, confusions=confused(found, case), doubted=doubted(found, case))
+    return Opinion(found, trust, threshold, told, rows)
+
+
+def _looks(case: Case, seed: int, threads: int, progress: Callable[[Stage], None]) -> Iterator[Look]:
+    known = set(case.witness.kinds)
+    rates = Rates(kinds=tuple(kind for kind in LEARNT if kind in known))
+
+    def looked(image: int) -> Look:
+        given, evidence = case.given.drawn(image), case.witness.evidence(image)
+        return look(given, evidence, case.witness.things, np.random.default_rng([seed, image]), rates)
+
+    timed = Timed("look", len(case.images), progress)
+    for each in run_ordered(looked, case.images.tolist(), threads):
+        timed(1)
+        yield each
+
+
+def _threads(case: Case, jobs: int, memory: int | None) -> int:
+    """How many images are looked at at once: no more than fit into memory."""
+    maps = case.given.maps
+    if memory is None or not len(case.images):
+        return n_threads(jobs)
+    largest = int((maps.height[case.images] * maps.width[case.images]).max()) * len(case.names) * 4 * _TIMES
+    return max(min(n_threads(jobs), memory // max(largest, 1)), 1)
+
+
+def _groups(case: Case, columns: tuple[str, ...]) -> list[str] | None:
+    """The group of each image that was looked at; None where they are all of one."""
+    unit: Ints = grouped(case.tables, columns)[case.images]
+    return None if len(np.unique(unit)) < 2 else [str(each) for each in unit.tolist()]
+
+
+class Timed:
+    """Counts what is done of a stage, and says how long the rest takes as it went so far."""
+
+    def __init__(self, what: str, total: int, progress: Callable[[Stage], None]) -> None:
+        self._what, self._total, self._progress = what, total, progress
+        self._done, self._begun = 0, time.monotonic()
+
+    def __call__(self, n: int) -> None:
+        """So many more are done."""
+        self._done += n
+        each = (time.monotonic() - self._begun) / max(self._done, 1)
+        self._progress(Stage(self._what, self._done, self._total, each * (self._total - self._done)))

@@ -1,0 +1,95 @@
+"""The JSON report of an evaluation; `schemas/evaluation.schema.json` is made from these types."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+import msgspec
+
+from segdata.agreement.gold.evaluation import SCORES, Evaluation
+from segdata.report.agreement_json import laid_out
+from segdata.report.agreement_types import Count, scores_of
+from segdata.report.plain import plain
+
+VERSION: Literal[1] = 1
+Scores = scores_of(
+    "Scores", SCORES, [], "A model's figures over all categories, with intervals over clusters of images."
+)
+
+
+class Precision(msgspec.Struct, frozen=True, kw_only=True):
+    """COCO's twelve numbers: average precision and recall of masks; null: there is nothing to be found."""
+
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    AP_small: float | None
+    AP_medium: float | None
+    AP_large: float | None
+    AR1: float | None
+    AR10: float | None
+    AR100: float | None
+    AR_small: float | None
+    AR_medium: float | None
+    AR_large: float | None
+
+
+class OfCategory(msgspec.Struct, frozen=True, kw_only=True):
+    """One category: IoU and Dice of the pixels of all images, PQ and what it is made of, and COCO's AP."""
+
+    category: str
+    id: int
+    kind: str
+    iou: float | None
+    dice: float | None
+    pq: float | None
+    sq: float | None
+    rq: float | None
+    tp: Count
+    fp: Count
+    fn: Count
+    ap: float | None
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model against the reference `gold`, on the images that both annotated, in so many clusters."""
+
+    gold: str
+    model: str
+    images: Count
+    clusters: Count
+    scores: Scores  # type: ignore[valid-type]  # made from the scores
+    ap: Precision
+    categories: tuple[OfCategory, ...]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Models against a reference, by name; what is undefined is null."""
+
+    version: Literal[1]
+    models: tuple[Model, ...]
+
+
+def to_json(found: Sequence[Evaluation]) -> str:
+    """The report as JSON, in full precision; the same input gives the same text."""
+    report = msgspec.convert({"version": VERSION, "models": [plain(_told(each)) for each in found]}, Report)
+    plainly: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
+    return laid_out(plainly)
+
+
+def schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return msgspec.json.schema(Report)
+
+
+def _told(each: Evaluation) -> dict[str, Any]:  # Any: JSON
+    """All but the curves."""
+    return {
+        "gold": each.gold,
+        "model": each.model,
+        "images": each.images,
+        "clusters": each.clusters,
+        "scores": {name: asdict(value) for name, value in each.scores.items()},
+        "ap": dict(each.ap),
+        "categories": [asdict(category) for category in each.categories],
+    }

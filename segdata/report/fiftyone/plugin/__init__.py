@@ -1,0 +1,243 @@
+"""Review: buttons in FiftyOne's App that write a reviewer's decisions onto labels, for `segdata review pull` to read.
+
+Runs in the server of the App and needs nothing but FiftyOne. What is selected is decided on; where nothing is, the only
+undecided finding of the image that is open; in the grid, the findings of the chosen images, or of the whole view.
+"""
+
+import getpass
+import os
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+VERDICTS = {
+    "accept": "the finding is right: what it proposes is to be done",
+    "reject": "a false alarm: the label is right",
+    "fix": "the finding is right: somebody is to draw anew",
+    "void": "what it shows is to be ignored",
+    "unsure": "somebody else is to judge",
+}
+ICONS = {"accept": "check_circle", "reject": "cancel", "fix": "draw", "void": "block", "unsure": "help"}
+LISTS = {"findings": "detections", "segments": "detections", "proposals": "detections", "outlines": "polylines"}
+Label = tuple[str, str, str]  # field, id of the sample, id of the label
+
+
+class Verdict(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
+    """Says one thing of what is selected, and goes on to the next finding."""
+
+    verdict = ""
+
+    @property
+    def config(self) -> Any:  # Any: FiftyOne has no types, here and below
+        """How the App shows it."""
+        label = f"segdata: {self.verdict}"
+        return foo.OperatorConfig(
+            self.verdict, label=label, description=VERDICTS[self.verdict], icon=ICONS[self.verdict], dynamic=True
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """A button beside the picture that is open."""
+        button = types.Button(label=f"{self.verdict}: {VERDICTS[self.verdict]}", icon=ICONS[self.verdict], prompt=False)
+        return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """What it would be said of, and why; asked where it is called from the list of operators."""
+        return _form(ctx, types.Object(), self.verdict)
+
+    def execute(self, ctx: Any) -> None:
+        """Write it onto the labels."""
+        _decide(ctx, _chosen(ctx), self.verdict)
+
+
+def _verdict(name: str) -> type[Verdict]:
+    return type(name.title(), (Verdict,), {"verdict": name})
+
+
+class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
+    """Accepts what is proposed."""
+
+    @property
+    def config(self) -> Any:
+        """How the App shows it."""
+        return foo.OperatorConfig("apply", label="segdata: apply the proposal", icon="auto_fix_high")
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """A button beside the picture that is open."""
+        button = types.Button(label="apply the proposal (accept)", icon="auto_fix_high", prompt=False)
+        return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
+
+    def execute(self, ctx: Any) -> None:
+        """Accept the findings that propose something."""
+        chosen = [each for each in _chosen(ctx) if _value(ctx, each, "proposal")]
+        if chosen:
+            _decide(ctx, chosen, "accept")
+        else:
+            ctx.ops.notify("nothing is proposed here; select a finding with a proposal", variant="warning")
+
+
+class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
+    """Says one thing of many findings: those of the chosen images, or of the view."""
+
+    @property
+    def config(self) -> Any:
+        """How the App shows it."""
+        return foo.OperatorConfig("decide", label="segdata: decide on many", icon="fact_check", dynamic=True)
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """A button above the grid."""
+        button = types.Button(label="decide on what is chosen, or on the whole view", icon="fact_check", prompt=True)
+        return types.Placement(types.Places.SAMPLES_GRID_ACTIONS, button)
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Which verdict, of what, and why."""
+        inputs = types.Object()
+        choices = types.RadioGroup()
+        for verdict, meaning in VERDICTS.items():
+            choices.add_choice(verdict, label=f"{verdict}: {meaning}")
+        inputs.enum("verdict", choices.values(), required=True, default="accept", label="verdict", view=choices)
+        return _form(ctx, inputs, "decide")
+
+    def execute(self, ctx: Any) -> None:
+        """Write it onto the labels."""
+        _decide(ctx, _chosen(ctx), ctx.params["verdict"])
+
+
+class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
+    """Goes to the next finding that nobody has decided."""
+
+    @property
+    def config(self) -> Any:
+        """How the App shows it."""
+        return foo.OperatorConfig("next", label="segdata: next undecided", icon="skip_next")
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """A button beside the picture that is open."""
+        button = types.Button(label="next undecided finding", icon="skip_next", prompt=False)
+        return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
+
+    def execute(self, ctx: Any) -> None:
+        """Open its image, and select it."""
+        _go_on(ctx, _undecided(ctx))
+
+
+def register(plugin: Any) -> None:
+    """What FiftyOne calls."""
+    for verdict in VERDICTS:
+        plugin.register(_verdict(verdict))
+    for operator in (Apply, Next, Decide):
+        plugin.register(operator)
+
+
+def _form(ctx: Any, inputs: Any, name: str) -> Any:
+    chosen = _chosen(ctx)
+    what = f"{len(chosen)} finding{'' if len(chosen) == 1 else 's'} or labels" if chosen else "nothing is chosen"
+    inputs.str("comment", required=False, label="comment", description="why; may be left empty")
+    return types.Property(inputs, view=types.View(label=f"segdata: {name} ({what})"))
+
+
+def _kinds(ctx: Any) -> dict[str, str]:
+    """Field -> the kind of its labels, of those that can be decided on."""
+    told = (ctx.dataset.info.get("segdata") or {}).get("fields") or ()
+    return {row["name"]: row["kind"] for row in told if row["kind"] in LISTS}
+
+
+def _chosen(ctx: Any) -> list[Label]:
+    """What is to be decided on."""
+    kinds = _kinds(ctx)
+    selected = [each for each in ctx.selected_labels or () if each["field"] in kinds]
+    if selected:
+        labels = [(each["field"], each["sample_id"], each["label_id"]) for each in selected]
+        return list(dict.fromkeys(_of_finding(ctx, each) if kinds[each[0]] == "proposals" else each for each in labels))
+    if ctx.current_sample:
+        here = [each for each in _undecided(ctx) if each[1] == ctx.current_sample]
+        return here if len(here) == 1 else []
+    return _undecided(ctx, ctx.selected)
+
+
+def _of_finding(ctx: Any, label: Label) -> Label:
+    """The finding that a proposal belongs to."""
+    return "findings", label[1], str(_value(ctx, label, "finding"))
+
+
+def _value(ctx: Any, label: Label, attribute: str) -> Any:
+    """An attribute of a label."""
+    field, sample, id_ = label
+    path = f"{field}.{LISTS[_kinds(ctx)[field]]}"
+    if ctx.dataset.get_field(f"{path}.{attribute}") is None:
+        return None
+    ids, values = ctx.dataset.select(sample).values([f"{path}.id", f"{path}.{attribute}"])
+    return dict(zip(ids[0] or (), values[0] or (), strict=True)).get(id_)
+
+
+def _undecided(ctx: Any, samples: list[str] | None = None) -> list[Label]:
+    """The findings of the view, or of some of its images, that have no verdict, in the order of the view."""
+    view = ctx.view.select(samples, ordered=False) if samples else ctx.view
+    rows = zip(*view.values(["id", "findings.detections.id", "findings.detections.tags"]), strict=True)
+    return [
+        ("findings", sample, id_)
+        for sample, ids, tags in rows
+        for id_, mine in zip(ids or (), tags or (), strict=True)
+        if not VERDICTS.keys() & set(mine or ())
+    ]
+
+
+def _decide(ctx: Any, labels: list[Label], verdict: str) -> None:
+    """Write a verdict onto labels, and go on."""
+    if not labels:
+        ctx.ops.notify("select a finding first: click on it, or on 'next undecided finding'", variant="warning")
+        return
+    left = [each for each in _undecided(ctx) if each not in set(labels)] if ctx.current_sample else []
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = {"verdict": verdict, "reviewer": reviewer(), "decided": now, "seen": None}
+    told["comment"] = (ctx.params.get("comment") or "").strip() or None
+    by_field: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        by_field[label[0]].append(label)
+    for field, mine in by_field.items():
+        _write(ctx.dataset, f"{field}.{LISTS[_kinds(ctx)[field]]}", mine, verdict, told)
+    ctx.ops.notify(f"{verdict}: {len(labels)}", variant="success")
+    if ctx.current_sample:
+        _go_on(ctx, left)
+    ctx.ops.reload_samples()
+
+
+def _write(dataset: Any, path: str, labels: list[Label], verdict: str, told: dict[str, Any]) -> None:
+    """Set the attributes of labels, and exchange the tag."""
+    samples = list(dict.fromkeys(sample for _, sample, _ in labels))
+    of_samples = zip(*dataset.select(samples).values([f"{path}.id", f"{path}.tags"]), strict=True)
+    before = {id_: mine for ids, tags in of_samples for id_, mine in zip(ids or (), tags or (), strict=True)}
+    tags = {id_: [tag for tag in before.get(id_) or () if tag.strip().lower() not in VERDICTS] for _, _, id_ in labels}
+    for name, value in told.items():
+        rows = [{"sample_id": sample, "label_id": id_, "value": value} for _, sample, id_ in labels]
+        dataset.set_label_values(f"{path}.{name}", rows)
+    rows = [{"sample_id": sample, "label_id": id_, "value": [*tags[id_], verdict]} for _, sample, id_ in labels]
+    dataset.set_label_values(f"{path}.tags", rows)
+
+
+def _go_on(ctx: Any, left: list[Label]) -> None:
+    """Select the next of the undecided findings, those of the image that is open first, and open its image."""
+    selected = [each["label_id"] for each in ctx.selected_labels or ()]
+    here = [each for each in left if each[1] == ctx.current_sample and each[2] not in selected]
+    order = ctx.view.values("id")
+    at = order.index(ctx.current_sample) if ctx.current_sample in order else -1
+    later = sorted(left, key=lambda each: (order.index(each[1]) - at - 1) % len(order))
+    following = next(iter(here or [each for each in later if each[2] not in selected]), None)
+    if following is None:
+        ctx.ops.clear_selected_labels()
+        ctx.ops.notify("nothing is undecided in this view", variant="info")
+        return
+    field, sample, id_ = following
+    if sample != ctx.current_sample:
+        ctx.ops.open_sample(id=sample)
+    ctx.ops.set_selected_labels([{"label_id": id_, "sample_id": sample, "field": field}])
+
+
+def reviewer() -> str:
+    """Who decides: as `segdata browse --reviewer` said, else who is logged in."""
+    try:
+        return os.environ.get("FIFTYONE_USER") or getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

@@ -1,0 +1,194 @@
+"""Pulling: what reviewers decided in FiftyOne, read from the labels."""
+
+import getpass
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from segdata.core.counted import counted
+from segdata.core.decision import Decision, Verdict
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
+from segdata.core.profile import Profile
+from segdata.report.fiftyone.fields import DECIDABLE, FINDINGS, LISTS, PROPOSALS, Kind, verdicts
+from segdata.report.fiftyone.installed import fiftyone
+from segdata.report.fiftyone.loading import told
+from segdata.report.fiftyone.put_in import read
+
+_COMMENT = "comment:"  # begins a tag that is a comment
+_COLUMNS = ("id", "tags", "imprint", "verdict", "reviewer", "decided", "comment", "seen")
+_OF_SEGMENT = ("segment_id", "label", "category_id")
+Row = dict[str, Any]  # Any: FiftyOne has no types
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a dataset of FiftyOne says.
+
+    Attributes
+    ----------
+    decisions : by image, those of findings first
+    notes : what people did there that is no decision, a line each; none of it is taken
+    """
+
+    decisions: tuple[Decision, ...]
+    notes: tuple[str, ...]
+
+
+def pulled(name: str, profile: Profile, reviewer: str | None = None) -> list[Decision]:
+    """The decisions in the dataset of FiftyOne that `browse` calls `name`; the same ones again when asked again.
+
+    A tag that is a verdict is a decision. Who and when is on the label where the plugin wrote it; else it is
+    `reviewer`, by default who is logged in, and now, which is written onto the label. Ids of segments that look like
+    numbers are numbers. Raises SegdataError where there is no such dataset, or FiftyOne is not there.
+    """
+    return list(pull(name, profile, reviewer).decisions)
+
+
+def pull(name: str, profile: Profile, reviewer: str | None = None) -> Pulled:
+    """As `pulled`, and what else people did to the labels."""
+    package = fiftyone()
+    if not package.dataset_exists(name):
+        raise SegdataError(f"FiftyOne has no dataset {name!r}; segdata browse makes it, --name says what it is called")
+    dataset = package.load_dataset(name)
+    return _Reader(dataset, profile, reviewer).pull()
+
+
+def user() -> str:
+    """Who decides: FIFTYONE_USER, else who is logged in; raises SegdataError where nobody is."""
+    try:
+        return os.environ.get("FIFTYONE_USER") or getpass.getuser()
+    except (OSError, KeyError) as error:  # a system without users
+        raise SegdataError("nobody is logged in; FIFTYONE_USER says who decides") from error
+
+
+@dataclass
+class _Reader:
+    """Reads one dataset. Any: FiftyOne has no types."""
+
+    dataset: Any
+    profile: Profile
+    reviewer: str | None
+    now: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    decisions: list[Decision] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    signed: dict[str, list[Row]] = field(default_factory=dict)
+
+    def pull(self) -> Pulled:
+        fields = told(self.dataset, "fields") or ()
+        order = sorted(fields, key=lambda row: (row["kind"] != FINDINGS, row["name"]))
+        by_proposal = self._tags_of_proposals()
+        for row in order:
+            if row["kind"] in DECIDABLE:
+                self._field(row["name"], row["kind"], row["annotator"], by_proposal)
+        self._sign()
+        # A segment may have an outline as well, and whoever tags both has decided once.
+        return Pulled(tuple(dict.fromkeys(self.decisions)), tuple(self.notes))
+
+    def _field(self, name: str, kind: Kind, annotator: str | None, by_proposal: dict[str, list[str]]) -> None:
+        renamed: Counter[str] = Counter()
+        for sample, image, findings, labels in self._samples(name, kind):
+            self._missing(image, findings, {row["id"] for row in labels})
+            for row in labels:
+                about = findings.get(row["id"])
+                if about is None and row["segment_id"] is None:
+                    what = f"a label drawn by hand in {name!r}"
+                    self.notes.append(f"{image}: {what} is not taken; draw it where you annotate")
+                    continue
+                renamed[image] += about is None and row["label"] != self.profile.name_of(row["category_id"])
+                tags = [*(row["tags"] or ()), *by_proposal.get(row["id"], ())]
+                verdict = self._verdict(image, name, row, tags)
+                if verdict is not None:
+                    signed = row | self._signature(name, sample, row, tags, verdict)
+                    self.decisions.append(_decision(signed, verdict, image, annotator, about))
+        for image, count in (+renamed).items():
+            self.notes.append(f"{image}: {counted(count, 'label')} of {name!r} renamed by hand: not taken; tag fix")
+
+    def _samples(self, name: str, kind: Kind) -> Iterator[tuple[str, str, dict[str, Finding], list[Row]]]:
+        """Each image that has something to read in a field: its sample, its id, its findings, and the labels."""
+        path = f"{name}.{LISTS[kind]}"
+        columns = (*_COLUMNS, *_OF_SEGMENT)
+        there = [each for each in columns if self.dataset.get_field(f"{path}.{each}") is not None]
+        values = self.dataset.values(["id", "image_id", "put_in", *(f"{path}.{each}" for each in there)])
+        for sample, image, put_in, *cells in zip(*values, strict=True):
+            rows = [dict.fromkeys(columns) | dict(zip(there, row, strict=True))
+                    for row in zip(*(cell or () for cell in cells), strict=True)]  # fmt: skip
+            yield sample, image, read(put_in) if kind == FINDINGS else {}, rows
+
+    def _missing(self, image: str, findings: dict[str, Finding], there: set[str]) -> None:
+        for id_, finding in findings.items():
+            if id_ not in there:
+                what = f"{finding.code} {finding.rule}"
+                self.notes.append(f"{image}: {what} was deleted by hand: no decision; tag it reject instead")
+
+    def _verdict(self, image: str, name: str, row: Row, tags: list[str]) -> Verdict | None:
+        """What the tags of a label say; None where they say nothing, or two things."""
+        found = verdicts(tags)
+        if len(found) > 1:
+            words = " and ".join(sorted(found))
+            self.notes.append(f"{image}: a label of {name!r} is tagged {words}: neither is taken; leave one")
+        if not found and row["verdict"] is not None:
+            self.notes.append(f"{image}: the tag {row['verdict']} was taken off a label of {name!r}: not decided now")
+        return found.pop() if len(found) == 1 else None
+
+    def _signature(self, name: str, sample: str, row: Row, tags: list[str], verdict: Verdict) -> Row:
+        """Who said it, when and why; written onto the label, too, where it is only a tag."""
+        typed = next((tag.strip()[len(_COMMENT):].strip() for tag in tags if tag.strip().lower().startswith(_COMMENT)), "")  # fmt: skip  # noqa: E501
+        if row["verdict"] == verdict and row["reviewer"] and row["decided"]:
+            return {"comment": row["comment"] or typed}
+        signature = {
+            "verdict": verdict,
+            "reviewer": self.reviewer or user(),
+            "decided": self.now,
+            "comment": typed or None,
+        }
+        own = row["tags"] or ()
+        whole = {**signature, "tags": list(own) if verdicts(own) else [*own, verdict]}
+        self.signed.setdefault(name, []).append({"sample_id": sample, "label_id": row["id"], **whole})
+        return signature
+
+    def _sign(self) -> None:
+        """Write onto labels what was made up for them, so that the next time says the same."""
+        kinds = {row["name"]: row["kind"] for row in told(self.dataset, "fields") or ()}
+        for name, rows in self.signed.items():
+            for attribute in ("verdict", "reviewer", "decided", "comment", "tags"):
+                cells = [
+                    {"sample_id": row["sample_id"], "label_id": row["label_id"], "value": row[attribute]}
+                    for row in rows
+                ]
+                self.dataset.set_label_values(f"{name}.{LISTS[kinds[name]]}.{attribute}", cells)
+
+    def _tags_of_proposals(self) -> dict[str, list[str]]:
+        """What was tagged on a proposal, by the label of its finding."""
+        found: dict[str, list[str]] = {}
+        if self.dataset.has_sample_field(PROPOSALS):
+            path = f"{PROPOSALS}.{LISTS[PROPOSALS]}"
+            of_images = self.dataset.values([f"{path}.finding", f"{path}.tags"])
+            for columns in zip(*of_images, strict=True):
+                for finding, tags in zip(*(cell or () for cell in columns), strict=True):
+                    if finding is not None and verdicts(tags or ()):
+                        found.setdefault(finding, []).extend(tags)
+        return found
+
+
+def _decision(row: Row, verdict: Verdict, image: str, annotator: str | None, finding: Finding | None) -> Decision:
+    first = next(iter(finding.segments), None) if finding is not None else None
+    return Decision(
+        verdict=verdict,
+        reviewer=row["reviewer"],
+        time=row["decided"],
+        via="fiftyone",
+        image=image,
+        annotator=annotator if finding is None else finding.annotator,
+        segment=_number(row["segment_id"]) if finding is None else first,
+        finding=finding,
+        imprint=row["seen"] or row["imprint"] or "",
+        comment=row["comment"] or "",
+    )
+
+
+def _number(id_: str) -> int | str:
+    return int(id_) if id_.isascii() and id_.isdigit() and str(int(id_)) == id_ else id_

@@ -1,0 +1,158 @@
+"""The text report of `segdata flag`: what to look at again, worst first, and how far that is to be believed."""
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+
+from segdata.core.counted import counted
+from segdata.core.finding import Finding
+from segdata.noise.evaluation import Quality
+from segdata.noise.flagged import Flagged
+from segdata.report.paper import Paper, columns, shorten, table
+from segdata.report.text import FIRST, Asked, grouped, section, typeable
+
+_IMAGES = 5  # of the worst that are named
+_BUDGETS = (0.01, 0.05, 0.1)
+
+
+def flag_text(flagged: Flagged, asked: Asked, paper: Paper, report: str | None = None) -> str:
+    """The report, in lines of at most `paper.width` columns; `report`: where the JSON report is, if there is one."""
+    validation, room = flagged.validation, asked.max_findings
+    lines = [*_head(flagged, asked, paper), ""]
+    for group in sorted(grouped(validation.findings), key=lambda group: (-_most(group), group[0].code)):
+        shown = group[: FIRST if room is None else room]
+        room = None if room is None else room - len(shown)
+        lines += [*section(group, shown, asked, paper), ""]
+    for part in (_trust(flagged, paper), _worst(flagged, paper), _quality(flagged.quality, paper)):
+        lines += [*part, ""] if part else []
+    return "\n".join([*lines, *_next(flagged, asked, report, paper)]) + "\n"
+
+
+def _most(group: Sequence[Finding]) -> float:
+    """The greatest probability in a group; what could not be looked at comes first."""
+    return max(2.0 if each.score is None else each.score for each in group)
+
+
+def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
+    validation = flagged.validation
+    name = shorten(validation.dataset, paper.width - len("segdata flag "))
+    yield paper.paint(f"segdata flag {name}", "bold")
+    size = f"{counted(validation.n_images, 'image')}, {counted(validation.n_segments, 'segment')}"
+    yield from paper.wrap(f"{asked.profile.format}, {asked.profile.task}: {size}", "", "  ", "dim")
+    yield from paper.wrap(f"judged by {_judge(flagged)}", "", "  ", "dim")
+    for note in flagged.notes:
+        yield from paper.wrap(note, "", "  ", "warning")
+    yield ""
+    told = [each for each in validation.findings if each.score is not None]
+    if not told:
+        yield from paper.pieces(("nothing to look at again", "good"))
+    else:
+        share = 100 * len(told) / max(flagged.n_judged, 1)
+        of = f"of {counted(flagged.n_judged, 'segment')} ({share:.1f} %), the worst first"
+        yield from paper.pieces((f"look at {len(told):,} again", "bold"), (of, None))
+        found = flagged.expected
+        yield from paper.wrap(
+            f"about {found.n:.0f} of them are wrong ({found.low:.0f} to {found.high:.0f}), if real errors look like those "
+            "that were put in on purpose"
+        )
+    if flagged.n_left_out:
+        more = f"{flagged.n_left_out:,} more are above their thresholds: --budget says how many you have time for"
+        yield from paper.wrap(more, style="dim")
+
+
+def _judge(flagged: Flagged) -> str:
+    plan = flagged.plan
+    if plan is None:
+        return flagged.predictions
+    share = 100 * (plan.folds - 1) // plan.folds
+    return (
+        f"{counted(plan.folds * plan.members, 'network')}, each trained on {share} % of the images and judging others"
+    )
+
+
+def _trust(flagged: Flagged, paper: Paper) -> list[str]:
+    """For each category what the model is worth."""
+    good = [each for each in flagged.trust if each.reason is None]
+    rows = [
+        [
+            shorten(flagged.names[each.category], 30),
+            _number(each.iou),
+            _number(each.auroc),
+            f"{each.n_mistakes:,}",
+            f"P {flagged.threshold[each.category]:.2f}",
+        ]
+        for each in sorted(good, key=lambda each: each.iou)
+    ]
+    lines = [paper.paint("how far to trust it", "bold")]
+    if rows:
+        heads = ("category", "IoU", "AUROC", "tested on", "told from")
+        lines += [f"  {line}" for line in table(heads, rows)]
+    for each in flagged.trust:
+        if each.reason is not None:
+            lines += paper.wrap(f"{each.reason}; its ranking is left out", "  ", "    ", "warning")
+    return lines
+
+
+def _worst(flagged: Flagged, paper: Paper) -> list[str]:
+    count: dict[str, int] = {}
+    for each in flagged.validation.findings:
+        if each.image is not None:
+            count[each.image] = count.get(each.image, 0) + 1
+    rows = [
+        [shorten(image, 44), f"{score:.2f}", str(count.get(image, 0))]
+        for image, score in list(flagged.looks.lines("image", "score"))[:_IMAGES]
+    ]
+    if len(flagged.looks) < 2:
+        return []
+    lines = table(("image", "score", "findings"), rows)
+    return [paper.paint("worst images", "bold"), *(f"  {line}" for line in lines)]
+
+
+def _quality(found: Sequence[Quality], paper: Paper) -> list[str]:
+    """How well known errors were found."""
+    if not found:
+        return []
+    rows = [
+        [
+            each.name,
+            f"{each.n_mistakes:,}",
+            _interval(each.auroc.value, each.auroc.low, each.auroc.high),
+            f"{_number(float(each.average_precision.value))} / {_number(each.prevalence)}",
+            _number(each.precision[50]),
+            *(_number(each.recall[share]) for share in _BUDGETS),
+        ]
+        for each in found
+    ]
+    heads = ("errors", "known", "AUROC", "AP / chance", "P@50", *(f"R@{share:.0%}" for share in _BUDGETS))
+    return [paper.paint("against the known errors", "bold"), *(f"  {line}" for line in table(heads, rows))]
+
+
+def _interval(value: object, low: object, high: object) -> str:
+    ends = [float(each) for each in (value, low, high)]  # type: ignore[arg-type]  # arrays of one number
+    return _number(ends[0]) + ("" if math.isnan(ends[1]) else f" {ends[1]:.2f}-{ends[2]:.2f}")
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def _next(flagged: Flagged, asked: Asked, report: str | None, paper: Paper) -> Iterator[str]:
+    """Commands to go on with, as one would type them."""
+    again = ["flag", *asked.typed, *asked.selection]
+    told = report is not None
+    file = shlex.quote(report) if report is not None else "flag.json"
+    steps = (
+        [] if told else [([*again, "--format json", f"--output {file}"], "every finding, for a program; it is quick")]
+    )
+    if any(each.image is not None for each in flagged.validation.findings):
+        steps.append((["browse", *asked.typed, f"--findings {file}"], "look at them, and at what is proposed"))
+    if flagged.validation.findings:
+        steps.append((["explain", flagged.validation.findings[0].code], "what it means, and what to do"))
+    yield paper.paint("next", "bold")
+    for words, why in steps:
+        command = " ".join(["segdata", *words])
+        if columns(command) + 4 + columns(why) <= paper.width:
+            yield f"  {command}  {paper.paint(why, 'dim')}"
+        else:
+            yield from typeable(["segdata", *words], paper)
+            yield from paper.wrap(why, "      ", style="dim")

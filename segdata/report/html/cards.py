@@ -1,0 +1,138 @@
+"""Cards: what each annotator did, as sections of a page: how much, how well, how fast, and their worst examples."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segdata.agreement.gold.examples import Example
+from segdata.agreement.gold.review import Rework
+from segdata.agreement.gold.scorecard import Card, Scorecard
+from segdata.agreement.gold.trend import Month
+from segdata.core.counted import counted
+from segdata.report.agreement.numbers import percent, shown, with_interval
+from segdata.report.html.agreement_figures import hex_of
+from segdata.report.scorecard import example_said, trend_said
+
+_REWORKED = 8  # categories of an annotator
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A month on an axis of time: its place in % of both sides, and what it is."""
+
+    x: float
+    y: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """An example: its picture as a `data:` URI (None: there is none), what it is, and the guideline's sentence."""
+
+    picture: str | None
+    said: str
+    guideline: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One annotator: facts as (what, how much), the months, the trend in words, examples, and what was reworked."""
+
+    name: str
+    color: str
+    facts: tuple[tuple[str, str], ...]
+    dots: tuple[Dot, ...]
+    ends: tuple[str, str]
+    trend: str
+    stands: bool
+    worst: tuple[Worst, ...]
+    reworked: tuple[tuple[str, ...], ...]
+
+
+def sections(found: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, Example], str]) -> list[Section]:
+    """A section of each annotator; `drawn`: pictures of examples; colours are by the place among `annotators`."""
+    order = {name: k for k, name in enumerate(annotators)}
+    return [_section(each, found, hex_of(order.get(each.annotator, k)), drawn) for k, each in enumerate(found.cards)]
+
+
+def _section(card: Card, found: Scorecard, color: str, drawn: Mapping[tuple[str, Example], str]) -> Section:
+    months = [each for each in card.trend.months if math.isfinite(each.score)]
+    return Section(
+        name=card.annotator,
+        color=color,
+        facts=tuple(_facts(card, found)),
+        dots=_dots(months) if len(months) > 1 else (),
+        ends=(months[0].month, months[-1].month) if months else ("", ""),
+        trend=trend_said(card),
+        stands=card.stands,
+        worst=tuple(
+            Worst(drawn.get((card.annotator, each)), example_said(each), each.guideline) for each in card.worst
+        ),
+        reworked=tuple(map(_reworked, _rows(card, found))),
+    )
+
+
+def _facts(card: Card, found: Scorecard) -> list[tuple[str, str]]:
+    """What is known of an annotator."""
+    facts = [("work", f"{counted(card.segments, 'segment')} in {counted(card.images, 'image')}")]
+    if card.timed:
+        per_segment = card.seconds_per_segment
+        each = f", {_time(per_segment)} a segment" if math.isfinite(per_segment) else ""
+        of = "" if card.timed == card.images else f" (of {card.timed:,})"
+        facts.append(
+            ("time", f"{_time(card.seconds)} in all{of}; median {_time(card.seconds_per_image)} an image{each}")
+        )
+    if math.isfinite(card.passed.value):
+        shares = with_interval("missed", card.passed)
+        facts.append(("passed its review as it was", f"{shares} of {counted(card.passed.n, 'annotation')}"))
+    against = "the others" if found.gold is None else found.gold
+    facts.append((f"{_METRICS.get(found.metric, found.metric)} against {against}", with_interval("iou", card.score)))
+    return facts
+
+
+_METRICS = {"iou": "IoU", "dice": "Dice", "boundary_iou": "boundary IoU", "nsd": "near", "pq": "PQ", "f1": "F1"}
+
+
+def _time(seconds: float) -> str:
+    """Seconds in the unit that people say.
+
+    >>> _time(42.0), _time(300.0), _time(9000.0)
+    ('42 s', '5.0 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def _dots(months: Sequence[Month]) -> tuple[Dot, ...]:
+    """The scores of months, from 0 below to 1 on top."""
+    step = 100 / (len(months) - 1)
+    return tuple(
+        Dot(
+            k * step,
+            100 * (1 - each.score),
+            f"{each.month}: {shown('iou', each.score)} in {counted(each.images, 'image')}",
+        )
+        for k, each in enumerate(months)
+    )
+
+
+def _rows(card: Card, found: Scorecard) -> list[Rework]:
+    """What was corrected of an annotator's work, all of it first, then by category, the most corrected first."""
+    if found.review is None:
+        return []
+    who = {each.annotator for each in found.review.rows} - {None}
+    mine = card.annotator if card.annotator in who else None if len(found.cards) == 1 else ""
+    rows = [each for each in found.review.rows if each.annotator == mine]
+    return [*rows[:1], *sorted(rows[1:], key=lambda each: -each.rework.value)[:_REWORKED]]
+
+
+def _reworked(each: Rework) -> tuple[str, ...]:
+    counts = (each.segments, each.deleted, each.added, each.recategorised, each.moved)
+    return (
+        each.category or "all",
+        *(f"{count:,}" for count in counts),
+        with_interval("missed", each.rework),
+        percent(each.pixels.value),
+        percent(each.passed.value),
+    )

@@ -1,0 +1,182 @@
+"""The JSON reports of `segdata review`; `schemas/` has what they look like."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from segdata.agreement.statistics.rates import wilson
+from segdata.core.decision import Decision, Verdict
+from segdata.review.applied import Applied
+from segdata.review.progress import OfReviewer, OfRule, Progress
+from segdata.review.standing import Standing
+
+
+class DoneRow(msgspec.Struct, frozen=True):
+    """A decision that was carried out, and how many pixels have another label by it."""
+
+    decision: Decision
+    pixels: int
+
+
+class ConflictRow(msgspec.Struct, frozen=True):
+    """A decision that was not, and why."""
+
+    decision: Decision
+    why: str
+
+
+class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `segdata review apply` did; `revision` is null where it changed nothing, or was only tried.
+
+    `by_hand` are decisions that ask for something to be drawn, `disputed` the last words of reviewers who disagree, for
+    each thing; `kept` decisions leave the labels as they are, `past` ones were carried out before, or their labels are
+    no more; `reviewed` counts annotations.
+    """
+
+    version: Literal[1] = 1
+    dataset: str
+    revision: str | None
+    images: int
+    reviewed: int
+    kept: int
+    unsure: int
+    past: int
+    done: tuple[DoneRow, ...]
+    conflicts: tuple[ConflictRow, ...]
+    by_hand: tuple[Decision, ...]
+    disputed: tuple[tuple[Decision, ...], ...]
+
+
+class Precision(msgspec.Struct, frozen=True):
+    """The share of decided findings that were right, and the ends of its 95 % interval (Wilson)."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided of a rule's findings, and how many are open; SEG5 is all of `segdata flag`."""
+
+    code: str
+    rule: str
+    open: int
+    decided: int
+    right: int
+    unsure: int
+    disputed: int
+    verdicts: dict[Verdict, int]
+    precision: Precision
+
+
+class ReviewerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer did; `reversed_…` counts decisions that were changed later, `reversal_rate` is of the sure ones."""
+
+    reviewer: str
+    decisions: int
+    images: int
+    first: str
+    last: str
+    verdicts: dict[Verdict, int]
+    reversed_by_self: int
+    reversed_by_others: int
+    reversal_rate: float | None
+
+
+class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a review is."""
+
+    version: Literal[1] = 1
+    dataset: str
+    rules: tuple[RuleRow, ...]
+    flag: RuleRow
+    reviewers: tuple[ReviewerRow, ...]
+    segments: dict[Verdict, int]
+    disputed: tuple[tuple[Decision, ...], ...]
+
+
+def applied_json(found: Applied, dataset: str) -> str:
+    """What became of the decisions."""
+    return _text(
+        AppliedReport(
+            dataset=dataset,
+            revision=found.revision,
+            images=found.images,
+            reviewed=found.reviewed,
+            kept=found.kept,
+            unsure=found.unsure,
+            past=found.past,
+            done=tuple(DoneRow(each.decision, each.pixels) for each in found.done),
+            conflicts=tuple(ConflictRow(each.decision, each.why) for each in found.conflicts),
+            by_hand=tuple(found.by_hand),
+            disputed=_words(found.disputed),
+        )
+    )
+
+
+def progress_json(found: Progress, dataset: str) -> str:
+    """How far a review is."""
+    return _text(
+        ProgressReport(
+            dataset=dataset,
+            rules=tuple(map(_rule, found.rules)),
+            flag=_rule(found.flag),
+            reviewers=tuple(map(_reviewer, found.reviewers)),
+            segments=dict(found.segments),
+            disputed=_words(found.disputed),
+        )
+    )
+
+
+def applied_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of what `apply` reports."""
+    return msgspec.json.schema(AppliedReport)
+
+
+def progress_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of what `report` reports."""
+    return msgspec.json.schema(ProgressReport)
+
+
+def _rule(rule: OfRule) -> RuleRow:
+    value: float | None = None
+    ends: tuple[float | None, float | None] = (None, None)
+    if rule.decided:
+        value = rule.right / rule.decided
+        low, high = wilson(np.array(float(rule.right)), np.array(float(rule.decided)))
+        ends = float(low), float(high)
+    return RuleRow(
+        code=rule.code,
+        rule=rule.name,
+        open=rule.open,
+        decided=rule.decided,
+        right=rule.right,
+        unsure=rule.unsure,
+        disputed=rule.disputed,
+        verdicts=dict(rule.verdicts),
+        precision=Precision(value, *ends),
+    )
+
+
+def _reviewer(one: OfReviewer) -> ReviewerRow:
+    return ReviewerRow(
+        reviewer=one.name,
+        decisions=one.verdicts.total(),
+        images=one.images,
+        first=one.first,
+        last=one.last,
+        verdicts=dict(one.verdicts),
+        reversed_by_self=one.by_self,
+        reversed_by_others=one.by_others,
+        reversal_rate=(one.by_self + one.by_others) / one.sure if one.sure else None,
+    )
+
+
+def _words(disputed: Iterable[Standing]) -> tuple[tuple[Decision, ...], ...]:
+    return tuple(each.said for each in disputed)
+
+
+def _text(report: msgspec.Struct) -> str:
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"

@@ -1,0 +1,138 @@
+"""The text reports of `segdata review`: what was carried out, and how far the review is."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from segdata.agreement.statistics.rates import wilson
+from segdata.core.counted import counted
+from segdata.core.decision import VERDICTS, Decision
+from segdata.report.paper import Paper, columns, shorten, table
+from segdata.review.applied import Applied
+from segdata.review.progress import OfRule, Progress
+from segdata.review.standing import Standing
+
+_MOST = 10  # conflicts, disputes and other things to do that are listed
+
+
+def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Paper) -> str:
+    """What became of the decisions, and what is left for people."""
+    done = f"{counted(len(found.done), 'decision')} in {counted(found.images, 'image')}"
+    pixels = sum(each.pixels for each in found.done)
+    if found.revision is not None:
+        head = f"revision {found.revision} is current: carried out {done}, {pixels:,} px"
+    elif dry_run:
+        head = f"would carry out {done}, {pixels:,} px; nothing is changed"
+    else:
+        head = "nothing to carry out; the dataset is as it was"
+    lines = [paper.paint(line, "good" if found.done else None) for line in paper.wrap(head, "", "  ")]
+    reviewed = f"{counted(found.reviewed, 'annotation')} {'would be' if dry_run else 'now'} reviewed"
+    counts = [
+        (found.reviewed, reviewed),
+        (found.kept, f"{counted(found.kept, 'decision')} that the labels are right"),
+        (found.unsure, f"{counted(found.unsure, 'thing')} that reviewers are unsure of"),
+        (found.past, f"{counted(found.past, 'decision')} carried out before, or about labels that are no more"),
+    ]
+    for n, said in counts:
+        lines += paper.wrap(said, style="dim") if n else []
+    lines += _listed(
+        "conflicts, nothing is overwritten", [(each.decision, each.why) for each in found.conflicts], paper
+    )
+    lines += _listed("to be drawn by hand", [(each, each.comment) for each in found.by_hand], paper)
+    lines += _disputed(found.disputed, paper)
+    command = " ".join(["segdata review", "apply" if dry_run else "report", *typed])
+    return "\n".join([*lines, "", paper.paint("next", "bold"), f"  {command}"]) + "\n"
+
+
+def progress_text(found: Progress, dataset: str, paper: Paper) -> str:
+    """Findings by rule, reviewers, and what they disagree on."""
+    room = paper.width - len("segdata review report ")
+    lines = [paper.paint(f"segdata review report {shorten(dataset, room)}", "bold")]
+    decided, open_ = (sum(getattr(rule, name) for rule in found.rules) for name in ("decided", "open"))
+    lines += paper.wrap(f"{counted(decided, 'finding')} decided, {open_:,} open", style="dim")
+    if found.segments:
+        said = ", ".join(f"{found.segments[each]:,} {each}" for each in VERDICTS if found.segments[each])
+        lines += paper.wrap(f"segments without a finding: {said}", style="dim")
+    if found.rules:
+        lines += ["", *_rules(found, paper)]
+    if found.reviewers:
+        lines += ["", *_reviewers(found, paper)]
+    else:
+        lines += paper.wrap("nobody has decided anything yet: segdata browse, or validate --format html")
+    return "\n".join([*lines, *_disputed(found.disputed, paper)]) + "\n"
+
+
+def _rules(found: Progress, paper: Paper) -> Iterator[str]:
+    shown = [*found.rules]
+    if sum(rule.code.startswith(found.flag.code) for rule in shown) > 1:
+        shown.append(found.flag)
+    rows = [_row(each) for each in shown]
+    heads = ("rule", "open", "decided", "right", "share", "95 %", "unsure", "disputed")
+    head, *lines = table(heads, rows)
+    yield paper.paint(head, "bold")
+    yield from lines
+    yield from paper.wrap(
+        "right: accept, fix or void; the share is of the decided, with Wilson's interval. It says how often the rule "
+        "is right among what was looked at: the worst first, not a sample.",
+        style="dim",
+    )
+
+
+def _row(rule: OfRule) -> list[str]:
+    share, interval = "", ""
+    if rule.decided:
+        low, high = (float(end) for end in wilson(np.array(float(rule.right)), np.array(float(rule.decided))))
+        share, interval = f"{rule.right / rule.decided:.0%}", f"{low:.0%} to {high:.0%}"
+    name = "all of flag" if rule.name == "flag" else f"{rule.code} {rule.name}"
+    numbers = (rule.open, rule.decided, rule.right, share, interval, rule.unsure, rule.disputed)
+    return [shorten(name, 28), *(each if isinstance(each, str) else f"{each:,}" for each in numbers)]
+
+
+def _reviewers(found: Progress, paper: Paper) -> Iterator[str]:
+    rows = []
+    for each in found.reviewers:
+        reversed_ = each.by_self + each.by_others
+        rate = f"{reversed_ / each.sure:.0%}" if each.sure else ""
+        cells = (each.verdicts.total(), each.images, each.by_self, each.by_others)
+        rows.append([shorten(each.name, 24), *(f"{cell:,}" for cell in cells), rate, each.last[:10]])
+    head, *lines = table(("reviewer", "decisions", "images", "changed by self", "by others", "rate", "last"), rows)
+    yield paper.paint(head, "bold")
+    yield from lines
+
+
+def _disputed(disputed: Sequence[Standing], paper: Paper) -> list[str]:
+    """What reviewers disagree on, and how to settle it."""
+    listed = []
+    for each in disputed:
+        said = ", ".join(f"{word.reviewer}: {word.verdict}" for word in each.said)
+        comments = "; ".join(word.comment for word in each.said if word.comment)
+        listed.append((each.said[-1], f"{said}{f' ({comments})' if comments else ''}"))
+    lines = _listed("reviewers disagree", listed, paper)
+    if lines:
+        lines += paper.wrap(
+            "an adjudicator decides again: segdata review pull DATA FILE --adjudicate", "  ", style="dim"
+        )
+    return lines
+
+
+def _listed(heading: str, things: Sequence[tuple[Decision, str]], paper: Paper) -> list[str]:
+    if not things:
+        return []
+    lines = ["", paper.paint(f"{heading}: {len(things):,}", "bold")]
+    for decision, why in things[:_MOST]:
+        lines += paper.wrap(_told(decision, paper), "  ", "    ", "where")
+        lines += paper.wrap(why, "    ") if why else []
+    rest = len(things) - _MOST
+    return lines + (paper.wrap(f"… and {rest:,} more: --format json lists all", "  ") if rest > 0 else [])
+
+
+def _told(decision: Decision, paper: Paper) -> str:
+    """What a decision is about, and whose it is."""
+    finding = decision.finding
+    what = [f"segment {decision.segment}"] if finding is None else [f"{finding.code} {finding.rule}"]
+    if finding is not None and finding.segments:
+        what.append(f"of {', '.join(map(str, finding.segments[:4]))}")
+    if finding is not None and finding.bbox:
+        what.append("at x {}, y {}".format(*finding.bbox))
+    said = f"{decision.verdict} by {decision.reviewer}: {' '.join(what)}"
+    return f"{shorten(decision.image or 'the dataset', max(paper.width - columns(said) - 4, 24))}: {said}"
