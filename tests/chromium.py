@@ -57,7 +57,7 @@ class Page:
         """What an expression gives as soon as that is true; raises TimeoutError where it stays false."""
         end = time.monotonic() + self.patience
         while time.monotonic() < end:
-            if found := self.value(script):
+            if found := self.value(f"(e => e instanceof Node ? true : e)({script})"):
                 return found
             time.sleep(0.1)
         raise TimeoutError(f"never true: {script}; the page says: {self.value('document.body.innerText')[:2000]!r}")

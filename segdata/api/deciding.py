@@ -193,4 +193,5 @@ def _mend(dataset: Dataset) -> Mend:
 
 def _what(found: Applied) -> str:
     made = f"carried out {counted(len(found.done), 'decision')} in {counted(found.images, 'image')}"
-    return f"review: {made}; {counted(found.reviewed, 'annotation')} reviewed"
+    reviewed = f"{counted(found.reviewed, 'annotation')} reviewed"
+    return f"review: {f'{made}; {reviewed}' if found.done else reviewed}"

@@ -70,13 +70,17 @@ def score_annotators(
 
 
 def cards_of(found: "Compared", worst: int = 3) -> "Scorecard":
-    """The scorecard of annotators who have been compared, without another pass over their work."""
+    """The scorecard of annotators who have been compared, without another pass over their work.
+
+    Of two without a reference there are no worst examples: those of one are those of the other.
+    """
     from segdata.agreement.gold.scorecard import scorecard as made
     from segdata.agreement.summary.estimates import Resampling
 
     told, judged = found.agreement, found.tables.judged
     how = Resampling(told.confidence, told.resamples, told.seed)
     at = None if judged is None else judged.gold
+    worst = 0 if at is None and len(told.pairs) == 1 else worst
     return made(found.tables, reference=at, how=how, n_worst=worst, tolerance=told.tolerance)
 
 

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     default="watershed",
     help="threshold, watershed, superpixels or kmeans; default: watershed.",
 )
-@click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="An option of the method.")
+@click.option(
+    "--option",
+    "tuned",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An option of the method, such as waist=0.3; for one that it has not its options are listed.",
+)
 @click.option(
     "--predictions",
     metavar="FILE",
@@ -62,7 +68,7 @@ def command(
     data: Path,
     out: Path,
     method: str,
-    options: tuple[str, ...],
+    tuned: tuple[str, ...],
     predictions: Path | None,
     confidence: float,
     model: bool,
@@ -72,18 +78,11 @@ def command(
     category: str | None,
     opening: Opening,
 ) -> int:
-    r"""Draft labels for IMAGES, for people to correct.
+    """Draft labels for IMAGES, for people to correct.
 
     IMAGES is a folder of image files, or a dataset: then those of its images
     that nobody annotated. OUT is a new canonical dataset, whose annotations
     are from the source "model" and at the stage "drafted".
-
-    \b
-    Options of the methods, with their defaults:
-      threshold    polarity=auto window=0 min_pixels=30 max_hole=30
-      watershed    the same, and waist=0.4 smooth=2
-      superpixels  pieces=300 compactness=0.1 likeness=0.06 min_pixels=100
-      kmeans       regions=4 smooth=2 min_pixels=100 seed=0
     """
     from segdata.cli.progress import progress
 
@@ -110,9 +109,7 @@ def command(
 
             taxonomy = opening.given.get("taxonomy")
             of = opening.read(data) if opening.given.keys() - {"taxonomy"} else data
-            found = draft(
-                of, out, method, pairs(options), category=category, taxonomy=taxonomy, jobs=jobs, progress=done
-            )
+            found = draft(of, out, method, pairs(tuned), category=category, taxonomy=taxonomy, jobs=jobs, progress=done)
     return _told(found, out)
 
 

@@ -8,6 +8,7 @@ from segdata.cli.exits import FOUND, say
 from segdata.cli.options import DATA, Opening, data_options, example, report_options
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_PATH = click.Path(path_type=Path)
 _FINDINGS = click.option(
     "--findings",
     type=_FILE,
@@ -137,3 +138,73 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     found = review_progress(dataset, findings=given, jobs=opening.jobs)
     name = dataset.profile.files
     emit(progress_text(found, name, paper(output)) if report == "text" else progress_json(found, name), output)
+
+
+@command.command(
+    name="export",
+    epilog=example(
+        "segdata review export street task --to cvat --findings flag.json",
+        "segdata review export street task --to label-studio --prefix '/data/local-files/?d='",
+    ),
+)
+@DATA
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(("cvat", "label-studio")), required=True, help="The tool.")
+@_FINDINGS
+@click.option("--prefix", metavar="TEXT", default="", help="Goes before the path of each image, for Label Studio.")
+@click.option("--copy-images", is_flag=True, help="Copy the image files, too.")
+@data_options
+def export(
+    data: Path,
+    target: Path,
+    to: str,
+    findings: tuple[Path, ...],
+    prefix: str,
+    copy_images: bool,
+    opening: Opening,
+) -> None:
+    """Write a task for an annotation tool: only the images with findings.
+
+    Their labels are masks, and each finding is a box of the category
+    `segdata finding`. Type a verdict and a comment into its attributes for
+    `segdata review pull`; correct labels for `segdata review import`. Keep the
+    attribute `segdata` as it is: by it labels are known again. Without
+    --findings those of `segdata validate` are taken.
+    """
+    from segdata.api import validate
+    from segdata.api.caching import folder
+    from segdata.api.redrawing import export_findings
+    from segdata.cli.output import emit
+    from segdata.core.counted import counted
+    from segdata.report.fiftyone.reports import findings_of
+
+    dataset = opening.read(data, cache=folder())
+    given = [each for path in findings for each in findings_of(path)]
+    found = given if findings else validate(dataset, jobs=opening.jobs).findings
+    done = export_findings(dataset, found, to, target, prefix=prefix, copy_images=copy_images, jobs=opening.jobs)  # type: ignore[arg-type]  # click has checked it
+    emit(f"written {target}: {counted(done.n_images, 'image')}, {counted(done.n_segments, 'label')} with the findings")
+
+
+@command.command(
+    name="import", epilog=example("segdata review import street annotations.xml --reviewer anna --dry-run")
+)
+@DATA
+@click.argument("file", type=_PATH)
+@click.option("--reviewer", metavar="NAME", help="Who drew: goes with the annotations, as reviewed.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@data_options
+def import_(data: Path, file: Path, reviewer: str | None, dry_run: bool, opening: Opening) -> int:
+    """Take what was redrawn in CVAT or Label Studio, in a new revision.
+
+    Only labels that came back other than `segdata review export` sent them
+    are taken; of all others not a pixel changes. What has changed here, too,
+    is a conflict, and nothing is overwritten. Exits with 1 when there are
+    conflicts.
+    """
+    from segdata.api.redrawing import import_task
+    from segdata.cli.output import emit, paper
+    from segdata.report.review_text import imported_text
+
+    found = import_task(opening.read(data), file, reviewer=reviewer, dry_run=dry_run)
+    emit(imported_text(found.revision, vars_of(found), found.conflicts, dry_run, paper()))
+    return FOUND if found.conflicts else 0

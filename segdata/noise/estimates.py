@@ -8,7 +8,7 @@ from segdata.core.runs import Ints
 from segdata.noise.drawn import Flags, Floats
 from segdata.noise.sampling import Chosen
 
-_HALVINGS = 60
+_HALVINGS = 36
 _DRAWS = 4000
 
 
@@ -96,9 +96,9 @@ def _surprise(price: float, x: Floats, n: Floats, size: Floats, value: float) ->
     """How many standard deviations the value is from a total, and that total.
 
     The total is told by the Lagrange multiplier `price` of the most likely rates p that add up to it: of each stratum
-    ``x / p - (n - x) / (1 - p) = price * size``, a quadratic in p, which falls as the price rises.
+    ``x / p - (n - x) / (1 - p) = price * share of the stratum``, a quadratic in p, which falls as the price rises.
     """
-    a = price * size
+    a = price * size / size.sum()
     b = n + a
     root = np.sqrt(np.maximum(b * b - 4 * a * x, 0))
     with np.errstate(divide="ignore", invalid="ignore"):

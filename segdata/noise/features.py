@@ -14,6 +14,9 @@ from segdata.noise.drawn import Drawn, Floats, Pixels, runs_in_order
 from segdata.noise.evidence import Evidence
 from segdata.noise.fit import CORE, Columns, edges, match, seams
 from segdata.noise.neighbours import contacts, crowding
+from segdata.noise.pixelwise import TEMPERATURE
+
+LOWEST = 1e-4  # probability, below which differences say nothing
 
 
 def drawn_features(found: Candidates, given: Drawn, evidence: Evidence) -> tuple[tuple[str, ...], Floats]:
@@ -103,7 +106,8 @@ def _median_of_like(values: Floats, category: Ints) -> Floats:
 def belief(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
     """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
 
-    `wrong` is the mean cube of how much more another category is believed in: great only where the model is sure.
+    `wrong` is the mean cube of how much more another category is believed in, great only where the model is sure, and
+    `mass` the log of its sum. `loss` is the mean of -log p, and `worst` the mean of 1 - p where that is greatest.
     """
     n = len(drawn)
     every, core = deep.pixels, deep.within(CORE)
@@ -112,13 +116,19 @@ def belief(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
     doubt = every.means(1 - own)
     cored = np.bincount(core.of, minlength=n) > 0
     nothing = evidence.at(np.zeros(len(every.at), np.int64), every.at)
+    sure = np.maximum(other - own, 0) ** 3
+    weight = np.exp((1 - own) / TEMPERATURE)
     return {
+        "loss": every.means(-np.log(np.maximum(own, LOWEST))),
+        "core_loss": np.where(cored, core.means(-np.log(np.maximum(inside, LOWEST))), 0.0),
+        "worst": 1 - every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9),
+        "mass": np.log1p(every.sums(sure)),
         "doubt": doubt,
         "doubt_among": doubt - _median_of_like(doubt, drawn.category),
         "unsure": every.means(own < 0.5),
         "denied": every.means(own < 0.1),
         "margin": every.means(own - other),
-        "wrong": every.means(np.maximum(other - own, 0) ** 3),
+        "wrong": every.means(sure),
         "core_doubt": np.where(cored, core.means(1 - inside), doubt),
         "core_wrong": core.means(np.maximum(beyond - inside, 0) ** 3),
         "nothing": every.means(nothing),
@@ -173,8 +183,14 @@ def against(regions: Drawn, deep: Deep, label: Ints, evidence: Evidence) -> Colu
     n = len(regions)
     every, core = deep.pixels, deep.within(CORE)
     area = np.maximum(regions.areas, 1)
-    theirs = evidence.at(label[every.of], every.at)
+    theirs = evidence.at(label[every.of], every.at).astype(float)
+    mine = evidence.at(regions.category[every.of], every.at).astype(float)
+    odds = np.log(np.maximum(mine, LOWEST)) - np.log(np.maximum(theirs, LOWEST))
+    weight = np.exp((1 - theirs) / TEMPERATURE)
     return {
+        "preferred": every.means(odds),
+        "preferred_in_all": np.log1p(every.sums(np.maximum(mine - theirs, 0) ** 3)),
+        "given_worst": every.sums(theirs * weight) / np.maximum(every.sums(weight), 1e-9),
         "given": every.means(theirs),
         "given_denied": every.means(theirs < 0.1),
         "unlabelled": (label == 0).astype(float),

@@ -154,6 +154,8 @@ def _flattened(drawn: Drawn, after: Ints, rng: np.random.Generator) -> Drawn:
 def _filled(new: Drawn, given: Drawn, filler: Flags) -> Drawn:
     from scipy.ndimage import distance_transform_edt
 
+    if not len(new):
+        return new
     owner = new.painted(np.arange(len(new)), -1)
     hole = (owner < 0) & (given.categories() != UNLABELLED)
     source = (owner >= 0) & filler[owner]

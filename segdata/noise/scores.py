@@ -20,6 +20,7 @@ from segdata.noise.evidence import Evidence
 from segdata.noise.features import drawn_features, region_features
 from segdata.noise.injection import Rates, labels, spoiled
 from segdata.noise.pixelwise import agreement, softmin
+from segdata.noise.recalibration import recalibrated
 from segdata.noise.types import TYPES
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
@@ -150,8 +151,8 @@ class Suspicions:
         return len(self.image)
 
     def reviewed(self, rows: Ints, wrong: Ints) -> "Suspicions":
-        """The same after verdicts (r,), 0 or 1, on some rows: probabilities are those that fit the verdicts."""
-        return replace(self, probability=calibrated(self.odds[rows], wrong).probability(self.odds))
+        """The same after verdicts (r,), 0 or 1, on some rows: what is thought of the injected mistakes, and these."""
+        return replace(self, probability=recalibrated(self.odds[rows], wrong).probability(self.odds))
 
     def at_rate(self, real: float) -> "Suspicions":
         """The same for a share `real` of candidates that are wrong."""

@@ -72,7 +72,7 @@ class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reviewer did; `reversed_…` counts decisions that were changed later, `reversal_rate` is of the sure ones."""
+    """What a reviewer did; `reversed_…` are decisions that were changed later, `reversal_rate` is of the sure ones."""
 
     reviewer: str
     decisions: int

@@ -20,8 +20,9 @@ def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Pap
     done = f"{counted(len(found.done), 'decision')} in {counted(found.images, 'image')}"
     pixels = sum(each.pixels for each in found.done)
     if found.revision is not None:
-        head = f"revision {found.revision} is current: carried out {done}, {pixels:,} px"
-    elif dry_run:
+        did = f"carried out {done}, {pixels:,} px" if found.done else "the labels are as they were"
+        head = f"revision {found.revision} is current: {did}"
+    elif dry_run and found.done:
         head = f"would carry out {done}, {pixels:,} px; nothing is changed"
     else:
         head = "nothing to carry out; the dataset is as it was"
@@ -67,13 +68,13 @@ def _rules(found: Progress, paper: Paper) -> Iterator[str]:
     if sum(rule.code.startswith(found.flag.code) for rule in shown) > 1:
         shown.append(found.flag)
     rows = [_row(each) for each in shown]
-    heads = ("rule", "open", "decided", "right", "share", "95 %", "unsure", "disputed")
+    heads = ("rule", "open", "decided", "right", "95 %", "unsure", "disputed")
     head, *lines = table(heads, rows)
     yield paper.paint(head, "bold")
     yield from lines
     yield from paper.wrap(
-        "right: accept, fix or void; the share is of the decided, with Wilson's interval. It says how often the rule "
-        "is right among what was looked at: the worst first, not a sample.",
+        "right: accept, fix or void, as a share of the decided, with Wilson's interval. It says how often the rule is "
+        "right among what was looked at, which is the worst first, and no sample.",
         style="dim",
     )
 
@@ -84,8 +85,8 @@ def _row(rule: OfRule) -> list[str]:
         low, high = (float(end) for end in wilson(np.array(float(rule.right)), np.array(float(rule.decided))))
         share, interval = f"{rule.right / rule.decided:.0%}", f"{low:.0%} to {high:.0%}"
     name = "all of flag" if rule.name == "flag" else f"{rule.code} {rule.name}"
-    numbers = (rule.open, rule.decided, rule.right, share, interval, rule.unsure, rule.disputed)
-    return [shorten(name, 28), *(each if isinstance(each, str) else f"{each:,}" for each in numbers)]
+    numbers = (rule.open, rule.decided, share, interval, rule.unsure, rule.disputed)
+    return [shorten(name, 26), *(each if isinstance(each, str) else f"{each:,}" for each in numbers)]
 
 
 def _reviewers(found: Progress, paper: Paper) -> Iterator[str]:

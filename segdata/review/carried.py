@@ -10,12 +10,10 @@ from segdata.core.batch import Batch
 from segdata.core.decision import Decision
 from segdata.core.evidence import evidence
 from segdata.core.finding import Finding
-from segdata.core.imprint import imprint
 from segdata.core.profile import Profile
 from segdata.review.change import change_of, rows_of
 from segdata.review.sheet import Refused, Sheet
 
-NONE = np.empty(0, np.int64)
 # An annotation with some of its findings mended, and how many pixels each of those that could be concerned.
 Mend = Callable[[Annotation, Sequence[Finding]], tuple[Batch, Mapping[Finding, int]]]
 
@@ -82,11 +80,17 @@ def carried(
         found.done += [Done(each, pixels[finding]) for each, finding in mendable if finding in pixels]
         found.by_hand += [each for each, finding in mendable if finding not in pixels]
     found.free_id = sheet.free_id
-    if imprint(annotation, profile, NONE) != imprint(Annotation(after), profile, NONE):
+    if not _same(annotation.batch, after):
         found.after = after
     else:
         found.done = []
     return found
+
+
+def _same(one: Batch, other: Batch) -> bool:
+    """Whether two annotations have the same segments in every respect."""
+    runs = ((getattr(one.runs, name), getattr(other.runs, name)) for name in ("start", "length", "owner"))
+    return bool(one.segments.equals(other.segments)) and all(np.array_equal(*each) for each in runs)
 
 
 def _is_mendable(decision: Decision) -> bool:

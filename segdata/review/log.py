@@ -1,23 +1,16 @@
 """Log: reviewers' decisions in a file that only grows, one JSON object a line."""
 
 import datetime
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 
 import msgspec
 
 from segdata.core.decision import Decision
 from segdata.core.errors import SegdataError
+from segdata.review import lines
 from segdata.review.standing import latest
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # what there is none of
 
 __all__ = ["Log", "append", "check", "latest", "load", "place", "read"]
 NAME = "review.jsonl"
@@ -49,24 +42,11 @@ def append(path: Path, decisions: Iterable[Decision]) -> int:
     written; the log is as it was then.
     """
     told = list(decisions)
-    lines = [msgspec.json.encode(each) for each in told]
-    for line, each in zip(lines, told, strict=True):
+    written = [msgspec.json.encode(each) for each in told]
+    for line, each in zip(written, told, strict=True):
         _decoded(line, f"the decision of {each.reviewer or 'nobody'} on {each.image}")
-    if not lines:
-        return 0
-    try:
-        with _alone(path) as file:
-            end, start = _end(file.read())
-            file.seek(end)
-            file.truncate()
-            try:
-                _write(file, start + b"".join(line + b"\n" for line in lines))
-            except BaseException:
-                file.truncate(end)
-                raise
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be written: {error.strerror}; the log is as it was, try again") from error
-    return len(lines)
+    lines.append(path, written)
+    return len(written)
 
 
 def read(path: Path) -> list[Decision]:
@@ -80,17 +60,8 @@ def read(path: Path) -> list[Decision]:
 
 def load(path: Path) -> Log:
     """As `read`, and whether a last line was never finished."""
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return Log(())
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
-    end, _ = _end(text)
-    torn = bool(text[end:].strip())
-    lines = text[:end].split(b"\n")
-    found = [_decoded(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    return Log(tuple(found), torn)
+    found, torn = lines.read(path)
+    return Log(tuple(_decoded(line, f"{path}:{number}") for number, line in found), torn)
 
 
 def check(decision: Decision, where: str) -> Decision:
@@ -111,34 +82,3 @@ def _decoded(line: bytes, where: str) -> Decision:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SegdataError(f"{where}: is no decision: {error}; mend the line, or delete it") from error
     return check(found, where)
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _end(text: bytes) -> tuple[int, bytes]:
-    """Where the whole lines of a log end, in bytes, and what is missing there: some editors omit the last end."""
-    last = text.rfind(b"\n") + 1
-    return (len(text), b"\n") if _is_json(text[last:]) else (last, b"")
-
-
-def _write(file: FileIO, text: bytes) -> None:
-    while text:
-        text = text[file.write(text) :]
-    os.fsync(file.fileno())
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[FileIO]:
-    """The file, to be read and written, locked against other programs; the system frees the lock of a killed one."""
-    path.touch()
-    with path.open("r+b", buffering=0) as file:
-        if fcntl is not None:
-            with suppress(OSError):  # a disk without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield file

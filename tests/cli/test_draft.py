@@ -11,7 +11,6 @@ from PIL import Image
 
 import segdata
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.settings import Settings
 
 Run = Callable[..., Result]
 
@@ -63,8 +62,8 @@ def test_of_a_dataset_only_what_nobody_annotated_is_drafted(run: Run, photos: Pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "watershd"], "Did you mean 'watershed'"),
-        (["--option", "waste=1"], "Did you mean 'waist'"),
+        (["--method", "watershd"], "watershed"),
+        (["--option", "waste=1"], "waist"),
         (["--method", "kmeans", "--category", "coin"], "leave --category out"),
         (["--model", "--predictions", "x.json"], "either --model or --predictions"),
     ],
@@ -100,40 +99,3 @@ def test_results_of_a_model_become_a_draft_with_void(run: Run, photos: Path, tmp
     assert made["category"].tolist() == ["coin", "void"]
     assert made["area"].tolist() == [100, 75]
     assert made["score"].tolist()[0] == 0.9
-
-
-@pytest.mark.parametrize("task", ["instance", "semantic"])
-def test_networks_draft_what_nobody_annotated(tmp_path: Path, task: str) -> None:
-    rng = np.random.default_rng(0)
-    for name in ("images", "masks"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-    y, x = np.mgrid[:64, :64]
-    truth = {}
-    for at in range(10):
-        truth[f"{at}.png"] = mask = (x - rng.integers(16, 48)) ** 2 + (y - rng.integers(16, 48)) ** 2 < 144
-        grey = np.where(mask, 200, 60) + rng.normal(0, 5, (64, 64))
-        Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(tmp_path / f"data/images/{at}.png")
-        if at < 8:
-            Image.fromarray(mask.astype(np.uint16 if task == "instance" else np.uint8)).save(
-                tmp_path / f"data/masks/{at}.png"
-            )
-    (tmp_path / "data/taxonomy.yaml").write_text("unlabelled: 0\ncategories: [{id: 1, name: coin}]\n")
-    form = "instance-ids" if task == "instance" else "colour-masks"
-    instances = "instance_ids: {category: coin}\n" if task == "instance" else ""
-    (tmp_path / "data/segdata.yaml").write_text(f"format: {form}\n{instances}")
-    settings = Settings(
-        near=False, folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1
-    )
-    found = segdata.draft_by_model(tmp_path / "data", tmp_path / "out", precision=0.6, settings=settings)
-    made = segdata.read(tmp_path / "out")
-    assert made.image_ids == ["8.png", "9.png"]
-    assert set(made.annotations["stage"]) == {"drafted"}
-    assert any("coin: drawn from" in each for each in found.remarks) or task == "instance", found.remarks
-    maps = made.maps()
-    for row, name in enumerate(maps.image_ids):
-        drawn = maps.semantic(row, unlabelled=-1, void=-2) == 0
-        sure = maps.semantic(row, unlabelled=-1, void=-2) > -2
-        if drawn.any():
-            assert (drawn == truth[name])[sure].mean() > 0.9
-    with pytest.raises(segdata.SegdataError, match="every image is annotated"):
-        segdata.draft_by_model(tmp_path / "out", tmp_path / "again", settings=settings)

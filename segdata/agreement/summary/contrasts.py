@@ -93,7 +93,8 @@ def contrasted(opposed: Opposed, reference: int | None = None, how: Resampling =
     """Every two annotators by how much they agree with the reference; without one every two pairs of annotators.
 
     Further passes of a person are left out. Over the contrasts of one score Benjamini and Hochberg's false discovery
-    rate is 5 %; with fewer than 8 clusters nothing is tested. Raises SegdataError for more than `MOST` contrasts.
+    rate is 5 %; with fewer than 8 clusters nothing is tested. Raises SegdataError where there is none,
+    or more than `MOST`.
     """
     names, first = opposed.annotators, opposed.is_first_pass.tolist()
     persons = [k for k in range(len(names)) if first[k]]
@@ -102,6 +103,9 @@ def contrasted(opposed: Opposed, reference: int | None = None, how: Resampling =
     else:
         gold = opposed.persons[reference]
         pairs = [(k, reference) for k in persons if opposed.persons[k] != gold]
+    if len(pairs) < 2:
+        who = "three annotators" if reference is None else "two annotators beside the reference"
+        raise SegdataError(f"contrasts: they take {who}, there are: {', '.join(names)}")
     every = list(combinations(pairs, 2))
     if len(every) > MOST:
         many = f"contrasts: {len(pairs)} pairs of annotators make {len(every):,}, at most {MOST} are tested"

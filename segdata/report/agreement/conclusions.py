@@ -15,6 +15,7 @@ from segdata.report.agreement.numbers import NAMES, extent, listed, percent, sho
 from segdata.report.agreement.people import mirrored, people, turned
 from segdata.report.agreement.points import Conclusion, first_images, of_code, remedy
 from segdata.report.agreement.sheets import disputed
+from segdata.report.agreement.skipped import skipped
 from segdata.report.agreement.unclear import least_agreed, unclear
 
 _DISPUTES = {
@@ -32,13 +33,14 @@ _FEW = 8  # clusters, below which annotators are not tested
 def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
     """What there is to know and to do, in the order in which to read it.
 
-    First what makes the figures wrong (mirrored, broken or unequal files), then how much annotators agree, then who
-    differs, which categories are unclear, what to settle one by one, and last what could not be compared.
+    First what makes the figures wrong (mirrored, broken, unequal or skipped files), then how much annotators agree,
+    then who differs, which categories are unclear, what to settle one by one, and last what could not be compared.
     """
     unfit = turned(found)
     return [
         *mirrored(found),
         *_broken(found.findings),
+        *skipped(found, tables),
         *_overall(found, tables),
         *people(found, tables),
         *unclear(found, tables),
@@ -83,7 +85,7 @@ def _overall(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     near = found.overall["nsd"]
     if near.value == near.value:
         facts.append(f"{percent(near.value)} of the boundaries within {tolerance(found.tolerance)}")
-    facts += filter(None, [disputed(found)])
+    facts += filter(None, [disputed(found, tables)])
     said = "; ".join(facts)
     said += "." if facts else ""
     yield Conclusion(

@@ -44,10 +44,13 @@ class Habit:
 
 
 def habits(found: Agreement, tables: Tables) -> list[Habit]:
-    """All of them that have a value, those that stand and the largest first."""
+    """All of them that have a value, those that stand and the largest first; the reference is not judged."""
     others = _others(tables)
+    gold = None if tables.judged is None else tables.judged.gold
     every = []
     for each in found.annotator_bias:
+        if gold is not None and each.annotator == found.annotators[gold]:
+            continue
         for kind in KINDS:
             value: Value = getattr(each, "boundary_offset" if kind == "offset" else kind)
             if math.isfinite(value.value):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from segdata.agreement.summary.agreed import Agreement, Contrasted, Disagreement, Value, VolumePair
 from segdata.core.counted import counted
+from segdata.core.rule import Tables
 from segdata.report.agreement.numbers import NONE, percent, shown, with_interval
 
 _NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
@@ -58,9 +59,12 @@ def causes(found: Agreement) -> Sheet | None:
         rows.append((name, f"{pixels[name]:,}", percent(pixels[name] / total), *shares))
     more = len(ranked) - len(rows)
     note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
-    note += "has not, has under another category, or ends elsewhere."
+    note += (
+        "has not, has under another category, or ends elsewhere. Of stuff, and in class masks, a segment is all of a "
+    )
+    note += "category in an image: what one leaves out of it is there, too."
     note += f" {counted(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
-    heads = ("category", "pixels", "of all", *alone, "called otherwise", "boundary")
+    heads = ("category", "pixels", "of all", *alone, "called otherwise", "ends elsewhere")
     return Sheet("what the pixels in dispute are due to", heads, tuple(rows), (0,), note)
 
 
@@ -68,9 +72,13 @@ def _shares(each: Disagreement) -> tuple[float, ...]:
     return each.missed, each.extra, each.confused, each.boundary
 
 
-def disputed(found: Agreement) -> str:
-    """The same of all categories, in words; empty where nothing is in dispute."""
-    known = [each for each in found.disagreement if math.isfinite(each.missed)]
+def disputed(found: Agreement, tables: Tables) -> str:
+    """The same of all things, in words; empty where nothing is in dispute, or nothing is counted one by one."""
+    opposed = tables.opposed
+    if opposed is None:
+        return ""
+    things = {each.name for each, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing}
+    known = [each for each in found.disagreement if each.category in things and math.isfinite(each.missed)]
     missed, extra, confused, boundary = (sum(_shares(each)[k] * each.pixels for each in known) for k in range(4))
     of = missed + extra + confused + boundary
     if not of:
@@ -79,7 +87,7 @@ def disputed(found: Agreement) -> str:
     told = [
         f"{percent(n / of)} {kind}" for kind, n in sorted(kinds.items(), key=lambda each: -each[1]) if n / of >= 0.005
     ]
-    return f"of the pixels in dispute {', '.join(told)}"
+    return f"of the pixels of things in dispute {', '.join(told)}"
 
 
 def sizes(found: Agreement) -> Sheet | None:
@@ -133,7 +141,7 @@ def contrasts(found: Agreement, gold: str | None) -> Sheet | None:
         return None
     ranked = sorted(found.contrasts, key=lambda each: not each.stands)  # within these by score, as they come
     rows = tuple(tuple(_contrast(each, gold)) for each in ranked[:_CONTRASTS])
-    heads = ("better", "than", "score", "", "", "difference", "p", "")
+    heads = ("better", "than", "score", "its", "other's", "difference", "p", "")
     title = "which two agree better" if gold is None else f"who agrees better with {gold}"
     note = "On the images that all of them annotated. ●: stands when all contrasts of a score are taken together, at a "
     note += "false discovery rate of 5%."

@@ -156,6 +156,7 @@ def forest(habits: Iterable[Habit], annotators: Sequence[str], most: int) -> For
         return None
     ends = [abs(end) for each in offsets for end in (each.value.low, each.value.high) if math.isfinite(end)]
     wanted = float(np.quantile(ends or [abs(each.value.value) for each in offsets], _CLIPPED))
+    wanted = max([wanted, *(abs(each.value.value) for each in offsets if each.stands)])
     end = next((each for each in _ROUND if each >= wanted), wanted)
     shown_first = sorted(offsets, key=lambda each: (not each.stands, -abs(each.value.value)))[:most]
     order = {name: k for k, name in enumerate(annotators)}

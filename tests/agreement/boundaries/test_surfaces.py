@@ -73,7 +73,7 @@ def test_what_one_misses_does_not_make_the_other_draw_larger(missed: int) -> Non
         if k >= missed:
             second[y - 2 : y + 12, x - 2 : x + 12] = True
     row = one(first, second)
-    assert row["offset"] == pytest.approx(2.0, abs=0.05)
+    assert row["offset"] == pytest.approx(2.0, abs=0.1)  # corners are farther
     assert (row["hd"] > 20) == (missed > 0)
 
 

@@ -1,0 +1,215 @@
+"""What decisions make of labels, drawn with letters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from segdata.core.annotation import Annotation
+from segdata.core.batch import Batch
+from segdata.core.correction import Action, Correction
+from segdata.core.counts import counts_of_runs
+from segdata.core.decision import Decision, Verdict
+from segdata.core.finding import Box, Finding
+from segdata.core.redraw import dense, runs_of
+from segdata.review.carried import Carried, carried
+from segdata.testing.pictures import Drawing, drawn
+
+FREE = 100
+
+
+def no_mend(annotation: Annotation, findings: Sequence[Finding]) -> tuple[Batch, dict[Finding, int]]:
+    return annotation.batch, {}
+
+
+def decision(
+    finding: Finding | None, verdict: Verdict = "accept", *, minute: int = 0, segment: int | None = None
+) -> Decision:
+    time = f"2026-01-01T00:{minute:02d}:00Z"
+    return Decision(
+        verdict=verdict, reviewer="anna", time=time, via="python", image="1.png", finding=finding, segment=segment
+    )  # fmt: skip
+
+
+def counts(picture: str) -> str:
+    """The pixels of x in a picture, as a correction has them."""
+    rows = picture.split()
+    mask = np.array([[each == "x" for each in row] for row in rows])
+    size = (np.array([side]) for side in mask.shape)
+    return counts_of_runs(runs_of(mask), *size)[0].as_py().decode()  # type: ignore[no-any-return]
+
+
+def finding(
+    action: Action,
+    category: str | None,
+    *pieces: str,
+    segments: tuple[int, ...] = (),
+    size: tuple[int, int],
+    joins: int | None = None,
+    bbox: Box | None = None,
+) -> Finding:
+    correction = Correction(action=action, category=category, size=size, counts=tuple(map(counts, pieces)), joins=joins)
+    return Finding(
+        code="SEG501", rule="made-up", severity="warning", message="", image="1.png", segments=segments, bbox=bbox,
+        correction=correction,
+    )  # fmt: skip
+
+
+def run(drawing: Drawing, *decisions: Decision) -> Carried:
+    return carried(Annotation.each(drawing.batch)[0], decisions, drawing.profile, no_mend, FREE)
+
+
+def shown(found: Carried, drawing: Drawing) -> dict[tuple[int, str], str]:
+    """The segments of an annotation as they became: id and category -> rows of x."""
+    assert found.after is not None
+    batch, size = found.after, Annotation(found.after).size
+    told = {}
+    for row in range(batch.n_segments):
+        mask = dense(batch.runs.take(np.array([row]), batch.n_segments), *size)
+        name = drawing.profile.name_of(batch.segments["category_id"][row].as_py())
+        key = (batch.segments["segment_id"][row].as_py(), name)
+        told[key] = " ".join("".join("x" if each else "." for each in line) for line in mask)
+    return told
+
+
+def ids(drawing: Drawing) -> dict[str, int]:
+    """The ids of segments by their category, where each has one of its own."""
+    rows = drawing.batch.segments.to_pylist()
+    return {drawing.profile.name_of(row["category_id"]): row["segment_id"] for row in rows}
+
+
+INSTANCES = """
+aab.
+aab.
+....
+
+c: c
+category: c
+"""
+SIZE = (3, 4)
+
+
+def test_add_on_free_ground_and_where_nothing_may_overlap() -> None:
+    more = finding("add", "c", "..xx ..xx ....", size=SIZE)
+    for policy, left in (("allow", "..x. ..x. ...."), ("forbid", None)):
+        drawing = drawn(f"{INSTANCES}\noverlap: {policy}")
+        a, b = ids(drawing)["a"], ids(drawing)["b"]
+        found = run(drawing, decision(more))
+        expected = {(a, "a"): "xx.. xx.. ....", (FREE, "c"): "..xx ..xx ...."}
+        assert shown(found, drawing) == expected | ({} if left is None else {(b, "b"): left})
+        assert found.free_id == FREE + 1
+        assert found.after is not None
+        assert found.after.segments["source"].to_pylist()[-1] == "model"
+        assert [each.pixels for each in found.done] == [4]
+
+
+def test_delete_rename_redraw() -> None:
+    drawing = drawn(f"{INSTANCES}\noverlap: forbid")
+    a, b = ids(drawing)["a"], ids(drawing)["b"]
+    gone = run(drawing, decision(finding("delete", None, segments=(a,), size=SIZE)))
+    assert shown(gone, drawing) == {(b, "b"): "..x. ..x. ...."}
+    named = run(drawing, decision(finding("rename", "c", "xx.. xx.. ....", segments=(a,), size=SIZE)))
+    assert shown(named, drawing) == {(a, "c"): "xx.. xx.. ....", (b, "b"): "..x. ..x. ...."}
+    again = run(drawing, decision(finding("redraw", "a", ".xx. .... ....", segments=(a,), size=SIZE)))
+    assert shown(again, drawing) == {(a, "a"): ".xx. .... ....", (b, "b"): ".... ..x. ...."}
+
+
+def test_split_and_join() -> None:
+    drawing = drawn("aaa.\naaa.\n....\n")
+    a = ids(drawing)["a"]
+    pieces = ("x... x... ....", ".xx. .xx. ....")
+    found = run(drawing, decision(finding("split", "a", *pieces, segments=(a,), size=SIZE)))
+    assert shown(found, drawing) == {(a, "a"): pieces[1], (FREE, "a"): pieces[0]}
+    drawing = drawn("aab.\naab.\n....\n")
+    a, b = ids(drawing)["a"], ids(drawing)["b"]
+    found = run(drawing, decision(finding("join", "a", segments=(a,), joins=b, size=SIZE)))
+    assert shown(found, drawing) == {(a, "a"): "xxx. xxx. ...."}
+
+
+MAP = """
+rrrr
+rrss
+ssrr
+
+task: semantic
+"""
+
+
+def test_in_a_map_only_what_is_shown_changes() -> None:
+    drawing = drawn(f"{MAP}\noverlap: forbid")
+    r, s = ids(drawing)["r"], ids(drawing)["s"]
+    one = decision(finding("rename", "r", segments=(s,), bbox=(2, 1, 2, 1), size=SIZE))
+    other = decision(finding("delete", None, segments=(s,), bbox=(0, 2, 2, 1), size=SIZE), minute=1)
+    assert shown(run(drawing, one), drawing) == {(r, "r"): "xxxx xxxx ..xx", (s, "s"): ".... .... xx.."}
+    assert shown(run(drawing, other), drawing) == {(r, "r"): "xxxx xx.. ..xx", (s, "s"): ".... ..xx ...."}
+    both = run(drawing, other, one)
+    assert shown(both, drawing) == {(r, "r"): "xxxx xxxx ..xx"}
+    assert not both.conflicts
+    again = finding("redraw", "s", ".... .xxx ....", segments=(s,), bbox=(2, 1, 2, 1), size=SIZE)
+    found = run(drawing, decision(again))
+    assert shown(found, drawing) == {(r, "r"): "xxxx x... ..xx", (s, "s"): ".... .xxx xx.."}
+
+
+def test_void_takes_the_pixels_of_all() -> None:
+    drawing = drawn(f"{INSTANCES}\ncategory: nothing (void)\noverlap: allow")
+    a, b = ids(drawing)["a"], ids(drawing)["b"]
+    found = run(drawing, decision(None, "void", segment=b))
+    assert shown(found, drawing) == {(a, "a"): "xx.. xx.. ....", (FREE, "nothing"): "..x. ..x. ...."}
+    assert found.after is not None
+    assert found.after.segments["source"].to_pylist()[-1] == "human"
+
+
+def test_without_void_it_is_said_which_line_to_add() -> None:
+    drawing = drawn(INSTANCES)
+    found = run(drawing, decision(None, "void", segment=ids(drawing)["b"]))
+    assert found.after is None
+    assert found.conflicts[0].why.endswith("- {id: 255, name: void, kind: void}")
+
+
+def test_a_rejected_segment_goes_and_an_accepted_one_stays() -> None:
+    drawing = drawn(INSTANCES)
+    a, b = ids(drawing)["a"], ids(drawing)["b"]
+    found = run(drawing, decision(None, "reject", segment=b), decision(None, "accept", segment=a))
+    assert shown(found, drawing) == {(a, "a"): "xx.. xx.. ...."}
+    assert len(found.done) == 1
+
+
+def test_fix_waits_for_a_person() -> None:
+    drawing = drawn(INSTANCES)
+    about = finding("delete", None, segments=(ids(drawing)["a"],), size=SIZE)
+    found = run(drawing, decision(about, "fix"))
+    assert (found.after, len(found.by_hand), found.conflicts) == (None, 1, [])
+
+
+def test_the_first_by_time_is_carried_out() -> None:
+    drawing = drawn(INSTANCES)
+    a = ids(drawing)["a"]
+    late = decision(finding("delete", None, segments=(a,), size=SIZE), minute=5)
+    early = decision(finding("rename", "c", segments=(a,), size=SIZE), minute=1)
+    found = run(drawing, late, early)
+    assert [each.decision for each in found.done] == [early]
+    assert [each.decision for each in found.conflicts] == [late]
+    assert (a, "c") in shown(found, drawing)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (finding("delete", None, segments=(999,), size=SIZE), "segment 999 is not there"),
+        (finding("add", "c", "x... .... ....", size=(9, 9)), "the correction is of 9 x 9 px, the image of 4 x 3"),
+        (finding("add", "moon", "x... .... ....", size=SIZE), "the taxonomy has no category 'moon'"),
+        (finding("add", "c", size=SIZE), "the correction has no pixels"),
+        (finding("delete", None, size=SIZE), "delete: the finding names no segment"),
+    ],
+)
+def test_what_cannot_be_done_is_a_conflict(asked: Finding, why: str) -> None:
+    found = run(drawn(INSTANCES), decision(asked))
+    assert found.after is None
+    assert [each.why for each in found.conflicts] == [why]
+
+
+def test_damaged_pixels_are_a_conflict() -> None:
+    broken = Correction(action="add", category="c", size=SIZE, counts=("\x7f\x7f", "é"))
+    about = Finding(code="SEG501", rule="x", severity="warning", message="", image="1.png", correction=broken)
+    found = run(drawn(INSTANCES), decision(about))
+    assert found.conflicts[0].why.startswith("the correction's pixels are damaged: ")
