@@ -27,6 +27,7 @@ from segdata.noise.evidence import Evidence
 from segdata.noise.injection import Rates
 from segdata.noise.out_of_fold import out_of_fold
 from segdata.noise.predictions import Predictions
+from segdata.noise.predictions import opened as finished
 from segdata.noise.settings import Settings
 from segdata.noise.stage import Stage
 from segdata.testing.noise import noisy
@@ -115,6 +116,8 @@ def predicted(data: Dataset, name: str, rate: float, seed: int, out: Path, threa
     """The probabilities of networks trained on labels with errors, which are made where they are not there yet."""
     import torch
 
+    if (out / "predictions.json").is_file():
+        return finished(out)
     torch.set_num_threads(threads)
     settings = Settings(**CHOSEN[name].settings, flips=0, seed=seed, jobs=1)
     labels = data if CHOSEN[name].corrected else noisy(data, 1000 + seed, rates(rate), SPOILED)[0]

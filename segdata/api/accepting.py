@@ -9,6 +9,7 @@ import numpy as np
 from segdata.agreement.gold.delivery import Inspection, Quality, inspect
 from segdata.agreement.gold.gold import section_of
 from segdata.agreement.panel.paired import Member
+from segdata.agreement.summary.sums import column
 from segdata.api.evaluating import GOLD
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.api.panels import opened
@@ -77,6 +78,9 @@ def accept(
     its = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
     if GOLD not in opposed.annotators:
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
+    n_back = len(np.unique(column(opposed.pairs, "case")))
+    if lot is not None and lot < n_back:
+        raise SegdataError(f"lot: {lot:,} images delivered, but {n_back:,} gold images are among them")
     return inspect(
         opposed,
         opposed.annotators.index(GOLD),

@@ -9,6 +9,7 @@ from segdata.api.panels import (
     Opened,
     PanelOptions,
     Several,
+    check_sizes,
     members,
     opened,
     reading,
@@ -142,14 +143,9 @@ def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
 
 def _check_annotators(found: Opened) -> None:
     """Raise SegdataError where there is nobody to agree with."""
-    from segdata.agreement.panel.panel import SIZES
-
+    check_sizes(found)
     annotators, n_pairs = found.opposed.annotators, len(found.opposed.pairs)
     files = found.panel.profile.files
-    sizes = [each for each in found.tables.defects if each.code == SIZES]
-    if n_pairs == 0 and sizes:
-        first = sizes[0]
-        raise SegdataError(f"{files}: no image has the same size in two datasets; {first.image}: {first.message}")
     if len(annotators) < 2:
         who = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
         raise SegdataError(

@@ -155,7 +155,21 @@ def info(
         from segdata.api.listing import shapes_of
 
         found = replace(found, shapes=shapes_of(dataset, jobs))
+    if "from models" in found.facts:
+        found = replace(found, facts=found.facts | _accepted(dataset, jobs))
     return replace(found, raster_rules=_rules_apart(dataset, jobs)) if raster_rules else found
+
+
+def _accepted(dataset: Dataset, jobs: int) -> dict[str, str]:
+    """How much of what people drew where a model had drawn is the model's; nothing where they never met."""
+    from segdata.measure.accepted import accepted
+
+    with image_limits():
+        found = accepted(dataset.batches(jobs))
+    if not found.segments:
+        return {}
+    share = found.unchanged / found.segments
+    return {"accepted unchanged": f"{found.unchanged:,} of {found.segments:,} segments that people have ({share:.1%})"}
 
 
 def _rules_apart(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.copying import Copies
 from segdata.api.opening import Progress, silent
-from segdata.api.panels import PairOptions, Several, members, open_panel, reading, resampling
+from segdata.api.panels import PairOptions, Several, members, no_size, open_panel, reading, resampling
 from segdata.api.placing import Placing
 from segdata.core.batch import Batch
 from segdata.core.defect import Defect
@@ -151,6 +151,7 @@ class _Stream:
     def _batches(self) -> Iterator[Batch]:
         """The consensus, images in ascending order of image_id; raises SegdataError where there is nobody to agree."""
         from segdata.agreement.consensus.portion import portion, portions
+        from segdata.agreement.panel.panel import SIZES
 
         overlap = self.panel.profile.overlap.value
         self.n = dict.fromkeys(
@@ -166,6 +167,9 @@ class _Stream:
             yield found.batch
             self.progress(found.batch.images.num_rows)
         if not self.names:
+            sizes = [each for each in self.defects if each.code == SIZES]
+            if sizes:
+                raise SegdataError(no_size(self.panel, sizes[0]))
             files = self.panel.profile.files
             raise SegdataError(
                 f"{files}: no image was annotated by two; a consensus takes two annotators or more: give several "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segdata.agreement.panel.panel import Panel
     from segdata.agreement.summary.estimates import Resampling
     from segdata.core.config import Gold
+    from segdata.core.defect import Defect
     from segdata.core.opposed import Opposed
     from segdata.core.rule import Tables
 
@@ -111,6 +112,20 @@ def opened(every: "Sequence[Member]", section: "Gold | None", options: PanelOpti
         tables = compare(panel, tolerance=near, **how)
     assert tables.opposed is not None
     return Opened(panel, tables, tables.opposed, near)
+
+
+def check_sizes(found: Opened) -> None:
+    """Raise SegdataError where nobody can be compared, since images have other sizes."""
+    from segdata.agreement.panel.panel import SIZES
+
+    sizes = [each for each in found.tables.defects if each.code == SIZES]
+    if len(found.opposed.pairs) == 0 and sizes:
+        raise SegdataError(no_size(found.panel, sizes[0]))
+
+
+def no_size(panel: "Panel", first: "Defect") -> str:
+    """That no image has the same size in two datasets, of which `first` was met first."""
+    return f"{panel.profile.files}: no image has the same size in two datasets; {first.image}: {first.message}"
 
 
 def reference(gold: str | None, annotators: Sequence[str]) -> int | None:

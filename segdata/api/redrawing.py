@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -26,7 +26,7 @@ from segdata.formats.altered import AlteredSource
 from segdata.formats.images import image_limits
 from segdata.review import sent as notes
 from segdata.review.applied import Whose
-from segdata.review.redrawn import of_same, redrawn
+from segdata.review.redrawn import Imported, of_same, redrawn
 from segdata.review.sent import Sent
 from segdata.review.task import Returned, returned, sent, with_findings
 from segdata.store.revise import revise
@@ -35,27 +35,6 @@ from segdata.store.write import segment_rows
 
 Tool = Literal["cvat", "label-studio"]
 _VIA: dict[str, Via] = {"cvat": "cvat", "label-studio": "label-studio"}
-
-
-@dataclass(slots=True)
-class Imported:
-    """What was taken of a task that came back.
-
-    Attributes
-    ----------
-    revision : that was made; None: nothing changed
-    images : how many images have other labels
-    redrawn, deleted, added, untouched : how many segments
-    conflicts : what is not taken, and why, a line each
-    """
-
-    revision: str | None = None
-    images: int = 0
-    redrawn: int = 0
-    deleted: int = 0
-    added: int = 0
-    untouched: int = 0
-    conflicts: list[str] = field(default_factory=list)
 
 
 def export_findings(
@@ -238,10 +217,10 @@ def _came_back(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[Sent, Retu
                 for annotation in Annotation.each(batch.take_images(np.array([row]))):
                     said = returned(annotation, back.profile)
                     keys = said.keys.keys() | said.answers.keys()
-                    note = of_same([each for key in sorted(keys) for each in known.get(key, ())], said)
-                    if note is not None:
-                        _once(found, note, file)
-                        found[note.image, note.annotator] = (note, said, back.profile)
+                    was = of_same([each for key in sorted(keys) for each in known.get(key, ())], said)
+                    if was is not None:
+                        _once(found, was, file)
+                        found[was.image, was.annotator] = (was, said, back.profile)
     if not found:
         raise SegdataError(f"{file}: has nothing that was sent from {dataset.profile.files} by segdata review export")
     return via, list(found.values())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.opening import Data, read
-from segdata.api.panels import Opened, PanelOptions, opened, reading, resampling, sections
+from segdata.api.panels import Opened, PanelOptions, check_sizes, opened, reading, resampling, sections
 from segdata.core.batch import Batch, replaced
 from segdata.core.errors import SegdataError
 from segdata.formats.altered import AlteredSource
@@ -68,4 +68,5 @@ def corrected(before: Data, after: Data, options: PanelOptions) -> Corrected:
     second = replace(second, source=AlteredSource(second.source, renamed))
     every = [Member(first), Member(second)]
     found: Opened = opened(every, sections(every), options)
+    check_sizes(found)
     return Corrected(found.tables, found.opposed, found.near)

@@ -3,7 +3,17 @@
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.opening import Data
-from segdata.api.panels import PanelOptions, Several, members, opened, reading, reference, resampling, sections
+from segdata.api.panels import (
+    PanelOptions,
+    Several,
+    check_sizes,
+    members,
+    opened,
+    reading,
+    reference,
+    resampling,
+    sections,
+)
 from segdata.api.reviewing import rework
 from segdata.core.config import DISTANCES, Metric
 from segdata.core.dataset import Dataset
@@ -62,6 +72,7 @@ def score_annotators(
     section = sections(every)
     gold = gold or (section.name if section else None)
     found = opened(every, section, options)
+    check_sizes(found)
     at = reference(gold, found.opposed.annotators)
     review = None if before is None else rework(before, every[0].dataset, **_for_before(options))
     how = resampling(options)

@@ -206,5 +206,5 @@ def import_(data: Path, file: Path, reviewer: str | None, dry_run: bool, opening
     from segdata.report.review_text import imported_text
 
     found = import_task(opening.read(data), file, reviewer=reviewer, dry_run=dry_run)
-    emit(imported_text(found.revision, vars_of(found), found.conflicts, dry_run, paper()))
+    emit(imported_text(found, dry_run, paper()))
     return FOUND if found.conflicts else 0

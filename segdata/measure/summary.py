@@ -102,12 +102,22 @@ def _facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]:  # Any: 
         "segments": len(segments),
         "segments an image": _spread(np.bincount(segments["image"], minlength=len(images))),
         "crowd segments": int(segments["iscrowd"].sum()),
+        **_of_models(annotations),
         "pixels of all images": total,
         "image sizes": ", ".join(f"{size} ({count})" for size, count in sizes.head(5).items())
         + (f", {len(sizes) - 5} more" if len(sizes) > 5 else ""),
         "splits": ", ".join(f"{name} ({count})" for name, count in images["split"].value_counts().items()) or "none",
         "balance": _balance(tables, categories),
     }
+
+
+def _of_models(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
+    """What is from a model, where anything is; how much of it nobody has looked at."""
+    theirs = annotations[annotations["source"] == "model"]
+    if theirs.empty:
+        return {}
+    said = f"{len(theirs):,} annotations with {int(theirs['n_segments'].sum()):,} segments"
+    return {"from models": f"{said}; {int((theirs['stage'] == 'drafted').sum()):,} of them drafts"}
 
 
 def _spread(counts: Ints) -> str:

@@ -44,6 +44,9 @@ def to_text(found: Inspection, quality: Quality, paper: Paper) -> str:
 
 def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:
     n = len(found.inspected)
+    if not n:
+        yield f"no gold image of the {found.lot:,} images delivered came back in its size: nothing was inspected"
+        return
     yield (
         f"defective: {found.wrong:,} of {counted(n, 'gold image')}, {found.rate:.1%} "
         f"({found.low:.1%} to {found.high:.1%} of the {found.lot:,} delivered, 95 %)"

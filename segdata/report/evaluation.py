@@ -10,6 +10,7 @@ from segdata.agreement.gold.evaluation import SCORES, CategoryEvaluation, Evalua
 from segdata.core.counted import counted
 from segdata.report.paper import Paper, shorten, table
 
+_LEFT_OUT = 5  # remarks of a text report
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
 
 
@@ -18,6 +19,9 @@ def to_text(found: Sequence[Evaluation], paper: Paper) -> str:
     lines = [paper.paint("segdata evaluate", "bold")]
     for each in found:
         lines += ["", paper.paint(f"  {each.model}: {counted(each.images, 'image')}", "bold")]
+        lines += [line for said in each.left_out[:_LEFT_OUT] for line in paper.wrap(f"left out: {said}", "  ", "    ")]
+        if len(each.left_out) > _LEFT_OUT:
+            lines.append(f"  left out: {len(each.left_out) - _LEFT_OUT:,} more; --format json has all")
         lines += _scores(each, paper)
         ordered = sorted(each.categories, key=lambda category: (math.isnan(category.iou), category.iou))
         cells = [

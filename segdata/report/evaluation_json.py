@@ -52,7 +52,10 @@ class OfCategory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A model against the reference `gold`, on the images that both annotated, in so many clusters."""
+    """A model against the reference `gold`, on the images that both annotated, in so many clusters.
+
+    `left_out` says in words what could not be read or compared.
+    """
 
     gold: str
     model: str
@@ -61,6 +64,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     scores: Scores  # type: ignore[valid-type]  # made from the scores
     ap: Precision
     categories: tuple[OfCategory, ...]
+    left_out: tuple[str, ...]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,4 +96,5 @@ def _told(each: Evaluation) -> dict[str, Any]:  # Any: JSON
         "scores": {name: asdict(value) for name, value in each.scores.items()},
         "ap": dict(each.ap),
         "categories": [asdict(category) for category in each.categories],
+        "left_out": each.left_out,
     }

@@ -10,6 +10,7 @@ from segdata.core.decision import VERDICTS, Decision
 from segdata.report.paper import Paper, columns, shorten, table
 from segdata.review.applied import Applied
 from segdata.review.progress import OfRule, Progress
+from segdata.review.redrawn import Imported
 from segdata.review.standing import Standing
 
 _MOST = 10  # conflicts, disputes and other things to do that are listed
@@ -43,6 +44,25 @@ def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Pap
     lines += _disputed(found.disputed, paper)
     command = " ".join(["segdata review", "apply" if dry_run else "report", *typed])
     return "\n".join([*lines, "", paper.paint("next", "bold"), f"  {command}"]) + "\n"
+
+
+def imported_text(found: Imported, dry_run: bool, paper: Paper) -> str:
+    """What was taken of a task that came back."""
+    names = ("redrawn", "added", "deleted")
+    did = ", ".join(f"{n:,} {name}" for name in names if (n := getattr(found, name))) or "nothing"
+    where = f"of {counted(found.images, 'image')}" if found.images else ""
+    if found.revision is not None:
+        head = f"revision {found.revision} is current: segments {where}: {did}"
+    else:
+        head = f"would take segments {where}: {did}" if dry_run and found.images else "nothing new to take"
+    lines = paper.wrap(head, "", "  ", "good" if found.images else None)
+    lines += paper.wrap(f"{counted(found.untouched, 'segment')} came back as sent, and stays so", style="dim")
+    if found.conflicts:
+        lines += ["", paper.paint(f"conflicts, nothing is overwritten: {len(found.conflicts):,}", "bold")]
+        lines += [line for each in found.conflicts[:_MOST] for line in paper.wrap(each, "  ", "    ")]
+        rest = len(found.conflicts) - _MOST
+        lines += paper.wrap(f"… and {rest:,} more", "  ") if rest > 0 else []
+    return "\n".join(lines) + "\n"
 
 
 def progress_text(found: Progress, dataset: str, paper: Paper) -> str:

@@ -62,6 +62,8 @@ def to_text(found: Scorecard, paper: Paper) -> str:
         style="dim",
     )
     lines += ["", *table(HEADS, [row(card) for card in found.cards], left=(0, 7))]
+    if all(math.isnan(card.score.value) for card in found.cards):
+        lines += paper.wrap("no scores: nobody else annotated these images; --gold names a reference", style="warning")
     for card in found.cards:
         lines += ["", paper.paint(card.annotator, "bold"), *paper.wrap(trend_said(card), "  "), *_examples(card, paper)]
     return "\n".join(lines) + "\n"

@@ -38,6 +38,27 @@ class Redrawn:
     free_id: int = 0
 
 
+@dataclass(slots=True)
+class Imported:
+    """What was taken of a task that came back.
+
+    Attributes
+    ----------
+    revision : that was made; None: nothing changed
+    images : how many images have other labels
+    redrawn, deleted, added, untouched : how many segments
+    conflicts : what is not taken, and why, a line each
+    """
+
+    revision: str | None = None
+    images: int = 0
+    redrawn: int = 0
+    deleted: int = 0
+    added: int = 0
+    untouched: int = 0
+    conflicts: list[str] = field(default_factory=list)
+
+
 def redrawn(now: Annotation, sent: Sent, back: Returned, profiles: tuple[Profile, Profile], free_id: int) -> Redrawn:
     """Take the segments that were changed, deleted or added in the tool; of all others not a pixel changes.
 

@@ -5,7 +5,7 @@ is to say something everywhere. mIoU and Dice are of the pixels of all images, t
 panopticapi's, with its rules for void and crowds, which are not the same for both sides. Mask AP is pycocotools'.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +25,7 @@ from segdata.agreement.pixels.pixels import overlaps
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Resampling
 from segdata.agreement.summary.scores import weighted_mean
+from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.profile import Task
@@ -65,7 +66,7 @@ class Evaluation:
 
     `scores` are those of `SCORES` with intervals over clusters; `ap` are COCO's twelve numbers, NaN where there is
     nothing to be found, and all of them in semantic data. `curves` are precision and recall of each category of
-    `categories`.
+    `categories`. `left_out` says what was not compared: images, categories, and labels that could not be read.
     """
 
     gold: str
@@ -76,6 +77,7 @@ class Evaluation:
     ap: Mapping[str, float]
     categories: tuple[CategoryEvaluation, ...]
     curves: AveragePrecision
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +106,34 @@ def evaluate(
     A segment without a score has that of 1. Raises SegdataError where nobody shares an image with the reference.
     """
     portions: dict[str, list[_Counted]] = {}
-    for counted, n_images in run_ordered(lambda rows: (_portion(panel, rows, gold), len(rows)), panel.chunks(), jobs):
+    defects = list(panel.defects)
+    every = run_ordered(lambda rows: (*_portion(panel, rows, gold), len(rows)), panel.chunks(), jobs)
+    for counted, met, n_images in every:
+        defects += met
         for name, each in counted.items():
             portions.setdefault(name, []).append(each)
         progress(n_images)
     if not portions:
         raise SegdataError(f"{panel.profile.files}: nobody else annotated an image of {gold}")
     categories = panel.profile.taxonomy.categories
-    return tuple(_evaluation(gold, name, each, categories, how) for name, each in sorted(portions.items()))
+    return tuple(
+        _evaluation(gold, name, each, categories, how, _left_out(defects, {None, name, gold}))
+        for name, each in sorted(portions.items())
+    )
 
 
-def _portion(panel: Panel, rows: Ints, gold: str) -> dict[str, _Counted]:
-    """Each model of some images."""
+def _left_out(defects: Sequence[Defect], whose: Container[str | None]) -> tuple[str, ...]:
+    """What could not be read or compared of some annotators' work, each once, with the first place."""
+    told: dict[str, str] = {}
+    for each in defects:
+        if each.annotator in whose:
+            who = f"{each.annotator}: " if each.annotator else ""
+            told.setdefault(f"{who}{each.message}", f" (first in {each.image})" if each.image else "")
+    return tuple(f"{said}{where}" for said, where in told.items())
+
+
+def _portion(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _Counted], Sequence[Defect]]:
+    """Each model of some images, and what was met while reading them."""
     batch, categories, asked = loaded(panel, rows)
     names = sorted(set(batch.annotations["annotator"].to_pylist()))
     volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
@@ -126,7 +144,7 @@ def _portion(panel: Panel, rows: Ints, gold: str) -> dict[str, _Counted]:
         if gold in whose:
             turned = opposite if whose[0] == gold else opposite.swapped
             found[whose[1 - whose.index(gold)]] = _counted(turned, task)
-    return found
+    return found, batch.defects
 
 
 def _counted(opposite: Opposite, task: Task) -> _Counted:
@@ -154,7 +172,12 @@ def _counted(opposite: Opposite, task: Task) -> _Counted:
 
 
 def _evaluation(
-    gold: str, model: str, portions: Sequence[_Counted], categories: Sequence[Category], how: Resampling
+    gold: str,
+    model: str,
+    portions: Sequence[_Counted],
+    categories: Sequence[Category],
+    how: Resampling,
+    left_out: tuple[str, ...],
 ) -> Evaluation:
     """The figures of one model, from all portions."""
     amounts = np.concatenate([each.amounts for each in portions])[:, : len(categories)]
@@ -184,6 +207,7 @@ def _evaluation(
         curves.summary(),
         _categories(categories, values, summed.sum(axis=0), curves),
         curves,
+        left_out,
     )
 
 
