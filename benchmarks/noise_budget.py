@@ -1,12 +1,14 @@
 """Whether a review is worth what it says: intervals that hold, probabilities that move the right way, quotas that help.
 
     python -m benchmarks.noise_budget coverage|recalibration|quota|systematic [--reviews N] [--items N]
+    python -m benchmarks.noise_budget real --data DATA --predictions FOLDER --truth JSON [--reviews N]
 
-Everything is simulated: labels whose errors are known, with scores from useless to right, are reviewed many times.
+All but `real` is simulated: labels whose errors are known, with scores from useless to right, are reviewed many times.
 `coverage`: how often the interval of all errors holds the truth, how wide it is, and how often that of the errors in
 the review does, which is told before it. `recalibration`: what verdicts do to the log loss of all probabilities.
 `quota`: what share of errors a review finds, over all and as the mean over types of which some are rare and hard.
 `systematic`: how often confusions and bad annotators are told where there are none, and where there is one.
+`real`: the same for the candidates of a dataset with injected errors, as `segdata flag` scores them.
 """
 
 import argparse
@@ -181,15 +183,60 @@ def systematic(reviews: int) -> None:
         print(f"{n:3} {images:4} | {mean[0]:.1%} | {mean[1]:.1%} {mean[2]:.1%}", flush=True)
 
 
+def real(data: str, predictions: str, truth: str, reviews: int) -> None:
+    """How reviews of a dataset go whose errors are known: what they find, and what they say of all errors."""
+    from segdata.api import measured, read
+    from segdata.api.known import known, ranked
+    from segdata.api.witnesses import Labels
+    from segdata.noise.opinion import opinion
+    from segdata.noise.settings import Settings
+    from segdata.noise.suspects import likely_types
+
+    dataset = read(data)
+    labels = Labels(dataset, measured(dataset, frozenset()), dataset.maps(None), Settings())
+    seen = labels.told(predictions)
+    thought = opinion(seen.case, jobs=1)
+    found = thought.found
+    wrong = ranked(found, seen.case, known(truth)).mistake >= 0
+    p, kind = found.probability, likely_types(found, seen.case.witness.things)
+    told = found.odds if found.odds.std() > 0 else np.log(p / (1 - p))
+    print(f"{len(p)} candidates, {wrong.sum()} wrong ({wrong.mean():.2%}); expected {p.sum():.0f}")
+    suspected = thought.suspected
+    for name in ("confusions", "doubted"):
+        table = getattr(suspected, name)
+        print(f"{name}: {0 if table is None else len(table)}")
+    print("reviewed quota | found, of all errors | mean over types | covers width bias | log loss before, after")
+    for n, part in itertools.product((50, 200, len(p) // 20), (0.0, 0.2)):
+        rows = []
+        for seed in range(reviews):
+            what = chosen(p, np.ones(len(p)), Budget(items=n), kind=kind, quota=part, seed=seed)
+            hit = np.zeros(len(p), bool)
+            hit[what.rows] = True
+            of = [hit[wrong & (kind == each)].mean() for each in np.unique(kind[wrong])]
+            all_ = total(what, np.arange(len(what.rows)), wrong[what.rows])
+            after = recalibrated(told[what.rows], wrong[what.rows])
+            rows.append((hit[wrong].mean(), np.mean(of), all_.low - 1e-9 <= wrong.sum() <= all_.high + 1e-9,
+                         (all_.high - all_.low) / len(p), (all_.n - wrong.sum()) / len(p), loss(told, wrong),
+                         loss(after.slope * told + after.offset, wrong)))  # fmt: skip
+        mean = np.mean(rows, axis=0)
+        print(f"{n:5} {part:.1f} | {mean[0]:.3f} | {mean[1]:.3f} | {mean[2]:.1%} {mean[3]:.1%} {mean[4]:+.2%}"
+              f" | {mean[5]:.4f} {mean[6]:.4f}", flush=True)  # fmt: skip
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=["coverage", "recalibration", "quota", "systematic"])
+    parser.add_argument("table", choices=["coverage", "recalibration", "quota", "systematic", "real"])
     parser.add_argument("--reviews", type=int, default=200)
     parser.add_argument("--items", type=int, default=3000)
+    parser.add_argument("--data", help="labels with errors")
+    parser.add_argument("--predictions", help="a folder that `segdata flag` wrote for them")
+    parser.add_argument("--truth", help="the errors, as `segdata.testing.noise` writes them")
     asked = parser.parse_args()
     if asked.table == "coverage":
         coverage(asked.reviews)
+    elif asked.table == "real":
+        real(asked.data, asked.predictions, asked.truth, asked.reviews)
     elif asked.table == "systematic":
         systematic(asked.reviews)
     elif asked.table == "quota":

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from segdata.api import accept as accept
     from segdata.api import agree as agree
+    from segdata.api import apply_decisions as apply_decisions
     from segdata.api import areas_m2 as areas_m2
     from segdata.api import assert_valid as assert_valid
     from segdata.api import browse as browse
     from segdata.api import consensus as consensus
     from segdata.api import convert as convert
     from segdata.api import crop as crop
+    from segdata.api import decide as decide
     from segdata.api import diff as diff
     from segdata.api import diff_taxonomies as diff_taxonomies
     from segdata.api import draft as draft
@@ -23,20 +25,25 @@ if TYPE_CHECKING:
     from segdata.api import draft_from as draft_from
     from segdata.api import draw_sample as draw_sample
     from segdata.api import evaluate as evaluate
+    from segdata.api import export_findings as export_findings
     from segdata.api import filter as filter
     from segdata.api import flag as flag
     from segdata.api import from_arrays as from_arrays
     from segdata.api import from_frames as from_frames
     from segdata.api import hash_of as hash_of
     from segdata.api import history as history
+    from segdata.api import import_task as import_task
     from segdata.api import info as info
     from segdata.api import merge as merge
     from segdata.api import objects as objects
+    from segdata.api import overview as overview
     from segdata.api import pilot as pilot
     from segdata.api import prune as prune
+    from segdata.api import pull_decisions as pull_decisions
     from segdata.api import read as read
     from segdata.api import remap as remap
     from segdata.api import restore as restore
+    from segdata.api import review_progress as review_progress
     from segdata.api import rework as rework
     from segdata.api import scorecard as scorecard
     from segdata.api import split as split
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
     from segdata.api import validate as validate
     from segdata.api import write_objects as write_objects
     from segdata.core.dataset import Dataset as Dataset
+    from segdata.core.decision import Decision as Decision
     from segdata.core.errors import InvalidDatasetError as InvalidDatasetError
     from segdata.core.errors import LossError as LossError
     from segdata.core.errors import SegdataError as SegdataError
@@ -56,6 +64,12 @@ __version__ = "0.1.0"
 
 _HOME = {
     "accept": "segdata.api",
+    "import_task": "segdata.api",
+    "export_findings": "segdata.api",
+    "review_progress": "segdata.api",
+    "pull_decisions": "segdata.api",
+    "decide": "segdata.api",
+    "apply_decisions": "segdata.api",
     "agree": "segdata.api",
     "areas_m2": "segdata.api",
     "assert_valid": "segdata.api",
@@ -84,6 +98,7 @@ _HOME = {
     "read": "segdata.api",
     "remap": "segdata.api",
     "restore": "segdata.api",
+    "overview": "segdata.api",
     "rework": "segdata.api",
     "scorecard": "segdata.api",
     "split": "segdata.api",
@@ -92,6 +107,7 @@ _HOME = {
     "validate": "segdata.api",
     "write_objects": "segdata.api",
     "Dataset": "segdata.core.dataset",
+    "Decision": "segdata.core.decision",
     "Finding": "segdata.core.finding",
     "InvalidDatasetError": "segdata.core.errors",
     "LossError": "segdata.core.errors",
@@ -101,6 +117,7 @@ _HOME = {
 }
 __all__ = [
     "Dataset",
+    "Decision",
     "Finding",
     "InvalidDatasetError",
     "LossError",
@@ -109,12 +126,14 @@ __all__ = [
     "Validation",
     "accept",
     "agree",
+    "apply_decisions",
     "areas_m2",
     "assert_valid",
     "browse",
     "consensus",
     "convert",
     "crop",
+    "decide",
     "diff",
     "diff_taxonomies",
     "draft",
@@ -122,20 +141,25 @@ __all__ = [
     "draft_from",
     "draw_sample",
     "evaluate",
+    "export_findings",
     "filter",
     "flag",
     "from_arrays",
     "from_frames",
     "hash_of",
     "history",
+    "import_task",
     "info",
     "merge",
     "objects",
+    "overview",
     "pilot",
     "prune",
+    "pull_decisions",
     "read",
     "remap",
     "restore",
+    "review_progress",
     "rework",
     "scorecard",
     "split",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from segdata.agreement.boundaries.outlines import Outlines
 from segdata.agreement.boundaries.surfaces import Tolerance, surfaces
 from segdata.agreement.instances.causes import causes
 from segdata.agreement.instances.instances import instances
@@ -106,8 +107,9 @@ def _portion(panel: Panel, rows: Ints, tolerance: Tolerance) -> Portion:
     portion.tables["cases"] = cases
     found: dict[str, list[Columns]] = {}
     n_pairs = n_matches = 0
+    known = Outlines(batch)
     for opposite in opposites(batch, names, categories, asked=asked, volumes=volumes, is_semantic=is_semantic):
-        tables = _of_two(opposite, case, tolerance, cases)
+        tables = _of_two(opposite, case, tolerance, cases, known)
         for name, columns in tables.items():
             for column, moved in (("pair", n_pairs), ("match", n_matches)):
                 if column in columns:
@@ -150,7 +152,9 @@ def _cases(batch: Batch, volumes: frozenset[str], profile: Profile) -> tuple[Int
     }
 
 
-def _of_two(opposite: Opposite, case: Ints, tolerance: Tolerance, cases: Columns) -> dict[str, Columns]:
+def _of_two(
+    opposite: Opposite, case: Ints, tolerance: Tolerance, cases: Columns, known: Outlines
+) -> dict[str, Columns]:
     """The columns of all tables of two annotators; segments as rows of the batch."""
     batch = opposite.batch
     annotation = np.full((2, batch.images.num_rows), -1, np.int64)
@@ -175,7 +179,7 @@ def _of_two(opposite: Opposite, case: Ints, tolerance: Tolerance, cases: Columns
     }
     found |= pixels(opposite) | instances(opposite)
     found["causes"] = causes(opposite, found["matches"])
-    found |= surfaces(opposite, found["matches"], spacing=spacing, tolerance=tolerance)
+    found |= surfaces(opposite, found["matches"], spacing=spacing, tolerance=tolerance, known=known)
     matches, groups = found["matches"], found["groups"]
     matches["a"], matches["b"] = _rows(opposite.a.segment, matches["a"]), _rows(opposite.b.segment, matches["b"])
     of_a = groups["side"] == 0

@@ -47,6 +47,8 @@ class Drawn:
 
     def with_void(self, chosen: Flags) -> "Drawn":
         """The same with some more segments (n,) as void."""
+        if not np.any(chosen & ~self.is_void):
+            return self
         return replace(self, is_void=self.is_void | chosen)
 
     def runs_of(self, chosen: Flags, owner: Ints) -> Side:
@@ -185,16 +187,23 @@ def opposites(
     annotation[who, batch.annotation_image] = np.arange(len(who))
     height, width = batch.image_size
     volume = cases_of(batch, volumes)
+    known: dict[int, Drawn] = {}
     for one, other in combinations(sorted(set(who.tolist())), 2):
         image = np.flatnonzero((annotation[one] >= 0) & (annotation[other] >= 0))
         if len(image) == 0:
             continue
         _, first, case = np.unique(volume[image], return_index=True, return_inverse=True)
         line = Line.of(height[image], width[image])
-        a, b = (
-            drawn_by(batch, annotation[each, image], line, case, categories, (volume >= 0)[image], is_semantic)
-            for each in (one, other)
-        )
+        drawn = []
+        for each in (one, other):
+            found = known.get(each) if len(image) == batch.images.num_rows else None
+            if found is None:
+                rows = annotation[each, image]
+                found = drawn_by(batch, rows, line, case, categories, (volume >= 0)[image], is_semantic)
+            if len(image) == batch.images.num_rows:  # the same in all pairs that have all images
+                known[each] = found
+            drawn.append(found)
+        a, b = drawn
         if asked is not None:
             unasked = [~asked[annotation[each, image[first]]] for each in (one, other)]
             a, b = a.with_void(unasked[1][a.case, a.category]), b.with_void(unasked[0][b.case, b.category])
@@ -231,7 +240,7 @@ def drawn_by(
     segment = np.flatnonzero(frame_of_segment >= 0)
     frame = frame_of_segment[segment]
     rows = batch.segments.take(segment)
-    code = _codes(whole(rows["category_id"]), categories)
+    code = positions_of(whole(rows["category_id"]), categories)
     first, owner = _solids(rows["track_id"], case[frame], code, is_flat[frame], is_semantic)
     runs = batch.runs.take(segment, batch.n_segments)
     laid = Side.of(runs, line, frame)
@@ -250,7 +259,7 @@ def drawn_by(
     )
 
 
-def _codes(ids: Ints, categories: Sequence[Category]) -> Ints:
+def positions_of(ids: Ints, categories: Sequence[Category]) -> Ints:
     """(n,) category ids as positions in the list; the first of those with one id."""
     known = np.array([each.id for each in categories], np.int64)
     order = np.argsort(known, kind="stable")

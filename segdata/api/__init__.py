@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from segdata.api.comparing import diff
     from segdata.api.consenting import consensus
     from segdata.api.converting import Conversion, convert
+    from segdata.api.deciding import apply_decisions, decide, pull_decisions, review_progress
     from segdata.api.evaluating import evaluate
     from segdata.api.filtering import Filtered, filter
     from segdata.api.flagging import flag
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from segdata.api.piloting import pilot
     from segdata.api.prelabelling import Draft, draft
     from segdata.api.pseudolabelling import draft_by_model, draft_from
+    from segdata.api.redrawing import export_findings, import_task
     from segdata.api.remapping import remap
+    from segdata.api.reporting import overview
     from segdata.api.reviewing import rework
     from segdata.api.revisions import history, prune, restore
     from segdata.api.sampling import Sample, draw_sample
@@ -45,6 +48,7 @@ _HOME = {
     "Split": "splitting",
     "accept": "accepting",
     "agree": "agreeing",
+    "apply_decisions": "deciding",
     "areas_m2": "ground",
     "assert_valid": "checking",
     "browse": "browsing",
@@ -52,6 +56,7 @@ _HOME = {
     "consensus": "consenting",
     "convert": "converting",
     "crop": "tiling",
+    "decide": "deciding",
     "diff": "comparing",
     "diff_taxonomies": "taxonomies",
     "draft": "prelabelling",
@@ -59,21 +64,26 @@ _HOME = {
     "draft_from": "pseudolabelling",
     "draw_sample": "sampling",
     "evaluate": "evaluating",
+    "export_findings": "redrawing",
     "filter": "filtering",
     "flag": "flagging",
     "from_arrays": "arrays",
     "from_frames": "frames",
     "hash_of": "checking",
     "history": "revisions",
+    "import_task": "redrawing",
     "info": "checking",
     "measured": "checking",
     "merge": "merging",
     "objects": "listing",
     "pilot": "piloting",
     "prune": "revisions",
+    "pull_decisions": "deciding",
     "read": "opening",
     "remap": "remapping",
     "restore": "revisions",
+    "review_progress": "deciding",
+    "overview": "reporting",
     "rework": "reviewing",
     "scorecard": "scoring",
     "split": "splitting",
@@ -92,6 +102,7 @@ __all__ = [
     "Split",
     "accept",
     "agree",
+    "apply_decisions",
     "areas_m2",
     "assert_valid",
     "browse",
@@ -99,6 +110,7 @@ __all__ = [
     "consensus",
     "convert",
     "crop",
+    "decide",
     "diff",
     "diff_taxonomies",
     "draft",
@@ -106,21 +118,26 @@ __all__ = [
     "draft_from",
     "draw_sample",
     "evaluate",
+    "export_findings",
     "filter",
     "flag",
     "from_arrays",
     "from_frames",
     "hash_of",
     "history",
+    "import_task",
     "info",
     "measured",
     "merge",
     "objects",
+    "overview",
     "pilot",
     "prune",
+    "pull_decisions",
     "read",
     "remap",
     "restore",
+    "review_progress",
     "rework",
     "scorecard",
     "split",

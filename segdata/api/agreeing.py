@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
+from segdata.api.checking import undecided
 from segdata.api.panels import (
     Named,
     Opened,
@@ -35,11 +36,15 @@ __all__ = ["AgreementOptions", "Compared", "Named", "agree", "compare_annotators
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """An agreement with what it was made of: the panel as a dataset of all annotators, and the measured tables."""
+    """An agreement with what it was made of: the panel as a dataset of all annotators, and the measured tables.
+
+    `decided`: how many more findings there are that reviewers have decided.
+    """
 
     agreement: "Agreement"
     dataset: Dataset
     tables: "Tables"
+    decided: int = 0
 
 
 class AgreementOptions(PanelOptions, total=False):
@@ -53,6 +58,7 @@ class AgreementOptions(PanelOptions, total=False):
     anonymise: bool
     select: str | Iterable[str]
     ignore: str | Iterable[str]
+    review: bool
 
 
 def agree(data: Several, **options: Unpack[AgreementOptions]) -> "Agreement":
@@ -73,7 +79,7 @@ def agree(data: Several, **options: Unpack[AgreementOptions]) -> "Agreement":
     tolerance, tolerance_mm : how far apart boundaries may be and still be one: in pixels (2), and in mm where known
     confidence, resamples, seed : of the intervals
     anonymise : call the annotators A, B, C, but for the reference
-    select, ignore : rules, as for `validate`
+    select, ignore, review : as for `validate`
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
     and format, taxonomy, images, config, only, roi: as for `read`
@@ -95,6 +101,7 @@ def compare_annotators(
     anonymise: bool = False,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
+    review: bool = True,
     **options: Unpack[PanelOptions],
 ) -> Compared:
     """The same as `agree`, with what it was made of."""
@@ -120,6 +127,10 @@ def compare_annotators(
         turned = mirrored(found.panel, opposed)
     judged = _judged(opposed, gold, section, how)
     tables = replace(found.tables, defects=(*found.tables.defects, *turned), judged=judged)
+    panel = Dataset(found.panel, found.panel.profile, config)
+    every_finding = judge(tables, chosen, config, jobs=jobs).findings
+    logs = [each.dataset for each in every]
+    findings = undecided(panel, every_finding, jobs, logs) if review else every_finding
     result = summary(
         opposed,
         how,
@@ -128,10 +139,10 @@ def compare_annotators(
         plan=() if plan is None else planned(opposed, plan, how),
         contrasts=contrasted(opposed, judged.gold, how) if contrasts else (),
         unchanged=unchanged(opposed, whose, how),
-        findings=judge(tables, chosen, config, jobs=jobs).findings,
+        findings=findings,
         tolerance=found.near,
     )
-    return Compared(result, Dataset(found.panel, found.panel.profile, config), tables)
+    return Compared(result, panel, tables, len(every_finding) - len(findings))
 
 
 def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":

@@ -1,6 +1,6 @@
 """Check a dataset, and say what is in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack, get_args
 
@@ -81,13 +81,19 @@ def validate(
     )
 
 
-def undecided(dataset: Dataset, findings: tuple[Finding, ...], jobs: int = 0) -> tuple[Finding, ...]:
-    """The findings that no reviewer has decided, for the labels as they are."""
-    if not place(dataset.profile.files).is_file():
+def undecided(
+    dataset: Dataset, findings: tuple[Finding, ...], jobs: int = 0, of: Sequence[Dataset] = ()
+) -> tuple[Finding, ...]:
+    """The findings that no reviewer has decided, for the labels as they are.
+
+    `of`: the datasets with the decisions, where `dataset` puts several together.
+    """
+    logs = [log for each in of or (dataset,) if (log := place(each.profile.files)).is_file()]
+    if not logs:
         return findings
     from segdata.api.deciding import verdicts  # seldom needed, and it makes revisions
 
-    settled = verdicts(dataset, findings, jobs)
+    settled = verdicts(dataset, findings, logs, jobs)
     return tuple(each for each in findings if each not in settled)
 
 

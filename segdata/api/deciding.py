@@ -107,12 +107,12 @@ def place_of(dataset: Dataset) -> Path:
     return log.place(dataset.profile.files)
 
 
-def verdicts(dataset: Dataset, findings: Sequence[Finding], jobs: int = 0) -> dict[Finding, Verdict]:
+def verdicts(
+    dataset: Dataset, findings: Sequence[Finding], logs: Iterable[Path], jobs: int = 0
+) -> dict[Finding, Verdict]:
     """The findings that reviewers have decided, and that concern the same labels still, each with its verdict."""
-    path = None if "://" in dataset.profile.files else place_of(dataset)
-    if path is None or not path.is_file():
-        return {}
-    return decided(findings, latest(log.read(path)), lambda asked: imprints(dataset, asked, jobs))
+    said = [each for path in logs for each in log.read(path)]
+    return decided(findings, latest(said), lambda asked: imprints(dataset, asked, jobs))
 
 
 def review_progress(
@@ -124,7 +124,8 @@ def review_progress(
     """
     dataset = read(data, **opening)
     found = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
-    return progress(log.read(place_of(dataset)), found, verdicts(dataset, found, jobs))
+    path = place_of(dataset)
+    return progress(log.read(path), found, verdicts(dataset, found, [path], jobs))
 
 
 def apply_decisions(

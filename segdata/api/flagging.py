@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
+from segdata.api.checking import undecided
 from segdata.api.opening import Data, ReadOptions, read
 from segdata.core.dataset import Dataset
 from segdata.core.finding import Finding
@@ -39,6 +40,7 @@ def flag(
     truth: str | Path | Dataset | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
+    review: bool = True,
     planned: "Callable[[Plan], None]" = lambda plan: None,
     progress: "Callable[[Stage], None]" = lambda stage: None,
     **opening: Unpack[ReadOptions],
@@ -57,7 +59,7 @@ def flag(
         thresholds, at most 5 % of the segments
     truth : known errors, against which the result is held: clean labels of the same images, or the errors that
         `segdata.testing.noise` made, as JSON
-    select, ignore : rules, as for `validate`
+    select, ignore, review : as for `validate`
     planned : is called with the plan, before anything is trained
     progress : is called with how far each stage is
     opening : format, taxonomy, images, config, only, roi: as for `read`
@@ -91,7 +93,7 @@ def flag(
         )
         quality = [] if errors is None else qualities(ranked(thought.found, seen.case, errors), asked.seed)
     told = _Told(dataset, tables, seen, thought)
-    return told.flagged(told.validation(chosen, asked.jobs), quality)
+    return told.flagged(told.validation(chosen, asked.jobs, review), quality)
 
 
 @dataclass(frozen=True)
@@ -103,17 +105,25 @@ class _Told:
     seen: "Seen"
     thought: "Opinion"
 
-    def validation(self, chosen: "Sequence[Rule]", jobs: int) -> Validation:
+    def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
         """The findings, the most probable errors first; images that could not be looked at before all."""
         tables = replace(self.tables, suspected=self.thought.suspected, defects=self.seen.defects)
         found = judge(tables, [*chosen], self.dataset.config, jobs=jobs)
-        findings = tuple(sorted(found.findings, key=lambda each: (self._rank(each), each.order())))
+        kept = undecided(self.dataset, found.findings, jobs) if review else found.findings
+        findings = tuple(sorted(kept, key=lambda each: (self._rank(each), each.order())))
         files = {each.image for each in findings}
         images = {
             name: uri for name, uri in tables.images.lines("image_id", "uri") if name in files and uri is not None
         }
         return Validation(
-            self.dataset.profile.files, len(tables.images), len(tables.segments), findings, found.suppressed, (), images
+            self.dataset.profile.files,
+            len(tables.images),
+            len(tables.segments),
+            findings,
+            found.suppressed,
+            (),
+            images,
+            decided=len(found.findings) - len(kept),
         )
 
     @cached_property

@@ -130,5 +130,7 @@ class Labels:
         return Case(given, witness, self._names(witness), self.tables, rows, images)
 
     def _names(self, witness: Witness) -> Sequence[str]:
-        profile = self.dataset.profile
-        return ["", "object"] if witness.agnostic else ["", *map(profile.name_of, witness.categories)]
+        name_of, countable = self.dataset.profile.name_of, sorted(self.countable)
+        if witness.agnostic:
+            return ["", name_of(countable[0]) if len(countable) == 1 else "object"]
+        return ["", *map(name_of, witness.categories)]

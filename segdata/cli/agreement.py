@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--anonymise", is_flag=True, help="Call the annotators A, B, C in the report.")
 @click.option("--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names.")
 @click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules.")
+@click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`).")
 @click.option(
     "--fail-on",
     type=click.Choice(("error", "warning", "info", "never")),
@@ -83,6 +84,7 @@ def command(
     anonymise: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    no_review: bool,
     fail_on: FailOn,
     report: str,
     output: Path | None,
@@ -102,6 +104,7 @@ def command(
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes
+    from segdata.core.counted import counted
 
     every = [named(each) for each in data]
     spare(output, [path for _, path in every] + opening.inputs())
@@ -124,11 +127,14 @@ def command(
             anonymise=anonymise,
             select=codes(select),
             ignore=codes(ignore),
+            review=not no_review,
             jobs=opening.jobs,
             progress=done,
         )
     typed = ["agreement", *map(shlex.quote, data), *opening.words]
     emit(_report(report, found, typed, paper(output), fail_on, opening.jobs), output)
+    if found.decided:
+        say(f"{counted(found.decided, 'finding')} decided by reviewers; --no-review counts them, too")
     if output is not None:
         say(f"agreement of {len(found.agreement.annotators)} annotators, see {output}")
     return FOUND if found.agreement.fails(fail_on) else 0

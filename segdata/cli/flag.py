@@ -90,6 +90,7 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
 @click.option("--evaluate", "truth", metavar="TRUTH", type=PATH, help="Clean labels, or a list of known errors.")
 @click.option("--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names.")
 @click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules.")
+@click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`).")
 @click.option(
     "--fail-on",
     type=click.Choice(("error", "warning", "info", "never")),
@@ -109,6 +110,7 @@ def command(
     truth: Path | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    no_review: bool,
     fail_on: FailOn,
     max_findings: int | None,
     overlays: Path | None,
@@ -147,6 +149,7 @@ def command(
             truth=truth,
             select=codes(select),
             ignore=codes(ignore),
+            review=not no_review,
             progress=progress,
         )
     typed = {"--predictions": predictions, "--work": work, "--budget": budget, "--evaluate": truth}

@@ -12,7 +12,7 @@ from segdata.cli.options import example
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
-    "Look": ("info", "show", "browse", "pilot"),
+    "Look": ("info", "show", "browse", "report", "pilot"),
     "Check": (
         "validate",
         "flag",

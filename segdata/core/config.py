@@ -121,6 +121,23 @@ class Override(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     severity: dict[str, Severity | Literal["off"]] = msgspec.field(default_factory=dict)
 
 
+Above = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What work costs: `rate` in `currency` an hour.
+
+    Minutes are of annotations that do not say themselves how long they took. `seconds_per_decision` of a reviewer;
+    without it the times of the decisions tell.
+    """
+
+    rate: Above | None = None
+    currency: str = ""
+    minutes_per_image: Above | None = None
+    minutes_per_segment: Above | None = None
+    seconds_per_decision: Above | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """segdata.yaml. See the fields' types for what each holds; the command line goes before it."""
 
@@ -134,6 +151,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     sequences: Sequences | None = None
     options: dict[str, Option] = {}  # of the format that is read
     gold: Gold | None = None
+    cost: Cost | None = None
     by: Word | None = None  # the column that statistics tell apart
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()

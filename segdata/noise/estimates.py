@@ -44,9 +44,12 @@ def total(chosen: Chosen, place: Ints, wrong: Flags, confidence: float = 0.95) -
     that was drawn by lot has one, and the interval then is all that is possible.
 
     The interval holds the totals that a score test does not refuse: the sample's variance is that under each total,
-    shared out over the strata as is most likely. With one stratum it is that of Wilson (1927), and of a sample that
-    is large beside its stratum with the correction for that. Sources: Cochran (1977), Sampling Techniques, 5.10 (the
-    estimate); Miettinen and Nurminen (1985), Statistics in Medicine 4(2), 213-226 (tests at the restricted maximum).
+    shared out over the strata as is most likely. With one stratum it is that of Wilson (1927), with the correction for
+    a sample that is large beside it. Of one or two hits its lower end is too high (Brown, Cai and DasGupta, 2001,
+    Statistical Science 16(2), 101-133), so that it is never above the exact one at twice the whole error, as the upper
+    end is then never missed. Sources: Cochran (1977), Sampling Techniques, 5.10 (the estimate); Miettinen and Nurminen
+    (1985), Statistics in Medicine 4(2), 213-226 (tests at the restricted maximum); Korn and Graubard (1998), Survey
+    Methodology 24(2), 193-201 (exact ends for strata). Which of them holds is measured in docs/flag_budget.md.
     """
     of = chosen.stratum[place]
     is_sure, n_sure = of < 0, int((chosen.stratum < 0).sum())
@@ -88,8 +91,19 @@ def _between(hits: Ints, sampled: Ints, size: Ints, confidence: float) -> tuple[
             middle = (near + far) / 2
             near, far = (middle, far) if _surprise(side * middle, x, n, most, value)[0] < z else (near, middle)
         ends.append(_surprise(side * far, x, n, most, value)[1])
+    low = min(ends[0], _least(value, float((most**2 * x / n**2).sum()), float(most.sum()), 2 * (1 - confidence)))
     # Whatever the chance says: what was seen is there, and what was seen to be right is not wrong.
-    return base + max(ends[0], float(x.sum())), base + min(ends[1], float((most - n + x).sum()))
+    return base + max(low, float(x.sum())), base + min(ends[1], float((most - n + x).sum()))
+
+
+def _least(value: float, variance: float, most: float, tail: float) -> float:
+    """The exact lower end of a total of this variance as a binomial of so many hits and trials as have the same."""
+    from scipy.special import betaincinv
+
+    if value == 0:
+        return 0.0
+    hits = value**2 / variance
+    return float(most * betaincinv(hits, hits * most / value - hits + 1, tail))
 
 
 def _surprise(price: float, x: Floats, n: Floats, size: Floats, value: float) -> tuple[float, float]:

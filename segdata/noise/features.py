@@ -17,6 +17,7 @@ from segdata.noise.neighbours import contacts, crowding
 from segdata.noise.pixelwise import TEMPERATURE
 
 LOWEST = 1e-4  # probability, below which differences say nothing
+SURE = 1e-3  # likewise, of means
 
 
 def drawn_features(found: Candidates, given: Drawn, evidence: Evidence) -> tuple[tuple[str, ...], Floats]:
@@ -107,7 +108,8 @@ def belief(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
     """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
 
     `wrong` is the mean cube of how much more another category is believed in, great only where the model is sure, and
-    `mass` the log of its sum. `loss` is the mean of -log p, and `worst` the mean of 1 - p where that is greatest.
+    `mass` the log of its sum. `loss` is the mean of -log p, and `worst` the log odds of 1 - p where that is
+    greatest.
     """
     n = len(drawn)
     every, core = deep.pixels, deep.within(CORE)
@@ -121,7 +123,7 @@ def belief(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
     return {
         "loss": every.means(-np.log(np.maximum(own, LOWEST))),
         "core_loss": np.where(cored, core.means(-np.log(np.maximum(inside, LOWEST))), 0.0),
-        "worst": 1 - every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9),
+        "worst": -log_odds(every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9)),
         "mass": np.log1p(every.sums(sure)),
         "doubt": doubt,
         "doubt_among": doubt - _median_of_like(doubt, drawn.category),
@@ -134,6 +136,12 @@ def belief(drawn: Drawn, deep: Deep, evidence: Evidence) -> Columns:
         "nothing": every.means(nothing),
         "else": every.means(1 - own - nothing) if len(evidence.probability) > 2 else np.zeros(n),
     }
+
+
+def log_odds(p: Floats) -> Floats:
+    """(n,) of probabilities (n,), which tell what is nearly sure from what is sure."""
+    known = np.clip(p, SURE, 1 - SURE)
+    return np.asarray(np.log(known / (1 - known)))
 
 
 def _own_and_other(drawn: Drawn, evidence: Evidence, pixels: Pixels) -> tuple[Floats, Floats]:
@@ -190,7 +198,7 @@ def against(regions: Drawn, deep: Deep, label: Ints, evidence: Evidence) -> Colu
     return {
         "preferred": every.means(odds),
         "preferred_in_all": np.log1p(every.sums(np.maximum(mine - theirs, 0) ** 3)),
-        "given_worst": every.sums(theirs * weight) / np.maximum(every.sums(weight), 1e-9),
+        "given_worst": log_odds(every.sums(theirs * weight) / np.maximum(every.sums(weight), 1e-9)),
         "given": every.means(theirs),
         "given_denied": every.means(theirs < 0.1),
         "unlabelled": (label == 0).astype(float),

@@ -209,7 +209,8 @@ class _Page:
     def _name(self, amended: Amended) -> str:
         """Of what is proposed; what an agnostic model sees is called as what is there."""
         if self._case.witness.agnostic and amended.segment >= 0:
-            return self._case.given.maps.names[self._case.given.maps.segments(self._image).classes[amended.segment]]
+            maps = self._case.given.maps
+            return str(maps.names[int(maps.segments(self._image).classes[amended.segment])])
         return self._case.names[amended.category]
 
     def _source_id(self, segment: int) -> int | str | None:

@@ -48,18 +48,18 @@ def read_known(path: Path) -> list[Known]:
 def listed(known: Sequence[Known], given: Drawn) -> Mistakes:
     """The errors of one image: a segment is wrong of which more than half is what an error left."""
     sizes = np.full(len(known), given.height, np.int64), np.full(len(known), given.width, np.int64)
-    sides = [
+    old, new = (
         runs_of_counts(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]
         for texts in ([each.clean_counts for each in known], [each.counts for each in known])
-    ]
+    )
     n = len(known)
-    met = shared(given, Drawn.of(sides[1], np.ones(n, np.int64), given.height, given.width))
+    met = shared(given, Drawn.of(new, np.ones(n, np.int64), given.height, given.width))
     inside = met.pixels > _INSIDE * given.areas[met.a]
     after = np.full(len(given), -1, np.int64)
     after[met.a[inside]] = met.b[inside]
     nothing = np.empty(0, np.int64)
     kinds = tuple(each.kind for each in known)
-    return Mistakes(kinds, np.array([each.severity for each in known]), nothing, after, nothing, *sides)
+    return Mistakes(kinds, np.array([each.severity for each in known]), nothing, after, nothing, old, new)
 
 
 def differences(given: Drawn, clean: Drawn, things: Flags) -> Mistakes:
@@ -155,8 +155,8 @@ class _Found:
     def mistakes(self) -> Mistakes:
         """All that were found."""
         n, nothing = len(self._kinds), np.empty(0, np.int64)
-        sides = (Runs.concatenate(each, [1] * n) for each in (self._old, self._new))
-        return Mistakes(tuple(self._kinds), np.ones(n), nothing, self._after, nothing, *sides)
+        old, new = (Runs.concatenate(each, [1] * n) for each in (self._old, self._new))
+        return Mistakes(tuple(self._kinds), np.ones(n), nothing, self._after, nothing, old, new)
 
 
 def _as_one(drawn: Drawn, rows: Ints) -> Runs:

@@ -52,8 +52,8 @@ def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
         yield from paper.pieces((f"look at {len(told):,} again", "bold"), (of, None))
         found = flagged.expected
         yield from paper.wrap(
-            f"about {found.n:.0f} of them are wrong ({found.low:.0f} to {found.high:.0f}), if real errors look like those "
-            "that were put in on purpose"
+            f"about {found.n:.0f} of them are wrong ({found.low:.0f} to {found.high:.0f}), if real errors look like "
+            "those that were put in on purpose"
         )
     if flagged.n_left_out:
         more = f"{flagged.n_left_out:,} more are above their thresholds: --budget says how many you have time for"

@@ -46,6 +46,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     correction: Correction | None = None
     kind: str | None = None
 
+    def finding(self) -> Finding:
+        """The finding that the row is of."""
+        return Finding(**{name: getattr(self, name) for name in Finding.__dataclass_fields__})
+
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much was checked, and how much was found, whatever is listed; `suppressed` comes on top of it.
@@ -128,8 +132,7 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
         raise SegdataError(f"{path}: is no report of findings: {error}; {remedy}") from error
     if report.omitted:
         raise SegdataError(f"{path}: leaves out {report.omitted:,} findings; make it without --max-findings")
-    names = Finding.__dataclass_fields__
-    return tuple(Finding(**{name: getattr(row, name) for name in names}) for row in report.findings + report.known)
+    return tuple(row.finding() for row in report.findings + report.known)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON

@@ -67,3 +67,22 @@ def coco(tmp_path: Path) -> Path:
         json.dumps({"images": [image], "annotations": annotations, "categories": [{"id": 1, "name": "car"}]})
     )
     return path
+
+
+@pytest.fixture
+def annotators(tmp_path: Path) -> list[str]:
+    """``NAME=DATA`` of three annotators' masks of 10 images, up to a pixel apart; the third forgets the cars."""
+    rng = np.random.default_rng(0)
+    truth = [np.kron(rng.integers(1, 3, (4, 5)), np.ones((8, 8), int)).astype(np.uint8) for _ in range(10)]
+    named = []
+    for who in ("anna", "ben", "carl"):
+        masks = tmp_path / who
+        masks.mkdir()
+        (masks / "taxonomy.yaml").write_text(
+            "unlabelled: 0\ncategories: [{id: 1, name: road, kind: stuff}, {id: 2, name: car, kind: thing}]\n"
+        )
+        for k, labels in enumerate(truth):
+            mine = np.roll(labels, rng.integers(-1, 2), axis=1)
+            Image.fromarray(np.where((who == "carl") & (mine == 2), 0, mine).astype(np.uint8)).save(masks / f"{k}.png")
+        named.append(f"{who}={masks}")
+    return named

@@ -4,10 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.report.acceptance_json import plan_schema, schema
 from tests.cli.conftest import Run
 
 
@@ -29,6 +31,7 @@ def test_a_plan_with_its_curve(run: Run) -> None:
     assert "inspect 131 of 5,000 images, drawn at random; accept where at most 3 are" in found.output
     plan = json.loads(run("acceptance", "plan", "--lot", "5000", "--format", "json").output)
     assert (plan["sample"], plan["accept"], plan["lot"]) == (131, 3, 5000)
+    jsonschema.validate(plan, plan_schema())
     assert plan["curve"]["rate"][0] == 0
     assert plan["curve"]["accepted"][0] == 1
     assert plan["curve"]["accepted"][-1] <= 0.01
@@ -46,6 +49,8 @@ def test_a_delivery_is_rejected_with_1_and_accepted_with_0(run: Run, masks: Path
     report = tmp_path / "report.json"
     assert run(*words, "--bar", "0.4", "--format", "json", "--output", report).exit_code == 0
     told = json.loads(report.read_text())
+    jsonschema.validate(told, schema())
+    assert told["tolerance"]["px"] == 2
     assert (told["decision"], told["wrong"], told["lot"], told["missing"]) == ("accepted", 0, 100, [])
     assert [each["image"] for each in told["inspected"]] == ["b.png", "a.png"]
 
@@ -56,6 +61,12 @@ def test_too_few_images_are_not_accepted(run: Run, masks: Path, worse: Path) -> 
     assert "undecided" in found.output
     assert "too few were inspected" in found.output
     assert "to keep both risks, hide 131 and allow 3" in found.output
+
+
+def test_no_more_gold_images_than_were_delivered(run: Run, masks: Path, worse: Path) -> None:
+    found = run("acceptance", "judge", worse, "--gold", masks, "--bar", "0.1", "--lot", "1")
+    assert found.exit_code == 2
+    assert "lot: 1 images delivered, but 2 gold images are among them" in found.stderr
 
 
 def test_bars_are_those_beside_the_gold_standard(run: Run, masks: Path, worse: Path) -> None:

@@ -1,40 +1,14 @@
 """`segdata agreement`: names, exit codes, options, and the JSON contract."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
-import numpy as np
 import pytest
-from click.testing import Result
-from PIL import Image
 
-Run = Callable[..., Result]
+from tests.cli.conftest import Run
+
 SCHEMA = Path(__file__).parents[2] / "schemas" / "agreement.schema.json"
-TAXONOMY = """\
-unlabelled: 0
-categories:
-  - {id: 1, name: road, kind: stuff}
-  - {id: 2, name: car, kind: thing}
-"""
-
-
-@pytest.fixture
-def annotators(tmp_path: Path) -> list[str]:
-    """Three annotators' masks of 10 images; the third forgets the cars."""
-    rng = np.random.default_rng(0)
-    truth = [np.kron(rng.integers(1, 3, (4, 5)), np.ones((8, 8), int)).astype(np.uint8) for _ in range(10)]
-    named = []
-    for who in ("anna", "ben", "carl"):
-        masks = tmp_path / who
-        masks.mkdir()
-        (masks / "taxonomy.yaml").write_text(TAXONOMY)
-        for k, labels in enumerate(truth):
-            mine = np.roll(labels, rng.integers(-1, 2), axis=1)
-            Image.fromarray(np.where((who == "carl") & (mine == 2), 0, mine).astype(np.uint8)).save(masks / f"{k}.png")
-        named.append(f"{who}={masks}")
-    return named
 
 
 def report(run: Run, *words: object) -> dict:  # type: ignore[type-arg]  # JSON
@@ -78,6 +52,20 @@ def test_a_plan(run: Run, annotators: list[str]) -> None:
     assert all(each["half_width"] == 0.1 for each in plan)
 
 
+def test_contrasts_a_model_and_the_tolerance(run: Run, annotators: list[str]) -> None:
+    found = report(run, *annotators, "--gold", "anna", "--contrasts", "--model", "ben", "--tolerance", "3")
+    assert found["tolerance"] == {"px": 3.0, "mm": None, "categories": {}}
+    assert {tuple(each["first"] + each["second"]) for each in found["contrasts"]} == {("ben", "anna", "carl", "anna")}
+    (iou,) = [each for each in found["contrasts"] if each["score"] == "iou"]
+    assert iou["difference"]["value"] == pytest.approx(iou["values"][1] - iou["values"][0], abs=1e-5)
+    assert iou["stands"]
+    assert [(each["annotator"], each["model"]) for each in found["unchanged"]] == [("anna", "ben"), ("carl", "ben")]
+    text = run("agreement", *annotators, "--gold", "anna", "--contrasts", "--model", "ben", "--resamples", "100").stdout
+    assert "compared: ben agrees better with anna than carl" in text
+    assert "who agrees better with anna" in text
+    assert "what is a model's, unchanged" in text
+
+
 def test_a_column(run: Run, annotators: list[str]) -> None:
     result = run("agreement", *annotators, "--by", "nothing", "--resamples", "100")
     assert result.exit_code == 2
@@ -94,6 +82,8 @@ def test_a_column(run: Run, annotators: list[str]) -> None:
             "SEG101 is not found by `segdata agreement`, but by `segdata validate`",
         ),
         (["anna", "ben", "--plan", "2"], "--plan"),
+        (["anna", "ben", "--contrasts"], "contrasts: they take three annotators, there are: anna, ben"),
+        (["anna", "ben", "--model", "bin"], "model: no annotator 'bin'; did you mean 'ben'"),
     ],
 )
 def test_misuse(run: Run, annotators: list[str], words: list[str], said: str) -> None:

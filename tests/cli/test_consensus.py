@@ -2,42 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
-from click.testing import Result
 from PIL import Image
 
 import segdata
 from segdata.report.consensus_json import schema
-
-Run = Callable[..., Result]
-TAXONOMY = """\
-unlabelled: 0
-categories:
-  - {id: 1, name: road, kind: stuff}
-  - {id: 2, name: car, kind: thing}
-"""
-
-
-@pytest.fixture
-def annotators(tmp_path: Path) -> list[str]:
-    """Three annotators' masks of 8 images, a pixel apart; the third forgets the cars."""
-    rng = np.random.default_rng(0)
-    truth = [np.kron(rng.integers(1, 3, (4, 5)), np.ones((8, 8), int)).astype(np.uint8) for _ in range(8)]
-    named = []
-    for who in ("anna", "ben", "carl"):
-        masks = tmp_path / who
-        masks.mkdir()
-        (masks / "taxonomy.yaml").write_text(TAXONOMY)
-        for k, labels in enumerate(truth):
-            mine = np.roll(labels, rng.integers(-1, 2), axis=1)
-            Image.fromarray(np.where((who == "carl") & (mine == 2), 0, mine).astype(np.uint8)).save(masks / f"{k}.png")
-        named.append(f"{who}={masks}")
-    return named
+from tests.cli.conftest import Run
 
 
 def test_the_text(run: Run, annotators: list[str], tmp_path: Path) -> None:
@@ -45,12 +19,12 @@ def test_the_text(run: Run, annotators: list[str], tmp_path: Path) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert max(map(len, lines[1:])) <= 80
-    assert lines[0].endswith("out: 8 images, 23 segments")
+    assert lines[0].endswith("out: 10 images, 27 segments")
     assert "consensus  of anna, ben and carl, by majority of each pixel" in lines
     (carl,) = [line for line in lines if line.startswith("carl ") and "least" not in line]
     missed = re.findall(r"(\d+)\s?%", carl)[0]
     assert int(missed) > 30
-    assert len(segdata.read(tmp_path / "out")) == 8
+    assert len(segdata.read(tmp_path / "out")) == 10
     assert run("validate", tmp_path / "out").exit_code in (0, 1)
 
 
@@ -66,7 +40,7 @@ def test_the_json_fits_its_schema(run: Run, annotators: list[str], tmp_path: Pat
     assert found["without_consensus"]["category"] == "undecided"
     carl = found["against_others"][2]
     assert carl["missed"]["low"] <= carl["missed"]["value"] <= carl["missed"]["high"]
-    assert carl["f1"] == {"value": None, "low": None, "high": None, "n": 0, "n_undefined": 8}
+    assert carl["f1"] == {"value": None, "low": None, "high": None, "n": 0, "n_undefined": 10}
     cars = {each["category"]: each["value"]["value"] for each in carl["categories"]}
     assert cars["car"] < 0.1
 
@@ -102,7 +76,7 @@ def test_misuse(run: Run, annotators: list[str], tmp_path: Path, words: list[str
 
 def test_an_existing_dataset_stays(run: Run, annotators: list[str], tmp_path: Path) -> None:
     assert run("consensus", *annotators, tmp_path / "ben").exit_code == 2
-    assert len(list((tmp_path / "ben").iterdir())) == 9
+    assert len(list((tmp_path / "ben").iterdir())) == 11
 
 
 def test_what_could_not_be_compared_is_told(run: Run, annotators: list[str], tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
 
 import segdata
+from segdata.report.evaluation_json import schema as evaluation_schema
+from segdata.report.rework_json import schema as rework_schema
+from segdata.report.scorecard_json import schema as scorecard_schema
 from tests.cli.conftest import Run
 
 
@@ -35,6 +39,9 @@ def test_rework_as_text_json_and_csv(run: Run, masks: Path, after: Path) -> None
     every = next(each for each in rows if not each["annotator"] and not each["category"])
     assert (every["images"], every["segments"], every["moved"], every["passed"]) == ("2", "4", "2", "0.5")
     told = json.loads(run("rework", masks, after, "--format", "json", "--tolerance", "4").output)
+    jsonschema.validate(told, rework_schema())
+    assert told["tolerance"]["px"] == 4
+    assert "moved by more than 2 px" in " ".join(text.output.split())
     assert (told["images"], told["rows"][0]["moved"], told["rows"][0]["passed"]["value"]) == (2, 0, 1.0)
 
 
@@ -58,11 +65,26 @@ def test_a_scorecard_of_the_work_after_a_review(run: Run, masks: Path, after: Pa
     assert "iou against anna" in text
     assert "b.png: car" in text
     assert run("scorecard", masks, "--gold", "nobody").exit_code == 2
+    told = json.loads(run("scorecard", after, "--before", masks, "--format", "json").output)
+    jsonschema.validate(told, scorecard_schema())
+    assert (told["cards"][0]["passed"]["value"], told["review"]["images"], told["tolerance"]["px"]) == (0.5, 2, 2)
+
+
+def test_a_scorecard_for_the_browser(run: Run, masks: Path, after: Path, tmp_path: Path) -> None:
+    """Pictures of the worst examples; and with the work before a review what that has changed."""
+    page = run("scorecard", f"anna={masks}", f"ben={after}", "--gold", "anna", "--format", "html").output
+    assert page.count("data:image/jpeg;base64,") == 1  # only b.png has something wrong
+    assert "b.png: car 0.80 against anna" in page
+    assert "The guideline says nothing about it." in page
+    reviewed = run("scorecard", after, "--before", masks, "--format", "html").output
+    assert "corrected by the review" in reviewed
+    assert "50% of 2 annotations" in reviewed
 
 
 def test_an_evaluation_of_two_models(run: Run, masks: Path, after: Path) -> None:
     found = run("evaluate", f"new={after}", f"old={masks}", "--gold", masks, "--format", "json")
     assert found.exit_code == 0
+    jsonschema.validate(json.loads(found.output), evaluation_schema())
     new, old = json.loads(found.output)["models"]
     assert (new["model"], old["model"], old["scores"]["miou"]["value"]) == ("new", "old", 1.0)
     assert new["scores"]["miou"]["value"] < 1
@@ -70,3 +92,22 @@ def test_an_evaluation_of_two_models(run: Run, masks: Path, after: Path) -> None
     assert "miou" in run("evaluate", after, "--gold", masks).output
     rows = list(csv.DictReader(io.StringIO(run("evaluate", after, "--gold", masks, "--format", "csv").output)))
     assert {each["category"] for each in rows} == {"road", "car"}
+
+
+def test_what_is_not_evaluated_is_told(run: Run, masks: Path, after: Path) -> None:
+    """A model that was never asked for cars has no wrong ones, and the report says that these are left out."""
+    (after / "taxonomy.yaml").write_text(
+        "unlabelled: [0, 0, 0]\ncategories: [{id: 1, name: road, color: [128, 64, 128], kind: stuff}]\n"
+    )
+    text = run("evaluate", after, "--gold", masks).output
+    assert "left out: no category car" in text
+
+
+def test_work_in_other_sizes_cannot_be_held_against_what_was_before(run: Run, masks: Path, after: Path) -> None:
+    for name in ("a", "b"):
+        for folder in ("images", "masks"):
+            Image.open(after / folder / f"{name}.png").resize((20, 10), 0).save(after / folder / f"{name}.png")
+    for words in (("rework", masks, after), ("scorecard", f"x={masks}", f"y={after}")):
+        found = run(*words)
+        assert found.exit_code == 2
+        assert "no image has the same size in two datasets; a.png" in found.stderr

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.statistics.rates import wilson
+from segdata.agreement.statistics.rates import exact, wilson
 from segdata.noise.budget import Budget, chosen
 from segdata.noise.drawn import Flags, Floats
 from segdata.noise.estimates import Estimate, expected, total
@@ -41,13 +41,18 @@ def test_scores_that_say_nothing_do_not_bias_it() -> None:
 
 
 @given(st.integers(1, 40), st.data())
-def test_one_stratum_of_a_large_whole_is_wilsons_interval(n: int, data: st.DataObject) -> None:
+def test_of_one_stratum_of_a_large_whole_it_is_between_wilsons_interval_and_the_exact_one(
+    n: int, data: st.DataObject
+) -> None:
     hits = data.draw(st.integers(0, n))
     size = 10**8
     what = Chosen(np.arange(n), np.zeros(n, np.int64), np.array([size]))
     found = total(what, np.arange(n), np.arange(n) < hits)
     low, high = wilson(np.array(float(hits)), np.array(float(n)))
-    assert found.rate == pytest.approx((hits / n, float(low), float(high)), abs=1e-5)
+    rate, least, most = found.rate
+    assert (rate, most) == pytest.approx((hits / n, float(high)), abs=1e-5)
+    assert exact(hits, n)[0] - 1e-5 <= least <= low + 1e-5
+    assert hits < 10 or n - hits < 10 or least == pytest.approx(float(low), abs=1e-5)
 
 
 @given(st.integers(0, 400))

@@ -3,9 +3,11 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 
+from segdata.agreement.summary.agreed import Contrasted, Unchanged, Value
 from segdata.agreement.summary.estimates import Resampling
 from segdata.agreement.summary.plans import plan
 from segdata.agreement.summary.portions import by_names
@@ -24,7 +26,8 @@ def test_every_score_has_a_row(habits: Compared) -> None:
     told = rows(to_csv(found))
     assert tuple(told[0]) == HEAD
     for pair in found.pairs:
-        mine = {row["score"]: row for row in told if (row["annotator_a"], row["annotator_b"]) == (pair.a, pair.b)}
+        of_pairs = [row for row in told if row["scope"] == "pair"]
+        mine = {row["score"]: row for row in of_pairs if (row["annotator_a"], row["annotator_b"]) == (pair.a, pair.b)}
         assert set(mine) == set(pair.scores)
         for name, value in pair.scores.items():
             for field in ("value", "low", "high"):
@@ -66,3 +69,20 @@ def test_names_with_commas_and_quotes_come_back(habits: Compared) -> None:
     pairs = tuple(replace(each, a=name) for each in habits.agreement.pairs)
     told = rows(to_csv(replace(habits.agreement, pairs=pairs)))
     assert {row["annotator_a"] for row in told if row["scope"] == "pair"} == {name}
+
+
+def test_what_else_is_told_has_rows_of_its_own(habits: Compared) -> None:
+    value = Value(0.2, 0.1, 0.3, 12, 0)
+    found = replace(
+        habits.agreement,
+        contrasts=(Contrasted(("anna", "carl"), ("ben", "carl"), "iou", (0.5, 0.7), value, 0.01, True),),
+        unchanged=(Unchanged("ben", "carl", 12, 40, value, value),),
+    )
+    told = rows(to_csv(found))
+    (contrast,) = [row for row in told if row["scope"] == "contrast"]
+    assert (contrast["annotator_a"], contrast["annotator_b"]) == ("anna, carl", "ben, carl")
+    assert (contrast["value"], contrast["p"], contrast["stands"]) == ("0.2", "0.01", "yes")
+    assert [row["score"] for row in told if row["scope"] == "unchanged"] == ["share", "persons"]
+    due = [row for row in told if row["scope"] == "disagreement" and row["score"] == "pixels"]
+    assert sum(int(row["value"]) for row in due) == sum(each.pixels for each in found.disagreement)
+    assert [(row["score"], row["value"]) for row in told if row["scope"] == "tolerance"] == [("px", "2")]

@@ -6,7 +6,9 @@ from typing import Any
 import jsonschema
 import numpy as np
 
+from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.habits.bias import biases
+from segdata.agreement.summary.agreed import Contrasted, Unchanged, Value
 from segdata.agreement.summary.estimates import Resampling
 from segdata.agreement.summary.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
 from segdata.agreement.summary.plans import plan
@@ -26,6 +28,7 @@ def report(seed: int = 0) -> str:
     finding = Finding(
         code="SEG401", rule="missed-object", severity="warning", message="m", image="000001", bbox=(1, 2, 3, 4)
     )
+    value = Value(0.2, 0.1, 0.3, 12, 0)
     return to_json(
         summary(
             opposed,
@@ -33,6 +36,9 @@ def report(seed: int = 0) -> str:
             bias=biases(opposed, n_draws=50),
             by=by_names(opposed, "site", names, HOW),
             plan=plan(opposed, 0.1, HOW),
+            contrasts=[Contrasted(("a", "c"), ("b", "c"), "iou", (0.5, 0.7), value, 0.01, True)],
+            unchanged=[Unchanged("a", "b", 12, 40, value, Value(np.nan, np.nan, np.nan, 0, 0))],
+            tolerance=Tolerance(2, 0.5, {"car": Tolerance(1)}),
             findings=[finding],
         )
     )
@@ -52,6 +58,10 @@ def test_contract() -> None:
     assert found["findings"][0]["bbox"] == [1, 2, 3, 4]
     assert [each["name"] for each in found["by"]["strata"]] == ["x", "y"]
     assert found["plan"][0]["score"] == "iou"
+    assert found["tolerance"] == {"px": 2.0, "mm": 0.5, "categories": {"car": {"px": 1.0, "mm": None}}}
+    (contrast,) = found["contrasts"]
+    assert (contrast["first"], contrast["values"], contrast["stands"]) == (["a", "c"], [0.5, 0.7], True)
+    assert found["unchanged"][0]["persons"]["value"] is None
 
 
 def test_fits_its_schema() -> None:

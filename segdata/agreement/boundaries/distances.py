@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.boundaries.sheets import Sheets
+from segdata.agreement.boundaries.strips import Strips
 from segdata.agreement.opposite import Flags
 from segdata.core import kernels
 from segdata.core.meet import Side
@@ -38,38 +39,36 @@ class Apart:
         return np.where(self.is_inside, -self.distance, self.distance)
 
 
-def apart(edge: Side, other_edge: Side, other: Side, sheets: Sheets, spacing: Floats) -> Apart:
+def apart(edge: Strips, other_edge: Strips, other: Side, sheets: Sheets, spacing: Floats) -> Apart:
     """The distances of the pixels of `edge` to the pixels of `other_edge`, which bound the area `other`.
 
     `spacing` (n_shapes, 3) is how wide, high and deep a pixel of each shape is.
     """
-    row, start, end, inside = kernels.cut(edge.start, edge.end, other.start, other.end)
-    pieces = Side(start, end, edge.owner[row])
+    row, start, end, inside = kernels.cut(edge.side.start, edge.side.end, other.start, other.end)
+    pieces = edge.pieces(row, start, end)
     length = end - start
     distance = (_in_space if sheets.is_deep.any() else _in_plane)(pieces, other_edge, sheets, spacing)
-    shape = np.repeat(sheets.shape[pieces.owner], length)
+    shape = np.repeat(sheets.shape[pieces.side.owner], length)
     return Apart(shape, distance, np.repeat(inside, length), _framed(pieces, distance, sheets, spacing))
 
 
-def _in_plane(edge: Side, other: Side, sheets: Sheets, spacing: Floats) -> Floats:
+def _in_plane(edge: Strips, other: Strips, sheets: Sheets, spacing: Floats) -> Floats:
     """(p,) distances within sheets."""
-    x, top = sheets.places(edge)
-    other_x, other_top = sheets.places(other)
     return kernels.nearest(
-        x,
-        top,
-        top + (edge.end - edge.start),
-        edge.owner,
-        other_x,
-        other_top,
-        other_top + (other.end - other.start),
-        other.owner,
+        edge.x,
+        edge.top,
+        edge.top + (edge.side.end - edge.side.start),
+        edge.side.owner,
+        other.x,
+        other.top,
+        other.top + (other.side.end - other.side.start),
+        other.side.owner,
         np.ascontiguousarray(spacing[sheets.shape, 0]),
         np.ascontiguousarray(spacing[sheets.shape, 1]),
     )
 
 
-def _in_space(edge: Side, other: Side, sheets: Sheets, spacing: Floats) -> Floats:
+def _in_space(edge: Strips, other: Strips, sheets: Sheets, spacing: Floats) -> Floats:
     """(p,) distances across the slices of volumes."""
     from scipy.spatial import cKDTree
 
@@ -89,38 +88,36 @@ def _in_space(edge: Side, other: Side, sheets: Sheets, spacing: Floats) -> Float
     return found
 
 
-def _points(side: Side, sheets: Sheets) -> tuple[Ints, Ints]:
+def _points(strips: Strips, sheets: Sheets) -> tuple[Ints, Ints]:
     """The shape (p,) and the column, row and slice (p, 3) of pixels."""
-    x, top = sheets.places(side)
-    length = side.end - side.start
-    sheet = np.repeat(side.owner, length)
+    length = strips.side.end - strips.side.start
+    sheet = np.repeat(strips.side.owner, length)
     shape = sheets.shape[sheet]
-    return shape, np.column_stack([np.repeat(x, length), _rows(top, length), sheets.number[sheet]])
+    columns = np.repeat(strips.x, length), _rows(strips.top, length), sheets.number[sheet]
+    return shape, np.column_stack(columns)
 
 
-def _framed(side: Side, distance: Floats, sheets: Sheets, spacing: Floats) -> Flags:
+def _framed(pieces: Strips, distance: Floats, sheets: Sheets, spacing: Floats) -> Flags:
     """(p,) whether pixels are as near to one at the end of the image, or of the volume, as `distance` (p,)."""
-    x, top = sheets.places(side)
-    length = side.end - side.start
-    wide, high = (np.ascontiguousarray(spacing[sheets.shape, axis])[side.owner] for axis in (0, 1))
-    room = np.minimum(x, (sheets.line.width - 1)[side.owner] - x) * wide
+    framed = np.zeros(len(distance), bool)
+    sheet, length = pieces.side.owner, pieces.side.end - pieces.side.start
+    if len(sheet) == 0:
+        return framed
+    wide, high, deep = (spacing[sheets.shape, axis] for axis in range(3))
+    room = pieces.across * wide[sheet]
     if sheets.is_deep.any():
         above = sheets.n_slices - 1 - sheets.number
-        deep = np.where(sheets.is_deep, np.minimum(sheets.number, above) * spacing[sheets.shape, 2], np.inf)
-        room = np.minimum(room, deep[side.owner])
-    below = sheets.line.height[side.owner] - top - length  # rows below the strip
-    first = np.cumsum(length) - length
-    framed = np.zeros(len(distance), bool)
-    if len(first) == 0:
-        return framed
+        room = np.minimum(room, np.where(sheets.is_deep, np.minimum(sheets.number, above) * deep, np.inf)[sheet])
     # Most strips are farther from the end of the image than any of their pixels is from the other boundary.
-    doubtful = np.flatnonzero(np.maximum.reduceat(distance, first) >= np.minimum(room, np.minimum(top, below) * high))
-    count = length[doubtful]
-    row = _rows(0 * count, count)
-    of = np.repeat(doubtful, count)
-    near = np.minimum(top[of] + row, below[of] + length[of] - 1 - row) * high[of]
-    pixel = first[of] + row
-    framed[pixel] = distance[pixel] >= np.minimum(room[of], near)
+    first = np.cumsum(length) - length
+    least = np.minimum(room, pieces.along * high[sheet])
+    doubtful = np.flatnonzero(np.maximum.reduceat(distance, first) >= least)
+    count, top = length[doubtful], pieces.top[doubtful]
+    below = sheets.line.height[sheet[doubtful]] - top - count  # rows below the strip
+    row, of = _rows(0 * count, count), np.repeat(np.arange(len(doubtful)), count)
+    near = np.minimum(top[of] + row, below[of] + count[of] - 1 - row) * high[sheet[doubtful]][of]
+    pixel = first[doubtful][of] + row
+    framed[pixel] = distance[pixel] >= np.minimum(room[doubtful][of], near)
     return framed
 
 

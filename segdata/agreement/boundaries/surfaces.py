@@ -7,17 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.boundaries.distances import Apart, apart
-from segdata.agreement.boundaries.edges import band, clear_of_void, depth, edges
-from segdata.agreement.boundaries.sheets import Sheets, Slices, shared
+from segdata.agreement.boundaries.edges import depth
+from segdata.agreement.boundaries.outlines import Outlined, Outlines, outlined
+from segdata.agreement.boundaries.shapes import Shapes
+from segdata.agreement.boundaries.sheets import shared
 from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
 from segdata.agreement.metrics.hausdorff import directed_hausdorff, hausdorff
-from segdata.agreement.opposite import Opposite
-from segdata.core.meet import Side
+from segdata.agreement.opposite import Flags, Opposite
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 _ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are within 0.3 mm
+_FARTHEST = np.finfo(np.float64).max  # what is infinite is no distance
 _REACH = 5  # pixels, at least, up to which what ends elsewhere is a boundary; beyond that a part is missing
 
 
@@ -43,55 +45,13 @@ class Tolerance:
         return np.array([each.pixels for each in every], np.float64), np.array(mm, np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class Shapes:
-    """What is compared: of each case the pixels of every category, and every two instances that are matched.
-
-    Attributes
-    ----------
-    case, category : (n,)
-    match : (n,) row of the matches; -1: all of a category
-    of_a, of_b : for categories and for matches, the shape that each of A's and B's segments is in; -1: none
-    """
-
-    case: Ints
-    category: Ints
-    match: Ints
-    of_a: tuple[Ints, Ints]
-    of_b: tuple[Ints, Ints]
-
-    @staticmethod
-    def of(opposite: Opposite, matches: Mapping[str, NDArray[np.generic]]) -> "Shapes":
-        """All of them; matches of things alone, and of one category."""
-        wide = max(len(opposite.categories), 1)
-        code_a, code_b = (each.case * wide + each.category for each in (opposite.a, opposite.b))
-        drawn_a, drawn_b = (side.owner for side in opposite.clear)
-        code = np.unique(np.concatenate([np.unique(code_a[drawn_a]), np.unique(code_b[drawn_b])]))
-        a, b = (np.asarray(matches[side], np.int64) for side in "ab")
-        match = np.flatnonzero((a >= 0) & (b >= 0))
-        same = opposite.a.category[a[match]] == opposite.b.category[b[match]]
-        match = match[same & opposite.a.is_thing[a[match]]]
-        number = len(code) + np.arange(len(match))
-        of_match = tuple(np.full(len(drawn), -1, np.int64) for drawn in (opposite.a, opposite.b))
-        for of, rows in zip(of_match, (a[match], b[match]), strict=True):
-            of[rows] = number
-            if not np.array_equal(of[rows], number):
-                raise ValueError("a segment is in two matches: one is possible")
-        return Shapes(
-            np.concatenate([code // wide, opposite.a.case[a[match]]]),
-            np.concatenate([code % wide, opposite.a.category[a[match]]]),
-            np.concatenate([np.full(len(code), -1), match]),
-            (_position(code, code_a), of_match[0]),
-            (_position(code, code_b), of_match[1]),
-        )
-
-
 def surfaces(
     opposite: Opposite,
     matches: Mapping[str, NDArray[np.generic]],
     *,
     tolerance: Tolerance = Tolerance(),
     spacing: Floats | None = None,
+    known: Outlines | None = None,
 ) -> dict[str, Columns]:
     """The table `surfaces` of `segdata.core.opposed.Opposed`.
 
@@ -108,29 +68,31 @@ def surfaces(
     matches : `a` and `b`, rows of the segments of either annotator; -1: none
     tolerance : of boundaries
     spacing : (n_cases, 3) width, height and depth of a pixel in mm; NaN: unknown
+    known : the outlines of the batch's annotators, which other pairs use too; None: they are made for this pair
     """
-    shapes = Shapes.of(opposite, matches)
-    deep = depth(opposite.line.height, opposite.line.width)
-    slices = Slices.of(opposite)
-    drawn = list(zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True))
-    reach = slices.reach(opposite, shapes.case, ((side, of) for side, maps in drawn for of in maps))
-    sheets = Sheets.of(opposite, slices, shapes.case, reach, margin=int(deep.max(initial=0)))
-    areas = [_both(*(sheets.lay(opposite, side, of) for of in maps)) for side, maps in drawn]
+    of_categories = known.of(opposite) if known else outlined(opposite, Shapes.of_categories(opposite))
+    of_matches = outlined(opposite, Shapes.of_matches(opposite, matches))
+    parts = [_measured(opposite, each, tolerance, spacing) for each in (of_categories, of_matches)]
+    # What neither of the two has is a category of others.
+    some = np.append(parts[0]["band_any"] > 0, np.ones(len(of_matches.shapes), bool))
+    return {"surfaces": {name: np.concatenate([part[name] for part in parts])[some] for name in parts[0]}}
+
+
+def _measured(opposite: Opposite, of: Outlined, tolerance: Tolerance, spacing: Floats | None) -> Columns:
+    """The columns of some shapes."""
+    shapes, sheets, one, other = of.shapes, of.sheets, of.a, of.b
     size, within, far = _units(opposite, shapes, tolerance, spacing)
-    every = [edges(area, sheets) for area in areas]
-    counted = [clear_of_void(edge, opposite, sheets) for edge in every]
-    a = apart(counted[0], every[1], areas[1], sheets, size)
-    b = apart(counted[1], every[0], areas[0], sheets, size)
-    bands = [band(area, sheets, deep[sheets.frame]) for area in areas]
-    both = sheets.pixels(shared(*bands))
+    a = apart(one.counted, other.edge, other.area, sheets, size)
+    b = apart(other.counted, one.edge, one.area, sheets, size)
+    both = sheets.pixels(shared(one.band, other.band))
     columns: Columns = {
         "pair": shapes.case,
         "category": shapes.category,
         "match": shapes.match,
         "band_both": both,
-        "band_any": sheets.pixels(bands[0]) + sheets.pixels(bands[1]) - both,
+        "band_any": one.band_pixels + other.band_pixels - both,
     }
-    return {"surfaces": columns | _compared(a, b, within, far)}
+    return columns | _compared(a, b, within, far)
 
 
 def _compared(a: Apart, b: Apart, within: Floats, far: Floats) -> Columns:
@@ -140,13 +102,12 @@ def _compared(a: Apart, b: Apart, within: Floats, far: Floats) -> Columns:
     directed, means, squares = [], [], []
     for name, side in (("a", a), ("b", b)):
         offset = np.searchsorted(side.shape, np.arange(n + 1)).astype(np.int64)
-        near = np.bincount(side.shape, weights=side.distance <= (within * _ROUNDING)[side.shape], minlength=n)
         columns[f"edge_{name}"] = np.diff(offset)
-        columns[f"near_{name}"] = near.astype(np.int64)
+        columns[f"near_{name}"] = _counted(side.distance <= _each(within * _ROUNDING, side), offset)
         directed.append([directed_hausdorff(side.distance, offset, percent) for percent in (95.0, 100.0)])
         total = np.bincount(side.shape, weights=side.distance, minlength=n)
         columns[f"sum_{name}"] = np.where(np.isfinite(total) & (columns[f"edge_{name}"] > 0), total, np.nan)
-        mean, square = _moments(side, far)
+        mean, square = _moments(side, far, offset)
         means.append(mean)
         squares.append(square)
     columns["hd95"], columns["hd"] = (hausdorff(*pair) for pair in zip(*directed, strict=True))
@@ -155,14 +116,29 @@ def _compared(a: Apart, b: Apart, within: Floats, far: Floats) -> Columns:
     return columns
 
 
-def _moments(side: Apart, far: Floats) -> tuple[Floats, Floats]:
-    """(n,) mean and mean square of the signed distances of the pixels that count for the offset, up to `far` (n,)."""
-    n = len(far)
-    counted = ~side.is_framed & np.isfinite(side.distance) & (side.distance <= far[side.shape])
-    signed = np.where(counted, side.signed, 0)
-    count = np.bincount(side.shape, counted, n).astype(float)
+def _moments(side: Apart, far: Floats, offset: Ints) -> tuple[Floats, Floats]:
+    """(n,) mean and mean square of the signed distances of the pixels that count for the offset, up to `far` (n,).
+
+    The pixels of shape i are `offset[i]:offset[i + 1]`.
+    """
+    counted = ~side.is_framed & (side.distance <= np.minimum(_each(far, side), _FARTHEST))
+    signed = np.where(counted, side.distance, 0.0)
+    square = np.bincount(side.shape, signed * signed, len(far))
+    np.negative(signed, out=signed, where=side.is_inside)
+    count = _counted(counted, offset).astype(float)
     count[count == 0] = np.nan
-    return np.bincount(side.shape, signed, n) / count, np.bincount(side.shape, signed * signed, n) / count
+    return np.bincount(side.shape, signed, len(far)) / count, square / count
+
+
+def _each(values: Floats, side: Apart) -> Floats:
+    """The values (n,) of each pixel's shape, (p,), or the one that all have."""
+    return values[:1] if len(values) and (values == values[0]).all() else values[side.shape]
+
+
+def _counted(chosen: Flags, offset: Ints) -> Ints:
+    """(n,) how many of the pixels (p,) of each shape are chosen."""
+    upto = np.concatenate([[0], np.cumsum(chosen)])
+    return np.asarray(np.diff(upto[offset]), np.int64)
 
 
 def _units(
@@ -184,20 +160,3 @@ def _units(
     first = np.unique(opposite.case_of_frame, return_index=True)[1]
     far = np.where(shapes.match < 0, deep[first][shapes.case] * side * _ROUNDING, np.inf)
     return size[shapes.case], np.where(known[shapes.case] & np.isfinite(mm), mm, pixels * side), far
-
-
-def _position(known: Ints, values: Ints) -> Ints:
-    """(n,) where each value is among the known ones, which ascend; -1: nowhere."""
-    if len(known) == 0:
-        return np.full(len(values), -1)
-    found = np.minimum(np.searchsorted(known, values), len(known) - 1)
-    return np.where(known[found] == values, found, -1)
-
-
-def _both(categories: Side, matches: Side) -> Side:
-    """The runs of shapes, those of categories first."""
-    return Side(
-        np.concatenate([categories.start, matches.start]),
-        np.concatenate([categories.end, matches.end]),
-        np.concatenate([categories.owner, matches.owner]),
-    )

@@ -20,7 +20,7 @@ from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import Opposite, opposites
-from segdata.agreement.panel.panel import Panel
+from segdata.agreement.panel.panel import SIZES, Panel
 from segdata.agreement.pixels.pixels import overlaps
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Resampling
@@ -114,7 +114,8 @@ def evaluate(
             portions.setdefault(name, []).append(each)
         progress(n_images)
     if not portions:
-        raise SegdataError(f"{panel.profile.files}: nobody else annotated an image of {gold}")
+        sizes = (f"; {each.image}: {each.message}" for each in defects if each.code == SIZES)
+        raise SegdataError(f"{panel.profile.files}: nobody else annotated an image of {gold}{next(sizes, '')}")
     categories = panel.profile.taxonomy.categories
     return tuple(
         _evaluation(gold, name, each, categories, how, _left_out(defects, {None, name, gold}))

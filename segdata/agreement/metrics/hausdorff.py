@@ -18,7 +18,13 @@ def directed_hausdorff(distance: Floats, offset: NDArray[np.int64], percent: flo
     >>> directed_hausdorff(np.array([0.0, 0.0, 2.0, 4.0]), np.array([0, 3, 3, 4]), 95).round(2).tolist()
     [1.8, nan, 4.0]
     """
-    found = kernels.quantiles(distance, offset, percent / 100)
+    if percent == 100:
+        found = np.full(len(offset) - 1, np.nan)
+        some = np.diff(offset) > 0
+        if some.any():
+            found[some] = np.maximum.reduceat(distance[: offset[-1]], offset[:-1][some])
+    else:
+        found = kernels.quantiles(distance, offset, percent / 100)
     return np.where(np.isfinite(found), found, np.nan)
 
 

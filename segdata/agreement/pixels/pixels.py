@@ -15,7 +15,8 @@ Columns = dict[str, Ints]
 
 def pixels(opposite: Opposite) -> dict[str, Columns]:
     """The columns of the tables `overlaps` and `cells`, see `segdata.core.opposed.Opposed`."""
-    return {"overlaps": overlaps(opposite), "cells": cells(opposite)}
+    found = cells(opposite)
+    return {"overlaps": overlaps(opposite, found), "cells": found}
 
 
 def cells(opposite: Opposite) -> Columns:
@@ -47,14 +48,14 @@ def cells(opposite: Opposite) -> Columns:
     }
 
 
-def overlaps(opposite: Opposite) -> Columns:
+def overlaps(opposite: Opposite, of_cells: Columns | None = None) -> Columns:
     """How many pixels of each case each annotator gave each category, and how many both gave it.
 
     Segments of one category that share pixels count once. What either calls void is left out. A category that neither
-    has in a case has no row.
+    has in a case has no row. `of_cells` is what `cells` gives, where that is known.
     """
     flat = is_flat(opposite.a.side) and is_flat(opposite.b.side)
-    owned = _by_cells(opposite) if flat else _by_union(opposite)
+    owned = _by_cells(opposite, of_cells or cells(opposite)) if flat else _by_union(opposite)
     code, _ = distinct(np.concatenate([owner for owner, _ in owned]))
     columns = [np.zeros(len(code), np.int64) for _ in owned]
     for column, (owner, total) in zip(columns, owned, strict=True):
@@ -69,9 +70,9 @@ def overlaps(opposite: Opposite) -> Columns:
     }
 
 
-def _by_cells(opposite: Opposite) -> tuple[tuple[Ints, Ints], ...]:
+def _by_cells(opposite: Opposite, of_cells: Columns) -> tuple[tuple[Ints, Ints], ...]:
     """Whose segments share no pixels: the marginals and the diagonal of the cells."""
-    pair, category_a, category_b, n = cells(opposite).values()
+    pair, category_a, category_b, n = of_cells.values()
     code = pair * len(opposite.categories)
     of_a, of_b, both = category_a >= 0, category_b >= 0, (category_a == category_b) & (category_a >= 0)
     return (

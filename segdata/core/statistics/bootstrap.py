@@ -8,6 +8,7 @@ belong to: images that resemble each other are no independent witnesses, and are
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.uint16]
 Statistic = Callable[[Floats], Floats]
 DRAWS = 2000
 FEW = 30  # clusters below which intervals are corrected for bias and skewness
 _AT_ONCE = 4_000_000  # numbers held in one go, to bound memory
+_KEPT = 8_000_000  # numbers, at most, of resamples that are kept for the next statistic
 _FAR = 40.0  # standard deviations: a level of 1 as a number, for two clusters, whose t is far out
 _KNOWN = 0.5  # the share of resamples that must have a value
 
@@ -58,7 +61,7 @@ def interval(
     value = statistic(np.ones((1, n)))[0]
     if n < 2:
         return Interval(value, np.full(value.shape, np.nan), np.full(value.shape, np.nan))
-    draws = resampled(statistic, n, np.random.default_rng(seed), n_draws=n_draws, width=width)
+    draws = _valued(statistic, n, width, _weights(n, seed, n_draws))
     of = np.full(value.shape, n) if support is None else np.broadcast_to(support, value.shape)
     levels = _levels(np.maximum(of, 2), confidence)
     if n < FEW:
@@ -89,12 +92,43 @@ def resampled(
     width: int = 1,
 ) -> Floats:
     """(n_draws, ...) values of `size` clusters (n of them by default) drawn out of n with replacement."""
-    share = np.full(n, 1 / n)
-    found, left = [], n_draws
-    while left > 0:
-        some = min(left, max(1, _AT_ONCE // max(n, width)))
-        found.append(statistic(rng.multinomial(n if size is None else size, share, some).astype(np.float64)))
-        left -= some
+    return _valued(statistic, n, width, _Lots(n, rng, n_draws, size))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lots:
+    """Resamples that are drawn when they are asked for: `size` of n clusters, or as many as there are."""
+
+    n: int
+    rng: np.random.Generator
+    n_draws: int
+    size: int | None = None
+
+    def __len__(self) -> int:
+        return self.n_draws
+
+    def __getitem__(self, rows: slice) -> Ints:
+        size = self.n if self.size is None else self.size
+        some = len(range(*rows.indices(self.n_draws)))
+        return np.asarray(self.rng.multinomial(size, np.full(self.n, 1 / self.n), some))
+
+
+def _weights(n: int, seed: int, n_draws: int) -> "_Lots | Counts":
+    """The resamples of a seed; those that are asked for again and again are kept."""
+    small = n * n_draws <= _KEPT and n <= np.iinfo(np.uint16).max
+    return _counts(n, seed, n_draws) if small else _Lots(n, np.random.default_rng(seed), n_draws)
+
+
+@lru_cache(maxsize=8)
+def _counts(n: int, seed: int, n_draws: int) -> Counts:
+    """(n_draws, n) how often each cluster is drawn."""
+    return _Lots(n, np.random.default_rng(seed), n_draws)[:].astype(np.uint16)
+
+
+def _valued(statistic: Statistic, n: int, width: int, lots: "_Lots | Counts") -> Floats:
+    """(n_draws, ...) the values of a statistic of resamples, some at a time, asked for in order."""
+    some = max(1, _AT_ONCE // max(n, width))
+    found = [statistic(lots[at : at + some].astype(np.float64)) for at in range(0, len(lots), some)]
     return np.concatenate(found)
 
 

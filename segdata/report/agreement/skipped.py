@@ -25,9 +25,12 @@ def skipped(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     rows = np.flatnonzero((n == 0) & np.isin(image, single) & is_alone[image])
     names = annotations["annotator"]
     drawn = {who: int(n[names == who].sum()) for who in found.annotators}
+    act = "See whether these are the right files, and whether their masks hold what the taxonomy says."
+    if not any(drawn.values()):
+        yield Conclusion("repair", "warning", "Nobody has drawn anything", act=act)
+        return
     for who in (name for name in found.annotators if not drawn[name]):
-        said = "Nobody has drawn anything." if not any(drawn.values()) else "All that others have counts as missed."
-        act = "See whether these are the right files, and whether their masks hold what the taxonomy says."
+        said = "All that others have counts as missed."
         yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", said, act)
     for who in (name for name in found.annotators if drawn[name] and name in names[rows].tolist()):
         mine = [str(each) for each in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]

@@ -39,8 +39,7 @@ def findings_of(path: Path) -> list[Finding]:
     """
     report = _read(path)
     rows = report if isinstance(report, list) else [*report.findings, *report.known]
-    names = Finding.__dataclass_fields__
-    return [Finding(**{name: getattr(row, name) for name in names}) for row in rows]
+    return [row.finding() for row in rows]
 
 
 def _read(path: Path) -> _Report | list[Row]:

@@ -84,7 +84,7 @@ def to_html(summary: Summary) -> str:
     return template("summary.html").render(
         dataset=summary.dataset,
         facts=facts(summary),
-        lines=_lines(summary),
+        lines=category_lines(summary),
         portions=None if summary.by is None else _portions(summary, summary.by),
         raster_rules=summary.raster_rules,
         raster_rule=summary.profile.raster_rule,
@@ -93,7 +93,7 @@ def to_html(summary: Summary) -> str:
     )
 
 
-def _lines(summary: Summary) -> list[Line]:
+def category_lines(summary: Summary) -> list[Line]:
     """A line per category, in the order of the taxonomy."""
     rows = summary.categories.to_dict("records")
     colors = category_colors(summary.profile.taxonomy)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from segdata.agreement.summary.contrasts import SCORES, contrasts
+from segdata.agreement.summary.contrasts import MOST, SCORES, contrasted, contrasts
 from segdata.agreement.summary.estimates import Amounts, Resampling, pair_scores
+from segdata.core.errors import SegdataError
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
@@ -66,3 +67,45 @@ def test_no_image_in_common() -> None:
         [np.zeros((2, 2), int)] * 2,
     ]
     assert contrasts(opposed_of_maps(maps, CATEGORIES), ("a", "c"), ("b", "c"), HOW) == {}
+
+
+def test_every_two_annotators_against_the_reference() -> None:
+    """The better one is told, and values are those of the pairs' own scores."""
+    opposed = panel(0, (0.05, 0.6))
+    found = contrasted(opposed, 2, HOW)
+    (kappa,) = [each for each in found if each.score == "kappa"]
+    assert (kappa.first, kappa.second) == (("a", "c"), ("b", "c"))
+    assert kappa.difference.value == pytest.approx(kappa.values[1] - kappa.values[0])
+    assert kappa.difference.n == 15
+    assert kappa.stands
+    assert {each.score for each in found} == {"iou", "pq", "kappa"}  # maps have no boundaries
+
+
+def test_without_a_reference_every_two_pairs() -> None:
+    found = contrasted(panel(0, (0.05, 0.6)), None, HOW)
+    pairs = {(each.first, each.second) for each in found}
+    assert pairs == {(("a", "b"), ("a", "c")), (("a", "b"), ("b", "c")), (("a", "c"), ("b", "c"))}
+
+
+def test_few_images_are_not_tested() -> None:
+    found = contrasted(panel(0, (0.05, 0.6), 8), 2, HOW)  # b skipped one of 8
+    assert found
+    assert all(np.isnan(each.p) and not each.stands for each in found)
+
+
+def test_alike_annotators_seldom_stand() -> None:
+    """Of 20 campaigns of alike annotators at most 3 have a contrast that stands: 5 % and two standard errors."""
+    told = sum(any(each.stands for each in contrasted(panel(seed, (0.3, 0.3), 9), 2, HOW)) for seed in range(20))
+    assert told <= 3
+
+
+def test_there_must_be_two_pairs_and_not_too_many() -> None:
+    rng = np.random.default_rng(0)
+    two = opposed_of_maps([[rng.integers(-1, 2, (2, 2))] for _ in range(2)], CATEGORIES)
+    with pytest.raises(SegdataError, match="contrasts: they take three annotators, there are: a, b"):
+        contrasted(two)
+    with pytest.raises(SegdataError, match="they take two annotators beside the reference"):
+        contrasted(two, 0)
+    many = opposed_of_maps([[rng.integers(-1, 2, (2, 2))] for _ in range(7)], CATEGORIES)
+    with pytest.raises(SegdataError, match=f"21 pairs of annotators make 210, at most {MOST} are tested"):
+        contrasted(many)

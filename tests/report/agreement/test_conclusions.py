@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from segdata.api.agreeing import Compared
 from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.habits import habits as habits_of
 from segdata.report.agreement.points import Conclusion
 
 Compare = Callable[..., Compared]
@@ -150,3 +152,34 @@ def test_with_a_reference_everybody_is_held_against_it(compare: Compare) -> None
 
 def _parts(compared: Compared) -> tuple[Any, Any]:  # Any: as conclusions takes them
     return compared.agreement, compared.tables
+
+
+def test_an_image_that_was_skipped(compare: Compare) -> None:
+    """An empty mask where everybody else has three segments or more."""
+    labels = np.zeros((20, 30), np.uint8)
+    labels[:6], labels[6:12], labels[12:] = 1, 2, 3
+    nothing = np.zeros_like(labels)
+    found = compare({"anna": [labels] * 3, "ben": [labels, nothing, labels], "carl": [labels] * 3})
+    (told,) = of(found, "repair")
+    assert told.head == "ben has nothing in 1.png"
+
+
+def test_one_who_drew_nothing_at_all(compare: Compare) -> None:
+    labels = np.ones((20, 30), np.uint8)
+    found = compare({"anna": [labels] * 2, "ben": [np.zeros_like(labels)] * 2})
+    (told,) = of(found, "repair")
+    assert told.head == "ben has drawn nothing at all"
+    assert told.said == "All that others have counts as missed."
+
+
+def test_the_reference_is_not_judged(compare: Compare) -> None:
+    """Who is one of four deviates; who is the reference does not, and nothing is found about it."""
+    _, images = drawings()
+    late = [np.where(each == 2, 1, each).astype(np.uint8) for each in images]
+    masks = {"anna": images, "ben": images, "carl": images, "truth": late}
+    judged = compare(masks, gold="truth")
+    assert "truth" not in {each.annotator for each in of(judged, "person")}
+    assert not [each for each in judged.agreement.findings if each.code == "SEG406" and each.annotator == "truth"]
+    assert judged.tables.judged is not None
+    unjudged = replace(judged.tables, judged=replace(judged.tables.judged, gold=None))
+    assert "truth" in {each.annotator for each in habits_of(judged.agreement, unjudged) if each.stands}

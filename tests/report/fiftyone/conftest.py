@@ -30,18 +30,17 @@ def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:  # Any: Fifty
     port = free_port()
     words = [program, "--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"]
     server = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    before = os.environ.get("FIFTYONE_DATABASE_URI")
-    os.environ["FIFTYONE_DATABASE_URI"] = f"mongodb://127.0.0.1:{port}"
+    patch = pytest.MonkeyPatch()
+    patch.setenv("FIFTYONE_DATABASE_URI", f"mongodb://127.0.0.1:{port}")
+    patch.setenv("FIFTYONE_PLUGINS_DIR", str(tmp_path_factory.mktemp("plugins")))
+    patch.setenv("FIFTYONE_USER", "rosa")
     try:
         wait_for(port)
         from segdata.report.fiftyone.installed import fiftyone
 
         yield fiftyone()
     finally:
-        if before is None:
-            del os.environ["FIFTYONE_DATABASE_URI"]
-        else:
-            os.environ["FIFTYONE_DATABASE_URI"] = before
+        patch.undo()
         server.terminate()
         server.wait()
 

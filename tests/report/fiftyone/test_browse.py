@@ -6,83 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
-from segdata.core.taxonomy import Category, Taxonomy
 from segdata.report.fiftyone.labels import MOST_INLINE
+from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, masks_of, noise
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
-Masks = dict[int, np.ndarray[Any, Any]]
-TAXONOMY = Taxonomy(
-    categories=(
-        Category(id=0, name="road", kind="stuff", color=(128, 64, 128)),
-        Category(id=1, name="car", kind="thing", color=(0, 0, 142)),
-    )
-)
-_ROAD, _CAR = 0, 1
-
-
-def noise(seed: int, height: int, width: int, share: float) -> np.ndarray[Any, Any]:
-    """A mask of single pixels, the worst that a box and a run can have."""
-    return np.random.default_rng(seed).random((height, width)) < share
-
-
-def made(
-    drawn: dict[tuple[str, str | None], list[tuple[int, np.ndarray[Any, Any]]]],
-    size: tuple[int, int] = (37, 53),
-    *,
-    task: str = "panoptic",
-    uris: dict[str, str] | None = None,
-    **images: Any,
-) -> segdata.Dataset:
-    """A dataset of annotations: (image, annotator) -> category and mask of each segment."""
-    names = sorted({image for image, _ in drawn})
-    table = {"image_id": names, "height": size[0], "width": size[1], **images}
-    if uris:
-        table["uri"] = [uris.get(name) for name in names]
-    rows = [
-        {"image_id": image, "annotator": who, "segment_id": number, "category_id": category, "mask": mask}
-        for (image, who), segments in drawn.items()
-        for number, (category, mask) in enumerate(segments, start=1)
-    ]
-    people = pd.DataFrame([{"image_id": image, "annotator": who} for image, who in drawn])
-    columns = ["image_id", "annotator", "segment_id", "category_id", "mask"]
-    return segdata.from_frames(
-        pd.DataFrame(table),
-        pd.DataFrame(rows, columns=columns),
-        people,
-        taxonomy=TAXONOMY,
-        task=task,  # type: ignore[arg-type]
-    )
-
-
-def masks_of(sample: Any, field: str, size: tuple[int, int]) -> Masks:
-    """The masks that FiftyOne's own code makes of a field, by the segments' ids."""
-    height, width = size
-    return {
-        int(each.segment_id): each.to_segmentation(frame_size=(width, height), target=1).mask.astype(bool)
-        for each in sample[field].detections
-    }
-
-
-def load(data: segdata.Dataset, name: str, *findings: Finding, **more: Any) -> Any:
-    return segdata.browse(data, findings=findings, name=name, jobs=1, **more).dataset
-
-
-def gap(image: str, **more: Any) -> Finding:
-    return Finding(code="SEG101", rule="gap", severity="error", message="a gap", image=image, **more)
 
 
 @pytest.mark.parametrize("count", [7, MOST_INLINE + 1])
 def test_instances_come_back_pixel_for_pixel(fo: Any, count: int) -> None:
     """Also those that overlap, and those that are in files since they are many."""
     size = (37, 53)
-    segments = [(_CAR, noise(seed, *size, 0.02 * (seed % 5 + 1))) for seed in range(count)]
+    segments = [(CAR, noise(seed, *size, 0.02 * (seed % 5 + 1))) for seed in range(count)]
     sample = load(made({("a.png", None): segments}, size), f"instances {count}").first()
     found = masks_of(sample, "segments", size)
     assert all((each.mask is None) == (count > MOST_INLINE) for each in sample.segments.detections)
@@ -95,7 +34,7 @@ def test_maps_come_back_pixel_for_pixel(fo: Any) -> None:
     """Category 0 too, which FiftyOne would take for nothing; what another segment covers is a detection as well."""
     size = (37, 53)
     road, car = noise(1, *size, 0.5), noise(2, *size, 0.3)
-    dataset = load(made({("a.png", None): [(_ROAD, road), (_CAR, car)]}, size, task="semantic"), "maps")
+    dataset = load(made({("a.png", None): [(ROAD, road), (CAR, car)]}, size, task="semantic"), "maps")
     sample, targets = dataset.first(), dataset.mask_targets["map"]
     value = {name: number for number, name in targets.items()}
     painted = sample.map.get_mask()
@@ -108,7 +47,7 @@ def test_maps_come_back_pixel_for_pixel(fo: Any) -> None:
 def test_things_and_stuff_are_shown_as_what_they_are(fo: Any) -> None:
     road = np.zeros((37, 53), bool)
     road[:, 20:] = True
-    sample = load(made({("a.png", None): [(_ROAD, road), (_CAR, ~road)]}), "panoptic").first()
+    sample = load(made({("a.png", None): [(ROAD, road), (CAR, ~road)]}), "panoptic").first()
     assert [each.label for each in sample.segments.detections] == ["car"]
     np.testing.assert_array_equal(sample.map.get_mask() > 0, road)
 
@@ -116,7 +55,7 @@ def test_things_and_stuff_are_shown_as_what_they_are(fo: Any) -> None:
 def test_annotators_have_fields_of_their_own(fo: Any) -> None:
     """Who never worked on an image has none there, who found nothing has an empty list."""
     mask = noise(1, 37, 53, 0.5)
-    data = made({("a.png", "anna"): [(_CAR, mask)], ("a.png", "b@x.org"): [], ("b.png", "anna"): []})
+    data = made({("a.png", "anna"): [(CAR, mask)], ("a.png", "b@x.org"): [], ("b.png", "anna"): []})
     dataset = load(data, "people")
     fields = {row["annotator"]: row["name"] for row in dataset.info["segdata"]["fields"] if row["kind"] == "segments"}
     a, b = dataset.match({"image_id": "a.png"}).first(), dataset.match({"image_id": "b.png"}).first()
@@ -131,7 +70,7 @@ def test_annotators_have_fields_of_their_own(fo: Any) -> None:
 def test_findings_say_what_they_are_and_show_their_pixels(fo: Any) -> None:
     road = noise(1, 37, 53, 0.5)
     finding = gap("a.png", bbox=(0, 0, 53, 37), pixels=int((~road).sum()), score=0.75)
-    dataset = load(made({("a.png", None): [(_ROAD, road)]}, task="semantic"), "findings", finding)
+    dataset = load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), "findings", finding)
     sample = dataset.first()
     (shown,) = sample.findings.detections
     assert (shown.label, shown.code, shown.severity, shown.message) == ("SEG101 gap", "SEG101", "error", "a gap")
@@ -159,7 +98,7 @@ def test_views_show_the_worst_first_and_each_code_alone(fo: Any) -> None:
 def test_again_updates_and_keeps_what_people_said(fo: Any) -> None:
     """No image twice; one that is gone is gone; tags, comments and other fields stay; a changed label is changed."""
     first, second = noise(1, 37, 53, 0.5), noise(2, 37, 53, 0.5)
-    data = {("a.png", None): [(_CAR, first)], ("b.png", None): [(_CAR, first)]}
+    data = {("a.png", None): [(CAR, first)], ("b.png", None): [(CAR, first)]}
     dataset = load(made(data), "again", gap("a.png"))
     sample = dataset.match({"image_id": "a.png"}).first()
     sample.tags.append("seen")
@@ -170,7 +109,7 @@ def test_again_updates_and_keeps_what_people_said(fo: Any) -> None:
     sample.save()
     dataset.add_dynamic_sample_fields()
     del data["b.png", None]
-    data |= {("a.png", None): [(_CAR, second)], ("c.png", None): []}
+    data |= {("a.png", None): [(CAR, second)], ("c.png", None): []}
     dataset = load(made(data), "again", gap("a.png"), gap("a.png", bbox=(0, 0, 1, 1)))
     dataset.reload()
     assert sorted(dataset.values("image_id")) == ["a.png", "c.png"]

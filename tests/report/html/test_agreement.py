@@ -15,6 +15,7 @@ from segdata.agreement.summary.plans import plan
 from segdata.agreement.summary.portions import by_names
 from segdata.agreement.summary.summary import summary
 from segdata.api.agreeing import Compared
+from segdata.api.scoring import cards_of
 from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.html.agreement import Pictures, pictures, to_html
@@ -87,6 +88,7 @@ def test_every_figure_is_there(habits: Compared) -> None:
         "What is taken for what",
         "Who draws larger, who smaller",
         "Who misses, adds, or calls otherwise",
+        "What the pixels in dispute are due to",
         "Findings",
     ]
     cells = page.within["td"]
@@ -131,7 +133,7 @@ def test_undefined_is_a_dash(compare: Compare) -> None:
 def test_nothing_to_compare_is_a_page_too(compare: Compare) -> None:
     empty = np.zeros((8, 8), np.uint8)
     page = made(compare({"anna": [empty], "ben": [empty]}))
-    assert page.within["h3"][0] == "Nothing to compare in 2 annotators, 1 image"
+    assert page.within["h3"][:2] == ["Nobody has drawn anything", "Nothing to compare in 2 annotators, 1 image"]
 
 
 def test_names_add_no_element(habits: Compared) -> None:
@@ -184,3 +186,22 @@ def test_the_same_input_gives_the_same_text(habits: Compared) -> None:
 def test_the_verdict(habits: Compared, fail_on: Any, said: str) -> None:
     page = Page(to_html(habits.agreement, habits.tables, NOTHING, TYPED, fail_on))
     assert f"{said}: {len(habits.agreement.findings)} findings" in page.within["p"][1]
+
+
+def test_each_annotator_has_a_section(habits: Compared) -> None:
+    """Volume and score of everybody, and their own worst examples with the guideline's sentence."""
+    scored = cards_of(habits)
+    drawn = pictures(habits.dataset, habits.tables, [], 1, scored.cards)
+    page = Page(to_html(habits.agreement, habits.tables, drawn, TYPED, cards=scored))
+    assert [each.strip() for each in page.within["h3"][-4:]] == ["anna", "ben", "carl", "dora"]
+    assert sum("12 images" in each for each in page.within["dd"]) == 4
+    examples = [each for card in scored.cards for each in card.worst]
+    assert len(page.within["figcaption"]) == 6 + len(examples)
+    assert len(drawn.examples) == len({(card.annotator, each) for card in scored.cards for each in card.worst})
+    assert any("Everything on four wheels." in each for each in page.within["blockquote"])
+
+
+def test_two_without_a_reference_have_no_examples(compare: Compare) -> None:
+    masks = np.ones((8, 8), np.uint8)
+    found = compare({"anna": [masks], "ben": [np.where(np.eye(8), 2, masks).astype(np.uint8)]})
+    assert not any(card.worst for card in cards_of(found).cards)

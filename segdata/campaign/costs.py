@@ -1,0 +1,124 @@
+"""Costs: what annotation and its quality assurance took, and what a true error found has cost."""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+
+from segdata.core.config import Cost
+from segdata.core.decision import Decision
+from segdata.core.rule import Tables
+
+SITTING = 300.0  # seconds between two decisions after which a reviewer was away
+USUAL = (0.2, 0.4)  # of the cost, for quality assurance
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Hours of work, and what an hour costs.
+
+    Attributes
+    ----------
+    annotation : hours for the first annotation of each image
+    again : hours for further annotations of the same images, which are there for comparison
+    review : hours in which reviewers decided, by the times in the log
+    known : the share of annotations by people that say how long they took; of the others it is estimated, where
+        `assumed` says how
+    assumed : in words; empty where nothing was
+    n_errors : true errors that reviewers found
+    rate, currency : of an hour; None: not known
+    """
+
+    annotation: float
+    again: float
+    review: float
+    known: float
+    assumed: str
+    n_errors: int
+    rate: float | None = None
+    currency: str = ""
+
+    @property
+    def assurance(self) -> float:
+        """Hours for quality assurance."""
+        return self.again + self.review
+
+    @property
+    def share(self) -> float:
+        """Of quality assurance in all hours; NaN where none are known."""
+        total = self.annotation + self.assurance
+        return self.assurance / total if total else float("nan")
+
+    @property
+    def per_error(self) -> float:
+        """Hours of review for each true error found; NaN where none was found."""
+        return self.review / self.n_errors if self.n_errors else float("nan")
+
+    def amount(self, hours: float) -> float | None:
+        """What so many hours cost; None where the rate is not known."""
+        return None if self.rate is None else hours * self.rate
+
+
+def costs(tables: Tables, decisions: Sequence[Decision], cost: Cost | None = None, n_errors: int = 0) -> Costs:
+    """What the annotations of a dataset and the review of it took.
+
+    Time that an annotation says (`seconds`) goes before what `cost` says of an image or a segment. Models cost nothing.
+    The first annotation of an image is its annotation, every further one by a person is quality assurance.
+    """
+    told = cost or Cost()
+    rows = tables.annotations
+    people = np.array([source != "model" for source in rows["source"].tolist()], bool)
+    seconds = np.asarray(rows["seconds"], np.float64)
+    known = np.isfinite(seconds) & (seconds >= 0)
+    guess = np.full(len(seconds), 0.0)
+    if told.minutes_per_image is not None:
+        guess[:] = 60 * told.minutes_per_image
+    elif told.minutes_per_segment is not None:
+        guess = 60 * told.minutes_per_segment * rows["n_segments"].astype(np.float64)
+    spent = np.where(people, np.where(known, seconds, guess), 0.0)
+    image = rows["image"][people]
+    is_first = np.zeros(len(image), bool)
+    is_first[np.unique(image, return_index=True)[1]] = True
+    return Costs(
+        annotation=float(spent[people][is_first].sum()) / 3600,
+        again=float(spent[people][~is_first].sum()) / 3600,
+        review=review_seconds(decisions, told.seconds_per_decision) / 3600,
+        known=float(known[people].mean()) if people.any() else float("nan"),
+        assumed=_assumed(told) if (people & ~known).any() else "",
+        n_errors=n_errors,
+        rate=told.rate,
+        currency=told.currency,
+    )
+
+
+def _assumed(cost: Cost) -> str:
+    if cost.minutes_per_image is not None:
+        return f"{cost.minutes_per_image:g} minutes an image"
+    return "" if cost.minutes_per_segment is None else f"{cost.minutes_per_segment:g} minutes a segment"
+
+
+def review_seconds(decisions: Iterable[Decision], each: float | None = None) -> float:
+    """How long reviewers took: `each` seconds a decision, else the time between one decision and the next.
+
+    A pause of more than `SITTING` is none of it; the first decision after one took as long as the reviewer's others do
+    in the middle.
+
+    >>> review_seconds([])
+    0.0
+    """
+    times: dict[str, list[float]] = defaultdict(list)
+    for decision in decisions:
+        times[decision.reviewer].append(datetime.datetime.fromisoformat(decision.time).timestamp())
+    if each is not None:
+        return float(each * sum(map(len, times.values())))
+    total = 0.0
+    for those in times.values():
+        gaps = [after - before for before, after in pairwise(sorted(those))]
+        worked = [gap for gap in gaps if gap <= SITTING]
+        n_begun = len(those) - len(worked)
+        total += sum(worked) + n_begun * (median(worked) if worked else 0.0)
+    return total

@@ -1,0 +1,55 @@
+"""`segdata report`: everything that is known of a dataset's quality, on one page."""
+
+from pathlib import Path
+
+import click
+
+from segdata.cli.options import DATA, Opening, data_options, example, report_options
+
+
+@click.command(
+    name="report",
+    epilog=example(
+        "segdata report street --format html --output report.html",
+        "segdata report street --flagged flag.json --format html --output report.html",
+    ),
+)
+@DATA
+@click.option(
+    "--flagged",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The JSON report of segdata flag; without it nothing is said of noise.",
+)
+@click.option("--no-agreement", is_flag=True, help="Do not hold annotators against each other.")
+@report_options("text", "json", "html")
+@data_options
+def command(
+    data: Path, flagged: Path | None, no_agreement: bool, report: str, output: Path | None, opening: Opening
+) -> None:
+    """Say what is known of a dataset's quality, and what it cost.
+
+    Findings of the rules, balance, agreement where there are several
+    annotators, suspected labels, how far the review is, and the hours and
+    cost of annotation and quality assurance (`cost` in segdata.yaml).
+    """
+    from segdata.api import overview
+    from segdata.cli.output import emit, paper, spare
+    from segdata.cli.progress import progress
+
+    spare(output, [*opening.inputs(data), flagged])
+    dataset = opening.read(data)
+    with progress("report", len(dataset)) as done:
+        found = overview(dataset, flagged=flagged, agreement=not no_agreement, jobs=opening.jobs, progress=done)
+    if report == "json":
+        from segdata.report.whole_json import whole_json
+
+        emit(whole_json(found), output)
+    elif report == "html":
+        from segdata.report.html.whole import to_html
+
+        emit(to_html(found, opening.typed(data)), output)
+    else:
+        from segdata.report.whole_text import whole_text
+
+        emit(whole_text(found, ["report", *opening.typed(data)], paper(output)), output)

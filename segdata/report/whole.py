@@ -1,0 +1,191 @@
+"""Whole: everything that is known of a dataset's quality, and the conclusions from it."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from segdata.agreement.statistics.rates import wilson
+from segdata.agreement.summary.agreed import Agreement
+from segdata.campaign.costs import USUAL, Costs
+from segdata.core.counted import counted
+from segdata.core.finding import Severity
+from segdata.core.validation import Validation
+from segdata.measure.summary import Summary
+from segdata.report.agreement.points import Conclusion
+from segdata.report.flag_json import FlagReport
+from segdata.review.progress import Progress
+
+Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
+_FEW = 0.01  # of all pixels or segments: a category below is rare
+_ENOUGH = 10  # decisions on a rule's findings, below which nothing is said of its precision
+_DOUBTFUL = 0.5  # a rule that was right less often
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What is known; None: nobody looked.
+
+    Attributes
+    ----------
+    validation : what the rules found
+    summary : what is in it
+    agreement : of its annotators, and what follows from it in words
+    flag : the report of a run of `segdata flag`
+    progress : of the review
+    costs : of the work
+    notes : what was left out, and why
+    """
+
+    validation: Validation
+    summary: Summary
+    agreement: Agreement | None = None
+    agreed: Sequence[Conclusion] = ()
+    flag: FlagReport | None = None
+    progress: Progress | None = None
+    costs: Costs | None = None
+    notes: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One conclusion: the part of the report that it is from, how grave it is, what is so, and what to do about it."""
+
+    part: Part
+    severity: Severity | Literal["good"]
+    head: str
+    said: str = ""
+    act: str = ""
+
+
+def points(whole: Whole) -> list[Point]:
+    """The conclusions, in the order of the report's parts."""
+    return [
+        *_validation(whole.validation),
+        *_balance(whole.summary),
+        *_agreement(whole.agreement, whole.agreed),
+        *_noise(whole.flag),
+        *_review(whole.progress),
+        *_cost(whole.costs),
+    ]
+
+
+def _validation(found: Validation) -> Iterator[Point]:
+    n_errors, n_warnings = found.count("error"), found.count("warning")
+    most = Counter(f"{each.code} {each.rule}" for each in found.findings if each.severity != "info").most_common(3)
+    said = ", ".join(f"{name} ({count:,})" for name, count in most)
+    images = len({each.image for each in found.findings if each.severity == "error" and each.image})
+    if n_errors:
+        head = f"{counted(n_errors, 'error')} in {counted(images, 'image')} to be mended before training"
+        yield Point("validation", "error", head, f"Most frequent: {said}.", "Look at them first; many can be fixed.")
+    elif n_warnings:
+        yield Point("validation", "warning", f"No errors, {counted(n_warnings, 'warning')}", f"Most frequent: {said}.")
+    else:
+        yield Point("validation", "good", "The rules find nothing wrong")
+
+
+def _balance(found: Summary) -> Iterator[Point]:
+    rows = found.categories[found.categories["kind"] != "void"]
+    unused = rows[rows["segments"] == 0]["name"].tolist()
+    if unused:
+        named = ", ".join(unused[:6]) + (" …" if len(unused) > 6 else "")
+        yield Point("balance", "warning", f"{counted(len(unused), 'category')} without a segment", f"{named}.")
+    used = rows[rows["segments"] > 0]
+    rare = used[used["share"] < _FEW].sort_values("share")
+    if len(used) > 1 and len(rare):
+        listed = [f"{name} {share:.2%}" for name, share in zip(rare["name"][:6], rare["share"][:6], strict=True)]
+        head = f"{counted(len(rare), 'category')} with less than {_FEW:.0%} of the labelled pixels"
+        yield Point("balance", "info", head, f"{', '.join(listed)}.", "Weigh them in the loss: segdata info --weights.")
+    for said in found.advice:
+        yield Point("balance", "info", "The task may not fit what was drawn", said)
+    for name in ("from models", "accepted unchanged"):
+        if name in found.facts:
+            yield Point("balance", "info", name.capitalize(), f"{found.facts[name]}.")
+
+
+def _agreement(found: Agreement | None, agreed: Sequence[Conclusion]) -> Iterator[Point]:
+    if found is None:
+        return
+    for each in agreed[:6]:
+        yield Point("agreement", each.severity, each.head, each.said, each.act)
+
+
+def _noise(found: FlagReport | None) -> Iterator[Point]:
+    if found is None:
+        return
+    told = [each for each in found.findings if each.score is not None]
+    expected = found.flag.expected_errors
+    weak = [each.category for each in found.flag.trust if each.reason]
+    if told:
+        head = f"{counted(len(told), 'label')} of {found.flag.judged:,} to look at again"
+        said = ""
+        if expected.value is not None and expected.low is not None and expected.high is not None:
+            said = f"About {expected.value:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})."
+        yield Point("noise", "warning", head, said, "Review them, the worst first.")
+    else:
+        yield Point("noise", "good", "No label stands out as wrong")
+    if weak:
+        yield Point(
+            "noise",
+            "info",
+            f"The model is too weak for {', '.join(weak[:5])}",
+            "Nothing is told of their labels; that does not mean that they are right.",
+        )
+
+
+def _review(found: Progress | None) -> Iterator[Point]:
+    if found is None:
+        return
+    decided, open_ = sum(each.decided for each in found.rules), sum(each.open for each in found.rules)
+    if found.n_findings:
+        yield Point("review", "info", f"{decided:,} findings decided, {open_:,} open")
+    if found.disputed:
+        head = f"Reviewers disagree on {counted(len(found.disputed), 'finding')}"
+        yield Point("review", "warning", head, "", "Somebody else is to settle them: segdata review report lists them.")
+    for rule in found.rules:
+        if rule.decided >= _ENOUGH and rule.right / rule.decided < _DOUBTFUL:
+            _, high = (float(each) for each in wilson(np.array(rule.right), np.array(rule.decided)))
+            yield Point(
+                "review",
+                "info",
+                f"{rule.code} {rule.name} was right in {rule.right} of {rule.decided}",
+                "" if math.isnan(high) else f"At most {high:.0%}, with 95 % confidence.",
+                "Loosen its option, or ignore it, in segdata.yaml.",
+            )
+
+
+def _cost(found: Costs | None) -> Iterator[Point]:
+    if found is None or not found.annotation + found.assurance:
+        return
+    total = found.annotation + found.assurance
+    said = f"{hours(found.annotation)} of annotation and {hours(found.assurance)} of quality assurance"
+    amount = found.amount(total)
+    paid = "" if amount is None else f", {amount:,.0f} {found.currency}".rstrip()
+    yield Point("cost", "info", f"{hours(total)} of work{paid}", f"{said}.")
+    if found.assurance:
+        low, high = USUAL
+        usual = f"{low:.0%} to {high:.0%} are usual"
+        where = "within" if low <= found.share <= high else "below" if found.share < low else "above"
+        yield Point(
+            "cost", "info", f"Quality assurance is {found.share:.0%} of it", f"That is {where} what is usual: {usual}."
+        )
+    if found.n_errors and found.review:
+        per = found.amount(found.per_error)
+        cost = f"{60 * found.per_error:.1f} minutes" if per is None else f"{per:,.2f} {found.currency}".rstrip()
+        yield Point(
+            "cost", "info", f"A true error found has cost {cost}", f"{counted(found.n_errors, 'error')} so far."
+        )
+
+
+def hours(value: float) -> str:
+    """A time in words.
+
+    >>> hours(0.25), hours(3.21), hours(120)
+    ('15 min', '3.2 h', '120 h')
+    """
+    if value < 1:
+        return f"{60 * value:.0f} min"
+    return f"{value:.1f} h" if value < 100 else f"{value:,.0f} h"

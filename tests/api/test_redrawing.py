@@ -1,0 +1,163 @@
+"""Images with findings to an annotation tool and back: what is not touched stays, pixel for pixel."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import segdata
+from segdata.api.deciding import apply_decisions, pull_decisions
+from segdata.api.redrawing import Tool, export_findings, import_task
+from segdata.core.config import Config
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
+from segdata.report.html.document import FIELDS
+from segdata.testing.pictures import drawn
+
+TOOLS: tuple[Tool, ...] = ("cvat", "label-studio")
+PICTURE = """
+aab.
+aabb
+..bb
+
+ccc.
+c.c.
+ccc.
+
+d...
+....
+....
+
+category: fresh
+"""
+FOUND = Finding(
+    code="SEG106", rule="speck", severity="warning", message='2 < 3 & "more"', image="1.png", bbox=(2, 0, 2, 3),
+    fix="unsafe",
+)  # fmt: skip
+OTHER = Finding(code="SEG107", rule="pinhole", severity="info", message="whole image", image="2.png")
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    """A canonical dataset of three images."""
+    drawing = drawn(PICTURE)
+    segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / "street")
+    return tmp_path / "street"
+
+
+def labels(data: Path) -> dict[tuple[str, int], tuple[str, bytes]]:
+    """Image and id -> category and pixels."""
+    rows = segdata.read(data).segments
+    return {
+        (image, id_): (category, counts)
+        for image, id_, category, counts in zip(
+            rows["image_id"], rows["segment_id"], rows["category"], rows["counts"], strict=True
+        )
+    }
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_only_images_with_findings_go_and_come_back_the_same(street: Path, tmp_path: Path, tool: Tool) -> None:
+    before = labels(street)
+    done = export_findings(street, [FOUND, OTHER], tool, tmp_path / "task")
+    assert (done.n_images, done.n_segments) == (2, 3 + 2)
+    found = import_task(street, tmp_path / "task")
+    assert (found.revision, found.untouched, found.conflicts) == (None, 3, [])
+    assert labels(street) == before
+    assert pull_decisions(street, tmp_path / "task", reviewer="anna").n_decisions == 0
+
+
+def answered(task: Path, tool: Tool, verdict: str, comment: str) -> None:
+    """Type a verdict and a comment into the first finding."""
+    if tool == "cvat":
+        path = task / "annotations.xml"
+        text = path.read_text("utf-8")
+        text = text.replace('name="verdict">undecided<', f'name="verdict">{verdict}<', 1)
+        path.write_text(text.replace('name="comment"><', f'name="comment">{comment}<', 1), "utf-8")
+    else:
+        path = task / "tasks.json"
+        tasks = json.loads(path.read_text("utf-8"))
+        asked = tasks[0]["annotations"][0]["result"]
+        for name, said in (("verdict", verdict), ("comment", comment)):
+            next(each for each in asked if each["from_name"] == name)["value"]["text"] = [said]
+        path.write_text(json.dumps(tasks), "utf-8")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_verdicts_come_back(street: Path, tmp_path: Path, tool: Tool) -> None:
+    export_findings(street, [FOUND, OTHER], tool, tmp_path / "task")
+    answered(tmp_path / "task", tool, "Reject", "glass")
+    with pytest.raises(SegdataError, match="give --reviewer NAME"):
+        pull_decisions(street, tmp_path / "task")
+    told = pull_decisions(street, tmp_path / "task", reviewer="anna")
+    assert (told.n_decisions, told.n_new) == (1, 1)
+    assert pull_decisions(street, tmp_path / "task", reviewer="anna").n_new == 0
+    line = json.loads((street / "review.jsonl").read_text("utf-8"))
+    assert (line["verdict"], line["comment"], line["via"], line["reviewer"]) == ("reject", "glass", tool, "anna")
+    assert {name: line["finding"][name] for name in ("code", "message", "fix")} == {
+        "code": FOUND.code, "message": FOUND.message, "fix": "unsafe",
+    }  # fmt: skip
+    assert set(line["finding"]) == set(FIELDS)
+    assert apply_decisions(street).kept == 1
+
+
+def redrawn(task: Path, change: dict[str, str | None], more: str = "") -> None:
+    """Change masks in a task of CVAT: by their place and size, to others, or nothing."""
+    path = task / "annotations.xml"
+    text = path.read_text("utf-8")
+    masks = re.findall(r"<mask .*?</mask>\n", text)
+    for where, shape in change.items():
+        (mask,) = (each for each in masks if where in each)
+        new = "" if shape is None else re.sub(r'rle=.*?height="\d+"', shape, mask)
+        text = text.replace(mask, new)
+    path.write_text(text.replace("</image>", f"{more}</image>", 1), "utf-8")
+
+
+A, B = 'left="0" top="0" width="2" height="2"', 'left="2" top="0" width="2" height="3"'
+
+
+def test_what_was_redrawn_added_and_deleted_is_taken(street: Path, tmp_path: Path) -> None:
+    before = labels(street)
+    export_findings(street, [FOUND, OTHER], "cvat", tmp_path / "task")
+    new = '<mask label="fresh" rle="0, 2" left="0" top="2" width="2" height="1"></mask>\n'
+    redrawn(tmp_path / "task", {A: 'rle="0, 1" left="0" top="0" width="1" height="1"', B: None}, new)
+    tried = import_task(street, tmp_path / "task", dry_run=True)
+    assert (tried.revision, tried.redrawn, tried.added, tried.deleted) == (None, 1, 1, 1)
+    found = import_task(street, tmp_path / "task", reviewer="anna")
+    assert (found.revision, found.images, found.untouched) == ("r0002", 1, 1)
+    after = labels(street)
+    ids = {category: key for key, (category, _) in before.items()}
+    assert after[ids["c"]] == before[ids["c"]]
+    assert after[ids["d"]] == before[ids["d"]]
+    assert ids["b"] not in after
+    assert sorted(category for category, _ in after.values()) == ["a", "c", "d", "fresh"]
+    rows = segdata.read(street).segments
+    assert dict(zip(rows["category"], rows["area"], strict=True)) == {"a": 1, "c": 8, "d": 1, "fresh": 2}
+    stages = segdata.read(street).annotations
+    assert stages["stage"].tolist()[0] == "reviewed"
+    assert stages["reviewer"].tolist()[0] == "anna"
+    assert import_task(street, tmp_path / "task", reviewer="anna").revision is None
+
+
+def test_what_was_changed_here_too_is_a_conflict(street: Path, tmp_path: Path) -> None:
+    export_findings(street, [FOUND], "cvat", tmp_path / "one")
+    export_findings(street, [FOUND], "cvat", tmp_path / "two")
+    redrawn(tmp_path / "one", {A: 'rle="0, 1" left="0" top="0" width="1" height="1"'})
+    redrawn(tmp_path / "two", {A: 'rle="0, 1" left="1" top="1" width="1" height="1"', B: None})
+    assert import_task(street, tmp_path / "one").conflicts == []
+    found = import_task(street, tmp_path / "two")
+    assert found.conflicts == ["1.png: segment 1 has changed here, too, since it was sent"]
+    assert (found.redrawn, found.deleted) == (0, 1)
+    rows = segdata.read(street).segments
+    assert np.all(rows[rows["category"] == "a"]["area"] == 1)
+
+
+def test_what_was_never_sent_is_refused(street: Path, tmp_path: Path) -> None:
+    segdata.convert(street, tmp_path / "other", to="cvat")
+    with pytest.raises(SegdataError, match="has nothing that was sent from"):
+        import_task(street, tmp_path / "other")
+    with pytest.raises(SegdataError, match="no finding is about an image"):
+        export_findings(street, [Finding(code="SEG204", rule="x", severity="info", message="")], "cvat", tmp_path / "x")

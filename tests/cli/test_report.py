@@ -1,0 +1,73 @@
+"""segdata report: the conclusions of everything that is known, as text, JSON and a page that needs no other file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import Result
+
+import segdata
+from segdata.core.decision import Decision
+from segdata.report.whole_json import schema
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def reviewed(run: Run, masks: Path, tmp_path: Path) -> Path:
+    """A canonical dataset with findings, of which anna has decided one, and the cost of an hour."""
+    segdata.convert(masks, tmp_path / "data")
+    (tmp_path / "data/segdata.yaml").write_text(
+        "coverage: exhaustive\ncost: {rate: 30, currency: EUR, minutes_per_image: 40, seconds_per_decision: 60}\n"
+    )
+    finding = segdata.validate(tmp_path / "data").findings[0]
+    decision = Decision(
+        verdict="fix", reviewer="anna", time="2026-01-01T10:00:00Z", via="python", image=finding.image, finding=finding
+    )
+    segdata.decide(tmp_path / "data", [decision])
+    return tmp_path / "data"
+
+
+def test_the_conclusions_of_each_part(run: Run, reviewed: Path) -> None:
+    text = run("report", reviewed).stdout
+    for words in ("validation", "to be mended before training", "review", "cost", "EUR"):
+        assert words in text
+    assert "1 findings decided" in text
+    assert max(map(len, text.splitlines()[:-2])) <= 80
+    assert "--format html" in text.splitlines()[-1]
+
+
+def test_the_report_as_json_keeps_to_its_schema(run: Run, reviewed: Path) -> None:
+    report = json.loads(run("report", reviewed, "--format", "json").stdout)
+    jsonschema.validate(report, schema())
+    assert report["cost"]["annotation_hours"] == pytest.approx(2 * 40 / 60)
+    assert report["cost"]["review_hours"] == pytest.approx(1 / 60)
+    assert report["cost"]["errors"] == 1
+    assert {each["part"] for each in report["points"]} >= {"validation", "review", "cost"}
+
+
+def test_the_page_links_its_parts_and_loads_nothing(run: Run, reviewed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    assert run("report", reviewed, "--format", "html", "--output", out).exit_code == 0
+    page = out.read_text()
+    for part in ("validation", "balance", "review", "cost"):
+        assert f'href="#{part}"' in page
+        assert f'<section id="{part}">' in page
+    assert 'id="agreement"' not in page
+    assert "segdata agreement" in page  # as what was not looked at
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_file_that_is_no_report_of_flag(run: Run, masks: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    found = run("report", masks, "--flagged", tmp_path / "x.json")
+    assert found.exit_code == 2
+    assert "is no report of segdata flag" in found.output
+
+
+def test_without_a_review_or_seconds_nothing_is_said_of_them(run: Run, masks: Path) -> None:
+    report = json.loads(run("report", masks, "--format", "json").stdout)
+    assert {each["part"] for each in report["points"]} <= {"validation", "balance"}

@@ -1,0 +1,134 @@
+"""Sheets: causes, sizes, contrasts and what is a model's, as tables that say whose is more, and that fit a terminal."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segdata.agreement.boundaries.surfaces import Tolerance
+from segdata.agreement.summary.agreed import Agreement, Contrasted, Unchanged, Value, VolumeAgreement, VolumePair
+from segdata.api.agreeing import Compared
+from segdata.report.agreement.accepted import accepted
+from segdata.report.agreement.betters import betters
+from segdata.report.agreement.numbers import tolerance
+from segdata.report.agreement.sheets import better, causes, contrasts, sheets, sizes, unchanged
+from segdata.report.agreement_text import to_text
+from segdata.report.paper import Paper, columns
+
+NONE = Value(np.nan, np.nan, np.nan, 1, 0)
+
+
+def sure(value: float, low: float, high: float) -> Value:
+    return Value(value, low, high, 10, 0)
+
+
+def pair(a: str, b: str, size_a: float, size_b: float, lower: float = np.nan, upper: float = np.nan) -> VolumePair:
+    ends = (Value(each, np.nan, np.nan, 9, 0) for each in (lower, upper))
+    return VolumePair(a, b, 9, size_a, size_b, 2 * (size_b - size_a) / (size_a + size_b), NONE, *ends)
+
+
+def contrast(first: str, second: str, values: tuple[float, float], p: float, stands: bool) -> Contrasted:
+    away = values[1] - values[0]
+    return Contrasted((first, "gold"), (second, "gold"), "iou", values, sure(away, away - 0.1, away + 0.1), p, stands)
+
+
+@pytest.fixture
+def more(habits: Compared) -> Agreement:
+    """The same with volumes, contrasts and a model; names are long."""
+    volume = VolumeAgreement(
+        "car", "mm3", 9, sure(0.98, 0.9, 0.99), NONE, (pair("anna", "ben", 4000, 3000, -1500, -500),)
+    )
+    long = "an annotator with a very long name indeed"
+    return replace(
+        habits.agreement,
+        volumes=(volume,),
+        contrasts=(contrast(long, "ben", (0.6, 0.8), 0.001, True), contrast("ben", "carl", (0.8, 0.7), 0.4, False)),
+        unchanged=(Unchanged(long, "the model", 10, 100, sure(0.87, 0.8, 0.93), sure(0.004, 0, 0.01)),),
+    )
+
+
+def test_causes_add_up(habits: Compared) -> None:
+    found = causes(habits.agreement)
+    assert found is not None
+    for row in found.rows:
+        assert sum(float(cell.rstrip("%")) for cell in row[3:]) == pytest.approx(100, abs=2)
+    total = sum(each.pixels for each in habits.agreement.disagreement)
+    assert sum(int(row[1].replace(",", "")) for row in found.rows) == total
+
+
+def test_who_draws_more_comes_first(more: Agreement) -> None:
+    found = sizes(more)
+    assert found is not None
+    assert found.rows == (("car", "anna", "ben", "9", "4.00", "3.00", "29%", "0.500 and 1.50"),)
+    assert "in ml" in found.note
+    assert "car 0.98 [0.90, 0.99]" in found.note
+
+
+def test_sizes_without_a_spacing_are_voxels(more: Agreement) -> None:
+    (volume,) = more.volumes
+    single = replace(volume, unit="voxels", icc=NONE, pairs=(pair("a", "b", 32590, 33013),))
+    found = sizes(replace(more, volumes=(single,)))
+    assert found is not None
+    assert found.rows == (("car", "b", "a", "9", "33,013", "32,590", "1%", "–"),)
+    assert "One volume says nothing" in found.note
+
+
+def test_the_better_comes_first_and_what_stands_on_top(more: Agreement) -> None:
+    found = contrasts(more, "gold")
+    assert found is not None
+    assert found.title == "who agrees better with gold"
+    assert found.rows[0][0] == "ben"
+    assert found.rows[0][3:] == ("0.80", "0.60", "0.20 [0.10, 0.30]", "0.001", "●")
+    assert found.rows[1][:2] == ("ben", "carl")
+    assert found.rows[1][5:] == ("0.10 [0.00, 0.20]", "0.4", "")
+    turned = better(more.contrasts[1])
+    assert (turned.first, turned.values, turned.difference.value) == (("ben", "gold"), (0.8, 0.7), pytest.approx(0.1))
+    (told,) = betters(more, "gold")
+    assert told.head.startswith("ben agrees better with gold than an annotator with")
+    assert "Not told apart: ben from carl (0.10 [0.00, 0.20])" in told.said
+
+
+def test_nobody_is_better_or_nobody_was_tested(more: Agreement) -> None:
+    (alike,) = betters(replace(more, contrasts=more.contrasts[1:]), "gold")
+    assert alike.head == "Nobody agrees better with gold than another by more than chance"
+    few = replace(more.contrasts[1], p=np.nan)
+    (untested,) = betters(replace(more, contrasts=(few,)), "gold")
+    assert untested.head == "Who agrees better cannot be said"
+    assert list(betters(replace(more, contrasts=()), None)) == []
+
+
+def test_what_is_a_models_is_told_beside_what_two_persons_have(more: Agreement) -> None:
+    found = unchanged(more)
+    assert found is not None
+    assert found.rows[0][1:] == ("the model", "10", "100", "87% [80%, 93%]", "0.4% [0%, 1%]")
+    (told,) = accepted(more)
+    assert (
+        told.head == "87% [80%, 93%] of an annotator with a very long name indeed's segments are the model's, unchanged"
+    )
+    assert told.severity == "warning"
+    assert "Two persons have 0.4% of their segments alike" in told.said
+    little = replace(more.unchanged[0], share=sure(0.03, 0.01, 0.05))
+    (calm,) = accepted(replace(more, unchanged=(little,)))
+    assert (calm.severity, calm.head) == ("info", "Hardly anything is the model's, unchanged")
+    unknown = replace(more.unchanged[0], persons=NONE)
+    (alone,) = accepted(replace(more, unchanged=(unknown,)))
+    assert "cannot be said" in alone.said
+
+
+def test_all_of_them_fit_a_terminal(more: Agreement, habits: Compared) -> None:
+    text = to_text(more, habits.tables, ["agreement", "a", "b"], Paper())
+    assert [each.title for each in sheets(more, "gold")] == [
+        "what the pixels in dispute are due to",
+        "who draws more, in volumes",
+        "who agrees better with gold",
+        "what is a model's, unchanged",
+    ]
+    assert all(each.title in text for each in sheets(more, None))
+    assert max(columns(line) for line in text.splitlines()) <= 80
+
+
+def test_the_tolerance_is_in_every_report(habits: Compared) -> None:
+    found = replace(habits.agreement, tolerance=Tolerance(3, 0.5, {"car": Tolerance(1)}))
+    text = " ".join(to_text(found, habits.tables, ["agreement"], Paper()).split())
+    assert "of the boundaries within 3 px, 0.5 mm where the spacing is known; car 1 px" in text
+    assert f"within the tolerance ({tolerance(found.tolerance)})" in text
