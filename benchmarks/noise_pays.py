@@ -4,9 +4,9 @@
 
 Every third image is held out, and stays clean. Into the labels of the others errors are put, of each kind that changes
 what pixels are called. What is corrected is found by the networks of WORK (`benchmarks.noise_sets`), and told by the
-truth. Then one small network learns from the labels as they were, one from those whose first candidates were corrected,
-one from those where as many random candidates were, and one from clean labels: the same network, crops and order. Prints
-the mean IoU of the categories in the images held out. Intervals are 95 %, of t over the seeds.
+truth. Then one small network learns from the labels as they were, one from those whose first candidates were put right,
+one from those where as many random candidates were, and one from clean labels: the same network, crops and order.
+Prints the mean IoU of the categories in the images held out. Intervals are 95 %, of t over the seeds.
 """
 
 import argparse
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from torch.nn import functional
 
-from benchmarks.noise_sets import CHOSEN, drawn, evidence, opened, predicted, rows_of, things
+from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
 from segdata.core.dataset import Dataset
 from segdata.core.runs import Ints
 from segdata.noise.drawn import VOID, Floats, Pixels
+from segdata.noise.given import Given
 from segdata.noise.injection import Rates, labels, spoiled
 from segdata.noise.losses import segmentation_loss
 from segdata.noise.mistakes import Mistakes
@@ -45,11 +46,11 @@ class Scene:
     """The clean labels of a dataset and its pictures, as arrays (height, width) and (C, height, width)."""
 
     def __init__(self, data: Dataset, found: Predictions) -> None:
-        self.data, self.found = data, found
-        self.maps, self.things = data.maps(), things(data, found)
-        self.rows = rows_of(self.maps, found)
-        self.clean = {row: drawn(self.maps, row, found) for row in self.rows.tolist()}
-        pictures = Pictures(self.maps, 2**31)
+        given = Given.of(data.maps(), found.categories)
+        self.witness, self.things = witness(data, found), witness(data, found).things
+        self.rows = np.flatnonzero(found.usable)
+        self.clean = {row: given.drawn(row) for row in self.rows.tolist()}
+        pictures = Pictures(given.maps, 2**31)
         pictures.survey(1)
         self.pictures = {row: _scaled(pictures, row) for row in self.rows.tolist()}
         self.labels = {row: _square(each.categories(), each.height) for row, each in self.clean.items()}
@@ -77,7 +78,7 @@ def spoilt(scene: Scene, rows: Ints, share: float, rates: Rates, seed: int) -> t
     for row in rows.tolist():
         rng = np.random.default_rng([seed, row])
         given, truth = spoiled(scene.clean[row], scene.things, rates, rng)
-        looks.append(look(given, evidence(scene.found, row), scene.things, rng))
+        looks.append(look(given, scene.witness.evidence(row), scene.things, rng))
         abouts.append(labels(looks[-1].found, given, truth, scene.things))
         truths.append((given, truth))
     result = suspicions(looks)
@@ -85,7 +86,9 @@ def spoilt(scene: Scene, rows: Ints, share: float, rates: Rates, seed: int) -> t
     n = round(share * len(about))
     rng = np.random.default_rng([seed, 7])
     chosen = {"flagged": np.argsort(-result.odds, kind="stable")[:n], "random": rng.permutation(len(about))[:n]}
-    noisy = {row: _square(given.categories(), given.height) for row, (given, _) in zip(rows.tolist(), truths, strict=True)}
+    noisy = {
+        row: _square(given.categories(), given.height) for row, (given, _) in zip(rows.tolist(), truths, strict=True)
+    }
     made = {"noisy": noisy, "clean": {row: scene.labels[row] for row in rows.tolist()}}
     counts = []
     for name, top in chosen.items():
@@ -206,7 +209,9 @@ def main() -> None:
         gains = {arm: np.subtract(scores[arm], scores["noisy"]).tolist() for arm in ARMS[1:]}
         for arm, values in gains.items():
             print(f"{arm} above noisy: {interval(values)}")
-        print(f"flagged above random: {interval(np.subtract(scores['flagged'], scores['random']).tolist())}", flush=True)
+        print(
+            f"flagged above random: {interval(np.subtract(scores['flagged'], scores['random']).tolist())}", flush=True
+        )
 
 
 if __name__ == "__main__":

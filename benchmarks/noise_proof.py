@@ -108,7 +108,10 @@ def _interval(trials: Sequence[Trial], figure: Callable[[int, Floats], Floats], 
 
 def of_types(trials: Sequence[Trial]) -> list[str]:
     """Rows of a table: AUROC and recall by type, of segdata and of pixels."""
-    lines = ["| type | errors | AUROC | of pixels | recall at 10 % | of pixels |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| type | errors | AUROC | of pixels | recall at 10 % | of pixels |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for name in ("real", *TYPES):
         cells = []
         count = sum(sum(each == name for each in trial.types) for trial in trials)
@@ -141,7 +144,9 @@ def of_images(trials: Sequence[Trial]) -> list[str]:
             for f in (auroc, average_precision)
         ]
         cells.append(f"{np.mean([precision_at(each.images[name], each.wrong, 10) for each in trials]):.2f}")
-        cells.append("" if name == "softmin" else _interval(trials, lambda at, w, name=name: _gain(trials[at], name, w)))  # type: ignore[misc]  # as above
+        cells.append(
+            "" if name == "softmin" else _interval(trials, lambda at, w, name=name: _gain(trials[at], name, w))
+        )  # type: ignore[misc]  # as above
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.noise_sets DATA SET OUT [--rate 0.05] [--seed 0]
 
-Trains out-of-fold networks on the labels of a dataset with errors put in at a rate, and leaves the probabilities in OUT.
-DATA is the folder of all datasets. What is scored later has errors of other seeds: the networks that judge an image have
-seen no label of it in either, and of other images only labels that are wrong as often.
+Trains out-of-fold networks on the labels of a dataset with errors put in at a rate; the probabilities are left in OUT.
+DATA is the folder of all datasets. What is scored later has errors of other seeds: the networks that judge an image
+have seen no label of it in either, and of other images only labels that are wrong as often.
 """
 
 import argparse
@@ -20,16 +20,15 @@ import numpy as np
 from benchmarks.real_sets import SETS, real_sets
 from segdata.api import read
 from segdata.core.dataset import Dataset
-from segdata.core.label_maps import LabelMaps
-from segdata.core.runs import Ints
-from segdata.noise.drawn import VOID, Drawn, Flags
-from segdata.noise.evidence import Evidence
+from segdata.noise.given import Given
 from segdata.noise.injection import Rates
 from segdata.noise.out_of_fold import out_of_fold
+from segdata.noise.pixelwise import agreement
 from segdata.noise.predictions import Predictions
 from segdata.noise.predictions import opened as finished
 from segdata.noise.settings import Settings
 from segdata.noise.stage import Stage
+from segdata.noise.witness import Trained
 from segdata.testing.noise import noisy
 
 SPOILED = 0.4  # of the images have errors
@@ -56,7 +55,9 @@ CHOSEN = {
     "tiles": NoiseSet("magnetic tiles, threshold", {"folds": 2, "crop": 128, "steps": 300}, images=118),
     "camvid": NoiseSet("CamVid, poles thin", {"folds": 3, "crop": 128, "steps": 500}),
     "drive": NoiseSet("DRIVE, observer 1", {"folds": 2, "crop": 128, "steps": 200}),
-    "nerve": NoiseSet("nerve, merged, original", {"folds": 5, "crop": 256, "steps": 150}, corrected="nerve, merged, corrected"),
+    "nerve": NoiseSet(
+        "nerve, merged, original", {"folds": 5, "crop": 256, "steps": 150}, corrected="nerve, merged, corrected"
+    ),
     "sample": NoiseSet("sample", {"folds": 2, "crop": 128, "steps": 300}),
 }
 
@@ -84,32 +85,10 @@ def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[Data
     raise KeyError(f"{wanted} is none of {[each.name for each in SETS]}")
 
 
-def things(data: Dataset, found: Predictions) -> Flags:
-    """(K,) which channels are countable."""
-    kinds = {each.id: each.kind for each in data.taxonomy.categories}
-    told = data.profile.task != "semantic"
-    return np.array([False, *(told and kinds[each] == "thing" for each in found.categories)])
-
-
-def drawn(maps: LabelMaps, row: int, found: Predictions) -> Drawn:
-    """What was drawn in an image, with the channels of its category."""
-    held = maps.segments(row)
-    channel = {id_: at for at, id_ in enumerate(found.categories, 1)}
-    of = np.array([*(channel.get(id_, VOID) for id_ in maps.classes), VOID], np.int64)
-    category = np.where(held.crowd, VOID, of[held.classes])
-    return Drawn.of(held.runs, category, int(maps.height[row]), int(maps.width[row]))
-
-
-def evidence(found: Predictions, row: int) -> Evidence:
-    """What the networks say of an image."""
-    p = np.asarray(found.probabilities(row), np.float32)
-    seen, contours = found.instances(row), found.contours(row)
-    if seen is None or contours is None:
-        return Evidence.of(p)
-    channel = {id_: at for at, id_ in enumerate(found.categories, 1)}
-    category = np.array([channel[each] for each in seen.category.tolist()], np.int64)
-    predicted = Drawn(seen.runs, category, seen.score.astype(float), p.shape[1], p.shape[2])
-    return Evidence.of(p, predicted, np.asarray(contours[2], np.float32))
+def witness(data: Dataset, found: Predictions) -> Trained:
+    """The networks as a witness: what they say of an image, and which categories are countable."""
+    kinds = data.taxonomy.categories if data.profile.task != "semantic" else ()
+    return Trained(found, frozenset(each.id for each in kinds if each.kind == "thing"))
 
 
 def predicted(data: Dataset, name: str, rate: float, seed: int, out: Path, threads: int = 1) -> Predictions:
@@ -136,13 +115,6 @@ def told() -> Any:  # Any: a function with a memory
     return tell
 
 
-def rows_of(maps: LabelMaps, found: Predictions) -> Ints:
-    """The images that can be judged, as rows of `maps`, which are those of the predictions."""
-    if tuple(maps.image_ids) != found.image_ids:
-        raise ValueError("the predictions are of other images")
-    return np.flatnonzero(found.usable)
-
-
 def main() -> None:
     """Train, and say what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,14 +127,9 @@ def main() -> None:
     began, wall = time.process_time(), time.monotonic()
     with opened(asked.data, asked.set) as data:
         found = predicted(data, asked.set, asked.rate, asked.seed, asked.out)
-        maps = data.maps()
-        hit, either = np.zeros(len(found.categories) + 1), np.zeros(len(found.categories) + 1)
-        for row in rows_of(maps, found).tolist():
-            label, best = drawn(maps, row, found).categories(), evidence(found, row).best
-            both = np.bincount(label[label == best], minlength=len(hit))
-            hit += both
-            n = len(hit)
-            either += np.bincount(label[label >= 0], minlength=n) + np.bincount(best[label >= 0], minlength=n) - both
+        given, seen = Given.of(data.maps(), found.categories), witness(data, found)
+        counted = [agreement(given.drawn(row), seen.evidence(row)) for row in np.flatnonzero(found.usable).tolist()]
+        hit, either = (sum(each[at] for each in counted) for at in (0, 1))
     names = ["unlabelled", *(data.taxonomy.name_of(each) for each in found.categories)]
     print(dict(zip(names, (hit / np.maximum(either, 1)).round(3).tolist(), strict=True)))
     print(f"{time.process_time() - began:.0f} s of processor, {time.monotonic() - wall:.0f} s")

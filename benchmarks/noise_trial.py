@@ -1,23 +1,25 @@
 """One trial of `segdata flag` with known errors: labels with errors of a seed, the scores, and what is really wrong."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.noise_sets import SPOILED, drawn, evidence, rates, rows_of, things
+from benchmarks.noise_sets import SPOILED, rates, witness
 from segdata.core.dataset import Dataset
 from segdata.core.runs import Ints
 from segdata.noise.candidates import Candidates
 from segdata.noise.classifier import calibrated
 from segdata.noise.crossfit import crossed, folds_of
-from segdata.noise.drawn import VOID, Drawn, Flags, Floats, Pixels, shared
+from segdata.noise.drawn import VOID, Drawn, Flags, Floats, Pixels, parts_of, shared
 from segdata.noise.evaluation import Ranked
 from segdata.noise.evidence import Evidence
+from segdata.noise.given import Given
 from segdata.noise.injection import LEARNT, Rates, labels, spoiled
 from segdata.noise.pixelwise import TEMPERATURE
 from segdata.noise.predictions import Predictions
 from segdata.noise.scores import Look, Suspicions, look, suspicions
+from segdata.noise.threads import one_thread
 from segdata.noise.types import Kind
 
 HARDLY = 0.8  # IoU of a part with what it was corrected to, below which it was wrong
@@ -50,10 +52,6 @@ class Trial:
     def ranked(self, score: Floats) -> Ranked:
         """The candidates with these scores."""
         return Ranked(score, self.result.image, self.mistake, self.types, self.of, len(self.wrong))
-
-    def scored(self, result: Suspicions) -> "Trial":
-        """The same errors, judged in another way."""
-        return replace(self, result=result, images={**self.images, "segdata": result.images()})
 
     def scores(self) -> dict[str, Floats]:
         """Name -> (n,) scores of candidates."""
@@ -88,14 +86,19 @@ class _Page:
 
 
 def seeded(
-    data: Dataset, found: Predictions, rate: float, seed: int, learnt: Sequence[Kind] = LEARNT, made: Rates | None = None
+    data: Dataset,
+    found: Predictions,
+    rate: float,
+    seed: int,
+    learnt: Sequence[Kind] = LEARNT,
+    made: Rates | None = None,
 ) -> Trial:
     """Errors of a seed in the clean labels; `learnt`: what the classifier learns from, `made`: what is put in."""
-    maps, countable = data.maps(), things(data, found)
-    pages = []
-    for row in rows_of(maps, found).tolist():
+    right, networks = Given.of(data.maps(), found.categories), witness(data, found)
+    countable, pages = networks.things, []
+    for row in np.flatnonzero(found.usable).tolist():
         rng = np.random.default_rng([seed, row])
-        clean, seen = drawn(maps, row, found), evidence(found, row)
+        clean, seen = right.drawn(row), networks.evidence(row)
         given, truth = spoiled(clean, countable, made or rates(rate), rng)
         if rng.random() >= SPOILED:
             given, truth = spoiled(clean, countable, Rates(0.0, ()), rng)
@@ -107,12 +110,13 @@ def seeded(
 
 def corrected(data: Dataset, clean: Dataset, found: Predictions) -> Trial:
     """Real errors: what an expert changed."""
-    maps, after, countable = data.maps(), clean.maps(), things(data, found)
+    networks = witness(data, found)
+    before, after = (Given.of(each.maps(), found.categories) for each in (data, clean))
     pages = []
-    for row in rows_of(maps, found).tolist():
-        given, seen = drawn(maps, row, found), evidence(found, row)
-        better = drawn(after, after.row(maps.image_ids[row]), found)
-        saw = look(given, seen, countable, np.random.default_rng([0, row]))
+    for row in np.flatnonzero(found.usable).tolist():
+        given, seen = before.drawn(row), networks.evidence(row)
+        better = after.drawn(after.maps.row(found.image_ids[row]))
+        saw = look(given, seen, networks.things, np.random.default_rng([0, row]))
         about, n = _changed(saw.found, given, better)
         pages.append(_Page(saw, about, ["real"] * n, _of_pixels(saw.found, seen), _of_image(given, seen)))
     return _bound(pages)
@@ -120,8 +124,6 @@ def corrected(data: Dataset, clean: Dataset, found: Predictions) -> Trial:
 
 def _changed(found: Candidates, given: Drawn, better: Drawn) -> tuple[tuple[Ints, Ints], int]:
     """Each part that has no like any more, and each region most of which was changed, is an error of its own."""
-    from segdata.noise.drawn import parts_of
-
     parts, of = parts_of(better.runs, better.height, len(better))
     now = Drawn.of(parts, better.category[of], better.height, better.width)
     met = shared(found.drawn, now)
@@ -161,7 +163,8 @@ def _of_image(given: Drawn, seen: Evidence) -> dict[str, float]:
 
 
 def _bound(pages: Sequence[_Page]) -> Trial:
-    result = suspicions([page.look for page in pages])
+    with one_thread():
+        result = suspicions([page.look for page in pages])
     first = np.cumsum([0, *(len(page.types) for page in pages)]).tolist()
     mistake = [
         np.where(page.about[sort] >= 0, page.about[sort] + n, -1)

@@ -41,7 +41,7 @@ def command() -> None:
     epilog=example("segdata review pull street --source fiftyone", "segdata review pull street anna.json ben.json"),
 )
 @DATA
-@click.argument("files", nargs=-1, type=_FILE)
+@click.argument("files", nargs=-1, type=_PATH)
 @click.option("--source", type=click.Choice(("fiftyone",)), help="Take what was decided in FiftyOne.")
 @click.option("--name", metavar="NAME", help="Of the dataset in FiftyOne; default: as `segdata browse` calls it.")
 @click.option("--reviewer", metavar="NAME", help="Who decided, where the source does not say.")

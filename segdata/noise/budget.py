@@ -82,7 +82,7 @@ def by_image(probability: Floats, cost: Floats, image: Ints, n_images: int) -> t
     From the probabilities and costs (n,) of its labels.
     """
     log_right = np.bincount(image, np.log1p(-np.clip(probability, 0, 1 - 1e-12)), n_images)
-    return np.asarray(-np.expm1(log_right)), np.bincount(image, cost, n_images)
+    return np.asarray(-np.expm1(log_right)), np.bincount(image, cost, n_images).astype(np.float64)
 
 
 def chosen(

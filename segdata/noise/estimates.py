@@ -39,9 +39,9 @@ def total(chosen: Chosen, place: Ints, wrong: Flags, confidence: float = 0.95) -
 
     Each item that was drawn by lot stands for as many as its stratum has for each reviewed one (Horvitz and Thompson,
     1952, stratified): no model is trusted, so that the estimate is right on average, however bad the probabilities are.
-    What was chosen for its probability stands for itself. Such items without a verdict may be anything in the interval,
-    and are in the value as often wrong as the others; strata without a verdict are one with the next. NaN where nothing
-    that was drawn by lot has one, and the interval then is all that is possible.
+    What was chosen for its probability stands for itself. Such items without a verdict, and strata of which no item has
+    one, may be anything in the interval; in the value they are as often wrong as the others, or as the next stratum.
+    NaN where nothing that was drawn by lot has a verdict, and the interval then is all that is possible.
 
     The interval holds the totals that a score test does not refuse: the sample's variance is that under each total,
     shared out over the strata as is most likely. With one stratum it is that of Wilson (1927), with the correction for
@@ -56,20 +56,22 @@ def total(chosen: Chosen, place: Ints, wrong: Flags, confidence: float = 0.95) -
     found, unseen = float(wrong[is_sure].sum()), n_sure - int(is_sure.sum())
     if is_sure.all() and chosen.size.any():
         return Estimate(float("nan"), found, found + unseen + float(chosen.size.sum()), chosen.n)
-    joined = _joined(np.bincount(of[~is_sure], minlength=len(chosen.size)))
-    stratum, n_strata = joined[of[~is_sure]], int(joined.max(initial=-1)) + 1
-    sampled, hits = np.bincount(stratum, minlength=n_strata), np.bincount(stratum[wrong[~is_sure]], minlength=n_strata)
-    size = np.bincount(joined, chosen.size, n_strata).astype(np.int64)
-    value = float((size * hits / np.maximum(sampled, 1)).sum())
-    low, high = _between(hits, sampled, size, confidence)
+    sampled = np.bincount(of[~is_sure], minlength=len(chosen.size))
+    hits = np.bincount(of[~is_sure][wrong[~is_sure]], minlength=len(chosen.size))
+    some = sampled > 0
+    low, high = _between(hits[some], sampled[some], chosen.size[some], confidence)
+    rate = (hits / np.maximum(sampled, 1))[_next(sampled)] if len(sampled) else np.empty(0)
     guess = unseen * found / (n_sure - unseen) if n_sure > unseen else unseen / 2
-    return Estimate(found + value + guess, found + low, found + high + unseen, chosen.n)
+    unseen += int(chosen.size[~some].sum())
+    return Estimate(found + float((chosen.size * rate).sum()) + guess, found + low, found + high + unseen, chosen.n)
 
 
-def _joined(sampled: Ints) -> Ints:
-    """(H,) the number of each stratum, after those of which nothing was sampled have become one with the next."""
+def _next(sampled: Ints) -> Ints:
+    """(H,) of each stratum the number of itself, or of the next one where nothing was sampled of it."""
     some = np.flatnonzero(sampled)
-    return np.minimum(np.searchsorted(some, np.arange(len(sampled))), max(len(some) - 1, 0))
+    if not len(some):
+        return np.arange(len(sampled))
+    return np.asarray(some[np.minimum(np.searchsorted(some, np.arange(len(sampled))), len(some) - 1)])
 
 
 def _between(hits: Ints, sampled: Ints, size: Ints, confidence: float) -> tuple[float, float]:

@@ -42,7 +42,7 @@ def excess(probability: Floats, category: Ints, owner: Ints, n_owners: int) -> F
     usual = np.bincount(row, probability) / np.maximum(np.bincount(row), 1)
     n = np.bincount(owner, minlength=n_owners)
     total = np.bincount(owner, probability - usual[row] if len(row) else probability, n_owners)
-    return np.divide(total, n, out=np.full(n_owners, np.nan), where=n > 0)
+    return np.asarray(np.divide(total, n, out=np.full(n_owners, np.nan), where=n > 0))
 
 
 def losing(value: Floats, group: Ints, stratum: Ints, n_groups: int, rate: float = 0.05) -> tuple[Losing, ...]:

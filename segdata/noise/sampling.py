@@ -45,7 +45,7 @@ class Strata:
         of = np.empty(n, np.int64)
         of[order] = np.unique(np.minimum(middle * n_strata, n_strata - 1).astype(np.int64), return_inverse=True)[1]
         size = np.bincount(of)
-        return Strata(of, size, _shared_out(np.bincount(of, weight) * n_drawn, size, n_drawn))
+        return Strata(of, size, _shared_out(np.asarray(np.bincount(of, weight) * n_drawn, np.float64), size, n_drawn))
 
 
 def _shared_out(wanted: Floats, size: Ints, n: int) -> Ints:
@@ -91,6 +91,14 @@ class Chosen:
         drawn = np.bincount(self.stratum[self.stratum >= 0], minlength=len(self.size))
         chance = drawn / np.maximum(self.size, 1)
         return np.where(self.stratum < 0, 1.0, chance[self.stratum])
+
+    def places(self, rows: Ints) -> Ints:
+        """(v,) where rows (v,) are among those chosen; -1: nowhere."""
+        order = np.argsort(self.rows, kind="stable")
+        at = np.searchsorted(self.rows[order], rows).clip(max=max(len(order) - 1, 0))
+        if not len(order):
+            return np.full(len(rows), -1)
+        return np.where(self.rows[order[at]] == rows, order[at], -1)
 
     @property
     def n(self) -> int:

@@ -24,6 +24,7 @@ from segdata.noise.recalibration import recalibrated
 from segdata.noise.types import TYPES
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+WORST = 3  # candidates that say how bad an image is
 ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
 
@@ -161,10 +162,20 @@ class Suspicions:
         return replace(self, probability=Calibration().moved(injected, real).probability(odds))
 
     def images(self) -> Floats:
-        """(i,) for each image the mean of two ranks, from 0 to 1: of its worst candidate, and of softmin."""
-        worst = np.zeros(len(self.softmin))
-        np.maximum.at(worst, self.image, self.probability)
-        return (_ranks(worst) + _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 2
+        """(i,) for each image the mean of two ranks, from 0 to 1: of its three worst candidates, and of softmin.
+
+        Of the three it is the mean of their log odds; an image of fewer has the mean of those there are.
+        """
+        sure = np.clip(self.probability, 1e-9, 1 - 1e-9)
+        odds = np.log(sure / (1 - sure))
+        order = np.lexsort((-odds, self.image))
+        image = self.image[order]
+        place = np.arange(len(image)) - np.searchsorted(image, image)
+        worst = order[place < WORST]
+        n = np.bincount(self.image[worst], minlength=len(self.softmin))
+        mean = np.bincount(self.image[worst], odds[worst], len(self.softmin)) / np.maximum(n, 1)
+        mean[n == 0] = odds.min(initial=0.0) - 1
+        return (_ranks(mean) + _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 2
 
 
 def _ranks(values: Floats) -> Floats:

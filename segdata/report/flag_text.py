@@ -8,6 +8,7 @@ from segdata.core.counted import counted
 from segdata.core.finding import Finding
 from segdata.noise.evaluation import Quality
 from segdata.noise.flagged import Flagged
+from segdata.noise.trust import LEAST_AUROC, LEAST_IOU, Trust
 from segdata.report.paper import Paper, columns, shorten, table
 from segdata.report.text import FIRST, Asked, grouped, section, typeable
 
@@ -43,18 +44,24 @@ def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
     for note in flagged.notes:
         yield from paper.wrap(note, "", "  ", "warning")
     yield ""
-    told = [each for each in validation.findings if each.score is not None]
-    if not told:
+    yield from _amount(flagged, paper)
+
+
+def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
+    """How much is to be looked at, and how much of it is wrong."""
+    told = [each for each in flagged.validation.findings if each.score is not None]
+    if not told and all(each.reason is not None for each in flagged.trust):
+        remedy = "add images, train longer (without --quick), or give --predictions of a better one"
+        yield from paper.wrap(f"the model is too weak for every category: {remedy}", "", "  ", "warning")
+    elif not told:
         yield from paper.pieces(("nothing to look at again", "good"))
     else:
         share = 100 * len(told) / max(flagged.n_judged, 1)
-        of = f"of {counted(flagged.n_judged, 'segment')} ({share:.1f} %), the worst first"
-        yield from paper.pieces((f"look at {len(told):,} again", "bold"), (of, None))
+        of = f"of {counted(flagged.n_judged, 'segment')} again ({share:.1f} %), the worst first"
+        yield from paper.pieces((f"look at {len(told):,}", "bold"), (of, None))
         found = flagged.expected
-        yield from paper.wrap(
-            f"about {found.n:.0f} of them are wrong ({found.low:.0f} to {found.high:.0f}), if real errors look like "
-            "those that were put in on purpose"
-        )
+        numbers = f"about {found.n:.0f} of them are wrong ({found.low:.0f} to {found.high:.0f})"
+        yield from paper.wrap(f"{numbers}, if real errors look like those that were put in on purpose")
     if flagged.n_left_out:
         more = f"{flagged.n_left_out:,} more are above their thresholds: --budget says how many you have time for"
         yield from paper.wrap(more, style="dim")
@@ -87,10 +94,22 @@ def _trust(flagged: Flagged, paper: Paper) -> list[str]:
     if rows:
         heads = ("category", "IoU", "AUROC", "tested on", "told from")
         lines += [f"  {line}" for line in table(heads, rows)]
-    for each in flagged.trust:
-        if each.reason is not None:
-            lines += paper.wrap(f"{each.reason}; its ranking is left out", "  ", "    ", "warning")
+    weak = [each for each in flagged.trust if each.reason is not None]
+    if weak:
+        named = ", ".join(f"{flagged.names[each.category]} ({_lacking(each)})" for each in weak)
+        rest = "its ranking is" if len(weak) == 1 else "their rankings are"
+        lines += paper.wrap(
+            f"the model is too weak for {named}: {rest} left out (IoU {LEAST_IOU} and AUROC {LEAST_AUROC} are needed)",
+            "  ",
+            "    ",
+            "warning",
+        )
     return lines
+
+
+def _lacking(trust: Trust) -> str:
+    """The figure that is too small."""
+    return f"IoU {_number(trust.iou)}" if not trust.iou >= LEAST_IOU else f"AUROC {_number(trust.auroc)}"
 
 
 def _worst(flagged: Flagged, paper: Paper) -> list[str]:

@@ -8,6 +8,7 @@ from segdata.agreement.statistics.rates import wilson
 from segdata.core.counted import counted
 from segdata.core.decision import VERDICTS, Decision
 from segdata.report.paper import Paper, columns, shorten, table
+from segdata.report.text import typeable
 from segdata.review.applied import Applied
 from segdata.review.progress import OfRule, Progress
 from segdata.review.redrawn import Imported
@@ -42,8 +43,8 @@ def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Pap
     )
     lines += _listed("to be drawn by hand", [(each, each.comment) for each in found.by_hand], paper)
     lines += _disputed(found.disputed, paper)
-    command = " ".join(["segdata review", "apply" if dry_run else "report", *typed])
-    return "\n".join([*lines, "", paper.paint("next", "bold"), f"  {command}"]) + "\n"
+    command = typeable(["segdata review", "apply" if dry_run else "report", *typed], paper)
+    return "\n".join([*lines, "", paper.paint("next", "bold"), *command]) + "\n"
 
 
 def imported_text(found: Imported, dry_run: bool, paper: Paper) -> str:

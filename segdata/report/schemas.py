@@ -25,6 +25,7 @@ from segdata.report.pilot_json import schema as pilot
 from segdata.report.review_json import applied_schema, progress_schema
 from segdata.report.rework_json import schema as rework
 from segdata.report.scorecard_json import schema as scorecard
+from segdata.report.whole_json import schema as report
 from segdata.review.exported import schema as decisions
 from segdata.store.manifest import schema as manifest
 
@@ -43,6 +44,7 @@ def schemas() -> dict[str, str]:
         "findings": ("segdata validate --format json", findings()),
         "losses": ("losses.json: what a conversion lost", losses()),
         "pilot": ("segdata pilot --format json", pilot()),
+        "report": ("segdata report --format json", report()),
         "rework": ("segdata rework --format json", rework()),
         "scorecard": ("segdata scorecard --format json", scorecard()),
         "decisions": ("decisions: what the HTML report exports", decisions()),

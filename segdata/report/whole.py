@@ -162,6 +162,8 @@ def _cost(found: Costs | None) -> Iterator[Point]:
         return
     total = found.annotation + found.assurance
     said = f"{hours(found.annotation)} of annotation and {hours(found.assurance)} of quality assurance"
+    if found.assumed:
+        said += f"; for {1 - found.known:.0%} of the annotations, which do not say it, {found.assumed} were taken"
     amount = found.amount(total)
     paid = "" if amount is None else f", {amount:,.0f} {found.currency}".rstrip()
     yield Point("cost", "info", f"{hours(total)} of work{paid}", f"{said}.")

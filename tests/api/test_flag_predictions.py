@@ -42,7 +42,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     data, errors = noisy(from_arrays(scene(), KINDS), 2, Rates(0.08, ("missing", "extra", "merge", "split", "dilate")))
     convert(data, folder / "coco", to="coco-instances")
     (folder / "errors.json").write_text(json.dumps([each.row() for each in errors]))
-    return folder / "coco" / "instances.json", folder / "errors.json"
+    return folder / "coco" / "annotations.json", folder / "errors.json"
 
 
 def rle(mask: Mask) -> dict[str, object]:

@@ -39,6 +39,15 @@ def test_the_most_probable_come_first_and_the_others_by_lot_among_them() -> None
     assert at.max() > 85
 
 
+@given(probabilities, st.integers(1, 80))
+def test_rows_are_found_where_they_are(p: Floats, n: int) -> None:
+    what = of_items(p, n)
+    found = what.places(np.arange(len(p)))
+    assert (what.rows[found[found >= 0]] == np.flatnonzero(found >= 0)).all()
+    assert (found >= 0).sum() == len(what.rows)
+    assert of_items(np.empty(0), 1).places(np.array([0])).tolist() == [-1]
+
+
 def test_every_item_has_the_chance_that_is_told() -> None:
     p = np.concatenate([np.full(40, 0.02), np.full(10, 0.4), np.full(5, 0.9)])
     times, told = np.zeros(55), np.zeros(55)

@@ -80,6 +80,17 @@ def test_without_verdicts_nothing_is_known() -> None:
     assert (none.n, none.of) == (0, 0)
 
 
+def test_a_stratum_that_nobody_looked_into_may_be_anything() -> None:
+    what = Chosen(np.arange(30), np.repeat([-1, 0, 1], 10), np.array([1000, 40]))
+    seen = np.flatnonzero(what.stratum != 0)
+    found = total(what, seen, np.arange(20) < 5)
+    assert found.low <= 5
+    assert found.high >= 1005
+    assert found.n == 5
+    wrong = total(what, seen, np.arange(20) >= 10)
+    assert (wrong.n, wrong.of) == (1040, 1050)
+
+
 def test_whoever_stops_early_has_an_unbiased_estimate_still() -> None:
     p, wrong = population(2, 600, -2.0)
     p[:] = 0.1  # so that the part taken for its probability is as any other

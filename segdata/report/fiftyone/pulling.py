@@ -136,15 +136,12 @@ class _Reader:
 
     def _signature(self, name: str, sample: str, row: Row, tags: list[str], verdict: Verdict) -> Row:
         """Who said it, when and why; written onto the label, too, where it is only a tag."""
-        typed = next((tag.strip()[len(_COMMENT):].strip() for tag in tags if tag.strip().lower().startswith(_COMMENT)), "")  # fmt: skip  # noqa: E501
+        typed = (tag.strip()[len(_COMMENT) :].strip() for tag in tags if tag.strip().lower().startswith(_COMMENT))
+        comment = row["comment"] or next(typed, None)
         if row["verdict"] == verdict and row["reviewer"] and row["decided"]:
-            return {"comment": row["comment"] or typed}
-        signature = {
-            "verdict": verdict,
-            "reviewer": self.reviewer or user(),
-            "decided": self.now,
-            "comment": typed or None,
-        }
+            return {"comment": comment}
+        who = self.reviewer or user()
+        signature = {"verdict": verdict, "reviewer": who, "decided": self.now, "comment": comment}
         own = row["tags"] or ()
         whole = {**signature, "tags": list(own) if verdicts(own) else [*own, verdict]}
         self.signed.setdefault(name, []).append({"sample_id": sample, "label_id": row["id"], **whole})

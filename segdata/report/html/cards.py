@@ -63,7 +63,7 @@ def _section(card: Card, found: Scorecard, color: str, drawn: Mapping[tuple[str,
         facts=tuple(_facts(card, found)),
         dots=_dots(months) if len(months) > 1 else (),
         ends=(months[0].month, months[-1].month) if months else ("", ""),
-        trend=trend_said(card) if math.isfinite(card.trend.slope) else "",
+        trend=trend_said(card).removeprefix("trend ") if math.isfinite(card.trend.slope) else "",
         stands=card.stands,
         worst=tuple(
             Worst(drawn.get((card.annotator, each)), example_said(each), each.guideline) for each in card.worst

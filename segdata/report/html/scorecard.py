@@ -6,6 +6,7 @@ import segdata
 from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.scorecard import Scorecard
 from segdata.report.agreement.numbers import percent, tolerance
+from segdata.report.html.agreement_figures import hex_of
 from segdata.report.html.cards import sections
 from segdata.report.html.page import part, template
 from segdata.report.scorecard import HEADS, row
@@ -29,6 +30,7 @@ def to_html(
         heads=HEADS,
         rows=[row(card) for card in found.cards],
         cards=sections(found, annotators, drawn),
+        people=[(name, hex_of(k)) for k, name in enumerate(annotators)],
         note=note,
         typed=" ".join(["segdata", *typed]),
         version=segdata.__version__,

@@ -1,6 +1,5 @@
 """A database for FiftyOne that lives as long as the tests of this folder."""
 
-import os
 import socket
 import subprocess
 import time

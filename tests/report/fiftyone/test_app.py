@@ -1,37 +1,51 @@
-"""The App itself, and the command that starts it."""
+"""The App itself, and the command that starts it, as a reviewer uses them."""
 
 import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
+
+import segdata
+from segdata.cli.main import main
+from segdata.report.fiftyone.pulling import pulled
+from tests.chromium import Page, browser, chromium
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
+IMAGES = ("a.png", "b.png")
+VIEW = "SEG013 stale-measure"
 
 
 @pytest.fixture
 def coco(tmp_path: Path) -> Path:
-    """A COCO file of one image with a segment whose declared area is wrong."""
-    Image.new("RGB", (40, 30), (90, 90, 90)).save(tmp_path / "a.png")
+    """A COCO file of two images, each with a segment whose declared area is wrong."""
+    for name in IMAGES:
+        Image.new("RGB", (40, 30), (90, 90, 90)).save(tmp_path / name)
     ring = [2, 2, 12, 2, 12, 12, 2, 12]
-    segment = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [ring], "area": 7, "bbox": [2, 2, 10, 10]}
-    image = {"id": 1, "file_name": "a.png", "width": 40, "height": 30}
+    segment = {"category_id": 1, "segmentation": [ring], "area": 7, "bbox": [2, 2, 10, 10], "iscrowd": 0}
+    images = [{"id": id_, "file_name": name, "width": 40, "height": 30} for id_, name in enumerate(IMAGES)]
+    segments = [{**segment, "id": id_ + 1, "image_id": id_} for id_ in range(len(IMAGES))]
     path = tmp_path / "coco.json"
-    found = {"images": [image], "annotations": [{**segment, "iscrowd": 0}], "categories": [{"id": 1, "name": "car"}]}
-    path.write_text(json.dumps(found))
+    path.write_text(json.dumps({"images": images, "annotations": segments, "categories": [{"id": 1, "name": "car"}]}))
     return path
 
 
-def test_the_command_shows_the_dataset_until_it_is_ended(
+def test_a_reviewer_decides_in_the_app(
     fo: Any, coco: Path, unused_port: int, interruptible: Callable[[Sequence[str]], list[str]]
 ) -> None:
-    """It says where the App is, the App answers there with the first view, and Ctrl-C ends both."""
+    """The command says where the App is; a saved view, two findings, two clicks; Ctrl-C ends it; decisions come back."""
     words = [sys.executable, "-m", "segdata", "browse", str(coco), "--port", str(unused_port), "--name", "shown"]
+    words += ["--reviewer", "anna"]
     shown = subprocess.Popen(interruptible(words), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    program = chromium()
     try:
         assert shown.stderr is not None
         told: list[str] = []
@@ -39,17 +53,49 @@ def test_the_command_shows_the_dataset_until_it_is_ended(
             line = shown.stderr.readline()
             assert line, told  # else it has ended
             told.append(line)
-        assert told[0] == "segdata: 1 image with 1 finding in FiftyOne's dataset 'shown'\n"
+        assert told[0] == "segdata: 2 images with 2 findings in FiftyOne's dataset 'shown'\n"
         address = told[-1].split("App is at ")[1].split(";")[0]
         assert address == f"http://127.0.0.1:{unused_port}/datasets/shown?view=worst-first"
-        with urlopen(address) as page:
-            assert page.status == 200
-            assert b"FiftyOne" in page.read()
+        with urlopen(address) as answer:
+            assert answer.status == 200
+        if program is not None:
+            with browser(program) as page:
+                _review(page, address)
     finally:
         shown.send_signal(signal.SIGINT)
         out, rest = shown.communicate(timeout=60)
-    assert (shown.returncode, out, rest.strip()) == (130, "", "")  # FiftyOne ends the line of ^C
-    assert fo.load_dataset("shown").load_saved_view("SEG013 stale-measure").count("findings.detections") == 1
+    assert (shown.returncode, out, rest.strip()) == (130, "", "")
+    if program is None:
+        pytest.skip("no Chromium here to look at the App with")
+    said = {each.image: (each.verdict, each.reviewer) for each in pulled("shown", segdata.read(coco).profile)}
+    assert said == {"a.png": ("accept", "anna"), "b.png": ("reject", "anna")}
+
+
+def _review(page: Page, address: str) -> None:
+    """Choose a saved view, open the first image, and accept one finding and reject the next."""
+    page.open(address)
+    page.wait(f"{_TILES}.length == 2")
+    page.click('document.querySelector("[data-cy=saved-views-selection]")')
+    page.click(f'[...document.querySelectorAll("[data-cy^=saved-views-] *")].find(e => e.innerText == "{VIEW}")')
+    page.wait("location.search.includes('SEG013') || location.search.includes('seg013')")
+    page.wait(f"{_TILES}.length == 2")
+    while not page.value('!!document.querySelector("[data-cy=modal]")'):
+        page.click(f"{_TILES}[0]")
+        time.sleep(1)
+    page.click(_button("check_circle"))  # the only finding of the image
+    page.wait(_SELECTED)
+    page.click(_button("cancel"))  # the one that was selected then
+    page.wait("document.body.innerText.includes('nothing is undecided')")
+
+
+_TILES = 'document.querySelectorAll("[data-cy=looker]")'
+_SELECTED = 'document.querySelector("[data-cy=action-manage-selected]")?.innerText == "1"'
+
+
+def _button(icon: str) -> str:
+    """A button of the plugin: its icon is a letter of a typeface."""
+    return f"""[...document.querySelectorAll("[data-cy=modal] span, [data-cy=modal] i")]
+        .find(e => !e.children.length && e.textContent == "{icon}")"""
 
 
 def test_without_the_app_the_command_ends(fo: Any, coco: Path, tmp_path: Path) -> None:
@@ -61,8 +107,8 @@ def test_without_the_app_the_command_ends(fo: Any, coco: Path, tmp_path: Path) -
     }  # fmt: skip
     report = tmp_path / "flag.json"
     report.write_text(json.dumps({"version": 1, "findings": [finding]}))
-    words = [sys.executable, "-m", "segdata", "browse", str(coco), "--findings", str(report), "--no-launch"]
-    ended = subprocess.run([*words, "--name", "ended"], capture_output=True, text=True, check=True)
-    assert ended.stderr == "segdata: 1 image with 1 finding in FiftyOne's dataset 'ended'\n"
-    (shown,) = fo.load_dataset("ended").first().findings.detections
+    words = ["browse", str(coco), "--findings", str(report), "--no-launch", "--name", "ended"]
+    ended = CliRunner().invoke(main, words)
+    assert (ended.exit_code, ended.output) == (0, "segdata: 2 images with 1 finding in FiftyOne's dataset 'ended'\n")
+    (shown,) = fo.load_dataset("ended").match({"image_id": "a.png"}).first().findings.detections
     assert (shown.code, shown.score, shown.segment_ids) == ("SEG901", 0.5, ["1"])

@@ -1,4 +1,4 @@
-"""What reviewers say in FiftyOne is read as it was meant, once, and never lost: a real FiftyOne with a real database."""
+"""What reviewers say in FiftyOne is read as it was meant, once, and never lost: a real one with a real database."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -124,7 +124,7 @@ def test_the_next_finding_is_that_after_the_one_decided(fo: Any, data: segdata.D
     dataset = load(data, "pull next", SPECK, gap("a.png"), gap("c.png"))
     first, second = place(dataset, "c.png", "findings"), place(dataset, "a.png", "findings")
     done = review("accept", dataset, first, current_sample=first[1])
-    told = {request.operator_name: request.params for request in done.executor._requests}
+    told = {request.operator_uri: request.params for request in done.executor._requests}
     assert told["open_sample"]["id"] == second[1]
     assert [(each["sample_id"], each["label_id"]) for each in told["set_selected_labels"]["labels"]] == [second[1:]]
 

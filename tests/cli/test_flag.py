@@ -1,0 +1,140 @@
+"""`segdata flag`: exit codes, forms of the report, and every way in which it cannot run."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+
+from segdata.report.flag_json import FlagReport, schema
+
+Run = Callable[..., Result]
+TAXONOMY = "categories:\n  - {id: 1, name: cell, kind: thing}\n"
+CONFIG = "instance_ids: {category: cell}\n"
+
+
+def spot(y: int, x: int, radius: int = 6) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    rows, columns = np.mgrid[:90, :90]
+    return np.asarray((rows - y) ** 2 + (columns - x) ** 2 < radius**2)
+
+
+def ids(n: int, *, without: tuple[int, ...] = (), more: tuple[tuple[int, int], ...] = ()) -> np.ndarray:  # type: ignore[type-arg]  # ids
+    """A map of cells in a grid that is moved a little from image to image."""
+    rng, found = np.random.default_rng(n), np.zeros((90, 90), np.uint16)
+    places = [(y + int(rng.integers(-2, 3)), x + int(rng.integers(-2, 3))) for y in (15, 45, 75) for x in (15, 45, 75)]
+    for at, place in enumerate([*places, *more], 1):
+        if at not in without:
+            found[spot(*place)] = at
+    return found
+
+
+def saved(folder: Path, maps: list[np.ndarray]) -> Path:  # type: ignore[type-arg]  # ids
+    """Masks of instance ids, with their images."""
+    for at, each in enumerate(maps):
+        for name, pixels in (("masks", each), ("images", np.where(each > 0, 200, 60).astype(np.uint8))):
+            path = folder / name / f"{at}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    (folder / "taxonomy.yaml").write_text(TAXONOMY)
+    (folder / "segdata.yaml").write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> tuple[Path, Path]:
+    """Labels in which a cell is missing and one too many, and clean ones."""
+    clean = [ids(at) for at in range(6)]
+    noisy = [ids(0, without=(5,)), ids(1, more=((30, 60),)), *clean[2:]]
+    return saved(tmp_path / "noisy", noisy), saved(tmp_path / "clean", clean)
+
+
+def test_the_contract(run: Run, cells: tuple[Path, Path]) -> None:
+    data, clean = cells
+    result = run("flag", data, "--predictions", clean, "--evaluate", clean, "--format", "json", "--jobs", "1")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    jsonschema.validate(found, schema())
+    assert list(FlagReport.__struct_fields__)[:5] == list(found)[:5]
+    assert found["summary"]["warnings"] == len(found["findings"])
+    first = {(each["code"], each["image"]): each for each in found["findings"][:2]}
+    assert set(first) == {("SEG501", "0.png"), ("SEG502", "1.png")}
+    assert first["SEG501", "0.png"]["correction"]["action"] == "add"
+    assert first["SEG502", "1.png"]["correction"]["action"] == "delete"
+    assert all(0 <= each["score"] <= 1 for each in found["findings"])
+    flag = found["flag"]
+    assert [each["category"] for each in flag["trust"]] == ["cell"]
+    assert len(flag["images"]) == 6
+    assert {each["type"] for each in flag["evaluation"]} == {"all", "extra", "missing"}
+    assert flag["evaluation"][0]["errors"] == 2
+    assert flag["plan"] == []
+
+
+def test_the_text_says_what_to_look_at_and_what_to_do(run: Run, cells: tuple[Path, Path]) -> None:
+    data, clean = cells
+    result = run("flag", data, "--predictions", clean, "--evaluate", clean, "--jobs", "1")
+    assert result.exit_code == 0
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    for said in ("look at", "of 54 segments again", "SEG501 suspected-missing", "how far to trust it", "worst images"):
+        assert said in result.stdout
+    assert "segdata browse" in result.stdout
+    assert "AUROC" in result.stdout
+
+
+def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: Path) -> None:
+    data, clean = cells
+    words = ("flag", data, "--predictions", clean, "--jobs", "1")
+    strict = run(*words, "--format", "jsonl", "--fail-on", "warning")
+    assert strict.exit_code == 1
+    assert json.loads(strict.stdout.splitlines()[0])["code"] in ("SEG501", "SEG502")
+    sarif = run(*words, "--format", "sarif", "--budget", "2")
+    assert json.loads(sarif.stdout)["version"] == "2.1.0"
+    html = run(*words, "--format", "html", "-o", tmp_path / "flag.html", "--overlays", tmp_path / "drawn")
+    assert html.exit_code == 0
+    assert "SEG501" in (tmp_path / "flag.html").read_text("utf-8")
+    assert (tmp_path / "drawn").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--budget", "much"), "write 200, 5%"),
+        (("--predictions", "nothing"), "nothing: does not exist"),
+        (("--evaluate", "nothing"), "nothing: does not exist"),
+        (("--max-memory", "lots"), "4GiB"),
+        (("--model", "net.py"), "FILE.py:FUNCTION"),
+        (("--model", "nowhere:net"), "cannot be imported"),
+        (("--select", "SEG101"), "not found by `segdata flag`"),
+        (("--folds", "1"), "--folds"),
+    ],
+)
+def test_what_cannot_work_is_one_line(run: Run, cells: tuple[Path, Path], words: tuple[str, ...], said: str) -> None:
+    result = run("flag", cells[0], *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_without_image_files_it_says_what_to_do(run: Run, cells: tuple[Path, Path], tmp_path: Path) -> None:
+    for path in (cells[0] / "images").iterdir():
+        path.unlink()
+    result = run("flag", cells[0], "--work", tmp_path / "work")
+    assert result.exit_code == 2
+    assert "none of the 6 images can be looked at" in result.stderr
+    assert "--images DIR" in result.stderr
+
+
+def test_without_torch_the_extra_is_named(cells: tuple[Path, Path]) -> None:
+    code = (
+        "import sys\nsys.modules['torch'] = None\nfrom segdata.cli.main import main\n"
+        f"main(['flag', {str(cells[0])!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'segdata[noise]'" in done.stderr
+    assert "Traceback" not in done.stderr
