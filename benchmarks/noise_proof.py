@@ -1,6 +1,6 @@
 """How well `segdata flag` ranks known label errors, beside scores of pixels and of images on the same probabilities.
 
-    python -m benchmarks.noise_proof DATA WORK SET... [--rate 0.05] [--seeds 3] [--learnt KIND...] [--made KIND...]
+    python -m benchmarks.noise_proof DATA WORK SET... [--rate 0.05] [--seeds 3 4 5] [--learnt KIND...] [--made KIND...]
         [--severity 1.0] [--network 0.05:0]
 
 Errors of each seed are put into the labels, and judged by networks that `benchmarks.noise_sets` trained (those of WORK,
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("sets", nargs="+", choices=CHOSEN)
     parser.add_argument("--rate", type=float, default=0.05)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4, 5])
     parser.add_argument("--learnt", nargs="+", choices=KINDS, default=LEARNT)
     parser.add_argument("--made", nargs="+", choices=KINDS, default=LEARNT)
     parser.add_argument("--severity", type=float, default=1.0)
@@ -55,7 +55,7 @@ def tried(asked: argparse.Namespace, name: str) -> list[Trial]:
             with opened(asked.data, name, corrected=True) as better:
                 return [corrected(data, better, found)]
         made = replace(rates(asked.rate), kinds=tuple(asked.made), severity=asked.severity)
-        return [seeded(data, found, asked.rate, seed, asked.learnt, made) for seed in range(asked.seeds)]
+        return [seeded(data, found, asked.rate, seed, asked.learnt, made) for seed in asked.seeds]
 
 
 def of_segments(trials: Sequence[Trial]) -> list[str]:

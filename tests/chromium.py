@@ -72,6 +72,17 @@ class Page:
         x, y = self.wait(f"({middle})({script})")
         self.click_at(x, y)
 
+    def click_until(self, script: str, then: str) -> None:
+        """Click until something is true: a page that is still building itself up loses clicks."""
+        end = time.monotonic() + self.patience
+        while time.monotonic() < end:
+            self.click(script)
+            for _ in range(20):
+                if self.value(f"!!({then})"):
+                    return
+                time.sleep(0.1)
+        raise TimeoutError(f"never true: {then}")
+
     def click_at(self, x: float, y: float) -> None:
         """Click with the mouse at a place of the window."""
         self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)

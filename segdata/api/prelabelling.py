@@ -168,12 +168,12 @@ def _categories(
         if taxonomy is None:
             made = (Category(id=k, name=f"region_{k}", kind="stuff") for k in range(1, n + 1))
             taxonomy = Taxonomy(categories=tuple(made))
-        named = [each.id for each in taxonomy.categories if each.kind != "void"]
-        if len(named) < n:
+        ids = [each.id for each in taxonomy.categories if each.kind != "void"]
+        if len(ids) < n:
             raise SegdataError(
-                f"the taxonomy has {len(named)} categories for {n} regions; give the option regions={len(named)}"
+                f"the taxonomy has {len(ids)} categories for {n} regions; give the option regions={len(ids)}"
             )
-        return taxonomy, tuple(named[:n])
+        return taxonomy, tuple(ids[:n])
     if taxonomy is None:
         taxonomy = Taxonomy(categories=(Category(id=1, name=category or "object"),))
     named = [each.name for each in taxonomy.categories if each.kind != "void"]

@@ -152,7 +152,7 @@ def _look(judged: "Confident", void: int, said: Mapping[str, object], entry: Ent
     drawn = judged.drawn(entry.record)
     category = np.append(judged.found.categories, void)[np.where(drawn.category == VOID, -1, drawn.category - 1)]
     ids = np.arange(1, len(drawn) + 1, dtype=np.int64) if judged.found.plan.instances else category
-    columns = {
+    columns: dict[str, list[object]] = {
         "source": ["model"] * len(drawn),
         "score": [None if np.isnan(each) else each for each in drawn.score.tolist()],
     }

@@ -16,7 +16,7 @@ def scaled(pixels: Planes) -> Colours:
     colours = pixels[:-1] if len(pixels) in _WITH_ALPHA else pixels
     values = np.nan_to_num(colours.astype(np.float32).transpose(1, 2, 0), posinf=0, neginf=0)
     low, high = np.percentile(values, [_DARK, _BRIGHT])
-    return np.clip((values - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1)
+    return np.asarray(np.clip((values - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1), np.float32)
 
 
 def grey(colours: Colours) -> NDArray[np.float32]:
@@ -47,4 +47,4 @@ def foreground(colours: Colours, polarity: str = "auto", window: int = 0) -> Mas
     if polarity == "auto":
         frame = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
         polarity = "bright" if frame.mean() <= 0.5 else "dark"
-    return bright if polarity == "bright" else ~bright
+    return np.asarray(bright if polarity == "bright" else ~bright, bool)

@@ -18,7 +18,7 @@ def superpixels(
     from skimage.segmentation import slic
 
     # Distances are sums over channels, and weighed against those in the plane: so the weight is for one channel.
-    cut = slic(  # type: ignore[no-untyped-call]  # scikit-image has no types
+    cut = slic(
         colours,
         n_segments=pieces,
         compactness=compactness * np.sqrt(colours.shape[2]),

@@ -95,7 +95,7 @@ class Confident:
         unsure = np.empty(0 if sure.all() else 1)
         number = np.where(sure, np.cumsum(sure) - 1, int(sure.sum())).astype(np.int32)
         category = np.append(channel[sure], np.full_like(unsure, VOID)).astype(np.int64)
-        score = np.append(instances.score[sure], np.full_like(unsure, np.nan))
+        score = np.append(instances.score[sure], np.full_like(unsure, np.nan)).astype(np.float64)
         runs = instances.runs
         order = np.lexsort((runs.start, number[runs.owner]))
         together = Runs(runs.start[order], runs.length[order], number[runs.owner][order])

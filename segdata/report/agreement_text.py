@@ -19,6 +19,7 @@ from segdata.report.paper import Paper, shorten, table
 from segdata.report.text import typeable
 
 _NAME = 18  # columns of a name
+_HEAD = 11
 _MATRIX = 7  # annotators side by side
 _PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
@@ -151,7 +152,7 @@ def _strata(found: Agreement, paper: Paper) -> Iterator[str]:
 def _sheet(each: Sheet, paper: Paper) -> Iterator[str]:
     """One of the tables that all reports have, with names in as many columns as there are."""
     rows = [[shorten(cell, each.room) if k in each.left else cell for k, cell in enumerate(row)] for row in each.rows]
-    heads = [shorten(head, each.room + 4) for head in each.heads]
+    heads = [shorten(head, _HEAD) for head in each.heads]
     yield from _titled(each.title, heads, rows, paper, left=each.left)
     yield from paper.wrap(each.note, style="dim")
 

@@ -137,6 +137,7 @@ class Applying:
             self.found.past += 1
             pile.before.append(decision)
         elif _changes_labels(decision):
+            pile.is_open = True
             self.found.conflicts.append(Conflict(decision, "the labels have changed since"))
         else:
             self.found.past += 1

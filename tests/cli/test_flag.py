@@ -75,9 +75,12 @@ def test_the_contract(run: Run, cells: tuple[Path, Path]) -> None:
     assert flag["plan"] == []
 
 
-def test_the_text_says_what_to_look_at_and_what_to_do(run: Run, cells: tuple[Path, Path]) -> None:
-    data, clean = cells
-    result = run("flag", data, "--predictions", clean, "--evaluate", clean, "--jobs", "1")
+@pytest.mark.usefixtures("cells")
+def test_the_text_says_what_to_look_at_and_what_to_do(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("flag", "noisy", "--predictions", "clean", "--evaluate", "clean", "--jobs", "1")
     assert result.exit_code == 0
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
     for said in ("look at", "of 54 segments again", "SEG501 suspected-missing", "how far to trust it", "worst images"):

@@ -24,9 +24,9 @@ def reviewed(p: Floats, wrong: Flags, n: int, seed: int) -> Estimate:
 
 def test_the_estimate_is_unbiased_and_its_interval_holds_the_truth() -> None:
     p, wrong = population(0)
-    found = [reviewed(p, wrong, 150, seed) for seed in range(300)]
+    found = [reviewed(p, wrong, 150, seed) for seed in range(150)]
     each = np.array([one.n for one in found])
-    assert abs(each.mean() - wrong.sum()) < 4 * each.std() / 300**0.5
+    assert abs(each.mean() - wrong.sum()) < 4 * each.std() / 150**0.5
     covers = np.mean([one.low <= wrong.sum() <= one.high for one in found])
     assert 0.9 <= covers <= 1
 
@@ -34,9 +34,9 @@ def test_the_estimate_is_unbiased_and_its_interval_holds_the_truth() -> None:
 def test_scores_that_say_nothing_do_not_bias_it() -> None:
     _, wrong = population(1)
     p = np.random.default_rng(1).random(len(wrong))
-    found = [reviewed(p, wrong, 150, seed) for seed in range(300)]
+    found = [reviewed(p, wrong, 150, seed) for seed in range(150)]
     each = np.array([one.n for one in found])
-    assert abs(each.mean() - wrong.sum()) < 4 * each.std() / 300**0.5
+    assert abs(each.mean() - wrong.sum()) < 4 * each.std() / 150**0.5
     assert np.mean([one.low <= wrong.sum() <= one.high for one in found]) >= 0.9
 
 
@@ -95,12 +95,12 @@ def test_whoever_stops_early_has_an_unbiased_estimate_still() -> None:
     p, wrong = population(2, 600, -2.0)
     p[:] = 0.1  # so that the part taken for its probability is as any other
     errors = []
-    for seed in range(300):
+    for seed in range(150):
         what = chosen(p, np.ones(600), Budget(items=120), seed=seed)
         found = total(what, np.arange(60), wrong[what.rows[:60]])
         errors.append(found.n - wrong.sum())
         assert found.low <= wrong.sum() * 1.5
-    assert abs(np.mean(errors)) < 4 * np.std(errors) / 300**0.5 + 0.02 * wrong.sum()
+    assert abs(np.mean(errors)) < 4 * np.std(errors) / 150**0.5 + 0.02 * wrong.sum()
 
 
 def test_what_is_expected_is_what_is_found_if_the_probabilities_are_right() -> None:

@@ -61,7 +61,7 @@ def test_another_network_with_coarse_logits(tiny: Plan) -> None:
     assert contours is None
 
 
-def test_segformer_of_transformers_fits(tiny: Plan) -> None:
+def test_segformer_of_transformers_fits_with_weights_of_ones_own(tiny: Plan, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
 
     def segformer(channels: int, categories: int) -> nn.Module:
@@ -70,8 +70,13 @@ def test_segformer_of_transformers_fits(tiny: Plan) -> None:
         model: nn.Module = transformers.SegformerForSemanticSegmentation(config)
         return model
 
-    categories, _ = logits(built(tiny, Settings(model=segformer), CPU, 0), torch.rand(1, 3, 64, 64))
+    own = built(tiny, Settings(model=segformer), CPU, 0)
+    images = torch.rand(1, 3, 64, 64)
+    categories, _ = logits(own, images)
     assert categories.shape == (1, tiny.categories, 64, 64)
+    torch.save(own.state_dict(), tmp_path / "segformer.pt")
+    again = built(tiny, Settings(model=segformer, weights=tmp_path / "segformer.pt"), CPU, 1)
+    torch.testing.assert_close(logits(again.eval(), images)[0], logits(own.eval(), images)[0])
 
 
 def test_weights_that_fit_are_taken(tiny: Plan, tmp_path: Path) -> None:

@@ -1,16 +1,53 @@
-"""Planted errors come out on top where a network was trained, on the labels with these very errors."""
+"""Planted errors come out on top where networks were trained, on the labels with these very errors."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from segdata.core.dataset import Dataset
 from segdata.noise.evaluation import auroc
 from segdata.noise.given import Given
-from segdata.noise.injection import Rates, labels, spoiled
-from segdata.noise.mistakes import Mistakes
+from segdata.noise.injection import Rates
 from segdata.noise.out_of_fold import out_of_fold
 from segdata.noise.scores import look, suspicions
 from segdata.noise.settings import Settings
 from segdata.noise.witness import Trained
-from segdata.testing.noise import noisy
+from segdata.testing.noise import Error, noisy
+
+TINY = Settings(
+    folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
+)
+PLANTED = Rates(0.25, ("missing", "extra", "category", "dilate"), 2)
+N_IMAGES = 12
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_errors_planted_before_the_training_come_out_on_top(
+    shapes: Callable[[Path, int], Dataset], tmp_path: Path, seed: int
+) -> None:
+    labels, errors = noisy(shapes(tmp_path / "images", N_IMAGES), seed, PLANTED, 0.5)
+    predictions = out_of_fold(labels, tmp_path / "found", TINY)
+    networks = Trained(predictions, frozenset({3, 7}))
+    given = Given.of(labels.maps(), predictions.categories)
+    looks = []
+    for row in range(N_IMAGES):
+        rng = np.random.default_rng([seed, row])
+        looks.append(look(given.drawn(row), networks.evidence(row), networks.things, rng))
+    found = suspicions(looks)
+    wrong = np.array([_is_wrong(given, errors, *each) for each in zip(found.image, found.row, strict=True)])
+    first = np.argsort(-found.probability, kind="stable")[: int(wrong.sum())]
+    assert wrong[first].mean() > 2 * wrong.mean()
+    assert auroc(found.probability, wrong)[0] > 0.75
+    bad = np.isin(given.maps.image_ids, [each.image for each in errors])
+    assert auroc(found.images(), bad)[0] > 0.6
+
+
+def _is_wrong(given: Given, errors: list[Error], image: int, row: int) -> bool:
+    """Whether a segment has an error; what is no segment is a thing that is missing where any of the image is."""
+    mine = [each for each in errors if each.image == given.maps.image_ids[image]]
+    if row < 0:
+        return any(each.type == "missing" for each in mine)
+    id_ = int(given.maps.segments(image).ids[row])
+    return any(id_ in each.segments for each in mine)

@@ -19,19 +19,3 @@ def prevalence(area_a: ArrayLike, area_b: ArrayLike, pixels: ArrayLike) -> Float
     a, b, n = (np.asarray(each, float) for each in (area_a, area_b, pixels))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((a + b) / (2 * n))
-
-
-def prevalence_adjusted_kappa(agreeing: ArrayLike, n_categories: ArrayLike) -> Floats:
-    """What kappa would be were all categories equally common: (k po - 1) / (k - 1), from the share of agreeing pixels.
-
-    Takes po (...) in [0, 1] and the number k (...) of categories, unlabelled counted. In [-1 / (k - 1), 1]. NaN for
-    fewer than two.
-    Source: Byrt, Bishop, Carlin (1993), as above (PABAK, k = 2); Brennan and Prediger (1981), Educational and
-    Psychological Measurement 41(3), 687-699.
-
-    >>> float(prevalence_adjusted_kappa(0.75, 2))
-    0.5
-    """
-    share, k = np.asarray(agreeing, float), np.asarray(n_categories, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(k > 1, (k * share - 1) / (k - 1), np.nan)

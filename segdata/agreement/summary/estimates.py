@@ -191,7 +191,14 @@ def category_scores(
 
 
 def reliability(opposed: Opposed, how: Resampling) -> dict[str, Value]:
-    """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once."""
+    """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once.
+
+    In the alpha of things what is one thing is settled by position first; then each annotator says of it a category, or
+    that there is nothing. What is not there has no unit: where nearly all is found by everybody, and is of one
+    category, it is low however few disagree.
+    Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; localisation first, as in KaLOS (2026),
+    arXiv 2603.27197.
+    """
     first = np.unique(opposed.persons, return_index=True)[1]  # a second pass is no other person
     votes, members = (each.take(np.isin(column(each, "annotator"), first)) for each in (opposed.votes, opposed.members))
     patterns = opposed.patterns
@@ -227,7 +234,7 @@ def _counted(name: str) -> str:
     """The amount that counts the images that a category's score is made of."""
     if name in MEANS:
         return f"n_{name}"
-    return "n_iou" if name in ("kappa", "iou_micro", "dice_micro") else "n_segments"
+    return "n_iou" if name in ("kappa", "iou_micro", "dice_micro", "prevalence") else "n_segments"
 
 
 def _reliable(opposed: Opposed, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Value:

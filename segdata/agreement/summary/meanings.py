@@ -23,12 +23,16 @@ RATIOS = {
     "f1": "F1 of things matched with an IoU above 0.5, of all images and categories",
     "kappa": "Cohen's kappa of all pixels, unlabelled is a label; of a category: against the rest",
 }
+OF_ONE = {
+    "prevalence": "the share of all pixels that an annotator gives the category: where it is rare, or nearly all, kappa "
+    "is low for as many differing pixels",
+}
 WHOLE = {"accuracy": "the share of pixels to which both give the same category, or none"}
 RELIABILITY = {
     "fleiss_kappa": "Fleiss' kappa of all annotators' pixels; undefined where their number varies",
     "alpha": "Krippendorff's alpha, nominal, of all annotators' pixels, unlabelled is a label",
     "instance_alpha": "Krippendorff's alpha, nominal, of what annotators call a thing, or that there is none",
 }
-OF_CATEGORIES = {**MEANS, **RATIOS}
+OF_CATEGORIES = {**MEANS, **RATIOS, **OF_ONE}
 OF_PAIRS = {**MEANS, **RATIOS, **WHOLE, **SIGNED}
 OF_ALL = {**MEANS, **RATIOS, **WHOLE, **RELIABILITY}

@@ -17,6 +17,7 @@ from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.marginals import marginals
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
+from segdata.agreement.metrics.prevalence import prevalence
 from segdata.agreement.summary.meanings import MEANS, SIGNED
 from segdata.core.runs import Ints
 from segdata.core.statistics.bootstrap import Floats
@@ -48,6 +49,8 @@ def by_category(name: str, weighed: Weighed) -> Floats:
         return _kappas(weighed)
     if name in ("iou_micro", "dice_micro"):
         return (iou if name == "iou_micro" else dice)(of["both"], of["area_a"], of["area_b"])
+    if name == "prevalence":
+        return prevalence(of["area_a"], of["area_b"], of["cells"].sum(axis=1, keepdims=True))
     if name == "f1":
         return np.where(weighed.countable, detection(of["tp"], of["fp"], of["fn"]).f1, np.nan)
     return np.asarray(getattr(panoptic_quality(of["tp"], of["fp"], of["fn"], of["iou_sum"]), name))

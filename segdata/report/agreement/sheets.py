@@ -59,13 +59,11 @@ def causes(found: Agreement) -> Sheet | None:
         rows.append((name, f"{pixels[name]:,}", percent(pixels[name] / total), *shares))
     more = len(ranked) - len(rows)
     note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
-    note += (
-        "has not, has under another category, or ends elsewhere. Of stuff, and in class masks, a segment is all of a "
-    )
+    note += "has not, calls otherwise, or ends elsewhere. Of stuff, and in class masks, a segment is all of a "
     note += "category in an image: what one leaves out of it is there, too."
     note += f" {counted(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
-    heads = ("category", "pixels", "of all", *alone, "called otherwise", "ends elsewhere")
-    return Sheet("what the pixels in dispute are due to", heads, tuple(rows), (0,), note)
+    heads = ("category", "pixels", "of all", *alone, "otherwise", "elsewhere")
+    return Sheet("what the pixels in dispute are due to", heads, tuple(rows), (0,), note, _PAIR - 3)
 
 
 def _shares(each: Disagreement) -> tuple[float, ...]:

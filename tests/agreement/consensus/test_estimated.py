@@ -9,24 +9,11 @@ from scipy import ndimage
 from segdata.agreement.consensus.estimated import estimated
 from segdata.agreement.consensus.fields import EXTENTS, Extent, fields
 from segdata.agreement.consensus.majority import UNDECIDED, plurality
-from segdata.agreement.consensus.painting import painted
 from segdata.agreement.consensus.staple import staple
-from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, Votes, voted
+from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, voted
 from segdata.core.errors import SegdataError
-from segdata.testing.dense import masks_of_runs
 from segdata.testing.panels import Panel, panel, panel_of_masks, panels
-
-
-def pattern_maps(drawn: Panel, votes: Votes) -> list[np.ndarray]:
-    """(H, W) the pattern of every pixel, image by image."""
-    maps = []
-    frame, x, y = votes.line.lower(votes.pieces.start)
-    for image, size in enumerate(zip(*(side.tolist() for side in drawn.batch.image_size), strict=True)):
-        flat = np.full(size, votes.blank[image])
-        for i in np.flatnonzero(frame == image):
-            flat[y[i] : y[i] + votes.pieces.end[i] - votes.pieces.start[i], x[i]] = votes.pieces.owner[i]
-        maps.append(flat)
-    return maps
+from tests.agreement.consensus.pattern_maps import pattern_maps
 
 
 def region(says: np.ndarray, there: np.ndarray, extent: Extent, margin: int) -> np.ndarray:
@@ -152,9 +139,8 @@ def test_categories_that_all_are_wrong_about_unlike() -> None:
     """Two say a, one b; the pixel that only one left out is no gap."""
     drawn = panel("aaabbb", "aaabbb", "aabbb.")
     votes = voted(drawn.batch, drawn.annotators, drawn.categories)
-    found = painted(votes, estimated(votes, margin=1).decided.category)
-    masks = masks_of_runs(found.runs, *(side[found.image] for side in drawn.batch.image_size))
-    assert [mask.astype(int).tolist() for mask in masks] == [[[1, 1, 1, 0, 0, 0]], [[0, 0, 0, 1, 1, 1]]]
+    (patterns,) = pattern_maps(drawn, votes)
+    assert estimated(votes, margin=1).decided.category[patterns].tolist() == [[0, 0, 0, 1, 1, 1]]
 
 
 def test_two_who_differ_leave_it_undecided() -> None:

@@ -1,17 +1,16 @@
-"""Plurality and majority of votes: counted one by one, as SimpleITK's LabelVoting, and painted back."""
+"""Plurality and majority of votes: counted one by one, as SimpleITK's LabelVoting."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.agreement.consensus.majority import UNDECIDED, majority, plurality
-from segdata.agreement.consensus.painting import painted
 from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, voted
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel, panels
+from segdata.testing.panels import panel
+from tests.agreement.consensus.pattern_maps import pattern_maps
 
 ballots = st.integers(1, 5).flatmap(
     lambda n: st.lists(st.lists(st.integers(-2, 2), min_size=n, max_size=n), min_size=1, max_size=8)
@@ -64,37 +63,9 @@ def test_a_known_vote() -> None:
     assert plurality(votes).category.tolist() == [0, 1, 2, UNDECIDED]
 
 
-@settings(max_examples=40)
-@given(panels(annotators=3))
-def test_what_is_painted_is_what_was_decided(drawn: Panel) -> None:
-    """Every pixel gets the decision on its own votes; runs are sorted, apart and as long as they can be."""
-    votes = voted(drawn.batch, drawn.annotators, drawn.categories)
-    category = plurality(votes.vote).category
-    found = painted(votes, category)
-    height, width = (side[found.image] for side in drawn.batch.image_size)
-    found.runs.checked(height, width)
-    wanted = {}
-    frame, x, y = votes.line.lower(votes.pieces.start)
-    for i, n in enumerate(votes.pieces.end - votes.pieces.start):
-        code = category[votes.pieces.owner[i]]
-        if code != UNLABELLED:
-            size = tuple(int(side[frame[i]]) for side in drawn.batch.image_size)
-            mask = wanted.setdefault((int(frame[i]), int(code)), np.zeros(size, bool))
-            mask[y[i] : y[i] + n, x[i]] = True
-    keys = list(zip(found.image.tolist(), found.category.tolist(), strict=True))
-    assert keys == sorted(wanted)
-    for key, mask in zip(keys, masks_of_runs(found.runs, height, width), strict=True):
-        np.testing.assert_array_equal(mask, wanted[key])
-    end = found.runs.start + found.runs.length
-    touching = (found.runs.owner[1:] == found.runs.owner[:-1]) & (found.runs.start[1:] == end[:-1])
-    assert not (touching & (found.runs.start[1:] % height[found.runs.owner[1:]] != 0)).any()
-
-
 def test_three_annotators_of_one_picture() -> None:
     drawn = panel("aab\n.bb", "aaa\n.bb", "abb\n..b")
     votes = voted(drawn.batch, drawn.annotators, drawn.categories)
-    found = painted(votes, plurality(votes.vote).category)
-    masks = masks_of_runs(found.runs, *(side[found.image] for side in drawn.batch.image_size))
-    assert found.category.tolist() == [0, 1]
-    assert masks[0].tolist() == [[True, True, False], [False, False, False]]
-    assert masks[1].tolist() == [[False, False, True], [False, True, True]]
+    (patterns,) = pattern_maps(drawn, votes)
+    category = plurality(votes.vote).category[patterns]
+    assert category.tolist() == [[0, 0, 1], [UNLABELLED, 1, 1]]

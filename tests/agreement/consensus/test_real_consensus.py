@@ -8,12 +8,12 @@ import pytest
 
 import segdata
 from segdata.agreement.consensus.estimated import estimated
-from segdata.agreement.consensus.painting import painted
 from segdata.agreement.pixels.voting import voted
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.panels import panel_of_masks
+from tests.agreement.consensus.pattern_maps import pattern_maps
 
 N_DRIVE = 3  # images: more tell nothing else
 
@@ -71,8 +71,8 @@ def test_two_observers_of_retinas(real_data: Path, tmp_path: Path) -> None:
         found = estimated(votes, "image")
         np.testing.assert_allclose(found.sensitivity[0], filtered.GetSensitivity(), atol=1e-4)
         np.testing.assert_allclose(found.specificity[0], filtered.GetSpecificity(), atol=1e-4)
-        (mask,) = masks_of_runs(painted(votes, found.decided.category).runs, *(np.array([n]) for n in a.shape))
-        np.testing.assert_array_equal(mask, likely > 0.5)
+        (patterns,) = pattern_maps(drawn, votes)
+        np.testing.assert_array_equal(found.decided.category[patterns] == 0, likely > 0.5)
 
 
 def test_three_readers_of_a_volume(real_data: Path, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from segdata.agreement.instances.instances import matches
 from segdata.agreement.instances.members import members
 from segdata.agreement.instances.overlapping import overlapping
-from segdata.agreement.metrics.instance_alpha import instance_alpha
+from segdata.agreement.metrics.coincidences import coincidences
+from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.opposite import opposites
 from segdata.core.runs import Runs
 from segdata.testing.dense import masks_of_runs
@@ -128,18 +129,13 @@ def test_two_annotators_get_the_matches_of_both(given_: Panel) -> None:
 def test_alpha_of_things() -> None:
     given_ = panel("aaa.bb\n\na: car\nb: dog", "aaa.bb\n\na: car\nb: dog", "aaa.bb\n\na: car\nb: car")
     found = members(given_.batch, given_.annotators, given_.categories)
-    alpha = instance_alpha(found["case"], found["cluster"], found["category"], 2)
+    n = int(found["cluster"].max()) + 1
+    of = coincidences(found["cluster"], found["category"], np.ones(n), np.zeros(n), 1, 2)
+    alpha = krippendorff_alpha(of.agreeing, of.votes)[0]
     # 4 cars and 2 dogs: of 6 votes 2 x 2 / 2 = 2 pairs differ; by chance 2 x 4 x 2 / 30 do.
     assert float(alpha) == pytest.approx(1 - (2 / 6) / (16 / 30))
-    twice = instance_alpha(found["case"], found["cluster"], found["category"], 2, [[1.0], [2.0]])
-    np.testing.assert_allclose(twice, [alpha, 1 - (4 / 12) / (64 / 132)])
-
-
-def test_alpha_needs_two_who_saw_something() -> None:
-    assert np.isnan(instance_alpha([], [], [], 2))
-    assert np.isnan(instance_alpha([0, 0], [0, 1], [0, 1], 2))
-    assert np.isnan(instance_alpha([0, 0], [0, 0], [1, 1], 2))
-    assert float(instance_alpha([0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1], 2)) == 1
+    twice = krippendorff_alpha(2 * of.agreeing, 2 * of.votes)
+    np.testing.assert_allclose(twice, 1 - (4 / 12) / (64 / 132))
 
 
 def test_nobody() -> None:

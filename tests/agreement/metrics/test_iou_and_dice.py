@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segdata.agreement.metrics.accuracy import accuracy, category_accuracy
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
-from segdata.agreement.metrics.prevalence import prevalence, prevalence_adjusted_kappa
+from segdata.agreement.metrics.prevalence import prevalence
 
 masks = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30).map(lambda rows: np.array(rows).T)
 
@@ -61,11 +61,7 @@ def test_many_at_once() -> None:
 
 
 @given(masks)
-def test_adjusted_kappa_is_kappa_where_categories_are_equally_common(mask: np.ndarray) -> None:
-    both, a, b = areas(mask)
-    n = mask.shape[1]
-    agreeing = (n - a - b + 2 * both) / n
-    np.testing.assert_allclose(prevalence_adjusted_kappa(agreeing, 2), 2 * agreeing - 1)
-    np.testing.assert_allclose(prevalence(a, b, n), mask.mean())
-    assert np.isnan(prevalence_adjusted_kappa(1.0, 1))
+def test_prevalence_is_the_share_of_votes(mask: np.ndarray) -> None:
+    _, a, b = areas(mask)
+    np.testing.assert_allclose(prevalence(a, b, mask.shape[1]), mask.mean())
     assert np.isnan(prevalence(0, 0, 0))

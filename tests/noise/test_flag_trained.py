@@ -1,0 +1,137 @@
+"""Flag with networks that it trains itself: planted errors, images that cannot be used, and runs that go on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from segdata.api import flag, from_arrays
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.noise.settings import Settings, model_named
+
+Make = Callable[..., Dataset]
+TINY = Settings(
+    folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
+)
+FEW = replace(TINY, steps=2, width=4)
+DISC = Taxonomy(categories=(Category(id=3, name="disc", kind="thing"),))
+
+
+def pictures(folder: Path, arrays: list[NDArray[np.generic]]) -> list[str]:
+    """Image files, as TIFF where PNG has no such form."""
+    import tifffile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for at, pixels in enumerate(arrays):
+        plain = pixels.ndim == 2 or pixels.shape[2] == 3
+        names.append(f"{at}.{'png' if plain else 'tif'}")
+        if plain:
+            Image.fromarray(pixels).save(folder / names[-1])
+        else:
+            tifffile.imwrite(folder / names[-1], pixels, photometric="minisblack", planarconfig="contig")
+    return names
+
+
+def blocks(folder: Path, arrays: list[NDArray[np.generic]]) -> Dataset:
+    """A disc in each image, whatever the image shows."""
+    drawn = {}
+    for name, pixels in zip(pictures(folder, arrays), arrays, strict=True):
+        mask = np.zeros(pixels.shape[:2], bool)
+        mask[10:30, 12:32] = True
+        drawn[name] = [(mask, "disc")]
+    return from_arrays(drawn, DISC, images=folder)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_planted_errors_come_out_on_top(seed: int, shapes: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    data = shapes(folder, 12)
+    maps = data.maps()
+    labels = {}
+    for row, name in enumerate(maps.image_ids):
+        found = maps.instances(row)
+        kinds = [maps.names[each] for each in found.classes.tolist()]
+        labels[name] = list(zip(found.masks(), kinds, strict=True))
+    gone, called = sorted(labels)[seed], sorted(labels)[seed + 6]
+    del labels[gone][0]
+    mask, kind = labels[called][1]
+    labels[called][1] = mask, "square" if kind == "disc" else "disc"
+    wrong = shapes(folder, 12, labels=labels)
+    result = flag(wrong, settings=replace(TINY, steps=60, seed=seed), work=tmp_path / "work", budget="6")
+    assert {each.image for each in result.validation.findings} >= {gone, called}
+    assert result.plan is not None
+    assert result.predictions == str(tmp_path / "work")
+    again = flag(wrong, settings=replace(TINY, steps=60, seed=seed), work=tmp_path / "work", budget="6")
+    assert again.validation.findings == result.validation.findings
+
+
+def test_what_was_made_is_found_again_for_the_same_data_only(shapes: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    first = flag(shapes(folder, 4), settings=FEW)
+    assert flag(shapes(folder, 4), settings=replace(FEW, jobs=2)).predictions == first.predictions
+    assert flag(shapes(folder, 4), settings=replace(FEW, seed=1)).predictions != first.predictions
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "00.png")
+    data = from_arrays({name: labels for name, labels in _labels(shapes, tmp_path).items()}, DISC, images=folder)
+    assert flag(data, settings=FEW).predictions != first.predictions
+
+
+def _labels(shapes: Make, tmp_path: Path) -> dict[str, list[tuple[NDArray[np.bool_], str]]]:
+    mask = np.zeros((64, 64), bool)
+    mask[5:20, 5:20] = True
+    return {f"0{at}.png": [(mask, "disc")] for at in range(4)}
+
+
+RNG = np.random.default_rng(0)
+KINDS = {
+    "16 bits": [RNG.integers(0, 4000, (48, 48)).astype(np.uint16) for _ in range(4)],
+    "12 channels": [RNG.integers(0, 255, (48, 48, 12)).astype(np.uint8) for _ in range(4)],
+    "many sizes": [RNG.integers(0, 255, (40 + 9 * at, 70 - 9 * at, 3)).astype(np.uint8) for at in range(4)],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_of_any_form_are_judged(kind: str, tmp_path: Path) -> None:
+    result = flag(blocks(tmp_path / "images", KINDS[kind]), settings=replace(FEW, crop=32), work=tmp_path / "work")
+    assert len(result.images) == 4
+    assert [each for each in result.validation.findings if each.score is None] == []
+
+
+def test_a_corrupt_image_becomes_a_finding_and_the_rest_is_judged(tmp_path: Path) -> None:
+    data = blocks(tmp_path / "images", KINDS["many sizes"])
+    (tmp_path / "images" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    result = flag(data, settings=replace(FEW, crop=32), work=tmp_path / "work")
+    first = result.validation.findings[0]
+    assert (first.code, first.image) == ("SEG001", "1.png")
+    assert sorted(result.images["image"]) == ["0.png", "2.png", "3.png"]
+
+
+def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SegdataError, match="two are needed"):
+        flag(blocks(tmp_path / "one", KINDS["many sizes"][:1]), settings=FEW, work=tmp_path / "a")
+    folder = tmp_path / "images"
+    names = pictures(folder, KINDS["16 bits"])
+    void = Taxonomy(categories=(Category(id=1, name="ignored", kind="void"), Category(id=2, name="disc")))
+    ignored = from_arrays({name: np.ones((48, 48), int) for name in names}, void, images=folder)
+    with pytest.raises(SegdataError, match="there is nothing to learn"):
+        flag(ignored, settings=FEW, work=tmp_path / "b")
+    one = from_arrays({name: np.ones((48, 48), int) for name in names}, ["soil"], images=folder)
+    assert flag(one, settings=replace(FEW, crop=32), work=tmp_path / "c").names == ("", "soil")
+
+
+def test_a_network_may_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text("from torch import nn\ndef net(channels, categories):\n    return nn.Conv2d(channels, categories, 1)\n")
+    data = blocks(tmp_path / "images", KINDS["many sizes"])
+    asked = replace(FEW, crop=32, model=model_named(f"{path}:net"))
+    found = flag(data, settings=asked, work=tmp_path / "work")
+    same = replace(FEW, crop=32, model=model_named(f"{path}:net"))
+    assert flag(data, settings=same, work=tmp_path / "work").predictions == found.predictions
+    with pytest.raises(SegdataError, match="no function mesh"):
+        model_named(f"{path}:mesh")
