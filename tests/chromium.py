@@ -33,7 +33,7 @@ class Page:
     patience : seconds to wait for what is to come
     """
 
-    def __init__(self, words: int, answers: int, patience: float = 60) -> None:
+    def __init__(self, words: int, answers: int, patience: float = 120) -> None:
         self.patience = patience
         self._words, self._answers = words, os.fdopen(answers, "rb")
         self._rest, self._count, self._session = b"", 0, ""
@@ -63,14 +63,17 @@ class Page:
         raise TimeoutError(f"never true: {script}; the page says: {self.value('document.body.innerText')[:2000]!r}")
 
     def click(self, script: str) -> None:
-        """Click with the mouse in the middle of the element that an expression gives, as soon as it is there."""
+        """Click with the mouse in the middle of the element that an expression gives, once it is there and rests."""
         middle = """e => {
             if (!e) return null;
             e.scrollIntoView({block: "nearest"});
             const r = e.getBoundingClientRect();
             return r.width ? [r.x + r.width / 2, r.y + r.height / 2] : null }"""
-        x, y = self.wait(f"({middle})({script})")
-        self.click_at(x, y)
+        place, before = self.wait(f"({middle})({script})"), None
+        while place != before:  # what moves is not where it seems to be
+            time.sleep(0.1)
+            place, before = self.wait(f"({middle})({script})"), place
+        self.click_at(*place)
 
     def click_until(self, script: str, then: str) -> None:
         """Click until something is true: a page that is still building itself up loses clicks."""

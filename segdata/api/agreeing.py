@@ -10,6 +10,7 @@ from segdata.api.panels import (
     Opened,
     PanelOptions,
     Several,
+    check_named,
     check_sizes,
     members,
     opened,
@@ -116,6 +117,7 @@ def compare_annotators(
     every = members(data, reading(options))
     config, section = every[0].dataset.config, sections(every)
     gold = gold or (section.name if section else None)
+    check_named(gold, every)
     chosen = selected(config, select, ignore, command="agreement") + ([] if select else _of_readers(config, ignore))
     found = opened(every, section if gold else None, options)
     _check_annotators(found)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -142,7 +142,7 @@ def _log(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
 
 def _pull(name: str, profile: Profile, log: Path) -> int:
     """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was."""
-    known = set(read_log(log))
+    known = {replace(each, adjudicates=False) for each in read_log(log)}
     fresh = [each for each in pull(name, profile).decisions if each not in known]
     if fresh:
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,8 @@ def apply_decisions(
     changed: dict[str, pa.Table] = {}
     stages: dict[Whose, tuple[str, str]] = {}
     about = _by_image(dataset, standings)
-    applying.elsewhere(each for each in standings if each.said[-1].image not in about)
+    known = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
+    applying.elsewhere(each for each in standings if each.said[-1].image not in known)
     with image_limits():
         for batch in images_named(dataset, about.keys()):
             image_id = batch.images["image_id"][0].as_py()

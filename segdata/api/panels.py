@@ -138,6 +138,15 @@ def reference(gold: str | None, annotators: Sequence[str]) -> int | None:
     return annotators.index(gold)
 
 
+def check_named(gold: str | None, every: "Sequence[Member]") -> None:
+    """Raise SegdataError before any pass over pixels where the caller names everybody, and nobody is the reference."""
+    from segdata.agreement.compare import person_of
+
+    names = [each.name for each in every]
+    if gold is not None and None not in names and person_of(gold) not in names:
+        reference(gold, [*dict.fromkeys(filter(None, names))])
+
+
 def sections(every: "Iterable[Member]") -> "Gold | None":
     """The section `gold` of the first dataset that has one."""
     from segdata.agreement.gold.gold import section_of

@@ -1,11 +1,13 @@
 """A scorecard for each annotator."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.opening import Data
 from segdata.api.panels import (
     PanelOptions,
     Several,
+    check_named,
     check_sizes,
     members,
     opened,
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
     from segdata.agreement.gold.scorecard import Scorecard
     from segdata.api.agreeing import Compared
     from segdata.core.opposed import Opposed
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A scorecard with what it was made of: all annotators' work as one dataset, and what they have in common."""
+
+    scorecard: "Scorecard"
+    dataset: Dataset
+    opposed: "Opposed"
 
 
 def scorecard(
@@ -49,7 +60,7 @@ def scorecard(
 
     Raises SegdataError as `agree` does.
     """
-    return score_annotators(data, gold=gold, before=before, metric=metric, worst=worst, **options)[0]
+    return score_annotators(data, gold=gold, before=before, metric=metric, worst=worst, **options).scorecard
 
 
 def score_annotators(
@@ -60,8 +71,8 @@ def score_annotators(
     metric: Metric = "iou",
     worst: int = 3,
     **options: Unpack[PanelOptions],
-) -> "tuple[Scorecard, Dataset, Opposed]":
-    """The same as `scorecard`, with all annotators' work as one dataset, and what they have in common."""
+) -> Scored:
+    """The same as `scorecard`, with what it was made of."""
     from segdata.agreement.gold.scorecard import scorecard as made
 
     if metric in DISTANCES:
@@ -71,13 +82,14 @@ def score_annotators(
         raise SegdataError(f"work before a review can be held against one dataset, there are {len(every)}")
     section = sections(every)
     gold = gold or (section.name if section else None)
+    check_named(gold, every)
     found = opened(every, section, options)
     check_sizes(found)
     at = reference(gold, found.opposed.annotators)
     review = None if before is None else rework(before, every[0].dataset, **_for_before(options))
     how = resampling(options)
     card = made(found.tables, reference=at, metric=metric, review=review, how=how, n_worst=worst, tolerance=found.near)
-    return card, Dataset(found.panel, found.panel.profile, every[0].dataset.config), found.opposed
+    return Scored(card, Dataset(found.panel, found.panel.profile, every[0].dataset.config), found.opposed)
 
 
 def cards_of(found: "Compared", worst: int = 3) -> "Scorecard":

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 @click.option(
     "--contrasts", is_flag=True, help="Also test who agrees better with the reference; without one, which two."
 )
-@click.option("--model", "models", metavar="NAME", multiple=True, help="Who is a model; what is theirs is counted.")
+@click.option(
+    "--model", "models", metavar="NAME", multiple=True, help="A model: how much of everybody's work is its, unchanged."
+)
 @PAIR
 @TAXONOMY_MAP
 @TOLERANCE

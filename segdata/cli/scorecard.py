@@ -19,9 +19,7 @@ from segdata.cli.options import (
 from segdata.core.config import DISTANCES, Metric
 
 if TYPE_CHECKING:
-    from segdata.agreement.gold.scorecard import Scorecard
-    from segdata.core.dataset import Dataset
-    from segdata.core.opposed import Opposed
+    from segdata.api.scoring import Scored
 
 _PATH = click.Path(path_type=Path)
 
@@ -81,7 +79,7 @@ def command(
     spare(output, opening.inputs(*(path for _, path in every), *([] if before is None else [before])))
     opened = [(name, opening.read(path)) for name, path in every]
     with progress("scorecard", max(len(each) for _, each in opened)) as done:
-        found, dataset, opposed = score_annotators(
+        scored = score_annotators(
             opened,
             gold=gold,
             before=None if before is None else opening.read(before),
@@ -94,23 +92,22 @@ def command(
             jobs=opening.jobs,
             progress=done,
         )
-    if report == "html":
-        typed = ["scorecard", *map(shlex.quote, data), *opening.words]
-        emit(_html(found, dataset, opposed, typed, opening.jobs), output)
-    else:
-        emit(
-            to_text(found, paper(output)) if report == "text" else {"json": to_json, "csv": to_csv}[report](found),
-            output,
-        )
+    forms = {
+        "text": lambda: to_text(scored.scorecard, paper(output)),
+        "html": lambda: _html(scored, ["scorecard", *map(shlex.quote, data), *opening.words], opening.jobs),
+        "json": lambda: to_json(scored.scorecard),
+        "csv": lambda: to_csv(scored.scorecard),
+    }
+    emit(forms[report](), output)
     return 0
 
 
-def _html(found: "Scorecard", dataset: "Dataset", opposed: "Opposed", typed: list[str], jobs: int) -> str:
+def _html(scored: "Scored", typed: list[str], jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst examples."""
     from segdata.formats.images import image_limits
     from segdata.report.html.agreement_pictures import example_pictures
     from segdata.report.html.scorecard import to_html
 
     with image_limits():
-        drawn = example_pictures(dataset, opposed, found.cards, jobs)
-    return to_html(found, opposed.annotators, drawn, typed)
+        drawn = example_pictures(scored.dataset, scored.opposed, scored.scorecard.cards, jobs)
+    return to_html(scored.scorecard, scored.opposed.annotators, drawn, typed)

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from segdata.core import kernels
 from segdata.core.annotation import Annotation, Points, Regions
 from segdata.core.batch import Batch
+from segdata.core.counts import runs_of_counts
 from segdata.core.finding import Box, Finding
 from segdata.core.rule import rules
-from segdata.core.runs import Ints, Runs, boxes
+from segdata.core.runs import Ints, Runs, boxes, spread
 
 _PIXEL = re.compile(r"x=(\d+), y=(\d+)")
 
@@ -41,7 +43,8 @@ class Evidence:
 def evidence(annotation: Annotation, finding: Finding) -> Evidence:
     """What a finding speaks of, in one annotation; at least its box, and the segments that it names."""
     rows = named(annotation.batch, finding)
-    found = _GATHER[finding.code](annotation, finding, rows) if finding.code in _GATHER else Evidence(rows)
+    gather = _GATHER.get(finding.code, _proposed if finding.correction else None)
+    found = Evidence(rows) if gather is None else gather(annotation, finding, rows)
     box = finding.bbox or found.box or _box_of_place(finding) or _box(annotation.of(rows), annotation.size[0])
     points = found.points
     if finding.bbox is None and not len(points) and (pixel := _PIXEL.search(finding.place or "")):
@@ -161,6 +164,24 @@ _GATHER: dict[str, Callable[[Annotation, Finding, Ints], Evidence]] = {
     "SEG114": _crossing,
     "SEG115": _outside,
 }
+
+
+def _proposed(annotation: Annotation, finding: Finding, rows: Ints) -> Evidence:
+    """The pixels that a correction would change."""
+    correction = finding.correction
+    if correction is None or not correction.counts or correction.size != annotation.size:
+        return Evidence(rows)
+    height, width = correction.size
+    counts = pa.array([each.encode() for each in correction.counts], pa.binary())
+    sides = (np.full(len(counts), side, np.int64) for side in (height, width))
+    proposed, _ = runs_of_counts(counts, *sides)
+    canvas = np.zeros((2, width * height), bool)
+    for layer, runs in enumerate((proposed, annotation.of(rows))):
+        canvas[layer, spread(runs.start, runs.length)] = True
+    differs = (canvas[0] != canvas[1]).reshape(width, height).T
+    start, length, value = kernels.label_runs(np.ascontiguousarray(differs, np.uint8))
+    inside = value > 0
+    return Evidence(rows, Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
 
 
 def _box(runs: Runs, height: int) -> Box | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from segdata.core.correction import Correction
 
 Severity = Literal["error", "warning", "info"]
@@ -66,11 +68,11 @@ class Finding:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a rule yields: a message and the rows of the tables that it speaks of.
 
-    The rule runner turns it into a `Finding`: image, annotator, source ids and category follow from the rows.
+    The rule runner turns it into a `Finding`: image, annotator, source ids and category follow from the rows. There
+    may be very many, and a structure of msgspec is made in a tenth of the time that a dataclass takes.
 
     Attributes
     ----------

@@ -8,6 +8,7 @@ import numpy as np
 from segdata.core.annotation import Annotation
 from segdata.core.evidence import named
 from segdata.core.finding import Box, Finding
+from segdata.core.pixelsets import within
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
 
@@ -19,17 +20,11 @@ def imprint(annotation: Annotation, profile: Profile, rows: Ints, box: Box | Non
     nothing. Without rows and box it is of the whole annotation.
     """
     batch = annotation.batch
-    height = annotation.size[0]
     chosen = rows if len(rows) else np.arange(batch.n_segments)
     runs = batch.runs.take(chosen, batch.n_segments)
+    if not len(rows) and box is not None and annotation.size[0]:
+        runs = within(runs, box, annotation.size)
     start, length, owner = runs.start, runs.length, runs.owner
-    if not len(rows) and box is not None and height:
-        x, y, wide, high = box
-        column, top = np.divmod(start, height)
-        bottom = np.minimum(top + length, y + high)
-        top = np.maximum(top, y)
-        kept = (column >= x) & (column < x + wide) & (top < bottom)
-        start, length, owner = (column * height + top)[kept], (bottom - top)[kept], owner[kept]
     names = [profile.name_of(each) for each in batch.segments["category_id"].to_numpy()[chosen].tolist()]
     told = []
     for row in np.unique(owner).tolist():

@@ -144,6 +144,8 @@ class _Control:
 
     def unsuppressed(self, found: Iterable[T]) -> list[T]:
         """Those that no suppression accepts."""
+        if not self._suppressions:
+            return list(found)
         return [each for each in found if not self._is_suppressed(each)]
 
     def stale(self, silent: frozenset[str]) -> tuple[Defect, ...]:

@@ -46,7 +46,7 @@ def image_strata(tables: "Tables", column: str) -> Names:
     if column == "split":
         return splits(tables)
     if column == "folder":
-        return _texts([name.rpartition("/")[0] or "." for name in images["image_id"].tolist()])
+        return _texts([folder or "." for folder in _folders(tables)])
     if column == "size":
         sizes = images.lines("width", "height")
         return _texts([f"{width}x{height}" if width and height else None for width, height in sizes])
@@ -57,12 +57,18 @@ def image_strata(tables: "Tables", column: str) -> Names:
 
 def splits(tables: "Tables") -> Names:
     """(n_images,) the split of each image: what is said of it, or else what its folder is called."""
-    folders = [name[: name.rfind("/") + 1] for name in tables.images["image_id"].tolist()]
-    told = {folder: split_of(f"{folder}image") for folder in set(folders)}
+    folders = _folders(tables)
+    told = {folder: split_of(f"{folder}/image") for folder in set(folders)}
     found = [told[folder] for folder in folders]
     if not tables.images.missing("split").all():
         found = [said or of_folder for said, of_folder in zip(tables.images["split"].tolist(), found, strict=True)]
     return _texts(found)
+
+
+def _folders(tables: "Tables") -> list[str]:
+    """(n_images,) the folder of each image."""
+    names = tables.images["image_id"].tolist()
+    return [name.rpartition("/")[0] for name in names] if any("/" in name for name in names) else [""] * len(names)
 
 
 def _of_annotations(annotations: "Table", column: str) -> Names:

@@ -44,10 +44,11 @@ class Table:
     and some rows are taken from a column when that column is.
     """
 
-    __slots__ = ("_columns", "_n")
+    __slots__ = ("_columns", "_missing", "_n")
 
     def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray | _Taken]") -> None:
         self._columns: dict[str, Any] = dict(columns)  # Any: numpy or Arrow, taken or not
+        self._missing: dict[str, Flags] = {}  # of columns of objects that were Arrow's
         lengths = {len(column) for column in self._columns.values()}
         if len(lengths) > 1:
             raise ValueError(f"columns of {sorted(lengths)} rows")
@@ -69,7 +70,10 @@ class Table:
     def __getitem__(self, name: str) -> Column:
         column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
-            column = self._columns[name] = _numpy(column)
+            given, column = column, _numpy(column)
+            self._columns[name] = column
+            if column.dtype == object:  # where to look for what is missing would take long
+                self._missing[name] = given.is_null().to_numpy()
         return column  # type: ignore[no-any-return]  # numpy now
 
     def _given(self, name: str) -> Any:  # Any: numpy or Arrow
@@ -91,6 +95,8 @@ class Table:
 
     def missing(self, name: str) -> Flags:
         """(n,) where a column has no value."""
+        if name in self._missing:
+            return self._missing[name]
         column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
             return column.is_null().to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types

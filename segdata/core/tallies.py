@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.distinct import distinct
@@ -97,6 +98,9 @@ def size_class(tables: Tables) -> Ints:
 
 def numbered(names: Names) -> tuple[list[str], Ints]:
     """The names that occur, sorted, and (n,) the number of each; -1 where there is none."""
-    known = sorted({name for name in names.tolist() if name is not None})
-    number = {name: place for place, name in enumerate(known)}
-    return known, np.array([number.get(name, -1) for name in names.tolist()], np.int64)
+    coded = pa.array(names, pa.string()).dictionary_encode()
+    told: list[str] = coded.dictionary.to_pylist()
+    place = np.empty(len(told) + 1, np.int64)
+    order = sorted(range(len(told)), key=told.__getitem__)
+    place[order], place[-1] = np.arange(len(told)), -1  # the last for what has none
+    return [told[each] for each in order], place[coded.indices.fill_null(len(told)).to_numpy()]

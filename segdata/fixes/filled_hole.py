@@ -9,10 +9,10 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
-from segdata.core.redraw import dense
+from segdata.core.redraw import Picture, dense
 from segdata.core.runs import Runs
 from segdata.fixes.fix import fix, rows_of
-from segdata.fixes.pixels import Picture, picture_of, redraw
+from segdata.fixes.pixels import picture_of, redraw
 
 
 @fix("SEG018")

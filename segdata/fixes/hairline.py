@@ -8,9 +8,9 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.evidence import Evidence
 from segdata.core.profile import Profile
-from segdata.core.redraw import dense
+from segdata.core.redraw import Picture, dense
 from segdata.fixes.fix import fix
-from segdata.fixes.pixels import Picture, picture_of, redraw, to_the_nearest
+from segdata.fixes.pixels import picture_of, redraw, to_the_nearest
 
 
 @fix("SEG111")

@@ -4,17 +4,19 @@ A segment of what is not countable is all of its category in an image, so to del
 redraw the segment. What is added or redrawn lies on top: where no pixel is of two segments it takes them from others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from segdata.core.correction import Action
 from segdata.core.runs import Ints, Runs
 from segdata.noise.candidates import Candidates
-from segdata.noise.drawn import UNLABELLED, Drawn, Pixels, runs_of_pixels, shared
+from segdata.noise.drawn import UNLABELLED, Drawn, Pixels, parts_of, runs_of_pixels, shared
 from segdata.noise.evidence import Evidence
 from segdata.noise.proposals import Proposal, for_drawn, for_region
 from segdata.noise.types import Type
+
+HELD = 0.5  # the share of a thing within another that makes it a part of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,31 @@ def for_thing(found: Candidates, at: int, type_: Type, given: Drawn, evidence: E
     proposal = for_drawn(found, at, type_, given, evidence)
     if proposal.action == "split" and proposal.n_pieces < 2:
         proposal = for_drawn(found, at, "boundary", given, evidence)
-    return _all_of(proposal, int(found.row[at]))
+    row = int(found.row[at])
+    return _beside_others(proposal, row, given) if proposal.action == "redraw" else _all_of(proposal, row)
+
+
+def _beside_others(proposal: Proposal, row: int, given: Drawn) -> Amended:
+    """A thing redrawn without the other things that the model sees as one with it: where these are is not in doubt."""
+    seen = Drawn.of(proposal.pieces, np.array([1]), given.height, given.width)
+    met = shared(given, seen)
+    others = met.a[(met.pixels > HELD * given.areas[met.a]) & (met.a != row)]
+    if not len(others):
+        return _all_of(proposal, row)
+    taken = Pixels.of_runs(given.runs.take(others, len(given)), len(others)).at
+    before, left = _pixels(given, row), np.setdiff1d(_pixels(seen, 0), taken)
+    amended = _redrawn(row, proposal.category, before, _nearest_part(left, before, given), given.height)
+    return _all_of(proposal, row) if amended.action == "delete" else replace(amended, whole=True)
+
+
+def _nearest_part(pixels: Ints, near: Ints, given: Drawn) -> Ints:
+    """The connected part of some pixels that has most of others."""
+    if not len(pixels):
+        return pixels
+    parts, of = parts_of(runs_of_pixels(pixels, np.zeros(len(pixels), np.int64), given.height), given.height, 1)
+    each = Pixels.of_runs(parts, len(of))
+    shares = each.sums(np.isin(each.at, near))
+    return np.sort(each.at[each.of == int(shares.argmax())])
 
 
 def for_part(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence) -> Amended:

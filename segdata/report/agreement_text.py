@@ -19,7 +19,7 @@ from segdata.report.paper import Paper, shorten, table
 from segdata.report.text import typeable
 
 _NAME = 18  # columns of a name
-_HEAD = 11
+_HEAD = 11  # columns of a head
 _MATRIX = 7  # annotators side by side
 _PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from segdata.agreement.gold.review import Review, Rework
 from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
-from segdata.report.agreement.numbers import tolerance
+from segdata.report.agreement.numbers import tolerance, tolerance_cells
 from segdata.report.paper import Paper, shorten, table
 
 _EXPLAINED = (  # {}: the tolerance
@@ -41,11 +41,12 @@ def to_csv(found: Review) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ends = [f"{name}{end}" for name in _RATES for end in ("", "_low", "_high")]
-    writer.writerow(["annotator", "category", *_COUNTS, *ends])
+    writer.writerow(["annotator", "category", *_COUNTS, *ends, "tolerance_px", "tolerance_mm"])
+    near = tolerance_cells(found.tolerance)
     for each in found.rows:
         values = (getattr(each, name) for name in _RATES)
         numbers = [_number(number) for value in values for number in (value.value, value.low, value.high)]
-        writer.writerow([each.annotator, each.category, *(getattr(each, name) for name in _COUNTS), *numbers])
+        writer.writerow([each.annotator, each.category, *(getattr(each, name) for name in _COUNTS), *numbers, *near])
     return out.getvalue()
 
 

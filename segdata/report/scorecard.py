@@ -9,7 +9,7 @@ from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.summary.agreed import Value
 from segdata.core.counted import counted
-from segdata.report.agreement.numbers import tolerance
+from segdata.report.agreement.numbers import tolerance, tolerance_cells
 from segdata.report.paper import Paper, shorten, table
 
 COLUMNS = (
@@ -36,6 +36,8 @@ COLUMNS = (
     "trend_p",
     "trend_stands",
     "worst",
+    "tolerance_px",
+    "tolerance_mm",
 )
 
 HEADS = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
@@ -87,6 +89,7 @@ def _line(card: Card, found: Scorecard) -> list[object]:
         *map(_number, (trend.slope, trend.low, trend.high, trend.p)),
         "yes" if card.stands else "no",
         worst,
+        *tolerance_cells(found.tolerance),
     ]
 
 

@@ -10,8 +10,8 @@ from segdata.core.counts import MESSAGES, runs_of_counts
 from segdata.core.decision import Decision
 from segdata.core.evidence import evidence, named
 from segdata.core.finding import Finding
-from segdata.core.redraw import Picture, dense
-from segdata.core.runs import Ints
+from segdata.core.pixelsets import area, minus, union, within
+from segdata.core.runs import Ints, Runs
 from segdata.review.sheet import Change, Refused, Sheet
 
 
@@ -58,7 +58,7 @@ def _corrected(finding: Finding, asked: Correction, sheet: Sheet) -> Change:
         raise Refused(f"the correction is of {asked.size[1]} x {asked.size[0]} px, the image of {width} x {height}")
     pieces = _pieces(asked)
     if asked.action == "add":
-        return _added(_union(pieces), _category(asked, sheet), sheet)
+        return _added(_union(pieces, sheet), _category(asked, sheet), sheet)
     if not finding.segments:
         raise Refused(f"{asked.action}: the finding names no segment")
     row = _row(finding.segments[0], sheet)
@@ -69,41 +69,39 @@ def _corrected(finding: Finding, asked: Correction, sheet: Sheet) -> Change:
     if asked.action == "rename":
         return Change(recalled={row: _category(asked, sheet)})
     if asked.action == "redraw":
-        return _redrawn(row, _union(pieces), _category(asked, sheet), sheet)
+        return _redrawn(row, _union(pieces, sheet), _category(asked, sheet), sheet)
     if asked.action == "split":
         return _split(row, pieces, sheet)
     return _joined(row, asked, pieces, sheet)
 
 
-def _in_map(row: int, finding: Finding, asked: Correction, pieces: list[Picture], sheet: Sheet) -> Change:
+def _in_map(row: int, finding: Finding, asked: Correction, pieces: list[Runs], sheet: Sheet) -> Change:
     """The same where a segment is all that an image has of a category: only the part that the finding shows changes."""
     if asked.action in ("split", "join"):
         raise Refused(f"{asked.action}: a map of categories has no instances")
     old = _shown_part(row, finding, sheet)
     if asked.action == "delete":
         return Change(taken={row: old})
-    new, category = (_union(pieces) if pieces else old), _category(asked, sheet)
+    new, category = (_union(pieces, sheet) if pieces else old), _category(asked, sheet)
     change = _added(new, category, sheet)
-    lost = old & ~new
-    change.taken[row] = change.taken.get(row, np.zeros(sheet.size, bool)) | lost
+    lost = minus(old, new, sheet.size)
+    change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], sheet.size)
     return change
 
 
-def _shown_part(row: int, finding: Finding, sheet: Sheet) -> Picture:
+def _shown_part(row: int, finding: Finding, sheet: Sheet) -> Runs:
     """The parts of a segment that lie in the finding's box; what of it is in there where none lies in it whole."""
     if finding.bbox is None:
-        return sheet.picture(row)
+        return sheet.pixels(row)
     x, y, wide, high = finding.bbox
-    inside = np.zeros(sheet.size, bool)
-    inside[y : y + high, x : x + wide] = True
-    parts = Regions.of(sheet.before.of(np.array([row])), sheet.size[0])
+    parts = Regions.of(sheet.pixels(row), sheet.size[0])
     run_x, top = np.divmod(parts.runs.start, sheet.size[0])
     out = (run_x < x) | (run_x >= x + wide) | (top < y) | (top + parts.runs.length > y + high)
     whole = np.setdiff1d(np.arange(len(parts.area)), parts.label[out])
-    return dense(parts.only(whole), *sheet.size) if len(whole) else sheet.picture(row) & inside
+    return parts.only(whole) if len(whole) else within(sheet.pixels(row), finding.bbox, sheet.size)
 
 
-def _added(pixels: Picture, category: int, sheet: Sheet, source: str = "model") -> Change:
+def _added(pixels: Runs, category: int, sheet: Sheet, source: str = "model") -> Change:
     change = Change(added=[(category, pixels, source)])
     keep = sheet.of_category(category) if sheet.profile.task == "semantic" else None
     sheet.make_room(change, pixels, category, () if keep is None else (keep,))
@@ -116,19 +114,19 @@ def _deleted(sheet: Sheet, rows: Ints) -> Change:
     return Change(deleted=set(rows.tolist()))
 
 
-def _redrawn(row: int, pixels: Picture, category: int, sheet: Sheet) -> Change:
-    old = sheet.picture(row)
-    change = Change(taken={row: old & ~pixels}, given={row: pixels & ~old})
+def _redrawn(row: int, pixels: Runs, category: int, sheet: Sheet) -> Change:
+    old = sheet.pixels(row)
+    change = Change(taken={row: minus(old, pixels, sheet.size)}, given={row: minus(pixels, old, sheet.size)})
     if category != sheet.category(row):
         change.recalled[row] = category
     sheet.make_room(change, pixels, category, (row,))
     return change
 
 
-def _split(row: int, pieces: list[Picture], sheet: Sheet) -> Change:
+def _split(row: int, pieces: list[Runs], sheet: Sheet) -> Change:
     if len(pieces) < 2:
         raise Refused("split: the correction has no two pieces")
-    order = np.argsort([-int(each.sum()) for each in pieces], kind="stable")  # the largest keeps the id
+    order = np.argsort([-area(each) for each in pieces], kind="stable")  # the largest keeps the id
     category = sheet.category(row)
     change = _redrawn(row, pieces[order[0]], category, sheet)
     for at in order[1:].tolist():
@@ -137,13 +135,13 @@ def _split(row: int, pieces: list[Picture], sheet: Sheet) -> Change:
     return change
 
 
-def _joined(row: int, asked: Correction, pieces: list[Picture], sheet: Sheet) -> Change:
+def _joined(row: int, asked: Correction, pieces: list[Runs], sheet: Sheet) -> Change:
     if asked.joins is None:
         raise Refused("join: the correction does not say with what")
     other = _row(asked.joins, sheet)
-    both = sheet.picture(row) | sheet.picture(other)
-    pixels = _union(pieces) if pieces else both
-    change = Change(taken={row: sheet.picture(row) & ~pixels}, given={row: pixels & ~sheet.picture(row)})
+    old = sheet.pixels(row)
+    pixels = _union(pieces, sheet) if pieces else union([old, sheet.pixels(other)], sheet.size)
+    change = Change(taken={row: minus(old, pixels, sheet.size)}, given={row: minus(pixels, old, sheet.size)})
     change.deleted.add(other)
     sheet.make_room(change, pixels, sheet.category(row), (row, other))
     return change
@@ -160,17 +158,17 @@ def _voided(decision: Decision, sheet: Sheet) -> Change:
             f"- {{id: {free}, name: void, kind: void}}"
         )
     rows, finding = rows_of(decision, sheet), decision.finding
-    pixels = np.zeros(sheet.size, bool)
+    pixels = Runs.empty()
     if finding is not None:
         if finding.correction is not None and finding.correction.action == "add":
-            pixels = _union(_pieces(finding.correction))
+            pixels = _union(_pieces(finding.correction), sheet)
         else:
-            pixels = dense(evidence(sheet.before, finding).runs, *sheet.size)
-    if not pixels.any() and sheet.profile.task == "semantic" and finding is not None and len(rows):
+            pixels = evidence(sheet.before, finding).runs
+    if not len(pixels) and sheet.profile.task == "semantic" and finding is not None and len(rows):
         pixels = _shown_part(int(rows[0]), finding, sheet)
-    if not pixels.any():
-        pixels = dense(sheet.before.of(rows), *sheet.size)
-    if not pixels.any():
+    if not len(pixels):
+        pixels = sheet.before.of(rows)
+    if not len(pixels):
         raise Refused("it shows no pixels that could be void")
     return _added(pixels, void[0], sheet, "human")
 
@@ -184,19 +182,18 @@ def _category(asked: Correction, sheet: Sheet) -> int:
     return id_
 
 
-def _pieces(asked: Correction) -> list[Picture]:
-    """The pixels of each piece, (height, width)."""
+def _pieces(asked: Correction) -> list[Runs]:
+    """The pixels of each piece."""
     n = len(asked.counts)
     height, width = (np.full(n, side, np.int64) for side in asked.size)
     counts = pa.array([each.encode("utf-8", "replace") for each in asked.counts], pa.binary())
     runs, error = runs_of_counts(counts, height, width)
     if error.any():
         raise Refused(f"the correction's pixels are damaged: {MESSAGES[int(error[error > 0][0])]}")
-    return [dense(runs.take(np.array([k]), n), *asked.size) for k in range(n)]
+    return [runs.take(np.array([k]), n) for k in range(n)]
 
 
-def _union(pieces: list[Picture]) -> Picture:
-    if not pieces or not any(each.any() for each in pieces):
+def _union(pieces: list[Runs], sheet: Sheet) -> Runs:
+    if not any(map(len, pieces)):
         raise Refused("the correction has no pixels")
-    union: Picture = np.logical_or.reduce(pieces)
-    return union
+    return union(pieces, sheet.size)

@@ -8,8 +8,9 @@ import numpy as np
 from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.imprint import imprint
+from segdata.core.pixelsets import minus
 from segdata.core.profile import Profile
-from segdata.core.redraw import dense
+from segdata.core.runs import Runs
 from segdata.review.change import rows_with
 from segdata.review.sent import Segment, Sent
 from segdata.review.sheet import Change, Sheet
@@ -102,8 +103,8 @@ def _take(each: Segment, sheet: Sheet, back: Returned, theirs: Profile, change: 
             return
         if category != sheet.category(row):
             change.recalled[row] = category
-        old, new = sheet.picture(row), _picture(back.annotation, place)
-        change.taken[row], change.given[row] = old & ~new, new & ~old
+        old, new = sheet.pixels(row), _pixels(back.annotation, place)
+        change.taken[row], change.given[row] = minus(old, new, sheet.size), minus(new, old, sheet.size)
         found.redrawn.append(each.id)
 
 
@@ -111,7 +112,7 @@ def _add(row: int, sheet: Sheet, back: Returned, theirs: Profile, change: Change
     """One segment that was not sent."""
     category = _category(row, back, theirs, sheet, found)
     if category is not None:
-        change.added.append((category, _picture(back.annotation, row), "human"))
+        change.added.append((category, _pixels(back.annotation, row), "human"))
 
 
 def _category(row: int, back: Returned, theirs: Profile, sheet: Sheet, found: Redrawn) -> int | None:
@@ -127,9 +128,8 @@ def _imprint(annotation: Annotation, profile: Profile, row: int) -> str:
     return imprint(annotation, profile, np.array([row]))
 
 
-def _picture(annotation: Annotation, row: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-    batch = annotation.batch
-    return dense(batch.runs.take(np.array([row]), batch.n_segments), *annotation.size)
+def _pixels(annotation: Annotation, row: int) -> Runs:
+    return annotation.batch.runs.take(np.array([row]), annotation.batch.n_segments)
 
 
 def of_same(sent: Sequence[Sent], back: Returned) -> Sent | None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from segdata.core import kernels
 from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch, replaced, whole
 from segdata.core.columns import BATCH_SEGMENTS, table
+from segdata.core.pixelsets import area, common, minus, union
 from segdata.core.profile import Profile
-from segdata.core.redraw import Picture, dense, redrawn, runs_of
+from segdata.core.redraw import redrawn
 from segdata.core.relations import Relation, related_either_way
-from segdata.core.runs import Runs
+from segdata.core.runs import Rows, Runs
 
 _SHARING: tuple[Relation, ...] = ("part_of", "may_overlap")
 
@@ -26,17 +28,17 @@ class Change:
 
     Attributes
     ----------
-    taken, given : row of a segment -> pixels (height, width) that it loses, and that it gets
+    taken, given : row of a segment -> pixels that it loses, and that it gets
     recalled : row of a segment -> the id of its new category
     deleted : rows
     added : (category id, pixels, source) of new segments; `given` first takes its pixels from the others
     """
 
-    taken: dict[int, Picture] = field(default_factory=dict)
-    given: dict[int, Picture] = field(default_factory=dict)
+    taken: dict[int, Runs] = field(default_factory=dict)
+    given: dict[int, Runs] = field(default_factory=dict)
     recalled: dict[int, int] = field(default_factory=dict)
     deleted: set[int] = field(default_factory=set)
-    added: list[tuple[int, Picture, str]] = field(default_factory=list)
+    added: list[tuple[int, Runs, str]] = field(default_factory=list)
 
 
 class Sheet:
@@ -46,7 +48,7 @@ class Sheet:
         self.before, self.profile = annotation, profile
         self.batch = annotation.batch
         self._free_id, self._deleted = free_id, set[int]()
-        self._touched: Picture = np.zeros(annotation.size, bool)
+        self._touched = Runs.empty()
         self._rows: set[int] = set()
 
     @property
@@ -63,10 +65,9 @@ class Sheet:
         gone[sorted(self._deleted)] = True
         return self.batch.take_segments(np.flatnonzero(~gone)) if gone.any() else self.batch
 
-    def picture(self, row: int) -> Picture:
+    def pixels(self, row: int) -> Runs:
         """The pixels of a segment, as it was."""
-        batch = self.before.batch
-        return dense(batch.runs.take(np.array([row]), batch.n_segments), *self.size)
+        return self.before.batch.runs.take(np.array([row]), self.before.batch.n_segments)
 
     def category(self, row: int) -> int:
         """The category's id of a segment, as it was."""
@@ -84,26 +85,31 @@ class Sheet:
         """
         pixels = self._concerned(change)
         rows = {row for row in (*change.taken, *change.given, *change.recalled, *change.deleted) if self._is_thing(row)}
-        if rows & self._rows or (pixels & self._touched).any():
+        if rows & self._rows or len(common(pixels, self._touched, self.size)):
             raise Refused("an earlier decision changes the same labels; look again when that is done")
         self._rows |= rows
-        self._touched |= pixels
+        self._touched = union([self._touched, pixels], self.size)
         self._draw(change)
         self._deleted |= change.deleted
-        return int(pixels.sum())
+        return area(pixels)
 
     def touches(self, runs: Runs, rows: list[int]) -> bool:
         """Whether a change was made to these pixels, or to one of these segments of things."""
-        return bool(self._rows & set(rows)) or bool((dense(runs, *self.size) & self._touched).any())
+        return bool(self._rows & set(rows)) or len(common(runs, self._touched, self.size)) > 0
 
-    def make_room(self, change: Change, pixels: Picture, category: int, keep: tuple[int, ...] = ()) -> None:
+    def make_room(self, change: Change, pixels: Runs, category: int, keep: tuple[int, ...] = ()) -> None:
         """Take from other segments the pixels that one of this category gets, where they may not share them."""
-        before = np.concatenate([[0], np.cumsum(pixels.T, dtype=np.int64)])
-        runs = self.before.batch.runs
-        shared = before[runs.start + runs.length] > before[runs.start]
-        for row in np.setdiff1d(runs.owner[shared], keep).tolist():
+        for row in np.setdiff1d(self._under(pixels), keep).tolist():
             if not self._may_share(self.category(row), category):
-                change.taken[row] = change.taken.get(row, np.zeros(self.size, bool)) | (self.picture(row) & pixels)
+                lost = common(self.pixels(row), pixels, self.size)
+                change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], self.size)
+
+    def _under(self, pixels: Runs) -> Rows:
+        """The segments that had some of these pixels."""
+        side, line = self.before.side, self.before.line
+        start = line.lift(pixels, np.zeros(1, np.int64))
+        owner, *_ = kernels.strips(side.start, side.end, side.owner, start, start + pixels.length, pixels.owner)
+        return np.unique(owner)
 
     def _may_share(self, one: int, other: int) -> bool:
         """Whether segments of two categories may have pixels in common; nothing has with void."""
@@ -120,46 +126,42 @@ class Sheet:
         category = self.profile.taxonomy.by_id().get(self.category(row))
         return self.profile.task != "semantic" and (category is None or category.kind == "thing")
 
-    def _concerned(self, change: Change) -> Picture:
-        pixels = np.zeros(self.size, bool)
-        for each in (*change.taken.values(), *change.given.values(), *(drawn for _, drawn, _ in change.added)):
-            pixels |= each
-        for row in (*change.recalled, *change.deleted):
-            pixels |= self.picture(row)
-        return pixels
+    def _concerned(self, change: Change) -> Runs:
+        """Every pixel that a change concerns."""
+        drawn = [*change.taken.values(), *change.given.values(), *(pixels for _, pixels, _ in change.added)]
+        return union([*drawn, *(self.pixels(row) for row in (*change.recalled, *change.deleted))], self.size)
 
     def _draw(self, change: Change) -> None:
         for category, pixels, source in change.added:
             self._add(category, pixels, source)
-        rows = sorted({*change.taken, *change.given})
-        none = np.zeros(self.size, bool)
-        drawn = []
-        for row in rows:
-            now = dense(self.batch.runs.take(np.array([row]), self.batch.n_segments), *self.size)
-            drawn.append(runs_of((now & ~change.taken.get(row, none)) | change.given.get(row, none)))
-        if rows:
-            self.batch = redrawn(self.batch, np.array(rows, np.int64), Runs.concatenate(drawn, [1] * len(rows)))
-        for row, category in change.recalled.items():
+        for row in sorted({*change.taken, *change.given}):
+            left = minus(self._now(row), change.taken.get(row, Runs.empty()), self.size)
+            self._redraw(row, union([left, change.given.get(row, Runs.empty())], self.size))
+        if change.recalled:
             ids = whole(self.batch.segments["category_id"])
-            ids[row] = category
+            ids[list(change.recalled)] = list(change.recalled.values())
             self.batch = replace(self.batch, segments=replaced(self.batch.segments, "category_id", ids))
 
-    def _add(self, category: int, pixels: Picture, source: str) -> None:
+    def _now(self, row: int) -> Runs:
+        return self.batch.runs.take(np.array([row]), self.batch.n_segments)
+
+    def _redraw(self, row: int, pixels: Runs) -> None:
+        self.batch = redrawn(self.batch, np.array([row], np.int64), pixels)
+
+    def _add(self, category: int, pixels: Runs, source: str) -> None:
         """A new segment; in a semantic dataset it joins what is there of the category."""
         is_map = self.profile.task == "semantic"
         row = self.of_category(category) if is_map else None
         if row is not None:
-            now = dense(self.batch.runs.take(np.array([row]), self.batch.n_segments), *self.size)
-            self.batch = redrawn(self.batch, np.array([row], np.int64), runs_of(now | pixels))
+            self._redraw(row, union([self._now(row), pixels], self.size))
             return
         new = {"annotation": [0], "segment_id": [category if is_map else self._free_id], "category_id": [category]}
         self._free_id += not is_map
         made = table(BATCH_SEGMENTS, 1, **new, source=[source])
-        n = self.batch.n_segments
         self.batch = replace(
             self.batch,
             segments=pa.concat_tables([self.batch.segments, made]).combine_chunks(),
-            runs=Runs.concatenate([self.batch.runs, runs_of(pixels)], [n, 1]),
+            runs=Runs.concatenate([self.batch.runs, pixels], [self.batch.n_segments, 1]),
         )
 
     @property

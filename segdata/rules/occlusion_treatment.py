@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.distinct import distinct
 from segdata.core.finding import Found
 from segdata.core.guideline import quoted
 from segdata.core.kept_parts import kept_parts
@@ -152,7 +153,7 @@ def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, 
 
 def _divided(borders: Table, min_effect: float, min_files: int, rng: np.random.Generator) -> _Divided | None:
     """One category's borders as two ways to draw; None where they are not."""
-    rows, group = np.unique(borders["annotation"], return_inverse=True)
+    rows, group = distinct(borders["annotation"])
     over = borders["over"].astype(np.float64)
     n, hits = np.bincount(group), np.bincount(group, weights=over)
     whole = np.flatnonzero((n > 1) & (hits >= 0.5 * n))

@@ -42,8 +42,8 @@ def street(tmp_path: Path) -> Path:
     return tmp_path / "street"
 
 
-def found(data: Path, **more: bool) -> Validation:
-    return segdata.validate(data, select="SEG106", **more)
+def found(data: Path, review: bool = True) -> Validation:
+    return segdata.validate(data, select="SEG106", review=review)
 
 
 def said(data: Path, finding: Finding, verdict: Verdict = "accept", who: str = "anna", minute: int = 0) -> Decision:

@@ -20,7 +20,9 @@ from segdata.testing.blobs import blobs
 from segdata.testing.noise import noisy
 
 NAMES = ("cell", "dust")
-KINDS = Taxonomy(categories=tuple(Category(id=id_, name=name, kind="thing") for id_, name in ((4, "cell"), (9, "dust"))))
+KINDS = Taxonomy(
+    categories=tuple(Category(id=id_, name=name, kind="thing") for id_, name in ((4, "cell"), (9, "dust")))
+)
 Mask = NDArray[np.bool_]
 Scene = dict[str, list[tuple[Mask, str]]]
 
@@ -135,7 +137,9 @@ def test_predictions_of_something_else_are_refused(labels: tuple[Path, Path], tm
     semantic = from_arrays({"1.png": np.ones((120, 180), int)}, ["soil"])
     blob = {"1.png": [(mask, "object")]}
     with pytest.raises(SegdataError, match="these labels have none"):
-        flag(semantic, predictions=from_arrays(blob, Taxonomy(categories=(Category(id=1, name="object", kind="thing"),))))
+        flag(
+            semantic, predictions=from_arrays(blob, Taxonomy(categories=(Category(id=1, name="object", kind="thing"),)))
+        )
 
 
 def test_images_without_predictions_are_not_judged(labels: tuple[Path, Path], tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_html(run: Run, data: list[str]) -> None:
     assert text.startswith("<!doctype html>")
     assert text.rstrip().endswith("</html>")
     assert text.count("data:image/jpeg") >= 3
+    assert "<h2>Each annotator</h2>" in text
 
 
 @pytest.mark.parametrize("form", ["text", "json", "html", "csv"])

@@ -134,8 +134,7 @@ def test_without_image_files_it_says_what_to_do(run: Run, cells: tuple[Path, Pat
 
 def test_without_torch_the_extra_is_named(cells: tuple[Path, Path]) -> None:
     code = (
-        "import sys\nsys.modules['torch'] = None\nfrom segdata.cli.main import main\n"
-        f"main(['flag', {str(cells[0])!r}])"
+        f"import sys\nsys.modules['torch'] = None\nfrom segdata.cli.main import main\nmain(['flag', {str(cells[0])!r}])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -37,6 +37,7 @@ def test_rework_as_text_json_and_csv(run: Run, masks: Path, after: Path) -> None
     assert max(map(len, text.output.splitlines())) <= 80
     rows = list(csv.DictReader(io.StringIO(run("rework", masks, after, "--format", "csv").output)))
     every = next(each for each in rows if not each["annotator"] and not each["category"])
+    assert (every["tolerance_px"], every["tolerance_mm"]) == ("2", "")
     assert (every["images"], every["segments"], every["moved"], every["passed"]) == ("2", "4", "2", "0.5")
     told = json.loads(run("rework", masks, after, "--format", "json", "--tolerance", "4").output)
     jsonschema.validate(told, rework_schema())

@@ -68,6 +68,21 @@ def test_an_image_may_be_a_view(kernels: ModuleType) -> None:
     np.testing.assert_array_equal(kernels.label_runs(image[1:, ::3])[2], kernels.label_runs(image[1:, ::3].copy())[2])
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, bool])
+def test_rows_may_lie_apart_or_the_other_way_round(kernels: ModuleType, dtype: type) -> None:
+    wide = np.random.default_rng(0).integers(0, 2, (9, 150)).astype(dtype)
+    for image in (
+        wide[:, 1:],
+        wide[:, 20:21],
+        wide[::2, :70],
+        wide[::-1, 3:],
+        wide.T,
+        np.broadcast_to(wide[0], (3, 150)),
+    ):
+        for mine, wanted in zip(kernels.label_runs(image), kernels.label_runs(image.copy()), strict=True):
+            np.testing.assert_array_equal(mine, wanted)
+
+
 @given(coloured)
 def test_runs_of_colours_are_those_of_packed_ones(kernels: ModuleType, image: np.ndarray) -> None:
     """Whatever is in a fourth channel."""

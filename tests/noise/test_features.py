@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segdata.noise.candidates import candidates
+from segdata.noise.candidates import LEAST, candidates
 from segdata.noise.drawn import VOID, Drawn, Pixels, of_map
 from segdata.noise.evidence import Evidence
 from segdata.noise.features import drawn_features, region_features
@@ -61,6 +61,18 @@ def test_outlines_that_differ_by_a_pixel_are_no_regions() -> None:
     assert len(candidates(moved, certain(clean, 4), STUFF).regions) == 0
     further = of_map(np.roll(np.repeat(np.array([1, 2, 1]), 400), 80), 20, 60)
     assert len(candidates(further, certain(clean, 4), STUFF).regions) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_regions_are_those_that_are_left_when_a_pixel_is_taken_off_all_around(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    given, seen = (of_map(rng.integers(1, 3, 24 * 30).repeat(4), 40, 72) for _ in range(2))
+    found = candidates(given, certain(seen, 3), STUFF)
+    label, best = given.categories(), seen.categories()
+    apart = of_map(np.where(label == best, -1, label * 3 + best), 40, 72, blank=-1)
+    thick = (apart.grown(-1).areas(len(apart)) > 0) & (apart.areas >= LEAST)
+    assert 0 < thick.sum() < len(apart)
+    np.testing.assert_array_equal(np.sort(found.regions.areas), np.sort(apart.areas[thick]))
 
 
 def test_void_is_no_candidate() -> None:

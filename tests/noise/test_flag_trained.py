@@ -64,28 +64,20 @@ def test_planted_errors_come_out_on_top(seed: int, shapes: Make, tmp_path: Path)
     mask, kind = labels[called][1]
     labels[called][1] = mask, "square" if kind == "disc" else "disc"
     wrong = shapes(folder, 12, labels=labels)
-    result = flag(wrong, settings=replace(TINY, steps=60, seed=seed), work=tmp_path / "work", budget="6")
-    assert {each.image for each in result.validation.findings} >= {gone, called}
+    result = flag(wrong, settings=replace(TINY, steps=80, seed=seed), work=tmp_path / "work")
+    assert {gone, called} <= set(result.parts["image"].head(8))  # of 47 segments and what is missing
     assert result.plan is not None
     assert result.predictions == str(tmp_path / "work")
-    again = flag(wrong, settings=replace(TINY, steps=60, seed=seed), work=tmp_path / "work", budget="6")
-    assert again.validation.findings == result.validation.findings
 
 
 def test_what_was_made_is_found_again_for_the_same_data_only(shapes: Make, tmp_path: Path) -> None:
-    folder = tmp_path / "images"
-    first = flag(shapes(folder, 4), settings=FEW)
-    assert flag(shapes(folder, 4), settings=replace(FEW, jobs=2)).predictions == first.predictions
-    assert flag(shapes(folder, 4), settings=replace(FEW, seed=1)).predictions != first.predictions
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "00.png")
-    data = from_arrays({name: labels for name, labels in _labels(shapes, tmp_path).items()}, DISC, images=folder)
+    data = shapes(tmp_path / "images", 4)
+    first = flag(data, settings=FEW)
+    again = flag(data, settings=replace(FEW, jobs=2))
+    assert (again.predictions, again.validation) == (first.predictions, first.validation)
+    assert flag(data, settings=replace(FEW, seed=1)).predictions != first.predictions
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "images" / "00.png")
     assert flag(data, settings=FEW).predictions != first.predictions
-
-
-def _labels(shapes: Make, tmp_path: Path) -> dict[str, list[tuple[NDArray[np.bool_], str]]]:
-    mask = np.zeros((64, 64), bool)
-    mask[5:20, 5:20] = True
-    return {f"0{at}.png": [(mask, "disc")] for at in range(4)}
 
 
 RNG = np.random.default_rng(0)
@@ -127,7 +119,9 @@ def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:
 
 def test_a_network_may_be_named(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
-    path.write_text("from torch import nn\ndef net(channels, categories):\n    return nn.Conv2d(channels, categories, 1)\n")
+    path.write_text(
+        "from torch import nn\ndef net(channels, categories):\n    return nn.Conv2d(channels, categories, 1)\n"
+    )
     data = blocks(tmp_path / "images", KINDS["many sizes"])
     asked = replace(FEW, crop=32, model=model_named(f"{path}:net"))
     found = flag(data, settings=asked, work=tmp_path / "work")

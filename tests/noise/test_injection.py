@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from segdata.core.runs import Runs
 from segdata.noise.drawn import VOID, Drawn, Pixels, shared
 from segdata.noise.injection import Rates, overlapping, spoiled
 from segdata.noise.types import KINDS, Kind
@@ -89,3 +90,11 @@ def test_void_is_left_alone() -> None:
         assert (truth.after[rows] < 0).all()
         before = Pixels.of_runs(clean.take(np.arange(5)).runs, 5)
         np.testing.assert_array_equal(np.sort(Pixels.of_runs(new.take(rows).runs, len(rows)).at), np.sort(before.at))
+
+
+@pytest.mark.parametrize("things", [THINGS[:2], STUFF])
+def test_where_nothing_is_drawn_nothing_is_spoiled(things: np.ndarray) -> None:
+    empty = Drawn.of(Runs.empty(), np.empty(0, np.int64), 20, 30)
+    for kind in KINDS:
+        new, truth = spoiled(empty, things, Rates(1.0, (kind,)), np.random.default_rng(0))
+        assert (len(new), len(truth)) == (0, 0)

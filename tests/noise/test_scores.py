@@ -1,5 +1,6 @@
 """Scores: planted mistakes come out on top, whatever the seed, and more of them than by the mean of pixels."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -100,6 +101,11 @@ def test_images_with_mistakes_are_worse() -> None:
     score = result.images()
     assert score.shape == (len(pages),)
     assert ((score >= 0) & (score <= 1)).all()
+    row = int(score.argmin())
+    worst = np.flatnonzero(result.image == row)[:3]
+    spoilt = result.probability.copy()
+    spoilt[worst] = 1 - 1e-6
+    assert replace(result, probability=spoilt).images()[row] > score[row]
 
 
 def test_softmin_is_that_of_the_paper() -> None:

@@ -1,5 +1,6 @@
 """The log of decisions: it only grows, and a crash costs at most the line that was being written."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,16 @@ def test_a_last_line_without_its_end_is_kept(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().rstrip())
     log.append(path, [one(reviewer="eve")])
     assert [each.reviewer for each in log.read(path)] == ["anna", "ben", "eve"]
+
+
+def test_who_write_at_the_same_time_wait_for_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "review.jsonl"
+    names = [f"reviewer {number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: log.append(path, [one(reviewer=name), one(reviewer=name)]), names))
+    found = [each.reviewer for each in log.read(path)]
+    assert found[::2] == found[1::2]
+    assert sorted(found[::2]) == sorted(names)
 
 
 @pytest.mark.parametrize(

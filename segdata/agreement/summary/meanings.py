@@ -24,7 +24,7 @@ RATIOS = {
     "kappa": "Cohen's kappa of all pixels, unlabelled is a label; of a category: against the rest",
 }
 OF_ONE = {
-    "prevalence": "the share of all pixels that an annotator gives the category: where it is rare, or nearly all, kappa "
+    "prevalence": "the share of all pixels that an annotator gives the category; where it is near 0 or 1, kappa "
     "is low for as many differing pixels",
 }
 WHOLE = {"accuracy": "the share of pixels to which both give the same category, or none"}

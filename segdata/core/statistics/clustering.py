@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.distinct import distinct
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,7 @@ def intraclass_correlation(values: Floats, group: Ints) -> float:
     """
     n = np.bincount(group)
     n = n[n > 0]
-    which = np.unique(group, return_inverse=True)[1]
+    which = distinct(group)[1]
     total, k = len(values), len(n)
     if k < 2 or total == k or np.ptp(values) == 0:
         return float("nan")

@@ -1,14 +1,16 @@
 """What one annotation of a COCO document, or one entry of `segments_info`, says beside its pixels."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 
 from segdata.formats.coco.fault import Fault
-from segdata.formats.coco.items import MISSING, Id, Raw, decode_column, number_of
+from segdata.formats.coco.items import MAX_ID, MISSING, Id, Problem, Raw, boxes, decode_column, number_of, numbers
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+Column = Any  # of values: a list, or an array of numpy or Arrow
 Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
@@ -49,41 +51,63 @@ _WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes":
 
 def columns_of(
     items: Sequence[Said], extras: Sequence[dict[str, str]], to: Mapping[int, int]
-) -> tuple[dict[str, list[Any]], list[Fault]]:
+) -> tuple[dict[str, Column], list[Fault]]:
     """Columns of `columns.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
 
     `extras` (n,) are their further keys. A widely used key of another type than usual is one of those. `to`: category
     ids in the document -> in the taxonomy.
     """
     faults: list[Fault] = []
-    values: dict[str, list[Any]] = {}
-    kept = [dict(extra) for extra in extras]
+    values: dict[str, Column] = {}
+    further: dict[int, dict[str, str]] = {row: dict(extra) for row, extra in enumerate(extras) if extra}
     for name, type_ in (_COCO | _WIDELY_USED).items():
-        raws: list[Raw] = [getattr(item, name) for item in items]
-        values[name], broken = decode_column(raws, type_) if any(map(len, raws)) else ([None] * len(raws), {})
+        raws: list[Raw] = list(map(attrgetter(name), items))
+        values[name], broken = _decoded(name, raws, type_)
         for row, why in broken.items():
             if name in _COCO:
                 faults.append(Fault(row, "SEG004", f"{name}: {why.message}; ignored", f"/{name}{why.place}"))
             else:
-                kept[row][name] = _text(raws[row])
-    for row, value in enumerate(values["iscrowd"]):
-        if value not in (0, 1, None):
-            faults.append(Fault(row, "SEG004", f"iscrowd is {value}, not 0 or 1; read as 0", "/iscrowd"))
-    for extra, given in zip(kept, values["attributes"], strict=True):
-        extra.update({key: _text(raw) for key, raw in (given or {}).items()})
-    ids = [number_of(item.id) for item in items]
-    columns: dict[str, list[Any]] = {  # Any: each column has its own type
-        "segment_id": [number for number, _ in ids],
-        "source_id": [text for _, text in ids],
+                further.setdefault(row, {})[name] = _text(raws[row])
+    if not set(values["iscrowd"]) <= {0, 1, None}:
+        for row, value in enumerate(values["iscrowd"]):
+            if value not in (0, 1, None):
+                faults.append(Fault(row, "SEG004", f"iscrowd is {value}, not 0 or 1; read as 0", "/iscrowd"))
+    for row, given in enumerate(values["attributes"]):
+        if given:
+            further.setdefault(row, {}).update({key: _text(raw) for key, raw in given.items()})
+    attributes: list[list[tuple[str, str]] | None] = [None] * len(items)
+    for row, extra in further.items():
+        attributes[row] = list(extra.items())
+    segment_id, source_id = _ids(items)
+    columns: dict[str, Column] = {
+        "segment_id": segment_id,
+        "source_id": source_id,
         "iscrowd": [value == 1 for value in values["iscrowd"]],
         "track_id": values["track_id"],
         "score": values["score"],
         "also": [also and [to.get(id_, id_) for id_ in also] for also in values["also"]],
-        "attributes": [list(extra.items()) or None for extra in kept],
+        "attributes": attributes,
         "declared_area": values["area"],
         "declared_bbox": values["bbox"],
     }
     return columns, faults
+
+
+def _decoded(name: str, raws: Sequence[Raw], type_: Any) -> tuple[Column, dict[int, Problem]]:  # Any: msgspec types
+    """The values of a key, None where it is missing; numbers and boxes without Python's own where all are sound."""
+    if not any(map(len, raws)):
+        return [None] * len(raws), {}
+    plain = numbers(raws) if name == "area" else boxes(raws) if name == "bbox" else None
+    return decode_column(raws, type_) if plain is None else (plain, {})
+
+
+def _ids(items: Sequence[Said]) -> tuple[Column, Column]:
+    """The ids of segments, and the source's own where these are not integers."""
+    ids = list(map(attrgetter("id"), items))
+    if set(map(type, ids)) == {int} and -MAX_ID <= min(ids) and max(ids) <= MAX_ID:
+        return ids, [None] * len(ids)
+    found = list(map(number_of, ids))
+    return [number for number, _ in found], [text for _, text in found]
 
 
 def _text(raw: Raw) -> str:

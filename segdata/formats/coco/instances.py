@@ -57,7 +57,7 @@ class InstancesSource(OpenedDocument):
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
         at = self.at[spread(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
-        items = [self.items.items[i] for i in at.tolist()]
+        items = list(map(self.items.items.__getitem__, at.tolist()))
         raws, size = [item.segmentation for item in items], (height[image], width[image])
         columns, faults = columns_of(items, self.items.extras(at.tolist(), _KNOWN), self.categories.to)
         shapes = without_row_major(read_shapes(raws, *size), raws, columns["declared_bbox"], *size)
@@ -70,11 +70,14 @@ class InstancesSource(OpenedDocument):
             category_id=[self.categories.to[item.category_id] for item in items],
             rings=shapes.rings,
             file=pa.repeat(self.document.name, len(items)),
-            place=[self.items.place(i) for i in at.tolist()],
+            place=self.items.places(at),
             **columns,
         )
-        number = np.cumsum(shapes.sound) - 1
-        runs = Runs(shapes.runs.start, shapes.runs.length, number[shapes.runs.owner].astype(np.int32))
+        runs = shapes.runs
+        if not shapes.sound.all():
+            number = (np.cumsum(shapes.sound) - 1).astype(np.int32)
+            runs = Runs(runs.start, runs.length, number[runs.owner])
+            segments = segments.filter(pa.array(shapes.sound))
         annotations = table(
             BATCH_ANNOTATIONS,
             len(rows),
@@ -82,7 +85,7 @@ class InstancesSource(OpenedDocument):
             annotator=[self.annotator] * len(rows),
             file=pa.repeat(self.document.name, len(rows)),
         )
-        return Batch(images, annotations, segments.filter(pa.array(shapes.sound)), runs, tuple(defects))
+        return Batch(images, annotations, segments, runs, tuple(defects))
 
     def _defects(self, faults: list[Fault], items: list[AnnotationItem], at: Ints, image: Ints) -> list[Defect]:
         """The faults of loaded items as defects, in the order of the document."""

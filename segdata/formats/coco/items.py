@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from segdata.core import kernels
 from segdata.core.defect import Defect
+from segdata.core.runs import Ints
 from segdata.formats.coco.document import Document
 
 Raw = msgspec.Raw
@@ -40,6 +46,11 @@ class Items(Generic[T_co]):
         """Where in the document the item at a position is, or what is at the pointer `within` it."""
         return f"{self.pointer}/{self.rows[at]}{within}"
 
+    def places(self, at: Ints) -> pa.Array:
+        """Where in the document each of the items at some positions is."""
+        rows = pa.array(at if isinstance(self.rows, range) else np.array(self.rows, np.int64)[at])
+        return pc.binary_join_element_wise(f"{self.pointer}/", rows.cast(pa.string()), "")
+
     def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
         """The keys beyond `known` of the items at these positions, each value as JSON text."""
         if not self.raws:
@@ -61,12 +72,16 @@ def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]
     `strict` refuses keys that it does not know and `lenient` does not: where every item is `strict`, none has keys
     to be kept.
     """
-    raws, pointer = document.items(key), document.pointer(key)
+    pointer = document.pointer(key)
+    whole = (document.parts or {}).get(key, Raw(b"[]"))
     try:
-        decode = msgspec.json.Decoder(strict).decode
-        return Items([decode(raw) for raw in raws], range(len(raws)), pointer=pointer)
+        every: list[T] = msgspec.json.decode(whole, type=list[strict])  # type: ignore[valid-type]  # made at run time
+        if len(every):
+            return Items(every, range(len(every)), pointer=pointer)
     except msgspec.ValidationError:
-        items, broken = decode_each(raws, lenient)
+        pass
+    raws = document.items(key)
+    items, broken = decode_each(raws, lenient)
     for row, problem in broken.items():
         place = f"{pointer}/{row}{problem.place}"
         document.defects.append(Defect("SEG004", f"{problem.message}; left out", document.name, place))
@@ -107,6 +122,26 @@ def decode_column(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], 
         present = [Raw(b"null") if not len(raw) else raw for raw in raws]
         as_value: Any = type_ | None
         return decode_each(present, as_value)
+
+
+def numbers(raws: Sequence[Raw]) -> NDArray[np.float64] | None:
+    """(n,) values that are numbers all of them; None where some is missing, or something else."""
+    found = _rings(b"[[" + b",".join(raws) + b"]]")
+    return None if found is None or len(found[1]) != 2 or len(found[0]) != len(raws) else found[0]
+
+
+def boxes(raws: Sequence[Raw]) -> pa.Array | None:
+    """(n,) list<double>, values that are lists of four numbers all of them; None where some is not."""
+    found = _rings(b"[" + b",".join(raws) + b"]")
+    if found is None or len(found[1]) != len(raws) + 1 or (np.diff(found[1]) != 4).any():
+        return None
+    return pa.ListArray.from_arrays(pa.array(found[1].astype(np.int32)), pa.array(found[0]))
+
+
+def _rings(text: bytes) -> tuple[NDArray[np.float64], Ints] | None:
+    """A JSON list of lists of numbers: the numbers, and where each list begins and the last ends; None for others."""
+    xy, ring, _, error = kernels.parse_rings(text, np.zeros(1, np.int64), np.array([len(text)]))
+    return None if error[0] or not np.isfinite(xy).all() else (xy, ring)
 
 
 def problem(error: msgspec.ValidationError) -> Problem:

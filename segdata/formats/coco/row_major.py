@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.runs import Ints, Runs, boxes
+from segdata.formats.coco.annotations import Column
 from segdata.formats.coco.fault import Fault
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.rle import Rle, read_rles
@@ -18,18 +20,21 @@ _OFF, _FITS = 2, 1  # pixels between the edges of a declared box and those of th
 
 
 def without_row_major(
-    shapes: Shapes, raws: Sequence[msgspec.Raw], declared: Sequence[Sequence[float] | None], height: Ints, width: Ints
+    shapes: Shapes, raws: Sequence[msgspec.Raw], declared: Column, height: Ints, width: Ints
 ) -> Shapes:
     """`shapes` without those RLEs of which the declared box fits only the reading by rows: these become faults.
 
     `raws` are the segmentations, `declared` their boxes [x, y, width, height] where they have one, and sizes (n,)
     those of their images in pixels.
     """
-    coded = np.flatnonzero(shapes.sound & shapes.rings.is_null().to_numpy(zero_copy_only=False)).tolist()
-    rows = np.array([k for k in coded if declared[k] is not None], np.int64)
+    coded = np.flatnonzero(shapes.sound & shapes.rings.is_null().to_numpy(zero_copy_only=False))
+    if len(coded) == 0:
+        return shapes
+    given = declared.tolist() if isinstance(declared, pa.Array) else declared
+    rows = np.array([k for k in coded.tolist() if given[k] is not None], np.int64)
     if len(rows) == 0:
         return shapes
-    told = np.array([declared[k] for k in rows.tolist()], np.float64)
+    told = np.array([given[k] for k in rows.tolist()], np.float64)
     drawn = np.stack(boxes(shapes.runs, height, len(raws)), axis=1)[rows].astype(np.float64)
     doubtful = np.flatnonzero(~(_distance(told, drawn) <= _OFF) & (drawn[:, 2] > 0))
     rows, told = rows[doubtful], told[doubtful]

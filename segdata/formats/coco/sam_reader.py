@@ -16,7 +16,7 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.coco.annotations import SAID, Said, columns_of
+from segdata.formats.coco.annotations import SAID, Column, Said, columns_of
 from segdata.formats.coco.document import Document, read_document
 from segdata.formats.coco.document import Kind as Sort
 from segdata.formats.coco.fault import Fault
@@ -139,11 +139,17 @@ def _look(root: Path, category: int, entry: Entry) -> list[Found]:
             segment_id=np.array([said["segment_id"][i] for i in sound], np.int64),
             category_id=np.full(len(sound), category, np.int64),
             runs=shapes.runs.take(np.array(sound, np.int64), n_masks),
-            columns={name: [said[name][i] for i in sound] for name in said if name != "segment_id"},
+            columns={name: _at(said[name], sound) for name in said if name != "segment_id"},
             annotation={"source": "model"},
             defects=document.defects,
         )
     ]
+
+
+def _at(values: Column, rows: list[int]) -> list[object]:
+    """Some values of a column, as Python's own."""
+    every = values.tolist() if hasattr(values, "tolist") else values
+    return [every[row] for row in rows]
 
 
 def _size(document: Document, masks: Items[SamItem], entry: Entry) -> tuple[int, int]:

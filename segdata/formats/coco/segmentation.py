@@ -61,6 +61,8 @@ def read_shapes(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Shape
         found = bytes(memoryview(raws[row])[:20]).decode("utf-8", "replace")
         said = f"is {found}, neither polygons nor RLE" if found else "is missing"
         faults.append(Fault(row, "SEG004", f"segmentation {said}; left out", "/segmentation" if found else ""))
+    if len(coded) == 0 and len(drawn) == n:
+        return Shapes(drawn_runs, polygons.as_lists(drawn, n), sound, faults)  # sorted already
     runs = [
         Runs(each.start, each.length, rows[each.owner].astype(np.int32))
         for rows, each in ((drawn, drawn_runs), (coded, coded_runs))

@@ -18,6 +18,7 @@ from PIL import Image
 from segdata.core import kernels
 from segdata.formats.images import open_bytes, open_image
 from segdata.formats.masks.pixels import pixels_of
+from segdata.formats.masks.plainpng import PALETTE, palette_png
 
 Values = NDArray[np.uint8 | np.uint16 | np.uint32 | np.int32]
 Palette = NDArray[np.uint8]
@@ -114,19 +115,40 @@ def n_pages(path: Path) -> int:
 
 def decode(path: Path, page: int = 0) -> MaskFile:
     """The values of a mask file (of one page of it); raises OSError with the reason where there are none."""
+    first, data = _begun(path)
+    if page == 0 and data is not None and (plain := _plain(data)) is not None:
+        return plain
     with open_image(path) as image:
-        return _decoded(image, _first(path), page)
+        return _decoded(image, first, page)
 
 
 def decode_bytes(data: bytes) -> MaskFile:
     """The values of a mask file in memory; raises OSError with the reason where there are none."""
+    if (plain := _plain(data)) is not None:
+        return plain
     with open_bytes(data) as image:
         return _decoded(image, data[:_FIRST])
 
 
+def _plain(data: bytes) -> MaskFile | None:
+    """An ordinary palette PNG file, decoded without Pillow."""
+    found = palette_png(data)
+    if found is None:
+        return None
+    pixels, palette = found
+    return MaskFile(pixels, False, MaskHeader("P", 8, palette, None).encoding, palette)
+
+
 def _first(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return file.read(_FIRST)
+
+
+def _begun(path: Path) -> tuple[bytes, bytes | None]:
+    """The first bytes of a file, and all of them where they may be a palette PNG."""
+    with path.open("rb", buffering=0) as file:
+        first = file.read(_FIRST)
+        return first, first + file.read() if first[24:26] == PALETTE else None
 
 
 def _decoded(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:

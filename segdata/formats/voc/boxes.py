@@ -156,11 +156,17 @@ def _box(element: Element, place: str) -> Box:
 
 def _corners(element: Element) -> Box | None:
     """The sides of a box that has them in their usual order, and nothing else; None where something may be wrong."""
-    if [side.tag for side in element] != _SIDES:
-        return None
     try:
-        left, top, right, bottom = (float(side.text or "") for side in element)
+        x0, y0, x1, y1 = element
+        left, top, right, bottom = (
+            float(x0.text or ""),
+            float(y0.text or ""),
+            float(x1.text or ""),
+            float(y1.text or ""),
+        )
     except ValueError:
+        return None
+    if [x0.tag, y0.tag, x1.tag, y1.tag] != _SIDES:
         return None
     sound = -_MOST <= left <= right <= _MOST and -_MOST <= top <= bottom <= _MOST
     return (left, top, right, bottom) if sound else None

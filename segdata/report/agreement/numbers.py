@@ -113,6 +113,11 @@ def tolerance(near: Tolerance) -> str:
     return "; ".join([_near(near), *own])
 
 
+def tolerance_cells(near: Tolerance) -> tuple[str, str]:
+    """Pixels and mm as cells of a spreadsheet; empty where no mm are given."""
+    return f"{near.pixels:g}", "" if near.mm is None else f"{near.mm:g}"
+
+
 def _near(near: Tolerance) -> str:
     mm = "" if near.mm is None else f", {near.mm:g} mm where the spacing is known"
     return f"{near.pixels:g} px{mm}"

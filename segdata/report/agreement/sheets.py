@@ -46,10 +46,10 @@ def causes(found: Agreement) -> Sheet | None:
         for k, share in enumerate(_shares(each)):
             due[each.category][k] += share * each.pixels if math.isfinite(share) else 0.0
     ranked = sorted((name for name in pixels if pixels[name]), key=lambda name: -pixels[name])
-    if not ranked:
-        return None
+    if not ranked or (len(ranked) == 1 and not any(due[ranked[0]][:3])):
+        return None  # of one category of pixels there is nothing to tell
     total, pair = sum(pixels.values()), found.pairs[0] if len(found.pairs) == 1 else None
-    alone = ("only one has it",) if pair is None else tuple(f"only {who}" for who in (pair.a, pair.b))
+    alone = ("one alone",) if pair is None else tuple(f"only {who}" for who in (pair.a, pair.b))
     rows = []
     for name in ranked[:_CAUSES]:
         missed, extra, confused, boundary = due[name]
@@ -97,14 +97,14 @@ def sizes(found: Agreement) -> Sheet | None:
     unit, of_one = ("ml", _ML) if in_mm and largest >= _ML else ("mm³" if in_mm else "voxels", 1)
     rows = [(of.category, *_size(pair, of_one)) for of in found.volumes for pair in of.pairs if pair.volumes]
     told = [f"{of.category} {with_interval('iou', of.icc)}" for of in found.volumes if of.icc.value == of.icc.value]
-    note = f"What both draw in a volume on average, in {unit}; by how much the first draws more, and between which lie "
+    note = f"What both draw in a volume, in {unit} on average; by how much the first draws more, and between which lie "
     note += "95 % of the volumes (Bland-Altman). "
     note += (
         f"Sizes alike over all annotators, 1 at best (ICC): {', '.join(told)}."
         if told
         else "One volume says nothing about limits, or about how alike sizes are."
     )
-    heads = ("category", "who", "more than", "volumes", unit, unit, "by", "95% between")
+    heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "95% between")
     return Sheet("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note, _PAIR)
 
 

@@ -4,7 +4,23 @@
 import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* Whether n bytes, a multiple of 8, differ: without a branch, so that the compiler compares many at once. */
+    static inline int differ(const void *a, const void *b, size_t n) {
+        uint64_t one, other, found = 0;
+        for (size_t i = 0; i < n; i += 8) {
+            memcpy(&one, (const char *)a + i, 8);
+            memcpy(&other, (const char *)b + i, 8);
+            found |= one ^ other;
+        }
+        return found != 0;
+    }
+    """
+    bint differ(const void *a, const void *b, size_t n) noexcept nogil
 
 cdef struct rgb:
     uint8_t red
@@ -31,8 +47,10 @@ cdef enum:
     BLOCK = 64  # pixels of these
     SLOTS = 256  # of a new hash table
 
+cdef int64_t LOW = 0xFFFFFFFF
+
 cdef struct Changes:
-    int64_t *at  # the pixels, row by row, that differ from the one above
+    int64_t *at  # y and, in the lower half, x of the pixels, row by row, that differ from the one above
     Py_ssize_t size
     Py_ssize_t room
 
@@ -46,19 +64,23 @@ def label_runs(image):
     dtype = np.dtype(np.uint32) if coloured else image.dtype
     if height == 0 or width == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype)
-    cdef const uint8_t[::1] data = image.reshape(-1).view(np.uint8)
-    cdef const void *first = &data[0]
+    cdef Py_ssize_t size = image.itemsize * (image.shape[2] if coloured else 1)
+    if image.strides[1:] != image[:1].copy().strides[1:] or image.strides[0] % size:
+        image = np.ascontiguousarray(image)  # else rows may lie apart, as those of PNG files do
+    cdef const uint8_t[:, :] data = image.reshape(height, -1).view(np.uint8)
+    cdef const void *first = &data[0, 0]
+    cdef Py_ssize_t pitch = data.strides[0] // size
     if coloured:
-        if image.shape[2] == 3:
-            return find_runs[rgb](<const rgb *>first, height, width, dtype)
-        return find_runs[rgbx](<const rgbx *>first, height, width, dtype)
-    if dtype.itemsize == 1:
-        return find_runs[uint8_t](<const uint8_t *>first, height, width, dtype)
-    if dtype.itemsize == 2:
-        return find_runs[uint16_t](<const uint16_t *>first, height, width, dtype)
-    if dtype.itemsize == 4:
-        return find_runs[uint32_t](<const uint32_t *>first, height, width, dtype)
-    return find_runs[uint64_t](<const uint64_t *>first, height, width, dtype)
+        if size == 3:
+            return find_runs[rgb](<const rgb *>first, height, width, pitch, dtype)
+        return find_runs[rgbx](<const rgbx *>first, height, width, pitch, dtype)
+    if size == 1:
+        return find_runs[uint8_t](<const uint8_t *>first, height, width, pitch, dtype)
+    if size == 2:
+        return find_runs[uint16_t](<const uint16_t *>first, height, width, pitch, dtype)
+    if size == 4:
+        return find_runs[uint32_t](<const uint32_t *>first, height, width, pitch, dtype)
+    return find_runs[uint64_t](<const uint64_t *>first, height, width, pitch, dtype)
 
 
 def pack_rgb(const uint8_t[:, :, ::1] image):
@@ -166,44 +188,49 @@ def deal(
     return starts, lengths, owners
 
 
-cdef find_runs(const pixel *image, Py_ssize_t height, Py_ssize_t width, dtype):
-    """Start, length and value of the runs of an image that has pixels."""
+cdef find_runs(const pixel *image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t pitch, dtype):
+    """Start, length and value of the runs of an image that has pixels; rows begin `pitch` pixels from one another."""
     cdef Changes changes = Changes(NULL, 0, 0)
     cdef bint enough
     cdef int64_t[::1] place, start, length
     cdef uint8_t[::1] value
     try:
         with nogil:
-            enough = find_changes(image, height, width, &changes)
+            enough = find_changes(image, height, width, pitch, &changes)
         if not enough:
             raise MemoryError(f"no memory for the runs of an image of {width}x{height} pixels")
         n_runs = width + changes.size
         starts, lengths, values = np.empty(n_runs, np.int64), np.empty(n_runs, np.int64), np.empty(n_runs, dtype)
         place, start, length, value = np.zeros(width + 1, np.int64), starts, lengths, values.view(np.uint8)
         with nogil:
-            put_runs(image, height, width, &changes, place, start, length, &value[0])
+            put_runs(image, height, width, pitch, &changes, place, start, length, &value[0])
     finally:
         free(changes.at)
     return starts, lengths, values
 
 
-cdef bint find_changes(const pixel *image, Py_ssize_t height, Py_ssize_t width, Changes *changes) noexcept nogil:
+cdef bint find_changes(
+    const pixel *image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t pitch, Changes *changes
+) noexcept nogil:
     """Note the pixels that differ from the one above; False where memory is short."""
-    cdef Py_ssize_t i = width, end = height * width, first, j, k
-    while i + BLOCK <= end:
-        if memcmp(image + i, image + i - width, BLOCK * sizeof(pixel)):
-            if not has_room(changes):
-                return False
-            for j in range(GROUPS):
-                first = i + j * GROUP
-                if memcmp(image + first, image + first - width, GROUP * sizeof(pixel)):
-                    for k in range(first, first + GROUP):
-                        note(image, width, k, changes)
-        i += BLOCK
-    if not has_room(changes):
-        return False
-    for k in range(i, end):
-        note(image, width, k, changes)
+    cdef Py_ssize_t y, x, i, group
+    cdef const pixel *row
+    cdef const pixel *above
+    for y in range(1, height):
+        above, row = image + (y - 1) * pitch, image + y * pitch
+        x = 0
+        while x + BLOCK <= width:
+            if differ(row + x, above + x, BLOCK * sizeof(pixel)):
+                if not has_room(changes):
+                    return False
+                for i in range(GROUPS):
+                    group = x + i * GROUP
+                    if differ(row + group, above + group, GROUP * sizeof(pixel)):
+                        note(row, above, group, GROUP, y, changes)
+            x += BLOCK
+        if not has_room(changes):
+            return False
+        note(row, above, x, width - x, y, changes)
     return True
 
 
@@ -219,23 +246,27 @@ cdef inline bint has_room(Changes *changes) noexcept nogil:
     return True
 
 
-cdef inline void note(const pixel *image, Py_ssize_t width, Py_ssize_t i, Changes *changes) noexcept nogil:
-    """Note a pixel that differs from the one above."""
-    cdef const pixel *a = image + i
-    cdef const pixel *b = a - width
+cdef inline void note(
+    const pixel *row, const pixel *above, Py_ssize_t first, Py_ssize_t n, Py_ssize_t y, Changes *changes
+) noexcept nogil:
+    """Note those of n pixels of a row that differ from the one above."""
+    cdef Py_ssize_t x, size = changes.size
     cdef bint changed
-    if pixel is rgb or pixel is rgbx:
-        changed = a.red != b.red or a.green != b.green or a.blue != b.blue
-    else:
-        changed = a[0] != b[0]
-    changes.at[changes.size] = i  # without a branch, which no processor could foretell
-    changes.size += changed
+    for x in range(first, first + n):
+        if pixel is rgb or pixel is rgbx:
+            changed = row[x].red != above[x].red or row[x].green != above[x].green or row[x].blue != above[x].blue
+        else:
+            changed = row[x] != above[x]
+        changes.at[size] = y << 32 | x  # without a branch, which no processor could foretell
+        size += changed
+    changes.size = size
 
 
 cdef void put_runs(
     const pixel *image,
     Py_ssize_t height,
     Py_ssize_t width,
+    Py_ssize_t pitch,
     Changes *changes,
     int64_t[::1] place,
     int64_t[::1] start,
@@ -243,24 +274,18 @@ cdef void put_runs(
     void *values,
 ) noexcept nogil:
     """Write the runs: each column has its own place, so that they come out column by column."""
-    cdef Py_ssize_t x, y = 0, i, row = 0, last = start.shape[0] - 1
+    cdef Py_ssize_t x, y, i, last = start.shape[0] - 1
     for i in range(changes.size):
-        while changes.at[i] >= row + width:
-            row += width
-        place[changes.at[i] - row + 1] += 1
+        place[(changes.at[i] & LOW) + 1] += 1
     for x in range(width):
         place[x + 1] += place[x] + 1
         start[place[x]] = x * height
         put_value(image + x, values, place[x])
         place[x] += 1
-    row = 0
     for i in range(changes.size):
-        while changes.at[i] >= row + width:
-            row += width
-            y += 1
-        x = changes.at[i] - row
+        x, y = changes.at[i] & LOW, changes.at[i] >> 32
         start[place[x]] = x * height + y
-        put_value(image + row + x, values, place[x])
+        put_value(image + y * pitch + x, values, place[x])
         place[x] += 1
     for i in range(last):
         length[i] = start[i + 1] - start[i]

@@ -1,0 +1,130 @@
+"""What each family of features, and each way to score an image, is worth: the ablations that led to the defaults.
+
+    python -m benchmarks.noise_ablation DATA WORK SET [--seeds 0 1 2] [--rate 0.05] [--network 0.05:0]
+
+Leaves out one family of features at a time, learns again from the same injected errors, and ranks the same candidates.
+Prints AUROC, average precision and recall in the first 10 %, means over the seeds.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.noise_proof import BUDGET
+from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
+from benchmarks.noise_trial import Trial, seeded
+from segdata.core.dataset import Dataset
+from segdata.noise.candidates import candidates
+from segdata.noise.depth import Deep
+from segdata.noise.drawn import Floats
+from segdata.noise.evaluation import auroc, average_precision
+from segdata.noise.features import against, belief, form, profile, size_among
+from segdata.noise.fit import edges, match, seams
+from segdata.noise.given import Given
+from segdata.noise.neighbours import contacts, crowding
+from segdata.noise.predictions import Predictions
+from segdata.noise.scores import Look, Table, suspicions
+from segdata.noise.threads import one_thread
+
+Names = dict[str, frozenset[str]]
+TOLD = frozenset({"doubt", "given"})  # which the scores of pixels are read from
+IMAGE: dict[str, Callable[[Floats], float]] = {  # of the log odds of its candidates, the worst first
+    "its worst": lambda odds: float(odds[0]),
+    "its 3 worst": lambda odds: float(odds[:3].mean()),
+    "its 5 worst": lambda odds: float(odds[:5].mean()),
+    "their tenth": lambda odds: float(odds[: max(len(odds) // 10, 1)].mean()),
+    "expected number": lambda odds: float((1 / (1 + np.exp(-odds))).sum()),
+}
+
+
+def families(data: Dataset, found: Predictions) -> Names:
+    """The features of each family, as the first image has them."""
+    row = int(np.flatnonzero(found.usable)[0])
+    networks, given = witness(data, found), Given.of(data.maps(), found.categories).drawn(row)
+    seen = networks.evidence(row)
+    what = candidates(given, seen, networks.things)
+    drawn, regions = what.drawn, what.regions
+    deep, beyond = Deep.of(drawn), Deep.of(regions)
+    every = {
+        "form": form(drawn, deep),
+        "belief": belief(drawn, deep, seen),
+        "profile": profile(drawn, deep, given, seen),
+        "match": match(drawn, seen),
+        "edges": edges(drawn, deep, seen),
+        "seams": seams(drawn, deep, seen),
+        "contacts": contacts(drawn, deep, seen),
+        "against": against(regions, beyond, what.label, seen),
+        "crowding": {**crowding(regions, beyond, given), **size_among(regions, given)},
+    }
+    return {name: frozenset(columns) for name, columns in every.items()}
+
+
+def without(look: Look, left_out: frozenset[str]) -> Look:
+    """A look that did not see some features; what scores of pixels are read from stays."""
+    kept = [[at for at, name in enumerate(names) if name not in left_out - TOLD] for names in look.names]
+    names = [tuple(names[at] for at in mine) for names, mine in zip(look.names, kept, strict=True)]
+    given, spoilt = (
+        [Table(table.x[:, mine], table.mistake, table.category) for table, mine in zip(tables, kept, strict=True)]
+        for tables in (look.given, look.spoilt)
+    )
+    return replace(look, given=(given[0], given[1]), spoilt=(spoilt[0], spoilt[1]), names=(names[0], names[1]))
+
+
+def figures(trials: Sequence[Trial], scores: Sequence[Floats]) -> str:
+    """AUROC, average precision and recall, as cells."""
+    rows = []
+    for trial, score in zip(trials, scores, strict=True):
+        ranked = trial.ranked(score)
+        told, wrong, _ = ranked.of_type(None)
+        rows.append((auroc(told, wrong)[0], average_precision(told, wrong)[0], ranked.found_at(BUDGET).mean()))
+    return " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
+
+
+def of_images(trials: Sequence[Trial], kind: Callable[[Floats], float], share: float) -> str:
+    """AUROC and average precision of images: a `share` of the rank is softmin's."""
+    rows = []
+    for trial in trials:
+        result, score = trial.result, np.full(len(trial.wrong), -np.inf)
+        for image in np.unique(result.image).tolist():
+            score[image] = kind(np.sort(result.odds[result.image == image])[::-1])
+        blend = (1 - share) * _rank(score) + share * _rank(trial.images["softmin"])
+        rows.append((auroc(blend, trial.wrong)[0], average_precision(blend, trial.wrong)[0]))
+    return " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
+
+
+def _rank(values: Floats) -> Floats:
+    distinct, row = np.unique(values, return_inverse=True)
+    return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
+
+
+def main() -> None:
+    """Leave out, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("set", choices=CHOSEN)
+    parser.add_argument("--rate", type=float, default=0.05)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--network", default="0.05:0", help="rate and seed of the errors that networks learnt with")
+    asked = parser.parse_args()
+    rate, seed = asked.network.split(":")
+    with opened(asked.data, asked.set) as data:
+        found = predicted(data, asked.set, float(rate), int(seed), asked.work / f"{asked.set}_{rate}_{seed}")
+        trials = [seeded(data, found, asked.rate, each) for each in asked.seeds]
+        names = families(data, found)
+    print(f"## {asked.set}\n\n| left out | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
+    print(f"| nothing | {figures(trials, [each.result.odds for each in trials])} |", flush=True)
+    for name, columns in names.items():
+        with one_thread():
+            scores = [suspicions([without(look, columns) for look in each.looks]).odds for each in trials]
+        print(f"| {name} | {figures(trials, scores)} |", flush=True)
+    print("\n| score of an image | AUROC | AP | with softmin: AUROC | AP |\n| --- | --- | --- | --- | --- |")
+    for name, kind in IMAGE.items():
+        print(f"| {name} | {of_images(trials, kind, 0.0)} | {of_images(trials, kind, 0.5)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
