@@ -44,7 +44,20 @@ FLOORS = {
         "drafting",
         "review",
     },
-    "cli": {"core", "formats", "store", "measure", "rules", "edit", "report", "sample", "drafting", "review", "api"},
+    "cli": {
+        "core",
+        "formats",
+        "store",
+        "measure",
+        "rules",
+        "edit",
+        "noise",
+        "report",
+        "sample",
+        "drafting",
+        "review",
+        "api",
+    },
 }
 # Pictures and round trips run the real thing: they are tests that others can use.
 FLOORS["testing"] |= {"measure", "formats", "noise"}

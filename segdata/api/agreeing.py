@@ -132,7 +132,7 @@ def compare_annotators(
     panel = Dataset(found.panel, found.panel.profile, config)
     every_finding = judge(tables, chosen, config, jobs=jobs).findings
     logs = [each.dataset for each in every]
-    findings = undecided(panel, every_finding, jobs, logs) if review else every_finding
+    findings, settled = undecided(panel, every_finding, jobs, logs) if review else (every_finding, ())
     result = summary(
         opposed,
         how,
@@ -144,7 +144,7 @@ def compare_annotators(
         findings=findings,
         tolerance=found.near,
     )
-    return Compared(result, panel, tables, len(every_finding) - len(findings))
+    return Compared(result, panel, tables, len(settled))
 
 
 def _of_readers(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":

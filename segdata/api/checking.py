@@ -67,7 +67,7 @@ def validate(
     skipped = tuple(rule.code for rule in asked if rule not in chosen and rule.applies(dataset.profile))
     tables = measured(dataset, needed(chosen, dataset.profile), jobs, progress)
     found = judge(tables, chosen, dataset.config, jobs=jobs)
-    findings = undecided(dataset, found.findings, jobs) if review else found.findings
+    findings, settled = undecided(dataset, found.findings, jobs) if review else (found.findings, ())
     files = _image_files(tables, {finding.image for finding in findings})
     return Validation(
         dataset.profile.files,
@@ -77,24 +77,24 @@ def validate(
         found.suppressed,
         skipped,
         files,
-        decided=len(found.findings) - len(findings),
+        settled=settled,
     )
 
 
 def undecided(
     dataset: Dataset, findings: tuple[Finding, ...], jobs: int = 0, of: Sequence[Dataset] = ()
-) -> tuple[Finding, ...]:
-    """The findings that no reviewer has decided, for the labels as they are.
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings that no reviewer has decided for the labels as they are, and those that somebody has.
 
     `of`: the datasets with the decisions, where `dataset` puts several together.
     """
     logs = [log for each in of or (dataset,) if (log := place(each.profile.files)).is_file()]
     if not logs:
-        return findings
+        return findings, ()
     from segdata.api.deciding import verdicts  # seldom needed, and it makes revisions
 
     settled = verdicts(dataset, findings, logs, jobs)
-    return tuple(each for each in findings if each not in settled)
+    return tuple(each for each in findings if each not in settled), tuple(settled)
 
 
 def _image_files(tables: Tables, wanted: set[str | None]) -> dict[str, str]:

@@ -109,7 +109,7 @@ class _Told:
         """The findings, the most probable errors first; images that could not be looked at before all."""
         tables = replace(self.tables, suspected=self.thought.suspected, defects=self.seen.defects)
         found = judge(tables, [*chosen], self.dataset.config, jobs=jobs)
-        kept = undecided(self.dataset, found.findings, jobs) if review else found.findings
+        kept, settled = undecided(self.dataset, found.findings, jobs) if review else (found.findings, ())
         findings = tuple(sorted(kept, key=lambda each: (self._rank(each), each.order())))
         files = {each.image for each in findings}
         images = {
@@ -123,7 +123,7 @@ class _Told:
             found.suppressed,
             (),
             images,
-            decided=len(found.findings) - len(kept),
+            settled=settled,
         )
 
     @cached_property

@@ -49,8 +49,8 @@ class Opposed:
         nothing. All of a category's rows together are the pixels on which the two disagree about it
     surfaces : pair, category, match (row; -1: all of the category), edge_a, edge_b (boundary pixels), near_a, near_b
         (how many of these are within the tolerance of the other's boundary), band_both, band_any (pixels, for Boundary
-        IoU), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger),
-        offset_sd; distances in mm where the spacing of the case is known, else in pixels
+        IoU), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger; of
+        all of a category without what is so far from the other's boundary that a part is missing), offset_sd; distances in mm where the spacing of the case is known, else in pixels
     """
 
     annotators: tuple[str, ...]

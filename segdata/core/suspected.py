@@ -64,6 +64,12 @@ class Suspect(NamedTuple):
     @property
     def remedy(self) -> str:
         """What is proposed, in words."""
+        if self.correction.action == "redraw" and not self.whole:
+            return (
+                f"redraw {self.correction.category} without it"
+                if not self.seen
+                else f"redraw {self.correction.category}"
+            )
         return remedy(self.correction)
 
     def found(self, why: str) -> Found:

@@ -25,7 +25,7 @@ class Validation:
     n_images, n_segments : how much was checked
     findings : worst first, then by code, image and place; with a baseline only those that it has not
     suppressed : how many more there are that the configuration accepts
-    decided : how many more there are that reviewers have decided, whose labels have not changed since
+    settled : more findings, that reviewers have decided and whose labels have not changed since; `decided` counts them
     skipped : codes of the rules that did not run, since they judge a whole dataset and only a part of it was checked
     image_files : image_id -> file of the images that have findings, as far as one is known
     baseline : with a baseline, the findings that it has, too, and those of it that are not there any more; else None
@@ -39,7 +39,7 @@ class Validation:
     skipped: tuple[str, ...] = ()
     image_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     baseline: Comparison | None = None
-    decided: int = 0
+    settled: tuple[Finding, ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
         found = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)
@@ -61,7 +61,13 @@ class Validation:
     def against(self, before: Iterable[Finding]) -> "Validation":
         """The same validation with an earlier one's findings as its baseline: only what is new counts."""
         found = compare(self.every, before)
-        return replace(self, findings=found.new, baseline=found)
+        fixed = compare(self.settled, found.fixed).fixed  # what is only silent is not fixed
+        return replace(self, findings=found.new, baseline=replace(found, fixed=fixed))
+
+    @property
+    def decided(self) -> int:
+        """How many more findings there are that reviewers have decided."""
+        return len(self.settled)
 
     @property
     def every(self) -> tuple[Finding, ...]:

@@ -14,7 +14,7 @@ from segdata.noise.suspects import likely_types
 from segdata.noise.trust import Trust, flagged
 from segdata.noise.types import TYPES, Type
 
-MOST = 0.05  # of the segments are told, where nobody says how many
+MOST = 0.05  # of what was annotated is told, where nobody says how many
 _ACTION: dict[Type, Action] = {
     "missing": "add", "extra": "delete", "category": "rename", "boundary": "redraw", "merge": "split", "split": "join",
     "shift": "redraw",
@@ -46,12 +46,12 @@ def choice(
 ) -> Choice:
     """What to look at again; nothing of categories that are not to be trusted.
 
-    Without a budget: what is above its threshold, at most `MOST` of the annotated segments. With one, as much as it
+    Without a budget: what is above its threshold, at most `MOST` of what was annotated. With one, as much as it
     says, thresholds or not; of images, what is above its threshold in those with most probable errors.
     """
     above = flagged(found, trust, threshold)
     if budget is None:
-        most = max(int(np.ceil(MOST * _n_annotated(found))), 1)
+        most = max(int(np.ceil(MOST * (found.row >= 0).sum())), 1)
         return Choice(above[:most], np.zeros(min(most, len(above)), bool), left_out=max(len(above) - most, 0))
     open_ = _trusted(found, trust)
     types, cost = _costs(found, things)
@@ -82,9 +82,3 @@ def _costs(found: Suspicions, things: Flags) -> tuple[Ints, Floats]:
     """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge what it proposes."""
     types = likely_types(found, things)
     return types, seconds([_ACTION[each] for each in TYPES])[types]
-
-
-def _n_annotated(found: Suspicions) -> int:
-    """How many annotated segments there are, of those of which something is known."""
-    mine = found.row >= 0
-    return len(np.unique(np.column_stack([found.image[mine], found.row[mine]]), axis=0))

@@ -39,7 +39,7 @@ class Flagged:
     looks : a row for each image that was looked at, the worst first: image, score (0 to 1, a rank), softmin
     scores : a row for each candidate, the worst first: image, segment (the source's own id; None: nothing is annotated
         so), category, seen ("" for nothing), type, probability, doubt (mean 1 - p(label)), pixels
-    n_judged : segments that were judged
+    n_judged : labels that were judged: things, and parts of what is not countable
     n_left_out : candidates above their threshold that are not told, as there is no room for them
     expected : how many of the findings are errors, before anybody has looked
     sample : what was chosen for review, where there is a budget: the findings in their order, or images

@@ -10,6 +10,7 @@ from segdata.core.deal import grouped
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.runs import Ints
 from segdata.core.suspected import Suspected
+from segdata.core.table import Table
 from segdata.noise.budget import Budget
 from segdata.noise.choice import Choice, choice
 from segdata.noise.drawn import Floats
@@ -68,8 +69,18 @@ def opinion(
         told = choice(found, trust, threshold, case.witness.things, budget, seed)
         timed = Timed("correct", len(np.unique(found.image[told.rows])), progress)
         rows = suspects(case, found, told.rows, told.by_lot, threads, timed)
-        rows = replace(rows, confusions=confused(found, case), doubted=doubted(found, case))
+        rows = replace(rows, **_systematic(found, case, trust))
     return Opinion(found, trust, threshold, told, rows)
+
+
+def _systematic(found: Suspicions, case: Case, trust: list[Trust]) -> dict[str, Table | None]:
+    """What is wrong in the dataset as a whole, as far as the model can be trusted to tell."""
+    weak = {case.names[each.category] for each in trust if each.reason is not None}
+    if len(weak) == len(trust):
+        return {}
+    pairs = confused(found, case)
+    sound = np.array([not weak & {given, seen} for given, seen in pairs.lines("given", "seen")], bool)
+    return {"confusions": pairs.take(sound), "doubted": doubted(found, case)}
 
 
 def _looks(case: Case, seed: int, threads: int, progress: Callable[[Stage], None]) -> Iterator[Look]:

@@ -57,7 +57,7 @@ def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
         yield from paper.pieces(("nothing to look at again", "good"))
     else:
         share = 100 * len(told) / max(flagged.n_judged, 1)
-        of = f"of {counted(flagged.n_judged, 'segment')} again ({share:.1f} %), the worst first"
+        of = f"of {counted(flagged.n_judged, 'label')} again ({share:.1f} %), the worst first"
         yield from paper.pieces((f"look at {len(told):,}", "bold"), (of, None))
         found = flagged.expected
         numbers = f"about {found.n:.0f} of them are wrong ({found.low:.0f} to {found.high:.0f})"
@@ -121,7 +121,7 @@ def _worst(flagged: Flagged, paper: Paper) -> list[str]:
         [shorten(image, 44), f"{score:.2f}", str(count.get(image, 0))]
         for image, score in list(flagged.looks.lines("image", "score"))[:_IMAGES]
     ]
-    if len(flagged.looks) < 2:
+    if len(flagged.looks) < 2 or all(each.reason is not None for each in flagged.trust):
         return []
     lines = table(("image", "score", "findings"), rows)
     return [paper.paint("worst images", "bold"), *(f"  {line}" for line in lines)]

@@ -86,6 +86,14 @@ def test_decided_findings_are_silent_until_the_labels_change(street: Path) -> No
     assert found(street).decided == 0
 
 
+def test_what_is_only_silent_is_not_fixed(street: Path) -> None:
+    before = found(street).findings
+    segdata.decide(street, [said(street, before[0], "reject")])
+    compared = found(street).against(before)
+    assert compared.baseline is not None
+    assert (compared.findings, compared.baseline.known, compared.baseline.fixed) == ((), before[1:], ())
+
+
 def test_another_number_is_no_change(street: Path, tmp_path: Path) -> None:
     """Content and imprint tell a finding, not ids."""
     one, _ = found(street).findings

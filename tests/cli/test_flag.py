@@ -83,7 +83,7 @@ def test_the_text_says_what_to_look_at_and_what_to_do(
     result = run("flag", "noisy", "--predictions", "clean", "--evaluate", "clean", "--jobs", "1")
     assert result.exit_code == 0
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
-    for said in ("look at", "of 54 segments again", "SEG501 suspected-missing", "how far to trust it", "worst images"):
+    for said in ("look at", "of 54 labels again", "SEG501 suspected-missing", "how far to trust it", "worst images"):
         assert said in result.stdout
     assert "segdata browse" in result.stdout
     assert "AUROC" in result.stdout
@@ -140,3 +140,12 @@ def test_without_torch_the_extra_is_named(cells: tuple[Path, Path]) -> None:
     assert done.returncode == 2
     assert "pip install 'segdata[noise]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_predictions_need_no_torch(cells: tuple[Path, Path]) -> None:
+    data, clean = cells
+    words = ["flag", str(data), "--predictions", str(clean), "--format", "jsonl", "--jobs", "1"]
+    code = f"import sys\nsys.modules['torch'] = None\nfrom segdata.cli.main import main\nmain({words!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith('{"code"')

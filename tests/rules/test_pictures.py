@@ -19,13 +19,13 @@ PICTURES = [
     for rule in OURS
     for number, picture in enumerate(pictures(rule.page))
 ]
-# No picture shows files, or many images, or several annotators: rules about copies, about whole datasets and about
-# disputes have tests of their own.
+# No picture shows files, or many images, or several annotators, or what a model sees: rules about copies, about whole
+# datasets, about disputes and about noise have tests of their own.
 DISPUTES = {f"SEG4{number:02}" for number in range(1, 10)}
 WITHOUT_PICTURES = [
     rule
     for rule in OURS
-    if not pictures(rule.page) and "copies" not in rule.needs and not rule.whole and rule.code not in DISPUTES
+    if not (pictures(rule.page) or rule.needs & {"copies", "noise"} or rule.whole or rule.code in DISPUTES)
 ]
 
 

@@ -104,7 +104,7 @@ def _decoded(name: str, raws: Sequence[Raw], type_: Any) -> tuple[Column, dict[i
 def _ids(items: Sequence[Said]) -> tuple[Column, Column]:
     """The ids of segments, and the source's own where these are not integers."""
     ids = list(map(attrgetter("id"), items))
-    if set(map(type, ids)) == {int} and -MAX_ID <= min(ids) and max(ids) <= MAX_ID:
+    if set(map(type, ids)) == {int} and min(ids) >= -MAX_ID and max(ids) <= MAX_ID:
         return ids, [None] * len(ids)
     found = list(map(number_of, ids))
     return [number for number, _ in found], [text for _, text in found]

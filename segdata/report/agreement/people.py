@@ -162,6 +162,7 @@ def _two(found: Agreement, tables: Tables) -> Conclusion:
     if count.low > 0 or count.high < 0:
         more, less = (pair.b, pair.a) if count.value > 0 else (pair.a, pair.b)
         told.append(f"{more} has {shown('count_gap', abs(count.value))} more things an image than {less}")
+    told += [f"{who} draws {percent(share)} more {what} by volume than the other" for who, share, what in _more(found)]
     lacking = [each for each in habits(found, tables) if each.kind == "missed" and each.value.value >= _LACKING]
     also = [f"{each.annotator} lacks {_of_other(each, pair)}" for each in lacking[:4]]
     if told or also:
@@ -172,6 +173,14 @@ def _two(found: Agreement, tables: Tables) -> Conclusion:
     said += "Of two annotators nobody can tell which of them deviates."
     act = "Let a third label the same images, or name the reference with --gold."
     return Conclusion("person", "info", head, said, act)
+
+
+def _more(found: Agreement) -> Iterator[tuple[str, float, str]]:
+    """Who of two draws more of what in volumes, by which share, where that is sure."""
+    for of in found.volumes:
+        for pair in of.pairs:
+            if pair.bias.low > 0 or pair.bias.high < 0:
+                yield pair.b if pair.bias.value > 0 else pair.a, abs(pair.difference), of.category
 
 
 def _of_other(habit: Habit, pair: PairAgreement) -> str:

@@ -102,7 +102,7 @@ def sizes(found: Agreement) -> Sheet | None:
     note += (
         f"Sizes alike over all annotators, 1 at best (ICC): {', '.join(told)}."
         if told
-        else "One volume says nothing about limits, or about how alike sizes are."
+        else "There are too few volumes for limits, or to say how alike sizes are."
     )
     heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "95% between")
     return Sheet("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note, _PAIR)

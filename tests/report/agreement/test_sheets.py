@@ -1,5 +1,6 @@
 """Sheets: causes, sizes, contrasts and what is a model's, as tables that say whose is more, and that fit a terminal."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,12 @@ from segdata.api.agreeing import Compared
 from segdata.report.agreement.accepted import accepted
 from segdata.report.agreement.betters import betters
 from segdata.report.agreement.numbers import tolerance
+from segdata.report.agreement.people import people
 from segdata.report.agreement.sheets import better, causes, contrasts, sheets, sizes, unchanged
 from segdata.report.agreement_text import to_text
 from segdata.report.paper import Paper, columns
 
+Compare = Callable[..., Compared]
 NONE = Value(np.nan, np.nan, np.nan, 1, 0)
 
 
@@ -64,13 +67,25 @@ def test_who_draws_more_comes_first(more: Agreement) -> None:
     assert "car 0.98 [0.90, 0.99]" in found.note
 
 
+def test_who_of_two_surely_draws_more_is_told(more: Agreement, compare: Compare) -> None:
+    """Where the interval of the difference has no 0."""
+    labels = np.ones((8, 8), np.uint8)
+    two = compare({"anna": [labels], "ben": [labels]})
+    (volume,) = more.volumes
+    (sizes_of,) = volume.pairs
+    for bias, is_sure in ((sure(-1000, -1500, -500), True), (sure(-1000, -1500, 500), False)):
+        told = replace(two.agreement, volumes=(replace(volume, pairs=(replace(sizes_of, bias=bias),)),))
+        (person,) = [each for each in people(told, two.tables) if each.topic == "person"]
+        assert ("anna draws 29% more car by volume than the other" in person.head + person.said) == is_sure
+
+
 def test_sizes_without_a_spacing_are_voxels(more: Agreement) -> None:
     (volume,) = more.volumes
     single = replace(volume, unit="voxels", icc=NONE, pairs=(pair("a", "b", 32590, 33013),))
     found = sizes(replace(more, volumes=(single,)))
     assert found is not None
     assert found.rows == (("car", "b", "a", "9", "33,013", "32,590", "1%", "–"),)
-    assert "One volume says nothing" in found.note
+    assert "too few volumes" in found.note
 
 
 def test_the_better_comes_first_and_what_stands_on_top(more: Agreement) -> None:
