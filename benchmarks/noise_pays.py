@@ -1,6 +1,7 @@
 """Whether the work pays: fresh networks after the first 5 % flagged were corrected, and after a random 5 % were.
 
-    python -m benchmarks.noise_pays DATA WORK SET... [--rate 0.2] [--share 0.05] [--seeds 0 1 2 3 4] [--steps 150] [--severity 1]
+    python -m benchmarks.noise_pays DATA WORK SET... [--rate 0.2] [--share 0.05] [--severity 1] [--seeds 0 1 2 3 4]
+        [--steps 150] [--made KIND...]
 
 Every third image is held out, and stays clean. Into the labels of the others errors are put, of each kind that changes
 what pixels are called. What is corrected is found by the networks of WORK (`benchmarks.noise_sets`), and told by the
@@ -38,7 +39,7 @@ from segdata.noise.types import Kind
 
 HELD = 3  # every third image
 ARMS = ("noisy", "random", "flagged", "clean")
-KINDS: tuple[Kind, ...] = ("missing", "extra", "category", "dilate", "erode", "shift")
+SHOWN: tuple[Kind, ...] = ("missing", "extra", "category", "dilate", "erode", "shift")
 Map = NDArray[np.int64]
 
 
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--severity", type=float, default=1.0)
+    parser.add_argument("--made", nargs="+", choices=SHOWN, default=SHOWN, help="kinds of error")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     for name in asked.sets:
@@ -201,7 +203,8 @@ def main() -> None:
         print(f"\n## {name}: {len(rows)} images, {len(held)} held out, rate {asked.rate:g}")
         for seed in asked.seeds:
             plan = plan_for(facts, Settings(crop=128, width=8, depth=3, batch=4, steps=asked.steps, seed=seed), 2**30)
-            rates = Rates(asked.rate / 3, KINDS, 3, asked.severity)
+            n_kinds = min(len(asked.made), 3)
+            rates = Rates(asked.rate / n_kinds, tuple(asked.made), n_kinds, asked.severity)
             maps, said = spoilt(scene, rows, asked.share, rates, 100 + seed)
             for arm in ARMS:
                 scores[arm].append(mean_iou(scene, learned(scene, maps[arm], plan), held))

@@ -19,6 +19,7 @@ from segdata.measure.measure import measure
 
 if TYPE_CHECKING:
     from segdata.api.witnesses import Seen
+    from segdata.core.decision import Decision
     from segdata.core.rule import Rule, Tables
     from segdata.noise.evaluation import Quality
     from segdata.noise.flagged import Flagged
@@ -89,6 +90,7 @@ def flag(
             seed=asked.seed,
             jobs=asked.jobs,
             memory=asked.max_memory,
+            decisions=_decisions(dataset) if review else (),
             progress=progress,
         )
         quality = [] if errors is None else qualities(ranked(thought.found, seen.case, errors), asked.seed)
@@ -145,12 +147,9 @@ class _Told:
         """Everything together."""
         from segdata.noise.estimates import expected
         from segdata.noise.flagged import Flagged, looks_of, scores_of
-        from segdata.noise.recalibration import recalibrated
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
-        nothing = np.empty(0)
-        p = np.clip(thought.found.probability[thought.choice.rows], 1e-9, 1 - 1e-9)
-        before = recalibrated(nothing, nothing.astype(np.int64))
+        odds = thought.found.odds[thought.choice.rows]
         return Flagged(
             validation,
             self.seen.where,
@@ -163,7 +162,7 @@ class _Told:
             scores_of(case, thought.found),
             int((thought.found.row >= 0).sum()),
             thought.choice.left_out,
-            expected(before.draws(np.log(p / (1 - p)))),
+            expected(thought.calibration.draws(odds)),
             self._sample(validation.findings),
             None if images is None else tuple(case.given.maps.image_ids[case.images[row]] for row in images.tolist()),
             tuple(quality),
@@ -173,3 +172,11 @@ class _Told:
 def _of_images(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on which images could not be looked at."""
     return [] if select else selected(dataset.config, ["SEG001", "SEG002", "SEG003"], ignore)
+
+
+def _decisions(dataset: Dataset) -> "list[Decision]":
+    """What reviewers have said of these labels."""
+    from segdata.review import log
+
+    path = log.place(dataset.profile.files)
+    return log.read(path) if path.is_file() else []

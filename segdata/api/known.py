@@ -68,18 +68,10 @@ def _compared(case: Case, truth: LabelMaps) -> list[Mistakes]:
     name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
     channel = dict(zip(maps.classes, case.given.channel.tolist(), strict=True))
     clean = Given(truth, np.array([channel.get(name.get(each.casefold(), -1), -1) for each in truth.names], np.int64))
-    nothing = np.empty(0, np.int64)
     errors = []
     for row in case.images.tolist():
         given, there = case.given.drawn(row), int(row_of[row])
-        after = np.full(len(given), -1, np.int64)
-        none = Mistakes(
-            (), np.empty(0), nothing, after, nothing, given.runs.take(nothing, 1), given.runs.take(nothing, 1)
-        )
-        if there < 0:
-            errors.append(none)
-            continue
-        other = clean.drawn(there)
+        other = given if there < 0 else clean.drawn(there)
         if (other.height, other.width) != (given.height, given.width):
             raise SegdataError(
                 f"{maps.image_ids[row]}: the clean labels are {other.width}x{other.height} px, the given ones "

@@ -170,7 +170,7 @@ def _asked(
     from segdata.report.text import Asked
 
     ran = [rule for code, rule in rules().items() if rule.command == "flag" or code in found.validation.by_code]
-    return Asked(dataset.profile, ran, typed, fail_on, most, again)
+    return Asked(dataset.profile, ran, typed, fail_on, most, again, "flag")
 
 
 def _report(

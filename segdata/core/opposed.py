@@ -50,7 +50,8 @@ class Opposed:
     surfaces : pair, category, match (row; -1: all of the category), edge_a, edge_b (boundary pixels), near_a, near_b
         (how many of these are within the tolerance of the other's boundary), band_both, band_any (pixels, for Boundary
         IoU), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger; of
-        all of a category without what is so far from the other's boundary that a part is missing), offset_sd; distances in mm where the spacing of the case is known, else in pixels
+        all of a category without what is so far from the other's boundary that a part is missing), offset_sd; distances
+        in mm where the spacing of the case is known, else in pixels
     """
 
     annotators: tuple[str, ...]
@@ -91,7 +92,8 @@ class Judged:
     unclear : category, value, low, high (agreement of all), best (without the annotator who lowers it most), without
         (that annotator), clusters
     repeats : annotator, value, low, high (agreement with their own earlier work), others (agreement of different
-        annotators on these images), behind, behind_low (by how much it is better; at least, in all likelihood), clusters
+        annotators on these images), behind, behind_low (by how much it is better; at least, in all likelihood),
+        clusters
     below : annotator, category (-1: all), metric, value, low, high, bar, clusters: who is under the bar against gold
     gold : the position of the reference among the annotators; None: there is none
     """

@@ -89,7 +89,7 @@ def scores_of(case: Case, found: "Suspicions") -> Table:
     every = Table(
         {
             "image": np.array(case.given.maps.image_ids, object)[image],
-            "segment": _ids(case, image, found.row),
+            "segment": ids_of(case, image, found.row),
             "category": names[found.category],
             "seen": names[np.where(found.row < 0, found.seen, found.category)],
             "type": types,
@@ -101,7 +101,7 @@ def scores_of(case: Case, found: "Suspicions") -> Table:
     return every.take(np.argsort(-found.probability, kind="stable"))
 
 
-def _ids(case: Case, image: Ints, row: Ints) -> Column:
+def ids_of(case: Case, image: Ints, row: Ints) -> Column:
     """(n,) the source's own id of each candidate's segment; None where nothing is annotated so."""
     segments, found = case.tables.segments, np.full(len(row), None, object)
     known = np.flatnonzero(row >= 0)

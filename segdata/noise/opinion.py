@@ -1,12 +1,13 @@
 """Opinion: from what is to be seen in the images of a dataset to the labels that are suspected."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from segdata.core.deal import grouped
+from segdata.core.decision import Decision
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.runs import Ints
 from segdata.core.suspected import Suspected
@@ -15,6 +16,8 @@ from segdata.noise.budget import Budget
 from segdata.noise.choice import Choice, choice
 from segdata.noise.drawn import Floats
 from segdata.noise.injection import LEARNT, Rates
+from segdata.noise.recalibration import Recalibrated
+from segdata.noise.reviewed import calibration
 from segdata.noise.scores import Look, Suspicions, look, suspicions
 from segdata.noise.stage import Stage
 from segdata.noise.suspects import Case, suspects
@@ -31,13 +34,15 @@ class Opinion:
 
     Attributes
     ----------
-    found : all candidates
+    found : all candidates, with probabilities as reviewers' decisions have them
+    calibration : how these follow from log odds
     trust, threshold : of each category
     choice : what is told
     suspected : the same as rows, with corrections
     """
 
     found: Suspicions
+    calibration: Recalibrated
     trust: list[Trust]
     threshold: Floats
     choice: Choice
@@ -52,6 +57,7 @@ def opinion(
     seed: int = 0,
     jobs: int = 0,
     memory: int | None = None,
+    decisions: Sequence[Decision] = (),
     progress: Callable[[Stage], None] = lambda stage: None,
 ) -> Opinion:
     """Which labels are suspected.
@@ -59,6 +65,7 @@ def opinion(
     Each image is loaded to be looked at, and again if something in it is told; of the others only features stay in
     memory. `memory` in bytes bounds how many are looked at at once, by `jobs` threads (0: one per core). What is said
     of an image is learnt from others, and from none of its `group`, a column as of `segdata.noise.settings.Settings`.
+    What is told follows from thresholds; `decisions` on earlier findings move the probabilities, not their order.
     """
     threads = _threads(case, jobs, memory)
     with one_thread():
@@ -67,25 +74,28 @@ def opinion(
         trust = trusts(found, case.names)
         threshold = thresholds(found, len(case.names))
         told = choice(found, trust, threshold, case.witness.things, budget, seed)
+        known = calibration(case, found, decisions)
+        found = replace(found, probability=known.probability(found.odds))
         timed = Timed("correct", len(np.unique(found.image[told.rows])), progress)
         rows = suspects(case, found, told.rows, told.by_lot, threads, timed)
-        rows = replace(rows, **_systematic(found, case, trust))
-    return Opinion(found, trust, threshold, told, rows)
+        pairs, groups = _systematic(found, case, trust)
+        rows = replace(rows, confusions=pairs, doubted=groups)
+    return Opinion(found, known, trust, threshold, told, rows)
 
 
-def _systematic(found: Suspicions, case: Case, trust: list[Trust]) -> dict[str, Table | None]:
+def _systematic(found: Suspicions, case: Case, trust: list[Trust]) -> tuple[Table | None, Table | None]:
     """What is wrong in the dataset as a whole, as far as the model can be trusted to tell."""
     weak = {case.names[each.category] for each in trust if each.reason is not None}
     if len(weak) == len(trust):
-        return {}
+        return None, None
     pairs = confused(found, case)
     sound = np.array([not weak & {given, seen} for given, seen in pairs.lines("given", "seen")], bool)
-    return {"confusions": pairs.take(sound), "doubted": doubted(found, case)}
+    return pairs.take(sound), doubted(found, case)
 
 
 def _looks(case: Case, seed: int, threads: int, progress: Callable[[Stage], None]) -> Iterator[Look]:
-    known = set(case.witness.kinds)
-    rates = Rates(kinds=tuple(kind for kind in LEARNT if kind in known))
+    kinds = set(case.witness.kinds)
+    rates = Rates(kinds=tuple(kind for kind in LEARNT if kind in kinds))
 
     def looked(image: int) -> Look:
         given, evidence = case.given.drawn(image), case.witness.evidence(image)

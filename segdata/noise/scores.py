@@ -24,6 +24,7 @@ from segdata.noise.recalibration import recalibrated
 from segdata.noise.types import TYPES
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+SEVERITIES = 0.25, 1.5  # of the mistakes of an image
 WORST = 3  # candidates that say how bad an image is
 ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
@@ -73,7 +74,8 @@ class Look:
 def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generator, rates: Rates | None = None) -> Look:
     """The candidates of an image and their features, as given and with mistakes made on purpose (`rates`).
 
-    An image with few candidates is spoiled several times, so that there is something to learn from.
+    Mistakes of one image are more severe than those of another. An image with few candidates is spoiled several times,
+    so that there is something to learn from.
     """
     found = candidates(given, evidence, things)
     none = np.full(len(found.drawn), -1), np.full(len(found.regions), -1)
@@ -81,7 +83,9 @@ def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generat
     types: list[int] = []
     copies: list[tuple[Table, Table]] = []
     for _ in range(min(max(ENOUGH // max(len(found.drawn), 1), 1), COPIES)):
-        new, truth = spoiled(given, things, Rates() if rates is None else rates, rng)
+        usual = Rates() if rates is None else rates
+        worse = float(np.exp(rng.uniform(*np.log(SEVERITIES))))
+        new, truth = spoiled(given, things, replace(usual, severity=worse * usual.severity), rng)
         again = candidates(new, evidence, things)
         of = labels(again, new, truth, things)
         before = len(types)
@@ -162,9 +166,10 @@ class Suspicions:
         return replace(self, probability=Calibration().moved(injected, real).probability(odds))
 
     def images(self) -> Floats:
-        """(i,) for each image the mean of two ranks, from 0 to 1: of its three worst candidates, and of softmin.
+        """(i,) for each image, from 0 to 1: the rank of its three worst candidates, and of softmin, which counts twice.
 
-        Of the three it is the mean of their log odds; an image of fewer has the mean of those there are.
+        Of the three it is the mean of their log odds; an image of fewer has the mean of those there are. Softmin knows
+        no objects, but no kinds of mistake either: it also tells images with those that nothing was learnt from.
         """
         sure = np.clip(self.probability, 1e-9, 1 - 1e-9)
         odds = np.log(sure / (1 - sure))
@@ -175,7 +180,7 @@ class Suspicions:
         n = np.bincount(self.image[worst], minlength=len(self.softmin))
         mean = np.bincount(self.image[worst], odds[worst], len(self.softmin)) / np.maximum(n, 1)
         mean[n == 0] = odds.min(initial=0.0) - 1
-        return (_ranks(mean) + _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 2
+        return (_ranks(mean) + 2 * _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 3
 
 
 def _ranks(values: Floats) -> Floats:

@@ -24,8 +24,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `image` is null for a finding about the dataset, `annotator` where there is only one, `segments` are the source's
     own ids, `bbox` is [x, y, width, height] in pixels, `place` a JSON pointer, an XPath or a pixel. `correction` is
-    what a model proposes instead, and only there where one does; its `counts` are COCO compressed RLE strings. `kind` is
-    there where a rule tells several things apart: missed, extra, confused or offset of SEG406.
+    what a model proposes instead, and only there where one does; its `counts` are COCO compressed RLE strings. `kind`
+    is there where a rule tells several things apart: missed, extra, confused or offset of SEG406.
     """
 
     code: str

@@ -27,6 +27,7 @@ class Asked:
     fail_on : the severity from which on the command fails
     max_findings : how many findings to list; None: the first few of each rule
     selection : the options that choose rules, as one would type them again
+    command : whose report it is
     """
 
     profile: Profile
@@ -35,6 +36,7 @@ class Asked:
     fail_on: FailOn = "error"
     max_findings: int | None = None
     selection: Sequence[str] = ()
+    command: str = "validate"
 
     @property
     def summaries(self) -> dict[str, str]:

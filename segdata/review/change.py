@@ -14,6 +14,8 @@ from segdata.core.pixelsets import area, minus, union, within
 from segdata.core.runs import Ints, Runs
 from segdata.review.sheet import Change, Refused, Sheet
 
+_AGREEMENT = "SEG4"  # codes of `segdata agreement`: the segments that these name may be another annotator's
+
 
 def change_of(decision: Decision, sheet: Sheet) -> Change | None:
     """What a decision asks for; None where it leaves the labels as they are, or asks for something by hand.
@@ -158,6 +160,8 @@ def _voided(decision: Decision, sheet: Sheet) -> Change:
             f"- {{id: {free}, name: void, kind: void}}"
         )
     rows, finding = rows_of(decision, sheet), decision.finding
+    if finding is not None and finding.code.startswith(_AGREEMENT):
+        raise Refused("it speaks of the work of several annotators; decide on the segment itself, or draw it")
     pixels = Runs.empty()
     if finding is not None:
         if finding.correction is not None and finding.correction.action == "add":

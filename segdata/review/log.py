@@ -1,6 +1,7 @@
 """Log: reviewers' decisions in a file that only grows, one JSON object a line."""
 
 import datetime
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from segdata.review.standing import latest
 
 __all__ = ["Log", "append", "check", "latest", "load", "place", "read"]
 NAME = "review.jsonl"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _DECODER = msgspec.json.Decoder(Decision)
 
 
@@ -68,12 +70,20 @@ def check(decision: Decision, where: str) -> Decision:
     """The decision; raises SegdataError, which begins with `where`, where it does not say who decided, or when."""
     if not decision.reviewer.strip():
         raise SegdataError(f"{where}: is no decision: it has no reviewer; say who decided it")
-    try:
-        datetime.datetime.strptime(decision.time, "%Y-%m-%dT%H:%M:%SZ")
-    except ValueError as error:
+    if not _is_time(decision.time):
         remedy = "a time like 2026-01-31T12:30:59Z is expected"
-        raise SegdataError(f"{where}: is no decision: time is {decision.time!r}; {remedy}") from error
+        raise SegdataError(f"{where}: is no decision: time is {decision.time!r}; {remedy}")
     return decision
+
+
+def _is_time(text: str) -> bool:
+    if not _TIME.fullmatch(text):
+        return False
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _decoded(line: bytes, where: str) -> Decision:

@@ -98,9 +98,11 @@ class Sheet:
         return bool(self._rows & set(rows)) or len(common(runs, self._touched, self.size)) > 0
 
     def make_room(self, change: Change, pixels: Runs, category: int, keep: tuple[int, ...] = ()) -> None:
-        """Take from other segments the pixels that one of this category gets, where they may not share them."""
+        """Take from other segments, but for crowds, the pixels that one of this category gets, where they may not share."""
+        crowd = self.before.batch.segments["iscrowd"]
         for row in np.setdiff1d(self._under(pixels), keep).tolist():
-            if not self._may_share(self.category(row), category):
+            shares = bool(crowd[row].as_py()) and category not in self.profile.taxonomy.void_ids
+            if not shares and not self._may_share(self.category(row), category):
                 lost = common(self.pixels(row), pixels, self.size)
                 change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], self.size)
 

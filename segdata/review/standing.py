@@ -37,11 +37,6 @@ class Standing:
         final = any(each.adjudicates for each in self.said)
         return not final and len({each.verdict for each in self.said} - {"unsure"}) > 1
 
-    @property
-    def is_open(self) -> bool:
-        """Somebody has to decide: it is disputed, or all are unsure."""
-        return self.decision is None
-
 
 def latest(decisions: Iterable[Decision]) -> list[Standing]:
     """Where the decisions have come to, a standing for each thing decided on, in the order of their first decisions.

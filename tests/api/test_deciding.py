@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import segdata
+import segdata.api
 from segdata import Decision, Finding, SegdataError
 from segdata.api.imprinting import imprints
 from segdata.core.annotation import Annotation
@@ -161,6 +162,25 @@ def test_reviewers_who_disagree_are_listed_and_an_adjudicator_settles_it(street:
     after = segdata.apply_decisions(street)
     assert (after.revision, after.disputed) == ("r0002", [])
     assert segdata.read(street).annotations["stage"].tolist()[0] == "adjudicated"
+
+
+def test_findings_of_agreement_are_silent_too(tmp_path: Path) -> None:
+    both, one = "aaaa....bbbb\n" * 4, "aaaa........\n" * 4
+    for name, text in (("anna", both), ("ben", one)):
+        drawing = drawn(f"{text}............\n\n{both}............\n\na, b: car")
+        segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / name)
+    everybody = {name: tmp_path / name for name in ("anna", "ben")}
+    compared = segdata.api.compare_annotators(everybody, gold="anna", resamples=20)
+    (missed,) = compared.agreement.findings
+    seen = imprints(compared.dataset, [missed])[missed]
+    decision = Decision(
+        verdict="reject", reviewer="eve", time="2026-01-01T00:00:00Z", via="html", image=missed.image, finding=missed,
+        imprint=seen,
+    )  # fmt: skip
+    segdata.decide(tmp_path / "ben", [decision])
+    again = segdata.api.compare_annotators(everybody, gold="anna", resamples=20)
+    assert (again.agreement.findings, again.decided) == ((), 1)
+    assert segdata.api.compare_annotators(everybody, gold="anna", resamples=20, review=False).decided == 0
 
 
 def test_images_and_annotators_that_are_not_there(street: Path) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from segdata.api import flag, from_arrays
+from segdata.api import convert, flag, from_arrays, read
 from segdata.core.config import Config
 from segdata.core.counts import runs_of_counts
 from segdata.core.dataset import Dataset
+from segdata.core.decision import Decision
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
@@ -19,6 +20,7 @@ from segdata.noise.drawn import Drawn
 from segdata.noise.flagged import Flagged
 from segdata.noise.injection import Rates
 from segdata.noise.settings import Settings
+from segdata.review import log
 from segdata.testing.blobs import blobs, patches
 from segdata.testing.noise import Error, noisy
 from segdata.testing.witnesses import Knowing
@@ -167,3 +169,20 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     blank.usable = np.zeros(4, bool)
     with pytest.raises(SegdataError, match="no image has predictions"):
         flag(data, predictions=blank)
+
+
+def test_decisions_move_probabilities_and_settle_findings(tmp_path: Path) -> None:
+    convert(made()[0], tmp_path / "data")
+    data = read(tmp_path / "data")
+    before = flag(data, settings=ONE, predictions=Knowing(clean()))
+    told = before.validation.findings
+    said = [
+        Decision(verdict="reject", reviewer="anna", time=f"2026-01-01T00:00:{at:02}Z", via="python", image=each.image,
+                 segment=next(iter(each.segments), None), finding=each)
+        for at, each in enumerate(told)
+    ]  # fmt: skip
+    log.append(log.place(data.profile.files), said)
+    after = flag(data, settings=ONE, predictions=Knowing(clean()))
+    assert after.parts["probability"].max() < before.parts["probability"].max()
+    assert after.parts["probability"].is_monotonic_decreasing
+    assert after.expected.n < before.expected.n

@@ -20,7 +20,8 @@ FULL = Finding(
     code="SEG106", rule="speck", severity="warning", message='"quoted" 汽车', image="a.png", annotator="anna",
     segments=(7, "seven"), category="car", bbox=(1, 2, 3, 4), pixels=12, score=0.5, file="f.json", line=3,
     place="/annotations/0", fix="unsafe",
-    correction=Correction(action="split", category="car", size=(9, 8), counts=("03", "12"), joins=8, iou=0.5), kind="offset",
+    correction=Correction(action="split", category="car", size=(9, 8), counts=("03", "12"), joins=8, iou=0.5),
+    kind="offset",
 )  # fmt: skip
 BARE = Finding(code="SEG001", rule="unreadable-file", severity="error", message="m")
 

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.correction import Action, Correction
-from segdata.core.counts import counts_of_runs
+from segdata.core.counts import counts_of_runs, runs_of_counts
 from segdata.core.decision import Decision, Verdict
 from segdata.core.finding import Box, Finding
 from segdata.core.redraw import dense, runs_of
@@ -213,3 +217,47 @@ def test_damaged_pixels_are_a_conflict() -> None:
     about = Finding(code="SEG501", rule="x", severity="warning", message="", image="1.png", correction=broken)
     found = run(drawn(INSTANCES), decision(about))
     assert found.conflicts[0].why.startswith("the correction's pixels are damaged: ")
+
+
+@st.composite
+def proposals(draw: st.DrawFn) -> tuple[Drawing, list[Decision]]:
+    """A picture of disjoint segments that may not overlap, and things to do with them."""
+    rows = draw(st.lists(st.text("abc.", min_size=5, max_size=5), min_size=4, max_size=4))
+    drawing = drawn("\n".join(["abc..", *rows]) + "\n\ntask: instance\noverlap: forbid")
+    known = sorted(ids(drawing).values())
+    decisions = []
+    for minute in range(draw(st.integers(1, 4))):
+        picture = " ".join("".join(draw(st.sampled_from("x.")) for _ in range(5)) for _ in range(5))
+        action: Action = draw(st.sampled_from(["add", "delete", "rename", "redraw", "join"]))
+        first, second = draw(st.permutations(known))[:2]
+        asked = finding(
+            action, draw(st.sampled_from("abc")), *([] if action in ("delete", "join") else [picture]), size=(5, 5),
+            segments=() if action == "add" else (first,), joins=second if action == "join" else None,
+        )  # fmt: skip
+        decisions.append(decision(asked, minute=minute))
+    return drawing, decisions
+
+
+@given(proposals())
+def test_what_may_not_overlap_never_does(case: tuple[Drawing, list[Decision]]) -> None:
+    """Every decision is carried out or a conflict, and a pixel outside of what was asked for keeps its segment."""
+    drawing, decisions = case
+    found = run(drawing, *decisions)
+    assert len(found.done) + len(found.conflicts) <= len(decisions)
+    after = found.after or drawing.batch
+    n = after.n_segments
+    masks = [dense(after.runs.take(np.array([row]), n), 5, 5) for row in range(n)]
+    assert sum(mask.astype(int) for mask in masks).max() <= 1
+    assert all(mask.any() for mask in masks)
+    after.runs.checked(np.full(n, 5), np.full(n, 5))
+    if found.after is None:
+        assert not found.done
+    for each in found.done:
+        asked = each.decision.finding.correction if each.decision.finding else None
+        if asked is not None and asked.action in ("add", "redraw"):
+            assert any(np.array_equal(mask, pixels(asked)) for mask in masks)
+
+
+def pixels(asked: Correction) -> NDArray[np.bool_]:
+    height, width = (np.array([side]) for side in asked.size)
+    return dense(runs_of_counts(pa.array([asked.counts[0].encode()], pa.binary()), height, width)[0], *asked.size)

@@ -279,6 +279,12 @@ def test_how_many_values_a_score_is_made_of() -> None:
     assert (found["count_gap"].n, found["count_gap"].n_undefined) == (1, 3)
 
 
+def test_prevalence_is_the_share_of_all_votes_of_all_images() -> None:
+    one, other = np.array([[0, 0, 1, 1]]), np.array([[1, 1, 1, -1]])
+    opposed = opposed_of_maps([[one, other], [one, one]], CATEGORIES)
+    np.testing.assert_allclose(category_values(opposed, "prevalence")[:2], [6 / 16, 9 / 16])
+
+
 def test_surfaces_of_things_are_those_of_matched_segments() -> None:
     """A whole category that is far apart, since a segment was missed, does not count for a thing; it does for stuff."""
     one = np.array([[0, 0, 1, 1]])
