@@ -121,9 +121,9 @@ def main() -> None:
         with one_thread():
             scores = [suspicions([without(look, columns) for look in each.looks]).odds for each in trials]
         print(f"| {name} | {figures(trials, scores)} |", flush=True)
-    print("\n| score of an image: AUROC, AP | alone | half softmin | two thirds softmin |\n| --- | --- | --- | --- |")
+    print("\n| score of an image: AUROC, AP | alone | half softmin | three quarters |\n| --- | --- | --- | --- |")
     for name, kind in IMAGE.items():
-        print(f"| {name} | {' | '.join(of_images(trials, kind, share) for share in (0.0, 0.5, 2 / 3))} |", flush=True)
+        print(f"| {name} | {' | '.join(of_images(trials, kind, share) for share in (0.0, 0.5, 0.75))} |", flush=True)
 
 
 if __name__ == "__main__":

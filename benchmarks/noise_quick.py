@@ -1,4 +1,4 @@
-"""How long the quick setting takes: training and prediction of out-of-fold networks, as processor and wall time.
+"""How long the quick setting takes: training and prediction of out-of-fold networks, then all else, as processor time.
 
     python -m benchmarks.noise_quick [--images 200] [--side 256] [--threads 2] [--steps N] [--data DATA]
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from segdata.api import from_arrays, read
+from segdata.api import flag, from_arrays, read
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.out_of_fold import out_of_fold
@@ -65,6 +65,10 @@ def main() -> None:
 
         wall, cpu = time.monotonic(), time.process_time()
         out_of_fold(dataset, folder / "out", Settings(quick=True, steps=asked.steps), planned=print, progress=progress)
+        before = time.process_time()
+        found = flag(dataset, predictions=folder / "out", settings=Settings(jobs=asked.threads))
+        spent = time.process_time() - before
+        print(f"look, judge, correct: {found.n_judged} labels in {spent:.1f} s of processor", flush=True)
         print(
             f"{len(dataset)} images: {time.process_time() - cpu:.1f} s of processor, {time.monotonic() - wall:.1f} s; "
             f"torch {torch.__version__}, {asked.threads} threads, load {os.getloadavg()[0]:.1f}"

@@ -166,7 +166,7 @@ class Suspicions:
         return replace(self, probability=Calibration().moved(injected, real).probability(odds))
 
     def images(self) -> Floats:
-        """(i,) for each image, from 0 to 1: the rank of its three worst candidates, and of softmin, which counts twice.
+        """(i,) for each image, 0 to 1: the rank of its three worst candidates, and thrice that of softmin, as a mean.
 
         Of the three it is the mean of their log odds; an image of fewer has the mean of those there are. Softmin knows
         no objects, but no kinds of mistake either: it also tells images with those that nothing was learnt from.
@@ -180,7 +180,7 @@ class Suspicions:
         n = np.bincount(self.image[worst], minlength=len(self.softmin))
         mean = np.bincount(self.image[worst], odds[worst], len(self.softmin)) / np.maximum(n, 1)
         mean[n == 0] = odds.min(initial=0.0) - 1
-        return (_ranks(mean) + 2 * _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 3
+        return (_ranks(mean) + 3 * _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 4
 
 
 def _ranks(values: Floats) -> Floats:

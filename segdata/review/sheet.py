@@ -98,7 +98,7 @@ class Sheet:
         return bool(self._rows & set(rows)) or len(common(runs, self._touched, self.size)) > 0
 
     def make_room(self, change: Change, pixels: Runs, category: int, keep: tuple[int, ...] = ()) -> None:
-        """Take from other segments, but for crowds, the pixels that one of this category gets, where they may not share."""
+        """Take the pixels that one of this category gets from other segments that may not share them; crowds may."""
         crowd = self.before.batch.segments["iscrowd"]
         for row in np.setdiff1d(self._under(pixels), keep).tolist():
             shares = bool(crowd[row].as_py()) and category not in self.profile.taxonomy.void_ids

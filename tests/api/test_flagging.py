@@ -93,7 +93,8 @@ def check(finding: Finding, names: tuple[str, ...], size: tuple[int, int]) -> No
 
 
 def test_the_same_input_gives_the_same_findings() -> None:
-    again = flag(made()[0], settings=ONE, predictions=Knowing(clean()), truth=clean())
+    several = Settings(jobs=2, max_memory=2**26)
+    again = flag(made()[0], settings=several, predictions=Knowing(clean()), truth=clean())
     assert again.validation.findings == found().validation.findings
     assert again.quality[0].recall == found().quality[0].recall
 

@@ -13,6 +13,7 @@ from segdata.core.imprint import imprints
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.report.fiftyone.boxes import relative
+from segdata.report.fiftyone.documents import document, documents
 from segdata.report.fiftyone.fields import Kind, field_name, label_id
 from segdata.report.fiftyone.masks import Drawn, Mask, Targets
 from segdata.report.fiftyone.shelf import Shelf
@@ -63,10 +64,10 @@ class Labels:
             found["map"] = self.fo.Segmentation(id=map_id, mask_path=self.shelf.mask(painted))
             single = np.sort(np.concatenate([single, hidden]))
         if self.profile.task != "semantic" or len(single):
-            found["segments"] = self.fo.Detections(detections=self._detections(rows, ids, drawn, single))
+            found["segments"] = documents("Detections", self._detections(rows, ids, drawn, single))
         outlines = [self._outline(row, id_, drawn) for row, id_ in zip(rows, ids, strict=True) if row["rings"]]
         if outlines:
-            found["outlines"] = self.fo.Polylines(polylines=outlines)
+            found["outlines"] = documents("Polylines", outlines)
         return found
 
     def _ids(self, image_id: str, annotator: str | None, rows: list[dict[str, Any]]) -> list[str]:
@@ -90,8 +91,10 @@ class Labels:
             row = rows[number]
             pixels = {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
             found.append(
-                self.fo.Detection(
-                    id=ids[number],
+                document(
+                    self.fo,
+                    "Detection",
+                    ids[number],
                     bounding_box=place,
                     area=int(area[number]),
                     track_id=row["track_id"],
@@ -107,7 +110,8 @@ class Labels:
         """The source's polygon of a segment."""
         size = (drawn.width, drawn.height)
         rings = [(np.array(ring).reshape(-1, 2) / size).tolist() for ring in row["rings"] if len(ring) % 2 == 0]
-        return self.fo.Polyline(id=label_id(id_, "outline"), points=rings, closed=True, filled=False, **self._said(row))
+        told = {"points": rings, "closed": True, "filled": False, **self._said(row)}
+        return document(self.fo, "Polyline", label_id(id_, "outline"), **told)
 
     @staticmethod
     def _said(row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table

@@ -177,18 +177,18 @@ class Loader:
                 continue
             before = {id_: (mine, old, rest) for id_, mine, old, *rest in zip(ids, tags, imprints, *more, strict=True)}
             for label in new[LISTS[kind]]:
-                if label.id in before:
-                    _carry(label, *before[label.id][:2], dict(zip(foreign, before[label.id][2], strict=True)))
+                if (id_ := str(label["_id"])) in before:
+                    _carry(label, *before[id_][:2], dict(zip(foreign, before[id_][2], strict=True)))
 
 
-def _carry(label: Any, tags: Sequence[str] | None, imprint: str | None, more: dict[str, Any]) -> None:
+def _carry(label: dict[str, Any], tags: Sequence[str] | None, imprint: str | None, more: dict[str, Any]) -> None:
     """Give a label what people said of the same one before, and with a verdict the imprint that they saw.
 
     Any: FiftyOne has no types.
     """
-    label.tags += [tag for tag in tags or () if tag not in label.tags]
+    label["tags"] += [tag for tag in tags or () if tag not in label["tags"]]
     for attribute, value in more.items():
         if value is not None:
             label[attribute] = value
-    if verdicts(tags or ()) and more.get("seen") is None and imprint and imprint != label["imprint"]:
+    if verdicts(tags or ()) and more.get("seen") is None and imprint and imprint != label.get("imprint"):
         label["seen"] = imprint

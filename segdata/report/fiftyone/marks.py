@@ -14,6 +14,7 @@ from segdata.core.finding import SEVERITIES, Box, Finding
 from segdata.core.imprint import imprint_of
 from segdata.core.profile import Profile
 from segdata.report.fiftyone.boxes import relative
+from segdata.report.fiftyone.documents import document
 from segdata.report.fiftyone.fields import label_id
 from segdata.report.fiftyone.labels import inline
 from segdata.report.fiftyone.masks import Drawn, Mask
@@ -49,8 +50,10 @@ class Marks:
         return found
 
     def _mark(self, finding: Finding, id_: str, **shown: Any) -> Any:  # Any: FiftyOne has no types
-        return self.fo.Detection(
-            id=id_,
+        return document(
+            self.fo,
+            "Detection",
+            id_,
             label=f"{finding.code} {finding.rule}",
             tags=[finding.code, finding.severity],
             code=finding.code,

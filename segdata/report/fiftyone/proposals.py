@@ -10,6 +10,7 @@ from segdata.core.correction import Correction
 from segdata.core.counts import runs_of_counts
 from segdata.core.finding import Finding
 from segdata.report.fiftyone.boxes import relative
+from segdata.report.fiftyone.documents import document, documents
 from segdata.report.fiftyone.fields import label_id
 from segdata.report.fiftyone.labels import inline
 from segdata.report.fiftyone.masks import Drawn
@@ -24,8 +25,8 @@ def proposals(fo: Any, shelf: Shelf, findings: Sequence[Finding], marks: Sequenc
     found = []
     for finding, mark in zip(findings, marks, strict=True):
         if finding.correction is not None and finding.correction.counts:
-            found += _pieces(fo, shelf, finding.correction, mark.id)
-    return fo.Detections(detections=found) if found else None
+            found += _pieces(fo, shelf, finding.correction, str(mark["_id"]))
+    return documents("Detections", found) if found else None
 
 
 def worded(correction: Correction) -> str:
@@ -48,8 +49,10 @@ def _pieces(fo: Any, shelf: Shelf, correction: Correction, mark: str) -> list[An
     places = relative(*drawn.boxes(), width, height).tolist()
     keep = inline(masks)
     return [
-        fo.Detection(
-            id=label_id(mark, "proposal", number),
+        document(
+            fo,
+            "Detection",
+            label_id(mark, "proposal", number),
             label=worded(correction),
             bounding_box=place,
             finding=mark,

@@ -9,6 +9,7 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.finding import Finding
 from segdata.core.runs import Ints
+from segdata.report.fiftyone.documents import documents
 from segdata.report.fiftyone.fields import FINDINGS, PROPOSALS, Kind
 from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.labels import Labels, annotations
@@ -77,9 +78,9 @@ class Entries:
         # Without findings there is an empty list, so that "none" can be told from "not looked for".
         fo, shelf = self.labels.fo, self.labels.shelf
         marks = Marks(fo, shelf, self.labels.profile).of(image_id, part, about) if about else []
-        drawn[FINDINGS, None] = fo.Detections(detections=marks)
+        drawn[FINDINGS, None] = documents("Detections", marks)
         drawn[PROPOSALS, None] = proposals(fo, shelf, about, marks)
-        return written({mark.id: finding for mark, finding in zip(marks, about, strict=True)})
+        return written({str(mark["_id"]): finding for mark, finding in zip(marks, about, strict=True)})
 
     def _entry(self, image_id: str, row: dict[str, Any], about: Sequence[Finding], drawn: Shown, told: str) -> Entry:
         first = row["channels"][0]["uri"] if row["channels"] else None

@@ -14,6 +14,7 @@ from segdata.core.correction import Correction
 from segdata.noise.plan import Facts, plan_for
 from segdata.noise.predictions import Predictions, path_of
 from segdata.noise.settings import Settings
+from segdata.report.fiftyone.documents import document
 from segdata.report.fiftyone.heat import differing
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, noise
 
@@ -76,3 +77,14 @@ def test_differing_is_the_share_without_the_most_common_value(maps: np.ndarray[A
     for place in np.ndindex(3, 4):
         values = maps[(slice(None), *place)].tolist()
         assert share[place] == 1 - max(values.count(value) for value in values) / len(values)
+
+
+def test_labels_are_as_the_classes_of_fiftyone_write_them(fo: Any) -> None:
+    told = {"label": "car", "bounding_box": [0.0, 0.0, 0.5, 1.0], "mask": noise(1, *SIZE, 0.5), "code": "SEG101"}
+    made_by_it = dict(fo.Detection(id="0" * 24, tags=[], **told).to_mongo())
+    assert document(fo, "Detection", "0" * 24, **told, score=None) == {
+        key: value for key, value in made_by_it.items() if value is not None
+    }
+    lines = {"label": "car", "points": [[[0.0, 0.0], [1.0, 1.0]]], "closed": True, "filled": False}
+    made_by_it = dict(fo.Polyline(id="0" * 24, tags=[], **lines).to_mongo())
+    assert document(fo, "Polyline", "0" * 24, **lines) == {k: v for k, v in made_by_it.items() if v is not None}

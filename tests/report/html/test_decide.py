@@ -11,6 +11,7 @@ import pytest
 
 import segdata
 from segdata.api.imprinting import imprints
+from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
 from segdata.core.rule import rules
 from segdata.report.html.document import to_html
@@ -60,6 +61,7 @@ def test_decisions_are_kept_and_exported(browser: str, tmp_path: Path) -> None:
         finding = segdata.Finding(
             code="SEG106", rule="speck", severity="warning", message=f"{number} <i>", image=data.image_ids[number % 3],
             bbox=(number, 1, 20, 20), pixels=number + 1,
+            correction=Correction(action="add", category="car", size=(4, 5), counts=("\\</script>",), iou=0.5),
         )  # fmt: skip
         many.append(finding)
     shown = segdata.Validation("street", 3, 9, tuple(sorted(many, key=segdata.Finding.order)))
