@@ -33,7 +33,7 @@ def sure(batch: Batch, confidence: float, void: int) -> tuple[Batch, int]:
     in each annotation.
     """
     score = batch.segments["score"].fill_null(np.inf).to_numpy()
-    kept, gone = np.flatnonzero(score >= confidence), np.flatnonzero(score < confidence)
+    kept, gone = np.flatnonzero(~(score < confidence)), np.flatnonzero(score < confidence)  # NaN is no score
     if not len(gone):
         return batch, 0
     left = _left(batch, kept, gone)

@@ -79,12 +79,14 @@ def _validation(found: Validation) -> Iterator[Point]:
     said = ", ".join(f"{name} ({count:,})" for name, count in most)
     images = len({each.image for each in found.findings if each.severity == "error" and each.image})
     if n_errors:
-        head = f"{counted(n_errors, 'error')} in {counted(images, 'image')} to be mended before training"
+        where = f" in {counted(images, 'image')}" if images else ""  # none is about an image
+        head = f"{counted(n_errors, 'error')}{where} to be mended before training"
         yield Point("validation", "error", head, f"Most frequent: {said}.", "Look at them first; many can be fixed.")
     elif n_warnings:
         yield Point("validation", "warning", f"No errors, {counted(n_warnings, 'warning')}", f"Most frequent: {said}.")
     else:
-        yield Point("validation", "good", "The rules find nothing wrong")
+        silent = f"{counted(found.decided, 'finding')} decided by reviewers not counted." if found.decided else ""
+        yield Point("validation", "good", "The rules find nothing wrong", silent)
 
 
 def _balance(found: Summary) -> Iterator[Point]:
@@ -141,7 +143,7 @@ def _review(found: Progress | None) -> Iterator[Point]:
         return
     decided, open_ = sum(each.decided for each in found.rules), sum(each.open for each in found.rules)
     if found.n_findings:
-        yield Point("review", "info", f"{decided:,} findings decided, {open_:,} open")
+        yield Point("review", "info", f"{counted(decided, 'finding')} decided, {open_:,} open")
     if found.disputed:
         head = f"Reviewers disagree on {counted(len(found.disputed), 'finding')}"
         yield Point("review", "warning", head, "", "Somebody else is to settle them: segdata review report lists them.")
@@ -167,7 +169,7 @@ def _cost(found: Costs | None) -> Iterator[Point]:
     amount = found.amount(total)
     paid = "" if amount is None else f", {amount:,.0f} {found.currency}".rstrip()
     yield Point("cost", "info", f"{hours(total)} of work{paid}", f"{said}.")
-    if found.assurance:
+    if found.assurance and (found.assumed or found.known == 1):  # else most of the work may not be in it
         low, high = USUAL
         usual = f"{low:.0%} to {high:.0%} are usual"
         where = "within" if low <= found.share <= high else "below" if found.share < low else "above"

@@ -34,7 +34,7 @@ def test_the_conclusions_of_each_part(run: Run, reviewed: Path) -> None:
     text = run("report", reviewed).stdout
     for words in ("validation", "to be mended before training", "review", "cost", "EUR"):
         assert words in text
-    assert "1 findings decided" in text
+    assert "1 finding decided" in text
     assert max(map(len, text.splitlines()[:-2])) <= 80
     assert "--format html" in text.splitlines()[-1]
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from segdata.core.annotation import Annotation
-from segdata.core.imprint import imprint
+from segdata.core.imprint import imprint, imprints
+from segdata.core.runs import Runs
 from segdata.testing.pictures import drawn
 
 NONE = np.empty(0, np.int64)
@@ -33,3 +34,14 @@ def test_of_a_box_what_is_outside_does_not_matter() -> None:
     box = (0, 0, 2, 2)
     assert _of("aa.b\na...", [], box) == _of("aab.\na..b", [], box) == _of("aaaa\na.aa", [], box)
     assert _of("aa.b\na...", [], box) != _of("aa.b\naa..", [], box)
+
+
+def test_of_each_segment_alone_at_once() -> None:
+    """The same as one by one, also of a segment without pixels."""
+    drawing = drawn("aab.\n.bbc")
+    annotation = Annotation.each(drawing.load(np.array([0])))[0]
+    batch = annotation.batch
+    names = [drawing.profile.name_of(id_) for id_ in batch.segments["category_id"].to_pylist()]
+    expected = [imprint(annotation, drawing.profile, np.array([row])) for row in range(batch.n_segments)]
+    assert imprints(batch.runs, names) == expected
+    assert imprints(Runs.empty(), names[:1]) == imprints(Runs.empty(), [names[0], "x"])[:1]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partialmethod
 from typing import Any
+from urllib.parse import quote
 
 from segdata.core.errors import SegdataError
 from segdata.report.fiftyone.look import WORST
@@ -40,7 +41,7 @@ def app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[str]:  # Any: Fifty
         service._wait_for_child_port = wait
     view = f"?view={WORST.replace(' ', '-')}" if dataset.has_saved_view(WORST) else ""
     try:
-        yield f"http://{ADDRESS}:{port}/datasets/{dataset.slug}{view}"
+        yield f"http://{ADDRESS}:{port}/datasets/{quote(dataset.name, safe='')}{view}"
     finally:
         server.stop()
 

@@ -8,7 +8,7 @@ import pytest
 import segdata
 from segdata.core.errors import SegdataError
 from segdata.core.validation import Validation
-from segdata.report.fiftyone.reports import findings_of
+from segdata.report.fiftyone.reports import findings_of, predictions_of
 from segdata.report.json import to_json, to_jsonl
 
 FINDING = segdata.Finding(code="SEG101", rule="gap", severity="error", message="m", image="a.png", bbox=(1, 2, 3, 4))
@@ -46,3 +46,15 @@ def test_what_is_none_is_refused(text: str, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SegdataError, match="cannot be read"):
         findings_of(tmp_path / "none.json")
+
+
+def test_the_predictions_that_flag_was_made_with_are_known(tmp_path: Path) -> None:
+    """As long as they are there."""
+    path = tmp_path / "flag.json"
+    report = {"version": 1, "findings": [], "flag": {"predictions": str(tmp_path), "plan": {}}}
+    path.write_text(json.dumps(report))
+    assert predictions_of(path) == tmp_path
+    path.write_text(json.dumps(report | {"flag": {"predictions": str(tmp_path / "gone")}}))
+    assert predictions_of(path) is None
+    path.write_text(to_json(FOUND))
+    assert predictions_of(path) is None

@@ -1,7 +1,8 @@
 """Review: buttons in FiftyOne's App that write a reviewer's decisions onto labels, for `segdata review pull` to read.
 
 Runs in the server of the App and needs nothing but FiftyOne. What is selected is decided on; where nothing is, the only
-undecided finding of the image that is open; in the grid, the findings of the chosen images, or of the whole view.
+undecided finding of the image that is open. `decide` is for the grid: what is undecided of the chosen images, or of
+the whole view.
 """
 
 import getpass
@@ -45,7 +46,7 @@ class Verdict(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def resolve_input(self, ctx: Any) -> Any:
         """What it would be said of, and why; asked where it is called from the list of operators."""
-        return _form(ctx, types.Object(), self.verdict)
+        return _form(_chosen(ctx), types.Object(), self.verdict)
 
     def execute(self, ctx: Any) -> None:
         """Write it onto the labels."""
@@ -98,11 +99,11 @@ class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         for verdict, meaning in VERDICTS.items():
             choices.add_choice(verdict, label=f"{verdict}: {meaning}")
         inputs.enum("verdict", choices.values(), required=True, default="accept", label="verdict", view=choices)
-        return _form(ctx, inputs, "decide")
+        return _form(_undecided(ctx, ctx.selected), inputs, "decide")
 
     def execute(self, ctx: Any) -> None:
         """Write it onto the labels."""
-        _decide(ctx, _chosen(ctx), ctx.params["verdict"])
+        _decide(ctx, _undecided(ctx, ctx.selected), ctx.params["verdict"])
 
 
 class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
@@ -131,8 +132,7 @@ def register(plugin: Any) -> None:
         plugin.register(operator)
 
 
-def _form(ctx: Any, inputs: Any, name: str) -> Any:
-    chosen = _chosen(ctx)
+def _form(chosen: list[Label], inputs: Any, name: str) -> Any:
     what = f"{len(chosen)} finding{'' if len(chosen) == 1 else 's'} or labels" if chosen else "nothing is chosen"
     inputs.str("comment", required=False, label="comment", description="why; may be left empty")
     return types.Property(inputs, view=types.View(label=f"segdata: {name} ({what})"))
@@ -151,10 +151,8 @@ def _chosen(ctx: Any) -> list[Label]:
     if selected:
         labels = [(each["field"], each["sample_id"], each["label_id"]) for each in selected]
         return list(dict.fromkeys(_of_finding(ctx, each) if kinds[each[0]] == "proposals" else each for each in labels))
-    if ctx.current_sample:
-        here = [each for each in _undecided(ctx) if each[1] == ctx.current_sample]
-        return here if len(here) == 1 else []
-    return _undecided(ctx, ctx.selected)
+    here = [each for each in _undecided(ctx) if each[1] == ctx.current_sample]
+    return here if len(here) == 1 else []
 
 
 def _of_finding(ctx: Any, label: Label) -> Label:
