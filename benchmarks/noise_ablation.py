@@ -17,17 +17,17 @@ from benchmarks.noise_proof import BUDGET
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
 from benchmarks.noise_trial import Trial, seeded
 from segdata.core.dataset import Dataset
-from segdata.noise.candidates import candidates
-from segdata.noise.depth import Deep
-from segdata.noise.drawn import Floats
-from segdata.noise.evaluation import auroc, average_precision
-from segdata.noise.features import against, belief, form, profile, size_among
-from segdata.noise.fit import edges, match, seams
-from segdata.noise.given import Given
-from segdata.noise.neighbours import contacts, crowding
-from segdata.noise.predictions import Predictions
-from segdata.noise.scores import Look, Table, suspicions
-from segdata.noise.threads import one_thread
+from segdata.noise.evidence.candidates import candidates
+from segdata.noise.evidence.depth import Deep
+from segdata.noise.evidence.drawn import Floats
+from segdata.noise.evidence.features import against, belief, form, profile, size_among
+from segdata.noise.evidence.fit import edges, match, seams
+from segdata.noise.evidence.given import Given
+from segdata.noise.evidence.neighbours import contacts, crowding
+from segdata.noise.mistakes.evaluation import auroc, average_precision
+from segdata.noise.networks.predictions import Predictions
+from segdata.noise.scoring.scores import Look, Table, suspicions
+from segdata.noise.scoring.threads import one_thread
 
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given"})  # which the scores of pixels are read from

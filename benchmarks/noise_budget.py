@@ -18,13 +18,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.noise.budget import Budget, chosen
-from segdata.noise.classifier import calibrated
-from segdata.noise.confusions import confusions
-from segdata.noise.estimates import expected, total
-from segdata.noise.losing import losing
-from segdata.noise.recalibration import recalibrated
-from segdata.noise.sampling import Chosen
+from segdata.noise.reviewing.budget import Budget, chosen
+from segdata.noise.reviewing.estimates import expected, total
+from segdata.noise.reviewing.recalibration import recalibrated
+from segdata.noise.reviewing.sampling import Chosen
+from segdata.noise.scoring.classifier import calibrated
+from segdata.noise.systematic.confusions import confusions
+from segdata.noise.systematic.losing import losing
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -188,8 +188,8 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     from segdata.api import measured, read
     from segdata.api.known import known, ranked
     from segdata.api.witnesses import Labels
+    from segdata.noise.networks.settings import Settings
     from segdata.noise.opinion import opinion
-    from segdata.noise.settings import Settings
     from segdata.noise.suspects import likely_types
 
     dataset = read(data)

@@ -1,4 +1,4 @@
-"""Whether `segdata.noise.pixelwise.softmin` is what cleanlab computes, on the probabilities of trained networks.
+"""Whether our softmin is what cleanlab computes, on the probabilities of trained networks.
 
     python -m benchmarks.noise_cleanlab DATA WORK SET PYTHON [--network 0.05:0] [--images 10]
 
@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
-from segdata.noise.drawn import VOID
-from segdata.noise.given import Given
-from segdata.noise.pixelwise import softmin
+from segdata.noise.evidence.drawn import VOID
+from segdata.noise.evidence.given import Given
+from segdata.noise.evidence.pixelwise import softmin
 
 THEIRS = """
 import sys, numpy as np, cleanlab

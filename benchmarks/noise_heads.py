@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from segdata.api import measured, read
-from segdata.noise.crops import Labels, Places, choose, painted, scaled
-from segdata.noise.heads import instances_of, targets
-from segdata.noise.losses import segmentation_loss
-from segdata.noise.network import UNet, logits
-from segdata.noise.picture import Pictures
-from segdata.noise.plan import Facts, Plan, plan_for
-from segdata.noise.settings import Settings
-from segdata.noise.training import rate
+from segdata.noise.networks.crops import Labels, Places, choose, painted, scaled
+from segdata.noise.networks.heads import instances_of, targets
+from segdata.noise.networks.losses import segmentation_loss
+from segdata.noise.networks.network import UNet, logits
+from segdata.noise.networks.picture import Pictures
+from segdata.noise.networks.plan import Facts, Plan, plan_for
+from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.training import rate
 
 SPREAD = 3.0  # px, of the hill that marks a centre
 NEAR = 7  # px, in which only the highest is a centre
@@ -72,7 +72,7 @@ def centre_instances(categories: Tensor, said: Tensor) -> Labelled:
 
 
 def edge_instances(categories: Tensor, said: Tensor) -> Labelled:
-    """(H, W) the instances of `segdata.noise.heads`."""
+    """(H, W) the instances of `segdata.noise.networks.heads`."""
     found = instances_of(categories.numpy(), said.softmax(0).numpy(), np.ones(1, np.int64), np.ones(1, bool), LEAST)
     canvas = np.zeros(categories.shape[2] * categories.shape[1], np.int32)
     for start, length, owner in zip(found.runs.start, found.runs.length, found.runs.owner, strict=True):

@@ -23,18 +23,18 @@ from torch.nn import functional
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
 from segdata.core.dataset import Dataset
 from segdata.core.runs import Ints
-from segdata.noise.drawn import VOID, Floats, Pixels
-from segdata.noise.given import Given
-from segdata.noise.injection import Rates, labels, spoiled
-from segdata.noise.losses import segmentation_loss
-from segdata.noise.mistakes import Mistakes
-from segdata.noise.network import UNet, logits
-from segdata.noise.picture import Pictures
-from segdata.noise.plan import Facts, Plan, plan_for
-from segdata.noise.predictions import Predictions
-from segdata.noise.scores import look, suspicions
-from segdata.noise.settings import Settings
-from segdata.noise.training import rate
+from segdata.noise.evidence.drawn import VOID, Floats, Pixels
+from segdata.noise.evidence.given import Given
+from segdata.noise.mistakes.injection import Rates, labels, spoiled
+from segdata.noise.mistakes.mistakes import Mistakes
+from segdata.noise.networks.losses import segmentation_loss
+from segdata.noise.networks.network import UNet, logits
+from segdata.noise.networks.picture import Pictures
+from segdata.noise.networks.plan import Facts, Plan, plan_for
+from segdata.noise.networks.predictions import Predictions
+from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.training import rate
+from segdata.noise.scoring.scores import look, suspicions
 from segdata.noise.types import Kind
 
 HELD = 3  # every third image

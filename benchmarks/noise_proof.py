@@ -18,9 +18,9 @@ import numpy as np
 from benchmarks.noise_sets import CHOSEN, opened, predicted, rates
 from benchmarks.noise_trial import Trial, corrected, seeded
 from segdata.core.statistics.bootstrap import interval
-from segdata.noise.drawn import Flags, Floats
-from segdata.noise.evaluation import auroc, average_precision, precision_at
-from segdata.noise.injection import LEARNT
+from segdata.noise.evidence.drawn import Flags, Floats
+from segdata.noise.mistakes.evaluation import auroc, average_precision, precision_at
+from segdata.noise.mistakes.injection import LEARNT
 from segdata.noise.types import KINDS, TYPES
 
 BUDGET = 0.1

@@ -18,9 +18,9 @@ from PIL import Image
 from segdata.api import flag, from_arrays, read
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.out_of_fold import out_of_fold
-from segdata.noise.settings import Settings
-from segdata.noise.stage import Stage
+from segdata.noise.networks.out_of_fold import out_of_fold
+from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.stage import Stage
 
 
 def generated(folder: Path, n: int, side: int) -> Dataset:

@@ -20,14 +20,14 @@ import numpy as np
 from benchmarks.real_sets import SETS, real_sets
 from segdata.api import read
 from segdata.core.dataset import Dataset
-from segdata.noise.given import Given
-from segdata.noise.injection import Rates
-from segdata.noise.out_of_fold import out_of_fold
-from segdata.noise.pixelwise import agreement
-from segdata.noise.predictions import Predictions
-from segdata.noise.predictions import opened as finished
-from segdata.noise.settings import Settings
-from segdata.noise.stage import Stage
+from segdata.noise.evidence.given import Given
+from segdata.noise.evidence.pixelwise import agreement
+from segdata.noise.mistakes.injection import Rates
+from segdata.noise.networks.out_of_fold import out_of_fold
+from segdata.noise.networks.predictions import Predictions
+from segdata.noise.networks.predictions import opened as finished
+from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.stage import Stage
 from segdata.noise.witness import Trained
 from segdata.testing.noise import noisy
 

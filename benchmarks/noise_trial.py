@@ -8,18 +8,18 @@ import numpy as np
 from benchmarks.noise_sets import SPOILED, rates, witness
 from segdata.core.dataset import Dataset
 from segdata.core.runs import Ints
-from segdata.noise.candidates import Candidates
-from segdata.noise.classifier import calibrated
-from segdata.noise.crossfit import crossed, folds_of
-from segdata.noise.drawn import VOID, Drawn, Flags, Floats, Pixels, parts_of, shared
-from segdata.noise.evaluation import Ranked
-from segdata.noise.evidence import Evidence
-from segdata.noise.given import Given
-from segdata.noise.injection import LEARNT, Rates, labels, spoiled
-from segdata.noise.pixelwise import TEMPERATURE
-from segdata.noise.predictions import Predictions
-from segdata.noise.scores import Look, Suspicions, look, suspicions
-from segdata.noise.threads import one_thread
+from segdata.noise.evidence.candidates import Candidates
+from segdata.noise.evidence.drawn import VOID, Drawn, Flags, Floats, Pixels, parts_of, shared
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.given import Given
+from segdata.noise.evidence.pixelwise import TEMPERATURE
+from segdata.noise.mistakes.evaluation import Ranked
+from segdata.noise.mistakes.injection import LEARNT, Rates, labels, spoiled
+from segdata.noise.networks.predictions import Predictions
+from segdata.noise.scoring.classifier import calibrated
+from segdata.noise.scoring.crossfit import crossed, folds_of
+from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
+from segdata.noise.scoring.threads import one_thread
 from segdata.noise.types import Kind
 
 HARDLY = 0.8  # IoU of a part with what it was corrected to, below which it was wrong

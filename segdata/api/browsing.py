@@ -16,7 +16,7 @@ from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.images import image_limits
-from segdata.noise.predictions import opened as opened_predictions
+from segdata.noise.networks.predictions import opened as opened_predictions
 from segdata.report.fiftyone.app import PORT, app
 from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.installed import fiftyone

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from segdata.api.witnesses import Seen
     from segdata.core.decision import Decision
     from segdata.core.rule import Rule, Tables
-    from segdata.noise.evaluation import Quality
     from segdata.noise.flagged import Flagged
+    from segdata.noise.mistakes.evaluation import Quality
+    from segdata.noise.networks.plan import Plan
+    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.stage import Stage
     from segdata.noise.opinion import Opinion
-    from segdata.noise.plan import Plan
-    from segdata.noise.sampling import Chosen
-    from segdata.noise.settings import Settings
-    from segdata.noise.stage import Stage
+    from segdata.noise.reviewing.sampling import Chosen
     from segdata.noise.witness import Witness
 
 
@@ -51,7 +51,7 @@ def flag(
     Parameters
     ----------
     data : a file, a folder or a `Dataset`, with its image files unless there are `predictions`
-    settings : of the training, see `segdata.noise.settings.Settings`
+    settings : of the training, see `segdata.noise.networks.settings.Settings`
     predictions : what a model that has not seen the labels says, instead of training one: a folder that `flag` wrote;
         or files of any format, see `segdata.noise.imported`; or any `segdata.noise.witness.Witness`
     work : a folder for networks and predictions, in which a run that was killed goes on; default: one for these images,
@@ -65,14 +65,14 @@ def flag(
     progress : is called with how far each stage is
     opening : format, taxonomy, images, config, only, roi: as for `read`
 
-    Raises SegdataError as `read` and `segdata.noise.out_of_fold.out_of_fold` do, and where predictions do not fit.
+    Raises SegdataError as `read` and `segdata.noise.networks.out_of_fold` do, and where predictions do not fit.
     """
     from segdata.api.known import known, ranked
     from segdata.api.witnesses import Labels
-    from segdata.noise.budget import Budget
-    from segdata.noise.evaluation import qualities
+    from segdata.noise.mistakes.evaluation import qualities
+    from segdata.noise.networks.settings import Settings
     from segdata.noise.opinion import opinion
-    from segdata.noise.settings import Settings
+    from segdata.noise.reviewing.budget import Budget
 
     asked = settings or Settings()
     spend = None if budget is None else Budget.parsed(budget)
@@ -145,8 +145,8 @@ class _Told:
 
     def flagged(self, validation: Validation, quality: "Sequence[Quality]") -> "Flagged":
         """Everything together."""
-        from segdata.noise.estimates import expected
         from segdata.noise.flagged import Flagged, looks_of, scores_of
+        from segdata.noise.reviewing.estimates import expected
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
         odds = thought.found.odds[thought.choice.rows]

@@ -8,13 +8,13 @@ from segdata.api.opening import read
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.label_maps import LabelMaps
-from segdata.noise.evaluation import Ranked
-from segdata.noise.given import Given
+from segdata.noise.evidence.given import Given
 from segdata.noise.imported.imported import paired
-from segdata.noise.mistakes import Mistakes
-from segdata.noise.scores import Suspicions
+from segdata.noise.mistakes.evaluation import Ranked
+from segdata.noise.mistakes.mistakes import Mistakes
+from segdata.noise.mistakes.truth import Against, Known, differences, listed, read_known
+from segdata.noise.scoring.scores import Suspicions
 from segdata.noise.suspects import Case
-from segdata.noise.truth import Against, Known, differences, listed, read_known
 
 Truth = list[Known] | LabelMaps
 

@@ -23,12 +23,12 @@ from segdata.formats.images import image_limits
 from segdata.formats.perimage.entry import Entry
 from segdata.formats.perimage.found import Found
 from segdata.formats.perimage.source import PerImageSource
-from segdata.noise.drawn import VOID
+from segdata.noise.evidence.drawn import VOID
 
 if TYPE_CHECKING:
-    from segdata.noise.confident import Confident
-    from segdata.noise.settings import Settings
-    from segdata.noise.stage import Stage
+    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.stage import Stage
+    from segdata.noise.scoring.confident import Confident
 
 
 def draft_from(
@@ -104,9 +104,9 @@ def draft_by_model(
 
     Raises SegdataError where every image is annotated, or none.
     """
-    from segdata.noise.confident import Confident
-    from segdata.noise.given import Given
-    from segdata.noise.out_of_fold import out_of_fold
+    from segdata.noise.evidence.given import Given
+    from segdata.noise.networks.out_of_fold import out_of_fold
+    from segdata.noise.scoring.confident import Confident
 
     dataset = read(data, **opening)
     taught = _annotated(dataset)

@@ -13,16 +13,16 @@ from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError, missing_extra
 from segdata.formats.npz.soft import soft
-from segdata.noise.given import Given
+from segdata.noise.evidence.given import Given
 from segdata.noise.suspects import Case, Rows
 from segdata.noise.witness import Trained, Witness
 
 if TYPE_CHECKING:
     from segdata.core.label_maps import LabelMaps
     from segdata.core.rule import Tables
-    from segdata.noise.plan import Plan
-    from segdata.noise.settings import Settings
-    from segdata.noise.stage import Stage
+    from segdata.noise.networks.plan import Plan
+    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Labels:
             import torch  # noqa: F401  # first of all, since nothing else here says what is missing
         except ModuleNotFoundError as error:
             raise missing_extra("PyTorch", "noise", error) from error
-        from segdata.noise.out_of_fold import out_of_fold
+        from segdata.noise.networks.out_of_fold import out_of_fold
 
         found = out_of_fold(
             self.dataset,
@@ -93,7 +93,7 @@ class Labels:
 
     def _reopened(self, path: Path) -> Seen:
         """Predictions that were made earlier, of the same images."""
-        from segdata.noise.predictions import opened
+        from segdata.noise.networks.predictions import opened
 
         found = opened(path)
         if list(found.image_ids) != list(self.maps.image_ids):

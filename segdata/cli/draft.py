@@ -92,7 +92,7 @@ def command(
     with progress("draft", None) as done:
         if model:
             from segdata.api import draft_by_model
-            from segdata.noise.settings import Settings
+            from segdata.noise.networks.settings import Settings
 
             settings = Settings(quick=quick, jobs=jobs)
             found = draft_by_model(

@@ -14,7 +14,7 @@ from segdata.core.validation import FailOn
 if TYPE_CHECKING:
     from segdata.core.dataset import Dataset
     from segdata.noise.flagged import Flagged
-    from segdata.noise.settings import Settings
+    from segdata.noise.networks.settings import Settings
     from segdata.report.text import Asked
 
 PATH = click.Path(path_type=Path)
@@ -30,7 +30,7 @@ class Wanted:
 
     def settings(self, jobs: int) -> "Settings":
         """The same for the library; raises SegdataError for what cannot work."""
-        from segdata.noise.settings import Settings, model_named
+        from segdata.noise.networks.settings import Settings, model_named
 
         given = dict(self.given)
         if "model" in given:

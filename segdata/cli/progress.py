@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from segdata.cli.exits import end_if_asked
 
 if TYPE_CHECKING:
-    from segdata.noise.stage import Stage
+    from segdata.noise.networks.stage import Stage
 
 
 @contextmanager

@@ -8,19 +8,19 @@ import numpy as np
 from segdata.core.runs import Ints
 from segdata.core.table import Column, Table
 from segdata.core.validation import Validation
-from segdata.noise.estimates import Estimate
-from segdata.noise.evaluation import Quality
-from segdata.noise.plan import Plan
-from segdata.noise.sampling import Chosen
+from segdata.noise.mistakes.evaluation import Quality
+from segdata.noise.networks.plan import Plan
+from segdata.noise.reviewing.estimates import Estimate
+from segdata.noise.reviewing.sampling import Chosen
 from segdata.noise.suspects import Case, likely_types
 from segdata.noise.types import TYPES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segdata.noise.drawn import Floats
-    from segdata.noise.scores import Suspicions
-    from segdata.noise.trust import Trust
+    from segdata.noise.evidence.drawn import Floats
+    from segdata.noise.scoring.scores import Suspicions
+    from segdata.noise.scoring.trust import Trust
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,18 @@ from segdata.core.executor import n_threads, run_ordered
 from segdata.core.runs import Ints
 from segdata.core.suspected import Suspected
 from segdata.core.table import Table
-from segdata.noise.budget import Budget
-from segdata.noise.choice import Choice, choice
-from segdata.noise.drawn import Floats
-from segdata.noise.injection import LEARNT, Rates
-from segdata.noise.recalibration import Recalibrated
-from segdata.noise.reviewed import calibration
-from segdata.noise.scores import Look, Suspicions, look, suspicions
-from segdata.noise.stage import Stage
+from segdata.noise.evidence.drawn import Floats
+from segdata.noise.mistakes.injection import LEARNT, Rates
+from segdata.noise.networks.stage import Stage
+from segdata.noise.reviewing.budget import Budget
+from segdata.noise.reviewing.choice import Choice, choice
+from segdata.noise.reviewing.recalibration import Recalibrated
+from segdata.noise.reviewing.reviewed import calibration
+from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
+from segdata.noise.scoring.threads import one_thread
+from segdata.noise.scoring.trust import Trust, thresholds, trusts
 from segdata.noise.suspects import Case, suspects
-from segdata.noise.systematic import confused, doubted
-from segdata.noise.threads import one_thread
-from segdata.noise.trust import Trust, thresholds, trusts
+from segdata.noise.systematic.systematic import confused, doubted
 
 _TIMES = 8  # bytes for each of an image's probabilities, in floats of 32 bits, while it is looked at
 
@@ -64,7 +64,7 @@ def opinion(
 
     Each image is loaded to be looked at, and again if something in it is told; of the others only features stay in
     memory. `memory` in bytes bounds how many are looked at at once, by `jobs` threads (0: one per core). What is said
-    of an image is learnt from others, and from none of its `group`, a column as of `segdata.noise.settings.Settings`.
+    of an image is learnt from others, and from none of its `group`, a column as of `networks.settings.Settings`.
     What is told follows from thresholds; `decisions` on earlier findings move the probabilities, not their order.
     """
     threads = _threads(case, jobs, memory)

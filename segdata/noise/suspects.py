@@ -13,12 +13,12 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Ints, boxes
 from segdata.core.suspected import Suspected
 from segdata.core.table import Table
-from segdata.noise.amended import Amended, for_part, for_seen, for_thing
-from segdata.noise.drawn import UNLABELLED, Drawn, Flags, Floats, Pixels
-from segdata.noise.evidence import Evidence
-from segdata.noise.fit import centres
-from segdata.noise.given import Given
-from segdata.noise.scores import Suspicions
+from segdata.noise.evidence.amended import Amended, for_part, for_seen, for_thing
+from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, Floats, Pixels
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.fit import centres
+from segdata.noise.evidence.given import Given
+from segdata.noise.scoring.scores import Suspicions
 from segdata.noise.types import TYPES
 from segdata.noise.witness import Witness
 

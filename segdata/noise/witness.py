@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Runs
-from segdata.noise.drawn import UNLABELLED, Drawn, Flags, of_map
-from segdata.noise.evidence import Evidence, Fields
-from segdata.noise.predictions import EDGE, Predictions
+from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, of_map
+from segdata.noise.evidence.evidence import Evidence, Fields
+from segdata.noise.networks.predictions import EDGE, Predictions
 from segdata.noise.types import KINDS, Kind
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from segdata.core.statistics.bootstrap import Interval as Estimated
-from segdata.noise.evaluation import Quality
 from segdata.noise.flagged import Flagged
-from segdata.noise.sampling import Chosen
-from segdata.noise.trust import Trust
+from segdata.noise.mistakes.evaluation import Quality
+from segdata.noise.reviewing.sampling import Chosen
+from segdata.noise.scoring.trust import Trust
 from segdata.report.json import Count, Counts, Row, to_json
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segdata.noise.drawn import Drawn, of_map, runs_of_pixels
+from segdata.noise.evidence.drawn import Drawn, of_map, runs_of_pixels
 
 
 def blobs(

@@ -15,9 +15,9 @@ from segdata.core.counts import counts_of_runs
 from segdata.core.dataset import Dataset
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, boxes
-from segdata.noise.drawn import VOID, Drawn, Flags, shared
-from segdata.noise.injection import Rates, spoiled
-from segdata.noise.mistakes import Mistakes
+from segdata.noise.evidence.drawn import VOID, Drawn, Flags, shared
+from segdata.noise.mistakes.injection import Rates, spoiled
+from segdata.noise.mistakes.mistakes import Mistakes
 from segdata.noise.types import CODES
 from segdata.testing.pictures import Drawing
 

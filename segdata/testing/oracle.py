@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.core.strokes import shaken
-from segdata.noise.drawn import UNLABELLED, Drawn, Flags
-from segdata.noise.evidence import Evidence, Fields
-from segdata.noise.injection import Rates, spoiled
+from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags
+from segdata.noise.evidence.evidence import Evidence, Fields
+from segdata.noise.mistakes.injection import Rates, spoiled
 from segdata.noise.types import KINDS
 
 ERRING = tuple(kind for kind in KINDS if kind not in ("misaligned", "shift"))

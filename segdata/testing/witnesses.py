@@ -3,8 +3,8 @@
 import numpy as np
 
 from segdata.core.dataset import Dataset
-from segdata.noise.evidence import Evidence
-from segdata.noise.given import Given
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.given import Given
 from segdata.noise.types import KINDS
 from segdata.testing.oracle import oracle
 

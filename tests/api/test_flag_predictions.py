@@ -14,8 +14,8 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flagged import Flagged
-from segdata.noise.injection import Rates
-from segdata.noise.settings import Settings
+from segdata.noise.mistakes.injection import Rates
+from segdata.noise.networks.settings import Settings
 from segdata.testing.blobs import blobs
 from segdata.testing.noise import noisy
 

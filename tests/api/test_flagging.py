@@ -16,10 +16,10 @@ from segdata.core.decision import Decision
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.drawn import Drawn
+from segdata.noise.evidence.drawn import Drawn
 from segdata.noise.flagged import Flagged
-from segdata.noise.injection import Rates
-from segdata.noise.settings import Settings
+from segdata.noise.mistakes.injection import Rates
+from segdata.noise.networks.settings import Settings
 from segdata.review import log
 from segdata.testing.blobs import blobs, patches
 from segdata.testing.noise import Error, noisy

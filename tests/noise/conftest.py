@@ -9,8 +9,8 @@ from PIL import Image
 from segdata.api import from_arrays
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.plan import Facts, Plan, plan_for
-from segdata.noise.settings import Settings
+from segdata.noise.networks.plan import Facts, Plan, plan_for
+from segdata.noise.networks.settings import Settings
 
 SIDE = 64
 TAXONOMY = Taxonomy(categories=(Category(id=3, name="disc", kind="thing"), Category(id=7, name="square", kind="thing")))

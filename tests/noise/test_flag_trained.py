@@ -13,7 +13,7 @@ from segdata.api import flag, from_arrays
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.settings import Settings, model_named
+from segdata.noise.networks.settings import Settings, model_named
 
 Make = Callable[..., Dataset]
 TINY = Settings(

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from segdata.core.dataset import Dataset
-from segdata.noise.evaluation import auroc
-from segdata.noise.given import Given
-from segdata.noise.injection import Rates
-from segdata.noise.out_of_fold import out_of_fold
-from segdata.noise.scores import look, suspicions
-from segdata.noise.settings import Settings
+from segdata.noise.evidence.given import Given
+from segdata.noise.mistakes.evaluation import auroc
+from segdata.noise.mistakes.injection import Rates
+from segdata.noise.networks.out_of_fold import out_of_fold
+from segdata.noise.networks.settings import Settings
+from segdata.noise.scoring.scores import look, suspicions
 from segdata.noise.witness import Trained
 from segdata.testing.noise import Error, noisy
 

@@ -8,7 +8,7 @@ import pytest
 import segdata
 from segdata.core.batch import Batch, concatenate
 from segdata.core.dataset import Dataset
-from segdata.noise.injection import Rates
+from segdata.noise.mistakes.injection import Rates
 from segdata.noise.types import KINDS, Kind
 from segdata.testing.noise import Error, noisy
 

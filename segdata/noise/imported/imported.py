@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
-from segdata.noise.drawn import UNLABELLED
-from segdata.noise.evidence import Evidence
+from segdata.noise.evidence.drawn import UNLABELLED
+from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.imported.segments import evidence_of
 from segdata.noise.types import KINDS, TYPE_OF, Kind, Type
 

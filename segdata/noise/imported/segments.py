@@ -6,8 +6,8 @@ import numpy as np
 
 from segdata.core.batch import Batch, whole
 from segdata.core.runs import spread
-from segdata.noise.drawn import UNLABELLED, Drawn, Flags, Floats
-from segdata.noise.evidence import Evidence
+from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, Floats
+from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.witness import with_parts
 
 LEAST_SCORE = 0.3  # of things that are seen; of what is less sure only pixels know

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Ints
-from segdata.noise.predictions import Predictions
+from segdata.noise.networks.predictions import Predictions
 from segdata.report.fiftyone.masks import Drawn, Map
 from segdata.report.fiftyone.shelf import Shelf
 

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
 from segdata.core.correction import Correction
-from segdata.noise.plan import Facts, plan_for
-from segdata.noise.predictions import Predictions, path_of
-from segdata.noise.settings import Settings
+from segdata.noise.networks.plan import Facts, plan_for
+from segdata.noise.networks.predictions import Predictions, path_of
+from segdata.noise.networks.settings import Settings
 from segdata.report.fiftyone.documents import document
 from segdata.report.fiftyone.heat import differing
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, noise

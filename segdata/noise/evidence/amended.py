@@ -1,0 +1,134 @@
+"""Amended: what the labels would be after a proposal, in terms of whole segments.
+
+A segment of what is not countable is all of its category in an image, so to delete or redraw one of its parts is to
+redraw the segment. What is added or redrawn lies on top: where no pixel is of two segments it takes them from others.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from segdata.core.correction import Action
+from segdata.core.runs import Ints, Runs
+from segdata.noise.evidence.candidates import Candidates
+from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Pixels, parts_of, runs_of_pixels, shared
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.proposals import Proposal, for_drawn, for_region
+from segdata.noise.types import Type
+
+HELD = 0.5  # the share of a thing within another that makes it a part of that
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """What to do with one segment of an image.
+
+    Attributes
+    ----------
+    action, category, pieces, n_pieces, joins, iou : as of `Proposal`
+    segment : the given segment that it is about, -1: none
+    whole : whether what is wrong is all of that segment
+    """
+
+    action: Action
+    category: int
+    pieces: Runs
+    n_pieces: int
+    joins: int
+    iou: float
+    segment: int
+    whole: bool
+
+    def seam(self, height: int, width: int) -> int:
+        """Pixel edges along which the proposed pieces touch; 0 where there is one."""
+        if self.n_pieces < 2:
+            return 0
+        pixels = Pixels.of_runs(self.pieces, self.n_pieces)
+        canvas = np.full(width * height, -1, np.int64)
+        canvas[pixels.at] = pixels.of
+        of = canvas.reshape(width, height)
+        return sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in ((of[1:], of[:-1]), (of[:, 1:], of[:, :-1])))
+
+
+def for_thing(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence) -> Amended:
+    """What annotated thing `at` should be, if it is wrong in this way; one that falls into no pieces is redrawn."""
+    proposal = for_drawn(found, at, type_, given, evidence)
+    if proposal.action == "split" and proposal.n_pieces < 2:
+        proposal = for_drawn(found, at, "boundary", given, evidence)
+    row = int(found.row[at])
+    return _beside_others(proposal, row, given) if proposal.action == "redraw" else _all_of(proposal, row)
+
+
+def _beside_others(proposal: Proposal, row: int, given: Drawn) -> Amended:
+    """A thing redrawn without the other things that the model sees as one with it: where these are is not in doubt."""
+    seen = Drawn.of(proposal.pieces, np.array([1]), given.height, given.width)
+    met = shared(given, seen)
+    others = met.a[(met.pixels > HELD * given.areas[met.a]) & (met.a != row)]
+    if not len(others):
+        return _all_of(proposal, row)
+    taken = Pixels.of_runs(given.runs.take(others, len(given)), len(others)).at
+    before, left = _pixels(given, row), np.setdiff1d(_pixels(seen, 0), taken)
+    amended = _redrawn(row, proposal.category, before, _nearest_part(left, before, given), given.height)
+    return _all_of(proposal, row) if amended.action == "delete" else replace(amended, whole=True)
+
+
+def _nearest_part(pixels: Ints, near: Ints, given: Drawn) -> Ints:
+    """The connected part of some pixels that has most of others."""
+    if not len(pixels):
+        return pixels
+    parts, of = parts_of(runs_of_pixels(pixels, np.zeros(len(pixels), np.int64), given.height), given.height, 1)
+    each = Pixels.of_runs(parts, len(of))
+    shares = each.sums(np.isin(each.at, near))
+    return np.sort(each.at[each.of == int(shares.argmax())])
+
+
+def for_part(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence) -> Amended:
+    """The same for a part of what is not countable."""
+    row = int(found.row[at])
+    proposal = for_drawn(found, at, type_, given, evidence)
+    part = _pixels(found.drawn, at)
+    whole = _pixels(given, row)
+    if len(part) == len(whole) and proposal.action != "join":
+        return _all_of(proposal, row)
+    if proposal.action == "rename":
+        return Amended("add", proposal.category, proposal.pieces, 1, -1, 0.0, row, False)
+    rest = np.setdiff1d(whole, part)
+    kept = np.union1d(rest, np.unique(Pixels.of_runs(proposal.pieces, max(proposal.n_pieces, 1)).at))
+    return _redrawn(row, int(given.category[row]), whole, kept, given.height)
+
+
+def for_seen(found: Candidates, at: int, given: Drawn, evidence: Evidence) -> Amended:
+    """What should be where region `at` was not annotated as the model sees it."""
+    proposal = for_region(found, at, evidence)
+    if found.label[at] == UNLABELLED:
+        return _all_of(proposal, -1)
+    region = found.regions.take(np.array([at]))
+    under = shared(region, given)
+    of_label = given.category[under.b] == found.label[at]
+    if not of_label.any():
+        return _all_of(Proposal("add", proposal.category, proposal.pieces, 1, -1, 0.0), -1)
+    row = int(under.b[of_label][under.pixels[of_label].argmax()])
+    if proposal.category != UNLABELLED:
+        return Amended("add", proposal.category, proposal.pieces, 1, -1, 0.0, row, False)
+    whole = _pixels(given, row)
+    return _redrawn(row, int(given.category[row]), whole, np.setdiff1d(whole, _pixels(region, 0)), given.height)
+
+
+def _all_of(proposal: Proposal, row: int) -> Amended:
+    return Amended(
+        proposal.action, proposal.category, proposal.pieces, proposal.n_pieces, proposal.joins, proposal.iou, row, True
+    )
+
+
+def _redrawn(row: int, category: int, before: Ints, after: Ints, height: int) -> Amended:
+    """A segment with other pixels; deleted where none are left."""
+    if not len(after):
+        return Amended("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0, row, False)
+    runs = runs_of_pixels(after, np.zeros(len(after), np.int64), height)
+    both = len(np.intersect1d(before, after))
+    return Amended("redraw", category, runs, 1, -1, both / (len(before) + len(after) - both), row, False)
+
+
+def _pixels(drawn: Drawn, row: int) -> Ints:
+    """The pixels of one segment, in order."""
+    return np.asarray(Pixels.of_runs(drawn.runs.take(np.array([row]), len(drawn)), 1).at, np.int64)

@@ -1,0 +1,1 @@
+"""Mistakes made on purpose, to learn from and to measure with."""

@@ -1,0 +1,1 @@
+"""Networks that predict images which they have not seen: folds, training, prediction."""

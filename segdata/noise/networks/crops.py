@@ -1,0 +1,293 @@
+"""Crops: pieces of images with their labels, chosen, painted from runs on the device, and varied."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from segdata.core.label_maps import LabelMaps
+from segdata.core.planes import Planes
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints, spread
+from segdata.noise.networks.heads import Targets, targets
+from segdata.noise.networks.picture import Pictures
+from segdata.noise.networks.plan import Plan
+
+WINDOW = 1.6  # sides of a crop that are read for one, as scale and turn may need
+_SCALE = 1.33
+_TURN = 10.0  # degrees to either side
+_JITTER = 0.2  # of contrast and brightness
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the segments are that crops are centred on.
+
+    Attributes
+    ----------
+    image, category : (n_segments,)
+    x, y : (n_segments,) the middle, in pixels
+    """
+
+    image: Ints
+    category: Ints
+    x: Ints
+    y: Ints
+
+    @staticmethod
+    def of(tables: Tables) -> "Places":
+        """Of all segments with pixels that are not void."""
+        rows = tables.segments
+        kept = (rows["area"] > 0) & ~np.isin(rows["category_id"], tables.profile.taxonomy.void_ids)
+        x, y = rows["x"] + rows["width"] // 2, rows["y"] + rows["height"] // 2
+        return Places(rows["image"][kept], rows["category_id"][kept], x[kept], y[kept])
+
+    def among(self, rows: Ints) -> "Places":
+        """Those of some images."""
+        kept = np.isin(self.image, rows)
+        return Places(self.image[kept], self.category[kept], self.x[kept], self.y[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a batch of crops is, and how each is varied; all (B,).
+
+    Attributes
+    ----------
+    image : row
+    x, y : the middle, in pixels
+    scale, turn : enlargement, and angle in radians
+    mirrored : left to right
+    contrast, brightness : a factor, and what is added
+    """
+
+    image: Ints
+    x: Ints
+    y: Ints
+    scale: NDArray[np.float32]
+    turn: NDArray[np.float32]
+    mirrored: NDArray[np.bool_]
+    contrast: NDArray[np.float32]
+    brightness: NDArray[np.float32]
+
+
+def choose(
+    rng: np.random.Generator, rows: Ints, places: Places, maps: LabelMaps, plan: Plan, n: int, *, vary: bool = True
+) -> Choice:
+    """As many crops of the images `rows`: half of them anywhere, half near a segment of a category drawn at random.
+
+    So a category that has a thousandth of the pixels is still seen in every few steps.
+    """
+    image = rng.choice(rows, n)
+    x, y = (rng.random(n) * side[image] for side in (maps.width, maps.height))
+    categories = np.unique(places.category)
+    for at in range(0, n if len(categories) else 0, 2):
+        of_category = np.flatnonzero(places.category == rng.choice(categories))
+        segment = rng.choice(of_category)
+        image[at], shift = places.image[segment], rng.uniform(-plan.crop / 3, plan.crop / 3, 2)
+        x[at], y[at] = places.x[segment] + shift[0], places.y[segment] + shift[1]
+    middle = [_within_image(at, side[image], plan.crop) for at, side in ((x, maps.width), (y, maps.height))]
+    quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate else np.zeros(n)
+    made = (
+        np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)),
+        quarter + np.deg2rad(rng.uniform(-_TURN, _TURN, n)),
+        rng.random(n) < 0.5,
+        1 + rng.uniform(-_JITTER, _JITTER, n),
+        rng.uniform(-_JITTER, _JITTER, n) / 2,
+    )
+    plain = (np.ones(n), np.zeros(n), np.zeros(n, bool), np.ones(n), np.zeros(n))
+    scale, turn, mirrored, contrast, brightness = made if vary else plain
+    single = np.float32
+    return Choice(
+        image,
+        middle[0],
+        middle[1],
+        scale.astype(single),
+        turn.astype(single),
+        mirrored,
+        contrast.astype(single),
+        brightness.astype(single),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What a batch of crops is made from, as it goes to the device: B windows of S x S pixels, and the runs in them.
+
+    Attributes
+    ----------
+    pixels : B windows (C, S, S), as the files have them; None where an image cannot be read
+    low, high : (B, C) what becomes 0 and 1
+    size : S
+    inside : (B, 4) which columns from, to, and rows from, to, of a window are within its image
+    start, length, owner : (n_runs,) in the windows one after the other, column by column; owners count from 1
+    classes : (B, n) the class of each owner, as `segdata.noise.networks.heads.targets` wants it
+    things : (B, n) likewise
+    """
+
+    pixels: list[Planes | None]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    size: int
+    inside: Ints
+    start: Ints
+    length: Ints
+    owner: Ints
+    classes: Ints
+    things: Ints
+
+
+class Labels:
+    """The labels as crops need them: which channel each class is, and which segments are instances.
+
+    Parameters
+    ----------
+    maps : the labels
+    channel : (n_classes,) the channel of each class of `maps`, from 1; -1: counts for nothing
+    is_thing : (n_classes,) whether its segments are told apart
+    """
+
+    def __init__(self, maps: LabelMaps, channel: Ints, is_thing: NDArray[np.bool_]) -> None:
+        self.maps = maps
+        self._channel = np.append(channel, -1)  # class -1: void
+        self._thing = np.append(np.where(is_thing, 1, 0), -1)
+
+    def windows(self, choice: Choice, pictures: Pictures, plan: Plan, *, vary: bool) -> Windows:
+        """What a batch is made from, read from files and memory."""
+        size = 2 * int(np.ceil(plan.crop * (WINDOW if vary else 1) / 2))
+        n = len(choice.image)
+        pixels: list[Planes | None] = []
+        low, high = np.zeros((n, plan.channels), np.float32), np.ones((n, plan.channels), np.float32)
+        inside = np.zeros((n, 4), np.int64)
+        runs: list[tuple[Ints, Ints, Ints]] = []
+        tables: list[tuple[Ints, Ints]] = []
+        for at, row in enumerate(choice.image.tolist()):
+            left, top = int(choice.x[at]) - size // 2, int(choice.y[at]) - size // 2
+            height, width = int(self.maps.height[row]), int(self.maps.width[row])
+            inside[at] = np.clip([-left, width - left, -top, height - top], 0, size)
+            picture = pictures.get(row)
+            segments = self.maps.segments(row)
+            tables.append((self._channel[segments.classes], self._instances(segments.classes, segments.crowd)))
+            if picture is None:
+                pixels.append(None)
+                inside[at] = 0
+                continue
+            columns = np.clip(np.arange(left, left + size), 0, width - 1)
+            lines = np.clip(np.arange(top, top + size), 0, height - 1)
+            pixels.append(picture.pixels[:, lines[:, None], columns])
+            low[at], high[at] = picture.low, picture.high
+            run = segments.runs
+            start, length, owner = _within(run.start, run.length, run.owner, height, left, top, size)
+            runs.append((start + at * size * size, length, owner + 1))
+        nothing = np.empty(0, np.int64)
+        longest = max(len(classes) for classes, _ in tables)
+        return Windows(
+            pixels,
+            low,
+            high,
+            size,
+            inside,
+            start=np.concatenate([nothing, *(run[0] for run in runs)]),
+            length=np.concatenate([nothing, *(run[1] for run in runs)]),
+            owner=np.concatenate([nothing, *(run[2] for run in runs)]),
+            classes=_padded([classes for classes, _ in tables], longest),
+            things=_padded([things for _, things in tables], longest),
+        )
+
+    def _instances(self, classes: Ints, crowd: NDArray[np.bool_]) -> Ints:
+        """1 for an instance, 0 for what is none, -1 for what may hold several."""
+        found: Ints = np.where(crowd, -1, self._thing[classes])
+        return found
+
+
+def made(windows: Windows, choice: Choice, plan: Plan, device: torch.device) -> tuple[Tensor, Targets]:
+    """Images (B, C, crop, crop) float32, and what is to be learned from them, varied as chosen; on the device."""
+    owners = painted(windows, device)
+    images = scaled(windows, device)
+    if len(owners) and windows.size != plan.crop:
+        grid = functional.affine_grid(
+            _transforms(choice, plan.crop / windows.size, device), [len(images), 1, plan.crop, plan.crop], False
+        )
+        images = functional.grid_sample(images, grid, align_corners=False, padding_mode="border")
+        as_float = owners[:, None].float()  # exact to 2^24
+        owners = functional.grid_sample(as_float + 1, grid, mode="nearest", align_corners=False)[:, 0].long() - 1
+    contrast, brightness = (
+        torch.from_numpy(each).to(device)[:, None, None, None] for each in (choice.contrast, choice.brightness)
+    )
+    images = (images - 0.5) * contrast + 0.5 + brightness
+    tables = (torch.from_numpy(each).to(device, non_blocking=True) for each in (windows.classes, windows.things))
+    ready = images.contiguous(memory_format=torch.channels_last)
+    return ready, targets(owners, *tables, instances=plan.instances)
+
+
+def painted(windows: Windows, device: torch.device) -> Tensor:
+    """(B, S, S) int64 the number of the segment that each pixel belongs to, from 1; 0: none, -1: outside of the image.
+
+    Where segments overlap the last one wins, in whatever order a device writes.
+    """
+    size, n = windows.size, len(windows.pixels)
+    start, length, owner, inside = (
+        torch.from_numpy(each).to(device, non_blocking=True)
+        for each in (windows.start, windows.length, windows.owner, windows.inside)
+    )
+    at = torch.arange(size, device=device)
+    across = (at >= inside[:, :1]) & (at < inside[:, 1:2])  # (B, S)
+    along = (at >= inside[:, 2:3]) & (at < inside[:, 3:])
+    canvas = torch.where(across[:, :, None] & along[:, None, :], 0, -1).reshape(n * size * size)
+    before = torch.cumsum(length, 0) - length
+    pixel = torch.repeat_interleave(start - before, length) + torch.arange(int(windows.length.sum()), device=device)
+    canvas = canvas.scatter_reduce(0, pixel, torch.repeat_interleave(owner, length), "amax")
+    return canvas.reshape(n, size, size).transpose(1, 2)
+
+
+def _within_image(at: NDArray[np.float64], side: Ints, crop: int) -> Ints:
+    """The middles of crops on one axis, moved such that a crop lies within its image where it fits."""
+    half = np.minimum(crop, side) / 2
+    found: Ints = np.clip(at, half, side - half).astype(np.int64)
+    return found
+
+
+def _within(
+    start: Ints, length: Ints, owner: NDArray[np.int32], height: int, left: int, top: int, size: int
+) -> tuple[Ints, Ints, Ints]:
+    """The runs of an image as far as they are in a window: start in the window's columns, length, owner."""
+    x, y = np.divmod(start, max(height, 1))
+    first = np.maximum(y, top)
+    rest = np.minimum(y + length, top + size) - first
+    kept = (x >= left) & (x < left + size) & (rest > 0)
+    return ((x - left) * size + first - top)[kept], rest[kept], owner[kept].astype(np.int64)
+
+
+def _padded(values: list[Ints], n: int) -> Ints:
+    """(B, n) lists of different lengths, filled with -1."""
+    found = np.full((len(values), n), -1, np.int64)
+    lengths = np.array([len(each) for each in values], np.int64)
+    if n:
+        rows = np.repeat(np.arange(len(values)), lengths)
+        found[rows, spread(np.zeros(len(values), np.int64), lengths)] = np.concatenate(values)
+    return found
+
+
+def scaled(windows: Windows, device: torch.device) -> Tensor:
+    """(B, C, S, S) float32, mostly from 0 to 1."""
+    size, channels = windows.size, windows.low.shape[1]
+    blank = np.zeros((channels, size, size), np.float32)
+    held = [blank if each is None else each for each in windows.pixels]
+    kinds = {each.dtype for each in held}
+    stacked = np.stack(held).astype(np.uint8 if kinds == {np.dtype(np.uint8)} else np.float32, copy=False)
+    images = torch.from_numpy(stacked).to(device, non_blocking=True).float()
+    low, high = (torch.from_numpy(each).to(device)[:, :, None, None] for each in (windows.low, windows.high))
+    return torch.nan_to_num((images - low) / (high - low), 0.0, 2.0, -1.0).clamp(-0.5, 1.5)
+
+
+def _transforms(choice: Choice, part: float, device: torch.device) -> Tensor:
+    """(B, 2, 3) from places in the crop to places in its window, both from -1 to 1."""
+    near = part / choice.scale
+    cos, sin = np.cos(choice.turn) * near, np.sin(choice.turn) * near
+    flip = np.where(choice.mirrored, -1.0, 1.0)
+    nothing = np.zeros_like(near)
+    matrix = np.stack([cos * flip, -sin, nothing, sin * flip, cos, nothing], axis=1).reshape(-1, 2, 3)
+    return torch.from_numpy(matrix.astype(np.float32)).to(device)

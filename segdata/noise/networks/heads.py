@@ -1,0 +1,152 @@
+"""Heads: what a network is to say of each pixel, and the instances that follow from what it says.
+
+Two heads share one trunk: the category, 0 for unlabelled; and for data with instances whether a pixel is neither (0),
+inside (1) or the edge (2) of an instance. The edge is the outermost pixel of every instance, so the insides of
+instances that touch are two pixels apart. docs/flag.md compares this with centres and offsets.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from segdata.core import kernels
+from segdata.core.runs import Runs
+from segdata.noise.networks.predictions import EDGE, PredictedInstances
+
+Likely = NDArray[np.float16] | NDArray[np.float32]
+_LIKELY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is to be learned.
+
+    Attributes
+    ----------
+    categories : (B, H, W) int64, the channel of each pixel; -1: counts for nothing
+    contours : (B, H, W) int64, 0 to 2; -1: counts for nothing; None where segments are not told apart
+    """
+
+    categories: Tensor
+    contours: Tensor | None
+
+
+def targets(owners: Tensor, classes: Tensor, things: Tensor, *, instances: bool) -> Targets:
+    """The targets of crops whose segments are painted.
+
+    Parameters
+    ----------
+    owners : (B, H, W) the number of the segment from 1; 0: none, -1: outside of the image
+    classes : (B, n) the channel of each segment; -1: void
+    things : (B, n) 1 for an instance, 0 for what is none, -1 for what may be several
+    """
+    categories = _looked_up(owners, classes)
+    if not instances:
+        return Targets(categories, None)
+    inside = _looked_up(owners, things)
+    edge = torch.zeros_like(owners, dtype=torch.bool)
+    for axis in (1, 2):
+        differs = owners.diff(dim=axis) != 0
+        differs &= (owners.narrow(axis, 1, owners.shape[axis] - 1) >= 0) & (
+            owners.narrow(axis, 0, owners.shape[axis] - 1) >= 0
+        )
+        edge.narrow(axis, 1, owners.shape[axis] - 1).logical_or_(differs)
+        edge.narrow(axis, 0, owners.shape[axis] - 1).logical_or_(differs)
+    return Targets(categories, torch.where((inside == 1) & edge, EDGE, inside))
+
+
+def _looked_up(owners: Tensor, values: Tensor) -> Tensor:
+    """(B, H, W) the value of each pixel's segment; 0 where there is none, -1 outside of the image."""
+    first = torch.tensor([[-1, 0]], device=values.device).expand(len(values), 2)
+    table = torch.cat([first, values], dim=1)  # (B, n + 2)
+    return torch.gather(table, 1, (owners + 1).flatten(1)).reshape(owners.shape)
+
+
+def instances_of(
+    categories: Likely,
+    contours: NDArray[np.float32] | None,
+    channel_ids: NDArray[np.int64],
+    is_thing: NDArray[np.bool_],
+    least_area: int,
+) -> PredictedInstances:
+    """The instances in an image.
+
+    Parameters
+    ----------
+    categories : (K, height, width) probabilities
+    contours : (3, height, width) probabilities; None: connected pixels of one category are an instance
+    channel_ids, is_thing : (K - 1,) the category id of channels 1, 2, …, and whether it has instances
+    least_area : in pixels; smaller ones are left out
+
+    Each connected region that is rather inside than edge is the seed of an instance, and the watershed of the
+    probability of edges divides the rest. An instance has the category that is most probable over its pixels.
+    """
+    thing = np.flatnonzero(is_thing) + 1
+    if contours is None:
+        labels = _by_category(categories, thing)
+        probable = categories[thing].max(axis=0, initial=0)
+    else:
+        probable = 1 - contours[0]
+        labels = _watershed(contours, probable)
+    area = np.bincount(labels.ravel())
+    kept = area >= least_area
+    kept[:1] = False
+    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return _described(number[labels], categories, probable, thing, channel_ids)
+
+
+def _by_category(categories: Likely, thing: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Connected pixels of one category, numbered from 1."""
+    best = categories.argmax(axis=0)
+    labels = np.zeros(best.shape, np.int32)
+    n = 0
+    for channel in thing.tolist():
+        found, more = ndimage.label(best == channel)
+        labels = np.where(found > 0, found + n, labels).astype(np.int32)
+        n += more
+    return labels
+
+
+def _watershed(contours: NDArray[np.float32], probable: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Instances numbered from 1, 0 elsewhere."""
+    from skimage.segmentation import watershed
+
+    mask = probable > _LIKELY
+    seeds, n = ndimage.label(mask & (contours[1] > contours[EDGE]))
+    regions, _ = ndimage.label(mask)
+    seeded = np.bincount(regions.ravel(), seeds.ravel() > 0) > 0
+    alone = mask & ~seeded[regions]  # too small to have an inside
+    seeds = np.where(alone, regions + n, seeds)
+    # A byte for the height: equal ones are flooded from all sides at once, and the sorting is much faster.
+    height = (255 * (1 - contours[1])).astype(np.uint8)
+    labels: NDArray[np.int32] = watershed(height, seeds, mask=mask).astype(np.int32)  # type: ignore[no-untyped-call]  # no types
+    return labels
+
+
+def _described(
+    labels: NDArray[np.int32],
+    categories: Likely,
+    probable: NDArray[np.float32],
+    thing: NDArray[np.int64],
+    channel_ids: NDArray[np.int64],
+) -> PredictedInstances:
+    """Runs, category and score of instances that are numbered from 1."""
+    n = int(labels.max(initial=0))
+    start, length, value = kernels.label_runs(labels)
+    inside = value > 0
+    runs = Runs(start[inside], length[inside], (value[inside] - 1).astype(np.int32)).sorted_by_owner(n)
+    flat = labels.ravel()
+    at = np.flatnonzero(flat)
+    owner = flat[at] - 1
+    area = np.maximum(np.bincount(owner, minlength=n), 1)
+    means = np.array([np.bincount(owner, categories[channel].ravel()[at], n) / area for channel in thing])
+    if not len(thing) or not n:
+        return PredictedInstances(Runs.empty(), np.empty(0, np.int64), np.empty(0, np.float32))
+    best = means.argmax(axis=0)
+    share = means.max(axis=0) / np.maximum(means.sum(axis=0), 1e-9)
+    score = np.bincount(owner, probable.ravel()[at], n) / area * share
+    return PredictedInstances(runs, channel_ids[thing[best] - 1], score.astype(np.float32))

@@ -1,0 +1,265 @@
+"""Prediction: what networks say of whole images, tile by tile, written to files as it comes."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segdata.core.errors import SegdataError
+from segdata.core.executor import n_threads, run_ordered
+from segdata.core.label_maps import LabelMaps
+from segdata.core.runs import Ints
+from segdata.noise.networks.device import precision
+from segdata.noise.networks.heads import instances_of
+from segdata.noise.networks.network import logits
+from segdata.noise.networks.picture import Picture, Pictures
+from segdata.noise.networks.plan import Plan
+from segdata.noise.networks.predictions import Halves, is_predicted, path_of
+
+_MARGIN = 64  # px on each side of a tile that only serve as surroundings, where there is more image
+_ON_GPU = 16  # tiles at once
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What channels mean: (K - 1,) the category id of channels 1, 2, …, and whether it has instances."""
+
+    ids: Ints
+    is_thing: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of an image that is predicted at once: what is looked at, and what of it is written.
+
+    Attributes
+    ----------
+    top, left : of what is looked at, in pixels
+    kept : (y from, y to, x from, x to) in the image; tiles share no pixel of these
+    """
+
+    top: int
+    left: int
+    kept: tuple[int, int, int, int]
+
+
+def tiles(height: int, width: int, size: tuple[int, int]) -> Iterator[Tile]:
+    """Tiles of `size` (height, width) whose kept parts cover an image, each pixel once."""
+    for top, y0, y1 in _along(height, size[0]):
+        for left, x0, x1 in _along(width, size[1]):
+            yield Tile(top, left, (y0, y1, x0, x1))
+
+
+def _along(length: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Where tiles begin on one axis, and from where to where they are kept."""
+    if length <= size:
+        yield 0, 0, length
+        return
+    margin = min(_MARGIN, size // 4)
+    n = -(-(length - 2 * margin) // (size - 2 * margin))
+    starts = np.linspace(0, length - size, n).astype(int).tolist()
+    cuts = [0, *((a + size + b) // 2 for a, b in itertools.pairwise(starts)), length]
+    yield from zip(starts, cuts, cuts[1:], strict=False)
+
+
+def predict(
+    models: Sequence[nn.Module],
+    rows: Ints,
+    maps: LabelMaps,
+    pictures: Pictures,
+    plan: Plan,
+    legend: Legend,
+    folder: Path,
+    told: Callable[[int], None],
+    jobs: int = 0,
+) -> None:
+    """Write what the networks say, on average, of the images `rows`; those that have their files are left as they are.
+
+    `told` is called with the number of images done. Raises SegdataError where a file cannot be written.
+    """
+    device = next(models[0].parameters()).device
+    for model in models:
+        model.eval()
+    whats = ("probabilities", *(("contours", "instances") if plan.instances else ()))
+    wanted = [row for row in rows.tolist() if not is_predicted(folder, row, whats)]
+    done = len(rows) - len(wanted)
+    told(done)
+    try:
+        for what in whats:
+            (folder / what).mkdir(parents=True, exist_ok=True)
+        images = _images(wanted, maps, pictures, jobs if device.type != "cpu" else 1)
+        finished = _written(models, images, plan, legend, folder, device)
+        threads = n_threads(jobs)
+        # Instances are found by other threads while the device goes on.
+        for _ in run_ordered(lambda finish: finish(), finished, threads):
+            done += 1
+            told(done)
+    except OSError as error:
+        raise SegdataError(f"{folder}: predictions cannot be written: {error.strerror or error}") from error
+
+
+def _images(
+    rows: Sequence[int], maps: LabelMaps, pictures: Pictures, jobs: int
+) -> Iterator[tuple[int, int, int, Picture]]:
+    """Row, height, width and picture of the images that can be read, decoded ahead by `jobs` threads."""
+    for row, picture in zip(rows, run_ordered(pictures.get, rows, jobs), strict=True):
+        if picture is not None:
+            yield row, int(maps.height[row]), int(maps.width[row]), picture
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An image some of whose tiles are still to come: its unfinished files."""
+
+    row: int
+    categories: Halves
+    contours: Halves | None
+
+
+def _written(
+    models: Sequence[nn.Module],
+    images: Iterator[tuple[int, int, int, Picture]],
+    plan: Plan,
+    legend: Legend,
+    folder: Path,
+    device: torch.device,
+) -> Iterator[Callable[[], None]]:
+    """Write the images' probabilities, and yield what remains to be done for each, in order.
+
+    Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too.
+    """
+    waiting: list[tuple[_Open, Tile, NDArray[np.float32]]] = []
+    ending: list[_Open] = []
+    at_once = _ON_GPU if device.type == "cuda" else 1
+    for row, height, width, picture in images:
+        opened = _opened(folder, row, (height, width), plan)
+        for tile in tiles(height, width, plan.tile):
+            waiting.append((opened, tile, _cut(picture, tile, plan.tile)))
+            if len(waiting) >= at_once:
+                _fill(models, waiting, plan, device)
+                yield from (_finish(each, plan, legend, folder) for each in ending)
+                ending.clear()
+        if waiting:
+            ending.append(opened)
+        else:
+            yield _finish(opened, plan, legend, folder)
+    if waiting:
+        _fill(models, waiting, plan, device)
+    yield from (_finish(each, plan, legend, folder) for each in ending)
+
+
+def _opened(folder: Path, row: int, size: tuple[int, int], plan: Plan) -> _Open:
+    def file(what: str, channels: int) -> Halves:
+        path = _unfinished(path_of(folder, what, row))
+        return np.lib.format.open_memmap(path, "w+", np.float16, (channels, *size))
+
+    return _Open(row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None)
+
+
+def _finish(opened: _Open, plan: Plan, legend: Legend, folder: Path) -> Callable[[], None]:
+    """What finds and writes the instances of an image, and gives its files their names."""
+
+    def finish() -> None:
+        for what, array in (("probabilities", opened.categories), ("contours", opened.contours)):
+            if array is not None:
+                array.flush()  # type: ignore[attr-defined]  # a memory map
+                path = path_of(folder, what, opened.row)
+                _unfinished(path).replace(path)
+        if plan.instances:
+            _write_instances(opened, plan, legend, folder)
+
+    return finish
+
+
+def _write_instances(opened: _Open, plan: Plan, legend: Legend, folder: Path) -> None:
+    contours = None if opened.contours is None else opened.contours.astype(np.float32)
+    if contours is not None and not contours.any():  # the network has no such head
+        contours = None
+    found = instances_of(opened.categories, contours, legend.ids, legend.is_thing, plan.least_area)
+    path = path_of(folder, "instances", opened.row)
+    runs = found.runs
+    with _unfinished(path).open("wb") as file:
+        np.savez(
+            file, start=runs.start, length=runs.length, owner=runs.owner, category=found.category, score=found.score
+        )
+    _unfinished(path).replace(path)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _cut(picture: Picture, tile: Tile, size: tuple[int, int]) -> NDArray[np.float32]:
+    """(C, height, width) of a tile, about 0 to 1; beyond the image, its last pixels are mirrored."""
+    _, height, width = picture.pixels.shape
+    lines = _mirrored(tile.top, size[0], height)
+    columns = _mirrored(tile.left, size[1], width)
+    found = picture.pixels[:, lines[:, None], columns].astype(np.float32)
+    scaled = (found - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
+    clipped: NDArray[np.float32] = np.nan_to_num(scaled).clip(-0.5, 1.5)
+    return clipped
+
+
+def _mirrored(first: int, n: int, length: int) -> Ints:
+    """The positions first, first + 1, …; those beyond `length` go back and forth."""
+    at = np.arange(first, first + n) % (2 * length)
+    return np.where(at < length, at, 2 * length - 1 - at)
+
+
+def _fill(
+    models: Sequence[nn.Module],
+    waiting: list[tuple[_Open, Tile, NDArray[np.float32]]],
+    plan: Plan,
+    device: torch.device,
+) -> None:
+    """Predict all tiles that wait, and write them into their images."""
+    stacked = torch.from_numpy(np.stack([pixels for _, _, pixels in waiting])).to(device)
+    categories, contours = _said_by_halves(models, stacked.contiguous(memory_format=torch.channels_last), plan.flips)
+    for at, (opened, tile, _) in enumerate(waiting):
+        y0, y1, x0, x1 = tile.kept
+        there = (slice(None), slice(y0 - tile.top, y1 - tile.top), slice(x0 - tile.left, x1 - tile.left))
+        opened.categories[:, y0:y1, x0:x1] = categories[at][there]
+        if opened.contours is not None and contours is not None:
+            opened.contours[:, y0:y1, x0:x1] = contours[at][there]
+    waiting.clear()
+
+
+def _said_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Halves, Halves | None]:
+    """`_said`, with half of the images at a time where memory is short."""
+    try:
+        return _said(models, images, flips)
+    except torch.OutOfMemoryError as error:
+        if len(images) == 1:
+            raise SegdataError(
+                "not even one tile fits into memory; choose a smaller width, or another device"
+            ) from error
+    if images.device.type == "cuda":
+        torch.cuda.empty_cache()
+    parts = [_said_by_halves(models, part, flips) for part in images.chunk(2)]
+    contours = [part for _, part in parts if part is not None]
+    return np.concatenate([part for part, _ in parts]), np.concatenate(contours) if contours else None
+
+
+def _said(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Halves, Halves | None]:
+    """Mean probabilities (B, K, H, W) and (B, 3, H, W), over networks and mirrored copies."""
+    found: list[Tensor | None] = [None, None]
+    ways: list[list[int]] = [[], [3], [2]][: flips + 1]
+    with torch.inference_mode():
+        for model in models:
+            for axes in ways:
+                with precision(images.device):
+                    said = logits(model, images.flip(axes) if axes else images)
+                for at, head in enumerate(said):
+                    if head is not None:
+                        p = head.softmax(1) / (len(models) * len(ways))
+                        p = p.flip(axes) if axes else p
+                        so_far = found[at]
+                        found[at] = p if so_far is None else so_far + p
+    categories, contours = (None if each is None else each.half().cpu().numpy() for each in found)
+    assert categories is not None  # every network has this head
+    return categories, contours

@@ -1,0 +1,152 @@
+"""Predictions: what networks say about images that they have not seen, in the files of a folder."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints, Runs
+from segdata.noise.networks.plan import Plan
+
+VERSION = 1
+EDGE = 2  # of contours: neither, inside, edge
+Halves = NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedInstances:
+    """The instances that were found in an image.
+
+    Attributes
+    ----------
+    runs : the pixels of each; they do not overlap
+    category : (n,) the category id of each
+    score : (n,) float32, how probable its pixels are, 0 to 1
+    """
+
+    runs: Runs
+    category: Ints
+    score: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.category)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was predicted for each image by networks that were not trained on it.
+
+    Attributes
+    ----------
+    folder : where the files are
+    image_ids : (n_images,) in the order of the dataset
+    categories : (K - 1,) the category ids that channels 1, 2, … stand for; channel 0: unlabelled
+    fold : (n_images,) the fold that an image was left out with
+    usable : (n_images,) whether there is a prediction
+    plan : how it was trained
+    notes : what a reader of the results must know
+    defects : images that could not be read
+    """
+
+    folder: Path
+    image_ids: tuple[str, ...]
+    categories: tuple[int, ...]
+    fold: Ints = field(repr=False)
+    usable: NDArray[np.bool_] = field(repr=False)
+    plan: Plan
+    notes: tuple[str, ...] = ()
+    defects: tuple[Defect, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def row(self, image_id: str) -> int:
+        """The row of an image; raises SegdataError where there is none."""
+        try:
+            return self.image_ids.index(image_id)
+        except ValueError:
+            raise SegdataError(f"no image {image_id!r} in the predictions") from None
+
+    def probabilities(self, row: int) -> Halves:
+        """(K, height, width) float16 of an image, read from its file as far as it is looked at; they sum to 1."""
+        return self._array("probabilities", row)
+
+    def contours(self, row: int) -> Halves | None:
+        """(3, height, width) float16: neither, inside of an instance, its edge; None where there are no instances."""
+        return self._array("contours", row) if self.plan.instances else None
+
+    def instances(self, row: int) -> PredictedInstances | None:
+        """The instances of an image; None where segments are not told apart."""
+        if not self.plan.instances:
+            return None
+        self._check(row)
+        with np.load(path_of(self.folder, "instances", row)) as file:
+            runs = Runs(file["start"], file["length"], file["owner"])
+            return PredictedInstances(runs, file["category"], file["score"])
+
+    def _array(self, what: str, row: int) -> Halves:
+        self._check(row)
+        return np.load(path_of(self.folder, what, row), mmap_mode="r")  # type: ignore[no-any-return]  # as written
+
+    def _check(self, row: int) -> None:
+        if not self.usable[row]:
+            raise SegdataError(f"image {self.image_ids[row]!r} has no prediction: it could not be read")
+
+    def save(self) -> None:
+        """Write what `opened` reads, last of all."""
+        said = {
+            "version": VERSION,
+            "image_ids": self.image_ids,
+            "categories": self.categories,
+            "fold": self.fold.tolist(),
+            "usable": self.usable.tolist(),
+            "plan": asdict(self.plan),
+            "notes": self.notes,
+            "defects": [asdict(each) for each in self.defects],
+        }
+        replace_file(self.folder / "predictions.json", msgspec.json.encode(said))
+
+
+def opened(folder: str | Path) -> Predictions:
+    """The predictions that were written to a folder; raises SegdataError where they are not there, or not whole."""
+    path = Path(folder) / "predictions.json"
+    try:
+        said: dict[str, Any] = msgspec.json.decode(path.read_bytes())  # Any: JSON
+    except (OSError, msgspec.DecodeError) as error:
+        raise SegdataError(f"{path}: no finished predictions: {error}") from error
+    if said.get("version") != VERSION:
+        raise SegdataError(f"{path}: version {said.get('version')}, this segdata reads {VERSION}")
+    return Predictions(
+        Path(folder),
+        tuple(said["image_ids"]),
+        tuple(said["categories"]),
+        np.array(said["fold"], np.int64),
+        np.array(said["usable"], bool),
+        msgspec.convert(said["plan"], Plan),
+        tuple(said["notes"]),
+        msgspec.convert(said["defects"], tuple[Defect, ...]),
+    )
+
+
+def path_of(folder: Path, what: str, row: int) -> Path:
+    """The file of an image: ``probabilities``, ``contours`` or ``instances``."""
+    return folder / what / f"{row:06d}.{'npz' if what == 'instances' else 'npy'}"
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file such that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def is_predicted(folder: Path, row: int, whats: Sequence[str]) -> bool:
+    """Whether all files of an image are there."""
+    return all(path_of(folder, what, row).is_file() for what in whats)

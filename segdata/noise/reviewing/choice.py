@@ -1,0 +1,84 @@
+"""Choice: which candidates are told, all that are above their threshold or those that a reviewer has time for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.correction import Action
+from segdata.core.runs import Ints
+from segdata.noise.evidence.drawn import Flags, Floats
+from segdata.noise.reviewing.budget import Budget, by_image, chosen, seconds
+from segdata.noise.reviewing.sampling import Chosen
+from segdata.noise.scoring.scores import Suspicions
+from segdata.noise.scoring.trust import Trust, flagged
+from segdata.noise.suspects import likely_types
+from segdata.noise.types import TYPES, Type
+
+MOST = 0.05  # of what was annotated is told, where nobody says how many
+_ACTION: dict[Type, Action] = {
+    "missing": "add", "extra": "delete", "category": "rename", "boundary": "redraw", "merge": "split", "split": "join",
+    "shift": "redraw",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is told.
+
+    Attributes
+    ----------
+    rows : (c,) rows of the candidates, the most probable errors first
+    by_lot : (c,) whether each was drawn at random, so that all errors can be estimated
+    sample : what a review of these says of all, where there is a budget
+    images : (i,) the images that were chosen, where the budget is of images; else None
+    left_out : candidates above their threshold that are not told
+    """
+
+    rows: Ints
+    by_lot: Flags
+    sample: Chosen | None = None
+    images: Ints | None = None
+    left_out: int = 0
+
+
+def choice(
+    found: Suspicions, trust: list[Trust], threshold: Floats, things: Flags, budget: Budget | None, seed: int
+) -> Choice:
+    """What to look at again; nothing of categories that are not to be trusted.
+
+    Without a budget: what is above its threshold, at most `MOST` of what was annotated. With one, as much as it
+    says, thresholds or not; of images, what is above its threshold in those with most probable errors.
+    """
+    above = flagged(found, trust, threshold)
+    if budget is None:
+        most = max(int(np.ceil(MOST * (found.row >= 0).sum())), 1)
+        return Choice(above[:most], np.zeros(min(most, len(above)), bool), left_out=max(len(above) - most, 0))
+    open_ = _trusted(found, trust)
+    types, cost = _costs(found, things)
+    if budget.of_images:
+        return _of_images(found, open_, above, cost, budget, seed)
+    taken = chosen(found.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
+    rows = open_[taken.rows]
+    order = np.argsort(-found.probability[rows], kind="stable")
+    sample = Chosen(rows[order], taken.stratum[order], taken.size)
+    left = len(np.setdiff1d(above, rows))
+    return Choice(rows[order], sample.stratum >= 0, sample, left_out=left)
+
+
+def _of_images(found: Suspicions, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int) -> Choice:
+    n_images = len(found.softmin)
+    probability, price = by_image(found.probability[open_], cost[open_], found.image[open_], n_images)
+    taken = chosen(probability, np.maximum(price, 1e-9), budget, seed=seed)
+    inside = np.isin(found.image[above], taken.rows)
+    rows = above[inside]
+    return Choice(rows, np.zeros(len(rows), bool), taken, taken.rows, int((~inside).sum()))
+
+
+def _trusted(found: Suspicions, trust: list[Trust]) -> Ints:
+    return flagged(found, trust, np.zeros(len(trust) + 1))
+
+
+def _costs(found: Suspicions, things: Flags) -> tuple[Ints, Floats]:
+    """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge what it proposes."""
+    types = likely_types(found, things)
+    return types, seconds([_ACTION[each] for each in TYPES])[types]

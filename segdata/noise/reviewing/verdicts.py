@@ -1,0 +1,59 @@
+"""Verdicts: which candidates reviewers have judged, and how, from their decisions on findings and segments."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from segdata.core.decision import Decision
+from segdata.core.finding import Box
+from segdata.core.runs import Ints
+from segdata.noise.evidence.drawn import Flags, Floats
+from segdata.noise.types import CODES
+
+SAME = 0.5  # the IoU of boxes from which on a finding is about a candidate
+_OURS = frozenset(CODES.values())
+
+
+def verdicts(
+    decisions: Iterable[Decision], image: Sequence[str], segment: Sequence[int | str | None], box: Ints
+) -> tuple[Ints, Flags]:
+    """The rows (v,) of candidates that were judged, in ascending order, and whether each is wrong (v,).
+
+    Parameters
+    ----------
+    decisions : those that hold, in the order of time: of several on one candidate the last counts. Who accepts a
+        finding, draws anew or declares void says that the label is wrong, who rejects it that it is right; of a segment
+        without a finding it is right where it is accepted. Who is unsure says nothing
+    image, segment, box : (n,), (n,) and (n, 4) of the candidates: image_id, the source's own id of the segment (None:
+        nothing was annotated so), and x, y, width, height
+
+    A finding is about the candidate of the same segment (or, where it names none, about one without) whose box is most
+    like its own; of which type it is does not matter, as whoever looks sees any. Findings of other commands say nothing
+    here. Of a segment without a finding all must be one candidate, else nobody knows which is meant.
+    """
+    of: dict[tuple[str, int | str | None], list[int]] = {}
+    for row, key in enumerate(zip(image, segment, strict=True)):
+        of.setdefault(key, []).append(row)
+    found: dict[int, bool] = {}
+    for each in decisions:
+        finding = each.finding
+        if each.verdict == "unsure" or each.image is None or (finding is not None and finding.code not in _OURS):
+            continue
+        named = each.segment if finding is None else next(iter(finding.segments), None)
+        rows = np.array(of.get((each.image, named), []), np.int64)
+        if finding is not None and finding.bbox is not None:
+            alike = _iou(box[rows], finding.bbox)
+            rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= SAME else rows[:0]
+        if len(rows) == 1 and (finding is not None or named is not None):
+            found[int(rows[0])] = each.verdict != ("accept" if finding is None else "reject")
+    judged = sorted(found)
+    return np.array(judged, np.int64), np.array([found[row] for row in judged], bool)
+
+
+def _iou(boxes: Ints, box: Box) -> Floats:
+    """(n,) of boxes (n, 4) with one."""
+    x, y, width, height = boxes.T.astype(np.float64)
+    wide = np.minimum(x + width, box[0] + box[2]) - np.maximum(x, box[0])
+    high = np.minimum(y + height, box[1] + box[3]) - np.maximum(y, box[1])
+    both = np.maximum(wide, 0) * np.maximum(high, 0)
+    return np.asarray(both / np.maximum(width * height + box[2] * box[3] - both, 1))

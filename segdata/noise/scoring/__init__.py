@@ -1,0 +1,1 @@
+"""From evidence to the probability that a label is wrong, and how far that is to be trusted."""

@@ -1,0 +1,294 @@
+"""Scores: how probable it is that each segment is wrong, and in which way, learnt from mistakes made on purpose.
+
+What the features of a mistake look like is learnt from mistakes injected into the given labels themselves, always from
+other images than those judged. A probability is relative to their rate; verdicts of reviewers move it to the real one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from segdata.core.runs import Ints
+from segdata.noise.evidence.candidates import Candidates, candidates
+from segdata.noise.evidence.drawn import Drawn, Flags, Floats
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.features import drawn_features, region_features
+from segdata.noise.evidence.pixelwise import agreement, softmin
+from segdata.noise.mistakes.evaluation import Ranked
+from segdata.noise.mistakes.injection import Rates, labels, spoiled
+from segdata.noise.reviewing.recalibration import recalibrated
+from segdata.noise.scoring.classifier import Calibration, Softmax, calibrated, fit
+from segdata.noise.scoring.crossfit import crossed, folds_of, learnt, log_loss
+from segdata.noise.systematic.confusions import believed
+from segdata.noise.types import TYPES
+
+PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+SEVERITIES = 0.25, 1.5  # of the mistakes of an image
+WORST = 3  # candidates that say how bad an image is
+ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Candidates of one sort in one image, as numbers.
+
+    Attributes
+    ----------
+    x : (n, F) features
+    mistake : (n,) the injected mistake that each is about, -1: none
+    category : (n,) as given, or as seen where nothing was given
+    """
+
+    x: Floats
+    mistake: Ints
+    category: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that is remembered of one image: features, never pixels of the evidence.
+
+    Attributes
+    ----------
+    found : the candidates
+    given, spoilt : the features of annotated candidates and of regions, as given and with injected mistakes
+    types : (e,) of the injected mistakes, rows of `TYPES`
+    shared, either : (K,) pixels where a category was given and is seen, and where it was or is
+    softmin : how good the labels of the image look, from 0 to 1, see `softmin`
+    names : of the features, of annotated candidates and of regions
+    believed : the category that the model sees in each annotated candidate
+    """
+
+    found: Candidates
+    given: tuple[Table, Table]
+    spoilt: tuple[Table, Table]
+    types: Ints
+    shared: Ints
+    either: Ints
+    softmin: float
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    believed: Ints
+
+
+def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generator, rates: Rates | None = None) -> Look:
+    """The candidates of an image and their features, as given and with mistakes made on purpose (`rates`).
+
+    Mistakes of one image are more severe than those of another. An image with few candidates is spoiled several times,
+    so that there is something to learn from.
+    """
+    found = candidates(given, evidence, things)
+    none = np.full(len(found.drawn), -1), np.full(len(found.regions), -1)
+    names, tables = _tables(found, given, evidence, none)
+    types: list[int] = []
+    copies: list[tuple[Table, Table]] = []
+    for _ in range(min(max(ENOUGH // max(len(found.drawn), 1), 1), COPIES)):
+        usual = Rates() if rates is None else rates
+        worse = float(np.exp(rng.uniform(*np.log(SEVERITIES))))
+        new, truth = spoiled(given, things, replace(usual, severity=worse * usual.severity), rng)
+        again = candidates(new, evidence, things)
+        of = labels(again, new, truth, things)
+        before = len(types)
+        copies.append(_tables(again, new, evidence, (_after(of[0], before), _after(of[1], before)))[1])
+        types += [TYPES.index(each) for each in truth.types]
+    spoilt = _together([copy[0] for copy in copies]), _together([copy[1] for copy in copies])
+    known = np.array(types, np.int64)
+    seen = believed(found.drawn, evidence)
+    return Look(found, tables, spoilt, known, *agreement(given, evidence), softmin(given, evidence), names, seen)
+
+
+def _after(mistake: Ints, before: int) -> Ints:
+    return np.where(mistake >= 0, mistake + before, -1)
+
+
+def _together(tables: Sequence[Table]) -> Table:
+    return Table(*(np.concatenate([getattr(each, name) for each in tables]) for name in ("x", "mistake", "category")))
+
+
+def _tables(
+    found: Candidates, given: Drawn, evidence: Evidence, mistake: tuple[Ints, Ints]
+) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[Table, Table]]:
+    drawn, x = drawn_features(found, given, evidence)
+    regions, r = region_features(found, given, evidence)
+    seen = np.where(found.regions.category > 0, found.regions.category, found.label)
+    return (drawn, regions), (Table(x, mistake[0], found.drawn.category), Table(r, mistake[1], seen))
+
+
+@dataclass(frozen=True)
+class Suspicions:
+    """All candidates of a dataset, with the probability that each is wrong.
+
+    Attributes
+    ----------
+    image : (n,) the row of the image
+    row : (n,) the given segment; -1: a region that was not annotated so
+    at : (n,) the row among the annotated candidates, or among the regions, of the image
+    category : (n,) as given; 0: nothing
+    seen : (n,) what the model sees in a region; -1 for what was annotated
+    odds : (n,) log odds, as learnt
+    probability : (n,) that it is wrong, at the rate of injected mistakes or as reviewed
+    type : (n, T) how probable each of `TYPES` is, if it is wrong
+    doubt : (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
+    softmin : (i,) of the images
+    held_out : the injected mistakes, as they were found by what was learnt from other images
+    held_category : (h,) the category of each candidate in `held_out`
+    iou : (K,) of the model's categories with the given ones, over all images
+    believed : (n,) the category that the model sees; 0: nothing
+    """
+
+    image: Ints
+    row: Ints
+    at: Ints
+    category: Ints
+    seen: Ints
+    odds: Floats
+    probability: Floats
+    type: Floats
+    doubt: Floats
+    softmin: Floats
+    held_out: Ranked
+    held_category: Ints
+    iou: Floats
+    found: Sequence[Candidates] = field(repr=False)
+    believed: Ints
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def reviewed(self, rows: Ints, wrong: Ints) -> "Suspicions":
+        """The same after verdicts (r,), 0 or 1, on some rows: what is thought of the injected mistakes, and these."""
+        return replace(self, probability=recalibrated(self.odds[rows], wrong).probability(self.odds))
+
+    def at_rate(self, real: float) -> "Suspicions":
+        """The same for a share `real` of candidates that are wrong."""
+        injected = float((self.held_out.mistake >= 0).mean()) if len(self.held_out.mistake) else 0.5
+        odds = np.log(self.probability / (1 - self.probability))
+        return replace(self, probability=Calibration().moved(injected, real).probability(odds))
+
+    def images(self) -> Floats:
+        """(i,) for each image, 0 to 1: the rank of its three worst candidates, and thrice that of softmin, as a mean.
+
+        Of the three it is the mean of their log odds; an image of fewer has the mean of those there are. Softmin knows
+        no objects, but no kinds of mistake either: it also tells images with those that nothing was learnt from.
+        """
+        sure = np.clip(self.probability, 1e-9, 1 - 1e-9)
+        odds = np.log(sure / (1 - sure))
+        order = np.lexsort((-odds, self.image))
+        image = self.image[order]
+        place = np.arange(len(image)) - np.searchsorted(image, image)
+        worst = order[place < WORST]
+        n = np.bincount(self.image[worst], minlength=len(self.softmin))
+        mean = np.bincount(self.image[worst], odds[worst], len(self.softmin)) / np.maximum(n, 1)
+        mean[n == 0] = odds.min(initial=0.0) - 1
+        return (_ranks(mean) + 3 * _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 4
+
+
+def _ranks(values: Floats) -> Floats:
+    distinct, row = np.unique(values, return_inverse=True)
+    return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
+
+
+def suspicions(
+    looks: Iterable[Look], groups: Sequence[str] | None = None, penalties: Sequence[float] = PENALTIES
+) -> Suspicions:
+    """How probable it is that each candidate of some images is wrong.
+
+    `groups` (i,): images of one group (a patient, a scene) are never learnt from to judge each other; each image is
+    its own by default. Of a single group it is learnt from itself. Of the `penalties` on large weights that one is
+    taken under which injected mistakes in other images were told best (log loss): the fewer there are, the higher.
+    """
+    looks = list(looks)
+    fold = folds_of(groups if groups is not None else [str(at) for at in range(len(looks))])
+    sorts = [_judged(looks, sort, fold, penalties) for sort in (0, 1)]
+    first = np.cumsum([0, *(len(each.types) for each in looks)])
+    held = Ranked(
+        np.concatenate([sort.held_probability for sort in sorts]),
+        np.concatenate([sort.held_image for sort in sorts]),
+        np.concatenate([sort.held_mistake for sort in sorts]),
+        [TYPES[at] for each in looks for at in each.types.tolist()],
+        np.repeat(np.arange(len(looks)), np.diff(first)),
+        len(looks),
+    )
+    every = [[each.found.drawn, each.found.regions] for each in looks]
+    shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
+    columns = [
+        np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "probability", "doubt")
+    ]
+    regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
+    return Suspicions(
+        columns[0],
+        np.concatenate([*(each.found.row for each in looks), np.full(len(regions), -1)]).astype(np.int64),
+        np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
+        np.concatenate([*(each.found.drawn.category for each in looks), *(each.found.label for each in looks)]),
+        np.append(np.full(len(columns[0]) - len(regions), -1), regions),
+        columns[1],
+        columns[2],
+        np.concatenate([sort.type for sort in sorts]),
+        columns[3],
+        np.array([each.softmin for each in looks]),
+        held,
+        np.concatenate([sort.held_category for sort in sorts]),
+        shared / np.maximum(either, 1),
+        [each.found for each in looks],
+        np.concatenate([*(each.believed for each in looks), regions]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sort:
+    """What was learnt of annotated candidates, or of regions."""
+
+    image: Ints
+    odds: Floats
+    probability: Floats
+    type: Floats
+    doubt: Floats
+    held_probability: Floats
+    held_image: Ints
+    held_mistake: Ints
+    held_category: Ints
+
+
+def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[float]) -> _Sort:
+    first = np.cumsum([0, *(len(each.types) for each in looks)])
+    x, image = _stacked([each.given[sort].x for each in looks])
+    z, held_image = _stacked([each.spoilt[sort].x for each in looks])
+    told = [_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
+    mistake = np.concatenate(told).astype(np.int64)
+    types = np.concatenate([np.empty(0, np.int64), *(each.types for each in looks)])
+    wrong = (mistake >= 0).astype(np.int64)
+    tried = [crossed(x, fold[image], z, wrong, fold[held_image], l2) for l2 in penalties]
+    best = int(np.argmin([log_loss(held, wrong) for _, held in tried]))
+    (odds, held), type_ = tried[best], np.zeros((len(x), len(TYPES)))
+    for each in np.unique(fold):
+        inside, hits = fold[image] == each, learnt(fold[held_image], each) & (wrong == 1)
+        type_[inside] = _types(z[hits], types[mistake[hits]], x[inside], penalties[best])
+    calibration = calibrated(held, wrong)
+    doubt = x[:, list(looks[0].names[sort]).index("given" if sort else "doubt")]
+    category = np.concatenate([each.spoilt[sort].category for each in looks])
+    return _Sort(
+        image,
+        calibration.slope * odds + calibration.offset,
+        calibration.probability(odds),
+        type_,
+        1 - doubt if sort else doubt,
+        calibration.probability(held),
+        held_image,
+        mistake,
+        category,
+    )
+
+
+def _stacked(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
+    return np.concatenate(tables), np.repeat(np.arange(len(tables)), [len(each) for each in tables])
+
+
+def _types(z: Floats, type_: Ints, x: Floats, l2: float) -> Floats:
+    """(n, T) for features x (n, F), from those z (w, F) of mistakes of known types (w,)."""
+    found = np.zeros((len(x), len(TYPES)))
+    known, row = np.unique(type_, return_inverse=True)
+    if len(known) == 0:
+        return found + 1 / len(TYPES)
+    model: Softmax = fit(z, row.reshape(-1), len(known), l2)
+    found[:, known] = model.probability(x)
+    return found

@@ -1,0 +1,88 @@
+"""Amended: what is proposed leaves alone what nobody doubts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segdata.noise.evidence.amended import for_part, for_seen, for_thing
+from segdata.noise.evidence.candidates import candidates
+from segdata.noise.evidence.drawn import Drawn, Pixels, runs_of_pixels
+from segdata.noise.evidence.evidence import Evidence
+
+HEIGHT, WIDTH = 40, 60
+ONE = np.array([False, True])
+SOIL = np.zeros(3, bool)
+
+
+def pixels(x: int, y: int, width: int, height: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    columns, rows = np.meshgrid(np.arange(x, x + width), np.arange(y, y + height))
+    return np.sort((columns * HEIGHT + rows).ravel())
+
+
+def drawn(*boxes: tuple[int, int, int, int], category: int | list[int] = 1) -> Drawn:
+    at = [pixels(*box) for box in boxes]
+    of = np.repeat(np.arange(len(at)), [len(each) for each in at])
+    runs = runs_of_pixels(np.concatenate(at), of, HEIGHT)
+    return Drawn.of(runs, np.broadcast_to(category, (len(at),)).astype(np.int64), HEIGHT, WIDTH)
+
+
+def seen(labels: Drawn, n_categories: int, *, as_one: bool = False) -> Evidence:
+    """A model that is sure of these labels."""
+    p = np.full((n_categories, WIDTH * HEIGHT), 0.02, np.float32)
+    p[labels.categories(), np.arange(p.shape[1])] = 1 - 0.02 * (n_categories - 1)
+    square = p.reshape(n_categories, WIDTH, HEIGHT).transpose(0, 2, 1)
+    return Evidence.of(square, None if as_one else labels)
+
+
+def test_a_thing_is_redrawn_without_its_neighbours() -> None:
+    """The model sees both as one; only the left one is suspected."""
+    given = drawn((5, 5, 8, 10), (16, 5, 10, 10))
+    evidence = seen(drawn((3, 5, 23, 10)), 2)
+    found = candidates(given, evidence, ONE)
+    amended = for_thing(found, 0, "boundary", given, evidence)
+    assert (amended.action, amended.segment, amended.whole) == ("redraw", 0, True)
+    proposed = Pixels.of_runs(amended.pieces, 1).at
+    assert sorted(proposed.tolist()) == pixels(3, 5, 13, 10).tolist()
+    assert amended.iou == pytest.approx(80 / 130)
+
+
+def test_a_thing_without_pieces_is_redrawn_and_one_of_two_is_split() -> None:
+    given = drawn((5, 5, 20, 10))
+    evidence = seen(drawn((5, 5, 10, 10), (15, 5, 10, 10)), 2)
+    found = candidates(given, evidence, ONE)
+    amended = for_thing(found, 0, "merge", given, evidence)
+    assert (amended.action, amended.n_pieces) == ("split", 2)
+    assert amended.seam(HEIGHT, WIDTH) >= 10
+    round_ = seen(given, 2)
+    assert for_thing(candidates(given, round_, ONE), 0, "merge", given, round_).action in ("split", "redraw")
+
+
+def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
+    given = drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 1])
+    given = replace(
+        given, runs=replace(given.runs, owner=np.zeros_like(given.runs.owner)), category=np.array([1]), score=np.ones(1)
+    )
+    evidence = seen(drawn((0, 0, 20, 40)), 3, as_one=True)
+    found = candidates(given, evidence, SOIL)
+    at = int(found.drawn.areas.argmin())
+    amended = for_part(found, at, "extra", given, evidence)
+    assert (amended.action, amended.segment, amended.whole) == ("redraw", 0, False)
+    assert amended.pieces.areas(1).tolist() == [20 * 40]
+    renamed = for_part(found, at, "category", given, seen(drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 2]), 3))
+    assert (renamed.action, renamed.category, renamed.pieces.areas(1).tolist()) == ("add", 2, [64])
+
+
+def test_what_the_model_sees_elsewise_is_added_or_taken_out() -> None:
+    given = drawn((0, 0, 30, 40))
+    evidence = seen(drawn((0, 0, 30, 20), (0, 20, 10, 20), (40, 0, 12, 12), category=[1, 2, 2]), 3, as_one=True)
+    found = candidates(given, evidence, SOIL)
+    kinds = {(int(label), int(category)) for label, category in zip(found.label, found.regions.category, strict=True)}
+    assert kinds == {(0, 2), (1, 0), (1, 2)}
+    for at in range(len(found.regions)):
+        amended = for_seen(found, at, given, evidence)
+        label, category = int(found.label[at]), int(found.regions.category[at])
+        assert amended.action == ("redraw" if category == 0 else "add")
+        assert amended.segment == (0 if label else -1)
+        if category == 0:
+            assert amended.pieces.areas(1)[0] == given.areas[0] - found.regions.areas[at]

@@ -1,0 +1,134 @@
+"""Candidates and their features: what they are, and what must not change them."""
+
+import numpy as np
+import pytest
+
+from segdata.noise.evidence.candidates import LEAST, candidates
+from segdata.noise.evidence.drawn import VOID, Drawn, Pixels, of_map
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.features import drawn_features, region_features
+from segdata.noise.mistakes.injection import Rates, spoiled
+from segdata.testing.blobs import blobs, patches
+from segdata.testing.oracle import oracle
+
+THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
+
+
+def certain(drawn: Drawn, n_categories: int, sure: float = 1.0) -> Evidence:
+    label = drawn.categories().reshape(drawn.width, drawn.height).T
+    rest = (1 - sure) / (n_categories - 1)
+    p = np.stack([np.where(label == each, sure, rest) for each in range(n_categories)])
+    return Evidence.of(p, drawn)
+
+
+def named(found: tuple[tuple[str, ...], np.ndarray]) -> dict[str, np.ndarray]:
+    return dict(zip(found[0], found[1].T, strict=True))
+
+
+def test_what_the_model_sees_just_so_is_above_suspicion() -> None:
+    drawn = blobs(np.random.default_rng(0))
+    evidence = certain(drawn, 2)
+    found = candidates(drawn, evidence, THINGS)
+    assert len(found.drawn) == len(drawn)
+    assert len(found.regions) == 0
+    table = named(drawn_features(found, drawn, evidence))
+    for name in ("doubt", "wrong", "misfit", "outwards", "inwards", "offset", "seam", "otherwise"):
+        np.testing.assert_allclose(table[name], 0, atol=1e-6, err_msg=name)
+
+
+def test_a_segment_that_is_gone_is_a_region() -> None:
+    drawn = blobs(np.random.default_rng(1))
+    found = candidates(drawn.take(np.arange(1, len(drawn))), certain(drawn, 2), THINGS)
+    assert found.regions.areas.tolist() == [drawn.areas[0]]
+    assert (found.regions.category.tolist(), found.label.tolist()) == ([1], [0])
+
+
+def test_a_part_called_otherwise_is_a_region_with_both_names() -> None:
+    clean = patches(np.random.default_rng(2))
+    evidence = certain(clean, 4)
+    large = int(clean.areas.argmax())
+    category = clean.category.copy()
+    category[large] = category[large] % 3 + 1
+    given = of_map(Drawn.of(clean.runs, category, clean.height, clean.width).categories(), clean.height, clean.width)
+    found = candidates(given, evidence, STUFF)
+    assert found.regions.areas.tolist() == [clean.areas[large]]
+    assert (found.regions.category[0], found.label[0]) == (clean.category[large], category[large])
+
+
+def test_outlines_that_differ_by_a_pixel_are_no_regions() -> None:
+    clean = of_map(np.repeat(np.array([1, 2, 1]), 400), 20, 60)
+    moved = of_map(np.roll(np.repeat(np.array([1, 2, 1]), 400), 20), 20, 60)
+    assert len(candidates(moved, certain(clean, 4), STUFF).regions) == 0
+    further = of_map(np.roll(np.repeat(np.array([1, 2, 1]), 400), 80), 20, 60)
+    assert len(candidates(further, certain(clean, 4), STUFF).regions) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_regions_are_those_that_are_left_when_a_pixel_is_taken_off_all_around(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    given, seen = (of_map(rng.integers(1, 3, 24 * 30).repeat(4), 40, 72) for _ in range(2))
+    found = candidates(given, certain(seen, 3), STUFF)
+    label, best = given.categories(), seen.categories()
+    apart = of_map(np.where(label == best, -1, label * 3 + best), 40, 72, blank=-1)
+    thick = (apart.grown(-1).areas(len(apart)) > 0) & (apart.areas >= LEAST)
+    assert 0 < thick.sum() < len(apart)
+    np.testing.assert_array_equal(np.sort(found.regions.areas), np.sort(apart.areas[thick]))
+
+
+def test_void_is_no_candidate() -> None:
+    drawn = blobs(np.random.default_rng(3))
+    void = Drawn.of(drawn.runs, np.full(len(drawn), VOID), drawn.height, drawn.width)
+    found = candidates(void, certain(drawn, 2), THINGS)
+    assert len(found.drawn) == len(found.regions) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_segments_changes_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clean = blobs(rng)
+    evidence = oracle(clean, THINGS, rng)
+    given, _ = spoiled(clean, THINGS, Rates(0.1), rng)
+    order = rng.permutation(len(given))
+    found, again = candidates(given, evidence, THINGS), candidates(given.take(order), evidence, THINGS)
+    one, other = drawn_features(found, given, evidence), drawn_features(again, given.take(order), evidence)
+    assert np.isfinite(one[1]).all()
+    np.testing.assert_allclose(other[1], one[1][order], atol=1e-9)
+    regions = [named(region_features(f, g, evidence)) for f, g in ((found, given), (again, given.take(order)))]
+    for name, values in regions[0].items():
+        np.testing.assert_allclose(regions[1][name], values, atol=1e-9)
+
+
+def test_doubt_is_the_mean_over_the_pixels_of_each() -> None:
+    rng = np.random.default_rng(4)
+    clean = blobs(rng)
+    evidence = oracle(clean, THINGS, rng)
+    table = named(drawn_features(candidates(clean, evidence, THINGS), clean, evidence))
+    pixels = Pixels.of_runs(clean.runs, len(clean))
+    for row in range(len(clean)):
+        mine = pixels.at[pixels.of == row]
+        assert table["doubt"][row] == pytest.approx(1 - evidence.probability[1, mine].mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "feature"),
+    [
+        ("dilate", "inwards"), ("erode", "outwards"), ("shift", "offset"), ("merge", "held_second"),
+        ("split", "gain"), ("extra", "doubt"), ("coarse", "edge_away"), ("wobble", "edge_away"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_mistake_has_a_feature_that_tells_it(kind: str, feature: str) -> None:
+    clean = blobs(np.random.default_rng(5), n=40)
+    given, truth = spoiled(clean, THINGS, Rates(0.3, (kind,)), np.random.default_rng(5))
+    evidence = certain(clean, 2, 0.95)
+    found = candidates(given, evidence, THINGS)
+    wrong = truth.after[found.row] >= 0
+    values = named(drawn_features(found, given, evidence))[feature]
+    assert np.median(values[wrong]) > np.quantile(values[~wrong], 0.9)
+
+
+def test_an_image_without_anything_has_no_candidates() -> None:
+    nothing = Drawn.of(blobs(np.random.default_rng(0)).runs.empty(), np.empty(0, np.int64), 30, 20)
+    evidence = certain(nothing, 2)
+    found = candidates(nothing, evidence, THINGS)
+    assert drawn_features(found, nothing, evidence)[1].shape[0] == 0
+    assert region_features(found, nothing, evidence)[1].shape[0] == 0

@@ -1,0 +1,68 @@
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from segdata.noise.networks.heads import instances_of, targets
+from segdata.noise.networks.predictions import EDGE
+
+OWNERS = arrays(np.int64, (6, 7), elements=st.integers(-1, 4))
+
+
+@settings(max_examples=60)
+@given(OWNERS, st.lists(st.sampled_from([-1, 0, 1]), min_size=4, max_size=4))
+def test_the_edge_is_where_a_neighbour_is_of_another_segment(owners: np.ndarray, things: list[int]) -> None:
+    classes = np.array([[1, 2, -1, 1]])
+    found = targets(torch.from_numpy(owners[None]), torch.from_numpy(classes), torch.tensor([things]), instances=True)
+    assert found.contours is not None
+    for y in range(6):
+        for x in range(7):
+            owner = owners[y, x]
+            around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+            other = [owners[a] for a in around if 0 <= a[0] < 6 and 0 <= a[1] < 7 and owners[a] >= 0]
+            thing = -1 if owner < 0 else 0 if owner == 0 else things[owner - 1]
+            wanted = EDGE if thing == 1 and any(each != owner for each in other) else thing
+            assert found.contours[0, y, x] == wanted
+            category = -1 if owner < 0 else 0 if owner == 0 else classes[0, owner - 1]
+            assert found.categories[0, y, x] == category
+
+
+def test_touching_instances_are_found_apart_with_their_categories() -> None:
+    owners = np.zeros((20, 30), np.int64)
+    owners[4:16, 3:14], owners[4:16, 14:26] = 1, 2
+    wanted = targets(torch.from_numpy(owners[None]), torch.tensor([[1, 2]]), torch.tensor([[1, 1]]), instances=True)
+    assert wanted.contours is not None
+    one = torch.nn.functional.one_hot
+    contours = (one(wanted.contours[0], 3) * 0.9 + 0.1 / 3).movedim(-1, 0).numpy()
+    categories = (one(wanted.categories[0], 3) * 0.7 + 0.1).movedim(-1, 0).numpy()
+    found = instances_of(categories, contours, np.array([30, 70]), np.array([True, True]), 4)
+    assert sorted(found.category.tolist()) == [30, 70]
+    assert sorted(found.runs.areas(2).tolist()) == [12 * 11, 12 * 12]
+    assert (found.score > 0.7).all()
+    assert (found.score < 1).all()
+    checked = found.runs.checked(np.full(2, 20), np.full(2, 30))
+    pixels = np.zeros(600, int)
+    for start, length, owner in zip(checked.start, checked.length, checked.owner, strict=True):
+        pixels[start : start + length] += found.category[owner]
+    np.testing.assert_array_equal(pixels.reshape(30, 20).T, np.array([0, 30, 70])[owners])
+
+
+def test_what_is_too_small_for_an_inside_is_found_and_specks_are_not() -> None:
+    contours = np.zeros((3, 12, 12), np.float32)
+    contours[0] = 1
+    for y, x, side in ((2, 2, 3), (8, 8, 1)):
+        contours[:, y : y + side, x : x + side] = np.array([0, 0.2, 0.8])[:, None, None]
+    categories = np.stack([contours[0], 1 - contours[0]])
+    found = instances_of(categories, contours, np.array([5]), np.array([True]), 4)
+    assert found.runs.areas(1).tolist() == [9]
+
+
+def test_without_edges_connected_pixels_of_a_category_are_an_instance() -> None:
+    categories = np.zeros((3, 8, 8), np.float32)
+    categories[0] = 0.5
+    categories[1, 1:3, 1:3], categories[1, 5:7, 5:7], categories[2, 5:7, 1:4] = 0.9, 0.9, 0.9
+    found = instances_of(categories, None, np.array([1, 2]), np.array([True, False]), 1)
+    assert found.category.tolist() == [1, 1]
+    nothing = instances_of(categories[:, :1], None, np.array([1, 2]), np.array([True, False]), 1)
+    assert len(nothing) == len(nothing.runs) == 0

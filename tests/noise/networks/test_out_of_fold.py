@@ -1,0 +1,170 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segdata.api import convert, from_arrays, read
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError
+from segdata.noise.networks.out_of_fold import out_of_fold
+from segdata.noise.networks.plan import Plan
+from segdata.noise.networks.predictions import Predictions, opened
+from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.stage import Stage
+
+Make = Callable[[Path, int], Dataset]
+TINY = Settings(
+    folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
+)
+FEW = replace(TINY, steps=4, width=4)
+
+
+def same(a: Predictions, b: Predictions) -> None:
+    assert a.image_ids == b.image_ids
+    np.testing.assert_array_equal(a.fold, b.fold)
+    for row in range(len(a)):
+        np.testing.assert_array_equal(a.probabilities(row), b.probabilities(row))
+        ours, theirs = a.instances(row), b.instances(row)
+        assert ours is not None
+        assert theirs is not None
+        np.testing.assert_array_equal(ours.runs.start, theirs.runs.start)
+        np.testing.assert_array_equal(ours.score, theirs.score)
+
+
+@pytest.fixture
+def learned(shapes: Make, tmp_path: Path) -> tuple[Dataset, Predictions]:
+    dataset = shapes(tmp_path / "images", 8)
+    return dataset, out_of_fold(dataset, tmp_path / "found", TINY)
+
+
+def test_networks_find_what_they_have_not_seen(learned: tuple[Dataset, Predictions]) -> None:
+    dataset, found = learned
+    assert found.categories == (3, 7)
+    assert (found.usable.all(), found.defects, found.notes) == (True, (), ())
+    assert np.bincount(found.fold).tolist() == [4, 4]
+    maps, right = dataset.maps(), []
+    for row in range(len(found)):
+        probabilities = found.probabilities(row)
+        assert isinstance(probabilities, np.memmap)
+        best = probabilities.argmax(0) - 1
+        truth = maps.semantic(row, -1)
+        right.append((best == truth)[truth >= 0].mean())
+        contours, instances = found.contours(row), found.instances(row)
+        assert contours is not None
+        assert contours.shape == (3, 64, 64)
+        assert instances is not None
+        assert set(instances.category.tolist()) <= {3, 7}
+        instances.runs.checked(np.full(len(instances), 64), np.full(len(instances), 64))
+    assert np.mean(right) > 0.5  # of the pixels of three categories, chance has a third
+
+
+def test_what_was_found_can_be_opened_again_and_is_not_made_twice(shapes: Make, tmp_path: Path) -> None:
+    dataset = shapes(tmp_path / "images", 4)
+    found = out_of_fold(dataset, tmp_path / "found", FEW)
+    read = opened(tmp_path / "found")
+    assert (read.plan, read.image_ids, read.categories) == (found.plan, found.image_ids, found.categories)
+    assert not list((tmp_path / "found" / "checkpoints").glob("*"))
+    stages: list[Stage] = []
+    plans: list[Plan] = []
+    same(found, out_of_fold(dataset, tmp_path / "found", FEW, progress=stages.append, planned=plans.append))
+    assert (stages, plans) == ([], [found.plan])
+    with pytest.raises(SegdataError, match="predictions of other labels or settings"):
+        out_of_fold(dataset, tmp_path / "found", replace(FEW, seed=1))
+    with pytest.raises(SegdataError, match="no finished predictions"):
+        opened(tmp_path)
+
+
+def test_progress_tells_how_far_it_is(shapes: Make, tmp_path: Path) -> None:
+    stages: list[Stage] = []
+    out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", FEW, progress=stages.append)
+    assert list(dict.fromkeys(each.what for each in stages)) == [
+        "train 1 of 2",
+        "predict 1 of 2",
+        "train 2 of 2",
+        "predict 2 of 2",
+    ]
+    of_last = [each for each in stages if each.what == "predict 2 of 2"]
+    assert [(each.done, each.total) for each in of_last] == [(0, 2), (1, 2), (2, 2)]
+    assert of_last[-1].seconds_left == 0
+
+
+_KILLED = """
+import os, signal, sys
+import torch
+torch.set_num_threads(1)
+from segdata.api import read
+from segdata.noise.networks.out_of_fold import out_of_fold
+from segdata.noise.networks.settings import Settings
+
+def progress(stage):
+    if stage.what == sys.argv[3] and stage.done == int(sys.argv[4]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+out_of_fold(read(sys.argv[1]), sys.argv[2], Settings(**eval(sys.argv[5])), progress=progress)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system does not kill")
+def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(shapes: Make, tmp_path: Path) -> None:
+    convert(shapes(tmp_path / "images", 4), tmp_path / "data")
+    names = ("folds", "crop", "width", "depth", "batch", "steps", "flips", "near", "learning_rate", "jobs", "device")
+    chosen = {name: getattr(FEW, name) for name in names}
+    for stage, done in (("train 1 of 2", 3), ("predict 2 of 2", 1)):
+        words = [sys.executable, "-c", _KILLED, tmp_path / "data", tmp_path / "killed", stage, str(done), repr(chosen)]
+        ended = subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+        assert ended.returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "predictions.json").exists()
+    dataset = read(tmp_path / "data")
+    stages: list[Stage] = []
+    resumed = out_of_fold(dataset, tmp_path / "killed", FEW, progress=stages.append)
+    assert [(each.what, each.done) for each in stages] == [
+        ("predict 1 of 2", 2),
+        ("predict 2 of 2", 1),
+        ("predict 2 of 2", 2),
+    ]
+    same(resumed, out_of_fold(dataset, tmp_path / "whole", FEW))
+
+
+def test_classes_of_pixels_have_no_instances(areas: Make, tmp_path: Path) -> None:
+    found = out_of_fold(areas(tmp_path / "images", 4), tmp_path / "found", FEW)
+    assert not found.plan.instances
+    assert (found.instances(0), found.contours(0)) == (None, None)
+    assert not (tmp_path / "found" / "instances").exists()
+
+
+def test_images_that_cannot_be_read_are_left_out_and_named(shapes: Make, tmp_path: Path) -> None:
+    dataset = shapes(tmp_path / "images", 6)
+    (tmp_path / "images" / "02.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (tmp_path / "images" / "04.png").unlink()
+    found = out_of_fold(dataset, tmp_path / "found", FEW)
+    assert found.usable.tolist() == [True, True, False, True, False, True]
+    assert [(each.code, each.image) for each in found.defects] == [("SEG001", "02.png"), ("SEG002", "04.png")]
+    assert opened(tmp_path / "found").defects == found.defects
+    with pytest.raises(SegdataError, match=r"02.png' has no prediction"):
+        found.probabilities(2)
+
+
+def test_one_image_or_none_that_is_labelled_is_an_error(shapes: Make, tmp_path: Path) -> None:
+    with pytest.raises(SegdataError, match="two are needed"):
+        out_of_fold(shapes(tmp_path / "images", 1), tmp_path / "one", FEW)
+    shapes(tmp_path / "images", 2)
+    nothing = {f"0{at}.png": np.zeros((64, 64), np.uint8) for at in range(2)}
+    blank = from_arrays(nothing, ["a"], images=tmp_path / "images")
+    with pytest.raises(SegdataError, match="there is nothing to learn"):
+        out_of_fold(blank, tmp_path / "blank", FEW)
+
+
+def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.modules['torch'] = None\nfrom segdata.api import from_arrays\n"
+        "from segdata.core.errors import SegdataError\nfrom segdata.noise.networks.out_of_fold import out_of_fold\n"
+        "try: out_of_fold(from_arrays({}, ['a']), sys.argv[1])\nexcept SegdataError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True, check=True)
+    assert "pip install 'segdata[noise]'" in done.stdout

@@ -1,0 +1,98 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from segdata.core.dataset import Dataset
+from segdata.core.errors import SegdataError
+from segdata.noise.networks.picture import Pictures
+from segdata.noise.networks.plan import Plan
+from segdata.noise.networks.prediction import Legend, predict, tiles
+from segdata.noise.networks.predictions import path_of
+
+LEGEND = Legend(np.array([3, 7]), np.array([True, True]))
+
+
+class Pixelwise(nn.Module):
+    """A network whose answer for a pixel depends on that pixel alone; it runs out of memory above `most` images."""
+
+    def __init__(self, most: int = 9) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.most = nn.Conv2d(3, 6, 1), most
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        said = 9 * self.layer(images)
+        return said[:, :3], said[:, 3:]
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([(32, 32), (96, 64), (512, 512)]))
+def test_tiles_cover_every_pixel_once_from_within(height: int, width: int, size: tuple[int, int]) -> None:
+    times = np.zeros((height, width), int)
+    for tile in tiles(height, width, size):
+        y0, y1, x0, x1 = tile.kept
+        times[y0:y1, x0:x1] += 1
+        assert tile.top <= y0 < y1 <= tile.top + size[0]
+        assert tile.left <= x0 < x1 <= tile.left + size[1]
+        for low, high, first, length, side in (
+            (y0, y1, tile.top, height, size[0]),
+            (x0, x1, tile.left, width, size[1]),
+        ):
+            margin = min(side // 4, 64) - 1 if length > side else 0
+            assert low == 0 or low - first >= margin
+            assert high == length or first + side - high >= margin
+    assert (times == 1).all()
+
+
+@pytest.mark.parametrize("flips", [0, 2])
+def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
+    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path, flips: int
+) -> None:
+    maps = shapes(tmp_path / "images", 3).maps()
+    pictures, rows = Pictures(maps, 2**20), np.arange(3)
+    pictures.survey(1)
+    told: list[int] = []
+    for name, tile in (("whole", (64, 64)), ("tiles", (32, 32))):
+        plan = replace(tiny, tile=tile, flips=flips)
+        predict([Pixelwise()], rows, maps, pictures, plan, LEGEND, tmp_path / name, told.append, 1)
+    assert told == [0, 1, 2, 3] * 2
+    for row in range(3):
+        for what in ("probabilities", "contours"):
+            whole, tiled = (np.load(path_of(tmp_path / name, what, row)) for name in ("whole", "tiles"))
+            assert (whole.dtype, whole.shape) == (np.float16, (3, 64, 64))
+            np.testing.assert_allclose(whole, tiled, atol=2e-3)
+            np.testing.assert_allclose(whole.astype(float).sum(0), 1, atol=5e-3)
+    assert not list(tmp_path.glob("**/.*"))
+
+
+def test_what_is_there_is_not_predicted_again(
+    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path
+) -> None:
+    maps = shapes(tmp_path / "images", 3).maps()
+    pictures = Pictures(maps, 2**20)
+    pictures.survey(1)
+    plan = replace(tiny, instances=False)
+    predict([Pixelwise()], np.arange(2), maps, pictures, plan, LEGEND, tmp_path, lambda done: None, 1)
+    before = [path_of(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)]
+    told: list[int] = []
+    predict([Pixelwise()], np.arange(3), maps, pictures, plan, LEGEND, tmp_path, told.append, 1)
+    assert told == [2, 3]
+    assert [path_of(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)] == before
+    assert not (tmp_path / "contours").exists()
+
+
+def test_one_tile_that_does_not_fit_is_an_error(
+    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path
+) -> None:
+    maps = shapes(tmp_path / "images", 1).maps()
+    pictures = Pictures(maps, 2**20)
+    with pytest.raises(SegdataError, match="not even one tile fits"):
+        predict([Pixelwise(0)], np.arange(1), maps, pictures, tiny, LEGEND, tmp_path, lambda done: None, 1)

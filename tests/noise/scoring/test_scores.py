@@ -1,0 +1,173 @@
+"""Scores: planted mistakes come out on top, whatever the seed, and more of them than by the mean of pixels."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from segdata.noise.evidence.drawn import VOID, Drawn, Flags, runs_of_pixels
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.pixelwise import softmin
+from segdata.noise.evidence.proposals import for_drawn, for_region
+from segdata.noise.mistakes.evaluation import Ranked, auroc, quality
+from segdata.noise.mistakes.injection import Rates, labels, spoiled
+from segdata.noise.scoring.crossfit import folds_of
+from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
+from segdata.noise.scoring.trust import flagged, thresholds, trusts
+from segdata.noise.types import TYPES
+from segdata.testing.blobs import blobs, patches
+from segdata.testing.oracle import oracle
+
+THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
+Case = tuple[Suspicions, Ranked, list[Look], list[tuple[Drawn, Drawn, Evidence]]]
+
+
+@cache
+def case(seed: int, stuff: bool = False, n_images: int = 5) -> Case:
+    """Images with planted mistakes, a model that errs elsewhere, and what comes out."""
+    things: Flags = STUFF if stuff else THINGS
+    looks, pages, truths, found = [], [], [], []
+    for at in range(n_images):
+        rng = np.random.default_rng([seed, at])
+        clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
+        evidence = oracle(clean, things, rng, errors=0.02)
+        given, truth = spoiled(clean, things, Rates(0.1 if stuff else 0.05), rng)
+        looks.append(look(given, evidence, things, rng))
+        found.append(labels(looks[-1].found, given, truth, things))
+        pages.append((clean, given, evidence))
+        truths.append(truth)
+    result = suspicions(looks)
+    first = np.cumsum([0, *map(len, truths)])
+    mistake = [np.where(f[s] >= 0, f[s] + n, -1) for s in (0, 1) for f, n in zip(found, first, strict=False)]
+    image = np.repeat(np.arange(n_images), np.diff(first))
+    names = [name for truth in truths for name in truth.types]
+    return (
+        result,
+        Ranked(result.probability, result.image, np.concatenate(mistake), names, image, n_images),
+        looks,
+        pages,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("stuff", [False, True])
+def test_planted_mistakes_come_out_on_top(seed: int, stuff: bool) -> None:
+    result, ranked, _, _ = case(seed, stuff)
+    wrong = ranked.mistake >= 0
+    learnt, pixels = auroc(result.probability, wrong)[0], auroc(result.doubt, wrong)[0]
+    assert learnt > (0.75 if stuff else pixels)  # of parts, unlike of things, pixels tell all that there is
+    n = int(wrong.sum())
+    top = np.argsort(-result.probability, kind="stable")[:n]
+    assert wrong[top].mean() > min(3 * wrong.mean(), 0.5)
+
+
+def test_the_same_seed_gives_the_same_scores() -> None:
+    one, other = case(0)[0], case.__wrapped__(0)[0]
+    np.testing.assert_array_equal(one.probability, other.probability)
+    np.testing.assert_array_equal(one.type, other.type)
+
+
+def test_probabilities_are_about_right_for_what_was_injected() -> None:
+    held = case(0)[0].held_out
+    wrong = held.mistake >= 0
+    assert held.score.mean() == pytest.approx(wrong.mean(), abs=0.02)
+    assert quality(held, n_draws=10).n_mistakes == len(held.mistake_type)
+
+
+def test_types_are_told() -> None:
+    result, ranked, _, _ = case(1)
+    right = [
+        ranked.mistake_type[ranked.mistake[at]] == TYPES[int(result.type[at].argmax())]
+        for at in np.flatnonzero(ranked.mistake >= 0)
+    ]
+    assert np.mean(right) > 2 / len(TYPES)
+    np.testing.assert_allclose(result.type.sum(axis=1), 1)
+
+
+def test_verdicts_move_probabilities_but_not_their_order() -> None:
+    result = case(2)[0]
+    rows = np.argsort(-result.probability)[:40]
+    after = result.reviewed(rows, np.zeros(40, np.int64))
+    assert after.probability[rows].mean() < result.probability[rows].mean()
+    order = np.argsort(result.probability, kind="stable")
+    assert (np.diff(after.probability[order]) >= -1e-12).all()
+    rarer = result.at_rate(0.01)
+    assert rarer.probability.mean() < result.probability.mean()
+
+
+def test_images_with_mistakes_are_worse() -> None:
+    result, _, _, pages = case(0)
+    score = result.images()
+    assert score.shape == (len(pages),)
+    assert ((score >= 0) & (score <= 1)).all()
+    row = int(score.argmin())
+    worst = np.flatnonzero(result.image == row)[:3]
+    spoilt = result.probability.copy()
+    spoilt[worst] = 1 - 1e-6
+    assert replace(result, probability=spoilt).images()[row] > score[row]
+
+
+def test_softmin_is_that_of_the_paper() -> None:
+    """Labels and probabilities for which cleanlab 2.9.0 gives 0.10702486."""
+    label = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]])
+    p = np.array([[0.1, 0.2, 0.9], [0.3, 0.8, 0.9], [0.95, 0.1, 0.6]])
+    ones = np.flatnonzero(label.T)
+    given = Drawn.of(runs_of_pixels(ones, np.zeros(len(ones), np.int64), 3), np.ones(1), 3, 3)
+    assert softmin(given, Evidence.of(np.stack([1 - p, p]))) == pytest.approx(0.10702486, abs=1e-6)
+    void = Drawn.of(runs_of_pixels(np.arange(9), np.zeros(9, np.int64), 3), np.full(1, VOID), 3, 3)
+    assert np.isnan(softmin(void, Evidence.of(np.stack([1 - p, p]))))
+
+
+def test_images_of_a_group_share_a_fold() -> None:
+    assert folds_of(["p", "q", "p", "r"]).tolist() == [0, 1, 0, 2]
+
+
+def test_one_image_and_no_mistakes_are_survived() -> None:
+    clean = blobs(np.random.default_rng(0), n=3)
+    evidence = oracle(clean, THINGS, np.random.default_rng(0))
+    for rates in (Rates(), Rates(0.0, ("missing",))):
+        result = suspicions([look(clean, evidence, THINGS, np.random.default_rng(0), rates)])
+        assert np.isfinite(result.probability).all()
+
+
+def test_a_model_that_is_too_weak_says_so() -> None:
+    looks = []
+    for at in range(4):
+        rng = np.random.default_rng(at)
+        clean, other = blobs(rng, n=30), blobs(rng, n=30)
+        looks.append(look(clean, oracle(other, THINGS, rng), THINGS, rng))
+    result = suspicions(looks)
+    weak = trusts(result, ["nothing", "cell"])
+    assert weak[0].reason is not None
+    assert "cell" in weak[0].reason
+    assert len(flagged(result, weak, thresholds(result, 2))) == 0
+
+
+def test_what_is_flagged_is_above_its_threshold() -> None:
+    result, ranked, _, _ = case(0)
+    trust = trusts(result, ["nothing", "cell"])
+    assert trust[0].reason is None
+    rows = flagged(result, trust, thresholds(result, 2))
+    assert (np.diff(result.probability[rows]) <= 0).all()
+    assert (ranked.mistake[rows] >= 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> None:
+    result, ranked, looks, pages = case(seed)
+    better = []
+    for row in np.flatnonzero(ranked.mistake >= 0):
+        _, given, evidence = pages[result.image[row]]
+        found, at, name = looks[result.image[row]].found, int(result.at[row]), ranked.mistake_type[ranked.mistake[row]]
+        if result.row[row] < 0:
+            proposal = for_region(found, at, evidence)
+            assert proposal.action == "add"
+        else:
+            proposal = for_drawn(found, at, name, given, evidence)
+            assert 0 <= proposal.iou <= 1
+        if name in ("extra", "merge", "split"):
+            better.append(proposal.action == {"extra": "delete", "merge": "split", "split": "join"}[name])
+        if proposal.action == "split":
+            assert proposal.pieces.areas(proposal.n_pieces).sum() == found.drawn.areas[at]
+    assert np.mean(better) > 0.8
