@@ -1,5 +1,6 @@
 """Report: everything that is known of a dataset's quality, together."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -11,13 +12,15 @@ from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.campaign.costs import costs
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
+from segdata.report.flag_json import FlagReport
+from segdata.report.label_errors import label_errors
 from segdata.report.whole import Whole
 from segdata.review import log
 
 if TYPE_CHECKING:
     from segdata.agreement.summary.agreed import Agreement
+    from segdata.noise.reviewing.estimates import Estimate
     from segdata.report.agreement.points import Conclusion
-    from segdata.report.flag_json import FlagReport
 
 
 def overview(
@@ -47,16 +50,16 @@ def overview(
     summary = info(dataset, jobs=jobs)
     notes: list[str] = []
     agreed, conclusions = _agreement(dataset, jobs, notes) if agreement else (None, ())
-    noise = None if flagged is None else _flag(Path(flagged))
+    noise = None if flagged is None else flag_report(Path(flagged))
     decisions = [] if "://" in dataset.profile.files else log.read(place_of(dataset))
-    reviewed = None
+    reviewed = errors = None
     if decisions:
         more = [] if noise is None else [row.finding() for row in noise.findings]
-        every = validate(dataset, review=False, jobs=jobs).findings
-        reviewed = review_progress(dataset, findings=[*every, *more], jobs=jobs)
+        reviewed = review_progress(dataset, findings=[*found.findings, *found.settled, *more], jobs=jobs)
+        errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(each.right for each in reviewed.rules)
     spent = costs(measured(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
-    return Whole(found, summary, agreed, conclusions, noise, reviewed, spent, notes)
+    return Whole(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
 
 
 def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreement | None, tuple[Conclusion, ...]]":
@@ -75,9 +78,24 @@ def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreemen
     return found.agreement, tuple(conclusions(found.agreement, found.tables))
 
 
-def _flag(path: Path) -> "FlagReport":
-    from segdata.report.flag_json import FlagReport
+def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> "Estimate | None":
+    """How many labels of a dataset are wrong, by what reviewers said of the first of these reports that tells it.
 
+    It is one of `segdata flag --budget`; None: none of them is, or nobody has decided on any of it.
+    """
+    decisions = log.read(place_of(read(data, **opening)))
+    for path in reports:
+        try:
+            found = label_errors(flag_report(path), decisions)
+        except SegdataError:  # of another command
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def flag_report(path: Path) -> FlagReport:
+    """The JSON report of a run of `segdata flag`; raises SegdataError where the file is none."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=FlagReport)
     except OSError as error:

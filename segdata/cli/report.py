@@ -1,5 +1,6 @@
 """`segdata report`: everything that is known of a dataset's quality, on one page."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -34,11 +35,12 @@ def command(
     cost of annotation and quality assurance (`cost` in segdata.yaml).
     """
     from segdata.api import overview
+    from segdata.api.caching import folder
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
 
     spare(output, [*opening.inputs(data), flagged])
-    dataset = opening.read(data)
+    dataset = opening.read(data, cache=folder())
     with progress("report", len(dataset)) as done:
         found = overview(dataset, flagged=flagged, agreement=not no_agreement, jobs=opening.jobs, progress=done)
     if report == "json":
@@ -52,4 +54,5 @@ def command(
     else:
         from segdata.report.whole_text import whole_text
 
-        emit(whole_text(found, ["report", *opening.typed(data)], paper(output)), output)
+        more = ["--no-agreement"] * no_agreement + (["--flagged", shlex.quote(str(flagged))] if flagged else [])
+        emit(whole_text(found, ["report", *opening.typed(data), *more], paper(output)), output)

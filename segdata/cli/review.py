@@ -123,10 +123,12 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     Findings decided and open by rule, with the share that was right and its
     95 % interval (Wilson); reviewers, and how much of their work was changed
     later; what they disagree on. Open are the findings of `segdata validate`
-    where --findings names no reports.
+    where --findings names no reports. Of a report of `segdata flag --budget`
+    it also follows how many labels are wrong in all.
     """
     from segdata.api.caching import folder
     from segdata.api.deciding import review_progress
+    from segdata.api.reporting import label_errors_of
     from segdata.cli.output import emit, paper, spare
     from segdata.report.fiftyone.reports import findings_of
     from segdata.report.review_json import progress_json
@@ -136,8 +138,9 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     given = [each for path in findings for each in findings_of(path)] if findings else None
     dataset = opening.read(data, cache=folder())
     found = review_progress(dataset, findings=given, jobs=opening.jobs)
-    name = dataset.profile.files
-    emit(progress_text(found, name, paper(output)) if report == "text" else progress_json(found, name), output)
+    name, errors = dataset.profile.files, label_errors_of(dataset, findings)
+    text = progress_text(found, name, paper(output), errors) if report == "text" else progress_json(found, name, errors)
+    emit(text, output)
 
 
 @command.command(

@@ -8,6 +8,8 @@ import numpy as np
 
 from segdata.agreement.statistics.rates import wilson
 from segdata.core.decision import Decision, Verdict
+from segdata.noise.reviewing.estimates import Estimate
+from segdata.report.label_errors import ErrorRow
 from segdata.review.applied import Applied
 from segdata.review.progress import OfReviewer, OfRule, Progress
 from segdata.review.standing import Standing
@@ -95,6 +97,7 @@ class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
     reviewers: tuple[ReviewerRow, ...]
     segments: dict[Verdict, int]
     disputed: tuple[tuple[Decision, ...], ...]
+    label_errors: ErrorRow | None
 
 
 def applied_json(found: Applied, dataset: str) -> str:
@@ -116,8 +119,8 @@ def applied_json(found: Applied, dataset: str) -> str:
     )
 
 
-def progress_json(found: Progress, dataset: str) -> str:
-    """How far a review is."""
+def progress_json(found: Progress, dataset: str, errors: Estimate | None = None) -> str:
+    """How far a review is, and how many labels are wrong by it."""
     return _text(
         ProgressReport(
             dataset=dataset,
@@ -126,6 +129,7 @@ def progress_json(found: Progress, dataset: str) -> str:
             reviewers=tuple(map(_reviewer, found.reviewers)),
             segments=dict(found.segments),
             disputed=_words(found.disputed),
+            label_errors=None if errors is None else ErrorRow.of_estimate(errors),
         )
     )
 

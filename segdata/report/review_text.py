@@ -7,6 +7,8 @@ import numpy as np
 from segdata.agreement.statistics.rates import wilson
 from segdata.core.counted import counted
 from segdata.core.decision import VERDICTS, Decision
+from segdata.noise.reviewing.estimates import Estimate
+from segdata.report.label_errors import in_words
 from segdata.report.paper import Paper, columns, shorten, table
 from segdata.report.text import typeable
 from segdata.review.applied import Applied
@@ -66,12 +68,14 @@ def imported_text(found: Imported, dry_run: bool, paper: Paper) -> str:
     return "\n".join(lines) + "\n"
 
 
-def progress_text(found: Progress, dataset: str, paper: Paper) -> str:
-    """Findings by rule, reviewers, and what they disagree on."""
+def progress_text(found: Progress, dataset: str, paper: Paper, errors: Estimate | None = None) -> str:
+    """Findings by rule, reviewers, what they disagree on, and how many labels are wrong by it."""
     room = paper.width - len("segdata review report ")
     lines = [paper.paint(f"segdata review report {shorten(dataset, room)}", "bold")]
     decided, open_ = (sum(getattr(rule, name) for rule in found.rules) for name in ("decided", "open"))
     lines += paper.wrap(f"{counted(decided, 'finding')} decided, {open_:,} open", style="dim")
+    if errors is not None:
+        lines += paper.wrap(in_words(errors))
     if found.segments:
         said = ", ".join(f"{found.segments[each]:,} {each}" for each in VERDICTS if found.segments[each])
         lines += paper.wrap(f"segments without a finding: {said}", style="dim")

@@ -15,8 +15,10 @@ from segdata.core.counted import counted
 from segdata.core.finding import Severity
 from segdata.core.validation import Validation
 from segdata.measure.summary import Summary
+from segdata.noise.reviewing.estimates import Estimate
 from segdata.report.agreement.points import Conclusion
 from segdata.report.flag_json import FlagReport
+from segdata.report.label_errors import in_words
 from segdata.review.progress import Progress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
@@ -36,6 +38,7 @@ class Whole:
     agreement : of its annotators, and what follows from it in words
     flag : the report of a run of `segdata flag`
     progress : of the review
+    errors : how many labels are wrong in all, by the review
     costs : of the work
     notes : what was left out, and why
     """
@@ -46,6 +49,7 @@ class Whole:
     agreed: Sequence[Conclusion] = ()
     flag: FlagReport | None = None
     progress: Progress | None = None
+    errors: Estimate | None = None
     costs: Costs | None = None
     notes: Sequence[str] = field(default=())
 
@@ -68,7 +72,7 @@ def points(whole: Whole) -> list[Point]:
         *_balance(whole.summary),
         *_agreement(whole.agreement, whole.agreed),
         *_noise(whole.flag),
-        *_review(whole.progress),
+        *_review(whole.progress, whole.errors),
         *_cost(whole.costs),
     ]
 
@@ -118,15 +122,15 @@ def _agreement(found: Agreement | None, agreed: Sequence[Conclusion]) -> Iterato
 def _noise(found: FlagReport | None) -> Iterator[Point]:
     if found is None:
         return
-    told = [each for each in found.findings if each.score is not None]
+    n_told = sum(each.correction is not None for each in found.findings) + found.omitted
     expected = found.flag.expected_errors
     weak = [each.category for each in found.flag.trust if each.reason]
-    if told:
-        head = f"{counted(len(told), 'label')} of {found.flag.judged:,} to look at again"
-        said = ""
+    if n_told:
+        head = f"{counted(n_told, 'label')} of {found.flag.judged:,} to look at again"
+        about = ""
         if expected.value is not None and expected.low is not None and expected.high is not None:
-            said = f"About {expected.value:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})."
-        yield Point("noise", "warning", head, said, "Review them, the worst first.")
+            about = f"About {expected.value:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})."
+        yield Point("noise", "warning", head, about, "Review them, the worst first.")
     else:
         yield Point("noise", "good", "No label stands out as wrong")
     if weak:
@@ -138,9 +142,11 @@ def _noise(found: FlagReport | None) -> Iterator[Point]:
         )
 
 
-def _review(found: Progress | None) -> Iterator[Point]:
+def _review(found: Progress | None, errors: Estimate | None) -> Iterator[Point]:
     if found is None:
         return
+    if errors is not None:
+        yield Point("review", "info", f"By the review, {in_words(errors)}")
     decided, open_ = sum(each.decided for each in found.rules), sum(each.open for each in found.rules)
     if found.n_findings:
         yield Point("review", "info", f"{counted(decided, 'finding')} decided, {open_:,} open")
@@ -163,12 +169,14 @@ def _cost(found: Costs | None) -> Iterator[Point]:
     if found is None or not found.annotation + found.assurance:
         return
     total = found.annotation + found.assurance
-    said = f"{hours(found.annotation)} of annotation and {hours(found.assurance)} of quality assurance"
+    spent = f"{hours(found.annotation)} of annotation and {hours(found.assurance)} of quality assurance"
     if found.assumed:
-        said += f"; for {1 - found.known:.0%} of the annotations, which do not say it, {found.assumed} were taken"
+        spent += f"; for {1 - found.known:.0%} of the annotations, which do not say it, {found.assumed} were taken"
+    elif found.known < 1:
+        spent += f"; {1 - found.known:.0%} of the annotations do not say how long they took, and are not counted"
     amount = found.amount(total)
     paid = "" if amount is None else f", {amount:,.0f} {found.currency}".rstrip()
-    yield Point("cost", "info", f"{hours(total)} of work{paid}", f"{said}.")
+    yield Point("cost", "info", f"{hours(total)} of work{paid}", f"{spent}.")
     if found.assurance and (found.assumed or found.known == 1):  # else most of the work may not be in it
         low, high = USUAL
         usual = f"{low:.0%} to {high:.0%} are usual"

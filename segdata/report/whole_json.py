@@ -7,6 +7,7 @@ import msgspec
 
 from segdata.campaign.costs import Costs
 from segdata.core.finding import Severity
+from segdata.report.label_errors import ErrorRow
 from segdata.report.whole import Part, Whole, points
 
 
@@ -47,6 +48,7 @@ class WholeReport(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     findings: dict[str, int]
     points: tuple[PointRow, ...]
+    label_errors: ErrorRow | None
     cost: CostRow | None
     notes: tuple[str, ...]
 
@@ -64,6 +66,7 @@ def whole_json(whole: Whole) -> str:
             PointRow(part=each.part, severity=each.severity, head=each.head, said=each.said, act=each.act)
             for each in points(whole)
         ),
+        label_errors=None if whole.errors is None else ErrorRow.of_estimate(whole.errors),
         cost=None if whole.costs is None else _cost(whole.costs),
         notes=tuple(whole.notes),
     )

@@ -16,7 +16,7 @@ from segdata.report.html.page import part, template
 from segdata.report.html.summary import category_lines
 from segdata.report.info import facts
 from segdata.report.text import grouped
-from segdata.report.whole import Part, Point, Whole, hours, points
+from segdata.report.whole import Part, Whole, hours, points
 from segdata.review.progress import OfRule
 
 _MOST = 40  # suspected labels and images that are listed
@@ -83,7 +83,6 @@ def to_html(whole: Whole, typed: Sequence[str]) -> str:
         n_images=whole.validation.n_images,
         n_segments=whole.validation.n_segments,
         points=told,
-        worst=_worst(told),
         parts={name: TITLES[name] for name in there},
         missing={name: f"segdata {_COMMANDS[name]}" for name in _COMMANDS if name not in there},
         commands={name: " ".join(["segdata", word, *typed]) for name, word in _COMMANDS.items()},
@@ -115,12 +114,6 @@ def _parts(whole: Whole) -> list[Part]:
         "cost": whole.costs is not None and whole.costs.annotation + whole.costs.assurance > 0,
     }
     return [name for name, is_known in known.items() if is_known]
-
-
-def _worst(told: Sequence[Point]) -> str:
-    return next(
-        (each for each in ("error", "warning", "info") if any(point.severity == each for point in told)), "good"
-    )
 
 
 def _pairs(whole: Whole) -> list[Pair]:
