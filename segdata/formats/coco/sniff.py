@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,9 +23,15 @@ _WHOLE = 1 << 20  # files up to this size are looked at as a whole
 def sort_of(path: Path) -> Sort | None:
     """What a file looks like; None when it is no COCO document of images."""
     try:
-        text = _samples(path)
+        found = path.stat()
+        return _sort_of(path, found.st_size, found.st_mtime_ns)
     except OSError:
         return None
+
+
+@lru_cache(maxsize=1 << 14)  # each of several formats asks for every JSON file of a folder
+def _sort_of(path: Path, size: int, changed: int) -> Sort | None:
+    text = _samples(path)
     if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or re.search(rb'"videos"\s*:\s*\[', text):
         return None
     lists = {key for key in (b"images", b"annotations", b"categories") if re.search(b'"' + key + rb'"\s*:\s*\[', text)}
@@ -80,7 +87,7 @@ def broken_documents(root: Path) -> list[Path]:
 def _candidates(root: Path) -> list[Path]:
     if root.is_file():
         return [root] if root.suffix.lower() == ".json" else []
-    return [path for folder in (root, root / "annotations") for path in sorted(folder.glob("*.json"))]
+    return [path for folder in (root, root / "annotations") for path in sorted(folder.glob("*.json"), key=str)]
 
 
 def documents(root: Path, *sorts: Sort) -> list[Path]:
