@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from segdata.core.finding import Finding
     from segdata.testing.pictures import Drawing
 
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+# Laws are tried on half as many examples as is usual: there are a thousand of them, and each run draws others.
+settings.register_profile(
+    "tests", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
 settings.load_profile("tests")
 
 

@@ -115,6 +115,8 @@ def compare_annotators(
     from segdata.core.judge import judge, selected
 
     every = members(data, reading(options))
+    if not every:
+        raise SegdataError("no dataset to compare; agreement takes two annotators or more")
     config, section = every[0].dataset.config, sections(every)
     gold = gold or (section.name if section else None)
     check_named(gold, every)

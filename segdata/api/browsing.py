@@ -97,6 +97,7 @@ def browse(
     opening : as for `read`
 
     Images and labels that are there from before are updated, and keep the tags and other values that people gave them.
+    Images that the data has no more are removed; where only a part of it is chosen, none is.
     Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding.
     Raises SegdataError where FiftyOne or its database is not there, or the name belongs to another dataset.
     """
@@ -108,8 +109,7 @@ def browse(
     n_decided = _pull(name, dataset.profile, log)
     found = tuple(validate(dataset, jobs=jobs).findings if findings is None else findings)
     ids = set(dataset.image_ids)
-    here = [each for each in found if each.image in ids]
-    by_image: dict[str, list[Finding]] = {}
+    here, by_image = [each for each in found if each.image in ids], dict[str, list[Finding]]()
     for each in here:
         by_image.setdefault(str(each.image), []).append(each)
     shelf = Shelf(folder() / "fiftyone" / target.slug)
@@ -118,16 +118,16 @@ def browse(
     entries = Entries(Labels(package, dataset.profile, targets, shelf), heat, by_image)
     loader = Loader(package, target)
 
-    def made(rows: Ints) -> list[Entry]:
-        return entries.of(dataset.source.load(rows))
-
     with image_limits():
-        for portion in run_ordered(made, _portions(dataset.chunks()), jobs):
+        for portion in run_ordered(
+            lambda rows: entries.of(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
+        ):
             loader.load(portion)
             progress(len(portion))
-    loader.finish()
+    loader.finish(is_part=dataset.is_part)
     dress(loader, dataset.profile, targets, here)
-    shelf.sweep()
+    if not dataset.is_part:  # the other images still show what is theirs
+        shelf.sweep()
     about = tuple(each for each in found if each.image is None)
     elsewhere = tuple(each for each in found if each.image is not None and each.image not in ids)
     loader.tell(about_dataset=[f"{each.code} {each.rule} ({each.severity}): {each.message}" for each in about])

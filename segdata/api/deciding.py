@@ -8,7 +8,7 @@ from typing import Literal, Unpack
 import pyarrow as pa
 
 from segdata.api.checking import validate
-from segdata.api.fixing import joined, mended_in, root_of
+from segdata.api.fixing import joined, mended_in, root_of, volumes_of
 from segdata.api.imprinting import images_named, imprints
 from segdata.api.opening import Data, ReadOptions, read, silent
 from segdata.core.annotation import Annotation
@@ -96,7 +96,8 @@ def pull_decisions(
 
 
 def _noted(path: Path, decisions: Iterable[Decision]) -> int:
-    known = set(log.read(path))
+    said = log.read(path)
+    known = {*said, *(replace(each, adjudicates=False) for each in said)}  # who settled it has said it, too
     return log.append(path, [each for each in dict.fromkeys(decisions) if each not in known])
 
 
@@ -186,7 +187,11 @@ def _by_image(dataset: Dataset, standings: Sequence[Standing]) -> dict[str, list
 
 
 def _mend(dataset: Dataset) -> Mend:
+    volumes = volumes_of(dataset.profile)
+
     def mend(annotation: Annotation, findings: Sequence[Finding]) -> tuple[Batch, Mapping[Finding, int]]:
+        if annotation.batch.images["sequence"][0].as_py() in volumes:
+            return annotation.batch, {}
         after, done = mended_in(annotation, findings, dataset.profile)
         return after, {each.finding: each.pixels for each in done}
 

@@ -110,6 +110,7 @@ _KEYS: Mapping[str, list[tuple[str, str]]] = {
         ("rules: {{SEG106: {{min_pixels: 16}}}}", "options; segdata explain CODE lists them"),
         ("by: camera", "the column that statistics tell apart"),
         ("gold: {{name: expert, metric: iou, bar: 0.8}}", "the reference of segdata agreement, and its bar"),
+        ("cost: {{rate: 30, currency: EUR, minutes_per_image: 45}}", "what work costs, for segdata report"),
         ("overrides:", "what is decided otherwise for images, categories or annotators"),
         ("  - {image: 'night/*', severity: {SEG101: warning}}", ""),
         ("suppress:", "findings that are known and accepted"),

@@ -35,7 +35,7 @@ def mend(data: Dataset, findings: Iterable[Finding], *, unsafe: bool = False) ->
     for finding in findings:
         if finding.fix in wanted and finding.image is not None and finding.code in fixes():
             concerned.setdefault(finding.image, []).append(finding)
-    volumes = {each.name for each in data.profile.sequences if each.kind == "volume"}
+    volumes = volumes_of(data.profile)
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
     for image_id in sorted(concerned.keys() & rows.keys()):
         with image_limits():
@@ -73,6 +73,11 @@ def fix(
         return None
     what = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items()))
     return revise(root, changed, f"fixed {what} in {counted(len(changed), 'image')}", log, data.profile.revision)
+
+
+def volumes_of(profile: Profile) -> set[str]:
+    """The sequences whose images are left to people: what is found in three dimensions no fix mends in one slice."""
+    return {each.name for each in profile.sequences if each.kind == "volume"}
 
 
 def root_of(data: Dataset) -> Path:

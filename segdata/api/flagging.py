@@ -6,8 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import numpy as np
-
 from segdata.api.checking import undecided
 from segdata.api.opening import Data, ReadOptions, read
 from segdata.core.dataset import Dataset
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from segdata.noise.networks.settings import Settings
     from segdata.noise.networks.stage import Stage
     from segdata.noise.opinion import Opinion
-    from segdata.noise.reviewing.sampling import Chosen
     from segdata.noise.witness import Witness
 
 
@@ -82,6 +79,7 @@ def flag(
         errors = None if truth is None else known(truth)
         tables = measure(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=asked.jobs)
         labels = Labels(dataset, tables, dataset.maps(asked.annotator), asked)
+        decisions = _decisions(dataset) if review else []
         seen = labels.trained(work, planned, progress) if predictions is None else labels.told(predictions)
         thought = opinion(
             seen.case,
@@ -90,11 +88,12 @@ def flag(
             seed=asked.seed,
             jobs=asked.jobs,
             memory=asked.max_memory,
-            decisions=_decisions(dataset) if review else (),
+            decisions=decisions,
             progress=progress,
         )
-        quality = [] if errors is None else qualities(ranked(thought.found, seen.case, errors), asked.seed)
-    told = _Told(dataset, tables, seen, thought)
+        against, note = (None, ()) if errors is None else ranked(thought.found, seen.case, errors)
+        quality = [] if against is None else qualities(against, asked.seed)
+    told = _Told(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
     return told.flagged(told.validation(chosen, asked.jobs, review), quality)
 
 
@@ -106,6 +105,7 @@ class _Told:
     tables: "Tables"
     seen: "Seen"
     thought: "Opinion"
+    decisions: "Sequence[Decision]"
 
     def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
         """The findings, the most probable errors first; images that could not be looked at before all."""
@@ -125,8 +125,15 @@ class _Told:
             found.suppressed,
             (),
             images,
-            settled=settled,
+            settled=(*self._settled({each.code for each in chosen}), *settled),
         )
+
+    def _settled(self, codes: set[str]) -> list[Finding]:
+        """The suspected labels that reviewers have decided, and that are not looked at again."""
+        from segdata.noise.types import CODES
+
+        ours = codes & set(CODES.values())
+        return [each.finding for each in self.decisions if each.finding is not None and each.finding.code in ours]
 
     @cached_property
     def _ranks(self) -> dict[int, int]:
@@ -136,12 +143,11 @@ class _Told:
         """The place of a finding among the suspects; what could not be looked at comes before all."""
         return self._ranks.get(id(finding.correction), -1)
 
-    def _sample(self, findings: Sequence[Finding]) -> "Chosen | None":
-        sample = self.thought.choice.sample
-        if sample is None or self.thought.choice.images is not None:
-            return sample
-        told = np.array([rank for each in findings if (rank := self._rank(each)) >= 0], np.int64)
-        return replace(sample, rows=sample.rows[told], stratum=sample.stratum[told])
+    def _sampled(self, place: dict[int, int]) -> tuple[int, ...]:
+        """Of each label of the sample which of the findings it is, by their places; -1: none."""
+        choice = self.thought.choice
+        rows = () if choice.sample is None or choice.images is not None else choice.sample.rows.tolist()
+        return tuple(place.get(row, -1) for row in rows)
 
     def flagged(self, validation: Validation, quality: "Sequence[Quality]") -> "Flagged":
         """Everything together."""
@@ -149,7 +155,9 @@ class _Told:
         from segdata.noise.reviewing.estimates import expected
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
-        odds = thought.found.odds[thought.choice.rows]
+        ranks = [self._rank(each) for each in validation.findings]
+        place = {int(thought.choice.rows[rank]): at for at, rank in enumerate(ranks) if rank >= 0}
+        odds = thought.found.odds[[*place]]
         return Flagged(
             validation,
             self.seen.where,
@@ -163,8 +171,10 @@ class _Told:
             int((thought.found.row >= 0).sum()),
             thought.choice.left_out,
             expected(thought.calibration.draws(odds)),
-            self._sample(validation.findings),
+            thought.choice.sample,
             None if images is None else tuple(case.given.maps.image_ids[case.images[row]] for row in images.tolist()),
+            self._sampled(place),
+            tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
             tuple(quality),
         )
 
@@ -175,8 +185,9 @@ def _of_images(select: str | Iterable[str], dataset: Dataset, ignore: str | Iter
 
 
 def _decisions(dataset: Dataset) -> "list[Decision]":
-    """What reviewers have said of these labels."""
+    """What reviewers have decided of the labels as they are."""
+    from segdata.api.holding import holding
     from segdata.review import log
 
     path = log.place(dataset.profile.files)
-    return log.read(path) if path.is_file() else []
+    return holding(dataset, log.read(path)) if path.is_file() else []

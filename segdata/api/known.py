@@ -1,5 +1,6 @@
 """Known: errors in labels that are known, for `flag --evaluate`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from segdata.api.opening import read
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.label_maps import LabelMaps
+from segdata.noise.evidence.drawn import Flags
 from segdata.noise.evidence.given import Given
 from segdata.noise.imported.imported import paired
 from segdata.noise.mistakes.evaluation import Ranked
@@ -41,10 +43,37 @@ def _is_list(path: Path) -> bool:
     return head.lstrip().startswith(b"[") and (b'"clean_counts"' in head or not head.split(b"[", 1)[1].strip(b" ]\n"))
 
 
-def ranked(found: Suspicions, case: Case, truth: Truth) -> Ranked:
-    """The candidates with the errors that they are about; raises SegdataError where the truth is of other images."""
-    errors = _listed(case, truth) if isinstance(truth, list) else _compared(case, truth)
-    return Against(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
+def ranked(found: Suspicions, case: Case, truth: Truth) -> tuple[Ranked, tuple[str, ...]]:
+    """The candidates with the errors that they are about, and what a reader must know of the comparison.
+
+    Images without clean labels are left out: nobody knows which of their labels are wrong. Raises SegdataError where
+    the truth is of other images.
+    """
+    known = np.ones(len(case.images), bool)
+    if isinstance(truth, list):
+        errors = _listed(case, truth)
+    else:
+        errors, known = _compared(case, truth)
+    drawn = Against(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
+    return _among(drawn, known), _left_out(known)
+
+
+def _among(found: Ranked, known: Flags) -> Ranked:
+    """The same for some images only; no mistake may be in any other."""
+    number, kept = np.cumsum(known) - 1, known[found.image]
+    return replace(
+        found,
+        score=found.score[kept],
+        image=number[found.image[kept]],
+        mistake=found.mistake[kept],
+        mistake_image=number[found.mistake_image],
+        n_images=int(known.sum()),
+    )
+
+
+def _left_out(known: Flags) -> tuple[str, ...]:
+    n = int((~known).sum())
+    return (f"{n:,} of {len(known):,} images have no clean labels: they are left out of the evaluation",) if n else ()
 
 
 def _listed(case: Case, truth: list[Known]) -> list[Mistakes]:
@@ -60,10 +89,12 @@ def _listed(case: Case, truth: list[Known]) -> list[Mistakes]:
     ]
 
 
-def _compared(case: Case, truth: LabelMaps) -> list[Mistakes]:
+def _compared(case: Case, truth: LabelMaps) -> tuple[list[Mistakes], Flags]:
+    """The errors of each image that was looked at, and whether there are clean labels of it."""
     maps = case.given.maps
     row_of = paired(maps.image_ids, truth.image_ids)
-    if (row_of < 0).all():
+    known = row_of[case.images] >= 0
+    if not known.any():
         raise SegdataError(f"the clean labels are of other images: {truth.image_ids[:1]} there")
     name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
     channel = dict(zip(maps.classes, case.given.channel.tolist(), strict=True))
@@ -78,4 +109,4 @@ def _compared(case: Case, truth: LabelMaps) -> list[Mistakes]:
                 f"{given.width}x{given.height} px"
             )
         errors.append(differences(given, other, case.witness.things))
-    return errors
+    return errors, known

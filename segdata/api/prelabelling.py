@@ -1,11 +1,11 @@
 """Draft labels for images that nobody annotated, for people to correct."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,13 @@ from segdata.formats.perimage.source import PerImageSource
 
 MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise
 _LEARNT_FROM = 50  # images
+
+
+class Seen(NamedTuple):
+    """What was seen on one image: whether nothing, and how many segments are left out. Threads put it in a list."""
+
+    is_empty: bool
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ def draft(
     except ModuleNotFoundError as error:
         raise missing_extra("scikit-image", "noise", error) from error
     known, of = _categories(method, every, category, categories)
-    seen: Counter[str] = Counter()
+    seen: list[Seen] = []
     said = {"source": "model", "stage": "drafted", "attributes": _told(method, every)}
     profile = Profile(
         name=Path(target).name,
@@ -110,7 +117,8 @@ def draft(
         written = derive(Dataset(source, profile, Config()), target, how, jobs=jobs, progress=progress)
     except ModuleNotFoundError as error:
         raise missing_extra("scikit-image", "noise", error) from error
-    return Draft(written, method, every, seen["empty"], tuple(_remarks(seen)))
+    n_empty = sum(each.is_empty for each in seen)
+    return Draft(written, method, every, n_empty, tuple(_remarks(n_empty, [each.left for each in seen if each.left])))
 
 
 def _entries(images: Data) -> tuple[list[Entry], Path]:
@@ -125,18 +133,30 @@ def _entries(images: Data) -> tuple[list[Entry], Path]:
                 raise SegdataError(f"{root}: no image files to annotate")
             return [Entry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
     dataset = read(images)
-    found = [entry for batch in dataset for entry in _unannotated(batch.images, set(batch.annotation_image.tolist()))]
+    return sorted(unannotated(dataset), key=lambda entry: entry.image_id), Path(dataset.profile.files)
+
+
+def unannotated(dataset: Dataset) -> list[Entry]:
+    """The images that nobody annotated and that have a file, each with its row in the dataset as its record.
+
+    Raises SegdataError where there are none.
+    """
+    found, row, n_without_file = [], 0, 0
+    for batch in dataset:
+        annotated = set(batch.annotation_image.tolist())
+        for at, each in enumerate(batch.images.to_pylist()):
+            if at not in annotated and each["uri"] is not None:
+                named = {name: each[name] for name in ("sequence", "frame", "split", "group")}
+                size = (each["height"] or 0, each["width"] or 0)
+                found.append(Entry(each["image_id"], uri=each["uri"], record=row + at, size=size, **named))
+            n_without_file += at not in annotated and each["uri"] is None
+        row += batch.images.num_rows
+    if not found and n_without_file:
+        lost = f"no file is known of {counted(n_without_file, 'image')} that nobody annotated"
+        raise SegdataError(f"{dataset.profile.files}: {lost}; say where they are with --images")
     if not found:
-        raise SegdataError(f"{dataset.profile.files}: every image is annotated; give a folder of image files")
-    return sorted(found, key=lambda entry: entry.image_id), Path(dataset.profile.files)
-
-
-def _unannotated(images: "object", annotated: set[int]) -> Iterator[Entry]:
-    for row, each in enumerate(images.to_pylist()):  # type: ignore[attr-defined]  # pyarrow has no types
-        if row not in annotated and each["uri"] is not None:
-            named = {name: each[name] for name in ("sequence", "frame", "split", "group")}
-            size = (each["height"] or 0, each["width"] or 0)
-            yield Entry(each["image_id"], uri=each["uri"], record=True, size=size, **named)
+        raise SegdataError(f"{dataset.profile.files}: every image is annotated; there is nothing to draft")
+    return found
 
 
 def _where(entry: Entry) -> str:
@@ -190,7 +210,7 @@ def _told(method: str, options: Mapping[str, Option]) -> list[tuple[str, str]]:
     return [(name, json.dumps(value)) for name, value in {"method": method, **options}.items()]
 
 
-def _look(draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: Counter[str], entry: Entry) -> list[Found]:
+def _look(draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: list[Seen], entry: Entry) -> list[Found]:
     """The draft of one image."""
     uri = _where(entry)
     try:
@@ -198,8 +218,6 @@ def _look(draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: Cou
     except (OSError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
         raise BrokenLabelsError(Defect("SEG001", f"cannot be decoded, it has no draft: {error}", uri)) from error
     labels, left = _largest(draw(colours))
-    seen["left"] += left
-    seen["crowded"] += left > 0
     n = int(labels.max(initial=0))
     start, length, value = kernels.label_runs(np.ascontiguousarray(labels))
     inside = value > 0
@@ -207,7 +225,7 @@ def _look(draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: Cou
     ids = np.arange(1, n + 1, dtype=np.int64)
     category = np.array(of, np.int64) if len(of) > 1 else np.full(n, of[0], np.int64)
     drawn = np.flatnonzero(runs.areas(n))
-    seen["empty"] += len(drawn) == 0
+    seen.append(Seen(len(drawn) == 0, left))
     names = {"source": ["model"] * len(drawn)}
     size = (labels.shape[0], labels.shape[1])
     ids = category[:n] if len(of) > 1 else ids
@@ -227,11 +245,11 @@ def _largest(labels: Labels) -> tuple[Labels, int]:
     return np.asarray(number[labels], np.int32), n - MOST_SEGMENTS
 
 
-def _remarks(seen: Counter[str]) -> Iterator[str]:
-    if seen["empty"]:
-        yield f"nothing was found on {counted(seen['empty'], 'image')}, whose annotations are empty"
-    if seen["left"]:
+def _remarks(n_empty: int, left: list[int]) -> Iterator[str]:
+    if n_empty:
+        yield f"nothing was found on {counted(n_empty, 'image')}, whose annotations are empty"
+    if left:
         yield (
-            f"{counted(seen['crowded'], 'image')} had more than {MOST_SEGMENTS:,} segments, mostly noise: "
-            f"the {seen['left']:,} smallest were left out; raise the option min_pixels"
+            f"{counted(len(left), 'image')} had more than {MOST_SEGMENTS:,} segments, mostly noise: "
+            f"the {sum(left):,} smallest were left out; raise the option min_pixels"
         )

@@ -1,18 +1,17 @@
 """Draft labels from what a model says: where it is sure; the rest is void."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
 from segdata.api.deriving import altered, derive
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
-from segdata.api.prelabelling import Draft
+from segdata.api.prelabelling import Draft, Seen, unannotated
 from segdata.core.batch import Batch
 from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
@@ -31,6 +30,14 @@ if TYPE_CHECKING:
     from segdata.noise.scoring.confident import Confident
 
 
+class _Unsure(NamedTuple):
+    """Of a batch: segments below the confidence, segments without any, annotations without a segment but void."""
+
+    n_unsure: int
+    n_unscored: int
+    n_empty: int
+
+
 def draft_from(
     predictions: Data,
     target: str | Path,
@@ -47,15 +54,14 @@ def draft_from(
     as for `read`. The annotations are from the source ``model``, at the stage ``drafted``.
     """
     dataset = read(predictions, **opening)
-    taxonomy, void = with_void(dataset.taxonomy)
-    seen: Counter[str] = Counter()
+    taxonomy, void = with_void(dataset.profile)
+    seen: list[_Unsure] = []
 
     def of_model(batch: Batch) -> Batch:
         found, n_unsure = sure(batch, confidence, void)
-        seen["unsure"] += n_unsure
-        seen["unscored"] += batch.segments["score"].null_count
-        per_annotation = np.bincount(found.segment_annotation, minlength=found.annotations.num_rows)
-        seen["empty"] += int((per_annotation == 0).sum())
+        drawn = found.segment_annotation[found.segments["category_id"].to_numpy() != void]
+        per_annotation = np.bincount(drawn, minlength=found.annotations.num_rows)
+        seen.append(_Unsure(n_unsure, batch.segments["score"].null_count, int((per_annotation == 0).sum())))
         return drafted(found)
 
     changed = altered(dataset, of_model)
@@ -67,12 +73,13 @@ def draft_from(
         jobs=jobs,
         progress=progress,
     )
+    n_unsure, n_unscored, n_empty = (sum(column) for column in zip(*seen, _Unsure(0, 0, 0), strict=True))
     remarks = []
-    if seen["unsure"]:
-        remarks.append(f"{counted(seen['unsure'], 'segment')} with a score below {confidence:g} became void")
-    if seen["unscored"]:
-        remarks.append(f"{counted(seen['unscored'], 'segment')} without a score stayed")
-    return Draft(written, "predictions", {"confidence": confidence}, seen["empty"], tuple(remarks))
+    if n_unsure:
+        remarks.append(f"{counted(n_unsure, 'segment')} with a score below {confidence:g} became void")
+    if n_unscored:
+        remarks.append(f"{counted(n_unscored, 'segment')} without a score stayed")
+    return Draft(written, "predictions", {"confidence": confidence}, n_empty, tuple(remarks))
 
 
 def draft_by_model(
@@ -102,39 +109,39 @@ def draft_by_model(
     jobs, progress : as for `convert`
     opening : as for `read`
 
-    Raises SegdataError where every image is annotated, or none.
+    Raises SegdataError where every image is annotated, or none, or no file of the others is known; and for panoptic
+    data, whose things are told apart and whose stuff would be neither drafted nor void.
     """
     from segdata.noise.evidence.given import Given
     from segdata.noise.networks.out_of_fold import out_of_fold
     from segdata.noise.scoring.confident import Confident
 
     dataset = read(data, **opening)
-    taught = _annotated(dataset)
-    if taught.all():
-        raise SegdataError(f"{dataset.profile.files}: every image is annotated, there is nothing to draft")
+    if dataset.profile.task == "panoptic":
+        why = "the networks draw things one by one, or stuff, not both: draft from a panoptic model's results instead"
+        raise SegdataError(f"{dataset.profile.files}: is panoptic; {why} (--predictions FILE)")
+    taught, others = _annotated(dataset), unannotated(dataset)
     with TemporaryDirectory() as scratch, image_limits():
         more: dict[str, Any] = {} if trained is None else {"progress": trained}  # Any: a function
         found = out_of_fold(dataset, work or scratch, settings, **more)
         maps = dataset.maps()
         rows = np.flatnonzero(found.usable & taught).tolist()
         judged = Confident.learnt(found, Given.of(maps, found.categories), rows, precision)
-        known, void = with_void(dataset.taxonomy)
-        entries = [
-            Entry(
-                maps.image_ids[row], uri=maps.uris[row], record=row, size=(int(maps.height[row]), int(maps.width[row]))
-            )
-            for row in np.flatnonzero(found.usable & ~taught).tolist()
-        ]
+        known, void = with_void(dataset.profile)
+        sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
+        entries = [replace(each, size=sizes[each.record]) for each in others if found.usable[each.record]]
+        seen: list[Seen] = []
         said = {"source": "model", "stage": "drafted", "attributes": _told(precision)}
         profile = replace(dataset.profile, taxonomy=known, name=Path(target).name)
-        look = partial(_look, judged, void, said)
+        look = partial(_look, judged, void, said, seen)
         entries.sort(key=lambda entry: entry.image_id)
         source = PerImageSource(Path(dataset.profile.files), profile, entries, found.defects, look, "draft-model")
         how = f"drafted by networks trained on {int(taught.sum())} images, with a precision of {precision:g}"
         written = derive(
             replace(dataset, source=source, profile=profile, rows=None), target, how, jobs=jobs, progress=progress
         )
-    return Draft(written, "model", {"precision": precision}, 0, tuple(_remarks(judged, known)))
+    remarks = tuple(_remarks(judged, known))
+    return Draft(written, "model", {"precision": precision}, sum(each.is_empty for each in seen), remarks)
 
 
 def _annotated(dataset: Dataset) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
@@ -147,9 +154,10 @@ def _told(precision: float) -> list[tuple[str, str]]:
     return [("method", '"model"'), ("precision", f"{precision:g}")]
 
 
-def _look(judged: "Confident", void: int, said: Mapping[str, object], entry: Entry) -> list[Found]:
+def _look(judged: "Confident", void: int, said: Mapping[str, object], seen: list[Seen], entry: Entry) -> list[Found]:
     """What the networks are sure of on one image."""
     drawn = judged.drawn(entry.record)
+    seen.append(Seen(bool((drawn.category == VOID).all())))
     category = np.append(judged.found.categories, void)[np.where(drawn.category == VOID, -1, drawn.category - 1)]
     ids = np.arange(1, len(drawn) + 1, dtype=np.int64) if judged.found.plan.instances else category
     columns: dict[str, list[object]] = {

@@ -24,10 +24,12 @@ from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.formats.altered import AlteredSource
 from segdata.formats.images import image_limits
+from segdata.review import log
 from segdata.review import sent as notes
-from segdata.review.applied import Whose
+from segdata.review.applied import Whose, is_below
 from segdata.review.redrawn import Imported, of_same, redrawn
 from segdata.review.sent import Sent
+from segdata.review.standing import matter
 from segdata.review.task import Returned, returned, sent, with_findings
 from segdata.store.revise import revise
 from segdata.store.revision import free_id
@@ -74,7 +76,7 @@ def export_findings(
     if not rows:
         raise SegdataError(f"{dataset.profile.files}: no finding is about an image of it")
     path = notes.beside(place_of(dataset))
-    taxonomy = with_findings(dataset.profile.taxonomy)
+    taxonomy = with_findings(dataset.profile)
     noted: list[Sent] = []
 
     def marked(batch: Batch) -> Batch:
@@ -104,8 +106,13 @@ def _about(annotation: Annotation, findings: Sequence[Finding]) -> list[Finding]
 
 
 def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Decision]:
-    """The verdicts in a task that came back; raises SegdataError where nobody says whose they are."""
+    """The verdicts in a task that came back; raises SegdataError where nobody says whose they are.
+
+    Where one is the reviewer's last word on the matter already, it is that word: a file does not say when it was typed.
+    """
     via, back = _came_back(dataset, file)
+    words = sorted(log.read(place_of(dataset)), key=lambda each: each.time)
+    last = {(each.reviewer, matter(each)): replace(each, adjudicates=False) for each in words}
     found = []
     for note, said, _ in back:
         asked = {each.key: each for each in note.questions}
@@ -113,19 +120,20 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
             if key in asked:
                 if reviewer is None:
                     raise SegdataError(f"{file}: does not say who decided; give --reviewer NAME")
-                found.append(
-                    Decision(
-                        verdict=verdict,
-                        reviewer=reviewer,
-                        time=_written(file),
-                        via=via,
-                        image=note.image,
-                        annotator=note.annotator,
-                        finding=asked[key].finding,
-                        imprint=asked[key].imprint,
-                        comment=comment,
-                    )
+                said_now = Decision(
+                    verdict=verdict,
+                    reviewer=reviewer,
+                    time=_written(file),
+                    via=via,
+                    image=note.image,
+                    annotator=note.annotator,
+                    finding=asked[key].finding,
+                    imprint=asked[key].imprint,
+                    comment=comment,
                 )
+                before = last.get((reviewer, matter(said_now)))
+                is_same = before is not None and (before.verdict, before.comment) == (verdict, comment)
+                found.append(before if before is not None and is_same else said_now)
     return found
 
 
@@ -138,7 +146,8 @@ def import_task(
     ----------
     data : a canonical dataset
     file : what CVAT or Label Studio exported
-    reviewer : who drew; the annotations concerned get the stage ``reviewed`` with this name
+    reviewer : who drew; the annotations concerned get the stage ``reviewed`` with this name, unless they
+        are as far already
     dry_run : say what would be done, and change nothing
     opening : as for `read`
 
@@ -154,7 +163,7 @@ def import_task(
         about.setdefault(each[0].image, []).append(each)
     found.conflicts += [f"{name}: is not in the dataset any more" for name in sorted({*about} - {*dataset.image_ids})]
     changed: dict[str, pa.Table] = {}
-    whose: list[Whose] = []
+    whose: dict[Whose, bool] = {}
     number = free_id(root / str(dataset.profile.revision))
     with image_limits():
         for batch in images_named(dataset, about.keys()):
@@ -166,11 +175,12 @@ def import_task(
                 changed[name] = segment_rows(joined(batch, pieces))
     found.images = len(changed)
     if changed and not dry_run:
-        stages = {"stage": dict.fromkeys(whose, "reviewed"), "reviewer": dict.fromkeys(whose, reviewer)}
+        below = [each for each, is_new in whose.items() if is_new]
+        stages = {"stage": dict.fromkeys(below, "reviewed"), "reviewer": dict.fromkeys(below, reviewer)}
         what = f"review: redrawn in {counted(found.images, 'image')}, from {Path(file).name}"
         lines = [{"image": image, "annotator": annotator} for image, annotator in whose]
         found.revision = revise(
-            root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer else None
+            root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer and below else None
         )
     return found
 
@@ -181,10 +191,13 @@ def _take(
     said: Returned,
     profiles: tuple[Profile, Profile],
     found: Imported,
-    whose: list[Whose],
+    whose: dict[Whose, bool],
     number: int,
 ) -> int:
-    """Take what came back of one annotation; returns the next id that is free."""
+    """Take what came back of one annotation; returns the next id that is free.
+
+    `whose` gets those that change, and whether they are not as far as ``reviewed`` yet.
+    """
     at = next((at for at, each in enumerate(pieces) if Annotation(each).annotator == note.annotator), None)
     if at is None or Annotation(pieces[at]).size != said.annotation.size:
         why = "the annotation is there no more" if at is None else "the image has another size now"
@@ -195,14 +208,14 @@ def _take(
     found.redrawn, found.deleted = found.redrawn + len(made.redrawn), found.deleted + len(made.deleted)
     found.added, found.untouched = found.added + len(made.added), found.untouched + made.untouched
     if made.after is not None:
+        whose[note.image, note.annotator] = is_below(Annotation(pieces[at]), "reviewed")
         pieces[at] = made.after
-        whose.append((note.image, note.annotator))
     return made.free_id
 
 
 def _came_back(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[Sent, Returned, Profile]]]:
     """The annotations in a file that were sent from this dataset, each as it was sent and as it came back."""
-    back = read(file, taxonomy=with_findings(dataset.profile.taxonomy))
+    back = read(file, taxonomy=with_findings(dataset.profile))
     via = _VIA.get(back.profile.format)
     if via is None:
         raise SegdataError(f"{file}: is {back.profile.format}; decisions come from the HTML report, CVAT, Label Studio")

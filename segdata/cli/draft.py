@@ -1,5 +1,7 @@
 """`segdata draft`: labels by machine for images that nobody annotated."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 @click.option(
     "--method",
     metavar="METHOD",
-    default="watershed",
     help="threshold, watershed, superpixels or kmeans; default: watershed.",
 )
 @click.option(
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     "--confidence",
     metavar="P",
     type=click.FloatRange(0, 1),
-    default=0.5,
     help="With --predictions: segments with a lower score become void; default: 0.5.",
 )
 @click.option("--model", is_flag=True, help="Train on the annotated images of IMAGES, and draft the others.")
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     "--precision",
     metavar="P",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.9,
     help="With --model: how often what is drawn is to be right; the rest is void. Default: 0.9.",
 )
 @click.option("--quick", is_flag=True, help="With --model: train for minutes only.")
@@ -67,12 +66,12 @@ if TYPE_CHECKING:
 def command(
     data: Path,
     out: Path,
-    method: str,
+    method: str | None,
     tuned: tuple[str, ...],
     predictions: Path | None,
-    confidence: float,
+    confidence: float | None,
     model: bool,
-    precision: float,
+    precision: float | None,
     quick: bool,
     work: Path | None,
     category: str | None,
@@ -88,17 +87,15 @@ def command(
 
     if model and predictions is not None:
         raise click.UsageError("give either --model or --predictions")
-    jobs = opening.jobs
+    _refuse("--model only", model, {"--precision": precision, "--quick": quick or None, "--work": work})
+    _refuse("--predictions only", predictions is not None, {"--confidence": confidence})
+    methods = {"--method": method, "--option": tuned or None, "--category": category}
+    _refuse("neither --model nor --predictions", not model and predictions is None, methods)
+    if model:
+        return _told(_by_model(data, out, 0.9 if precision is None else precision, quick, work, opening), out)
+    jobs, confidence = opening.jobs, 0.5 if confidence is None else confidence
     with progress("draft", None) as done:
-        if model:
-            from segdata.api import draft_by_model
-            from segdata.noise.networks.settings import Settings
-
-            settings = Settings(quick=quick, jobs=jobs)
-            found = draft_by_model(
-                opening.read(data), out, precision=precision, work=work, settings=settings, jobs=jobs, progress=done
-            )
-        elif predictions is not None:
+        if predictions is not None:
             from segdata.api import draft_from
 
             found = draft_from(
@@ -109,8 +106,54 @@ def command(
 
             taxonomy = opening.given.get("taxonomy")
             of = opening.read(data) if opening.given.keys() - {"taxonomy"} else data
-            found = draft(of, out, method, pairs(tuned), category=category, taxonomy=taxonomy, jobs=jobs, progress=done)
+            found = draft(
+                of,
+                out,
+                method or "watershed",
+                pairs(tuned),
+                category=category,
+                taxonomy=taxonomy,
+                jobs=jobs,
+                progress=done,
+            )
     return _told(found, out)
+
+
+def _refuse(what: str, is_asked: bool, given: Mapping[str, object]) -> None:
+    """Raise UsageError for an option that says something of a way to draft that is not asked for."""
+    for name, value in given.items():
+        if value is not None and not is_asked:
+            raise click.UsageError(f"{name} goes with {what}")
+
+
+def _by_model(data: Path, out: Path, precision: float, quick: bool, work: Path | None, opening: Opening) -> "Draft":
+    """Draft by networks, with a bar for each stage of the training and one for the drafting."""
+    from segdata.api import draft_by_model
+    from segdata.api.prelabelling import unannotated
+    from segdata.cli.progress import stages
+    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.stage import Stage
+
+    dataset = opening.read(data)
+    n_done, total = 0, len(unannotated(dataset))
+    with stages() as trained:
+
+        def done(more: int) -> None:
+            nonlocal n_done
+            n_done += more
+            trained(Stage("draft", n_done, total, math.nan))
+
+        settings = Settings(quick=quick, jobs=opening.jobs)
+        return draft_by_model(
+            dataset,
+            out,
+            precision=precision,
+            work=work,
+            settings=settings,
+            jobs=opening.jobs,
+            progress=done,
+            trained=trained,
+        )
 
 
 def _told(found: "Draft", out: Path) -> int:

@@ -43,6 +43,11 @@ class Wanted:
 _TRAINING = (
     click.option("--quick", is_flag=True, help="An answer in minutes: two small networks, few steps."),
     click.option("--folds", metavar="K", type=click.IntRange(min=2), help="Networks, each for the images of a fold."),
+    click.option("--members", metavar="N", type=click.IntRange(min=1), help="Networks for each fold; default: 1."),
+    click.option("--loss", type=click.Choice(("cross-entropy", "focal")), help="Of pixels; default: cross-entropy."),
+    click.option("--dropout", metavar="SHARE", type=float, help="From 0 to below 1; default: 0."),
+    click.option("--weight-decay", metavar="W", type=click.FloatRange(min=0), help="Default: 0.01."),
+    click.option("--group", metavar="COLUMN", multiple=True, help="Images of one value stay in one fold."),
     click.option("--device", type=click.Choice(("auto", "cuda", "mps", "cpu")), help="Default: auto."),
     click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Of all that is random; default: 0."),
     click.option("--model", metavar="M", help="A network of yours, as FILE.py:FUNCTION or MODULE:FUNCTION."),
@@ -56,21 +61,26 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
     """The options of the training, handed over as one `wanted`."""
     import functools
 
-    names = ("quick", "folds", "device", "seed", "model", "weights", "max_memory", "annotator")
+    networks = ("quick", "folds", "members", "loss", "dropout", "weight_decay", "group")
+    names = (*networks, "device", "seed", "model", "weights", "max_memory", "annotator")
 
     @functools.wraps(command)
     def gathered(**rest: Any) -> int:  # Any: click's own
         given = {name: rest.pop(name) for name in names}
-        present = {name: value for name, value in given.items() if value not in (None, False)}
-        words = tuple(
-            f"--{name}" if value is True else word("--" + name.replace("_", "-"), value)
-            for name, value in present.items()
-        )
+        present = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
+        words = tuple(word for name, value in present.items() for word in _typed("--" + name.replace("_", "-"), value))
         return command(wanted=Wanted(present, words), **rest)
 
     for option in reversed(_TRAINING):
         gathered = option(gathered)
     return gathered
+
+
+def _typed(option: str, value: object) -> list[str]:
+    """An option as one would type it again."""
+    if value is True:
+        return [option]
+    return [word(option, each) for each in (value if isinstance(value, tuple) else (value,))]
 
 
 @click.command(
@@ -131,7 +141,7 @@ def command(
     from segdata.api import flag
     from segdata.cli.forms import draw
     from segdata.cli.output import emit, spare, spare_folder
-    from segdata.cli.progress import stages
+    from segdata.cli.progress import explained, stages
     from segdata.cli.validate import codes
     from segdata.core.counted import counted
 
@@ -150,6 +160,7 @@ def command(
             select=codes(select),
             ignore=codes(ignore),
             review=not no_review,
+            planned=explained,
             progress=progress,
         )
     typed = {"--predictions": predictions, "--work": work, "--budget": budget, "--evaluate": truth}

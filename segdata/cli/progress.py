@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from segdata.cli.exits import end_if_asked
 
 if TYPE_CHECKING:
+    from segdata.noise.networks.plan import Plan
     from segdata.noise.networks.stage import Stage
 
 
@@ -60,6 +61,12 @@ def stages() -> Iterator[Callable[["Stage"], None]]:
             bar.update(task, completed=stage.done, total=stage.total, left=_left(stage.seconds_left))
 
         yield advance
+
+
+def explained(plan: "Plan") -> None:
+    """Each choice of a training with its reason, a line each on stderr; nothing where that is no terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{plan}\n")  # a bar that is shown goes on below
 
 
 def _left(seconds: float) -> str:

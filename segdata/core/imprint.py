@@ -53,11 +53,14 @@ def imprint_of(finding: Finding, annotations: Sequence[Annotation], profile: Pro
     """Of the labels that a finding speaks of: the segments that it names, or else what is in its box.
 
     In a semantic dataset, where a segment is all that an image has of a category, what is in its box before that:
-    what changes at the other end of the image is another matter. `annotations` are those of its image. Empty where it
-    does not say whose of several they are, or there is none.
+    what changes at the other end of the image is another matter. `annotations` are those of its image. Where it does
+    not say whose of several they are, it is of all of these; empty where there is none.
     """
     whose = [each for each in annotations if finding.annotator in (None, each.annotator)]
-    if len(whose) != 1:
+    if len(whose) > 1:
+        each = sorted(imprint_of(finding, [one], profile) for one in whose)
+        return blake2b("\0".join(each).encode(), digest_size=12).hexdigest()
+    if not whose:
         return ""
     is_local = profile.task == "semantic" and finding.bbox is not None
     rows = np.empty(0, np.int64) if is_local else named(whose[0].batch, finding)

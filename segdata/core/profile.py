@@ -76,6 +76,11 @@ class Profile:
         return {int(id_): name for id_, name in named.items()}
 
     @property
+    def free_category(self) -> int:
+        """An id above those of all categories, of the taxonomy and of others that the source names."""
+        return max([0, *(each.id for each in self.taxonomy.categories), *self.unknown_names]) + 1
+
+    @property
     def aliases_used(self) -> dict[str, int]:
         """The old names, by which the source calls categories that have another name now, and the ids of these."""
         used: dict[str, int] = json.loads(self.metadata.get("aliases_used", "{}"))

@@ -10,17 +10,19 @@ from segdata.core.batch import Batch, replaced
 from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.cover import complement, cover
 from segdata.core.meet import Side
+from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 
 
-def with_void(taxonomy: Taxonomy) -> tuple[Taxonomy, int]:
-    """The taxonomy with a category for what is to be ignored, and that category's id."""
+def with_void(profile: Profile) -> tuple[Taxonomy, int]:
+    """The taxonomy of a dataset with a category for what is to be ignored, and that category's id."""
+    taxonomy = profile.taxonomy
     for each in taxonomy.categories:
         if each.kind == "void":
             return taxonomy, each.id
-    names = {each.name for each in taxonomy.categories}
-    id_ = max((each.id for each in taxonomy.categories), default=0) + 1
+    names = {*(each.name for each in taxonomy.categories), *profile.unknown_names.values()}
+    id_ = profile.free_category
     name = "void" if "void" not in names else f"void_{id_}"
     void = Category(id=id_, name=name, kind="void")
     return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, void)), id_

@@ -13,7 +13,7 @@ def watershed(
     window: int = 0,
     min_pixels: int = 30,
     max_hole: int = 30,
-    waist: float = 0.4,
+    waist: float = 0.25,
     smooth: float = 2.0,
 ) -> Labels:
     """(height, width) objects, numbered from 1.

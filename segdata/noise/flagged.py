@@ -42,8 +42,11 @@ class Flagged:
     n_judged : labels that were judged: things, and parts of what is not countable
     n_left_out : candidates above their threshold that are not told, as there is no room for them
     expected : how many of the findings are errors, before anybody has looked
-    sample : what was chosen for review, where there is a budget: the findings in their order, or images
+    sample : what was chosen for review, where there is a budget: labels or images, in the order to look at them
     sampled : the images that were chosen, where the budget is of images; else None
+    sampled_findings : (r,) of each label that was chosen which of the findings it is; -1: `select`, `ignore` or the
+        configuration leave it out
+    annotate_next : the images that nobody has annotated, in the order in which to annotate them
     quality : with known errors, how well they were found: of any type, and of each
     """
 
@@ -61,6 +64,8 @@ class Flagged:
     expected: Estimate
     sample: Chosen | None = None
     sampled: tuple[str, ...] | None = None
+    sampled_findings: tuple[int, ...] = ()
+    annotate_next: tuple[str, ...] = ()
     quality: tuple[Quality, ...] = ()
 
     @property

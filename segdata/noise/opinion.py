@@ -17,8 +17,9 @@ from segdata.noise.mistakes.injection import LEARNT, Rates
 from segdata.noise.networks.stage import Stage
 from segdata.noise.reviewing.budget import Budget
 from segdata.noise.reviewing.choice import Choice, choice
-from segdata.noise.reviewing.recalibration import Recalibrated
-from segdata.noise.reviewing.reviewed import calibration
+from segdata.noise.reviewing.recalibration import Recalibrated, recalibrated
+from segdata.noise.reviewing.reviewed import reviewed
+from segdata.noise.reviewing.unannotated import unannotated
 from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
 from segdata.noise.scoring.threads import one_thread
 from segdata.noise.scoring.trust import Trust, thresholds, trusts
@@ -36,9 +37,10 @@ class Opinion:
     ----------
     found : all candidates, with probabilities as reviewers' decisions have them
     calibration : how these follow from log odds
-    trust, threshold : of each category
+    trust, threshold : of each category; thresholds of the probabilities as they are told
     choice : what is told
     suspected : the same as rows, with corrections
+    next_images : (u,) rows of the images that nobody has annotated, the first to annotate first
     """
 
     found: Suspicions
@@ -47,6 +49,7 @@ class Opinion:
     threshold: Floats
     choice: Choice
     suspected: Suspected
+    next_images: Ints
 
 
 def opinion(
@@ -65,7 +68,8 @@ def opinion(
     Each image is loaded to be looked at, and again if something in it is told; of the others only features stay in
     memory. `memory` in bytes bounds how many are looked at at once, by `jobs` threads (0: one per core). What is said
     of an image is learnt from others, and from none of its `group`, a column as of `networks.settings.Settings`.
-    What is told follows from thresholds; `decisions` on earlier findings move the probabilities, not their order.
+    What is told follows from thresholds. `decisions` that hold, in the order of time, move the probabilities and the
+    thresholds with them, not their order; what they are about is not told again.
     """
     threads = _threads(case, jobs, memory)
     with one_thread():
@@ -73,14 +77,22 @@ def opinion(
         found = suspicions(looks, _groups(case, group))
         trust = trusts(found, case.names)
         threshold = thresholds(found, len(case.names))
-        told = choice(found, trust, threshold, case.witness.things, budget, seed)
-        known = calibration(case, found, decisions)
+        settled, wrong = reviewed(case, found, decisions)
+        told = choice(found, trust, threshold, case.witness.things, budget, seed, settled)
+        known = recalibrated(found.odds[settled], wrong)
         found = replace(found, probability=known.probability(found.odds))
+        threshold = known.probability(_log_odds(threshold))
         timed = Timed("correct", len(np.unique(found.image[told.rows])), progress)
         rows = suspects(case, found, told.rows, told.by_lot, threads, timed)
         pairs, groups = _systematic(found, case, trust)
         rows = replace(rows, confusions=pairs, doubted=groups)
-    return Opinion(found, known, trust, threshold, told, rows)
+        later = unannotated(case, threads)
+    return Opinion(found, known, trust, threshold, told, rows, later)
+
+
+def _log_odds(probability: Floats) -> Floats:
+    p = np.clip(probability, 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(p) - np.log1p(-p))
 
 
 def _systematic(found: Suspicions, case: Case, trust: list[Trust]) -> tuple[Table | None, Table | None]:

@@ -56,11 +56,14 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """What was chosen for review, so that all errors can be estimated from verdicts on it.
 
-    Either labels, which are the findings in their order, or the `images`. `stratum` has an item for each: the stratum
-    that it was drawn from by lot, -1: it was taken for its probability. `size` says how many things each stratum has.
+    Either labels or the `images`, in the order in which to look at them. `findings` has an item for each label: which
+    of the findings it is, from 0; -1: it is none, since its rule was left out. `stratum` has an item for each label or
+    image: the stratum that it was drawn from by lot, -1: it was taken for its probability. `size` says how many things
+    each stratum has.
     """
 
     images: tuple[str, ...] | None
+    findings: tuple[int, ...] = ()
     stratum: tuple[int, ...]
     size: tuple[Count, ...]
 
@@ -83,7 +86,10 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the predictions are, how they were made, and how far the findings are to be believed."""
+    """Where the predictions are, how they were made, and how far the findings are to be believed.
+
+    `annotate_next` are all images that nobody has annotated, in the order in which to annotate them.
+    """
 
     predictions: str
     notes: tuple[str, ...]
@@ -93,6 +99,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     expected_errors: Interval
     trust: tuple[Trusted, ...]
     images: tuple[Image, ...]
+    annotate_next: tuple[str, ...] = ()
     sample: Sample | None
     evaluation: tuple[Evaluated, ...]
 
@@ -133,13 +140,19 @@ def _flag(flagged: Flagged) -> Flag:
         images=tuple(
             Image(image=image, score=round(score, 6)) for image, score in flagged.looks.lines("image", "score")
         ),
-        sample=None if sample is None else _sample(sample, flagged.sampled),
+        annotate_next=flagged.annotate_next,
+        sample=None if sample is None else _sample(sample, flagged),
         evaluation=tuple(map(_evaluated, flagged.quality)),
     )
 
 
-def _sample(sample: Chosen, images: tuple[str, ...] | None) -> Sample:
-    return Sample(images=images, stratum=tuple(sample.stratum.tolist()), size=tuple(sample.size.tolist()))
+def _sample(sample: Chosen, flagged: Flagged) -> Sample:
+    return Sample(
+        images=flagged.sampled,
+        findings=flagged.sampled_findings,
+        stratum=tuple(sample.stratum.tolist()),
+        size=tuple(sample.size.tolist()),
+    )
 
 
 def _trusted(trust: Trust, flagged: Flagged) -> Trusted:

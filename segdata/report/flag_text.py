@@ -41,6 +41,9 @@ def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
     size = f"{counted(validation.n_images, 'image')}, {counted(validation.n_segments, 'segment')}"
     yield from paper.wrap(f"{asked.profile.format}, {asked.profile.task}: {size}", "", "  ", "dim")
     yield from paper.wrap(f"judged by {_judge(flagged)}", "", "  ", "dim")
+    if flagged.plan is not None:
+        chosen = ", ".join(f"{choice} {value}" for choice, value, _ in flagged.plan.told())
+        yield from paper.wrap(f"chosen: {chosen} (--format json says why)", "", "  ", "dim")
     for note in flagged.notes:
         yield from paper.wrap(note, "", "  ", "warning")
     yield ""
@@ -49,7 +52,7 @@ def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
 
 def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
     """How much is to be looked at, and how much of it is wrong."""
-    told = [each for each in flagged.validation.findings if each.score is not None]
+    told = [each for each in flagged.validation.findings if each.correction is not None]
     if not told and all(each.reason is not None for each in flagged.trust):
         remedy = "add images, train longer (without --quick), or give --predictions of a better one"
         yield from paper.wrap(f"the model is too weak for every category: {remedy}", "", "  ", "warning")
@@ -65,6 +68,16 @@ def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
     if flagged.n_left_out:
         more = f"{flagged.n_left_out:,} more are above their thresholds: --budget says how many you have time for"
         yield from paper.wrap(more, style="dim")
+    if flagged.validation.decided:
+        said = (
+            f"not told: {counted(flagged.validation.decided, 'finding')} decided by reviewers (--no-review tells all)"
+        )
+        yield from paper.wrap(said, style="dim")
+    if flagged.annotate_next:
+        first = [shorten(each, 44) for each in flagged.annotate_next[:_IMAGES]]
+        rest = len(flagged.annotate_next) - len(first)
+        more = f" and {rest:,} more, all in --format json" if rest else ""
+        yield from paper.wrap(f"annotate next: {', '.join(first)}{more}")
 
 
 def _judge(flagged: Flagged) -> str:
@@ -94,7 +107,7 @@ def _trust(flagged: Flagged, paper: Paper) -> list[str]:
     if rows:
         heads = ("category", "IoU", "AUROC", "tested on", "told from")
         lines += [f"  {line}" for line in table(heads, rows)]
-    weak = [each for each in flagged.trust if each.reason is not None]
+    weak = [each for each in flagged.trust if each.reason is not None and not math.isnan(each.iou)]
     if weak:
         named = ", ".join(f"{flagged.names[each.category]} ({_lacking(each)})" for each in weak)
         rest = "its ranking is" if len(weak) == 1 else "their rankings are"

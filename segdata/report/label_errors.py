@@ -34,18 +34,21 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> Estimate 
     None where the report has no sample of labels (it was made without a budget, or of whole images), leaves findings
     out, or nobody has decided on any of them. A verdict counts though the label was changed by it since.
     """
-    sample, told = report.flag.sample, [row.finding() for row in report.findings if row.correction is not None]
-    if sample is None or sample.images is not None or len(told) != len(sample.stratum):
+    sample = report.flag.sample
+    if sample is None or sample.images is not None or len(sample.findings) != len(sample.stratum):
         return None
+    if max(sample.findings, default=-1) >= len(report.findings):
+        return None
+    told = [report.findings[at].finding() if at >= 0 else None for at in sample.findings]
     wrong: dict[Hashable, bool] = {}
     for each in latest(decisions):
         if each.decision is not None and each.decision.finding is not None:
             wrong[content(each.decision.finding)] = each.decision.verdict in RIGHT
-    place = [at for at, finding in enumerate(told) if content(finding) in wrong]
-    if not place:
+    said = {at: wrong[content(each)] for at, each in enumerate(told) if each is not None and content(each) in wrong}
+    if not said:
         return None
     chosen = Chosen(np.arange(len(told)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
-    return total(chosen, np.array(place), np.array([wrong[content(told[at])] for at in place], bool))
+    return total(chosen, np.array([*said]), np.array([*said.values()], bool))
 
 
 def in_words(found: Estimate) -> str:

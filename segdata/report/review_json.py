@@ -33,8 +33,8 @@ class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `segdata review apply` did; `revision` is null where it changed nothing, or was only tried.
 
     `by_hand` are decisions that ask for something to be drawn, `disputed` the last words of reviewers who disagree, for
-    each thing; `kept` decisions leave the labels as they are, `past` ones were carried out before, or their labels are
-    no more; `reviewed` counts annotations.
+    each thing; `kept` decisions leave the labels as they are, `already` ones ask for what is so, `past` ones were
+    carried out before, or their labels are no more; `reviewed` counts annotations.
     """
 
     version: Literal[1] = 1
@@ -43,6 +43,7 @@ class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     reviewed: int
     kept: int
+    already: int
     unsure: int
     past: int
     done: tuple[DoneRow, ...]
@@ -109,6 +110,7 @@ def applied_json(found: Applied, dataset: str) -> str:
             images=found.images,
             reviewed=found.reviewed,
             kept=found.kept,
+            already=found.already,
             unsure=found.unsure,
             past=found.past,
             done=tuple(DoneRow(each.decision, each.pixels) for each in found.done),

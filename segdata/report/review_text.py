@@ -35,6 +35,7 @@ def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Pap
     counts = [
         (found.reviewed, reviewed),
         (found.kept, f"{counted(found.kept, 'decision')} that the labels are right"),
+        (found.already, f"{counted(found.already, 'decision')} that ask for what is already so"),
         (found.unsure, f"{counted(found.unsure, 'thing')} that reviewers are unsure of"),
         (found.past, f"{counted(found.past, 'decision')} carried out before, or about labels that are no more"),
     ]

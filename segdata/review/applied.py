@@ -32,6 +32,7 @@ class Applied:
     by_hand : decisions that ask for something that somebody has to draw
     unsure : how many things all reviewers are unsure of
     kept : how many decisions leave the labels as they are
+    already : how many decisions ask for what is so already
     past : how many decisions were carried out before, or are of no account, as the labels have changed since
     images : how many images have other labels
     reviewed : how many annotations have been reviewed by now, and were not before
@@ -44,6 +45,7 @@ class Applied:
     by_hand: list[Decision] = field(default_factory=list)
     unsure: int = 0
     kept: int = 0
+    already: int = 0
     past: int = 0
     images: int = 0
     reviewed: int = 0
@@ -147,7 +149,8 @@ class Applying:
         found.done += made.done
         found.conflicts += made.conflicts
         found.by_hand += made.by_hand
-        found.kept += len(pile.held) - len(made.done) - len(made.conflicts) - len(made.by_hand)
+        found.already += made.already
+        found.kept += len(pile.held) - len(made.done) - len(made.conflicts) - len(made.by_hand) - made.already
         pile.is_open |= bool(made.by_hand or made.conflicts)
         self._free_id = made.free_id
 
@@ -163,11 +166,16 @@ class Applying:
             return
         last = max(decisions, key=lambda each: each.time)
         stage = "adjudicated" if any(each.adjudicates for each in decisions) else "reviewed"
-        now = annotation.batch.annotations["stage"][0].as_py()
-        if now not in STAGES or STAGES.index(now) < STAGES.index(stage):
+        if is_below(annotation, stage):
             name = annotation.batch.images["image_id"][0].as_py()
             made.stages[name, annotation.annotator] = (stage, last.reviewer)
             self.found.reviewed += 1
+
+
+def is_below(annotation: Annotation, stage: str) -> bool:
+    """Whether an annotation is not as far as a stage yet: no stage is ever lowered."""
+    now = annotation.batch.annotations["stage"][0].as_py()
+    return now not in STAGES or STAGES.index(now) < STAGES.index(stage)
 
 
 def imprint_now(decision: Decision, annotation: Annotation, profile: Profile) -> str:

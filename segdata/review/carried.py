@@ -43,6 +43,7 @@ class Carried:
     after : the annotation; None: nothing changes
     done, conflicts : of the decisions
     by_hand : those that ask for something that somebody has to draw
+    already : how many ask for what is so already
     free_id : the next id that no segment has
     """
 
@@ -50,6 +51,7 @@ class Carried:
     done: list[Done] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     by_hand: list[Decision] = field(default_factory=list)
+    already: int = 0
     free_id: int = 0
 
 
@@ -83,7 +85,7 @@ def carried(
     if not _same(annotation.batch, after):
         found.after = after
     else:
-        found.done = []
+        found.already, found.done = len(found.done), []
     return found
 
 

@@ -33,6 +33,7 @@ def place(data: str | Path) -> Path:
     Beside the data of any other, as ``<name>.review.jsonl``.
     """
     path = Path(data).absolute()
+    path = path.resolve() if path.name == ".." else path  # that is no name to put anything beside
     return path / NAME if (path / "dataset.yaml").is_file() else path.with_name(f"{path.name}.{NAME}")
 
 

@@ -29,11 +29,10 @@ UNDECIDED = "undecided"
 _KEY = "segdata"
 
 
-def with_findings(taxonomy: Taxonomy) -> Taxonomy:
-    """The taxonomy with the category of findings."""
-    id_ = max((each.id for each in taxonomy.categories), default=0) + 1
-    more = Category(id=id_, name=CATEGORY, kind="thing", color="#ff00ff")
-    return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, more))
+def with_findings(profile: Profile) -> Taxonomy:
+    """The taxonomy of a dataset with the category of findings."""
+    more = Category(id=profile.free_category, name=CATEGORY, kind="thing", color="#ff00ff")
+    return msgspec.structs.replace(profile.taxonomy, categories=(*profile.taxonomy.categories, more))
 
 
 def sent(
@@ -47,7 +46,8 @@ def sent(
     image = batch.images["image_id"][0].as_py()
     segments = []
     for row, each in enumerate(batch.segments.select(["segment_id", "source_id"]).to_pylist()):
-        id_, seen = each["source_id"] or each["segment_id"], imprint(annotation, profile, np.array([row]))
+        id_ = each["segment_id"] if each["source_id"] is None else each["source_id"]
+        seen = imprint(annotation, profile, np.array([row]))
         segments.append(Segment(key_of(image, annotation.annotator, id_, seen), id_, seen))
     questions = []
     for finding in findings:

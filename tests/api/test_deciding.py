@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import segdata
@@ -19,6 +20,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.decision import Verdict
 from segdata.core.imprint import imprint
 from segdata.core.redraw import runs_of
+from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.validation import Validation
 from segdata.review import log
 from segdata.testing.pictures import drawn
@@ -162,6 +164,50 @@ def test_reviewers_who_disagree_are_listed_and_an_adjudicator_settles_it(street:
     after = segdata.apply_decisions(street)
     assert (after.revision, after.disputed) == ("r0002", [])
     assert segdata.read(street).annotations["stage"].tolist()[0] == "adjudicated"
+
+
+def test_an_adjudication_is_not_reopened_by_the_same_file_pulled_without_it(street: Path, tmp_path: Path) -> None:
+    one, _ = found(street).findings
+    segdata.decide(street, [said(street, one)])
+    other = tmp_path / "eve.review.jsonl"
+    log.append(other, [said(street, one, "reject", "eve", 1)])
+    told = [segdata.pull_decisions(street, other, adjudicates=settles).n_new for settles in (False, True, False, True)]
+    assert told == [1, 1, 0, 0]
+    assert segdata.review_progress(street).disputed == ()
+    assert found(street).decided == 1
+
+
+def test_a_fix_in_a_slice_of_a_volume_is_left_to_people(tmp_path: Path) -> None:
+    drawing = drawn(f"{SPECKS}\nsequence: volume")
+    segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / "volume")
+    asked = Finding(
+        code="SEG106", rule="speck", severity="warning", message="", image="1.png", bbox=(24, 1, 1, 1), pixels=1,
+        fix="unsafe",
+    )  # fmt: skip
+    segdata.decide(tmp_path / "volume", [said(tmp_path / "volume", asked)])
+    after = segdata.apply_decisions(tmp_path / "volume")
+    assert (after.revision, [each.finding for each in after.by_hand]) == (None, [asked])
+
+
+def test_what_is_so_already_is_not_called_right(street: Path) -> None:
+    same = correction("rename", "a", 3, (int(found(street).findings[0].segments[0]),))
+    segdata.decide(street, [said(street, same)])
+    after = segdata.apply_decisions(street)
+    assert (after.images, after.done, after.already, after.kept) == (0, [], 1, 0)
+
+
+def test_a_finding_about_several_annotators_is_silent_until_one_changes() -> None:
+    about = Finding(code="SEG302", rule="made-up", severity="warning", message="", image="1.png")
+    seen = []
+    for last in ("bbb.", "bb.."):
+        images = pd.DataFrame([{"image_id": "1.png", "height": 1, "width": 4}])
+        rows = [{"image_id": "1.png", "category": "car", "mask": np.array([[each != "." for each in "aaa."]])}]
+        rows += [{"image_id": "1.png", "category": "car", "mask": np.array([[each != "." for each in last]])}]
+        segments = pd.DataFrame(rows).assign(annotator=["anna", "ben"])
+        data = segdata.from_frames(images, segments, taxonomy=Taxonomy(categories=(Category(id=1, name="car"),)))
+        seen.append(imprints(data, [about])[about])
+    assert "" not in seen
+    assert seen[0] != seen[1]
 
 
 def test_findings_of_agreement_are_silent_too(tmp_path: Path) -> None:

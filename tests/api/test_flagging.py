@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from segdata.api import convert, flag, from_arrays, read
+from segdata.api import apply_decisions, convert, flag, from_arrays, read
+from segdata.api.imprinting import imprints
 from segdata.core.config import Config
 from segdata.core.counts import runs_of_counts
 from segdata.core.dataset import Dataset
-from segdata.core.decision import Decision
+from segdata.core.decision import Decision, Verdict
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
@@ -172,18 +173,84 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         flag(data, predictions=blank)
 
 
-def test_decisions_move_probabilities_and_settle_findings(tmp_path: Path) -> None:
-    convert(made()[0], tmp_path / "data")
-    data = read(tmp_path / "data")
+def reviewed(folder: Path, *verdicts: Verdict) -> tuple[Dataset, Flagged]:
+    """The noisy labels in a folder, and what is flagged before they are reviewed with these verdicts, over and over."""
+    convert(made()[0], folder)
+    data = read(folder)
     before = flag(data, settings=ONE, predictions=Knowing(clean()))
     told = before.validation.findings
+    seen = imprints(data, told, 1)
     said = [
-        Decision(verdict="reject", reviewer="anna", time=f"2026-01-01T00:00:{at:02}Z", via="python", image=each.image,
-                 segment=next(iter(each.segments), None), finding=each)
+        Decision(verdict=verdicts[at % len(verdicts)], reviewer="anna", time=f"2026-01-01T00:00:{at:02}Z", via="python",
+                 image=each.image, segment=next(iter(each.segments), None), finding=each, imprint=seen[each])
         for at, each in enumerate(told)
     ]  # fmt: skip
     log.append(log.place(data.profile.files), said)
+    return data, before
+
+
+def places(result: Flagged) -> set[tuple[object, ...]]:
+    return {(each.image, each.bbox) for each in result.validation.findings}
+
+
+def test_decisions_move_probabilities_and_settle_findings(tmp_path: Path) -> None:
+    data, before = reviewed(tmp_path / "data", "reject")
     after = flag(data, settings=ONE, predictions=Knowing(clean()))
     assert after.parts["probability"].max() < before.parts["probability"].max()
     assert after.parts["probability"].is_monotonic_decreasing
+    assert (after.threshold < before.threshold).all()
     assert after.expected.n < before.expected.n
+    assert not places(after) & places(before)
+    assert after.validation.decided == len(before.validation.findings)
+
+
+def test_a_second_round_tells_others(tmp_path: Path) -> None:
+    data, before = reviewed(tmp_path / "data", "reject", "accept")
+    after = flag(data, settings=ONE, predictions=Knowing(clean()), budget="20")
+    assert len(after.validation.findings) == 20
+    assert not places(after) & places(before)
+    assert after.sample is not None
+    assert after.sample.n == found(budget="20").sample.n - len(before.validation.findings)  # type: ignore[union-attr]  # of a budget
+
+
+def test_decisions_on_labels_that_have_changed_since_say_nothing(tmp_path: Path) -> None:
+    data, _ = reviewed(tmp_path / "data", "accept")
+    assert apply_decisions(data).done
+    corrected = read(tmp_path / "data")
+    told, plain = (
+        flag(corrected, settings=ONE, predictions=Knowing(clean()), review=review) for review in (True, False)
+    )
+    assert told.parts["probability"].tolist() == plain.parts["probability"].tolist()
+    assert told.validation.decided == 0
+
+
+def test_a_sample_stays_whole_and_what_is_expected_is_of_the_findings_told() -> None:
+    whole = found(budget="20")
+    part = flag(
+        made()[0], settings=ONE, predictions=Knowing(clean()), budget="20", select=["SEG501", "SEG502"], review=False
+    )
+    assert whole.sample is not None
+    assert part.sample is not None
+    assert sorted(whole.sampled_findings) == list(range(20))
+    assert part.sample.stratum.tolist() == whole.sample.stratum.tolist()
+    assert sum(at >= 0 for at in part.sampled_findings) == len(part.validation.findings) < 20
+    assert part.expected.of == len(part.validation.findings)
+    lot = {
+        at for at, stratum in zip(whole.sampled_findings, whole.sample.stratum.tolist(), strict=True) if stratum >= 0
+    }
+    assert lot == {at for at, each in enumerate(whole.validation.findings) if "by lot" in each.message}
+    # In the order in which to look at them those drawn by lot do not all come last, as they do by probability.
+    assert (whole.sample.stratum[:10] >= 0).any()
+
+
+def test_images_without_clean_labels_are_no_part_of_the_evaluation() -> None:
+    halves = [
+        from_arrays({f"{at}.png": masks(blobs(np.random.default_rng([7, at]), height=130, n=30)) for at in half}, CELLS)
+        for half in ((0, 1), (2, 3))
+    ]
+    results = [flag(made()[0], settings=ONE, predictions=Knowing(clean()), truth=half) for half in halves]
+    assert all("2 of 4 images have no clean labels" in each.notes[-1] for each in results)
+    every, parts = found().quality[0], [each.quality[0] for each in results]
+    assert sum(each.n_mistakes for each in parts) == every.n_mistakes
+    # Were the others free of errors, either half would have a share of all candidates, and both that of the whole.
+    assert sum(each.prevalence for each in parts) > 1.5 * every.prevalence

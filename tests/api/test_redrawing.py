@@ -1,7 +1,9 @@
 """Images with findings to an annotation tool and back: what is not touched stays, pixel for pixel."""
 
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,16 @@ import pytest
 import segdata
 from segdata.api.deciding import apply_decisions, pull_decisions
 from segdata.api.redrawing import Tool, export_findings, import_task
+from segdata.core.annotation import Annotation
+from segdata.core.batch import replaced
 from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
+from segdata.formats.naming import said_of_names
 from segdata.report.html.document import FIELDS
+from segdata.review.task import sent, with_findings
+from segdata.store.revise import revise
 from segdata.testing.pictures import drawn
 
 TOOLS: tuple[Tool, ...] = ("cvat", "label-studio")
@@ -94,6 +101,8 @@ def test_verdicts_come_back(street: Path, tmp_path: Path, tool: Tool) -> None:
         pull_decisions(street, tmp_path / "task")
     told = pull_decisions(street, tmp_path / "task", reviewer="anna")
     assert (told.n_decisions, told.n_new) == (1, 1)
+    for path in (tmp_path / "task").iterdir():  # a copy is as young as it is, and says nothing new
+        os.utime(path, (2e9, 2e9))
     assert pull_decisions(street, tmp_path / "task", reviewer="anna").n_new == 0
     line = json.loads((street / "review.jsonl").read_text("utf-8"))
     assert (line["verdict"], line["comment"], line["via"], line["reviewer"]) == ("reject", "glass", tool, "anna")
@@ -153,6 +162,29 @@ def test_what_was_changed_here_too_is_a_conflict(street: Path, tmp_path: Path) -
     assert (found.redrawn, found.deleted) == (0, 1)
     rows = segdata.read(street).segments
     assert np.all(rows[rows["category"] == "a"]["area"] == 1)
+
+
+def test_a_drawing_lowers_no_stage(street: Path, tmp_path: Path) -> None:
+    export_findings(street, [FOUND], "cvat", tmp_path / "task")
+    whose = {("1.png", None): "accepted"}
+    revise(street, {}, "accepted", [], segdata.read(street).profile.revision, annotations={"stage": whose})
+    redrawn(tmp_path / "task", {B: None})
+    assert import_task(street, tmp_path / "task", reviewer="anna").deleted == 1
+    rows = segdata.read(street).annotations
+    assert rows["stage"].dropna().tolist() == ["accepted"]
+    assert rows["reviewer"].dropna().tolist() == []
+
+
+def test_the_category_of_findings_is_none_that_the_taxonomy_lacks() -> None:
+    profile = replace(drawn(PICTURE).profile, metadata=said_of_names({7: "moon"}, {}))
+    assert with_findings(profile).categories[-1].id == 8
+
+
+def test_an_empty_id_is_an_id() -> None:
+    drawing = drawn("aa..\n....\n")
+    batch = replace(drawing.batch, segments=replaced(drawing.batch.segments, "source_id", [""]))
+    _, noted = sent(Annotation.each(batch)[0], [], drawing.profile, with_findings(drawing.profile))
+    assert [each.id for each in noted.segments] == [""]
 
 
 def test_what_was_never_sent_is_refused(street: Path, tmp_path: Path) -> None:

@@ -66,6 +66,10 @@ def test_of_a_dataset_only_what_nobody_annotated_is_drafted(run: Run, photos: Pa
         (["--option", "waste=1"], "waist"),
         (["--method", "kmeans", "--category", "coin"], "leave --category out"),
         (["--model", "--predictions", "x.json"], "either --model or --predictions"),
+        (["--precision", "0.8"], "--precision goes with --model only"),
+        (["--confidence", "0.8", "--model"], "--confidence goes with --predictions only"),
+        (["--method", "watershed", "--model"], "--method goes with neither --model nor --predictions"),
+        (["--option", "waist=1", "--predictions", "x.json"], "--option goes with neither --model nor --predictions"),
     ],
 )
 def test_misuse_is_said_and_nothing_is_written(

@@ -1,17 +1,26 @@
 """`segdata flag`: exit codes, forms of the report, and every way in which it cannot run."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import jsonschema
 import numpy as np
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from PIL import Image
 
+from segdata.api import decide, flag, read
+from segdata.api.imprinting import imprints
+from segdata.cli.flag import Wanted, training_options
+from segdata.cli.progress import explained
+from segdata.core.decision import Decision
+from segdata.noise.networks.plan import Facts, plan_for
+from segdata.noise.networks.settings import Settings
 from segdata.report.flag_json import FlagReport, schema
 
 Run = Callable[..., Result]
@@ -89,6 +98,63 @@ def test_the_text_says_what_to_look_at_and_what_to_do(
     assert "AUROC" in result.stdout
 
 
+def test_images_that_nobody_annotated_come_in_an_order(run: Run, cells: tuple[Path, Path]) -> None:
+    data, clean = cells
+    saved(clean, [ids(at) for at in range(8)])
+    for name in ("6.png", "7.png"):
+        shutil.copy(clean / "images" / name, data / "images" / name)
+    words = ("flag", data, "--predictions", clean, "--jobs", "1")
+    told = json.loads(run(*words, "--format", "json").stdout)
+    jsonschema.validate(told, schema())
+    assert sorted(told["flag"]["annotate_next"]) == ["6.png", "7.png"]
+    assert len(told["flag"]["images"]) == 6
+    assert f"annotate next: {', '.join(told['flag']['annotate_next'])}" in run(*words).stdout
+
+
+def test_what_reviewers_decided_is_counted_and_not_told(run: Run, cells: tuple[Path, Path]) -> None:
+    data, clean = cells
+    seen = read(data)
+    told = flag(seen, predictions=clean, settings=Settings(jobs=1)).validation.findings
+    imprint = imprints(seen, told, 1)
+    decide(seen, [
+        Decision(verdict="reject", reviewer="anna", time="2026-01-01T00:00:00Z", via="python", image=each.image,
+                 segment=next(iter(each.segments), None), finding=each, imprint=imprint[each])
+        for each in told[:1]
+    ])  # fmt: skip
+    result = run("flag", data, "--predictions", clean, "--jobs", "1")
+    assert "1 finding decided by reviewers" in result.stdout
+    assert f"look at {len(told) - 1} " in result.stdout
+
+
+def test_options_of_the_training_reach_it_and_are_typed_again() -> None:
+    @click.command()
+    @training_options
+    def told(wanted: Wanted) -> int:
+        settings = wanted.settings(1)
+        click.echo(f"{settings.group} {settings.members} {settings.loss} {settings.dropout} {settings.weight_decay}")
+        click.echo(" ".join(wanted.words))
+        return 0
+
+    words = ["--group", "patient", "--group", "site", "--members", "2", "--loss", "focal", "--dropout", "0.1"]
+    result = CliRunner().invoke(told, [*words, "--weight-decay", "0"])
+    assert result.output.splitlines() == [
+        "('patient', 'site') 2 focal 0.1 0.0",
+        "--members 2 --loss focal --dropout 0.1 --weight-decay 0.0 --group patient --group site",
+    ]
+
+
+def test_every_choice_of_the_training_is_explained_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32)
+    plan = plan_for(facts, Settings(), 2**28)
+    explained(plan)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    explained(plan)
+    assert capsys.readouterr().err.splitlines() == [*plan.words()]
+
+
 def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: Path) -> None:
     data, clean = cells
     words = ("flag", data, "--predictions", clean, "--jobs", "1")
@@ -107,6 +173,9 @@ def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: 
     ("words", "said"),
     [
         (("--budget", "much"), "write 200, 5%"),
+        (("--budget", "200%"), "budget '200%': there are no more than 100%"),
+        (("--budget", "0min"), "budget '0min': it must be more than 0"),
+        (("--dropout", "2"), "dropout is 2, it must be from 0 to below 1"),
         (("--predictions", "nothing"), "nothing: does not exist"),
         (("--evaluate", "nothing"), "nothing: does not exist"),
         (("--max-memory", "lots"), "4GiB"),

@@ -38,7 +38,7 @@ def test_objects_are_found_whatever_is_brighter(method: str, inverted: bool) -> 
 
 
 def test_watershed_divides_what_touches_and_threshold_does_not() -> None:
-    picture = _discs((36, 48, 14), (60, 48, 14))
+    picture = _discs((35, 48, 14), (61, 48, 14))
     assert _drawn("threshold", picture).max() == 1
     assert _drawn("watershed", picture).max() == 2
 

@@ -1,5 +1,7 @@
 """Sure: what is below the confidence becomes void, as far as nobody else claims it; nothing else changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -7,8 +9,10 @@ from hypothesis import strategies as st
 
 from segdata.api import from_arrays
 from segdata.core.batch import Batch, replaced
+from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.drafting.sure import drafted, sure, with_void
+from segdata.formats.naming import said_of_names
 
 VOID = 9
 
@@ -66,8 +70,18 @@ def test_drafts_are_a_models() -> None:
 
 def test_the_void_of_a_taxonomy_is_used_and_else_made() -> None:
     car, ignored = Category(id=4, name="car"), Category(id=2, name="ignored", kind="void")
-    assert with_void(Taxonomy(categories=(car, ignored)))[1] == 2
-    made, id_ = with_void(Taxonomy(categories=(car,)))
+    assert with_void(_profile(car, ignored))[1] == 2
+    made, id_ = with_void(_profile(car))
     assert (id_, made.by_name()["void"].kind) == (5, "void")
-    made, _ = with_void(Taxonomy(categories=(Category(id=4, name="void"),)))
+    made, _ = with_void(_profile(Category(id=4, name="void")))
     assert [each.name for each in made.categories] == ["void", "void_5"]
+
+
+def test_the_void_that_is_made_is_no_category_that_the_taxonomy_lacks() -> None:
+    unknown = replace(_profile(Category(id=4, name="car")), metadata=said_of_names({5: "void", 6: "moon"}, {}))
+    made, id_ = with_void(unknown)
+    assert (id_, made.categories[-1].name) == (7, "void_7")
+
+
+def _profile(*categories: Category) -> Profile:
+    return from_arrays({}, Taxonomy(categories=categories)).profile

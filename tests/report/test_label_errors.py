@@ -22,7 +22,8 @@ def _report(stratum: list[int], size: list[int], **changed: Any) -> FlagReport: 
     interval = {"value": None, "low": None, "high": None}
     flag = {
         "predictions": "", "notes": [], "plan": [], "judged": sum(size), "not_told": 0, "expected_errors": interval,
-        "trust": [], "images": [], "sample": {"images": None, "stratum": stratum, "size": size}, "evaluation": [],
+        "trust": [], "images": [], "evaluation": [],
+        "sample": {"images": None, "findings": [*range(len(stratum))], "stratum": stratum, "size": size},
         "annotate_next": [],
     }  # fmt: skip
     counts = {"images": 1, "segments": 9, "errors": 0, "warnings": 9, "infos": 0, "by_code": {}, "suppressed": 0}

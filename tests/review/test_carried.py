@@ -247,7 +247,7 @@ def test_what_may_not_overlap_never_does(case: tuple[Drawing, list[Decision]]) -
     after = found.after or drawing.batch
     n = after.n_segments
     masks = [dense(after.runs.take(np.array([row]), n), 5, 5) for row in range(n)]
-    assert sum(mask.astype(int) for mask in masks).max() <= 1
+    assert sum((mask.astype(int) for mask in masks), np.zeros((5, 5), int)).max() <= 1
     assert all(mask.any() for mask in masks)
     after.runs.checked(np.full(n, 5), np.full(n, 5))
     if found.after is None:

@@ -26,6 +26,11 @@ def one(**more: object) -> Decision:
     return Decision(**(said | more))  # type: ignore[arg-type]  # as the test says
 
 
+def test_the_folder_above_has_its_log_where_its_name_has_it(tmp_path: Path) -> None:
+    (tmp_path / "data" / "x").mkdir(parents=True)
+    assert log.place(tmp_path / "data" / "x" / "..") == log.place(tmp_path / "data") == tmp_path / "data.review.jsonl"
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "review.jsonl"
     every = [one(finding=FULL, imprint="00ff", comment="\ttab"), *(one(verdict=each) for each in VERDICTS)]

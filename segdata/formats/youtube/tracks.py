@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import pyarrow as pa
 
 from segdata.core.defect import Defect
+from segdata.core.runs import Ints
 from segdata.formats.coco.annotations import StrictAnnotationItem
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document
@@ -77,6 +79,10 @@ class SegmentItems(Items[StrictAnnotationItem]):
         return self.tracks.place(
             track, f"/{_PER_FRAME[key]}/{position}{slash}{deeper}" if key in _PER_FRAME else within
         )
+
+    def places(self, at: Ints) -> pa.Array:
+        """Where each of the segments at some positions is."""
+        return pa.array([self.place(each) for each in at.tolist()], pa.string())
 
     def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
         """The further keys of tracks, and what is said of single frames."""

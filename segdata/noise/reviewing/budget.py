@@ -52,6 +52,10 @@ class Budget:
         if found is None:
             raise SegdataError(f"budget {text!r}: write 200, 5%, 30min, 2h or 40 images")
         number, unit = float(found[1]), found[2] or ""
+        if not number > 0:
+            raise SegdataError(f"budget {text!r}: it must be more than 0")
+        if unit == "%" and number > 100:
+            raise SegdataError(f"budget {text!r}: there are no more than 100% of the labels")
         if unit == "%":
             return Budget(share=number / 100)
         if unit.startswith(("m", "h")):

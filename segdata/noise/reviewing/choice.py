@@ -29,7 +29,8 @@ class Choice:
     ----------
     rows : (c,) rows of the candidates, the most probable errors first
     by_lot : (c,) whether each was drawn at random, so that all errors can be estimated
-    sample : what a review of these says of all, where there is a budget
+    sample : what a review of these says of all, where there is a budget: the same candidates in the order in which to
+        look at them, or images
     images : (i,) the images that were chosen, where the budget is of images; else None
     left_out : candidates above their threshold that are not told
     """
@@ -42,27 +43,35 @@ class Choice:
 
 
 def choice(
-    found: Suspicions, trust: list[Trust], threshold: Floats, things: Flags, budget: Budget | None, seed: int
+    found: Suspicions,
+    trust: list[Trust],
+    threshold: Floats,
+    things: Flags,
+    budget: Budget | None,
+    seed: int,
+    settled: Ints | None = None,
 ) -> Choice:
     """What to look at again; nothing of categories that are not to be trusted.
 
     Without a budget: what is above its threshold, at most `MOST` of what was annotated. With one, as much as it
-    says, thresholds or not; of images, what is above its threshold in those with most probable errors.
+    says, thresholds or not; of images, what is above its threshold in those with most probable errors. `settled` are
+    rows that need not be looked at again: neither they nor what is drawn by lot stands for them.
     """
-    above = flagged(found, trust, threshold)
+    done = np.empty(0, np.int64) if settled is None else settled
+    above = _without(flagged(found, trust, threshold), done)
     if budget is None:
         most = max(int(np.ceil(MOST * (found.row >= 0).sum())), 1)
         return Choice(above[:most], np.zeros(min(most, len(above)), bool), left_out=max(len(above) - most, 0))
-    open_ = _trusted(found, trust)
+    open_ = _without(_trusted(found, trust), done)
     types, cost = _costs(found, things)
     if budget.of_images:
         return _of_images(found, open_, above, cost, budget, seed)
     taken = chosen(found.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
     rows = open_[taken.rows]
     order = np.argsort(-found.probability[rows], kind="stable")
-    sample = Chosen(rows[order], taken.stratum[order], taken.size)
+    sample = Chosen(rows, taken.stratum, taken.size)
     left = len(np.setdiff1d(above, rows))
-    return Choice(rows[order], sample.stratum >= 0, sample, left_out=left)
+    return Choice(rows[order], taken.stratum[order] >= 0, sample, left_out=left)
 
 
 def _of_images(found: Suspicions, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int) -> Choice:
@@ -76,6 +85,10 @@ def _of_images(found: Suspicions, open_: Ints, above: Ints, cost: Floats, budget
 
 def _trusted(found: Suspicions, trust: list[Trust]) -> Ints:
     return flagged(found, trust, np.zeros(len(trust) + 1))
+
+
+def _without(rows: Ints, settled: Ints) -> Ints:
+    return rows[~np.isin(rows, settled)]
 
 
 def _costs(found: Suspicions, things: Flags) -> tuple[Ints, Floats]:

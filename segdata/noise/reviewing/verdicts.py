@@ -15,7 +15,11 @@ _OURS = frozenset(CODES.values())
 
 
 def verdicts(
-    decisions: Iterable[Decision], image: Sequence[str], segment: Sequence[int | str | None], box: Ints
+    decisions: Iterable[Decision],
+    image: Sequence[str],
+    segment: Sequence[int | str | None],
+    box: Ints,
+    annotator: Sequence[str | None],
 ) -> tuple[Ints, Flags]:
     """The rows (v,) of candidates that were judged, in ascending order, and whether each is wrong (v,).
 
@@ -26,6 +30,7 @@ def verdicts(
         without a finding it is right where it is accepted. Who is unsure says nothing
     image, segment, box : (n,), (n,) and (n, 4) of the candidates: image_id, the source's own id of the segment (None:
         nothing was annotated so), and x, y, width, height
+    annotator : (n,) whose labels they are; a decision that names another says nothing of them
 
     A finding is about the candidate of the same segment (or, where it names none, about one without) whose box is most
     like its own; of which type it is does not matter, as whoever looks sees any. Findings of other commands say nothing
@@ -34,10 +39,14 @@ def verdicts(
     of: dict[tuple[str, int | str | None], list[int]] = {}
     for row, key in enumerate(zip(image, segment, strict=True)):
         of.setdefault(key, []).append(row)
+    whose = dict(zip(image, annotator, strict=True))
     found: dict[int, bool] = {}
     for each in decisions:
         finding = each.finding
         if each.verdict == "unsure" or each.image is None or (finding is not None and finding.code not in _OURS):
+            continue
+        name = each.annotator or (finding.annotator if finding is not None else None)
+        if name not in (None, whose.get(each.image)):
             continue
         named = each.segment if finding is None else next(iter(finding.segments), None)
         rows = np.array(of.get((each.image, named), []), np.int64)

@@ -55,6 +55,8 @@ def _held(found: Suspicions) -> tuple[Floats, Flags, np.ndarray[tuple[int], np.d
 
 
 def _reason(name: str, iou: float, own: float) -> str | None:
+    if np.isnan(iou):
+        return f"{name} occurs nowhere in these images, so nothing is known of how well the model sees it"
     if iou < LEAST_IOU:
         return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels, at least {LEAST_IOU} is needed"
     if not own >= LEAST_AUROC:

@@ -105,12 +105,15 @@ class Loader:
             self._keep([id_ for id_, _ in old], [values for _, values in old])
         self._set([*old, *zip(self._added(fresh), fresh, strict=True)])
 
-    def finish(self) -> None:
-        """Remove images and fields that the data has no more."""
-        if self._known:
+    def finish(self, *, is_part: bool = False) -> None:
+        """Remove images and fields that the data has no more; nothing where only a part of it was loaded."""
+        before = [row for row in self.told("fields") or () if row["name"] not in self.fields]
+        if is_part:
+            self.fields |= {row["name"]: (row["kind"], row["annotator"]) for row in before}
+        else:
             self.dataset.delete_samples(list(self._known.values()))
-        gone = [row["name"] for row in self.told("fields") or () if row["name"] not in self.fields]
-        self.dataset.delete_sample_fields([name for name in gone if self.dataset.has_sample_field(name)])
+            gone = [row["name"] for row in before if self.dataset.has_sample_field(row["name"])]
+            self.dataset.delete_sample_fields(gone)
         fields = self.fields.items()
         self.tell(fields=[{"name": name, "kind": kind, "annotator": who} for name, (kind, who) in fields])
 

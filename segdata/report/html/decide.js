@@ -22,19 +22,25 @@ function decisions({ data, cell, element, list, section, refresh }) {
   const ids = data.rows.map((_, row) => id(row));
   let kept = { reviewer: "", said: {} };
   let lasting = true;
-  try {
-    kept = { ...kept, ...JSON.parse(localStorage.getItem(store) || "{}") };
-  } catch {
-    lasting = false;
-  }
-  function keep() {
+  function load() {
     try {
-      localStorage.setItem(store, JSON.stringify(kept));
+      if (lasting) kept = { reviewer: "", said: {}, ...JSON.parse(localStorage.getItem(store) || "{}") };
+    } catch {
+      lasting = false;
+    }
+  }
+  // Another report of the same dataset may be open: whatever it kept meanwhile stays.
+  function keep(change) {
+    load();
+    change(kept);
+    try {
+      if (lasting) localStorage.setItem(store, JSON.stringify(kept));
     } catch {
       lasting = false;
     }
     count();
   }
+  load();
   const all = data.rows.map((_, row) => row).filter(decidable);
   function count() {
     const n = all.filter((row) => kept.said[ids[row]]).length;
@@ -45,16 +51,16 @@ function decisions({ data, cell, element, list, section, refresh }) {
 
   function decide(row, verdict) {
     const before = kept.said[ids[row]];
-    if (before && before.verdict === verdict) delete kept.said[ids[row]];
-    else {
-      kept.said[ids[row]] = {
-        verdict,
-        comment: before ? before.comment : "",
-        time: `${new Date().toISOString().slice(0, 19)}Z`,
-        reviewer: who.value.trim(),
-      };
-    }
-    keep();
+    const now = {
+      verdict,
+      comment: before ? before.comment : "",
+      time: `${new Date().toISOString().slice(0, 19)}Z`,
+      reviewer: who.value.trim(),
+    };
+    keep(({ said }) => {
+      if (before && before.verdict === verdict) delete said[ids[row]];
+      else said[ids[row]] = now;
+    });
   }
   function paint(card, row) {
     const said = kept.said[ids[row]];
@@ -83,8 +89,8 @@ function decisions({ data, cell, element, list, section, refresh }) {
     const comment = element("input", "comment");
     comment.placeholder = "comment";
     comment.addEventListener("input", () => {
-      kept.said[ids[row]].comment = comment.value;
-      keep();
+      const now = { ...kept.said[ids[row]], comment: comment.value };
+      keep(({ said }) => { said[ids[row]] = now; });
     });
     buttons.append(comment);
     card.append(buttons);
@@ -161,8 +167,7 @@ function decisions({ data, cell, element, list, section, refresh }) {
   });
   who.value = kept.reviewer;
   who.addEventListener("input", () => {
-    kept.reviewer = who.value;
-    keep();
+    keep((now) => { now.reviewer = who.value; });
   });
   for (const select of bar.querySelectorAll("select")) select.addEventListener("input", refresh);
   bar.hidden = !all.length;

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from segdata.core.decision import Decision, Verdict
@@ -6,6 +8,7 @@ from segdata.noise.reviewing.verdicts import verdicts
 
 IMAGE = ["a", "a", "a", "a", "b"]
 SEGMENT = [1, 2, 2, None, None]  # 2 is in two parts, and something is missing in a and b
+WHOSE = ["anna", "anna", "anna", "anna", None]
 BOX = np.array([[0, 0, 10, 10], [20, 0, 10, 10], [40, 0, 10, 10], [60, 0, 10, 10], [60, 0, 10, 10]])
 
 
@@ -21,7 +24,7 @@ def said(
 
 
 def of(*decisions: Decision) -> dict[int, bool]:
-    rows, wrong = verdicts(decisions, IMAGE, SEGMENT, BOX)
+    rows, wrong = verdicts(decisions, IMAGE, SEGMENT, BOX, WHOSE)
     return dict(zip(rows.tolist(), wrong.tolist(), strict=True))
 
 
@@ -63,3 +66,11 @@ def test_a_segment_without_a_finding_is_right_where_it_is_accepted() -> None:
     assert of(told("reject", 1)) == of(told("fix", 1)) == {0: True}
     assert of(told("accept", 2)) == {}  # nobody knows which part
     assert of(told("accept", None)) == {}
+
+
+def test_what_is_said_of_another_annotators_labels_says_nothing() -> None:
+    told = said("accept", segment=1, box=(0, 0, 10, 10))
+    assert of(replace(told, annotator="anna")) == {0: True}
+    assert of(replace(told, annotator="ben")) == {}
+    assert told.finding is not None
+    assert of(replace(told, finding=replace(told.finding, annotator="ben"))) == {}

@@ -144,6 +144,14 @@ def test_a_model_that_is_too_weak_says_so() -> None:
     assert len(flagged(result, weak, thresholds(result, 2))) == 0
 
 
+def test_a_category_that_occurs_nowhere_is_not_trusted() -> None:
+    result = replace(case(0)[0], iou=np.array([1.0, np.nan]))
+    (trust,) = trusts(result, ["nothing", "cell"])
+    assert trust.reason is not None
+    assert "cell occurs nowhere" in trust.reason
+    assert len(flagged(result, [trust], np.zeros(2))) == 0
+
+
 def test_what_is_flagged_is_above_its_threshold() -> None:
     result, ranked, _, _ = case(0)
     trust = trusts(result, ["nothing", "cell"])

@@ -121,6 +121,21 @@ def test_again_updates_and_keeps_what_people_said(fo: Any) -> None:
     np.testing.assert_array_equal(masks_of(sample, "segments", (37, 53))[1], second)
 
 
+def test_a_part_of_the_images_leaves_the_others_as_they_are(fo: Any) -> None:
+    many = [(CAR, noise(seed, 37, 53, 0.1)) for seed in range(MOST_INLINE + 1)]
+    data = made({("a.png", "anna"): [(CAR, noise(1, 37, 53, 0.5))], ("b.png", "ben"): many})
+    load(data, "part")
+    dataset = load(replace(data, rows=np.array([0])), "part")
+    dataset.reload()
+    assert dataset.values("image_id") == ["a.png", "b.png"]
+    people = {row["annotator"]: row["name"] for row in dataset.info["segdata"]["fields"] if row["kind"] == "segments"}
+    assert {"anna", "ben"} <= people.keys()
+    other = dataset.match({"image_id": "b.png"}).first()
+    found = masks_of(other, people["ben"], (37, 53))
+    np.testing.assert_array_equal(found[1], many[0][1])
+    assert len(found) == len(many)
+
+
 def test_an_annotator_who_is_gone_leaves_no_field(fo: Any) -> None:
     load(made({("a.png", "anna"): [], ("a.png", "ben"): []}), "leaving")
     dataset = load(made({("a.png", "anna"): []}), "leaving")

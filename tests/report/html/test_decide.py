@@ -25,11 +25,16 @@ DRIVEN = """<script>
 addEventListener("load", () => setTimeout(() => {
   const press = (key) => (document.activeElement || document.body).dispatchEvent(
     new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  const store = () => Object.keys(localStorage).find((each) => each.startsWith("segdata decisions"));
+  const kept = () => JSON.parse(localStorage.getItem(store()));
   const name = document.querySelector("input[name=reviewer]");
   if (!name.value) {
     document.querySelector(".review button").disabled || document.querySelector(".review button").click();
     name.value = "Anna Ö.";
     name.dispatchEvent(new Event("input", { bubbles: true }));
+    const before = kept();
+    before.said.elsewhere = { verdict: "accept" };  // another report of the same dataset is open
+    localStorage.setItem(store(), JSON.stringify(before));
     for (const key of ["j", "a", "r", "u", "k", "u"]) press(key);
     document.querySelectorAll(".verdicts button[value=void]")[3].click();
     const comment = document.querySelectorAll(".comment")[3];
@@ -37,6 +42,7 @@ addEventListener("load", () => setTimeout(() => {
     comment.dispatchEvent(new Event("input"));
   }
   const shown = document.createElement("pre");
+  shown.title = String("elsewhere" in kept().said);
   document.body.append(shown);
   URL.createObjectURL = (blob) => { blob.text().then((text) => { shown.textContent = text; }); return "#x"; };
   document.querySelector(".review button").click();
@@ -77,7 +83,7 @@ def test_decisions_are_kept_and_exported(browser: str, tmp_path: Path) -> None:
             [*words, "--virtual-time-budget=4000", "--dump-dom", path.as_uri()],
             capture_output=True, timeout=120, check=True,
         )  # fmt: skip
-        found = re.search(r"<pre>(.*?)</pre>", done.stdout.decode(), re.DOTALL)
+        found = re.search(r'<pre title="true">(.*?)</pre>', done.stdout.decode(), re.DOTALL)
         assert found is not None
         texts.append(unescape(found[1]))
     assert texts[0] == texts[1]

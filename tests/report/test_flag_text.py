@@ -1,0 +1,67 @@
+"""The text report of flag: what it counts, and what it says of the training."""
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from segdata.api import flag, from_arrays
+from segdata.core.dataset import Dataset
+from segdata.core.finding import Finding
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.noise.flagged import Flagged
+from segdata.noise.networks.plan import Facts, plan_for
+from segdata.noise.networks.settings import Settings
+from segdata.report.flag_text import flag_text
+from segdata.report.paper import Paper
+from segdata.report.text import Asked
+from segdata.testing.blobs import blobs
+from segdata.testing.witnesses import Knowing
+
+CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
+
+
+def cells(*, spoilt: bool) -> Dataset:
+    """Two images of cells; a cell of each is missing in what is spoilt."""
+    images = {}
+    for at in range(2):
+        drawn = blobs(np.random.default_rng([7, at]), height=130, n=30)
+        flat = [drawn.take(np.array([row])).categories().reshape(drawn.width, 130).T > 0 for row in range(len(drawn))]
+        images[f"{at}.png"] = [(each, 5) for each in flat[3 * spoilt :]]
+    return from_arrays(images, CELLS)
+
+
+@cache
+def found() -> tuple[Dataset, Flagged]:
+    data = cells(spoilt=True)
+    return data, flag(data, settings=Settings(jobs=1), predictions=Knowing(cells(spoilt=False), errors=0), budget="6")
+
+
+def told(result: Flagged) -> str:
+    return flag_text(result, Asked(found()[0].profile, [], ["data"]), Paper(width=80))
+
+
+def test_only_labels_count_as_labels_to_look_at() -> None:
+    result = found()[1]
+    whole = Finding(code="SEG508", rule="systematic-confusion", severity="warning", message="m", score=0.9)
+    more = replace(result, validation=replace(result.validation, findings=(*result.validation.findings, whole)))
+    assert len(result.validation.findings) == 6
+    assert "look at 6 of" in told(result)
+    assert "look at 6 of" in told(more)
+
+
+def test_a_category_that_occurs_nowhere_is_not_called_weak() -> None:
+    result = found()[1]
+    good, rare = result.trust
+    assert "too weak for rare" in " ".join(told(result).split())
+    nowhere = replace(rare, iou=math.nan, reason="rare occurs nowhere")
+    assert "too weak for" not in told(replace(result, trust=(good, nowhere)))
+
+
+def test_the_head_says_what_was_chosen_for_the_training() -> None:
+    plan = plan_for(Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
+    text = told(replace(found()[1], plan=plan))
+    assert "chosen: " in text
+    assert f"folds {plan.folds}" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines())
