@@ -26,7 +26,7 @@ from segdata.report.fiftyone.look import dress
 from segdata.report.fiftyone.masks import Targets
 from segdata.report.fiftyone.plugged import plug_in
 from segdata.report.fiftyone.pulling import pull
-from segdata.report.fiftyone.samples import Entries, Entry
+from segdata.report.fiftyone.samples import Entries
 from segdata.report.fiftyone.shelf import Shelf
 from segdata.review.log import NAME, append, place
 from segdata.review.log import read as read_log
