@@ -18,6 +18,7 @@ from segdata.cli.options import (
     data_options,
     example,
     report_options,
+    rule_options,
 )
 from segdata.core.errors import SegdataError
 from segdata.core.validation import FailOn
@@ -58,15 +59,7 @@ if TYPE_CHECKING:
 @click.option("--resamples", type=click.IntRange(min=100), default=2000, help="For intervals; default: 2000.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the resamples; default: 0.")
 @click.option("--anonymise", is_flag=True, help="Call the annotators A, B, C in the report.")
-@click.option("--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names.")
-@click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules.")
-@click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`).")
-@click.option(
-    "--fail-on",
-    type=click.Choice(("error", "warning", "info", "never")),
-    default="error",
-    help="Exit with 1 from this severity on; default: error.",
-)
+@rule_options
 @report_options("text", "json", "html", "csv")
 @data_options
 def command(

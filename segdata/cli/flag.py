@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, Opening, data_options, example, report_options, word
+from segdata.cli.options import DATA, Opening, data_options, example, report_options, rule_options, word
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
@@ -98,15 +98,7 @@ def _typed(option: str, value: object) -> list[str]:
 @click.option("--work", metavar="DIR", type=PATH, help="For networks and predictions; a killed run goes on there.")
 @click.option("--budget", metavar="N", help="How much is told: 200, 5%, 30min or 40images; default: at most 5%.")
 @click.option("--evaluate", "truth", metavar="TRUTH", type=PATH, help="Clean labels, or a list of known errors.")
-@click.option("--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names.")
-@click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules.")
-@click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`).")
-@click.option(
-    "--fail-on",
-    type=click.Choice(("error", "warning", "info", "never")),
-    default="error",
-    help="Exit with 1 from this severity on; default: error. What is suspected is a warning.",
-)
+@rule_options
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
 @click.option("--overlays", type=PATH, metavar="DIR", help="Draw the images with findings, as PNG in this folder.")
 @report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")

@@ -172,6 +172,25 @@ def report_options(*formats: str) -> Callable[[F], F]:
     return add
 
 
+def rule_options(command: F) -> F:
+    """`--select`, `--ignore`, `--no-review` and `--fail-on`: which findings there are, and which of them fail."""
+    for option in (
+        click.option(
+            "--fail-on",
+            type=click.Choice(("error", "warning", "info", "never")),
+            default="error",
+            help="Exit with 1 from this severity on; default: error.",
+        ),
+        click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`)."),
+        click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules."),
+        click.option(
+            "--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def listed(path: Path) -> list[str]:
     """The lines of a file (`-`: of stdin) without blank ones and those that begin with #."""
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.cli.exits import FOUND, say
-from segdata.cli.options import BY, DATA, Opening, data_options, example, report_options, word
+from segdata.cli.options import BY, DATA, Opening, data_options, example, report_options, rule_options, word
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
@@ -73,21 +73,13 @@ class Choice:
     ),
 )
 @DATA
-@click.option("--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names.")
-@click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(("error", "warning", "info", "never")),
-    default="error",
-    help="Exit with 1 from this severity on; default: error.",
-)
+@rule_options
 @BY
 @click.option("--baseline", type=FILE, metavar="FILE", help="An earlier report: only what is new counts.")
 @click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all findings as a baseline for later runs.")
 @click.option("--fix", "fix_safe", is_flag=True, help="Mend what has a safe fix, in a new revision of the dataset.")
 @click.option("--unsafe-fixes", is_flag=True, help="Mend also what has a fix that changes what somebody drew.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change, and change nothing.")
-@click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`).")
 @click.option("--no-cache", is_flag=True, help="Measure everything again, and keep nothing for the next time.")
 @click.option("--statistics", is_flag=True, help="A line for each rule that found something.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")

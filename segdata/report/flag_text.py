@@ -9,8 +9,8 @@ from segdata.core.finding import Finding
 from segdata.noise.flagged import Flagged
 from segdata.noise.mistakes.evaluation import Quality
 from segdata.noise.scoring.trust import LEAST_AUROC, LEAST_IOU, Trust
-from segdata.report.paper import Paper, columns, shorten, table
-from segdata.report.text import FIRST, Asked, grouped, section, typeable
+from segdata.report.paper import Paper, shorten, table
+from segdata.report.text import FIRST, Asked, grouped, next_steps, section
 
 _IMAGES = 5  # of the worst that are named
 _BUDGETS = (0.01, 0.05, 0.1)
@@ -180,11 +180,4 @@ def _next(flagged: Flagged, asked: Asked, report: str | None, paper: Paper) -> I
         steps.append((["browse", *asked.typed, f"--findings {file}"], "look at them, and at what is proposed"))
     if flagged.validation.findings:
         steps.append((["explain", flagged.validation.findings[0].code], "what it means, and what to do"))
-    yield paper.paint("next", "bold")
-    for words, why in steps:
-        command = " ".join(["segdata", *words])
-        if columns(command) + 4 + columns(why) <= paper.width:
-            yield f"  {command}  {paper.paint(why, 'dim')}"
-        else:
-            yield from typeable(["segdata", *words], paper)
-            yield from paper.wrap(why, "      ", style="dim")
+    yield from next_steps(steps, paper)

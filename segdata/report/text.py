@@ -195,6 +195,11 @@ def _next(validation: Validation, asked: Asked, paper: Paper) -> Iterator[str]:
             steps.append((["convert", *asked.typed, "OUT", "--to coco-instances"], "to another format"))
         else:
             steps.append((["convert", *asked.typed, "OUT"], "to a canonical dataset, or another format"))
+    yield from next_steps(steps, paper)
+
+
+def next_steps(steps: Iterable[tuple[Sequence[str], str]], paper: Paper) -> Iterator[str]:
+    """What to do next: commands, word by word behind `segdata`, each with what it is for."""
     yield paper.paint("next", "bold")
     for words, why in steps:
         command = " ".join(["segdata", *words])
