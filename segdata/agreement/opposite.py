@@ -138,11 +138,6 @@ class Opposite:
         """As `met`, of the pixels that neither calls void."""
         return self.met if len(self.void.start) == 0 else meet(*self.clear)
 
-    @cached_property
-    def area_in_void(self) -> tuple[Ints, Ints]:
-        """(n,) of A's and of B's segments: how many of their pixels either annotator calls void."""
-        return _inside(self.a, self.void), _inside(self.b, self.void)
-
 
 def outside(side: Side, by: Side) -> Side:
     """The pixels of `side` that `by`, whose runs do not overlap, does not cover; owners stay."""
@@ -151,13 +146,6 @@ def outside(side: Side, by: Side) -> Side:
     free = np.zeros(len(start), np.int32)
     owner, _, place, length = kernels.strips(side.start, side.end, side.owner, start, end, free)
     return Side(place, place + length, owner)
-
-
-def _inside(drawn: Drawn, by: Side) -> Ints:
-    """(n,) pixels of each segment that `by` covers."""
-    found = meet(drawn.side, by)
-    both = (found.a >= 0) & (found.b >= 0)
-    return np.bincount(found.a[both], weights=found.pixels[both], minlength=len(drawn)).astype(np.int64)
 
 
 def opposites(

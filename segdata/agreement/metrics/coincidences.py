@@ -47,19 +47,6 @@ def coincidences(
     )
 
 
-def coincidences_of_ballots(counts: ArrayLike, pixels: ArrayLike) -> Coincidences:
-    """The coincidences (...) of P ballots.
-
-    Takes how many votes each ballot has for each category (P, C), unlabelled being one, and the pixels (..., P) on
-    which it was cast.
-    """
-    votes, n = np.asarray(counts, float), np.asarray(pixels, float)
-    voters = votes.sum(axis=-1)
-    several = voters > 1
-    same = (votes * (votes - 1)).sum(axis=-1) / np.maximum(voters - 1, 1)
-    return Coincidences(n @ (same * several), n @ (votes * several[:, None]))
-
-
 def votes_a_pixel(pattern: ArrayLike, pixels: ArrayLike) -> int | None:
     """How many votes every pixel got; None where not all got as many, or there is no pixel.
 

@@ -11,7 +11,7 @@ from segdata.core.outline import outlines
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.bitmap import crop_bitmaps
-from segdata.formats.shapes.bridge import Points, bridged
+from segdata.formats.shapes.bridge import Points
 from segdata.formats.shapes.differing import differing
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.shape import Polygon, Ring
@@ -43,16 +43,6 @@ def as_polygons(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> Tran
     """
     from_centres = rule in ("pil", "cv2")
     polygons = _from_bitmaps(runs, height, _parts) if from_centres else _along_edges(runs, height)
-    return Transcript(polygons, differing(runs, rasterise(polygons, rule, height, width), height, width))
-
-
-def as_single_rings(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> Transcript:
-    """One ring for each segment, from centre to centre of pixels; sizes (n,) of their images are in pixels.
-
-    It runs along the borders of all parts and holes, joined by bridges there and back. By "cv2" a bridge to a hole
-    costs nothing, and one to another part adds the pixels on its way. By "pil" bridges are not safe: look at `wrong`.
-    """
-    polygons = _from_bitmaps(runs, height, lambda mask: [Polygon(_ring(bridged(_contours(mask, cv2.RETR_LIST))))])
     return Transcript(polygons, differing(runs, rasterise(polygons, rule, height, width), height, width))
 
 

@@ -116,15 +116,6 @@ class Calibration:
         """(n,) of log odds (n,)."""
         return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * z + self.offset, -500, 500))))
 
-    def moved(self, injected: float, real: float) -> "Calibration":
-        """The same for a share `real` of errors, where it was learnt with a share `injected` (Bayes)."""
-        return Calibration(self.slope, self.offset + _logit(real) - _logit(injected))
-
-
-def _logit(p: float) -> float:
-    q = min(max(p, 1e-6), 1 - 1e-6)
-    return float(np.log(q / (1 - q)))
-
 
 def calibrated(z: Floats, wrong: Ints) -> Calibration:
     """What turns log odds z (n,) into the share of those that are wrong (n,), 0 or 1.

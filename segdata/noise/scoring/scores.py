@@ -18,7 +18,7 @@ from segdata.noise.evidence.pixelwise import agreement, softmin
 from segdata.noise.mistakes.evaluation import Ranked
 from segdata.noise.mistakes.injection import Rates, labels, spoiled
 from segdata.noise.reviewing.recalibration import recalibrated
-from segdata.noise.scoring.classifier import Calibration, Softmax, calibrated, fit
+from segdata.noise.scoring.classifier import Softmax, calibrated, fit
 from segdata.noise.scoring.crossfit import crossed, folds_of, learnt, log_loss
 from segdata.noise.systematic.confusions import believed
 from segdata.noise.types import TYPES
@@ -158,12 +158,6 @@ class Suspicions:
     def reviewed(self, rows: Ints, wrong: Ints) -> "Suspicions":
         """The same after verdicts (r,), 0 or 1, on some rows: what is thought of the injected mistakes, and these."""
         return replace(self, probability=recalibrated(self.odds[rows], wrong).probability(self.odds))
-
-    def at_rate(self, real: float) -> "Suspicions":
-        """The same for a share `real` of candidates that are wrong."""
-        injected = float((self.held_out.mistake >= 0).mean()) if len(self.held_out.mistake) else 0.5
-        odds = np.log(self.probability / (1 - self.probability))
-        return replace(self, probability=Calibration().moved(injected, real).probability(odds))
 
     def images(self) -> Floats:
         """(i,) for each image, 0 to 1: the rank of its three worst candidates, and thrice that of softmin, as a mean.

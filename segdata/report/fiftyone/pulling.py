@@ -38,18 +38,13 @@ class Pulled:
     notes: tuple[str, ...]
 
 
-def pulled(name: str, profile: Profile, reviewer: str | None = None) -> list[Decision]:
-    """The decisions in the dataset of FiftyOne that `browse` calls `name`; the same ones again when asked again.
+def pull(name: str, profile: Profile, reviewer: str | None = None) -> Pulled:
+    """What people decided in the dataset of FiftyOne that `browse` calls `name`; the same again when asked again.
 
     A tag that is a verdict is a decision. Who and when is on the label where the plugin wrote it; else it is
     `reviewer`, by default who is logged in, and now, which is written onto the label. Ids of segments that look like
     numbers are numbers. Raises SegdataError where there is no such dataset, or FiftyOne is not there.
     """
-    return list(pull(name, profile, reviewer).decisions)
-
-
-def pull(name: str, profile: Profile, reviewer: str | None = None) -> Pulled:
-    """As `pulled`, and what else people did to the labels."""
     package = fiftyone()
     if not package.dataset_exists(name):
         raise SegdataError(f"FiftyOne has no dataset {name!r}; segdata browse makes it, --name says what it is called")

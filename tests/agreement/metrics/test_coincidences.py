@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.agreement.metrics.cohen_kappa import cohen_kappa
-from segdata.agreement.metrics.coincidences import coincidences, coincidences_of_ballots, votes_a_pixel
+from segdata.agreement.metrics.coincidences import coincidences, votes_a_pixel
 from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 
@@ -78,17 +78,6 @@ def test_cases_add_up(votes: list[list[int]], cut: int) -> None:
     several = krippendorff_alpha(found.agreeing, found.votes)
     for k, part in enumerate((votes[:cut], votes[cut:])):
         np.testing.assert_allclose(several[k], alpha(part) if part else np.nan, atol=1e-9)
-
-
-@given(units, st.integers(0, 3))
-def test_ballots_say_the_same_as_votes(votes: list[list[int]], weight: int) -> None:
-    counts = [[each.count(code) for code in range(-1, 5)] for each in votes]
-    pixels = np.array([np.ones(len(votes)), np.arange(len(votes)) + weight])
-    found = coincidences_of_ballots(counts, pixels)
-    for row, times in enumerate(pixels.astype(int).tolist()):
-        agreeing, of = summed(votes, times)
-        np.testing.assert_allclose(found.agreeing[row], agreeing)
-        np.testing.assert_allclose(found.votes[row], of)
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=3, max_size=3), min_size=1, max_size=12))

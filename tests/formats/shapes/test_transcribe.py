@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from segdata.core.profile import RasterRule
 from segdata.formats.shapes.shape import Polygon
-from segdata.formats.shapes.transcribe import as_polygons, as_single_rings
+from segdata.formats.shapes.transcribe import as_polygons
 from segdata.testing.dense import Mask, runs_of_masks
 from segdata.testing.strategies import masks
 from tests.formats.shapes.drawings import RULES, drawn, full_canvas
@@ -47,31 +47,14 @@ def test_a_part_without_holes_is_one_polygon(rule: RasterRule, mask: Mask) -> No
 
 
 @settings(max_examples=50)
-@given(st.lists(some_masks, max_size=4))
-def test_one_ring_is_exact_for_one_part_and_counts_its_bridges_else(masks: list[Mask]) -> None:
-    transcript = as_single_rings(runs_of_masks(masks), "cv2", *sizes(masks))
-    for mask, polygons, wrong in zip(masks, transcript.polygons, transcript.wrong.tolist(), strict=True):
-        if not mask.any():
-            assert (polygons, wrong) == ([], 0)
-            continue
-        (polygon,) = polygons
-        assert polygon.holes == ()
-        found = full_canvas(polygon, "cv2", *mask.shape)
-        assert wrong == int((found != mask).sum())
-        assert (found | mask == found).all()  # bridges add pixels, and nothing takes any away
-        assert wrong == 0 or ndimage.label(mask, np.ones((3, 3)))[1] > 1
-
-
-@settings(max_examples=50)
 @given(some_masks)
 def test_half_a_pixel_more_is_the_same_to_readers_that_truncate(mask: Mask) -> None:
     runs = runs_of_masks([mask])
     for rule in ("pil", "cv2"):
-        for transcript in (as_polygons(runs, rule, *sizes([mask])), as_single_rings(runs, rule, *sizes([mask]))):
-            (polygons,) = transcript.polygons
-            moved = [Polygon(each.exterior + 0.5, tuple(hole + 0.5 for hole in each.holes)) for each in polygons]
-            (before,), (after,) = drawn([polygons], rule, *mask.shape), drawn([moved], rule, *mask.shape)
-            np.testing.assert_array_equal(before, after)
+        (polygons,) = as_polygons(runs, rule, *sizes([mask])).polygons
+        moved = [Polygon(each.exterior + 0.5, tuple(hole + 0.5 for hole in each.holes)) for each in polygons]
+        (before,), (after,) = drawn([polygons], rule, *mask.shape), drawn([moved], rule, *mask.shape)
+        np.testing.assert_array_equal(before, after)
 
 
 def test_a_part_in_the_frame_is_found_where_it_is() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from segdata.noise.scoring.classifier import Calibration, calibrated, fit
+from segdata.noise.scoring.classifier import calibrated, fit
 
 
 def sample(n: int, n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,8 +66,3 @@ def test_few_verdicts_that_agree_make_no_certainty(wrong: int) -> None:
 def test_verdicts_never_turn_an_order_round() -> None:
     z = np.linspace(-3, 3, 50)
     assert calibrated(z, (z < 0).astype(np.int64)).slope == 0
-
-
-def test_another_rate_moves_the_odds() -> None:
-    p = Calibration().moved(0.5, 0.1).probability(np.array([0.0]))
-    assert p[0] == pytest.approx(0.1)

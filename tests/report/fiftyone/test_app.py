@@ -15,7 +15,7 @@ from PIL import Image
 
 import segdata
 from segdata.cli.main import main
-from segdata.report.fiftyone.pulling import pulled
+from segdata.report.fiftyone.pulling import pull
 from tests.chromium import Page, browser, chromium
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
@@ -66,7 +66,7 @@ def test_a_reviewer_decides_in_the_app(
     assert (shown.returncode, out, rest.strip()) == (130, "", "")
     if program is None:
         pytest.skip("no Chromium here to look at the App with")
-    said = {each.image: (each.verdict, each.reviewer) for each in pulled(NAME, segdata.read(coco).profile)}
+    said = {each.image: (each.verdict, each.reviewer) for each in pull(NAME, segdata.read(coco).profile).decisions}
     assert said == {"a.png": ("accept", "anna"), "b.png": ("reject", "anna")}
 
 

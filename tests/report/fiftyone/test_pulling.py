@@ -11,7 +11,7 @@ from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.report.fiftyone.plugged import plug_in
-from segdata.report.fiftyone.pulling import Pulled, pull, pulled
+from segdata.report.fiftyone.pulling import Pulled, pull
 from segdata.review.log import read
 from tests.report.fiftyone.drawn import CAR, gap, load, made, noise
 
@@ -88,7 +88,7 @@ def test_buttons_say_who_when_and_why(fo: Any, data: segdata.Dataset, review: An
     label = place(dataset, "b.png", "findings")
     review("accept", dataset, label)
     review("void", dataset, label, params={"comment": " unclear "})
-    (decision,) = pulled("pull buttons", data.profile)
+    (decision,) = pull("pull buttons", data.profile).decisions
     shown = dataset.match({"image_id": "b.png"}).first().findings.detections[0]
     assert shown.tags == ["SEG106", "warning", "void"]
     assert (decision.verdict, decision.comment, decision.finding) == ("void", "unclear", SPECK)
@@ -168,9 +168,9 @@ def test_a_decision_is_about_the_label_that_was_seen(fo: Any, review: Any) -> No
     seen = dataset.first().findings.detections[0].imprint
     review("fix", dataset, place(dataset, "b.png", "findings"))
     dataset = load(two, "pull seen", SPECK)
-    assert [each.imprint for each in pulled("pull seen", two.profile)] == [seen]
+    assert [each.imprint for each in pull("pull seen", two.profile).decisions] == [seen]
     review("accept", dataset, place(dataset, "b.png", "findings"))
-    assert [each.imprint for each in pulled("pull seen", two.profile)] == [other] != [seen]
+    assert [each.imprint for each in pull("pull seen", two.profile).decisions] == [other] != [seen]
 
 
 def test_no_decision_goes_with_its_finding(fo: Any, data: segdata.Dataset, review: Any) -> None:
@@ -188,7 +188,7 @@ def test_no_decision_goes_with_its_finding(fo: Any, data: segdata.Dataset, revie
 
 def test_a_dataset_that_is_not_there_is_named(fo: Any, data: segdata.Dataset) -> None:
     with pytest.raises(SegdataError, match="no dataset 'nobody'; segdata browse makes it"):
-        pulled("nobody", data.profile)
+        pull("nobody", data.profile)
 
 
 def test_a_renamed_field_of_an_annotator_is_whose_it_was(fo: Any) -> None:
@@ -196,6 +196,6 @@ def test_a_renamed_field_of_an_annotator_is_whose_it_was(fo: Any) -> None:
     dataset = load(data, "pull people")
     fields = {row["annotator"]: row["name"] for row in dataset.info["segdata"]["fields"] if row["kind"] == "segments"}
     tag(dataset, "a.png", fields["b@x.org"], 0, "reject")
-    (decision,) = pulled("pull people", data.profile)
+    (decision,) = pull("pull people", data.profile).decisions
     assert (decision.annotator, decision.verdict) == ("b@x.org", "reject")
     assert decision.imprint == dataset.first()[fields["b@x.org"]].detections[0].imprint
