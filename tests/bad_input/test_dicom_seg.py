@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from segdata import read, validate
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.testing.dicom_files import CtSeries, item, segment, write_ct, write_seg
+from tests.bad_input.scribble import Scribble, scribbled, scribbles
 
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
@@ -85,16 +85,11 @@ def test_a_file_that_is_cut_off(tmp_path: Path, kept: int) -> None:
 
 
 @settings(max_examples=40)
-@given(place=st.integers(0, 10**6), value=st.integers(0, 255), length=st.integers(1, 4))
-def test_any_bytes_are_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, place: int, value: int, length: int
-) -> None:
+@given(change=scribbles)
+def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, change: Scribble) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
     sound(folder)
-    data = bytearray((folder / "a.dcm").read_bytes())
-    place %= len(data)
-    data[place : place + length] = bytes([value]) * len(data[place : place + length])
-    (folder / "a.dcm").write_bytes(bytes(data))
+    scribbled(folder / "a.dcm", change)
     with suppress(SegdataError):
         validate(read(folder, format="dicom-seg"))
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from segdata import read, validate
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.testing.dicom_files import CtSeries, contour, item, write_ct, write_structures
+from tests.bad_input.scribble import Scribble, scribbled, scribbles
 
 pydicom = pytest.importorskip("pydicom")
 SIZE = (5, 6)
@@ -75,16 +75,11 @@ def test_wherever_it_is_cut_off_it_is_told(tmp_path: Path, delimited: bool) -> N
 
 
 @settings(max_examples=40)
-@given(place=st.integers(0, 10**6), value=st.integers(0, 255), length=st.integers(1, 4))
-def test_any_bytes_are_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, place: int, value: int, length: int
-) -> None:
+@given(change=scribbles)
+def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, change: Scribble) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
     sound(folder)
-    data = bytearray((folder / "a.dcm").read_bytes())
-    place %= len(data)
-    data[place : place + length] = bytes([value]) * len(data[place : place + length])
-    (folder / "a.dcm").write_bytes(bytes(data))
+    scribbled(folder / "a.dcm", change)
     with suppress(SegdataError):
         validate(read(folder, format="rt-struct"))
 

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -20,41 +19,12 @@ from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.html.agreement import Pictures, pictures, to_html
 from segdata.testing.two_annotators import two_annotators
+from tests.report.html.page import Page
 
 Compare = Callable[..., Compared]
 TYPED = ["agreement", "anna=a", "ben=b"]
 NOTHING = Pictures((), {})
-VOID = {"meta", "input", "br", "img"}
 HOSTILE = "</script><script>alert(1)</script>\"'<b>&amp;"
-
-
-class Page(HTMLParser):
-    """A page as a strict reader sees it: every tag closed in order, and the text of each element."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.within: dict[str, list[str]] = {}
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-            self.within.setdefault(tag, []).append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        for tag in set(self.open):
-            self.within[tag][-1] += data
 
 
 def made(compared: Compared) -> Page:

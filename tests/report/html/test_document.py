@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from segdata.core.validation import Validation
 from segdata.report.catalogue import paragraph
 from segdata.report.html.document import to_html
 from segdata.report.text import Asked
+from tests.report.html.page import Page
 
 SAMPLE = Path(__file__).parents[3] / "sample_data" / "semantic"
 ASKED = Asked(segdata.read(SAMPLE).profile, list(rules().values()), ["street"])
-VOID = {"meta", "input", "br", "img", "link"}
 HOSTILE = "a</script><!--<script>alert('1')</script>\"'&amp;\u2028`x`\udc80"
 PICTURE = "data:image/jpeg;base64,AAAA"
 
@@ -43,32 +42,6 @@ findings = st.builds(
     place=st.none() | texts,
 )
 many = st.lists(findings, max_size=6).map(lambda each: Validation("d", 1, 1, tuple(sorted(each, key=Finding.order))))
-
-
-class Page(HTMLParser):
-    """A page as a strict reader sees it: every tag closed in order, and what the elements hold."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.within: dict[str, list[str]] = {}
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-            self.within.setdefault(tag, []).append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        for tag in set(self.open):
-            self.within[tag][-1] += data
 
 
 def written(validation: Validation, **more: Any) -> str:  # what is read back from the file
