@@ -87,8 +87,8 @@ def annotation(rng: np.random.Generator, category: int) -> dict[str, Any]:  # An
     }
 
 
-def generate(n_images: int, path: Path, seed: int = 0) -> int:
-    """Write the file; returns the number of annotations."""
+def generate(n_images: int, path: Path, seed: int = 0, an_image: float = 7.3) -> int:
+    """Write the file, with about `an_image` annotations an image; returns their number."""
     weight = 1.0 / np.arange(1, CATEGORIES + 1) ** 1.1
     cumulated = np.cumsum(weight / weight.sum())
     order = np.random.default_rng(seed + 7).permutation(CATEGORIES) + 1
@@ -100,7 +100,7 @@ def generate(n_images: int, path: Path, seed: int = 0) -> int:
         for image in range(1, n_images + 1):
             rng = np.random.default_rng([seed, image])
             images.append({"id": image, "file_name": f"{image:012d}.jpg", "width": WIDTH, "height": HEIGHT})
-            for _ in range(int(rng.poisson(7.3))):
+            for _ in range(int(rng.poisson(an_image))):
                 category = int(order[min(int(np.searchsorted(cumulated, rng.random())), CATEGORIES - 1)])
                 made = {"id": (number := number + 1), "image_id": image, **annotation(rng, category)}
                 file.write((",\n" if number > 1 else "") + json.dumps(made, separators=(",", ":")))

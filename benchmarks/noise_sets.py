@@ -53,7 +53,7 @@ class NoiseSet:
 CHOSEN = {
     "gbm": NoiseSet("GBM40 nuclei", {"folds": 2, "crop": 128, "steps": 300}),
     "tiles": NoiseSet("magnetic tiles, threshold", {"folds": 2, "crop": 128, "steps": 300}, images=118),
-    "camvid": NoiseSet("CamVid, poles thin", {"folds": 3, "crop": 128, "steps": 500}),
+    "camvid": NoiseSet("CamVid, poles thin", {"folds": 3, "steps": 500}),
     "drive": NoiseSet("DRIVE, observer 1", {"folds": 2, "crop": 128, "steps": 200}),
     "nerve": NoiseSet(
         "nerve, merged, original", {"folds": 5, "crop": 256, "steps": 150}, corrected="nerve, merged, corrected"

@@ -22,6 +22,7 @@ from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.installed import fiftyone
 from segdata.report.fiftyone.labels import Labels
 from segdata.report.fiftyone.loading import Loader, opened
+from segdata.report.fiftyone.logged import Logged
 from segdata.report.fiftyone.look import dress
 from segdata.report.fiftyone.masks import Targets
 from segdata.report.fiftyone.plugged import plug_in
@@ -46,8 +47,10 @@ class Browsed:
     n_findings : how many findings are on them
     about_dataset : findings that are about no image
     elsewhere : findings about images that are not in the dataset
+    n_settled : how many of these findings reviewers have decided
     n_decided : decisions of an earlier time that nobody had pulled, and that are in the log now
     log : where that is
+    notes : what people did in FiftyOne that is no decision, and that is gone now, a line each
     """
 
     name: str
@@ -56,8 +59,10 @@ class Browsed:
     n_findings: int
     about_dataset: tuple[Finding, ...]
     elsewhere: tuple[Finding, ...]
+    n_settled: int = 0
     n_decided: int = 0
     log: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @contextmanager
     def app(self, port: int = PORT) -> Iterator[str]:
@@ -88,7 +93,7 @@ def browse(
     ----------
     data : a file, a folder or a `Dataset`
     findings : of `validate` and others, as `segdata.report.fiftyone.reports.findings_of` reads them from JSON reports;
-        None: those of `validate`
+        None: those of `validate`, also those that reviewers have decided
     predictions : a folder of `flag` with what networks say about images that they have not seen: how probable the given
         labels are becomes a layer of its own
     name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
@@ -98,7 +103,8 @@ def browse(
 
     Images and labels that are there from before are updated, and keep the tags and other values that people gave them.
     Images that the data has no more are removed; where only a part of it is chosen, none is.
-    Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding.
+    Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding;
+    what the log says of labels as they are now is shown on them.
     Raises SegdataError where FiftyOne or its database is not there, or the name belongs to another dataset.
     """
     dataset = read(data, **opening)
@@ -106,8 +112,8 @@ def browse(
     name = name or f"segdata-{dataset.profile.name}"
     target = opened(package, name, _origin(dataset.profile.files))
     log = _log(dataset.profile.files, target)
-    n_decided = _pull(name, dataset.profile, log)
-    found = tuple(validate(dataset, jobs=jobs).findings if findings is None else findings)
+    n_decided, notes = _pull(name, dataset.profile, log)
+    found = tuple(validate(dataset, review=False, jobs=jobs).findings if findings is None else findings)
     ids = set(dataset.image_ids)
     here, by_image = [each for each in found if each.image in ids], dict[str, list[Finding]]()
     for each in here:
@@ -115,14 +121,15 @@ def browse(
     shelf = Shelf(folder() / "fiftyone" / target.slug)
     targets = Targets.of(dataset.profile)
     heat = Heat.of(package, shelf, None if predictions is None else opened_predictions(predictions))
-    entries = Entries(Labels(package, dataset.profile, targets, shelf), heat, by_image)
-    loader = Loader(package, target)
+    entries = Entries(Labels(package, dataset.profile, targets, shelf), heat, by_image, Logged.of(read_log(log)))
+    loader, n_settled = Loader(package, target), 0
 
     with image_limits():
         for portion in run_ordered(
             lambda rows: entries.of(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
         ):
             loader.load(portion)
+            n_settled += sum(entry.n_settled for entry in portion)
             progress(len(portion))
     loader.finish(is_part=dataset.is_part)
     dress(loader, dataset.profile, targets, here)
@@ -131,7 +138,7 @@ def browse(
     about = tuple(each for each in found if each.image is None)
     elsewhere = tuple(each for each in found if each.image is not None and each.image not in ids)
     loader.tell(about_dataset=[f"{each.code} {each.rule} ({each.severity}): {each.message}" for each in about])
-    return Browsed(name, target, len(dataset), len(here), about, elsewhere, n_decided, log)
+    return Browsed(name, target, len(dataset), len(here), about, elsewhere, n_settled, n_decided, log, notes)
 
 
 def _log(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
@@ -140,13 +147,14 @@ def _log(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
     return place(beside) if files and beside.exists() else folder() / "fiftyone" / f"{target.slug}.{NAME}"
 
 
-def _pull(name: str, profile: Profile, log: Path) -> int:
-    """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was."""
-    known = {replace(each, adjudicates=False) for each in read_log(log)}
-    fresh = [each for each in pull(name, profile).decisions if each not in known]
+def _pull(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:
+    """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was, and notes."""
+    said = read_log(log)
+    known, found = {*said, *(replace(each, adjudicates=False) for each in said)}, pull(name, profile)
+    fresh = [each for each in found.decisions if each not in known]
     if fresh:
         log.parent.mkdir(parents=True, exist_ok=True)
-    return append(log, fresh)
+    return append(log, fresh), found.notes
 
 
 def _portions(chunks: list[Ints]) -> Iterator[Ints]:

@@ -22,7 +22,7 @@ from segdata.formats.images import image_limits
 from segdata.review import log
 from segdata.review.applied import Applied, Applying, Whose
 from segdata.review.carried import Mend
-from segdata.review.decided import decided
+from segdata.review.decided import dealt_with, decided
 from segdata.review.exported import is_export, read_export
 from segdata.review.past import Past, entry
 from segdata.review.progress import Progress, progress
@@ -90,7 +90,9 @@ def pull_decisions(
 
         decisions = decisions_in(dataset, Path(origin), reviewer)
     if adjudicates:
-        decisions = [replace(each, adjudicates=True) for each in decisions]
+        # FiftyOne tells everybody's decisions, and those that were known before settle nothing.
+        known = {*log.read(path)} if origin == "fiftyone" else set()
+        decisions = [each if each in known else replace(each, adjudicates=True) for each in decisions]
     torn = ("the log ends in a line that was never finished; it is left out",) if log.load(path).torn else ()
     return Told(str(origin), len(decisions), _noted(path, decisions), (*notes, *torn))
 
@@ -117,16 +119,36 @@ def verdicts(
 
 
 def review_progress(
-    data: Data, *, findings: Sequence[Finding] | None = None, jobs: int = 0, **opening: Unpack[ReadOptions]
+    data: Data,
+    *,
+    findings: Sequence[Finding] | None = None,
+    earlier: Sequence[Finding] = (),
+    jobs: int = 0,
+    **opening: Unpack[ReadOptions],
 ) -> Progress:
     """How far the review of a dataset is: findings decided and open, reviewers, how often rules are right.
 
-    `findings`: those that are to be decided; None: those of `validate`. `opening` as for `read`.
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    findings : those that are to be decided, of the labels as they are; None: those of `validate`
+    earlier : more of them, from reports that may be older than the labels: what was carried out since is decided, too
+    jobs : threads; 0: one per core
+    opening : as for `read`
     """
     dataset = read(data, **opening)
     found = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
-    path = place_of(dataset)
-    return progress(log.read(path), found, verdicts(dataset, found, [path], jobs))
+    path, every = place_of(dataset), [*found, *earlier]
+    said, known = log.read(path), verdicts(dataset, every, [path], jobs)
+    rest = [each for each in earlier if each not in known]
+    return progress(said, every, {**dealt_with(rest, latest(said), _carried_out(dataset)), **known})
+
+
+def _carried_out(dataset: Dataset) -> Callable[[Decision], bool]:
+    """Whether a decision was carried out in the revisions that led to the current one; only canonical data have any."""
+    if dataset.profile.revision is None:
+        return lambda decision: False
+    return Past(root_of(dataset)).has
 
 
 def apply_decisions(

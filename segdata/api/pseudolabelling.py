@@ -15,7 +15,6 @@ from segdata.api.prelabelling import Draft, Seen, unannotated
 from segdata.core.batch import Batch
 from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
-from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Taxonomy
 from segdata.drafting.sure import drafted, sure, with_void
 from segdata.formats.images import image_limits
@@ -102,31 +101,29 @@ def draft_by_model(
     target : the dataset to be written, of the other images alone
     precision : how often pixels (or instances, where these are told apart) are to be right. From which confidence on
         they are is read off the annotated images, each predicted by a network that had not seen it, category by
-        category. What is less sure becomes void; a category that never is so often right is not drafted
+        category, with 90 % confidence. What is less sure becomes void; a category of which that cannot be said from any
+        confidence on is not drafted. Of panoptic data things are drawn one by one, and stuff around them
     work : a folder for networks and predictions, where a run that was stopped goes on; default: one that is removed
     settings : of the training
     trained : is called with how far the training is
     jobs, progress : as for `convert`
     opening : as for `read`
 
-    Raises SegdataError where every image is annotated, or none, or no file of the others is known; and for panoptic
-    data, whose things are told apart and whose stuff would be neither drafted nor void.
+    Raises SegdataError where every image is annotated, or none, or no file of the others is known.
     """
     from segdata.noise.evidence.given import Given
     from segdata.noise.networks.out_of_fold import out_of_fold
     from segdata.noise.scoring.confident import Confident
 
     dataset = read(data, **opening)
-    if dataset.profile.task == "panoptic":
-        why = "the networks draw things one by one, or stuff, not both: draft from a panoptic model's results instead"
-        raise SegdataError(f"{dataset.profile.files}: is panoptic; {why} (--predictions FILE)")
     taught, others = _annotated(dataset), unannotated(dataset)
     with TemporaryDirectory() as scratch, image_limits():
         more: dict[str, Any] = {} if trained is None else {"progress": trained}  # Any: a function
         found = out_of_fold(dataset, work or scratch, settings, **more)
         maps = dataset.maps()
         rows = np.flatnonzero(found.usable & taught).tolist()
-        judged = Confident.learnt(found, Given.of(maps, found.categories), rows, precision)
+        things = frozenset(each.id for each in dataset.taxonomy.categories if each.kind == "thing")
+        judged = Confident.learnt(found, Given.of(maps, found.categories), rows, precision, things)
         known, void = with_void(dataset.profile)
         sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
         entries = [replace(each, size=sizes[each.record]) for each in others if found.usable[each.record]]
@@ -173,7 +170,7 @@ def _remarks(judged: "Confident", taxonomy: Taxonomy) -> Iterator[str]:
     for id_, bar in zip(judged.found.categories, judged.bars[1:].tolist(), strict=True):
         name = taxonomy.name_of(id_)
         yield (
-            f"{name}: not drafted, the networks are never so often right about it"
+            f"{name}: not drafted; these images do not show that the networks are so often right about it"
             if np.isinf(bar)
             else f"{name}: drawn from a confidence of {bar:.2f}"
         )

@@ -55,7 +55,7 @@ def overview(
     reviewed = errors = None
     if decisions:
         more = [] if noise is None else [row.finding() for row in noise.findings]
-        reviewed = review_progress(dataset, findings=[*found.findings, *found.settled, *more], jobs=jobs)
+        reviewed = review_progress(dataset, findings=[*found.findings, *found.settled], earlier=more, jobs=jobs)
         errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(each.right for each in reviewed.rules)
     spent = costs(measured(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)

@@ -84,7 +84,10 @@ def _tell(browsed: "Browsed") -> None:
     from segdata.core.counted import counted
 
     where = f"FiftyOne's dataset {browsed.name!r}"
-    say(f"{counted(browsed.n_images, 'image')} with {counted(browsed.n_findings, 'finding')} in {where}")
+    settled = f" ({browsed.n_settled:,} of them decided)" if browsed.n_settled else ""
+    say(f"{counted(browsed.n_images, 'image')} with {counted(browsed.n_findings, 'finding')}{settled} in {where}")
+    for note in browsed.notes:
+        say(note)
     if browsed.n_decided:
         say(f"{counted(browsed.n_decided, 'decision')} from the last time in FiftyOne kept in {browsed.log}")
     about: dict[str, list[Finding]] = {}

@@ -43,6 +43,7 @@ class Wanted:
 _TRAINING = (
     click.option("--quick", is_flag=True, help="An answer in minutes: two small networks, few steps."),
     click.option("--folds", metavar="K", type=click.IntRange(min=2), help="Networks, each for the images of a fold."),
+    click.option("--scale", metavar="S", type=float, help="What networks see images reduced by, such as 0.5."),
     click.option("--members", metavar="N", type=click.IntRange(min=1), help="Networks for each fold; default: 1."),
     click.option("--loss", type=click.Choice(("cross-entropy", "focal")), help="Of pixels; default: cross-entropy."),
     click.option("--dropout", metavar="SHARE", type=float, help="From 0 to below 1; default: 0."),
@@ -61,7 +62,7 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
     """The options of the training, handed over as one `wanted`."""
     import functools
 
-    networks = ("quick", "folds", "members", "loss", "dropout", "weight_decay", "group")
+    networks = ("quick", "folds", "scale", "members", "loss", "dropout", "weight_decay", "group")
     names = (*networks, "device", "seed", "model", "weights", "max_memory", "annotator")
 
     @functools.wraps(command)

@@ -1,7 +1,7 @@
 """Label maps: the labels of a dataset as arrays, image by image in any order, rebuilt from runs when asked for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -147,6 +147,21 @@ class LabelMaps:
         mine = slice(int(self._offset[row]), int(self._offset[row + 1]))
         return Outlined(self._class[mine], self._id[mine], self._crowd[mine], self._runs(row))
 
+    def reduced(self, scale: float) -> "LabelMaps":
+        """The same labels with sides `scale` times as long, at most 1: each pixel as the one is that holds its middle.
+
+        So what is thin stays as wide as it is on average; what is smaller than a pixel may be lost.
+        """
+        if scale == 1:
+            return self
+        high, wide = (np.maximum(np.round(side * scale), 1).astype(np.int64) for side in (self.height, self.width))
+        counts = [pa.array([], pa.binary())]
+        for row in range(len(self)):
+            runs, n = self._runs(row), int(self._offset[row + 1] - self._offset[row])
+            found = _sampled(runs, (int(self.height[row]), int(self.width[row])), (int(high[row]), int(wide[row])))
+            counts.append(counts_of_runs(found, *(np.full(n, side[row], np.int64) for side in (high, wide))))
+        return replace(self, height=high, width=wide, _counts=pa.concat_arrays(counts))
+
     def instances(self, row: int) -> Instances:
         """The segments of an image, void left out."""
         first, last = self._offset[row], self._offset[row + 1]
@@ -171,6 +186,20 @@ class LabelMaps:
         size = (np.full(last - first, side[row], np.int64) for side in (self.height, self.width))
         runs, _ = runs_of_counts(self._counts.slice(first, last - first), *size)
         return runs
+
+
+def _sampled(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -> Runs:
+    """Runs of an image of `size` (height, width) in one of fewer pixels, `wanted`, each as its middle is."""
+    x, y = np.divmod(runs.start, max(size[0], 1))
+    column, beyond = (_first_beyond(at, size[1], wanted[1]) for at in (x, x + 1))
+    first, last = (_first_beyond(at, size[0], wanted[0]) for at in (y, y + runs.length))
+    kept = (beyond > column) & (last > first)
+    return Runs((column * wanted[0] + first)[kept], (last - first)[kept], runs.owner[kept])
+
+
+def _first_beyond(at: Ints, side: int, wanted: int) -> Ints:
+    """The first of `wanted` equal pieces of a side whose middle is at or beyond each place."""
+    return -((side - 2 * wanted * at) // (2 * side))
 
 
 def _chosen(batch: Batch, annotator: str | None) -> NDArray[np.bool_]:

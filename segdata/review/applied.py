@@ -138,7 +138,7 @@ class Applying:
         elif self._past.has(decision):
             self.found.past += 1
             pile.before.append(decision)
-        elif _changes_labels(decision):
+        elif changes_labels(decision):
             pile.is_open = True
             self.found.conflicts.append(Conflict(decision, "the labels have changed since"))
         else:
@@ -188,7 +188,7 @@ def imprint_now(decision: Decision, annotation: Annotation, profile: Profile) ->
     return imprint(annotation, profile, rows) if len(rows) == 1 else ""
 
 
-def _changes_labels(decision: Decision) -> bool:
+def changes_labels(decision: Decision) -> bool:
     """Whether it asks for a change that segdata makes; of others nothing is overwritten when labels change."""
     finding = decision.finding
     if finding is None:

@@ -44,9 +44,3 @@ def test_images_that_are_annotated_and_images_without_a_file_are_told_apart(tmp_
         unannotated(made(annotated="a.png b.png"))
     with pytest.raises(SegdataError, match="no file is known of 1 image that nobody annotated"):
         segdata.draft_by_model(made(uri=None), tmp_path / "out")
-
-
-def test_panoptic_data_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(SegdataError, match="is panoptic; the networks draw"):
-        segdata.draft_by_model(made("panoptic"), tmp_path / "out")
-    assert not (tmp_path / "out").exists()

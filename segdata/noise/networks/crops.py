@@ -38,12 +38,12 @@ class Places:
     y: Ints
 
     @staticmethod
-    def of(tables: Tables) -> "Places":
-        """Of all segments with pixels that are not void."""
+    def of(tables: Tables, scale: float = 1.0) -> "Places":
+        """Of all segments with pixels that are not void, in images with sides `scale` times as long."""
         rows = tables.segments
         kept = (rows["area"] > 0) & ~np.isin(rows["category_id"], tables.profile.taxonomy.void_ids)
-        x, y = rows["x"] + rows["width"] // 2, rows["y"] + rows["height"] // 2
-        return Places(rows["image"][kept], rows["category_id"][kept], x[kept], y[kept])
+        x, y = ((rows[at] + rows[side] // 2)[kept] * scale for at, side in (("x", "width"), ("y", "height")))
+        return Places(rows["image"][kept], rows["category_id"][kept], x.astype(np.int64), y.astype(np.int64))
 
     def among(self, rows: Ints) -> "Places":
         """Those of some images."""

@@ -16,6 +16,7 @@ from segdata.core.planes import planes
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.measure.measure import measure
+from segdata.noise.networks.detail import breadth
 from segdata.noise.networks.fingerprint import fingerprint
 from segdata.noise.networks.folds import fold_of, units
 from segdata.noise.networks.memory import free_main_memory
@@ -87,6 +88,7 @@ def out_of_fold(
     plan = _kept_plan(folder, lambda: plan_for(facts, settings, memory))
     planned(plan)
     fold = fold_of(known, held, taught, plan.folds, plan.seed)
+    pictures = pictures.reduced(plan.scale)
     run = Run(maps, pictures, known, fold, taught, classes, plan, settings, folder, chosen)
     for number in range(plan.folds):
         run.fold(number, np.flatnonzero((fold == number) & readable), _timed(progress))
@@ -182,6 +184,7 @@ def _facts(
         least_area=least_instance(segments["area"][single]),
         device=device.type,
         free=free_memory(device),
+        breadth=breadth(maps, np.flatnonzero(taught)),
     )
 
 

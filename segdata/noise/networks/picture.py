@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +21,7 @@ Floats = NDArray[np.float32]
 _DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
 _SAMPLE = 20_000  # pixels that percentiles are taken of
 _WITH_ALPHA = (2, 4)  # channels
+_AVERAGED = ("uint8", "uint16", "float32")  # as they are; all else as float32
 _PHOTO = 4  # channels; what has more is no photograph, whose colours would need one scale for all
 
 
@@ -45,8 +47,8 @@ class Pictures:
     at the same time.
     """
 
-    def __init__(self, maps: LabelMaps, budget: int, load: Loader = planes) -> None:
-        self._maps, self._budget, self._load = maps, budget, load
+    def __init__(self, maps: LabelMaps, budget: int, load: Loader = planes, scale: float = 1.0) -> None:
+        self._maps, self._budget, self._load, self._scale = maps, budget, load, scale
         self._kept: OrderedDict[int, Picture] = OrderedDict()
         self._used, self._lock = 0, Lock()
         self._wrong: dict[int, Defect] = {}
@@ -74,6 +76,16 @@ class Pictures:
         usable = found > 0
         usable[list(self._wrong)] = False
         return usable
+
+    def reduced(self, scale: float) -> "Pictures":
+        """The same images with sides `scale` times as long, at most 1: each pixel the mean of what it covers."""
+        if scale == 1:
+            return self
+        found = Pictures(self._maps, self._budget, self._load, scale)
+        found.channels, found._wrong = self.channels, dict(self._wrong)
+        for row, picture in self._kept.items():
+            found._keep(row, found._smaller(picture))
+        return found
 
     def get(self, row: int) -> Picture | None:
         """The picture of an image; None where it cannot be used."""
@@ -113,7 +125,15 @@ class Pictures:
         except _UnusableError as error:
             self._report(row, error)
             return None
-        return Picture(fitting, *_limits(fitting))
+        return self._smaller(Picture(fitting, *_limits(fitting)))
+
+    def _smaller(self, picture: Picture) -> Picture:
+        if self._scale == 1:
+            return picture
+        high, wide = (max(round(side * self._scale), 1) for side in picture.pixels.shape[1:])
+        kept = picture.pixels if picture.pixels.dtype.name in _AVERAGED else picture.pixels.astype(np.float32)
+        layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in kept]
+        return Picture(np.stack(layers), picture.low, picture.high)
 
     def _decoded(self, row: int) -> Planes:
         """(channels, height, width) of an image: of its file, or of all its files one after the other."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.noise.networks.detail import scale_for
 from segdata.noise.networks.settings import Loss, Settings
 
 MULTIPLE = 32  # of which sides of tiles are, so that networks can halve them five times
@@ -29,6 +30,7 @@ class Facts:
     least_area : in pixels; few instances are smaller
     device : ``cuda``, ``mps`` or ``cpu``
     free : bytes on the device
+    breadth : of segments in pixels, as `segdata.noise.networks.detail` has it; NaN: not known
     """
 
     n_images: int
@@ -43,6 +45,7 @@ class Facts:
     least_area: int
     device: str
     free: int
+    breadth: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Plan:
 
     Attributes
     ----------
-    tile : (height, width) of what is predicted at once, in pixels
+    crop, tile : of images reduced by `scale`, in pixels; tile: (height, width) of what is predicted at once
     checks : how often the network is looked at during training
     least_area : in pixels, of predicted instances
     memory : bytes for images and activations
@@ -83,6 +86,7 @@ class Plan:
     seed: int
     device: str
     memory: int
+    scale: float = 1.0
     why: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
@@ -105,12 +109,14 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
     """The plan; what `settings` say goes before what the facts suggest. `memory` in bytes."""
     on_gpu = facts.device != "cpu"
     small, large = (128, 256) if not on_gpu else (256, 512)
-    side = min(facts.height, facts.width)
+    scale = settings.scale or scale_for(facts.breadth, instances=facts.instances)
+    height, width = facts.height * scale, facts.width * scale
+    side = int(min(height, width))
     crop = settings.crop or _crop(128 if settings.quick else large if side >= 384 else small, side)
     batch = settings.batch or (32 if on_gpu else 8 if crop <= 128 else 4)
     epochs, least, most = (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
     folds, why_folds = _folds(facts, settings)
-    crops = max(facts.n_images, 1) * (1 - 1 / folds) * facts.height * facts.width / crop**2
+    crops = max(facts.n_images, 1) * (1 - 1 / folds) * height * width / crop**2
     steps = settings.steps or int(np.clip(epochs * crops / batch, least, most))
     rotate = facts.placed is None if settings.rotate is None else settings.rotate
     flips = settings.flips if settings.flips is not None else 0 if settings.quick else 2 if rotate else 1
@@ -119,7 +125,8 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         "folds": why_folds,
         "width": "channels of the first level, for " + ("a GPU" if on_gpu else "a CPU"),
         "depth": "levels, each with half the side of the one before",
-        "crop": f"px, of images of {facts.width}x{facts.height} px",
+        "scale": f"of each side, before networks see it; what is labelled is {facts.breadth:.0f} px wide on average",
+        "crop": f"px, of images that are {width:.0f}x{height:.0f} px then",
         "batch": "crops for each step",
         "steps": f"each pixel is seen about {steps * batch / crops:.0f} times",
         "learning_rate": "at most; it rises, then falls to nothing",
@@ -137,7 +144,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         width=settings.width or (48 if on_gpu else 16),
         depth=settings.depth or (5 if on_gpu or (crop >= 256 and not settings.quick) else 4),
         crop=crop,
-        tile=_tile(facts.largest),
+        tile=_tile(facts.largest, scale),
         batch=batch,
         steps=steps,
         checks=min(8, steps),
@@ -154,6 +161,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         seed=settings.seed,
         device=facts.device,
         memory=memory,
+        scale=scale,
         why=tuple({name: _asked(settings, name) or reason for name, reason in chosen.items()}.items()),
     )
 
@@ -192,8 +200,8 @@ def _crop(wanted: int, side: int) -> int:
     return int(min(wanted, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))
 
 
-def _tile(largest: tuple[int, int]) -> tuple[int, int]:
-    high, wide = (min(MULTIPLE * -(-side // MULTIPLE), 512) for side in largest)
+def _tile(largest: tuple[int, int], scale: float) -> tuple[int, int]:
+    high, wide = (min(MULTIPLE * -(-round(side * scale) // MULTIPLE), 512) for side in largest)
     return max(high, MULTIPLE), max(wide, MULTIPLE)
 
 

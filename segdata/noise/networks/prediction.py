@@ -114,11 +114,12 @@ def _images(
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An image some of whose tiles are still to come: its unfinished files."""
+    """An image some of whose tiles are still to come: its unfinished files, and its size as networks see it."""
 
     row: int
     categories: Halves
     contours: Halves | None
+    seen: tuple[int, int]
 
 
 def _written(
@@ -131,14 +132,16 @@ def _written(
 ) -> Iterator[Callable[[], None]]:
     """Write the images' probabilities, and yield what remains to be done for each, in order.
 
-    Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too.
+    Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too. `images` are
+    pictures, maybe reduced, with the row, height and width that they had before.
     """
     waiting: list[tuple[_Open, Tile, NDArray[np.float32]]] = []
     ending: list[_Open] = []
     at_once = _ON_GPU if device.type == "cuda" else 1
     for row, height, width, picture in images:
-        opened = _opened(folder, row, (height, width), plan)
-        for tile in tiles(height, width, plan.tile):
+        seen = picture.pixels.shape[1], picture.pixels.shape[2]
+        opened = _opened(folder, row, (height, width), seen, plan)
+        for tile in tiles(*seen, plan.tile):
             waiting.append((opened, tile, _cut(picture, tile, plan.tile)))
             if len(waiting) >= at_once:
                 _fill(models, waiting, plan, device)
@@ -153,12 +156,12 @@ def _written(
     yield from (_finish(each, plan, legend, folder) for each in ending)
 
 
-def _opened(folder: Path, row: int, size: tuple[int, int], plan: Plan) -> _Open:
+def _opened(folder: Path, row: int, size: tuple[int, int], seen: tuple[int, int], plan: Plan) -> _Open:
     def file(what: str, channels: int) -> Halves:
         path = _unfinished(path_of(folder, what, row))
         return np.lib.format.open_memmap(path, "w+", np.float16, (channels, *size))
 
-    return _Open(row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None)
+    return _Open(row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None, seen)
 
 
 def _finish(opened: _Open, plan: Plan, legend: Legend, folder: Path) -> Callable[[], None]:
@@ -221,15 +224,42 @@ def _fill(
     stacked = torch.from_numpy(np.stack([pixels for _, _, pixels in waiting])).to(device)
     categories, contours = _said_by_halves(models, stacked.contiguous(memory_format=torch.channels_last), plan.flips)
     for at, (opened, tile, _) in enumerate(waiting):
-        y0, y1, x0, x1 = tile.kept
-        there = (slice(None), slice(y0 - tile.top, y1 - tile.top), slice(x0 - tile.left, x1 - tile.left))
-        opened.categories[:, y0:y1, x0:x1] = categories[at][there]
-        if opened.contours is not None and contours is not None:
-            opened.contours[:, y0:y1, x0:x1] = contours[at][there]
+        for file, said in ((opened.categories, categories), (opened.contours, contours)):
+            if file is not None and said is not None:
+                _write(file, said[at], tile, opened.seen)
     waiting.clear()
 
 
-def _said_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Halves, Halves | None]:
+def _write(file: Halves, said: Tensor, tile: Tile, seen: tuple[int, int]) -> None:
+    """What is said of a tile (channels, height, width) into the file of its image, enlarged to the size of that."""
+    y0, y1, x0, x1 = tile.kept
+    (top, bottom, lines), (left, right, columns) = (
+        _enlarged(*along)
+        for along in ((y0, y1, tile.top, seen[0], file.shape[1]), (x0, x1, tile.left, seen[1], file.shape[2]))
+    )
+    for channel, values in zip(file, said, strict=True):  # one after the other, as they may be much larger now
+        channel[top:bottom, left:right] = _between(_between(values, lines).T, columns).T.half().cpu().numpy()
+
+
+def _enlarged(first: int, last: int, origin: int, seen: int, length: int) -> tuple[int, int, NDArray[np.float64]]:
+    """The pixels from, to of an axis of `length` that `first` to `last` of `seen` become, and where their middles are.
+
+    These places are pixels of a tile that begins at `origin`, and none beyond the image.
+    """
+    start, end = first * length // seen, last * length // seen
+    middle = (np.arange(start, end) + 0.5) * seen / length - 0.5
+    return start, end, middle.clip(0, seen - 1) - origin
+
+
+def _between(values: Tensor, at: NDArray[np.float64]) -> Tensor:
+    """The rows of `values` at places between its rows, by linear interpolation."""
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, len(values) - 1)
+    below, above = (values[torch.from_numpy(each).to(values.device)] for each in (low, high))
+    return torch.lerp(below, above, torch.from_numpy((at - low).astype(np.float32)).to(values.device)[:, None])
+
+
+def _said_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
     """`_said`, with half of the images at a time where memory is short."""
     try:
         return _said(models, images, flips)
@@ -242,10 +272,10 @@ def _said_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> 
         torch.cuda.empty_cache()
     parts = [_said_by_halves(models, part, flips) for part in images.chunk(2)]
     contours = [part for _, part in parts if part is not None]
-    return np.concatenate([part for part, _ in parts]), np.concatenate(contours) if contours else None
+    return torch.cat([part for part, _ in parts]), torch.cat(contours) if contours else None
 
 
-def _said(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Halves, Halves | None]:
+def _said(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
     """Mean probabilities (B, K, H, W) and (B, 3, H, W), over networks and mirrored copies."""
     found: list[Tensor | None] = [None, None]
     ways: list[list[int]] = [[], [3], [2]][: flips + 1]
@@ -260,6 +290,5 @@ def _said(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Halv
                         p = p.flip(axes) if axes else p
                         so_far = found[at]
                         found[at] = p if so_far is None else so_far + p
-    categories, contours = (None if each is None else each.half().cpu().numpy() for each in found)
-    assert categories is not None  # every network has this head
-    return categories, contours
+    assert found[0] is not None  # every network has this head
+    return found[0], found[1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ class Run:
 
     Attributes
     ----------
+    pictures : reduced as planned
     fold_of : (n_images,) the fold that an image is left out with
     taught : (n_images,) whether an image is learned from, unless it is left out
     classes : (K - 1,) the classes of `maps` that channels 1, 2, … stand for
@@ -95,10 +97,10 @@ class Run:
         held = _held(self.maps, rows, seed)
         channel = np.full(len(self.maps.classes), -1, np.int64)
         channel[self.classes] = np.arange(1, len(self.classes) + 1)
-        labels = Labels(self.maps, channel, self._is_thing())
+        labels = Labels(self._reduced, channel, self._is_thing())
         learned = np.setdiff1d(rows, held)
-        weights = _weights(self.maps, learned, channel, self.plan.categories).to(self.device)
-        places = Places.of(self.tables)
+        weights = _weights(self._reduced, learned, channel, self.plan.categories).to(self.device)
+        places = Places.of(self.tables, self.plan.scale)
         return Task(
             labels,
             self.pictures,
@@ -112,6 +114,11 @@ class Run:
             self.device,
             self.settings.jobs,
         )
+
+    @cached_property
+    def _reduced(self) -> LabelMaps:
+        """The labels as networks see them."""
+        return self.maps.reduced(self.plan.scale)
 
     def _is_thing(self) -> NDArray[np.bool_]:
         """(n_classes,) whether segments of each class are told apart."""

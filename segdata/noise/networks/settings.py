@@ -35,7 +35,9 @@ class Settings:
     near : images that are nearly the same are not separated either
     model : makes the network, see `segdata.noise.networks.network`; default: a U-Net
     weights : a file with a state dict, or parts of one, to begin with
-    crop, width, depth, batch, steps, learning_rate : of the training; crop in pixels, width in channels
+    scale : what images are reduced to before networks see them, above 0 to 1; 0.5: half of each side
+    crop, width, depth, batch, steps, learning_rate : of the training; crop in pixels of the reduced image, width in
+        channels
     loss : of pixels, beside the soft Dice loss that has the share `dice`
     smoothing : label smoothing, 0 to 1
     dropout, weight_decay : regularisation
@@ -56,6 +58,7 @@ class Settings:
     near: bool = True
     model: Factory | None = field(default=None, compare=False)
     weights: Path | None = None
+    scale: float | None = None
     crop: int | None = None
     width: int | None = None
     depth: int | None = None
@@ -85,6 +88,8 @@ class Settings:
         for name in ("smoothing", "dropout", "dice"):
             if not 0 <= getattr(self, name) < 1:
                 raise SegdataError(f"{name} is {getattr(self, name):g}, it must be from 0 to below 1")
+        if self.scale is not None and not 0 < self.scale <= 1:
+            raise SegdataError(f"scale is {self.scale:g}, it must be above 0, and 1 at most")
         if self.flips is not None and self.flips > 2:
             raise SegdataError(f"flips is {self.flips}, there are 2: left to right, and top to bottom")
 

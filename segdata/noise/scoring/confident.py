@@ -7,51 +7,76 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, Runs, spread
 from segdata.noise.evidence.drawn import UNLABELLED, VOID, Drawn, Flags, Floats, shared
 from segdata.noise.evidence.given import Given
 from segdata.noise.networks.predictions import PredictedInstances, Predictions
 
 BINS = 1000
 ENOUGH = {"pixels": 1000, "instances": 20}  # of a category, below which nothing is claimed of it
+IMAGES = 5  # and so many images that have about as much of it
+SURE = 0.9  # that the precision is reached on average over images
 HIT = 0.5  # IoU from which on a predicted instance is one that was given
 
 
 @dataclass
 class Tally:
-    """How often a model was right, by category and confidence.
+    """How often a model was right, by category and confidence, and how much that differs between images.
 
     Attributes
     ----------
-    right, seen : (K, BINS) counts; confidence goes from 0 to 1
+    right, seen : (K, BINS) of how many from each confidence on, which goes from 0 to 1
+    rr, rs, ss : (K, BINS) sums over images of the products of these
     """
 
-    right: Ints
-    seen: Ints
+    right: Floats
+    seen: Floats
+    rr: Floats
+    rs: Floats
+    ss: Floats
     enough: int
 
     @staticmethod
     def of(n_categories: int, what: str) -> "Tally":
         """Nothing counted yet; `what`: pixels or instances."""
-        empty = np.zeros((n_categories, BINS), np.int64)
-        return Tally(empty, empty.copy(), ENOUGH[what])
+        return Tally(*(np.zeros((n_categories, BINS)) for _ in range(5)), enough=ENOUGH[what])
 
     def add(self, category: Ints, confidence: NDArray[np.floating], right: Flags) -> None:
-        """Count predictions of some categories (n,), with their confidence, and whether each was right."""
+        """Count the predictions of an image: categories (n,), their confidence, and whether each was right."""
         place = category * BINS + np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-        self.seen += np.bincount(place, minlength=self.seen.size).reshape(self.seen.shape)
-        self.right += np.bincount(place[right], minlength=self.seen.size).reshape(self.seen.shape)
+        each = (np.bincount(some, minlength=self.seen.size) for some in (place[right], place))
+        r, s = (np.cumsum(counts.reshape(self.seen.shape)[:, ::-1], axis=1)[:, ::-1].astype(float) for counts in each)
+        self.right += r
+        self.seen += s
+        self.rr += r * r
+        self.rs += r * s
+        self.ss += s * s
 
-    def bars(self, precision: float) -> Floats:
+    def bars(self, precision: float, sure: float = SURE) -> Floats:
         """(K,) the lowest confidence from which on predictions are right at least so often; infinite: there is none.
 
+        They are taken to be so where images that are right less often on average would look like this in at most
+        1 - `sure` of the cases: a t test of right - precision * seen over images, of which there are as many as the
+        sums of squares say, or of a binomial where that varies more. As the lowest of many bars is looked for, it is
+        Bonferroni's for one test and one more each time that the number seen quarters. 0.5: where these images are.
+
         >>> tally = Tally.of(1, "instances")
-        >>> tally.add(np.zeros(40, int), np.repeat([0.25, 0.75], 20), np.arange(40) >= 15)
-        >>> tally.bars(0.9), tally.bars(0.6)
+        >>> for _ in range(10):
+        ...     tally.add(np.zeros(12, int), np.repeat([0.25, 0.75], 6), np.arange(12) >= 4)
+        >>> tally.bars(0.9), tally.bars(0.5)
         (array([0.75]), array([0.25]))
         """
-        right, seen = (np.cumsum(each[:, ::-1], axis=1)[:, ::-1] for each in (self.right, self.seen))
-        fits = (seen >= self.enough) & (right >= precision * seen) & (self.seen > 0)
+        from scipy.special import stdtrit
+
+        above = self.right - precision * self.seen
+        varies = self.rr - 2 * precision * self.rs + precision**2 * self.ss
+        least = self.seen * precision * (1 - precision)
+        images = self.seen**2 / np.maximum(self.ss, 1)
+        tests = 1 + np.log2(np.maximum(self.seen[:, :1] / self.enough, 1)) / 2 if sure > 0.5 else 1
+        needed = stdtrit(np.maximum(images - 1, 1), 1 - (1 - sure) / tests) * np.sqrt(np.maximum(varies, least))
+        here = np.diff(self.seen, axis=1, append=0) < 0
+        enough = (self.seen >= self.enough) & (images > IMAGES - 0.5)
+        fits = here & enough & (above >= needed - 1e-9 * self.seen)
         return np.where(fits.any(axis=1), fits.argmax(axis=1) / BINS, np.inf)
 
 
@@ -63,23 +88,30 @@ class Confident:
     ----------
     found : the predictions
     bars : (K,) of pixels, or of instances where these are told apart; infinite: never sure of this category
+    apart : (K,) of which categories instances are told apart; row 0: nothing
     """
 
     found: Predictions
     bars: Floats = field(repr=False)
+    apart: Flags = field(repr=False)
 
     @staticmethod
-    def learnt(found: Predictions, given: Given, rows: Iterable[int], precision: float) -> "Confident":
-        """Judged by images `rows` that were annotated, each predicted by a network that had not seen it."""
-        n = len(found.categories) + 1
-        tally = Tally.of(n, "instances" if found.plan.instances else "pixels")
+    def learnt(
+        found: Predictions, given: Given, rows: Iterable[int], precision: float, things: frozenset[int] = frozenset()
+    ) -> "Confident":
+        """Judged by images `rows` that were annotated, each predicted by a network that had not seen it.
+
+        `things` : the ids of the categories whose instances are told apart, where the networks do that
+        """
+        apart = np.array([False, *(found.plan.instances and each in things for each in found.categories)])
+        pixels, things_ = (Tally.of(len(apart), what) for what in ENOUGH)
         for row in rows:
             labels, instances = given.drawn(row), found.instances(row)
-            if instances is None:
-                tally.add(*_pixels(found.probabilities(row), labels))
-            else:
-                tally.add(*_instances(instances, found.categories, labels))
-        return Confident(found, tally.bars(precision))
+            if instances is not None:
+                things_.add(*_instances(instances, found.categories, labels))
+            if not apart[1:].all():
+                pixels.add(*_pixels(found.probabilities(row), labels, apart))
+        return Confident(found, np.where(apart, things_.bars(precision), pixels.bars(precision)), apart)
 
     def drawn(self, row: int) -> Drawn:
         """The segments of an image, one a category or one an instance; the last is `VOID`, where the model is not sure.
@@ -87,46 +119,46 @@ class Confident:
         The score of an instance is its confidence, of everything else NaN.
         """
         instances, probability = self.found.instances(row), self.found.probabilities(row)
-        _, height, width = probability.shape
-        if instances is None:
-            return self._of_pixels(probability, height, width)
-        channel = _channels(instances, self.found.categories)
-        sure = instances.score >= self.bars[channel]
-        unsure = np.empty(0 if sure.all() else 1)
-        number = np.where(sure, np.cumsum(sure) - 1, int(sure.sum())).astype(np.int32)
-        category = np.append(channel[sure], np.full_like(unsure, VOID)).astype(np.int64)
-        score = np.append(instances.score[sure], np.full_like(unsure, np.nan)).astype(np.float64)
-        runs = instances.runs
-        order = np.lexsort((runs.start, number[runs.owner]))
-        together = Runs(runs.start[order], runs.length[order], number[runs.owner][order])
-        return Drawn(_touching(together, height), category, score, height, width)
+        n, height, width = probability.shape
+        category, score = np.arange(n), np.full(n, np.nan)
+        canvas = np.full(width * height, UNLABELLED) if self.apart[1:].all() else self._of_pixels(probability)
+        if instances is not None:
+            channel = _channels(instances, self.found.categories)
+            sure = instances.score >= self.bars[channel]
+            number = np.where(sure, n - 1 + np.cumsum(sure), VOID)
+            canvas[spread(instances.runs.start, instances.runs.length)] = np.repeat(
+                number[instances.runs.owner], instances.runs.length
+            )
+            category, score = np.append(category, channel[sure]), np.append(score, instances.score[sure])
+        canvas[canvas == VOID] = len(category)
+        return _drawn(canvas, np.append(category, VOID), np.append(score, np.nan), height, width)
 
-    def _of_pixels(self, probability: NDArray[np.float16], height: int, width: int) -> Drawn:
-        best, unsure = probability.argmax(axis=0), len(probability)
-        sure = probability.max(axis=0) >= self.bars[best]
-        start, length, value = kernels.label_runs(np.where(sure, best, unsure).astype(np.int32))
-        kept = np.flatnonzero(value != UNLABELLED)
-        category, owner = np.unique(value[kept], return_inverse=True)
-        runs = Runs(start[kept], length[kept], owner.reshape(-1).astype(np.int32)).sorted_by_owner(len(category))
-        category = np.where(category == unsure, VOID, category).astype(np.int64)
-        return Drawn(runs, category, np.full(len(category), np.nan), height, width)
+    def _of_pixels(self, probability: NDArray[np.float16]) -> Ints:
+        """(width * height,) the category that each pixel surely is of, column by column; else `VOID`."""
+        best = probability.argmax(axis=0)
+        sure = (probability.max(axis=0) >= self.bars[best]) & ~self.apart[best]
+        return np.where(sure, best, VOID).T.ravel()
 
 
-def _touching(runs: Runs, height: int) -> Runs:
-    """The same pixels, with runs of one owner that follow each other in a column made one."""
-    end = runs.start + runs.length
-    follows = (runs.start[1:] == end[:-1]) & (runs.owner[1:] == runs.owner[:-1]) & (runs.start[1:] % height != 0)
-    first = np.flatnonzero(np.append(np.ones(min(len(end), 1), bool), ~follows))
-    last = np.append(first[1:], len(end)) - 1
-    return Runs(runs.start[first], end[last] - runs.start[first], runs.owner[first])
+def _drawn(canvas: Ints, category: Ints, score: Floats, height: int, width: int) -> Drawn:
+    """The segments of an image in which each pixel (width * height,) has the number of its own, 0 for none."""
+    start, length, value = kernels.label_runs(np.ascontiguousarray(canvas.reshape(width, height).T, np.int32))
+    kept = np.flatnonzero(value != UNLABELLED)
+    number, owner = np.unique(value[kept], return_inverse=True)
+    runs = Runs(start[kept], length[kept], owner.reshape(-1).astype(np.int32)).sorted_by_owner(len(number))
+    return Drawn(runs, category[number].astype(np.int64), score[number].astype(np.float64), height, width)
 
 
-def _pixels(probability: NDArray[np.float16], labels: Drawn) -> tuple[Ints, NDArray[np.float16], Flags]:
-    """The category that is seen in each pixel that is not void, how surely, and whether it was given."""
+def _pixels(probability: NDArray[np.float16], labels: Drawn, apart: Flags) -> tuple[Ints, NDArray[np.float16], Flags]:
+    """The category that is seen in each pixel that is not void, how surely, and whether it was given.
+
+    Not those that are seen as of a category of which instances are told apart.
+    """
     label = labels.categories()
-    flat = probability.transpose(0, 2, 1).reshape(len(probability), -1)[:, label != VOID]
+    flat = probability.transpose(0, 2, 1).reshape(len(probability), -1)
     best = flat.argmax(axis=0)
-    return best, flat.max(axis=0), best == label[label != VOID]
+    kept = (label != VOID) & ~apart[best]
+    return best[kept], flat.max(axis=0)[kept], best[kept] == label[kept]
 
 
 def _instances(

@@ -38,10 +38,11 @@ DECIDED: Mapping[str, str] = {
     "reviewer": "StringField",
     "decided": "StringField",
     "comment": "StringField",
-    "seen": "StringField",
+    "disputed": "StringField",
 }
-"""What reviewers say of labels, beside the verdict as a tag; `seen` is the imprint that they saw, where it is older."""
-DECIDABLE: tuple[Kind, ...] = ("findings", "segments", "outlines")
+"""What reviewers say of labels, beside the verdict as a tag; `disputed` is who says what where they disagree."""
+SEGMENTS: tuple[Kind, ...] = ("segments", "outlines")
+DECIDABLE: tuple[Kind, ...] = (FINDINGS, *SEGMENTS)
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "map": {},
     "segments": {**_OF_SEGMENT, "area": "IntField", "track_id": "IntField"},
@@ -79,6 +80,7 @@ OF_IMAGE: Mapping[str, str] = {
     "sequence": "StringField",
     "frame": "IntField",
     "put_in": "StringField",
+    "logged": "StringField",
 }
 
 
@@ -109,6 +111,16 @@ def verdicts(tags: Iterable[str]) -> set[Verdict]:
     """
     typed = {tag.strip().lower() for tag in tags}
     return {verdict for verdict in VERDICTS if verdict in typed}
+
+
+def comment_in(tag: str) -> str | None:
+    """The comment that a tag is; None where it is none.
+
+    >>> comment_in("Comment: glass in front")
+    'glass in front'
+    """
+    begin, colon, comment = tag.partition(":")
+    return comment.strip() if colon and begin.strip().lower() == "comment" else None
 
 
 def declare(fo: Any, dataset: Any, name: str, kind: Kind) -> None:  # Any: FiftyOne has no types

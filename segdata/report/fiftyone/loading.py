@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segdata.core.errors import SegdataError
+from segdata.core.finding import SEVERITIES
 from segdata.report.fiftyone.fields import (
     ATTRIBUTES,
-    DECIDABLE,
+    DECIDED,
     LISTS,
     Kind,
+    comment_in,
     declare,
     declare_images,
     field_name,
     verdicts,
 )
+from segdata.report.fiftyone.logged import DISPUTED
 from segdata.report.fiftyone.samples import Entry
 
+_OF_THEN = {*SEVERITIES, DISPUTED}  # tags of ours that may not be right any more
 _MARK = "segdata"  # the key of `Dataset.info` by which our datasets are known
 _EMBEDDED = {
     "attributes",
@@ -69,7 +73,7 @@ class Loader:
     """Puts entries into a dataset.
 
     Ids of labels follow from what they are, so whatever a person tagged is tagged after the next time, too; so is what
-    other fields and other attributes of labels say.
+    other fields and other attributes of labels say. Verdicts come from the log of the data, and from nowhere else.
 
     Attributes
     ----------
@@ -172,26 +176,25 @@ class Loader:
         path = f"{name}.{LISTS[kind]}"
         every = self.dataset.get_field_schema(flat=True)
         there = {each.removeprefix(f"{path}.") for each in every if each.startswith(f"{path}.")}
-        foreign = sorted(each for each in there - ATTRIBUTES[kind].keys() - _EMBEDDED if "." not in each)
-        imprint = "imprint" if kind in DECIDABLE else "id"
-        columns = view.values([f"{path}.{each}" for each in ("id", "tags", imprint, *foreign)])
-        for new, (ids, tags, imprints, *more) in zip(labels, zip(*columns, strict=True), strict=True):
+        ours = ATTRIBUTES[kind].keys() | DECIDED.keys() | _EMBEDDED
+        foreign = sorted(each for each in there - ours if "." not in each)
+        columns = view.values([f"{path}.{each}" for each in ("id", "tags", *foreign)])
+        for new, (ids, tags, *more) in zip(labels, zip(*columns, strict=True), strict=True):
             if new is None or not ids:
                 continue
-            before = {id_: (mine, old, rest) for id_, mine, old, *rest in zip(ids, tags, imprints, *more, strict=True)}
+            before = {id_: (mine, rest) for id_, mine, *rest in zip(ids, tags, *more, strict=True)}
             for label in new[LISTS[kind]]:
                 if (id_ := str(label["_id"])) in before:
-                    _carry(label, *before[id_][:2], dict(zip(foreign, before[id_][2], strict=True)))
+                    mine, rest = before[id_]
+                    _carry(label, mine or (), dict(zip(foreign, rest, strict=True)))
 
 
-def _carry(label: dict[str, Any], tags: Sequence[str] | None, imprint: str | None, more: dict[str, Any]) -> None:
-    """Give a label what people said of the same one before, and with a verdict the imprint that they saw.
+def _carry(label: dict[str, Any], tags: Sequence[str], more: dict[str, Any]) -> None:
+    """Give a label what people said of the same one before. Any: FiftyOne has no types.
 
-    Any: FiftyOne has no types.
+    But for one verdict, with its comment: that is in the log, and the label says already what still holds of it.
     """
-    label["tags"] += [tag for tag in tags or () if tag not in label["tags"]]
-    for attribute, value in more.items():
-        if value is not None:
-            label[attribute] = value
-    if verdicts(tags or ()) and more.get("seen") is None and imprint and imprint != label.get("imprint"):
-        label["seen"] = imprint
+    if len(verdicts(tags)) == 1:
+        tags = [tag for tag in tags if not verdicts([tag]) and comment_in(tag) is None]
+    label["tags"] += [tag for tag in tags if tag not in label["tags"] and tag not in _OF_THEN]
+    label |= {attribute: value for attribute, value in more.items() if value is not None}

@@ -59,7 +59,8 @@ def _views(loader: Loader, findings: Sequence[Finding]) -> dict[str, tuple[Any, 
     found: dict[str, tuple[Any, str, str | None]] = {}
     if findings:
         worst = dataset.match(field("codes").length() > 0).sort_by(_WORST_FIRST)
-        found[WORST] = (worst, "images with findings, those with the most errors first", None)
+        if len(worst):
+            found[WORST] = (worst, "images with undecided findings, those with the most errors first", None)
         decided = field("tags").contains(list(VERDICTS))
         for name, chosen in {UNDECIDED: ~decided, "decided": decided}.items():
             view = dataset.filter_labels(FINDINGS, chosen).sort_by(_WORST_FIRST)
@@ -113,7 +114,7 @@ def _sidebar(loader: Loader) -> list[Any]:  # Any: FiftyOne has no types
         group(name="image", paths=["image_id", "split", "group", "sequence", "frame", "camera", "timestamp", "picture"],
               expanded=False),
         group(name="metadata", paths=["id", "filepath", "metadata.width", "metadata.height"], expanded=False),
-        group(name="other", paths=["created_at", "last_modified_at", "put_in"], expanded=False),
+        group(name="other", paths=["created_at", "last_modified_at", "put_in", "logged"], expanded=False),
     ]  # fmt: skip
 
 

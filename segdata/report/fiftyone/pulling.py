@@ -13,13 +13,22 @@ from segdata.core.decision import Decision, Verdict
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
-from segdata.report.fiftyone.fields import DECIDABLE, FINDINGS, LISTS, PROPOSALS, Kind, verdicts
+from segdata.report.fiftyone import logged
+from segdata.report.fiftyone.fields import (
+    DECIDABLE,
+    FINDINGS,
+    LISTS,
+    PROPOSALS,
+    Kind,
+    comment_in,
+    declare_images,
+    verdicts,
+)
 from segdata.report.fiftyone.installed import fiftyone
 from segdata.report.fiftyone.loading import told
 from segdata.report.fiftyone.put_in import read
 
-_COMMENT = "comment:"  # begins a tag that is a comment
-_COLUMNS = ("id", "tags", "imprint", "verdict", "reviewer", "decided", "comment", "seen")
+_COLUMNS = ("id", "tags", "imprint", "verdict", "reviewer", "decided", "comment")
 _OF_SEGMENT = ("segment_id", "label", "category_id")
 Row = dict[str, Any]  # Any: FiftyOne has no types
 
@@ -49,6 +58,7 @@ def pull(name: str, profile: Profile, reviewer: str | None = None) -> Pulled:
     if not package.dataset_exists(name):
         raise SegdataError(f"FiftyOne has no dataset {name!r}; segdata browse makes it, --name says what it is called")
     dataset = package.load_dataset(name)
+    declare_images(package, dataset)  # an older one may lack some
     return _Reader(dataset, profile, reviewer).pull()
 
 
@@ -85,7 +95,7 @@ class _Reader:
 
     def _field(self, name: str, kind: Kind, annotator: str | None, by_proposal: dict[str, list[str]]) -> None:
         renamed: Counter[str] = Counter()
-        for sample, image, findings, labels in self._samples(name, kind):
+        for sample, image, findings, known, labels in self._samples(name, kind):
             self._missing(image, findings, {row["id"] for row in labels})
             for row in labels:
                 about = findings.get(row["id"])
@@ -98,20 +108,25 @@ class _Reader:
                 verdict = self._verdict(image, name, row, tags)
                 if verdict is not None:
                     signed = row | self._signature(name, sample, row, tags, verdict)
-                    self.decisions.append(_decision(signed, verdict, image, annotator, about))
+                    said = _decision(signed, verdict, image, annotator, about)
+                    before = known.get(row["id"])
+                    self.decisions.append(before if before is not None and _is_same(before, said) else said)
         for image, count in (+renamed).items():
             self.notes.append(f"{image}: {counted(count, 'label')} of {name!r} renamed by hand: not taken; tag fix")
 
-    def _samples(self, name: str, kind: Kind) -> Iterator[tuple[str, str, dict[str, Finding], list[Row]]]:
-        """Each image that has something to read in a field: its sample, its id, its findings, and the labels."""
+    def _samples(
+        self, name: str, kind: Kind
+    ) -> Iterator[tuple[str, str, dict[str, Finding], dict[str, Decision], list[Row]]]:
+        """Each image: its sample, its id, its findings, what the log said of its labels, and the labels of a field."""
         path = f"{name}.{LISTS[kind]}"
         columns = (*_COLUMNS, *_OF_SEGMENT)
         there = [each for each in columns if self.dataset.get_field(f"{path}.{each}") is not None]
-        values = self.dataset.values(["id", "image_id", "put_in", *(f"{path}.{each}" for each in there)])
-        for sample, image, put_in, *cells in zip(*values, strict=True):
+        of_image = ["id", "image_id", "put_in", "logged"]
+        values = self.dataset.values([*of_image, *(f"{path}.{each}" for each in there)])
+        for sample, image, put_in, known, *cells in zip(*values, strict=True):
             rows = [dict.fromkeys(columns) | dict(zip(there, row, strict=True))
                     for row in zip(*(cell or () for cell in cells), strict=True)]  # fmt: skip
-            yield sample, image, read(put_in) if kind == FINDINGS else {}, rows
+            yield sample, image, read(put_in) if kind == FINDINGS else {}, logged.read(known), rows
 
     def _missing(self, image: str, findings: dict[str, Finding], there: set[str]) -> None:
         for id_, finding in findings.items():
@@ -126,13 +141,13 @@ class _Reader:
             words = " and ".join(sorted(found))
             self.notes.append(f"{image}: a label of {name!r} is tagged {words}: neither is taken; leave one")
         if not found and row["verdict"] is not None:
-            self.notes.append(f"{image}: the tag {row['verdict']} was taken off a label of {name!r}: not decided now")
+            remedy = "what is in the log already, unsure takes back"
+            self.notes.append(f"{image}: the tag {row['verdict']} was taken off a label of {name!r}: no decision; {remedy}")
         return found.pop() if len(found) == 1 else None
 
     def _signature(self, name: str, sample: str, row: Row, tags: list[str], verdict: Verdict) -> Row:
         """Who said it, when and why; written onto the label, too, where it is only a tag."""
-        typed = (tag.strip()[len(_COMMENT) :].strip() for tag in tags if tag.strip().lower().startswith(_COMMENT))
-        comment = row["comment"] or next(typed, None)
+        comment = row["comment"] or next(filter(None, map(comment_in, tags)), None)
         if row["verdict"] == verdict and row["reviewer"] and row["decided"]:
             return {"comment": comment}
         who = self.reviewer or user()
@@ -177,9 +192,15 @@ def _decision(row: Row, verdict: Verdict, image: str, annotator: str | None, fin
         annotator=annotator if finding is None else finding.annotator,
         segment=_number(row["segment_id"]) if finding is None else first,
         finding=finding,
-        imprint=row["seen"] or row["imprint"] or "",
+        imprint=row["imprint"] or "",
         comment=row["comment"] or "",
     )
+
+
+def _is_same(before: Decision, now: Decision) -> bool:
+    """Whether a label says what the log said when it was put in, wherever that was decided."""
+    columns = ("verdict", "reviewer", "time", "comment")
+    return all(getattr(before, each) == getattr(now, each) for each in columns)
 
 
 def _number(id_: str) -> int | str:

@@ -10,7 +10,8 @@ from segdata.core.batch import Batch
 from segdata.core.finding import Finding
 from segdata.core.runs import Ints
 from segdata.report.fiftyone.documents import documents
-from segdata.report.fiftyone.fields import FINDINGS, PROPOSALS, Kind
+from segdata.report.fiftyone import logged
+from segdata.report.fiftyone.fields import FINDINGS, LISTS, PROPOSALS, SEGMENTS, Kind
 from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.labels import Labels, annotations
 from segdata.report.fiftyone.marks import Marks, judged
@@ -33,6 +34,7 @@ class Entry:
     width, height : in pixels; 0: unknown
     values : of the image's own fields, by their names
     labels : (kind, annotator) -> the labels; findings, proposals and disagreement are of no annotator
+    n_settled : how many of its findings reviewers have decided
     """
 
     image_id: str
@@ -41,6 +43,17 @@ class Entry:
     height: int
     values: dict[str, Any]  # Any: FiftyOne has no types
     labels: Shown
+    n_settled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What an image's findings come to: as texts for `review pull`, and those that nobody has decided."""
+
+    put_in: str
+    logged: str | None
+    open: list[Finding]
+    n_settled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,7 @@ class Entries:
     labels: Labels
     heat: Heat
     findings: Mapping[str, Sequence[Finding]]
+    log: logged.Logged
 
     def of(self, batch: Batch) -> list[Entry]:
         """An entry for each image of a batch, with everybody's labels and its findings."""
@@ -70,23 +84,36 @@ class Entries:
             part = batch.take_images(np.array([number])) if about else Batch.empty()
             drawn[number]["disagreement", None] = self.heat.disagreement(pixels[number])
             told = self._judge(image_id, part, about, drawn[number])
-            found.append(self._entry(image_id, row, about, drawn[number], told))
+            found.append(self._entry(image_id, row, told, drawn[number]))
         return found
 
-    def _judge(self, image_id: str, part: Batch, about: Sequence[Finding], drawn: Shown) -> str:
-        """Add the findings about an image to what is shown of it; what `put_in` says of them."""
+    def _judge(self, image_id: str, part: Batch, about: Sequence[Finding], drawn: Shown) -> _Judged:
+        """Add the findings about an image to what is shown of it, and to all labels what the log says of them."""
         # Without findings there is an empty list, so that "none" can be told from "not looked for".
         fo, shelf = self.labels.fo, self.labels.shelf
         marks = Marks(fo, shelf, self.labels.profile).of(image_id, part, about) if about else []
         drawn[FINDINGS, None] = documents("Detections", marks)
         drawn[PROPOSALS, None] = proposals(fo, shelf, about, marks)
-        return written({str(mark["_id"]): finding for mark, finding in zip(marks, about, strict=True)})
+        id_of = {finding: str(mark["_id"]) for mark, finding in zip(marks, about, strict=True)}
+        said = self.log.of_findings(image_id, about, marks)
+        settled = {finding for finding, word in said.items() if word.verdict != "unsure"}
+        words = {id_of[finding]: word for finding, word in said.items()}
+        for (kind, annotator), labels in drawn.items():
+            if kind in SEGMENTS and labels is not None:
+                words |= self.log.of_segments(image_id, annotator, labels[LISTS[kind]])
+        return _Judged(
+            put_in=written({str(mark["_id"]): finding for mark, finding in zip(marks, about, strict=True)}),
+            logged=logged.written(words),
+            open=[each for each in about if each not in settled],
+            n_settled=sum(each in settled for each in about),
+        )
 
-    def _entry(self, image_id: str, row: dict[str, Any], about: Sequence[Finding], drawn: Shown, told: str) -> Entry:
+    def _entry(self, image_id: str, row: dict[str, Any], told: _Judged, drawn: Shown) -> Entry:
         first = row["channels"][0]["uri"] if row["channels"] else None
         width, height = row["width"] or 0, row["height"] or 0
         path, note = self.labels.shelf.picture(row["uri"] or first, width, height)
         own = {name: row[name] for name in _COLUMNS}
-        values = {"image_id": image_id, "picture": note, "put_in": told, **own, **judged(about)}
+        kept = {"put_in": told.put_in, "logged": told.logged}
+        values = {"image_id": image_id, "picture": note, **kept, **own, **judged(told.open)}
         shown = {key: label for key, label in drawn.items() if label is not None}
-        return Entry(image_id, path, width, height, values, shown)
+        return Entry(image_id, path, width, height, values, shown, told.n_settled)

@@ -131,6 +131,32 @@ def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(shapes: Make, tmp_
     same(resumed, out_of_fold(dataset, tmp_path / "whole", FEW))
 
 
+class StoppedError(Exception):
+    """Somebody pressed a key."""
+
+
+def test_networks_that_see_less_detail_say_as_much_and_go_on_where_they_were(shapes: Make, tmp_path: Path) -> None:
+    dataset, coarse = shapes(tmp_path / "images", 4), replace(FEW, scale=0.45)
+
+    def stop(stage: Stage) -> None:
+        if stage.what == "predict 1 of 2" and stage.done == 1:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        out_of_fold(dataset, tmp_path / "stopped", coarse, progress=stop)
+    with pytest.raises(SegdataError, match="predictions of other labels or settings"):
+        out_of_fold(dataset, tmp_path / "stopped", FEW)
+    resumed = out_of_fold(dataset, tmp_path / "stopped", coarse)
+    assert resumed.plan.scale == 0.45
+    assert resumed.plan.tile == (32, 32)
+    same(resumed, out_of_fold(dataset, tmp_path / "whole", coarse))
+    for row in range(4):
+        found, contours = resumed.probabilities(row), resumed.contours(row)
+        assert contours is not None
+        assert (found.shape, contours.shape) == ((3, 64, 64), (3, 64, 64))
+        np.testing.assert_allclose(found.astype(float).sum(0), 1, atol=5e-3)
+
+
 def test_classes_of_pixels_have_no_instances(areas: Make, tmp_path: Path) -> None:
     found = out_of_fold(areas(tmp_path / "images", 4), tmp_path / "found", FEW)
     assert not found.plan.instances

@@ -92,6 +92,22 @@ def test_memory_is_bounded_and_what_was_dropped_is_read_again(tmp_path: Path) ->
     assert asked == [0, 1, 2, 0]  # 0 was the one least recently used when 2 came
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.int16])
+def test_a_reduced_image_has_means_and_the_scale_of_the_whole(dtype: type[np.generic], tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 250, (5, HIGH, WIDE)).astype(dtype)
+    whole = pictures_of(image, image, folder=tmp_path)
+    assert whole.survey(1).all()
+    before, kept = whole.get(0), whole.reduced(1 / 3).get(0)
+    assert before is not None
+    assert kept is not None
+    assert kept.pixels.shape == (5, 2, 2)
+    np.testing.assert_array_equal(kept.low, before.low)
+    np.testing.assert_allclose(kept.pixels.mean((1, 2)), image.mean((1, 2)), atol=0.5)
+    read = Pictures(maps_of(1, tmp_path), 2**20, lambda uri, size: image, 1 / 3).get(0)
+    assert read is not None
+    np.testing.assert_array_equal(kept.pixels, read.pixels)
+
+
 def test_what_is_no_number_does_not_move_the_scale(tmp_path: Path) -> None:
     image = np.linspace(1, 2, HIGH * WIDE, dtype=np.float32).reshape(1, HIGH, WIDE)
     image[0, 0, 0] = np.nan

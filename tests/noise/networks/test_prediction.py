@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
 
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
@@ -71,6 +72,25 @@ def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
             np.testing.assert_allclose(whole, tiled, atol=2e-3)
             np.testing.assert_allclose(whole.astype(float).sum(0), 1, atol=5e-3)
     assert not list(tmp_path.glob("**/.*"))
+
+
+@pytest.mark.parametrize("tile", [(32, 32), (64, 64)])
+def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
+    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path, tile: tuple[int, int]
+) -> None:
+    maps = shapes(tmp_path / "images", 2).maps()
+    pictures = Pictures(maps, 2**20)
+    pictures.survey(1)
+    smaller, plan = pictures.reduced(0.7), replace(tiny, tile=tile, scale=0.7)
+    predict([Pixelwise()], np.arange(2), maps, smaller, plan, LEGEND, tmp_path, lambda done: None, 1)
+    picture = smaller.get(1)
+    assert picture is not None
+    assert picture.pixels.shape == (3, 45, 45)
+    scaled = (picture.pixels - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
+    said = Pixelwise()(torch.from_numpy(scaled.clip(-0.5, 1.5))[None])
+    for what, logits in zip(("probabilities", "contours"), said, strict=True):
+        wanted = functional.interpolate(logits.softmax(1), (64, 64), mode="bilinear")[0].detach()
+        np.testing.assert_allclose(np.load(path_of(tmp_path, what, 1)), wanted, atol=1e-3)
 
 
 def test_what_is_there_is_not_predicted_again(

@@ -96,16 +96,16 @@ def test_views_show_the_worst_first_and_each_code_alone(fo: Any) -> None:
 
 
 def test_again_updates_and_keeps_what_people_said(fo: Any) -> None:
-    """No image twice; one that is gone is gone; tags, comments and other fields stay; a changed label is changed."""
+    """No image twice; one that is gone is gone; tags and other fields stay; a changed label is changed, and undecided."""
     first, second = noise(1, 37, 53, 0.5), noise(2, 37, 53, 0.5)
     data = {("a.png", None): [(CAR, first)], ("b.png", None): [(CAR, first)]}
     dataset = load(made(data), "again", gap("a.png"))
     sample = dataset.match({"image_id": "a.png"}).first()
     sample.tags.append("seen")
     sample["note"] = "mine"
-    sample.findings.detections[0].tags.append("reject")
-    sample.findings.detections[0]["comment"] = "glass in front"
-    sample.segments.detections[0].tags.append("fix")
+    sample.findings.detections[0].tags += ["later", "error"]
+    sample.findings.detections[0]["ticket"] = "12"
+    sample.segments.detections[0].tags += ["fix", "comment: blurred", "later"]
     sample.save()
     dataset.add_dynamic_sample_fields()
     del data["b.png", None]
@@ -116,8 +116,8 @@ def test_again_updates_and_keeps_what_people_said(fo: Any) -> None:
     sample = dataset.match({"image_id": "a.png"}).first()
     assert (sample.tags, sample.note, sample.errors) == (["seen"], "mine", 2)
     old, new = sample.findings.detections
-    assert (old.tags, old.comment, new.tags) == (["SEG101", "error", "reject"], "glass in front", ["SEG101", "error"])
-    assert sample.segments.detections[0].tags == ["fix"]
+    assert (old.tags, old.ticket, new.tags) == (["SEG101", "error", "later"], "12", ["SEG101", "error"])
+    assert sample.segments.detections[0].tags == ["later"]
     np.testing.assert_array_equal(masks_of(sample, "segments", (37, 53))[1], second)
 
 

@@ -160,17 +160,21 @@ def test_a_verdict_taken_off_is_none(fo: Any, data: segdata.Dataset, review: Any
 
 
 def test_a_decision_is_about_the_label_that_was_seen(fo: Any, review: Any) -> None:
-    """Though the label changes before anybody pulls; a new word is about the new one."""
+    """Though the label changes before anybody pulls; then it is undecided, and a new word is about the new one."""
     one, two = (made({("b.png", None): [(CAR, mask)]}) for mask in (MASK, ~MASK))
-    load(two, "pull other", SPECK)
-    other = fo.load_dataset("pull other").first().findings.detections[0].imprint
     dataset = load(one, "pull seen", SPECK)
     seen = dataset.first().findings.detections[0].imprint
     review("fix", dataset, place(dataset, "b.png", "findings"))
-    dataset = load(two, "pull seen", SPECK)
-    assert [each.imprint for each in pull("pull seen", two.profile).decisions] == [seen]
+    tag(dataset, "b.png", "findings", 0, "comment: glass in front")
+    again = segdata.browse(two, findings=[SPECK], name="pull seen", jobs=1)
+    assert again.log is not None
+    assert [(each.verdict, each.imprint) for each in read(again.log)] == [("fix", seen)]
+    dataset.reload()
+    (shown,) = dataset.first().findings.detections
+    assert (shown.tags, again.n_settled) == (["SEG106", "warning"], 0)
+    assert of("pull seen", two).decisions == ()
     review("accept", dataset, place(dataset, "b.png", "findings"))
-    assert [each.imprint for each in pull("pull seen", two.profile).decisions] == [other] != [seen]
+    assert [each.imprint for each in of("pull seen", two).decisions] == [shown.imprint] != [seen]
 
 
 def test_no_decision_goes_with_its_finding(fo: Any, data: segdata.Dataset, review: Any) -> None:

@@ -1,0 +1,119 @@
+"""Put a dataset with the findings of validate into FiftyOne, new and again, each as one process.
+
+Generated 640 x 480 images of about 14 segments, each image a JPEG file, and a mongod of its own with an empty database.
+
+python benchmarks/browse.py [IMAGES]...
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from generate import HEIGHT, WIDTH, generate
+from PIL import Image
+from process import run
+
+SEGDATA = str(Path(sys.executable).parent / "segdata")
+SIZES = (500, 2_000, 10_000)
+PER_IMAGE = 14
+
+
+@dataclass(frozen=True)
+class Mongod:
+    """A database that runs: its address, and the process."""
+
+    address: str
+    pid: int
+
+    def used(self) -> tuple[float, float]:
+        """CPU seconds so far, and the peak of its memory in MiB."""
+        words = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK"), peak
+
+
+@contextmanager
+def mongod(folder: Path) -> Iterator[Mongod]:
+    """The database that is installed with FiftyOne, empty, while the block runs."""
+    spec = find_spec("fiftyone")
+    if spec is None or spec.origin is None:
+        raise SystemExit("FiftyOne is not installed: pip install 'segdata[browse]'")
+    program = Path(spec.origin).parent / "db" / "bin" / "mongod"
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+    folder.mkdir()
+    words = [str(program), "--dbpath", str(folder), "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            with socket.socket() as attempt:
+                if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield Mongod(f"mongodb://127.0.0.1:{port}", server.pid)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def dataset(n_images: int, folder: Path) -> Path:
+    """A COCO file, and a picture for each of its images: one file under many names."""
+    path = folder / "coco.json"
+    generate(n_images, path, an_image=PER_IMAGE)
+    (folder / "images").mkdir()
+    picture = folder / "picture.jpg"
+    grey = np.random.default_rng(0).integers(60, 200, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
+    Image.fromarray(grey).resize((WIDTH, HEIGHT)).save(picture)
+    for number in range(1, n_images + 1):
+        os.link(picture, folder / "images" / f"{number:012d}.jpg")
+    return path
+
+
+def measure(n_images: int, scratch: Path) -> None:
+    """Print a line for the first time, and one for the second."""
+    coco = dataset(n_images, scratch)
+    with mongod(scratch / "db") as database:
+        places = {
+            "FIFTYONE_DATABASE_URI": database.address,
+            "SEGDATA_CACHE_DIR": str(scratch / "cache"),
+            "HOME": str(scratch),
+        }
+        before = 0.0
+        for what in ("new", "again"):
+            done = run([SEGDATA, "browse", str(coco), "--no-launch", "--name", "bench"], places)
+            cpu, peak = database.used()
+            print(
+                f"| {n_images:,} images, {what} | {done.seconds:.1f} | {done.cpu:.1f} | {n_images / done.seconds:,.0f} "
+                f"| {done.peak_mib:,.0f} | {cpu - before:.1f} | {peak:,.0f} | {os.getloadavg()[0]:.1f} |",
+                flush=True,
+            )
+            before = cpu
+        print(done.said, file=sys.stderr)
+
+
+def main() -> None:
+    """Print the table."""
+    print("| whole process | seconds | CPU seconds | images a second | peak MiB | CPU seconds of mongod | its peak MiB "
+          "| load |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")  # fmt: skip
+    for size in [int(each) for each in sys.argv[1:]] or SIZES:
+        scratch = Path(tempfile.mkdtemp())
+        try:
+            measure(size, scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
