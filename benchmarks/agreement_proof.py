@@ -1,11 +1,11 @@
 """What `segdata agreement` finds in simulated campaigns, held against what was put in.
 
-    python benchmarks/agreement_proof.py DATA [CAMPAIGNS [PART]]
+    python benchmarks/agreement_proof.py DATA [CAMPAIGNS [PART [SET]]]
 
 DATA is the folder with camvid11 and gbm40_nuclei; without them only sample_data is drawn from. Real segments, in small
 pieces of the images, are taken for what is there; annotators of known habits draw them
 (`segdata.testing.annotators`), and the whole chain judges them: from pixels to findings. A campaign takes pieces by
-lot, and everybody draws each anew. Parts: honest, planted, coverage, least.
+lot, and everybody draws each anew. Parts: honest, planted, coverage, least. Sets: sample_data, gbm40_nuclei, camvid11.
 """
 
 import sys
@@ -200,7 +200,10 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     part = sys.argv[3] if len(sys.argv) > 3 else ""
+    asked = sys.argv[4] if len(sys.argv) > 4 else ""
     for each in populations(folder):
+        if asked not in each.name:
+            continue
         for name, run in (("honest", honest), ("planted", planted), ("coverage", coverage)):
             if part in ("", name):
                 run(each, count)

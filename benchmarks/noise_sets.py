@@ -1,10 +1,11 @@
 """The datasets on which `segdata flag` is proved: how each is opened, and how its networks are trained.
 
-    python -m benchmarks.noise_sets DATA SET OUT [--rate 0.05] [--seed 0]
+    python -m benchmarks.noise_sets DATA SET OUT [--rate 0.05] [--seed 0] [--scale S] [--crop PX] [--steps N]
 
 Trains out-of-fold networks on the labels of a dataset with errors put in at a rate; the probabilities are left in OUT.
 DATA is the folder of all datasets. What is scored later has errors of other seeds: the networks that judge an image
 have seen no label of it in either, and of other images only labels that are wrong as often.
+Prints the IoU of each category with the clean labels, of the first fold and of all.
 """
 
 import argparse
@@ -58,7 +59,7 @@ CHOSEN = {
     "nerve": NoiseSet(
         "nerve, merged, original", {"folds": 5, "crop": 256, "steps": 150}, corrected="nerve, merged, corrected"
     ),
-    "sample": NoiseSet("sample", {"folds": 2, "crop": 128, "steps": 300}),
+    "sample": NoiseSet("sample", {"folds": 2, "steps": 300}),
 }
 
 
@@ -91,14 +92,19 @@ def witness(data: Dataset, found: Predictions) -> Trained:
     return Trained(found, frozenset(each.id for each in kinds if each.kind == "thing"))
 
 
-def predicted(data: Dataset, name: str, rate: float, seed: int, out: Path, threads: int = 1) -> Predictions:
-    """The probabilities of networks trained on labels with errors, which are made where they are not there yet."""
+def predicted(
+    data: Dataset, name: str, rate: float, seed: int, out: Path, threads: int = 1, asked: dict[str, Any] | None = None
+) -> Predictions:
+    """The probabilities of networks trained on labels with errors, which are made where they are not there yet.
+
+    `asked` goes before the settings of the set.
+    """
     import torch
 
     if (out / "predictions.json").is_file():
         return finished(out)
     torch.set_num_threads(threads)
-    settings = Settings(**CHOSEN[name].settings, flips=0, seed=seed, jobs=1)
+    settings = Settings(**(CHOSEN[name].settings | (asked or {})), flips=0, seed=seed, jobs=1)
     labels = data if CHOSEN[name].corrected else noisy(data, 1000 + seed, rates(rate), SPOILED)[0]
     return out_of_fold(labels, out, settings, planned=print, progress=told())
 
@@ -123,15 +129,23 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scale", type=float)
+    parser.add_argument("--crop", type=int)
+    parser.add_argument("--steps", type=int)
     asked = parser.parse_args()
     began, wall = time.process_time(), time.monotonic()
     with opened(asked.data, asked.set) as data:
-        found = predicted(data, asked.set, asked.rate, asked.seed, asked.out)
+        more = {name: getattr(asked, name) for name in ("scale", "crop", "steps") if getattr(asked, name) is not None}
+        found = predicted(data, asked.set, asked.rate, asked.seed, asked.out, asked=more)
         given, seen = Given.of(data.maps(), found.categories), witness(data, found)
-        counted = [agreement(given.drawn(row), seen.evidence(row)) for row in np.flatnonzero(found.usable).tolist()]
-        hit, either = (sum(each[at] for each in counted) for at in (0, 1))
+        rows = np.flatnonzero(found.usable)
+        counted = np.array([agreement(given.drawn(row), seen.evidence(row)) for row in rows.tolist()])  # (n, 2, K)
     names = ["unlabelled", *(data.taxonomy.name_of(each) for each in found.categories)]
-    print(dict(zip(names, (hit / np.maximum(either, 1)).round(3).tolist(), strict=True)))
+    for of, mine in (("first fold", counted[found.fold[rows] == 0]), ("all", counted)):
+        hit, either = mine.sum(axis=0)
+        iou = hit / np.maximum(either, 1)
+        print(f"{of}: mean of categories {iou[1:][either[1:] > 0].mean():.3f}")
+        print(dict(zip(names, iou.round(3).tolist(), strict=True)))
     print(f"{time.process_time() - began:.0f} s of processor, {time.monotonic() - wall:.0f} s")
 
 

@@ -197,7 +197,8 @@ def _rows(segment: Ints, at: Ints) -> Ints:
 
 
 def _stacked(pieces: list[Columns]) -> Columns:
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    """All pieces as one; they lose their columns, so that nothing is held twice for long."""
+    return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in list(pieces[0])}
 
 
 def _together(portions: list[Portion], profile: Profile, images: Table) -> Opposed:
@@ -212,7 +213,7 @@ def _together(portions: list[Portion], profile: Profile, images: Table) -> Oppos
             for column, of in _ROWS_OF[name].items():
                 columns[column] = np.where(columns[column] < 0, -1, columns[column] + before[of])
             for column in _OF_NAMES.get(name, ()):
-                columns[column] = own[columns[column]]
+                columns[column] = own[columns[column]].astype(columns[column].dtype)
             collected[name].append(columns)
         for name, columns in portion.tables.items():
             before[name] += len(next(iter(columns.values())))

@@ -1,7 +1,7 @@
 """Deciding: what reviewers decided of a dataset, brought into it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -27,21 +27,12 @@ from segdata.review.exported import is_export, read_export
 from segdata.review.past import Past, entry
 from segdata.review.progress import Progress, progress
 from segdata.review.standing import Standing, latest, newest
+from segdata.review.told import Told
 from segdata.store.revise import revise
 from segdata.store.revision import free_id
 from segdata.store.write import segment_rows
 
 Origin = Literal["fiftyone"] | str | Path
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What an origin of decisions has: how many, how many of these the log did not have, and notes, a line each."""
-
-    origin: str
-    n_decisions: int
-    n_new: int
-    notes: tuple[str, ...] = ()
 
 
 def decide(data: Data, decisions: Iterable[Decision], **opening: Unpack[ReadOptions]) -> int:

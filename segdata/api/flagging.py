@@ -174,6 +174,7 @@ class _Told:
             thought.choice.sample,
             None if images is None else tuple(case.given.maps.image_ids[case.images[row]] for row in images.tolist()),
             self._sampled(place),
+            thought.choice.n_labels if images is None else None,
             tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
             tuple(quality),
         )

@@ -13,13 +13,12 @@ from segdata.campaign.costs import costs
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.report.flag_json import FlagReport
-from segdata.report.label_errors import label_errors
+from segdata.report.label_errors import LabelErrors, label_errors
 from segdata.report.whole import Whole
 from segdata.review import log
 
 if TYPE_CHECKING:
     from segdata.agreement.summary.agreed import Agreement
-    from segdata.noise.reviewing.estimates import Estimate
     from segdata.report.agreement.points import Conclusion
 
 
@@ -78,7 +77,7 @@ def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreemen
     return found.agreement, tuple(conclusions(found.agreement, found.tables))
 
 
-def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> "Estimate | None":
+def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> LabelErrors | None:
     """How many labels of a dataset are wrong, by what reviewers said of the first of these reports that tells it.
 
     It is one of `segdata flag --budget`; None: none of them is, or nobody has decided on any of it.

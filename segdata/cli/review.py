@@ -46,6 +46,7 @@ def command() -> None:
 @click.option("--name", metavar="NAME", help="Of the dataset in FiftyOne; default: as `segdata browse` calls it.")
 @click.option("--reviewer", metavar="NAME", help="Who decided, where the source does not say.")
 @click.option("--adjudicate", is_flag=True, help="These decisions settle what reviewers disagree on.")
+@report_options("text", "json")
 @data_options
 def pull(
     data: Path,
@@ -54,6 +55,8 @@ def pull(
     name: str | None,
     reviewer: str | None,
     adjudicate: bool,
+    report: str,
+    output: Path | None,
     opening: Opening,
 ) -> None:
     """Write decisions to the dataset's log; what is there is left alone.
@@ -64,18 +67,25 @@ def pull(
     as NAME.review.jsonl; it only grows.
     """
     from segdata.api.deciding import pull_decisions
-    from segdata.cli.output import emit
-    from segdata.core.counted import counted
+    from segdata.cli.output import emit, spare
+    from segdata.report.review_json import pulled_json
+    from segdata.report.review_text import pulled_text
+    from segdata.review.told import Told
 
     origins: list[str | Path] = [*([source] if source else []), *files]
     if not origins:
         raise click.UsageError("name files with decisions, or --source fiftyone")
+    spare(output, [*opening.inputs(data), *files])
     dataset = opening.read(data)
-    for origin in origins:
-        told = pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicates=adjudicate)
-        emit(f"{told.origin}: {counted(told.n_decisions, 'decision')}, {told.n_new:,} new")
-        for note in told.notes:
-            say(note)
+    found: list[Told] = []
+    try:
+        for origin in origins:
+            found.append(pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicates=adjudicate))
+    finally:  # what is in the log stays there, though the next file cannot be read
+        if found:
+            emit(pulled_json(found, dataset.profile.files) if report == "json" else pulled_text(found), output)
+    for note in (note for each in found for note in each.notes):
+        say(note)
 
 
 @command.command(
@@ -135,9 +145,9 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     from segdata.report.review_text import progress_text
 
     spare(output, [*opening.inputs(data), *findings])
-    given = [each for path in findings for each in findings_of(path)] if findings else None
+    earlier = [each for path in findings for each in findings_of(path)]
     dataset = opening.read(data, cache=folder())
-    found = review_progress(dataset, findings=given, jobs=opening.jobs)
+    found = review_progress(dataset, findings=[] if findings else None, earlier=earlier, jobs=opening.jobs)
     name, errors = dataset.profile.files, label_errors_of(dataset, findings)
     text = progress_text(found, name, paper(output), errors) if report == "text" else progress_json(found, name, errors)
     emit(text, output)
@@ -156,6 +166,7 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
 @_FINDINGS
 @click.option("--prefix", metavar="TEXT", default="", help="Goes before the path of each image, for Label Studio.")
 @click.option("--copy-images", is_flag=True, help="Copy the image files, too.")
+@report_options("text", "json")
 @data_options
 def export(
     data: Path,
@@ -164,6 +175,8 @@ def export(
     findings: tuple[Path, ...],
     prefix: str,
     copy_images: bool,
+    report: str,
+    output: Path | None,
     opening: Opening,
 ) -> None:
     """Write a task for an annotation tool: only the images with findings.
@@ -177,15 +190,23 @@ def export(
     from segdata.api import validate
     from segdata.api.caching import folder
     from segdata.api.redrawing import export_findings
-    from segdata.cli.output import emit
+    from segdata.cli.output import emit, spare
     from segdata.core.counted import counted
     from segdata.report.fiftyone.reports import findings_of
+    from segdata.report.review_json import exported_json
 
+    spare(output, [*opening.inputs(data), *findings])
     dataset = opening.read(data, cache=folder())
     given = [each for path in findings for each in findings_of(path)]
     found = given if findings else validate(dataset, jobs=opening.jobs).findings
     done = export_findings(dataset, found, to, target, prefix=prefix, copy_images=copy_images, jobs=opening.jobs)  # type: ignore[arg-type]  # click has checked it
-    emit(f"written {target}: {counted(done.n_images, 'image')}, {counted(done.n_segments, 'label')} with the findings")
+    what = f"{counted(done.n_images, 'image')}, {counted(done.n_segments, 'label')} with the findings"
+    told = f"written {target}: {what}\n"
+    if report == "json":
+        told = exported_json(dataset.profile.files, str(target), to, done.n_images, done.n_segments, done.not_copied)
+    emit(told, output)
+    for note in done.not_copied:
+        say(note)
 
 
 @command.command(
@@ -195,8 +216,17 @@ def export(
 @click.argument("file", type=_PATH)
 @click.option("--reviewer", metavar="NAME", help="Who drew: goes with the annotations, as reviewed.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@report_options("text", "json")
 @data_options
-def import_(data: Path, file: Path, reviewer: str | None, dry_run: bool, opening: Opening) -> int:
+def import_(
+    data: Path,
+    file: Path,
+    reviewer: str | None,
+    dry_run: bool,
+    report: str,
+    output: Path | None,
+    opening: Opening,
+) -> int:
     """Take what was redrawn in CVAT or Label Studio, in a new revision.
 
     Only labels that came back other than `segdata review export` sent them
@@ -205,9 +235,13 @@ def import_(data: Path, file: Path, reviewer: str | None, dry_run: bool, opening
     conflicts.
     """
     from segdata.api.redrawing import import_task
-    from segdata.cli.output import emit, paper
+    from segdata.cli.output import emit, paper, spare
+    from segdata.report.review_json import imported_json
     from segdata.report.review_text import imported_text
 
-    found = import_task(opening.read(data), file, reviewer=reviewer, dry_run=dry_run)
-    emit(imported_text(found, dry_run, paper()))
+    spare(output, [*opening.inputs(data), file])
+    dataset = opening.read(data)
+    found = import_task(dataset, file, reviewer=reviewer, dry_run=dry_run)
+    made = imported_json(found, dataset.profile.files) if report == "json" else None
+    emit(made or imported_text(found, dry_run, paper(output)), output)
     return FOUND if found.conflicts else 0

@@ -46,6 +46,7 @@ class Flagged:
     sampled : the images that were chosen, where the budget is of images; else None
     sampled_findings : (r,) of each label that was chosen which of the findings it is; -1: `select`, `ignore` or the
         configuration leave it out
+    sampled_labels : how many of the things that the sample stands for are annotated; None: they are images
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
     quality : with known errors, how well they were found: of any type, and of each
     """
@@ -65,6 +66,7 @@ class Flagged:
     sample: Chosen | None = None
     sampled: tuple[str, ...] | None = None
     sampled_findings: tuple[int, ...] = ()
+    sampled_labels: int | None = None
     annotate_next: tuple[str, ...] = ()
     quality: tuple[Quality, ...] = ()
 

@@ -35,7 +35,8 @@ def to_csv(found: Agreement) -> str:
     value is that of `portion`. plan: how many images an interval takes, low and high are empty. disagreement: what the
     pixels in dispute of two annotators and a category are due to. volume: their sizes. contrast: by how much the pair
     `annotator_b` agrees more than the pair `annotator_a`. unchanged: how much of `annotator_a`'s work is the model
-    `annotator_b`'s. tolerance: of boundaries, in px and mm.
+    `annotator_b`'s. tolerance: of boundaries, in px and mm. proposed tolerance: what annotators need against
+    themselves, from n boundaries that they drew twice.
     """
     text = io.StringIO()
     rows = csv.DictWriter(text, HEAD, restval="", lineterminator="\n")
@@ -76,6 +77,7 @@ def _rows(found: Agreement) -> Iterator[Row]:
         yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
     yield from _compared(found)
     yield from _tolerance(found.tolerance)
+    yield from _proposed(found)
 
 
 def _compared(found: Agreement) -> Iterator[Row]:
@@ -100,6 +102,16 @@ def _compared(found: Agreement) -> Iterator[Row]:
     for one in found.unchanged:
         whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
         yield from _scores(whose, {"share": one.share, "persons": one.persons})
+
+
+def _proposed(found: Agreement) -> Iterator[Row]:
+    for each in found.proposed_tolerance:
+        yield {
+            "scope": "proposed tolerance",
+            "score": each.unit,
+            "value": _number(each.value),
+            "n": each.boundaries,
+        }
 
 
 def _tolerance(near: Tolerance, category: str = "") -> Iterator[Row]:

@@ -16,6 +16,7 @@ from segdata.agreement.summary.agreed import (
     Disagreement,
     PairAgreement,
     Planned,
+    ProposedTolerance,
     Unchanged,
     Value,
     VolumeAgreement,
@@ -34,6 +35,7 @@ from segdata.report.agreement_types import (
     Pair,
     Portion,
     Portions,
+    Proposed,
     Report,
     Score,
     SizePair,
@@ -53,6 +55,7 @@ def to_json(found: Agreement) -> str:
             confidence=found.confidence, resamples=found.resamples, seed=found.seed, clusters=found.clusters
         ),
         tolerance=tolerances(found.tolerance),
+        proposed_tolerance=tuple(map(_proposed, found.proposed_tolerance)),
         overall=Overall(**_each(found.overall)),
         pairs=tuple(map(_pair, found.pairs)),
         categories=tuple(map(_category, found.categories)),
@@ -178,6 +181,16 @@ def _accepted(each: Unchanged) -> Accepted:
         segments=each.segments,
         share=score_of(each.share),
         persons=score_of(each.persons),
+    )
+
+
+def _proposed(each: ProposedTolerance) -> Proposed:
+    return Proposed(
+        unit="mm" if each.unit == "mm" else "px",
+        value=_known(each.value),
+        annotators=each.annotators,
+        images=each.images,
+        boundaries=each.boundaries,
     )
 
 

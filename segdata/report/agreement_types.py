@@ -218,6 +218,20 @@ def tolerances(near: Tolerance) -> Tolerances:
     return Tolerances(px=near.pixels, mm=near.mm, categories=own)
 
 
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """The tolerance of boundaries that annotators need against themselves, from what they drew twice.
+
+    `value`: the median over so many `boundaries`, of segments or of categories in an image, of the 95th percentile of
+    the distances between both drawings. `images`: how many the `annotators` annotated twice.
+    """
+
+    unit: Literal["px", "mm"]
+    value: float
+    annotators: tuple[str, ...]
+    images: Count
+    boundaries: Count
+
+
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """How the intervals were made: by resampling sequences, patients, scenes, or single images."""
 
@@ -230,7 +244,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How much annotators agree, on what, who differs, and how sure that is.
 
-    `by`, `plan` and `contrasts` only where asked for, `unchanged` where an annotator is a model.
+    `by`, `plan` and `contrasts` only where asked for, `unchanged` where an annotator is a model, `proposed_tolerance`
+    where somebody annotated images twice.
     """
 
     version: Literal[1]
@@ -238,6 +253,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     images: Count
     intervals: Made
     tolerance: Tolerances
+    proposed_tolerance: tuple[Proposed, ...]
     overall: Overall  # type: ignore[valid-type]  # made from the scores
     pairs: tuple[Pair, ...]  # type: ignore[valid-type]  # made from the scores
     categories: tuple[Category, ...]  # type: ignore[valid-type]  # made from the scores

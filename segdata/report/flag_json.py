@@ -59,13 +59,14 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     Either labels or the `images`, in the order in which to look at them. `findings` has an item for each label: which
     of the findings it is, from 0; -1: it is none, since its rule was left out. `stratum` has an item for each label or
     image: the stratum that it was drawn from by lot, -1: it was taken for its probability. `size` says how many things
-    each stratum has.
+    each stratum has. So many of all these things are `labels`; the others the model sees where nothing is annotated.
     """
 
     images: tuple[str, ...] | None
     findings: tuple[int, ...] = ()
     stratum: tuple[int, ...]
     size: tuple[Count, ...]
+    labels: Count | None = None
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +153,7 @@ def _sample(sample: Chosen, flagged: Flagged) -> Sample:
         findings=flagged.sampled_findings,
         stratum=tuple(sample.stratum.tolist()),
         size=tuple(sample.size.tolist()),
+        labels=flagged.sampled_labels,
     )
 
 

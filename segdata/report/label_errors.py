@@ -1,34 +1,84 @@
-"""Label errors: how many labels of a dataset are wrong in all, from what reviewers said of those chosen by `flag`."""
+"""Label errors: how many labels are wrong or missing in all, from what reviewers said of those chosen by `flag`."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from segdata.core.baseline import content
+from segdata.core.counted import counted
 from segdata.core.decision import Decision
+from segdata.core.finding import Finding
+from segdata.core.runs import Ints
+from segdata.noise.evidence.drawn import Flags
 from segdata.noise.reviewing.estimates import Estimate, total
 from segdata.noise.reviewing.sampling import Chosen
-from segdata.report.flag_json import FlagReport
+from segdata.report.flag_json import FlagReport, Sample
 from segdata.review.progress import RIGHT
 from segdata.review.standing import latest
 
 
+@dataclass(frozen=True, slots=True)
+class LabelErrors:
+    """How many labels are wrong in all, by the review.
+
+    Attributes
+    ----------
+    every : of all candidates, labels and regions
+    labels : wrong ones among what is annotated
+    regions : regions that are to be labelled, among those in which the model sees something and nothing is annotated
+    apart : whether it is known how many of the candidates are labels; else `of` of both is that of all
+    """
+
+    every: Estimate
+    labels: Estimate
+    regions: Estimate
+    apart: bool
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of labels, or of regions, are wrong, and the ends of the 95 % interval; `of` is null where not known."""
+
+    value: float | None
+    low: float
+    high: float
+    of: int | None
+
+
 class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of all labels are wrong, by the review, and the ends of the 95 % interval; null where nothing tells."""
+    """How many candidates are wrong, by the review, and the ends of the 95 % interval; null where nothing tells.
+
+    Candidates are `labels`, and `regions` in which the model sees something and nothing is annotated.
+    """
 
     value: float | None
     low: float
     high: float
     of: int
+    labels: Part
+    regions: Part
 
     @staticmethod
-    def of_estimate(found: Estimate) -> "ErrorRow":
-        """The row of an estimate."""
-        return ErrorRow(value=None if np.isnan(found.n) else found.n, low=found.low, high=found.high, of=found.of)
+    def of_errors(found: LabelErrors) -> "ErrorRow":
+        """The row of what is known."""
+        every = found.every
+        parts = (_part(each, found.apart) for each in (found.labels, found.regions))
+        labels, regions = parts
+        return ErrorRow(
+            value=_finite(every.n), low=every.low, high=every.high, of=every.of, labels=labels, regions=regions
+        )
 
 
-def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> Estimate | None:
+def _part(found: Estimate, apart: bool) -> Part:
+    return Part(value=_finite(found.n), low=found.low, high=found.high, of=found.of if apart else None)
+
+
+def _finite(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErrors | None:
     """How many labels are wrong, those included that were not chosen, with a 95 % interval.
 
     None where the report has no sample of labels (it was made without a budget, or of whole images), leaves findings
@@ -47,15 +97,53 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> Estimate 
     said = {at: wrong[content(each)] for at, each in enumerate(told) if each is not None and content(each) in wrong}
     if not said:
         return None
+    return _estimated(sample, told, np.array([*said]), np.array([*said.values()], bool))
+
+
+def _estimated(sample: Sample, told: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
+    """The estimates from verdicts `wrong` (v,) on the things at `place` (v,) of the sample."""
     chosen = Chosen(np.arange(len(told)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
-    return total(chosen, np.array([*said]), np.array([*said.values()], bool))
+    every = total(chosen, place, wrong)
+    parts = []
+    for is_label, of in ((True, sample.labels), (False, None if sample.labels is None else every.of - sample.labels)):
+        mine = np.array([each is None or bool(each.segments) == is_label for each in told])
+        found = _among(chosen, mine, place, wrong)
+        n = every.of if of is None else of
+        parts.append(replace(found, low=min(found.low, n), high=min(found.high, n), of=n))
+    return LabelErrors(every, *parts, apart=sample.labels is not None)
 
 
-def in_words(found: Estimate) -> str:
+def _among(chosen: Chosen, mine: Flags, place: Ints, wrong: Flags) -> Estimate:
+    """How many of some things only are wrong: the others count as right, and not at all where they were no lot."""
+    kept = mine | (chosen.stratum >= 0)
+    number, judged = np.cumsum(kept) - 1, kept[place]
+    some = Chosen(np.arange(int(kept.sum())), chosen.stratum[kept], chosen.size)
+    return total(some, number[place[judged]], (wrong & mine[place])[judged])
+
+
+def in_words(found: LabelErrors) -> str:
     """The estimate in words."""
-    rate, low, high = found.rate
+    rate, low, high = found.every.rate
     if np.isnan(rate):
-        return (
-            f"between {low:.1%} and {high:.1%} of {found.of:,} labels are wrong: of those drawn by lot none is decided"
-        )
-    return f"about {rate:.1%} of {found.of:,} labels are wrong ({low:.1%} to {high:.1%}, with 95 % confidence)"
+        what = f"{found.every.of:,} labels and regions that nobody labelled"
+        return f"between {low:.1%} and {high:.1%} of {what} are wrong: of those drawn by lot none is decided"
+    told = [_share(found.labels, "label", "wrong"), _share(found.regions, "region", "missing", "that nobody labelled")]
+    return f"{', and '.join(filter(None, told))}, with 95 % confidence" if found.apart else _numbers(found)
+
+
+def _share(found: Estimate, thing: str, what: str, more: str = "") -> str:
+    """How many of some things; nothing where there are none."""
+    if not found.of:
+        return ""
+    rate, low, high = found.rate
+    of = f"{counted(found.of, thing)}{more and f' {more}'}"
+    return f"about {rate:.1%} of {of} are {what} ({low:.1%} to {high:.1%})"
+
+
+def _numbers(found: LabelErrors) -> str:
+    """Where it is not known how many labels and regions there are."""
+    labels, regions = found.labels, found.regions
+    return (
+        f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about {regions.n:,.0f} "
+        f"are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence"
+    )

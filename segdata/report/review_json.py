@@ -8,11 +8,12 @@ import numpy as np
 
 from segdata.agreement.statistics.rates import wilson
 from segdata.core.decision import Decision, Verdict
-from segdata.noise.reviewing.estimates import Estimate
-from segdata.report.label_errors import ErrorRow
+from segdata.report.label_errors import ErrorRow, LabelErrors
 from segdata.review.applied import Applied
 from segdata.review.progress import OfReviewer, OfRule, Progress
+from segdata.review.redrawn import Imported
 from segdata.review.standing import Standing
+from segdata.review.told import Told
 
 
 class DoneRow(msgspec.Struct, frozen=True):
@@ -50,6 +51,55 @@ class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[ConflictRow, ...]
     by_hand: tuple[Decision, ...]
     disputed: tuple[tuple[Decision, ...], ...]
+
+
+class PulledRow(msgspec.Struct, frozen=True):
+    """What one source of decisions has: how many, how many of these the log did not have, and notes, a line each."""
+
+    source: str
+    decisions: int
+    new: int
+    notes: tuple[str, ...]
+
+
+class PulledReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `segdata review pull` wrote to the log of a dataset."""
+
+    version: Literal[1] = 1
+    dataset: str
+    sources: tuple[PulledRow, ...]
+
+
+class ExportedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `segdata review export` wrote: a task for a tool, with so many segments, the boxes of findings included.
+
+    `notes` say why image files were not copied.
+    """
+
+    version: Literal[1] = 1
+    dataset: str
+    target: str
+    tool: str
+    images: int
+    segments: int
+    notes: tuple[str, ...]
+
+
+class ImportedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `segdata review import` took; `revision` is null where it changed nothing, or was only tried.
+
+    `redrawn`, `deleted`, `added` and `untouched` count segments; each of `conflicts` says what was not taken, and why.
+    """
+
+    version: Literal[1] = 1
+    dataset: str
+    revision: str | None
+    images: int
+    redrawn: int
+    deleted: int
+    added: int
+    untouched: int
+    conflicts: tuple[str, ...]
 
 
 class Precision(msgspec.Struct, frozen=True):
@@ -121,7 +171,7 @@ def applied_json(found: Applied, dataset: str) -> str:
     )
 
 
-def progress_json(found: Progress, dataset: str, errors: Estimate | None = None) -> str:
+def progress_json(found: Progress, dataset: str, errors: LabelErrors | None = None) -> str:
     """How far a review is, and how many labels are wrong by it."""
     return _text(
         ProgressReport(
@@ -131,19 +181,53 @@ def progress_json(found: Progress, dataset: str, errors: Estimate | None = None)
             reviewers=tuple(map(_reviewer, found.reviewers)),
             segments=dict(found.segments),
             disputed=_words(found.disputed),
-            label_errors=None if errors is None else ErrorRow.of_estimate(errors),
+            label_errors=None if errors is None else ErrorRow.of_errors(errors),
         )
     )
 
 
-def applied_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of what `apply` reports."""
-    return msgspec.json.schema(AppliedReport)
+def pulled_json(found: Iterable[Told], dataset: str) -> str:
+    """What was written to the log."""
+    rows = (PulledRow(each.origin, each.n_decisions, each.n_new, each.notes) for each in found)
+    return _text(PulledReport(dataset=dataset, sources=tuple(rows)))
 
 
-def progress_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of what `report` reports."""
-    return msgspec.json.schema(ProgressReport)
+def exported_json(dataset: str, target: str, tool: str, images: int, segments: int, notes: tuple[str, ...]) -> str:
+    """What was written for a tool."""
+    return _text(
+        ExportedReport(dataset=dataset, target=target, tool=tool, images=images, segments=segments, notes=notes)
+    )
+
+
+def imported_json(found: Imported, dataset: str) -> str:
+    """What was taken of a task that came back."""
+    return _text(
+        ImportedReport(
+            dataset=dataset,
+            revision=found.revision,
+            images=found.images,
+            redrawn=found.redrawn,
+            deleted=found.deleted,
+            added=found.added,
+            untouched=found.untouched,
+            conflicts=tuple(found.conflicts),
+        )
+    )
+
+
+def schemas() -> dict[str, tuple[str, dict[str, Any]]]:  # Any: JSON
+    """Command -> title and JSON Schema of what it reports."""
+    reports = {
+        "applied": ("apply", AppliedReport),
+        "exported": ("export", ExportedReport),
+        "imported": ("import", ImportedReport),
+        "progress": ("report", ProgressReport),
+        "pulled": ("pull", PulledReport),
+    }
+    return {
+        f"review_{name}": (f"segdata review {command} --format json", msgspec.json.schema(report))
+        for name, (command, report) in reports.items()
+    }
 
 
 def _rule(rule: OfRule) -> RuleRow:

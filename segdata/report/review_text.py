@@ -1,20 +1,20 @@
 """The text reports of `segdata review`: what was carried out, and how far the review is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from segdata.agreement.statistics.rates import wilson
 from segdata.core.counted import counted
 from segdata.core.decision import VERDICTS, Decision
-from segdata.noise.reviewing.estimates import Estimate
-from segdata.report.label_errors import in_words
+from segdata.report.label_errors import LabelErrors, in_words
 from segdata.report.paper import Paper, columns, shorten, table
 from segdata.report.text import typeable
 from segdata.review.applied import Applied
 from segdata.review.progress import OfRule, Progress
 from segdata.review.redrawn import Imported
 from segdata.review.standing import Standing
+from segdata.review.told import Told
 
 _MOST = 10  # conflicts, disputes and other things to do that are listed
 
@@ -50,6 +50,11 @@ def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Pap
     return "\n".join([*lines, "", paper.paint("next", "bold"), *command]) + "\n"
 
 
+def pulled_text(found: Iterable[Told]) -> str:
+    """What was written to the log, a line for each source."""
+    return "".join(f"{each.origin}: {counted(each.n_decisions, 'decision')}, {each.n_new:,} new\n" for each in found)
+
+
 def imported_text(found: Imported, dry_run: bool, paper: Paper) -> str:
     """What was taken of a task that came back."""
     names = ("redrawn", "added", "deleted")
@@ -69,7 +74,7 @@ def imported_text(found: Imported, dry_run: bool, paper: Paper) -> str:
     return "\n".join(lines) + "\n"
 
 
-def progress_text(found: Progress, dataset: str, paper: Paper, errors: Estimate | None = None) -> str:
+def progress_text(found: Progress, dataset: str, paper: Paper, errors: LabelErrors | None = None) -> str:
     """Findings by rule, reviewers, what they disagree on, and how many labels are wrong by it."""
     room = paper.width - len("segdata review report ")
     lines = [paper.paint(f"segdata review report {shorten(dataset, room)}", "bold")]

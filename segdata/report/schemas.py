@@ -22,7 +22,7 @@ from segdata.report.evaluation_json import schema as evaluation
 from segdata.report.flag_json import schema as flag
 from segdata.report.json import schema as findings
 from segdata.report.pilot_json import schema as pilot
-from segdata.report.review_json import applied_schema, progress_schema
+from segdata.report.review_json import schemas as review
 from segdata.report.rework_json import schema as rework
 from segdata.report.scorecard_json import schema as scorecard
 from segdata.report.whole_json import schema as report
@@ -48,8 +48,7 @@ def schemas() -> dict[str, str]:
         "rework": ("segdata rework --format json", rework()),
         "scorecard": ("segdata scorecard --format json", scorecard()),
         "decisions": ("decisions: what the HTML report exports", decisions()),
-        "review_applied": ("segdata review apply --format json", applied_schema()),
-        "review_progress": ("segdata review report --format json", progress_schema()),
+        **review(),
         "segdata": ("segdata.yaml: what a project decides", msgspec.json.schema(Config)),
         "taxonomy": ("taxonomy.yaml: the categories", msgspec.json.schema(Taxonomy)),
     }

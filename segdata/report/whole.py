@@ -15,10 +15,9 @@ from segdata.core.counted import counted
 from segdata.core.finding import Severity
 from segdata.core.validation import Validation
 from segdata.measure.summary import Summary
-from segdata.noise.reviewing.estimates import Estimate
 from segdata.report.agreement.points import Conclusion
 from segdata.report.flag_json import FlagReport
-from segdata.report.label_errors import in_words
+from segdata.report.label_errors import LabelErrors, in_words
 from segdata.review.progress import Progress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
@@ -49,7 +48,7 @@ class Whole:
     agreed: Sequence[Conclusion] = ()
     flag: FlagReport | None = None
     progress: Progress | None = None
-    errors: Estimate | None = None
+    errors: LabelErrors | None = None
     costs: Costs | None = None
     notes: Sequence[str] = field(default=())
 
@@ -142,7 +141,7 @@ def _noise(found: FlagReport | None) -> Iterator[Point]:
         )
 
 
-def _review(found: Progress | None, errors: Estimate | None) -> Iterator[Point]:
+def _review(found: Progress | None, errors: LabelErrors | None) -> Iterator[Point]:
     if found is None:
         return
     if errors is not None:

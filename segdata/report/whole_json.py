@@ -66,7 +66,7 @@ def whole_json(whole: Whole) -> str:
             PointRow(part=each.part, severity=each.severity, head=each.head, said=each.said, act=each.act)
             for each in points(whole)
         ),
-        label_errors=None if whole.errors is None else ErrorRow.of_estimate(whole.errors),
+        label_errors=None if whole.errors is None else ErrorRow.of_errors(whole.errors),
         cost=None if whole.costs is None else _cost(whole.costs),
         notes=tuple(whole.notes),
     )

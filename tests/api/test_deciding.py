@@ -153,6 +153,37 @@ def test_labels_that_have_changed_since_are_not_overwritten(street: Path) -> Non
     assert (street / "dataset.yaml").read_bytes() == before
 
 
+def test_what_a_report_told_before_it_was_carried_out_is_decided(street: Path) -> None:
+    """Accepted and done, rejected on a label that is changed by that, a false alarm elsewhere, and not decided."""
+    one, other = found(street).findings
+    redrawn = correction("redraw", "a", 3, (int(one.segments[0]),))
+    report = [one, other, redrawn, correction("add", "c", 22)]
+    segdata.decide(street, [said(street, redrawn), said(street, one, "reject"), said(street, other, "reject")])
+
+    def open_(**asked: list[Finding]) -> int:
+        return sum(each.open for each in segdata.review_progress(street, **({"findings": []} | asked)).rules)
+
+    assert (open_(earlier=report), open_(findings=report)) == (1, 1)
+    assert segdata.apply_decisions(street).revision == "r0002"
+    assert open_(earlier=report) == 1
+    assert open_(findings=report) == 3  # of the labels as they are, two are open again
+    segdata.restore(street, "r0001")
+    assert open_(earlier=report) == 1
+
+
+def test_what_was_not_carried_out_is_open(street: Path) -> None:
+    one, _ = found(street).findings
+    late = said(street, one, minute=9)
+    segdata.decide(street, [said(street, correction("redraw", "a", 3, (int(one.segments[0]),)))])
+    segdata.apply_decisions(street)
+    segdata.decide(street, [late])
+    assert len(segdata.apply_decisions(street).conflicts) == 1
+    (speck,) = (
+        each for each in segdata.review_progress(street, findings=[], earlier=[one]).rules if each.name == "speck"
+    )
+    assert (speck.open, speck.decided) == (1, 1)
+
+
 def test_reviewers_who_disagree_are_listed_and_an_adjudicator_settles_it(street: Path) -> None:
     one, _ = found(street).findings
     segdata.decide(street, [said(street, one), said(street, one, "reject", "ben", 1)])

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
 from click.testing import Result
 
 import segdata
 from segdata.api.imprinting import imprints
+from segdata.report.review_json import schemas as review_schemas
 
 Run = Callable[..., Result]
 
@@ -128,3 +131,30 @@ def test_what_is_no_decision_is_told(run: Run, data: Path, masks: Path, export: 
     assert (other.exit_code, len(other.stderr.splitlines())) == (2, 1)
     assert "decisions come from the HTML report, CVAT, Label Studio" in other.stderr
     assert run("review", "apply", masks).exit_code == 2
+
+
+def test_what_every_command_did_is_there_as_json(
+    run: Run, data: Path, export: Callable[..., Path], tmp_path: Path
+) -> None:
+    def told(word: str, *words: object) -> dict[str, Any]:  # Any: JSON
+        done = run("review", word, data, *words, "--format", "json")
+        assert done.exit_code == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)  # Any: JSON
+        schema = {"pull": "pulled", "import": "imported", "export": "exported"}[word]
+        jsonschema.validate(report, review_schemas()[f"review_{schema}"][1])
+        return report
+
+    anna = export("anna", SEG101="accept", SEG106="reject")
+    for new in (2, 0):
+        assert told("pull", anna)["sources"] == [{"source": str(anna), "decisions": 2, "new": new, "notes": []}]
+    task = told("export", tmp_path / "task", "--to", "cvat", "--findings", _every(run, data, tmp_path))
+    assert (task["tool"], task["images"], task["segments"] > 2) == ("cvat", 1, True)
+    came = told("import", tmp_path / "task" / "annotations.xml")
+    assert (came["revision"], came["untouched"], came["conflicts"]) == (None, 2, [])
+
+
+def _every(run: Run, data: Path, folder: Path) -> Path:
+    """A report of all findings, those included that are decided."""
+    report = folder / "findings.json"
+    run("validate", data, "--no-review", "--format", "json", "--output", report, "--fail-on", "never")
+    return report

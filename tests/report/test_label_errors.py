@@ -10,7 +10,7 @@ from segdata.report.flag_json import FlagReport
 from segdata.report.label_errors import ErrorRow, in_words, label_errors
 
 
-def _report(stratum: list[int], size: list[int], **changed: Any) -> FlagReport:  # Any: JSON
+def _report(stratum: list[int], size: list[int], labels: int | None = None, **changed: Any) -> FlagReport:  # Any: JSON
     """A report with a finding for each item of a sample."""
     nothing = dict.fromkeys(("annotator", "category", "pixels", "file", "line", "place", "fix"))
     correction = {"action": "delete", "category": None, "size": [9, 9]}
@@ -23,7 +23,7 @@ def _report(stratum: list[int], size: list[int], **changed: Any) -> FlagReport: 
     flag = {
         "predictions": "", "notes": [], "plan": [], "judged": sum(size), "not_told": 0, "expected_errors": interval,
         "trust": [], "images": [], "evaluation": [],
-        "sample": {"images": None, "findings": [*range(len(stratum))], "stratum": stratum, "size": size},
+        "sample": {"images": None, "findings": [*range(len(stratum))], "stratum": stratum, "size": size, "labels": labels},
         "annotate_next": [],
     }  # fmt: skip
     counts = {"images": 1, "segments": 9, "errors": 0, "warnings": 9, "infos": 0, "by_code": {}, "suppressed": 0}
@@ -45,10 +45,34 @@ def test_those_drawn_by_lot_stand_for_their_stratum() -> None:
     verdicts: dict[int, Verdict] = {0: "accept", 1: "reject", 2: "fix", 3: "reject", 4: "reject", 5: "reject"}
     found = label_errors(report, _said(report, verdicts))
     assert found is not None
-    assert (found.n, found.of) == (pytest.approx(1 + 100 / 4), 102)
-    assert found.low < found.n < found.high
-    assert "25.5% of 102 labels are wrong" in in_words(found)
-    assert ErrorRow.of_estimate(found).value == found.n
+    every = found.every
+    assert (every.n, every.of) == (pytest.approx(1 + 100 / 4), 102)
+    assert every.low < every.n < every.high
+    assert (found.labels.n, found.regions.n) == (every.n, 0)
+    assert "about 26 labels are wrong" in in_words(found)
+    row = ErrorRow.of_errors(found)
+    assert (row.value, row.labels.value, row.labels.of) == (every.n, every.n, None)
+
+
+def test_labels_and_regions_are_told_apart() -> None:
+    """Items 1, 4 and 5 are regions; 60 of all things are labels."""
+    report = _report([-1, -1, 0, 0, 0, 0], [98], labels=60)
+    rows = [
+        msgspec.structs.replace(each, segments=()) if at in (1, 4, 5) else each
+        for at, each in enumerate(report.findings)
+    ]
+    report = msgspec.structs.replace(report, findings=tuple(rows))
+    verdicts: dict[int, Verdict] = {0: "accept", 1: "accept", 2: "fix", 3: "reject", 4: "accept", 5: "reject"}
+    found = label_errors(report, _said(report, verdicts))
+    assert found is not None
+    assert (found.labels.n, found.labels.of) == (pytest.approx(1 + 98 / 4), 60)
+    assert (found.regions.n, found.regions.of) == (pytest.approx(1 + 98 / 4), 40)
+    assert found.every.n == pytest.approx(found.labels.n + found.regions.n)
+    assert "of 60 labels are wrong" in in_words(found)
+    assert "of 40 regions that nobody labelled are missing" in in_words(found)
+    some = label_errors(report, _said(report, {2: "fix", 3: "reject", 4: "reject", 5: "reject"}))
+    assert some is not None
+    assert some.regions.high - some.regions.low < some.every.high - some.every.low  # item 0 is no region
 
 
 def test_who_is_unsure_says_nothing() -> None:

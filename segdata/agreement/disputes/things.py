@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.agreement.disputes.groups import Groups
 from segdata.agreement.disputes.rows import Flags, Rows, annotations_of, held_against
-from segdata.agreement.habits.tallies import mode
+from segdata.agreement.habits.tallies import mode, things_of
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 
@@ -27,10 +27,8 @@ class Clusters:
     def of(opposed: Opposed) -> "Clusters":
         """Of all things; further passes of one person have no say."""
         members = opposed.members
-        _, first, group = np.unique(
-            np.stack([members["case"], members["cluster"]]), axis=1, return_index=True, return_inverse=True
-        )
-        shape, at = (len(first), len(opposed.annotators)), (group.reshape(-1), members["annotator"])
+        first, group = things_of(opposed)
+        shape, at = (len(first), len(opposed.annotators)), (group, members["annotator"])
         says, segment, category = np.zeros(shape, bool), np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
         says[at], segment[at], category[at] = True, members["segment"], members["category"]
         says[:, ~opposed.is_first_pass], segment[:, ~opposed.is_first_pass] = False, -1

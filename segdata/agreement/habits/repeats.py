@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from segdata.agreement.habits.tallies import counts_once
+from segdata.agreement.summary.agreed import ProposedTolerance
 from segdata.agreement.summary.estimates import Amounts, Resampling, pair_scores
 from segdata.agreement.summary.scores import by_category, weighted_mean
 from segdata.core.opposed import Opposed
@@ -74,17 +76,29 @@ def _behind(amounts: Amounts, own: Ints, between: Ints, how: Resampling) -> tupl
     return float(found.value[0]), float(found.value[1]), float(found.low[1])
 
 
-def proposed_tolerance(opposed: Opposed) -> float:
-    """The tolerance of boundaries, in pixels or mm, that annotators need against themselves; NaN without repeats.
+def proposed_tolerance(opposed: Opposed) -> tuple[ProposedTolerance, ...]:
+    """The tolerance of boundaries that annotators need against themselves, in px and in mm; nothing without repeats.
 
-    The median over repeated annotations of the 95th percentile of the distances between both boundaries: what the same
-    hand does not do twice is no disagreement. Source: Nikolov and others (2021), Journal of Medical Internet Research
-    23(7), e26151, who take the tolerance of the surface Dice from the variation between experts.
+    The median over boundaries that somebody drew twice of the 95th percentile of the distances between both drawings:
+    what the same hand does not do twice is no disagreement. Boundaries are those of matched segments for things, so
+    that a segment that is missed does not count as one that is far away, and of whole categories for all else.
+    Source: Nikolov and others (2021), Journal of Medical Internet Research 23(7), e26151, who take the tolerance of the
+    surface Dice from the variation between experts.
     """
     person = np.array(opposed.persons, np.int64)
     pairs, surfaces = opposed.pairs, opposed.surfaces
     if not len(surfaces):
-        return float("nan")
-    own = (person[pairs["a"]] == person[pairs["b"]])[surfaces["pair"]]
-    distances = surfaces["hd95"][own & (surfaces["match"] < 0) & np.isfinite(surfaces["hd95"])]
-    return float(np.median(distances)) if len(distances) else float("nan")
+        return ()
+    pair, far = surfaces["pair"], surfaces["hd95"]
+    own = (person[pairs["a"]] == person[pairs["b"]])[pair]
+    rows = np.flatnonzero(own & counts_once(opposed) & np.isfinite(far))
+    is_mm = np.isfinite(opposed.cases["spacing_x"])[pairs["case"][pair[rows]]]
+    found = []
+    for unit, some in (("px", rows[~is_mm]), ("mm", rows[is_mm])):
+        if len(some):
+            of = np.unique(pair[some])
+            whose = np.unique(person[pairs["a"][of]], return_index=True)[1]
+            names = tuple(opposed.annotators[k] for k in np.sort(pairs["a"][of][whose]).tolist())
+            frames = int(opposed.cases["frames"][pairs["case"][of]].sum())
+            found.append(ProposedTolerance(unit, float(np.median(far[some])), names, frames, len(some)))
+    return tuple(found)

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.distinct import distinct
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 
@@ -19,7 +20,8 @@ Kind = Literal["missed", "extra", "confused", "offset"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Part = tuple[Ints, Ints, Ints, Ints, Floats, Floats]
+Votes = NDArray[np.int32]
+Part = tuple[Ints, Floats, Floats]  # cells, as numbers of `_Cells`, the hits and the total of each
 Judged = tuple[Kind, Flags, Flags, Ints]  # what, which rows can show it, which do, and the category of each
 ABSENT = -2
 
@@ -42,16 +44,37 @@ class Tally:
     total: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Numbers of cells: cluster, annotator, category and kind, in this order, as one."""
+
+    shape: tuple[int, int, int, int]
+
+    @staticmethod
+    def of(opposed: Opposed) -> "_Cells":
+        n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1 if len(opposed.cases) else 0
+        return _Cells((n_clusters, len(opposed.annotators), len(opposed.categories), len(KINDS)))
+
+    def part(
+        self, cluster: Ints, annotator: Ints | int, category: Ints, kind: Kind, hits: Floats, total: Floats
+    ) -> Part:
+        """What is known (n,), summed by cell: of millions of patterns no more is kept than of their cells."""
+        _, n_annotators, n_categories, n_kinds = self.shape
+        code = ((cluster * n_annotators + annotator) * n_categories + category) * n_kinds + KINDS.index(kind)
+        cell, which = distinct(code)
+        return cell, np.bincount(which, hits, len(cell)), np.bincount(which, total, len(cell))
+
+
 def tallies(opposed: Opposed) -> Tally:
     """What every annotator did, by cluster, category and kind."""
-    parts = [*_of_segments(opposed), *_of_pixels(opposed), *_of_offsets(opposed)]
-    every = [np.concatenate([np.asarray(part[k]) for part in parts]) if parts else np.empty(0) for k in range(6)]
-    key = np.stack([column.astype(np.int64) for column in every[:4]])
-    cells, which = np.unique(key, axis=1, return_inverse=True)
-    hits, total = (np.bincount(which.reshape(-1), column, cells.shape[1]) for column in every[4:])
+    cells = _Cells.of(opposed)
+    parts = [*_of_segments(opposed, cells), *_of_pixels(opposed, cells), *_of_offsets(opposed, cells)]
+    code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
+    cell, which = distinct(code.astype(np.int64))
+    hits, total = (np.bincount(which, column, len(cell)) for column in (hits, total))
     some = total > 0
-    cluster, annotator, category, kind = cells[:, some]
-    return Tally(cluster, annotator, category, kind, hits[some].astype(float), total[some].astype(float))
+    cluster, annotator, category, kind = np.unravel_index(cell[some], cells.shape)
+    return Tally(cluster, annotator, category, kind, hits[some], total[some])
 
 
 def _least(opposed: Opposed) -> int:
@@ -59,16 +82,14 @@ def _least(opposed: Opposed) -> int:
     return 2 if opposed.is_first_pass.sum() > 2 else 1
 
 
-def _of_segments(opposed: Opposed) -> Iterator[Part]:
+def _of_segments(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
     """Misses, extras and confusions of things."""
     members = opposed.members
     if not len(members):
         return
     countable = opposed.countable
-    _, first, group = np.unique(
-        np.stack([members["case"], members["cluster"]]), axis=1, return_index=True, return_inverse=True
-    )
-    group, drew = group.reshape(-1), members["segment"] >= 0
+    first, group = things_of(opposed)
+    drew = members["segment"] >= 0
     shape = len(first), len(opposed.annotators)
     present, there, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
     present[group, members["annotator"]] = True
@@ -92,10 +113,10 @@ def _of_segments(opposed: Opposed) -> Iterator[Part]:
         )
         for kind, rows, hit, category_of in judged:
             kept = np.flatnonzero(rows & countable[category_of])
-            yield _part(cluster[kept], i, category_of[kept], kind, hit[kept].astype(float), np.ones(len(kept)))
+            yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept].astype(float), np.ones(len(kept)))
 
 
-def _of_pixels(opposed: Opposed) -> Iterator[Part]:
+def _of_pixels(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
     """Misses, extras and confusions of stuff, and of everything that has no instances."""
     patterns, said = opposed.patterns, votes_of(opposed)
     cluster = opposed.cases["cluster"][patterns["case"]] if len(patterns) else np.empty(0, np.int64)
@@ -115,44 +136,54 @@ def _of_pixels(opposed: Opposed) -> Iterator[Part]:
         )
         for kind, rows, hit, category_of in judged:
             kept = np.flatnonzero(rows & ~countable[category_of])
-            yield _part(cluster[kept], i, category_of[kept], kind, hit[kept] * weight[kept], weight[kept])
+            yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept] * weight[kept], weight[kept])
 
 
-def _of_offsets(opposed: Opposed) -> Iterator[Part]:
+def _of_offsets(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
     """By how many pixels each draws larger than the mean of all (the same one too), per cluster and category."""
     surfaces, pairs = opposed.surfaces, opposed.pairs
     if not len(surfaces):
         return
     first = opposed.is_first_pass
     once = (first[pairs["a"]] & first[pairs["b"]])[surfaces["pair"]]
-    rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & _counts_once(opposed) & once)
+    rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & counts_once(opposed) & once)
     pair, offset = surfaces["pair"][rows], surfaces["offset"][rows]
     cluster = opposed.cases["cluster"][pairs["case"][pair]]
-    place = np.stack([np.tile(cluster, 2), np.tile(surfaces["category"][rows], 2)])
-    who = np.append(pairs["a"][pair], pairs["b"][pair])
-    cells, which, n = np.unique(np.append(place, [who], axis=0), axis=1, return_inverse=True, return_counts=True)
-    larger = np.bincount(which.reshape(-1), np.append(-offset, offset), cells.shape[1])
-    _, group, together = np.unique(cells[:2], axis=1, return_inverse=True, return_counts=True)
-    present = together[group.reshape(-1)]
+    category, who = np.tile(surfaces["category"][rows], 2), np.append(pairs["a"][pair], pairs["b"][pair])
+    cell, larger, n = cells.part(
+        np.tile(cluster, 2), who, category, "offset", np.append(-offset, offset), np.ones(2 * len(rows))
+    )
+    of_cluster, _, of_category, _ = np.unravel_index(cell, cells.shape)
+    group = distinct(of_cluster * len(opposed.categories) + of_category)[1]
+    present = np.bincount(group)[group]
     # Against the others alone an annotator stands out by m / (m - 1) as much as against all m.
     hits = larger * (present - 1) / present
     several = present > _least(opposed)
-    kind = np.full(int(several.sum()), KINDS.index("offset"))
-    yield cells[0, several], cells[2, several], cells[1, several], kind, hits[several], n[several].astype(float)
+    yield cell[several], hits[several], n[several]
 
 
-def _counts_once(opposed: Opposed) -> Flags:
+def counts_once(opposed: Opposed) -> Flags:
     """(n,) surfaces of matched segments for things, of whole categories for the rest."""
     countable = opposed.countable[opposed.surfaces["category"]]
     return np.asarray(countable == (opposed.surfaces["match"] >= 0))
 
 
-def votes_of(opposed: Opposed) -> Ints:
+def things_of(opposed: Opposed) -> tuple[Ints, Ints]:
+    """The clusters of members of all cases, in their order: the first row (n,) of each, and which each row is of."""
+    members = opposed.members
+    wide = int(members["cluster"].max(initial=-1)) + 1
+    cell, group = distinct(members["case"] * wide + members["cluster"])
+    first = np.empty(len(cell), np.int64)
+    first[group[::-1]] = np.arange(len(group))[::-1]  # the last one that is written stays
+    return first, group
+
+
+def votes_of(opposed: Opposed) -> Votes:
     """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case.
 
     Further passes of one person have no vote.
     """
-    said = np.full((len(opposed.patterns), len(opposed.annotators)), ABSENT, np.int64)
+    said = np.full((len(opposed.patterns), len(opposed.annotators)), ABSENT, np.int32)
     if len(opposed.votes):
         said[opposed.votes["pattern"], opposed.votes["annotator"]] = opposed.votes["category"]
         said[:, ~opposed.is_first_pass] = ABSENT
@@ -168,25 +199,26 @@ def present_in(opposed: Opposed) -> Flags:
     return present & opposed.is_first_pass
 
 
-def _part(cluster: Ints, i: int, category: Ints, kind: Kind, hits: Floats, total: Floats) -> Part:
-    n = len(cluster)
-    return cluster, np.full(n, i), category, np.full(n, KINDS.index(kind)), hits, total
-
-
 def mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
-    """(n_groups,) the value that occurs most often in each group, the smallest of several, and how often; -1, 0."""
-    cells, count = np.unique(np.stack([group, value]), axis=1, return_counts=True)
-    order = np.lexsort((-cells[1], count, cells[0]))
+    """(n_groups,) the value, 0 or more, that occurs most often in each group, and how often; -1, 0: none.
+
+    Of several values the smallest one.
+    """
+    wide = int(value.max(initial=-1)) + 1
+    cell, which = distinct(group * wide + value)
+    count = np.bincount(which)
+    of, named = np.divmod(cell, max(wide, 1))
+    order = np.lexsort((-named, count, of))
     found, often = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
-    found[cells[0][order]], often[cells[0][order]] = cells[1][order], count[order]
+    found[of[order]], often[of[order]] = named[order], count[order]
     return found, often
 
 
-def row_mode(said: Ints) -> tuple[Ints, Ints]:
+def row_mode(said: Votes) -> tuple[Votes, Votes]:
     """(n,) the value that occurs most often in each row, those who are absent left out, and how often."""
-    best, often = np.full(len(said), ABSENT, np.int64), np.zeros(len(said), np.int64)
+    best, often = np.full(len(said), ABSENT, np.int32), np.zeros(len(said), np.int32)
     for column in said.T:
-        count = np.where(column > ABSENT, (said == column[:, None]).sum(axis=1), 0)
+        count = np.where(column > ABSENT, (said == column[:, None]).sum(axis=1, dtype=np.int32), 0)
         more = count > often
         best[more], often[more] = column[more], count[more]
     return best, often

@@ -33,13 +33,16 @@ def coincidences(
     than two votes say nothing and are left out.
     Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability.
     """
-    of, code = np.asarray(pattern, np.int64), np.asarray(category, np.int64) + 1
-    n, where = np.asarray(pixels, float), np.asarray(case, np.int64)
+    of, n, where = np.asarray(pattern, np.int64), np.asarray(pixels, float), np.asarray(case, np.int64)
     wide = n_categories + 1
     per_pixel = np.bincount(of, minlength=len(n))
-    kept = per_pixel[of] > 1
-    cell, count = np.unique(of[kept] * wide + code[kept], return_counts=True)
-    at, code = cell // wide, cell % wide
+    votes = of * wide + 1
+    votes += np.asarray(category)  # in place, since there may be tens of millions
+    votes = votes[per_pixel[of] > 1]
+    votes.sort()
+    first = np.flatnonzero(np.diff(votes, prepend=-1))
+    at, code = np.divmod(votes[first], wide)
+    count = np.diff(first, append=len(votes))
     same = n[at] * count * (count - 1) / (per_pixel[at] - 1)
     return Coincidences(
         np.bincount(where[at], same, n_cases).astype(np.float64),

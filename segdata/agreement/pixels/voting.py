@@ -54,10 +54,15 @@ class Votes:
     def tables(self) -> dict[str, dict[str, Ints]]:
         """The columns of the tables `patterns` and `votes`, see `segdata.core.opposed.Opposed`."""
         kept = ~self.is_void
-        pattern, annotator = np.nonzero(self.vote[kept] != ABSENT)
+        vote = self.vote[kept].astype(np.int32)  # there are more votes than of anything else
+        pattern, annotator = np.nonzero(vote != ABSENT)
         return {
             "patterns": {"case": self.case[kept], "pixels": self.pixels[kept]},
-            "votes": {"pattern": pattern, "annotator": annotator, "category": self.vote[kept][pattern, annotator]},
+            "votes": {
+                "pattern": pattern,
+                "annotator": annotator.astype(np.int32),
+                "category": vote[pattern, annotator],
+            },
         }
 
 

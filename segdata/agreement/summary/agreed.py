@@ -248,6 +248,26 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedTolerance:
+    """How far apart the boundaries are that annotators draw of the same twice: what a tolerance should allow for.
+
+    Attributes
+    ----------
+    unit : of `value`: ``mm`` where the spacing is known, else ``px``
+    value : the median over all boundaries of the 95th percentile of the distances between both drawings
+    annotators : who annotated images twice
+    images : how many of them; of a volume every slice; an image counts once for each annotator
+    boundaries : of how many segments, or categories in an image where these are not counted one by one
+    """
+
+    unit: str
+    value: float
+    annotators: tuple[str, ...]
+    images: int
+    boundaries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How much annotators agree, on what, who differs, and how sure that is.
 
@@ -267,6 +287,7 @@ class Agreement:
     contrasts : none where nothing was asked
     unchanged : of each person and model; none where no annotator is a model
     findings : worst first
+    proposed_tolerance : what images that an annotator annotated twice propose; none without such images
     tolerance : how far apart boundaries may be and still be one
     confidence : that each interval holds the truth
     resamples, seed : what the intervals were made with
@@ -286,6 +307,7 @@ class Agreement:
     contrasts: tuple[Contrasted, ...]
     unchanged: tuple[Unchanged, ...]
     findings: tuple[Finding, ...]
+    proposed_tolerance: tuple[ProposedTolerance, ...]
     tolerance: Tolerance
     confidence: float
     resamples: int

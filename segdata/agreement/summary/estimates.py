@@ -199,8 +199,9 @@ def reliability(opposed: Opposed, how: Resampling) -> dict[str, Value]:
     Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; localisation first, as in KaLOS (2026),
     arXiv 2603.27197.
     """
-    first = np.unique(opposed.persons, return_index=True)[1]  # a second pass is no other person
-    votes, members = (each.take(np.isin(column(each, "annotator"), first)) for each in (opposed.votes, opposed.members))
+    votes, members = opposed.votes, opposed.members
+    if not opposed.is_first_pass.all():  # a second pass is no other person
+        votes, members = (each.take(opposed.is_first_pass[column(each, "annotator")]) for each in (votes, members))
     patterns = opposed.patterns
     of, pixels, case = column(votes, "pattern"), column(patterns, "pixels"), column(patterns, "case")
     wide = len(opposed.categories)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segdata.agreement.boundaries.surfaces import Tolerance
+from segdata.agreement.habits.repeats import proposed_tolerance
 from segdata.agreement.summary.agreed import (
     Agreement,
     AnnotatorBias,
@@ -79,6 +80,7 @@ def summary(
         plan=tuple(plan),
         contrasts=tuple(contrasts),
         unchanged=tuple(unchanged),
+        proposed_tolerance=proposed_tolerance(opposed),
         tolerance=tolerance or Tolerance(),
         findings=tuple(sorted(findings, key=Finding.order)),
         confidence=how.confidence,

@@ -12,6 +12,7 @@ from segdata.noise.networks.settings import Loss, Settings
 
 MULTIPLE = 32  # of which sides of tiles are, so that networks can halve them five times
 _PLACED = 0.12  # of the image's height: how far from the middle a category's mean place is, where there is an up
+_STEP = 8 * 128**2  # pixels of a usual step on a CPU
 _FEW = 60  # images, below which more folds leave each network more of them
 
 
@@ -117,7 +118,8 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
     epochs, least, most = (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
     folds, why_folds = _folds(facts, settings)
     crops = max(facts.n_images, 1) * (1 - 1 / folds) * height * width / crop**2
-    steps = settings.steps or int(np.clip(epochs * crops / batch, least, most))
+    cheap = np.clip(_STEP / (batch * crop**2), 1, 4)  # small crops: more steps are as much work
+    steps = settings.steps or int(np.clip(epochs * crops / batch, least * cheap, most * cheap))
     rotate = facts.placed is None if settings.rotate is None else settings.rotate
     flips = settings.flips if settings.flips is not None else 0 if settings.quick else 2 if rotate else 1
     chosen = {

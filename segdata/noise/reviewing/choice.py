@@ -33,6 +33,7 @@ class Choice:
         look at them, or images
     images : (i,) the images that were chosen, where the budget is of images; else None
     left_out : candidates above their threshold that are not told
+    n_labels : how many of those that the sample stands for are annotated; the others are seen by the model alone
     """
 
     rows: Ints
@@ -40,6 +41,7 @@ class Choice:
     sample: Chosen | None = None
     images: Ints | None = None
     left_out: int = 0
+    n_labels: int = 0
 
 
 def choice(
@@ -71,7 +73,8 @@ def choice(
     order = np.argsort(-found.probability[rows], kind="stable")
     sample = Chosen(rows, taken.stratum, taken.size)
     left = len(np.setdiff1d(above, rows))
-    return Choice(rows[order], taken.stratum[order] >= 0, sample, left_out=left)
+    n_labels = int((found.row[open_] >= 0).sum())
+    return Choice(rows[order], taken.stratum[order] >= 0, sample, left_out=left, n_labels=n_labels)
 
 
 def _of_images(found: Suspicions, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int) -> Choice:

@@ -14,6 +14,7 @@ from segdata.report.agreement.betters import betters
 from segdata.report.agreement.numbers import NAMES, extent, listed, percent, shown, tolerance, with_interval
 from segdata.report.agreement.people import mirrored, people, turned
 from segdata.report.agreement.points import Conclusion, first_images, of_code, remedy
+from segdata.report.agreement.repeated import repeated
 from segdata.report.agreement.sheets import disputed
 from segdata.report.agreement.skipped import skipped
 from segdata.report.agreement.unclear import least_agreed, unclear
@@ -34,7 +35,8 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
     """What there is to know and to do, in the order in which to read it.
 
     First what makes the figures wrong (mirrored, broken, unequal or skipped files), then how much annotators agree,
-    then who differs, which categories are unclear, what to settle one by one, and last what could not be compared.
+    then who differs, which categories are unclear, what to settle one by one, what tolerance annotators need against
+    themselves, and last what could not be compared.
     """
     unfit = turned(found)
     return [
@@ -47,6 +49,7 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
         *(least_agreed(found, tables) if not of_code(found.findings, "SEG408") else ()),
         *accepted(found),
         *_disputes([each for each in found.findings if each.annotator not in unfit]),
+        *repeated(found),
         *betters(found, gold_of(found, tables)),
         *_portions(found),
         *_plan(found),

@@ -8,7 +8,9 @@ from segdata.core.finding import Finding, Severity
 from segdata.core.rule import rules
 from segdata.report.catalogue import paragraph
 
-Topic = Literal["repair", "agreement", "person", "guideline", "place", "model", "contrast", "portion", "plan", "limit"]
+Topic = Literal[
+    "repair", "agreement", "person", "guideline", "place", "model", "tolerance", "contrast", "portion", "plan", "limit"
+]
 
 HEADINGS: dict[Topic, str] = {
     "repair": "first repair",
@@ -17,6 +19,7 @@ HEADINGS: dict[Topic, str] = {
     "guideline": "guideline",
     "place": "to settle",
     "model": "accepted",
+    "tolerance": "tolerance",
     "contrast": "compared",
     "portion": "portions",
     "plan": "plan",

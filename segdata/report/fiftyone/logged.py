@@ -77,7 +77,9 @@ def _write(label: Label, standing: Standing) -> Decision | None:
     """Write onto a label what holds of it, or else who is unsure or disagrees; what holds."""
     if standing.is_disputed:
         label["tags"].append(DISPUTED)
-        words = (f"{each.reviewer}: {each.verdict}" + f" ({each.comment})" * bool(each.comment) for each in standing.said)
+        words = (
+            f"{each.reviewer}: {each.verdict}" + f" ({each.comment})" * bool(each.comment) for each in standing.said
+        )
         label[DISPUTED] = "; ".join(words)
         return None
     unsure = (each for each in reversed(standing.said) if each.verdict == "unsure")

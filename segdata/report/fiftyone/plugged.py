@@ -8,7 +8,7 @@ from segdata.core.errors import SegdataError
 NAME = "@segdata/review"
 _FOLDER = "segdata-review"
 _SOURCE = Path(__file__).parent / "plugin"
-_FILES = ("fiftyone.yml", "__init__.py")
+_FILES = ("fiftyone.yml", "__init__.py", "keys.js")
 
 
 def plug_in(fo: Any) -> Path:  # Any: FiftyOne has no types

@@ -142,7 +142,9 @@ class _Reader:
             self.notes.append(f"{image}: a label of {name!r} is tagged {words}: neither is taken; leave one")
         if not found and row["verdict"] is not None:
             remedy = "what is in the log already, unsure takes back"
-            self.notes.append(f"{image}: the tag {row['verdict']} was taken off a label of {name!r}: no decision; {remedy}")
+            self.notes.append(
+                f"{image}: the tag {row['verdict']} was taken off a label of {name!r}: no decision; {remedy}"
+            )
         return found.pop() if len(found) == 1 else None
 
     def _signature(self, name: str, sample: str, row: Row, tags: list[str], verdict: Verdict) -> Row:

@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from segdata.core.errors import SegdataError
 from segdata.measure.measure import measure
 from segdata.noise.networks.plan import MULTIPLE, Facts, Plan, least_instance, placed, plan_for
 from segdata.noise.networks.settings import Settings
@@ -39,6 +40,17 @@ def test_quick_is_less_work_and_a_gpu_gets_more() -> None:
     work = [plan.folds * plan.steps * plan.batch * plan.crop**2 * plan.width for plan in (quick, usual, gpu)]
     assert work == sorted(set(work))
     assert (quick.folds, quick.flips) == (2, 0)
+
+
+def test_what_is_wide_is_seen_reduced_and_small_crops_mean_more_steps() -> None:
+    usual, coarse = (plan_for(replace(FACTS, breadth=each, n_images=9), Settings(), 2**30) for each in (15.0, 50.0))
+    assert (usual.scale, coarse.scale) == (1, 0.25)
+    assert (coarse.crop, coarse.tile) == (64, (64, 96))
+    assert usual.steps < coarse.steps <= usual.steps * usual.crop**2 / coarse.crop**2
+    assert "what is labelled is 50 px wide" in str(coarse)
+    assert plan_for(replace(FACTS, breadth=50.0), Settings(scale=0.5), 2**30).scale == 0.5
+    with pytest.raises(SegdataError, match="scale is 1.5, it must be above 0, and 1 at most"):
+        Settings(scale=1.5)
 
 
 def test_no_more_folds_than_units_and_never_one() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import segdata
+from segdata.api.imprinting import imprints
 from segdata.core.decision import Decision, Verdict
 from segdata.report.fiftyone.pulling import pull
 from segdata.review.log import read
@@ -38,7 +39,7 @@ def browse(data: Path, name: str = NAME) -> Any:  # Any: FiftyOne has no types
 def said(data: Path, verdict: Verdict, image: str, **more: Any) -> Decision:
     """A decision on the finding of an image, made somewhere else."""
     finding = next(each for each in FOUND if each.image == image)
-    imprint = segdata.api.imprinting.imprints(segdata.read(data), [finding])[finding]
+    imprint = imprints(segdata.read(data), [finding])[finding]
     told: dict[str, Any] = {"reviewer": "anna", "time": TIME, "via": "html", "imprint": imprint, **more}
     return Decision(verdict=verdict, image=image, finding=finding, **told)
 
@@ -91,7 +92,7 @@ def test_who_disagrees_is_told(data: Path) -> None:
     segdata.decide(data, [*words, said(data, "void", "b.png")])
     found = browse(data)
     label = shown(found, "a.png")
-    assert (label.tags, label.verdict) == (["SEG101", "error", "disputed"], None)
+    assert label.tags == ["SEG101", "error", "disputed"]
     assert label.disputed == "anna: accept; ben: reject (glass)"
     assert "a.png" in found.dataset.load_saved_view("undecided").values("image_id")
     label_id, sample = label.id, found.dataset.match({"image_id": "a.png"}).first()

@@ -41,8 +41,8 @@ class Verdict(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def resolve_placement(self, ctx: Any) -> Any:
         """A button beside the picture that is open."""
-        button = types.Button(label=f"{self.verdict}: {VERDICTS[self.verdict]}", icon=ICONS[self.verdict], prompt=False)
-        return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
+        label = f"{self.verdict}: {VERDICTS[self.verdict]} (key {self.verdict[0]})"
+        return _button(ctx, types.Places.SAMPLES_VIEWER_ACTIONS, label, ICONS[self.verdict])
 
     def resolve_input(self, ctx: Any) -> Any:
         """What it would be said of, and why; asked where it is called from the list of operators."""
@@ -67,8 +67,7 @@ class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def resolve_placement(self, ctx: Any) -> Any:
         """A button beside the picture that is open."""
-        button = types.Button(label="apply the proposal (accept)", icon="auto_fix_high", prompt=False)
-        return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
+        return _button(ctx, types.Places.SAMPLES_VIEWER_ACTIONS, "apply the proposal (accept)", "auto_fix_high")
 
     def execute(self, ctx: Any) -> None:
         """Accept the findings that propose something."""
@@ -89,8 +88,8 @@ class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def resolve_placement(self, ctx: Any) -> Any:
         """A button above the grid."""
-        button = types.Button(label="decide on what is chosen, or on the whole view", icon="fact_check", prompt=True)
-        return types.Placement(types.Places.SAMPLES_GRID_ACTIONS, button)
+        label = "decide on what is chosen, or on the whole view"
+        return _button(ctx, types.Places.SAMPLES_GRID_ACTIONS, label, "fact_check", prompt=True)
 
     def resolve_input(self, ctx: Any) -> Any:
         """Which verdict, of what, and why."""
@@ -116,8 +115,7 @@ class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def resolve_placement(self, ctx: Any) -> Any:
         """A button beside the picture that is open."""
-        button = types.Button(label="next undecided finding", icon="skip_next", prompt=False)
-        return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
+        return _button(ctx, types.Places.SAMPLES_VIEWER_ACTIONS, "next undecided finding (key n)", "skip_next")
 
     def execute(self, ctx: Any) -> None:
         """Open its image, and select it."""
@@ -132,6 +130,13 @@ def register(plugin: Any) -> None:
         plugin.register(operator)
 
 
+def _button(ctx: Any, place: Any, label: str, icon: str, *, prompt: bool = False) -> Any:
+    """A button; none where the dataset is not of segdata."""
+    if not _kinds(ctx):
+        return None
+    return types.Placement(place, types.Button(label=label, icon=icon, prompt=prompt))
+
+
 def _form(chosen: list[Label], inputs: Any, name: str) -> Any:
     what = f"{len(chosen)} finding{'' if len(chosen) == 1 else 's'} or labels" if chosen else "nothing is chosen"
     inputs.str("comment", required=False, label="comment", description="why; may be left empty")
@@ -140,7 +145,8 @@ def _form(chosen: list[Label], inputs: Any, name: str) -> Any:
 
 def _kinds(ctx: Any) -> dict[str, str]:
     """Field -> the kind of its labels, of those that can be decided on."""
-    told = (ctx.dataset.info.get("segdata") or {}).get("fields") or ()
+    info = {} if ctx.dataset is None else ctx.dataset.info
+    told = (info.get("segdata") or {}).get("fields") or ()
     return {row["name"]: row["kind"] for row in told if row["kind"] in LISTS}
 
 
