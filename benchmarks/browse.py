@@ -2,7 +2,7 @@
 
 Generated 640 x 480 images of about 14 segments, each image a JPEG file, and a mongod of its own with an empty database.
 
-python benchmarks/browse.py [IMAGES]...
+python -m benchmarks.browse [IMAGES]...
 """
 
 import os
@@ -19,9 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from generate import HEIGHT, WIDTH, generate
 from PIL import Image
-from process import run
+
+from benchmarks.generate import HEIGHT, WIDTH, generate
+from benchmarks.process import run
 
 SEGDATA = str(Path(sys.executable).parent / "segdata")
 SIZES = (500, 2_000, 10_000)

@@ -53,7 +53,7 @@ class NoiseSet:
 
 CHOSEN = {
     "gbm": NoiseSet("GBM40 nuclei", {"folds": 2, "crop": 128, "steps": 300}),
-    "tiles": NoiseSet("magnetic tiles, threshold", {"folds": 2, "crop": 128, "steps": 300}, images=118),
+    "tiles": NoiseSet("magnetic tiles, threshold", {"folds": 2, "scale": 1.0, "crop": 128, "steps": 300}, images=118),
     "camvid": NoiseSet("CamVid, poles thin", {"folds": 3, "steps": 500}),
     "drive": NoiseSet("DRIVE, observer 1", {"folds": 2, "crop": 128, "steps": 200}),
     "nerve": NoiseSet(

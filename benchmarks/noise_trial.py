@@ -14,10 +14,10 @@ from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.evidence.given import Given
 from segdata.noise.evidence.pixelwise import TEMPERATURE
 from segdata.noise.mistakes.evaluation import Ranked
-from segdata.noise.mistakes.injection import LEARNT, Rates, labels, spoiled
+from segdata.noise.mistakes.injection import LEARNT, Rates, labels, lesson, spoiled
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.scoring.classifier import calibrated
-from segdata.noise.scoring.crossfit import crossed, folds_of
+from segdata.noise.scoring.crossfit import crossed, folds_of, together
 from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
 from segdata.noise.scoring.threads import one_thread
 from segdata.noise.types import Kind
@@ -62,16 +62,15 @@ class Trial:
         """(n,) what the same classifier says that learnt from the real errors of other images: it knows the noise."""
         odds = np.empty(len(self.mistake))
         fold = folds_of([str(at) for at in range(len(self.wrong))])
+        type_ = np.append(np.unique(self.types, return_inverse=True)[1], -1)[self.mistake]
         first = 0
         for sort in (0, 1):
-            tables = [each.given[sort].x for each in self.looks]
-            n = sum(map(len, tables))
-            mine = slice(first, first + n)
-            wrong, of = (self.mistake[mine] >= 0).astype(np.int64), fold[self.result.image[mine]]
-            found = crossed(np.concatenate(tables), of, np.concatenate(tables), wrong, of, l2)[0]
-            scale = calibrated(found, wrong)
-            odds[mine] = scale.slope * found + scale.offset
-            first += n
+            x = np.concatenate([each.given[sort].x for each in self.looks])
+            mine = slice(first, first + len(x))
+            of, kind = fold[self.result.image[mine]], type_[mine]
+            found = together(crossed(x, of, x, kind, of, l2)[0])
+            odds[mine] = calibrated(found, (kind >= 0).astype(np.int64)).odds(found)
+            first += len(x)
         return odds
 
 
@@ -103,7 +102,7 @@ def seeded(
         given, truth = spoiled(clean, countable, made or rates(rate), rng)
         if rng.random() >= SPOILED:
             given, truth = spoiled(clean, countable, Rates(0.0, ()), rng)
-        saw = look(given, seen, countable, np.random.default_rng([seed, row, 1]), Rates(kinds=tuple(learnt)))
+        saw = look(given, seen, countable, np.random.default_rng([seed, row, 1]), lesson(tuple(learnt)))
         about = labels(saw.found, given, truth, countable)
         pages.append(_Page(saw, about, truth.types, _of_pixels(saw.found, seen), _of_image(given, seen)))
     return _bound(pages)

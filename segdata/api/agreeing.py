@@ -107,11 +107,12 @@ def compare_annotators(
 ) -> Compared:
     """The same as `agree`, with what it was made of."""
     from segdata.agreement.habits.unchanged import unchanged
-    from segdata.agreement.panel.mirrored import mirrored
+    from segdata.agreement.panel.mirrored import MIRRORED, mirrored
     from segdata.agreement.summary.contrasts import contrasted
     from segdata.agreement.summary.plans import plan as planned
     from segdata.agreement.summary.portions import by_column
     from segdata.agreement.summary.summary import summary
+    from segdata.core.defect import Defect
     from segdata.core.judge import judge, selected
 
     every = members(data, reading(options))
@@ -129,8 +130,9 @@ def compare_annotators(
     opposed, how, jobs = found.opposed, resampling(options), options.get("jobs", 0)
     with image_limits():
         turned = mirrored(found.panel, opposed)
-    judged = _judged(opposed, gold, section, how)
-    tables = replace(found.tables, defects=(*found.tables.defects, *turned), judged=judged)
+    judged = replace(_judged(opposed, gold, section, how), mirrored=turned)
+    over = [Defect(MIRRORED, each.message, annotator=opposed.annotators[each.annotator]) for each in turned]
+    tables = replace(found.tables, defects=(*found.tables.defects, *over), judged=judged)
     panel = Dataset(found.panel, found.panel.profile, config)
     every_finding = judge(tables, chosen, config, jobs=jobs).findings
     logs = [each.dataset for each in every]

@@ -24,9 +24,11 @@ from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.formats.altered import AlteredSource
 from segdata.formats.images import image_limits
+from segdata.formats.xmlfile import read_xml
 from segdata.review import log
 from segdata.review import sent as notes
 from segdata.review.applied import Whose, is_below
+from segdata.review.asking import cvat_labels, label_studio_config
 from segdata.review.redrawn import Imported, of_same, redrawn
 from segdata.review.sent import Sent
 from segdata.review.standing import matter
@@ -62,10 +64,13 @@ def export_findings(
     prefix : goes before the path of each image, for Label Studio
     copy_images, jobs, progress, opening : as for `segdata.convert`
 
-    What is sent is noted beside the dataset, so that what comes back is known again. Raises SegdataError where no
+    Beside a task for CVAT is ``labels.json``, the labels that the tool must have before it takes the task. What is
+    sent is noted beside the dataset, so that what comes back is known again. Raises SegdataError where no
     finding is about an image of the dataset, and for CVAT where an image has several annotations.
     """
     check_choice("to", to, ("cvat", "label-studio"))
+    if Path(target).suffix == ".json":
+        raise SegdataError(f"{target}: a task has several files; name a folder")
     dataset = read(data, **opening)
     about: dict[str, list[Finding]] = {}
     for each in findings:
@@ -87,7 +92,8 @@ def export_findings(
         name, annotations = batch.images["image_id"][0].as_py(), Annotation.each(batch)
         if to == "cvat" and len(annotations) > 1:
             raise SegdataError(f"{name}: has {len(annotations)} annotations, CVAT holds one; use --to label-studio")
-        made = [sent(each, _about(each, about[name]), dataset.profile, taxonomy) for each in annotations]
+        asks = to == "cvat"  # as attributes; Label Studio has controls for that
+        made = [sent(each, _about(each, about[name]), dataset.profile, taxonomy, asks) for each in annotations]
         noted.extend(note for _, note in made)
         return joined(batch, [marked for marked, _ in made])
 
@@ -96,8 +102,19 @@ def export_findings(
     task = replace(dataset, source=source, profile=profile, rows=np.array(rows, np.int64))
     options = {"prefix": prefix} if prefix and to == "label-studio" else None
     done = convert(task, target, to=to, copy_images=copy_images, jobs=jobs, progress=progress, write_options=options)
+    _ask(done.target, to)
     notes.append(path, sorted(noted, key=lambda each: (each.image, each.annotator or "")))
     return done
+
+
+def _ask(task: Path, to: Tool) -> None:
+    """Write what the tool is to be told before it takes the task."""
+    if to == "cvat":
+        text, path = cvat_labels(read_xml(task / "annotations.xml")), task / "labels.json"
+    else:
+        path = task / "label_config.xml"
+        text = label_studio_config(path.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _about(annotation: Annotation, findings: Sequence[Finding]) -> list[Finding]:

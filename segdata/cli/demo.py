@@ -54,12 +54,15 @@ def command(folder: Path, scenes: int) -> None:
     _run("validate", folder / "mended", "--unsafe-fixes", "--baseline", known)
 
     _say("5. Four annotators drew the same scenes: one is hurried, and one has habits")
-    make(folder / "data", seed=0, images=max(scenes, _COMPARED), only=("annotators",))
+    make(folder / "data", seed=0, images=max(scenes, _COMPARED), only=("annotators", "noise"))
     named = [f"{each.name}={each}" for each in sorted((folder / "data/annotators").iterdir()) if each.is_dir()]
     _run("agreement", *named, "--format", "html", "--output", folder / "reports/agreement.html")
     _run("agreement", *named, "--gold", "gold")
 
-    _say("6. Every seeded defect, against what was found")
+    _say("6. Labels that are wrong though no rule is broken: ranked, reviewed, corrected")
+    _review(folder)
+
+    _say("7. Every seeded defect, against what was found")
     _tally(defects, folder / "reports")
 
     _say("Done. Look at")
@@ -67,11 +70,43 @@ def command(folder: Path, scenes: int) -> None:
         click.echo(f"  {folder / name}\n      {what}")
 
 
+def _review(folder: Path) -> None:
+    """Suspect labels by a second opinion, decide on what is suspected, and carry that out."""
+    from segdata.cli.rehearsal import rehearse
+
+    noisy, noise, flagged = folder / "noisy", folder / "data/noise", folder / "reports/flag.json"
+    decisions = folder / "reports/decisions.json"
+    click.echo(
+        "Networks that `segdata flag` trains by itself take minutes. What a careful annotator drew\n"
+        "stands in for a model's results here; --predictions takes those of any model."
+    )
+    _run("convert", noise, noisy)
+    opinion = ("--predictions", folder / "data/annotators/careful")
+    _run("flag", noisy, *opinion, "--budget", "12", "--format", "json", "--output", flagged, "--fail-on", "never")
+    click.echo("\nA reviewer decides in a browser (validate --format html, browse). Here a script, by the truth:")
+    for each in rehearse(noisy, flagged, noise / "truth.json", decisions):
+        assert each.finding is not None
+        click.echo(f"  {each.verdict:7}{each.finding.code} {each.image}: {_short(each.finding.message)}")
+    _run("review", "pull", noisy, decisions)
+    _run("review", "apply", noisy)
+    _run("review", "report", noisy, "--findings", flagged)
+    _run("history", noisy)
+    _run("report", noisy, "--flagged", flagged, "--format", "html", "--output", folder / "reports/noisy.html")
+
+
+def _short(message: str) -> str:
+    """A message as far as it has room in a line."""
+    from segdata.report.paper import shorten
+
+    return shorten(message, 43)
+
+
 _LEFT = {
     "pictures": "findings drawn on their images: begin with mask_shapes",
-    "reports": "every finding of every spoiled dataset as JSON, and two for the browser: coco_shapes.html, "
-    "agreement.html",
+    "reports": "every finding of every spoiled dataset as JSON, and three for the browser: coco_shapes.html, "
+    "agreement.html, noisy.html (all that is known of a dataset on one page)",
     "mended": "the spoiled masks after fixes; r0002/changes.jsonl says what was done",
+    "noisy": "the labels with errors, reviewed; review.jsonl says who decided what",
     "street": "a canonical dataset: Parquet tables that pandas and DuckDB read",
     "street-masks": "the same as colour masks, with the images",
     "street-yolo": "and as YOLO polygons, with losses.json, which says what they cannot hold",

@@ -82,6 +82,18 @@ class Opposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirrored:
+    """Two annotators (positions) whose labels fit only when one side is mirrored, and how well: `annotator`'s, likely.
+
+    `message` says so in a line.
+    """
+
+    annotator: int
+    other: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What follows from a panel's tables, in rows that rules filter.
 
@@ -96,6 +108,7 @@ class Judged:
         clusters
     below : annotator, category (-1: all), metric, value, low, high, bar, clusters: who is under the bar against gold
     gold : the position of the reference among the annotators; None: there is none
+    mirrored : whose labels are mirrored
     """
 
     disputes: Table
@@ -104,3 +117,4 @@ class Judged:
     repeats: Table
     below: Table
     gold: int | None = None
+    mirrored: tuple[Mirrored, ...] = ()

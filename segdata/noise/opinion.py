@@ -13,7 +13,7 @@ from segdata.core.runs import Ints
 from segdata.core.suspected import Suspected
 from segdata.core.table import Table
 from segdata.noise.evidence.drawn import Floats
-from segdata.noise.mistakes.injection import LEARNT, Rates
+from segdata.noise.mistakes.injection import LEARNT, lesson
 from segdata.noise.networks.stage import Stage
 from segdata.noise.reviewing.budget import Budget
 from segdata.noise.reviewing.choice import Choice, choice
@@ -107,7 +107,7 @@ def _systematic(found: Suspicions, case: Case, trust: list[Trust]) -> tuple[Tabl
 
 def _looks(case: Case, seed: int, threads: int, progress: Callable[[Stage], None]) -> Iterator[Look]:
     kinds = set(case.witness.kinds)
-    rates = Rates(kinds=tuple(kind for kind in LEARNT if kind in kinds))
+    rates = lesson(tuple(kind for kind in LEARNT if kind in kinds))
 
     def looked(image: int) -> Look:
         given, evidence = case.given.drawn(image), case.witness.evidence(image)

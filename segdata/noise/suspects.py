@@ -19,7 +19,7 @@ from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.evidence.fit import centres
 from segdata.noise.evidence.given import Given
 from segdata.noise.scoring.scores import Suspicions
-from segdata.noise.types import TYPES
+from segdata.noise.types import TYPES, Type
 from segdata.noise.witness import Witness
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
@@ -88,8 +88,8 @@ class Case:
 def likely_types(found: Suspicions, things: Flags) -> Ints:
     """(n,) the most probable type of each candidate, a row of `TYPES`, among those that make sense for it.
 
-    What nobody annotated cannot be extra; only things are merged or split; where there is one category nothing has
-    the name of another.
+    What nobody annotated cannot be extra; of what is not countable only parts of those categories are merged or split
+    in which this was learnt; where there is one category nothing has the name of another.
     """
     region, seen = found.row < 0, np.maximum(found.seen, 0)
     thing = things[np.where(region, seen, found.category)]
@@ -99,12 +99,19 @@ def likely_types(found: Suspicions, things: Flags) -> Ints:
         "extra": ~region | (seen == UNLABELLED),
         "category": (~region | both) & (len(things) > 2),
         "boundary": ~region | ~thing,
-        "merge": ~region & thing,
-        "split": ~region & thing,
+        "merge": ~region & (thing | np.isin(found.category, _with(found, "merge"))),
+        "split": ~region & (thing | np.isin(found.category, _with(found, "split"))),
         "shift": ~region,
     }
     fits = np.column_stack([allowed[each] for each in TYPES])
     return np.asarray(np.where(fits, found.type + 1e-12, 0.0).argmax(axis=1), np.int64)
+
+
+def _with(found: Suspicions, type_: Type) -> Ints:
+    """The categories in which mistakes of a type were made to learn from."""
+    held = found.held_out
+    mine = np.append(np.array([each == type_ for each in held.mistake_type], bool), False)
+    return np.unique(found.held_category[mine[held.mistake]])
 
 
 def suspects(

@@ -33,4 +33,4 @@ TYPE_OF: dict[Kind, Type] = {
     "shift": "shift",
     "misaligned": "shift",
 }
-OF_THINGS: frozenset[Kind] = frozenset({"merge", "split"})  # of no meaning where parts of a category are one anyway
+OF_SEVERAL: frozenset[Kind] = frozenset({"merge", "split"})  # of no meaning where a category lies in one piece

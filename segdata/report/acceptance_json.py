@@ -8,8 +8,8 @@ import numpy as np
 
 from segdata.agreement.gold.delivery import Decision, Inspection, Quality
 from segdata.agreement.statistics.acceptance import Sampling, operating_curve
-from segdata.report.agreement_json import laid_out
 from segdata.report.agreement_types import Count, Share, Tolerances, tolerances
+from segdata.report.layout import laid_out
 from segdata.report.plain import plain
 
 VERSION: Literal[1] = 1

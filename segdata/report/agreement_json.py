@@ -1,7 +1,5 @@
 """The JSON report of an agreement."""
 
-import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +41,7 @@ from segdata.report.agreement_types import (
     tolerances,
 )
 from segdata.report.json import Row
+from segdata.report.layout import known, laid_out, number
 
 
 def to_json(found: Agreement) -> str:
@@ -93,13 +92,13 @@ def _bias(each: AnnotatorBias) -> Bias:
         missed=score_of(each.missed),
         extra=score_of(each.extra),
         confused=score_of(each.confused),
-        p={name: _known(p) for name, p in each.p.items()},
+        p={name: known(p) for name, p in each.p.items()},
         found=each.found,
     )
 
 
 def _due(each: Disagreement) -> Due:
-    shares = {name: _number(getattr(each, name)) for name in ("missed", "extra", "confused", "boundary")}
+    shares = {name: number(getattr(each, name)) for name in ("missed", "extra", "confused", "boundary")}
     return Due(a=each.a, b=each.b, category=each.category, pixels=each.pixels, **shares)
 
 
@@ -115,9 +114,9 @@ def _sizes(each: VolumeAgreement) -> Sizes:
                 a=pair.a,
                 b=pair.b,
                 volumes=pair.volumes,
-                size_a=_number(pair.size_a),
-                size_b=_number(pair.size_b),
-                difference=_number(pair.difference),
+                size_a=number(pair.size_a),
+                size_b=number(pair.size_b),
+                difference=number(pair.difference),
                 bias=score_of(pair.bias),
                 lower=score_of(pair.lower),
                 upper=score_of(pair.upper),
@@ -137,8 +136,8 @@ def _portions(found: By) -> Portions:
             Apart(
                 score=each.score,
                 category=each.category,
-                values=tuple(map(_number, each.values)),
-                p=_number(each.p),
+                values=tuple(map(number, each.values)),
+                p=number(each.p),
                 stands=each.stands,
             )
             for each in found.differences
@@ -151,13 +150,13 @@ def _need(each: Planned) -> Need:
     return Need(
         score=each.score,
         category=each.category,
-        half_width=_known(each.half_width),
-        now=_number(each.now),
+        half_width=known(each.half_width),
+        now=number(each.now),
         clusters=each.clusters,
         images=each.images,
         instances=each.instances,
-        reached=_number(each.reached),
-        design_effect=_number(each.design_effect),
+        reached=number(each.reached),
+        design_effect=number(each.design_effect),
     )
 
 
@@ -166,9 +165,9 @@ def _contrast(each: Contrasted) -> Contrast:
         first=each.first,
         second=each.second,
         score=each.score,
-        values=(_number(each.values[0]), _number(each.values[1])),
+        values=(number(each.values[0]), number(each.values[1])),
         difference=score_of(each.difference),
-        p=_number(each.p),
+        p=number(each.p),
         stands=each.stands,
     )
 
@@ -187,7 +186,7 @@ def _accepted(each: Unchanged) -> Accepted:
 def _proposed(each: ProposedTolerance) -> Proposed:
     return Proposed(
         unit="mm" if each.unit == "mm" else "px",
-        value=_known(each.value),
+        value=known(each.value),
         annotators=each.annotators,
         images=each.images,
         boundaries=each.boundaries,
@@ -200,31 +199,4 @@ def _each(scores: Mapping[str, Value]) -> dict[str, Score]:
 
 def score_of(each: Value) -> Score:
     """A score as reports have it."""
-    return Score(_number(each.value), _number(each.low), _number(each.high), each.n, each.n_undefined)
-
-
-def _number(value: float) -> float | None:
-    """Six digits that count, so that the last bits of a machine's arithmetic do not; NaN is None."""
-    return _known(value) if math.isfinite(value) else None
-
-
-def _known(value: float) -> float:
-    return float(f"{value:.6g}") + 0.0  # no minus before a 0
-
-
-def laid_out(plain: Mapping[str, object]) -> str:
-    """A report as JSON text, with a line for each item of its lists."""
-    return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
-
-
-def _value(value: object) -> str:
-    """A list with an item a line, so has an object with scores; everything else in one."""
-    if isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
-        return "[\n" + ",\n".join(f"    {_text(item)}" for item in value) + "\n  ]"
-    if isinstance(value, dict) and any(isinstance(item, (dict, list)) for item in value.values()):
-        return "{\n" + ",\n".join(f"    {_text(name)}: {_text(item)}" for name, item in value.items()) + "\n  }"
-    return _text(value)
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return Score(number(each.value), number(each.low), number(each.high), each.n, each.n_undefined)

@@ -9,8 +9,9 @@ from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.consensus.leave_one_out import AgainstOthers
 from segdata.agreement.consensus.made import Consensus, Undecided
 from segdata.agreement.consensus.method import Name
-from segdata.report.agreement_json import laid_out, score_of
+from segdata.report.agreement_json import score_of
 from segdata.report.agreement_types import Count, Score, Tolerances, tolerances
+from segdata.report.layout import laid_out
 
 VERSION: Literal[1] = 1
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from segdata.agreement.gold.evaluation import SCORES, Evaluation
-from segdata.report.agreement_json import laid_out
 from segdata.report.agreement_types import Count, scores_of
+from segdata.report.layout import laid_out
 from segdata.report.plain import plain
 
 VERSION: Literal[1] = 1

@@ -1,7 +1,5 @@
 """The JSON report of a pilot; `schemas/pilot.schema.json` is made from these types."""
 
-import json
-import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,6 +9,7 @@ from segdata.campaign.likeness import Confusable
 from segdata.campaign.outlook import CategoryOutlook
 from segdata.campaign.projection import Range
 from segdata.campaign.readiness import Kind, Pilot
+from segdata.report.layout import laid_out, number
 
 VERSION: Literal[1] = 1
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -189,7 +188,7 @@ def to_json(found: Pilot) -> str:
         agreement=None if found.agreement is None else _agreement(found.agreement),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
+    return laid_out(plain)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON
@@ -220,10 +219,10 @@ def _pair(each: Confusable) -> Pair:
         twice=each.twice,
         images=each.images,
         of=each.of,
-        mistaken=_number(each.mistaken),
+        mistaken=number(each.mistaken),
         coloured=each.coloured,
         names=each.names,
-        delta_e=_number(each.colour),
+        delta_e=number(each.colour),
     )
 
 
@@ -238,7 +237,7 @@ def _agreement(found: Concord) -> Agreement:
                 value=_span(each.value),
                 images=each.images,
                 units=each.clusters,
-                best=_number(each.best),
+                best=number(each.best),
                 without=each.without or None,
                 low=each.is_low,
                 surely=each.is_surely_low,
@@ -262,20 +261,4 @@ def _agreement(found: Concord) -> Agreement:
 
 
 def _span(found: Range) -> Span:
-    return Span(*map(_number, found))
-
-
-def _number(value: float) -> float | None:
-    """Six digits that count, so that the last bits of a machine's arithmetic do not; NaN is None."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _value(value: object) -> str:
-    """A list with an item a line; everything else in one."""
-    if not isinstance(value, (list, tuple)) or not value:
-        return _text(value)
-    return "[\n" + ",\n".join(f"    {_text(item)}" for item in value) + "\n  ]"
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return Span(*map(number, found))

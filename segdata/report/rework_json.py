@@ -6,8 +6,8 @@ from typing import Any, Literal
 import msgspec
 
 from segdata.agreement.gold.review import Review
-from segdata.report.agreement_json import laid_out
 from segdata.report.agreement_types import Count, Score, Share, Tolerances, tolerances
+from segdata.report.layout import laid_out
 from segdata.report.plain import plain
 
 VERSION: Literal[1] = 1

@@ -7,8 +7,8 @@ import msgspec
 
 from segdata.agreement.gold.scorecard import Scorecard
 from segdata.core.config import Metric
-from segdata.report.agreement_json import laid_out
 from segdata.report.agreement_types import Count, Score, Share, Tolerances, tolerances
+from segdata.report.layout import laid_out
 from segdata.report.plain import plain
 from segdata.report.rework_json import Reviewed, reviewed
 

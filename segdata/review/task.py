@@ -36,11 +36,12 @@ def with_findings(profile: Profile) -> Taxonomy:
 
 
 def sent(
-    annotation: Annotation, findings: Sequence[Finding], profile: Profile, taxonomy: Taxonomy
+    annotation: Annotation, findings: Sequence[Finding], profile: Profile, taxonomy: Taxonomy, asks: bool
 ) -> tuple[Batch, Sent]:
     """One annotation as it is sent, with the findings about it, and the note of it.
 
     `taxonomy` has the category of findings. Polygons become masks: what a tool rounds would come back as other pixels.
+    `asks`: boxes have the attributes verdict and comment; else the tool asks for these itself.
     """
     batch = annotation.batch
     image = batch.images["image_id"][0].as_py()
@@ -54,10 +55,10 @@ def sent(
         seen = imprint_of(finding, [annotation], profile)
         questions.append(Question(key_of(image, seen, msgspec.json.encode(finding)), finding, seen))
     noted = Sent(image, annotation.annotator, tuple(segments), tuple(questions))
-    return _marked(annotation, noted, taxonomy.categories[-1].id), noted
+    return _marked(annotation, noted, taxonomy.categories[-1].id, asks), noted
 
 
-def _marked(annotation: Annotation, noted: Sent, category: int) -> Batch:
+def _marked(annotation: Annotation, noted: Sent, category: int, asks: bool) -> Batch:
     """The annotation with keys, and boxes for findings."""
     batch = annotation.batch
     had = batch.segments["attributes"].to_pylist()
@@ -73,7 +74,7 @@ def _marked(annotation: Annotation, noted: Sent, category: int) -> Batch:
         segment_id=list(range(free, free + n)),
         category_id=[category] * n,
         rings=[[_corners(box)] for box in found],
-        attributes=[_asked(each) for each in noted.questions],
+        attributes=[_asked(each, asks) for each in noted.questions],
     )
     height = annotation.size[0]
     return replace(
@@ -102,16 +103,11 @@ def _runs(box: Box, height: int) -> Runs:
     return Runs(start, np.full(wide, high, np.int64), np.zeros(wide, np.int32))
 
 
-def _asked(question: Question) -> list[tuple[str, str]]:
+def _asked(question: Question, asks: bool) -> list[tuple[str, str]]:
     """What a box says, and asks."""
     finding = question.finding
-    said = {
-        _KEY: question.key,
-        "code": f"{finding.code} {finding.rule}",
-        "message": finding.message,
-        "verdict": UNDECIDED,
-        "comment": "",
-    }
+    said = {_KEY: question.key, "code": f"{finding.code} {finding.rule}", "message": finding.message}
+    said |= {"verdict": UNDECIDED, "comment": ""} if asks else {}
     return [(name, json.dumps(text, ensure_ascii=False)) for name, text in said.items()]
 
 

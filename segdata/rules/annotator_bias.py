@@ -22,7 +22,7 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     offset is by how many pixels the boundary is drawn further out than the middle annotator draws it. Names are
     exchanged at random within images 9,999 times or more; of all cells (annotator, category, kind) those count that
     hold the false discovery rate of 5 % (Benjamini and Hochberg, 1995). Images of one sequence, patient or scene count
-    as one.
+    as one. A gold standard has one voice among the others here: what everybody reaches against it alone is SEG407's.
 
     Left alone: two annotators, of whom none can be told to be the one who deviates; the gold standard; cells with fewer
     than 8 images, or fewer than it takes for the smallest p to count among so many cells.

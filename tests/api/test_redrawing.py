@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import replaced
 from segdata.core.config import Config
 from segdata.core.dataset import Dataset
+from segdata.core.decision import VERDICTS
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.formats.naming import said_of_names
@@ -87,10 +89,38 @@ def answered(task: Path, tool: Tool, verdict: str, comment: str) -> None:
     else:
         path = task / "tasks.json"
         tasks = json.loads(path.read_text("utf-8"))
-        asked = tasks[0]["annotations"][0]["result"]
-        for name, said in (("verdict", verdict), ("comment", comment)):
-            next(each for each in asked if each["from_name"] == name)["value"]["text"] = [said]
+        results = tasks[0]["annotations"][0]["result"]
+        box = next(each for each in results if each["from_name"] == "code")
+        for name, kind, value in (
+            ("verdict", "choices", {"choices": [verdict]}),
+            ("comment", "textarea", {"text": [comment]}),
+        ):
+            results.append({**box, "from_name": name, "type": kind, "value": value})
         path.write_text(json.dumps(tasks), "utf-8")
+
+
+def test_a_tool_is_told_the_labels_and_asks_for_a_verdict(street: Path, tmp_path: Path) -> None:
+    for tool in TOOLS:
+        export_findings(street, [FOUND, OTHER], tool, tmp_path / tool)
+    told = {each["name"]: each for each in json.loads((tmp_path / "cvat" / "labels.json").read_text("utf-8"))}
+    used = {
+        (shape.get("label"), each.get("name"))
+        for shape in fromstring((tmp_path / "cvat" / "annotations.xml").read_text("utf-8")).iterfind("./image/*")
+        for each in shape.iterfind("attribute")
+    }
+    assert used <= {(name, each["name"]) for name, label in told.items() for each in label["attributes"]}
+    (verdict,) = (each for each in told["segdata finding"]["attributes"] if each["name"] == "verdict")
+    assert (verdict["input_type"], verdict["default_value"]) == ("select", "undecided")
+    assert set(verdict["values"]) == {"undecided", *VERDICTS}
+    config = fromstring((tmp_path / "label-studio" / "label_config.xml").read_text("utf-8"))
+    (choices,) = config.iterfind("Choices")
+    assert [each.get("value") for each in choices] == [*VERDICTS]
+    assert choices.get("whenLabelValue") == "segdata finding"
+    tasks = json.loads((tmp_path / "label-studio" / "tasks.json").read_text("utf-8"))
+    controls = {each["from_name"] for task in tasks for each in task["annotations"][0]["result"]}
+    assert controls <= {each.get("name") for each in config}
+    with pytest.raises(SegdataError, match="name a folder"):
+        export_findings(street, [FOUND], "label-studio", tmp_path / "task.json")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -183,7 +213,7 @@ def test_the_category_of_findings_is_none_that_the_taxonomy_lacks() -> None:
 def test_an_empty_id_is_an_id() -> None:
     drawing = drawn("aa..\n....\n")
     batch = replace(drawing.batch, segments=replaced(drawing.batch.segments, "source_id", [""]))
-    _, noted = sent(Annotation.each(batch)[0], [], drawing.profile, with_findings(drawing.profile))
+    _, noted = sent(Annotation.each(batch)[0], [], drawing.profile, with_findings(drawing.profile), asks=True)
     assert [each.id for each in noted.segments] == [""]
 
 

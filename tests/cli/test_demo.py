@@ -18,6 +18,10 @@ def test_the_story_ends_well(run: Run, tmp_path: Path) -> None:
     assert (folder / "street" / "dataset.yaml").is_file()
     assert len(list((folder / "pictures" / "mask_shapes").glob("*.png"))) > 2
     assert len(list((folder / "reports").glob("*.json"))) > 5
+    assert "revision r0002 is current" in result.stdout  # what was accepted is carried out
+    assert "12 findings decided, 0 open" in result.stdout
+    assert (folder / "noisy" / "review.jsonl").read_text("utf-8").count("\n") == 12
+    assert "Traceback" not in result.stdout + result.stderr
     prepare(folder)
     assert [path.name for path in folder.iterdir()] == [".segdata-demo"]  # an earlier demo is emptied
 

@@ -37,7 +37,7 @@ def coincidences(
     wide = n_categories + 1
     per_pixel = np.bincount(of, minlength=len(n))
     votes = of * wide + 1
-    votes += np.asarray(category)  # in place, since there may be tens of millions
+    np.add(votes, category, out=votes, casting="unsafe")  # in place, since there may be tens of millions
     votes = votes[per_pixel[of] > 1]
     votes.sort()
     first = np.flatnonzero(np.diff(votes, prepend=-1))

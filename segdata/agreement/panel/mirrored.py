@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,10 +9,9 @@ import numpy as np
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.agreement.panel.panel import Panel
 from segdata.core import kernels
-from segdata.core.defect import Defect
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.core.opposed import Opposed
+from segdata.core.opposed import Mirrored, Opposed
 from segdata.core.roi import limited
 from segdata.core.runs import Ints
 
@@ -22,8 +20,8 @@ _POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mir
 _AXES = ("left to right", "top to bottom", "first to last slice")
 
 
-def mirrored(panel: Panel, opposed: Opposed) -> list[Defect]:
-    """A defect for each two annotators whose labels hardly meet, and meet well once one side is mirrored.
+def mirrored(panel: Panel, opposed: Opposed) -> tuple[Mirrored, ...]:
+    """Each two annotators whose labels hardly meet, and meet well once one side is mirrored.
 
     Only pairs with an IoU of all that is labelled below 0.3 are looked at, in the portion of images that begins with
     the first one of theirs. Mirrored it must be 0.5 or more, and twice as much as any other way. It is told of the one
@@ -31,7 +29,7 @@ def mirrored(panel: Panel, opposed: Opposed) -> list[Defect]:
     """
     pairs, overlaps = opposed.pairs, opposed.overlaps
     if not len(overlaps):
-        return []
+        return ()
     n = len(opposed.annotators)
     key = (pairs["a"] * n + pairs["b"])[overlaps["pair"]]
     both, any_ = (
@@ -39,15 +37,18 @@ def mirrored(panel: Panel, opposed: Opposed) -> list[Defect]:
         for weights in (overlaps["both"], overlaps["area_a"] + overlaps["area_b"] - overlaps["both"])
     )
     poor = [divmod(each, n) for each in np.flatnonzero((any_ > 0) & (both < _POOR * any_)).tolist()]
-    found: list[tuple[int, int, Defect]] = []
+    found: list[tuple[int, int, str]] = []
     for a, b in poor:
         image = int(opposed.cases["image"][pairs["case"][(pairs["a"] == a) & (pairs["b"] == b)]].min())
-        found += [(a, b, each) for each in _defects(panel, image, opposed.annotators[a], opposed.annotators[b])]
+        found += [(a, b, each) for each in _told(panel, image, opposed.annotators[a], opposed.annotators[b])]
     often = Counter(who for a, b, _ in found for who in (a, b))  # who is turned over is so against everybody
-    return [replace(each, annotator=opposed.annotators[a if often[a] > often[b] else b]) for a, b, each in found]
+    sides = [((a, b) if often[a] > often[b] else (b, a), how) for a, b, how in found]
+    names = opposed.annotators
+    return tuple(Mirrored(who, other, f"{names[who]} agrees with {names[other]} {how}") for (who, other), how in sides)
 
 
-def _defects(panel: Panel, image: int, a: str, b: str) -> Iterator[Defect]:
+def _told(panel: Panel, image: int, a: str, b: str) -> Iterator[str]:
+    """How well the labels of two annotators fit as they are, and mirrored, where that is to be told."""
     rows = next(chunk for chunk in panel.chunks() if image in chunk)
     batch, _ = limited(panel.load(rows))
     names = sorted(set(batch.annotations["annotator"].to_pylist()))
@@ -61,8 +62,7 @@ def _defects(panel: Panel, image: int, a: str, b: str) -> Iterator[Defect]:
         if any(best) and ways[best] >= _GOOD and ways[best] >= 2 * max(others):
             how = " and ".join(axis for axis, turned in zip(_AXES, best, strict=True) if turned)
             plain = ways[False, False, False]
-            message = f"{b} agrees with {a} at IoU {plain:.2f}, mirrored {how} at {ways[best]:.2f}"
-            yield Defect(MIRRORED, message)
+            yield f"at IoU {plain:.2f}, mirrored {how} at {ways[best]:.2f}"
 
 
 def _ways(opposite: Opposite) -> dict[tuple[bool, bool, bool], float]:

@@ -53,7 +53,9 @@ class CategoryAgreement:
 class AnnotatorBias:
     """What one annotator does with one category, against more than half of the others of the same clusters of images.
 
-    Of two annotators each is held against the other. A value's `n` is of clusters.
+    Of two annotators each is held against the other; the middle one of two is the mean of both, so that each of them
+    has half the difference of their boundaries as offset. A reference counts as one of the others; what everybody
+    reaches against it alone is the scores of its pairs. A value's `n` is of clusters.
 
     Attributes
     ----------

@@ -11,9 +11,10 @@ import numpy as np
 from segdata.core.correction import Action
 from segdata.core.runs import Ints, Runs
 from segdata.noise.evidence.candidates import Candidates
+from segdata.noise.evidence.depth import NEAR
 from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Pixels, parts_of, runs_of_pixels, shared
 from segdata.noise.evidence.evidence import Evidence
-from segdata.noise.evidence.proposals import Proposal, for_drawn, for_region
+from segdata.noise.evidence.proposals import Proposal, for_drawn, for_region, pieces_of
 from segdata.noise.types import Type
 
 HELD = 0.5  # the share of a thing within another that makes it a part of that
@@ -85,9 +86,15 @@ def _nearest_part(pixels: Ints, near: Ints, given: Drawn) -> Ints:
 def for_part(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence) -> Amended:
     """The same for a part of what is not countable."""
     row = int(found.row[at])
-    proposal = for_drawn(found, at, type_, given, evidence)
     part = _pixels(found.drawn, at)
     whole = _pixels(given, row)
+    if type_ in ("merge", "split"):
+        joined = type_ == "split"
+        after = np.union1d(whole, _gap(found, at)) if joined else np.setdiff1d(whole, _seam(found, at, evidence))
+        if len(after) != len(whole):
+            return _redrawn(row, int(given.category[row]), whole, after, given.height)
+        type_ = "boundary"
+    proposal = for_drawn(found, at, type_, given, evidence)
     if len(part) == len(whole) and proposal.action != "join":
         return _all_of(proposal, row)
     if proposal.action == "rename":
@@ -95,6 +102,44 @@ def for_part(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Ev
     rest = np.setdiff1d(whole, part)
     kept = np.union1d(rest, np.unique(Pixels.of_runs(proposal.pieces, max(proposal.n_pieces, 1)).at))
     return _redrawn(row, int(given.category[row]), whole, kept, given.height)
+
+
+def _seam(found: Candidates, at: int, evidence: Evidence) -> Ints:
+    """The pixels of a part along which it falls into several, as far as the model, or a waist, sets them apart.
+
+    Holes count as inside: of two rings drawn as one it is the place where they touch.
+    """
+    from scipy.ndimage import binary_fill_holes
+
+    one = found.drawn.take(np.array([at]))
+    part = _pixels(found.drawn, at)
+    mask = np.zeros(one.width * one.height, bool)
+    mask[part] = True
+    inside = np.flatnonzero(binary_fill_holes(mask.reshape(one.width, one.height)))
+    runs = runs_of_pixels(inside, np.zeros(len(inside), np.int64), one.height)
+    full = Drawn.of(runs, one.category, one.height, one.width)
+    alike = np.append(evidence.predicted.category == one.category[0], False)
+    pieces = Pixels.of_runs(*pieces_of(full, np.where(alike[evidence.instance], evidence.instance, -1), evidence))
+    of = np.full(mask.size, -1, np.int64)
+    of[pieces.at] = pieces.of
+    field = of.reshape(one.width, one.height)
+    seam = np.zeros(field.shape, bool)
+    for here, there in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        seam[here] |= (field[here] != field[there]) & (field[here] >= 0) & (field[there] >= 0)
+    return np.flatnonzero(seam.ravel() & mask)
+
+
+def _gap(found: Candidates, at: int) -> Ints:
+    """The pixels between a part and others of its category, at most 4 px from one to the other."""
+    drawn = found.drawn
+    alike = drawn.take(np.flatnonzero(drawn.category == drawn.category[at]))
+    one = Drawn.of(alike.runs, np.ones(len(alike), np.int64), drawn.height, drawn.width)
+    at_all = np.flatnonzero(one.categories())
+    runs = runs_of_pixels(at_all, np.zeros(len(at_all), np.int64), drawn.height)
+    union = Drawn.of(runs, np.ones(1), drawn.height, drawn.width)
+    closed = Drawn.of(union.grown(NEAR), np.ones(1), drawn.height, drawn.width).grown(-NEAR)
+    near = drawn.take(np.array([at])).grown(2 * NEAR)
+    return np.intersect1d(np.setdiff1d(Pixels.of_runs(closed, 1).at, at_all), Pixels.of_runs(near, 1).at)
 
 
 def for_seen(found: Candidates, at: int, given: Drawn, evidence: Evidence) -> Amended:

@@ -31,15 +31,17 @@ class Candidates:
 
 
 def candidates(given: Drawn, evidence: Evidence, things: Flags) -> Candidates:
-    """Every annotated thing or part, every predicted thing hardly labelled, every part that was given otherwise.
+    """Every annotated thing or part, every predicted thing hardly labelled, every region that was given otherwise.
 
     `things` (K,) says which categories are countable. A part where the model sees another category than was given is
-    only one if somewhere it is more than two pixels thick, since honest outlines differ by one. Void is nowhere a
-    candidate.
+    only one if somewhere it is more than two pixels thick, since honest outlines differ by one; and not if it is nearly
+    the same as an annotated part, as nothing need be looked at twice. Void is nowhere a candidate.
     """
     drawn, row = _annotated(given, things)
     missing = _missing(given, evidence, things)
     apart, label = _otherwise(given, evidence, things)
+    other = np.flatnonzero(~_alike(apart, drawn))
+    apart, label = apart.take(other), label[other]
     regions = Drawn(
         Runs.concatenate([missing.runs, apart.runs], [len(missing), len(apart)]),
         np.append(missing.category, apart.category),
@@ -87,6 +89,13 @@ def _otherwise(given: Drawn, evidence: Evidence, things: Flags) -> tuple[Drawn, 
     seen = found.category % n
     sure = np.where(seen == UNLABELLED, 1.0, found.score)
     return Drawn(found.runs, seen, sure, given.height, given.width), found.category // n
+
+
+def _alike(regions: Drawn, drawn: Drawn) -> Flags:
+    """(m,) whether a region has more than half in common (IoU) with what was annotated."""
+    met = shared(regions, drawn)
+    iou = met.pixels / (regions.areas[met.a] + drawn.areas[met.b] - met.pixels)
+    return np.bincount(met.a[iou > LABELLED], minlength=len(regions)) > 0
 
 
 def _inner(code: Ints, height: int) -> Flags:

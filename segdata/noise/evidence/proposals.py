@@ -48,7 +48,7 @@ def for_drawn(found: Candidates, at: int, type_: Type, given: Drawn, evidence: E
     if type_ == "category":
         return Proposal("rename", _believed(one, evidence), one.runs, 1, -1, 1.0)
     if type_ == "merge":
-        pieces, n = _pieces(one, evidence)
+        pieces, n = pieces_of(one, evidence.instance, evidence)
         return Proposal("split", category, pieces, n, -1, _iou(one, pieces))
     if type_ == "split" and (other := _partner(found, at, given, evidence)) >= 0:
         both = [Pixels.of_runs(each, 1) for each in (one.runs, given.runs.take(np.array([other]), len(given)))]
@@ -88,10 +88,11 @@ def _redrawn(one: Drawn, evidence: Evidence) -> Proposal:
     )
 
 
-def _pieces(one: Drawn, evidence: Evidence) -> tuple[Runs, int]:
+def pieces_of(one: Drawn, instance: Ints, evidence: Evidence) -> tuple[Runs, int]:
     """The segment cut where the model sees an edge: a watershed from what is left of the predicted segments inside.
 
-    Where fewer than two are inside, from the deepest places that a waist sets apart.
+    `instance` (width * height,) are their numbers, -1: none. Where fewer than two are inside, from the deepest places
+    that a waist sets apart.
     Source: Meyer (1994), Signal Processing 38(1), 113-125.
     """
     from scipy.ndimage import distance_transform_edt, label
@@ -102,7 +103,7 @@ def _pieces(one: Drawn, evidence: Evidence) -> tuple[Runs, int]:
     mask = np.zeros(one.width * one.height, bool)
     mask[pixels.at] = True
     marker = np.zeros(mask.size, np.int32)
-    inside = evidence.instance[pixels.at]
+    inside = instance[pixels.at]
     number, row, count = np.unique(inside, return_inverse=True, return_counts=True)
     large = (number >= 0) & (count >= max(LEAST, 0.1 * len(pixels.at)))
     marker[pixels.at] = np.where(large, np.cumsum(large), 0)[row.reshape(-1)]

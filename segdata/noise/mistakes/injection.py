@@ -13,10 +13,12 @@ from segdata.noise.evidence.candidates import LEAST, Candidates
 from segdata.noise.evidence.drawn import UNLABELLED, VOID, Drawn, Flags, of_map, shared
 from segdata.noise.mistakes.mistakes import Draft, Mistakes
 from segdata.noise.mistakes.spoil import SPOIL
-from segdata.noise.types import KINDS, OF_THINGS, Kind
+from segdata.noise.types import KINDS, OF_SEVERAL, Kind
 
 LEARNT: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "misaligned")
 HALF = 0.5
+SEVERAL = 3  # parts of a category in an image
+LESSON = 0.03  # of the segments of an image, for each kind that is learnt
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Rates:
     severity: float = 1.0
 
 
+def lesson(kinds: Sequence[Kind] = LEARNT) -> Rates:
+    """What is made to learn from: some of each kind in each image, so that no kind is told by the image it is in."""
+    return Rates(LESSON, kinds, len(kinds))
+
+
 def spoiled(given: Drawn, things: Flags, rates: Rates, rng: np.random.Generator) -> tuple[Drawn, Mistakes]:
     """Labels with mistakes, and the truth. `things` (K,) says which categories are countable.
 
@@ -44,7 +51,7 @@ def spoiled(given: Drawn, things: Flags, rates: Rates, rng: np.random.Generator)
     where all pixels had been labelled they still are.
     """
     whole, rows = _in_parts(given, things)
-    draft = Draft(whole, rng, rates.severity)
+    draft = Draft(whole, rng, rates.severity, things[np.maximum(whole.category, 0)])
     others = np.arange(1, len(things))
     possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
     chosen = [possible[at] for at in rng.permutation(len(possible))[: rates.per_image]]
@@ -54,8 +61,7 @@ def spoiled(given: Drawn, things: Flags, rates: Rates, rng: np.random.Generator)
         for like in (False, True):  # a thing is never taken for what is none
             if (countable == like).any():
                 SPOIL[kind](draft, victims[countable == like], others[things[others] == like])
-    filler = ~things[np.maximum(whole.category, 0)] & (whole.category > UNLABELLED)
-    new, truth = draft.finished(not overlapping(given), filler)
+    new, truth = draft.finished(not overlapping(given))
     again, kept = _in_parts(new, things)  # parts of one category that lie side by side now are one
     parts = np.full(len(again) - len(kept), -1)
     first = len(whole) - len(rows)
@@ -85,8 +91,8 @@ def _victims(draft: Draft, things: Flags, kind: Kind, share: float) -> Ints:
     """Some of those segments that nothing was done to: at random, as many as the share says, by lot one more."""
     given, rng = draft.given, draft.rng
     fit = (given.category > UNLABELLED) & (draft.before < 0) & (given.areas >= LEAST)
-    if kind in OF_THINGS:
-        fit &= things[np.maximum(given.category, 0)]
+    if kind in OF_SEVERAL:
+        fit &= draft.whole | _several(given)
     rows = np.flatnonzero(fit)
     if kind == "misaligned":
         return np.flatnonzero(given.category != VOID)
@@ -94,11 +100,21 @@ def _victims(draft: Draft, things: Flags, kind: Kind, share: float) -> Ints:
     return np.sort(rng.permutation(rows)[:wanted])
 
 
+def _several(given: Drawn) -> Flags:
+    """(n,) the parts of categories that come in separate pieces: three or more, none of them half of all its pixels."""
+    large = np.where(given.areas >= LEAST, given.areas, 0)
+    category = np.maximum(given.category, 0)
+    n, total = np.bincount(category, large > 0), np.bincount(category, large)
+    most = np.zeros(len(n))
+    np.maximum.at(most, category, large)
+    return np.asarray(((n >= SEVERAL) & (most < HALF * total))[category])
+
+
 def labels(found: Candidates, new: Drawn, truth: Mistakes, things: Flags) -> tuple[Ints, Ints]:
     """The mistake that each annotated candidate (n,) and each region (m,) is about; -1: none.
 
     Things are told by their rows. A part is of a mistake when it has more than half in common (IoU) with what it left
-    behind, a region when more than half of it is where pixels changed.
+    behind, or is most of a piece of what was split; a region when more than half of it is where pixels changed.
     """
     row = found.row
     of_drawn = np.where(things[np.maximum(new.category[row], 0)], truth.after[row], -1)
@@ -107,7 +123,9 @@ def labels(found: Candidates, new: Drawn, truth: Mistakes, things: Flags) -> tup
     left = Drawn.of(truth.new, np.ones(n, np.int64), new.height, new.width)
     met = shared(found.drawn, left)
     iou = met.pixels / (found.drawn.areas[met.a] + left.areas[met.b] - met.pixels)
-    close = (iou > HALF) & part[met.a]
+    cut = np.array([kind == "split" for kind in truth.kinds], bool)[met.b]
+    piece = cut & (met.pixels > HALF * found.drawn.areas[met.a])
+    close = ((iou > HALF) | piece) & part[met.a]
     of_drawn[met.a[close]] = met.b[close]
     return of_drawn, _of_regions(found.regions, truth, new)
 

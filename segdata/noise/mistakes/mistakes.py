@@ -55,10 +55,13 @@ class Mistakes:
 
 
 class Draft:
-    """Segments in the making, and what was done to them; one segment is spoiled at most once."""
+    """Segments in the making, and what was done to them; one segment is spoiled at most once.
 
-    def __init__(self, given: Drawn, rng: np.random.Generator, severity: float) -> None:
-        self.given, self.rng, self.severity = given, rng, severity
+    `whole` (n,): which of them are things, and stay apart from others of their category that they touch.
+    """
+
+    def __init__(self, given: Drawn, rng: np.random.Generator, severity: float, whole: Flags) -> None:
+        self.given, self.rng, self.severity, self.whole = given, rng, severity, whole
         self.category = given.category.copy()
         self.there = np.ones(len(given), bool)
         self.before = np.full(len(given), -1, np.int64)
@@ -89,17 +92,18 @@ class Draft:
         self.sizes.append(1.0)
         return np.array([len(self.kinds) - 1])
 
-    def finished(self, flat: bool, filler: Flags) -> tuple[Drawn, Mistakes]:
+    def finished(self, flat: bool) -> tuple[Drawn, Mistakes]:
         """The spoiled segments, and what was done.
 
-        `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where `filler` (n,)
-        segments are among those given, the nearest of them takes pixels that nobody has any more. What others cover
-        wholly is missing.
+        `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where all pixels had
+        been labelled, the nearest part that nothing was done to takes those that nobody has any more. What others
+        cover wholly is missing.
         """
         new, after = self._assembled()
         if flat:
             new = _flattened(new, after, self.rng)
-            new = _filled(new, self.given, np.append(filler, np.zeros(len(new) - len(filler), bool)))
+            if (self.given.categories() != UNLABELLED).all():
+                new = _filled(new, np.append(~self.whole, np.zeros(len(new) - len(self.whole), bool)) & (after < 0))
         left = np.flatnonzero(new.areas > 0)
         new, after = new.take(left), after[left]
         n = len(self.kinds)
@@ -151,14 +155,12 @@ def _flattened(drawn: Drawn, after: Ints, rng: np.random.Generator) -> Drawn:
     return Drawn(runs, drawn.category, drawn.score, drawn.height, drawn.width)
 
 
-def _filled(new: Drawn, given: Drawn, filler: Flags) -> Drawn:
+def _filled(new: Drawn, filler: Flags) -> Drawn:
+    """Segments without holes between them: the nearest of `filler` (n,) takes what nobody has."""
     from scipy.ndimage import distance_transform_edt
 
-    if not len(new):
-        return new
     owner = new.painted(np.arange(len(new)), -1)
-    hole = (owner < 0) & (given.categories() != UNLABELLED)
-    source = (owner >= 0) & filler[owner]
+    hole, source = owner < 0, (owner >= 0) & (filler & (new.category != VOID))[owner]
     if not hole.any() or not source.any():
         return new
     shape = (new.width, new.height)

@@ -19,6 +19,8 @@ from segdata.noise.types import Kind
 
 PLACES = 12  # tries to find room for an extra segment
 FULL = 0.9  # the share of an image above which there is no room for anything
+LEAST_PIECE = 0.1  # the share of a piece of what is split
+LINE = 1.0  # pixels to each side of it that a cut through what is no thing takes away
 CROWDED = 0.1  # the share of an extra segment that may lie on others
 Spoil = Callable[[Draft, Ints, Ints], None]
 
@@ -112,7 +114,7 @@ def misaligned(draft: Draft, rows: Ints, others: Ints) -> None:
 
 
 def split(draft: Draft, rows: Ints, others: Ints) -> None:
-    """Segments cut in two by a line at a random angle, near the centre."""
+    """Segments cut in two by a line at a random angle, near the centre; of what is no thing the line is left out."""
     runs, n, given = draft.runs(rows), len(rows), draft.given
     pixels = Pixels.of_runs(runs, n)
     turn = draft.rng.uniform(0, np.pi, n)
@@ -120,11 +122,13 @@ def split(draft: Draft, rows: Ints, others: Ints) -> None:
     off = draft.rng.uniform(-0.3, 0.3, n) * given.radius[rows]
     centre = centres(runs, n, given.height)
     side = (x - centre[pixels.of, 0]) * np.cos(turn)[pixels.of] + (y - centre[pixels.of, 1]) * np.sin(turn)[pixels.of]
-    first = side > off[pixels.of]
-    share = pixels.means(first)
-    cut = np.flatnonzero((share > 0.1) & (share < 0.9))
-    numbers = draft.note("split", rows[cut], np.minimum(share, 1 - share)[cut])
-    new = [runs_of_pixels(pixels.at[half], pixels.of[half], given.height).take(cut, n) for half in (first, ~first)]
+    away = side - off[pixels.of]
+    line = np.where(draft.whole[rows], 0.0, LINE)[pixels.of]
+    halves = away > line, away <= -line
+    share = np.minimum(*(pixels.means(half) for half in halves))
+    cut = np.flatnonzero(share > LEAST_PIECE)
+    numbers = draft.note("split", rows[cut], share[cut])
+    new = [runs_of_pixels(pixels.at[half], pixels.of[half], given.height).take(cut, n) for half in halves]
     draft.changed.append((new[0], rows[cut]))
     draft.added.append((new[1], draft.category[rows[cut]], numbers))
 

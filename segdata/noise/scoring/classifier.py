@@ -1,4 +1,4 @@
-"""Classifier: from features to the probability of each class, by regularised logistic regression, and its calibration.
+"""Classifier: from features to the odds that something is wrong, by regularised logistic regression; calibration.
 
 Few weights, the same for all segments, so that a probability can be explained; no randomness.
 """
@@ -15,94 +15,66 @@ STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Softmax:
-    """Multinomial logistic regression.
+class Logistic:
+    """Logistic regression.
 
     Attributes
     ----------
     centre, scale : (F,) of the features
-    weight : (C - 1, F) and `bias` (C - 1,) of the classes but the first, beside which they are seen
+    weight, bias : (F,) and one number
     """
 
     centre: Floats
     scale: Floats
     weight: Floats
-    bias: Floats
-
-    def logits(self, x: Floats) -> Floats:
-        """(n, C) of features (n, F); 0 for the first class."""
-        z = _standard(x, self.centre, self.scale) @ self.weight.T + self.bias
-        return np.column_stack([np.zeros(len(x)), z])
-
-    def probability(self, x: Floats) -> Floats:
-        """(n, C) of features (n, F)."""
-        return softmax(self.logits(x))
+    bias: float
 
     def margin(self, x: Floats) -> Floats:
-        """(n,) of features (n, F): by how much class 1 is above class 0, as log odds."""
-        z = self.logits(x)
-        return np.asarray(z[:, 1] - z[:, 0])
-
-
-def softmax(z: Floats) -> Floats:
-    """(n, C) probabilities of logits (n, C)."""
-    p = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(p / p.sum(axis=1, keepdims=True))
+        """(n,) log odds of features (n, F)."""
+        return np.asarray(_standard(x, self.centre, self.scale) @ self.weight + self.bias)
 
 
 def _standard(x: Floats, centre: Floats, scale: Floats) -> Floats:
     return np.clip((x - centre) / scale, -CLIP, CLIP)
 
 
-def fit(x: Floats, y: Ints, n_classes: int, l2: float = 1.0) -> Softmax:
-    """The weights that make classes y (n,) most likely, given standardised features x (n, F), less l2 / 2 |weights|^2.
+def fit(x: Floats, y: Ints, l2: float = 1.0) -> Logistic:
+    """The weights that make y (n,), 0 or 1, most likely, given standardised features x (n, F), less l2 / 2 |weights|^2.
 
     By Newton's method, halving steps that lead up: the loss is convex, so that there is one answer. The bias has no
     penalty but what keeps it finite.
-    Source: Bishop (2006), Pattern Recognition and Machine Learning, 4.3.3 and 4.3.4.
+    Source: Bishop (2006), Pattern Recognition and Machine Learning, 4.3.3.
     """
     centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
     scale = x.std(axis=0) if len(x) else np.ones(x.shape[1])
     scale = np.where(scale > 1e-9, scale, 1.0)
     z = np.column_stack([_standard(x, centre, scale), np.ones(len(x))])  # (n, F + 1)
-    f = z.shape[1]
-    penalty = np.tile(np.append(np.full(f - 1, l2), 1e-3), n_classes - 1)  # ((C - 1) (F + 1),)
-    target = np.eye(n_classes)[y]  # (n, C)
-    w = np.zeros((n_classes - 1) * f)
-    loss, p = _loss(w, z, target, penalty)
+    penalty = np.append(np.full(x.shape[1], l2), 1e-3)  # (F + 1,)
+    w = np.zeros(len(penalty))
+    loss, p = _loss(w, z, y, penalty)
     for _ in range(STEPS):
-        gradient = ((p - target)[:, 1:].T @ z).ravel() + penalty * w
-        step = np.linalg.solve(_hessian(p[:, 1:], z) + np.diag(penalty), gradient)
+        gradient = z.T @ (p - y) + penalty * w
+        step = np.linalg.solve((z * (p * (1 - p))[:, None]).T @ z + np.diag(penalty), gradient)
         if gradient @ step < 1e-10 * max(len(x), 1):
             break
         size = 1.0
         while True:
-            lower, q = _loss(w - size * step, z, target, penalty)
+            lower, q = _loss(w - size * step, z, y, penalty)
             if lower <= loss or size < 1e-6:
                 break
             size /= 2
         w, loss, p = w - size * step, lower, q
-    weight = w.reshape(n_classes - 1, f)
-    return Softmax(centre, scale, weight[:, :-1], weight[:, -1])
+    return Logistic(centre, scale, w[:-1], float(w[-1]))
 
 
-def _loss(w: Floats, z: Floats, target: Floats, penalty: Floats) -> tuple[float, Floats]:
-    logits = np.column_stack([np.zeros(len(z)), z @ w.reshape(target.shape[1] - 1, z.shape[1]).T])
-    top = logits.max(axis=1, keepdims=True)
-    log_p = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
-    return float(-(target * log_p).sum() + 0.5 * (penalty * w**2).sum()), np.exp(log_p)
+def _loss(w: Floats, z: Floats, y: Ints, penalty: Floats) -> tuple[float, Floats]:
+    a = z @ w
+    return float((np.logaddexp(0, a) - y * a).sum() + 0.5 * (penalty * w**2).sum()), logistic(a)
 
 
-def _hessian(p: Floats, z: Floats) -> Floats:
-    """(C F, C F) second derivatives of the loss without its penalty, for probabilities p (n, C) and inputs z (n, F)."""
-    n_classes, f = p.shape[1], z.shape[1]
-    found = np.empty((n_classes, f, n_classes, f))
-    for j in range(n_classes):
-        for k in range(j, n_classes):
-            weight = p[:, j] * ((j == k) - p[:, k])
-            block = z.T @ (z * weight[:, None])
-            found[j, :, k], found[k, :, j] = block, block.T
-    return found.reshape(n_classes * f, n_classes * f)
+def logistic(a: Floats) -> Floats:
+    """(n,) probabilities of log odds (n,)."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(a, -500, 500))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +84,13 @@ class Calibration:
     slope: float = 1.0
     offset: float = 0.0
 
+    def odds(self, z: Floats) -> Floats:
+        """(n,) log odds of log odds (n,)."""
+        return self.slope * z + self.offset
+
     def probability(self, z: Floats) -> Floats:
         """(n,) of log odds (n,)."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * z + self.offset, -500, 500))))
+        return logistic(self.odds(z))
 
 
 def calibrated(z: Floats, wrong: Ints) -> Calibration:

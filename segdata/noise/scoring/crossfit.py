@@ -9,6 +9,7 @@ from segdata.noise.evidence.drawn import Flags, Floats
 from segdata.noise.scoring.classifier import calibrated, fit
 
 FOLDS = 5
+ENOUGH = 40_000  # right candidates to learn from; of more every n-th
 
 
 def folds_of(groups: Sequence[str]) -> Ints:
@@ -27,14 +28,40 @@ def learnt(fold: Ints, each: int) -> Flags:
     return np.asarray(others if others.any() else ~others)
 
 
-def crossed(x: Floats, fold: Ints, z: Floats, wrong: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
-    """Log odds of x (n, F) and of z (h, F), each as learnt from those of z in other folds."""
-    odds, held = np.zeros(len(x)), np.zeros(len(z))
+def crossed(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
+    """How much likelier x (n, F) and z (h, F) are as mistakes than as right, learnt from those of z in other folds.
+
+    `kind` (h,) says which kind of mistake each of z is, -1: none. Each kind is told from what is right by weights of
+    its own, since kinds are opposites (drawn too large, too small) and no single direction. The ratios of the densities
+    are (n, K) and (h, K), as logs, for the K kinds that occur; of one that others do not have it is 1.
+    Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
+    """
+    known = np.unique(kind[kind >= 0])
+    ratio, held = np.zeros((len(x), len(known))), np.zeros((len(z), len(known)))
+    right = kind < 0
+    few = right & (np.cumsum(right) % max(int(right.sum()) // ENOUGH, 1) == 0)
     for each in np.union1d(fold, held_fold):
-        others = learnt(held_fold, each)
-        model = fit(z[others], wrong[others], 2, l2)
-        odds[fold == each], held[held_fold == each] = model.margin(x[fold == each]), model.margin(z[held_fold == each])
-    return odds, held
+        others, mine, theirs = learnt(held_fold, each), fold == each, held_fold == each
+        for column, name in enumerate(known):
+            rows = others & (few | (kind == name))
+            wrong = (kind[rows] == name).astype(np.int64)
+            if 0 < wrong.sum() < len(wrong):
+                model, prior = fit(z[rows], wrong, l2), np.log(wrong.sum() / (1 - wrong).sum())
+                ratio[mine, column] = model.margin(x[mine]) - prior
+                held[theirs, column] = model.margin(z[theirs]) - prior
+    for column, name in enumerate(known):
+        rows = right | (kind == name)
+        wrong = (kind[rows] == name).astype(np.int64)
+        scale, prior = calibrated(held[rows, column], wrong), np.log(wrong.sum() / max((1 - wrong).sum(), 1))
+        ratio[:, column], held[:, column] = (scale.odds(each[:, column]) - prior for each in (ratio, held))
+    return ratio, held
+
+
+def together(ratio: Floats) -> Floats:
+    """(n,) the log of the mean of ratios (n, K) given as logs: every kind is taken to be as common as any other."""
+    if not ratio.shape[1]:
+        return np.zeros(len(ratio))
+    return np.asarray(np.logaddexp.reduce(ratio, axis=1) - np.log(ratio.shape[1]))
 
 
 def log_loss(odds: Floats, wrong: Ints) -> float:

@@ -16,14 +16,15 @@ from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.evidence.features import drawn_features, region_features
 from segdata.noise.evidence.pixelwise import agreement, softmin
 from segdata.noise.mistakes.evaluation import Ranked
-from segdata.noise.mistakes.injection import Rates, labels, spoiled
+from segdata.noise.mistakes.injection import Rates, labels, lesson, spoiled
 from segdata.noise.reviewing.recalibration import recalibrated
-from segdata.noise.scoring.classifier import Softmax, calibrated, fit
-from segdata.noise.scoring.crossfit import crossed, folds_of, learnt, log_loss
+from segdata.noise.scoring.classifier import calibrated, logistic
+from segdata.noise.scoring.crossfit import crossed, folds_of, log_loss, together
+from segdata.noise.scoring.possible import possible
 from segdata.noise.systematic.confusions import believed
-from segdata.noise.types import TYPES
+from segdata.noise.types import KINDS, TYPE_OF, TYPES
 
-PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+PENALTIES = (10.0, 100.0)
 SEVERITIES = 0.25, 1.5  # of the mistakes of an image
 WORST = 3  # candidates that say how bad an image is
 ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
@@ -53,7 +54,7 @@ class Look:
     ----------
     found : the candidates
     given, spoilt : the features of annotated candidates and of regions, as given and with injected mistakes
-    types : (e,) of the injected mistakes, rows of `TYPES`
+    kinds : (e,) of the injected mistakes, rows of `KINDS`
     shared, either : (K,) pixels where a category was given and is seen, and where it was or is
     softmin : how good the labels of the image look, from 0 to 1, see `softmin`
     names : of the features, of annotated candidates and of regions
@@ -63,7 +64,7 @@ class Look:
     found: Candidates
     given: tuple[Table, Table]
     spoilt: tuple[Table, Table]
-    types: Ints
+    kinds: Ints
     shared: Ints
     either: Ints
     softmin: float
@@ -80,19 +81,19 @@ def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generat
     found = candidates(given, evidence, things)
     none = np.full(len(found.drawn), -1), np.full(len(found.regions), -1)
     names, tables = _tables(found, given, evidence, none)
-    types: list[int] = []
+    kinds: list[int] = []
     copies: list[tuple[Table, Table]] = []
     for _ in range(min(max(ENOUGH // max(len(found.drawn), 1), 1), COPIES)):
-        usual = Rates() if rates is None else rates
+        usual = lesson() if rates is None else rates
         worse = float(np.exp(rng.uniform(*np.log(SEVERITIES))))
         new, truth = spoiled(given, things, replace(usual, severity=worse * usual.severity), rng)
         again = candidates(new, evidence, things)
         of = labels(again, new, truth, things)
-        before = len(types)
+        before = len(kinds)
         copies.append(_tables(again, new, evidence, (_after(of[0], before), _after(of[1], before)))[1])
-        types += [TYPES.index(each) for each in truth.types]
+        kinds += [KINDS.index(each) for each in truth.kinds]
     spoilt = _together([copy[0] for copy in copies]), _together([copy[1] for copy in copies])
-    known = np.array(types, np.int64)
+    known = np.array(kinds, np.int64)
     seen = believed(found.drawn, evidence)
     return Look(found, tables, spoilt, known, *agreement(given, evidence), softmin(given, evidence), names, seen)
 
@@ -126,7 +127,7 @@ class Suspicions:
     category : (n,) as given; 0: nothing
     seen : (n,) what the model sees in a region; -1 for what was annotated
     odds : (n,) log odds, as learnt
-    probability : (n,) that it is wrong, at the rate of injected mistakes or as reviewed
+    probability : (n,) that it is wrong, at the highest rate that there can be, see `possible`, or as reviewed
     type : (n, T) how probable each of `TYPES` is, if it is wrong
     doubt : (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
     softmin : (i,) of the images
@@ -194,20 +195,20 @@ def suspicions(
     looks = list(looks)
     fold = folds_of(groups if groups is not None else [str(at) for at in range(len(looks))])
     sorts = [_judged(looks, sort, fold, penalties) for sort in (0, 1)]
-    first = np.cumsum([0, *(len(each.types) for each in looks)])
+    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
+    mistake, told = (np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds"))
+    excess = _excess(told, mistake)
     held = Ranked(
-        np.concatenate([sort.held_probability for sort in sorts]),
+        logistic(told - excess),
         np.concatenate([sort.held_image for sort in sorts]),
-        np.concatenate([sort.held_mistake for sort in sorts]),
-        [TYPES[at] for each in looks for at in each.types.tolist()],
+        mistake,
+        [TYPE_OF[KINDS[at]] for each in looks for at in each.kinds.tolist()],
         np.repeat(np.arange(len(looks)), np.diff(first)),
         len(looks),
     )
     every = [[each.found.drawn, each.found.regions] for each in looks]
     shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
-    columns = [
-        np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "probability", "doubt")
-    ]
+    columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt")]
     regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
     return Suspicions(
         columns[0],
@@ -215,10 +216,10 @@ def suspicions(
         np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
         np.concatenate([*(each.found.drawn.category for each in looks), *(each.found.label for each in looks)]),
         np.append(np.full(len(columns[0]) - len(regions), -1), regions),
-        columns[1],
-        columns[2],
+        columns[1] - excess,
+        logistic(columns[1] - excess),
         np.concatenate([sort.type for sort in sorts]),
-        columns[3],
+        columns[2],
         np.array([each.softmin for each in looks]),
         held,
         np.concatenate([sort.held_category for sort in sorts]),
@@ -234,55 +235,58 @@ class _Sort:
 
     image: Ints
     odds: Floats
-    probability: Floats
     type: Floats
     doubt: Floats
-    held_probability: Floats
+    held_odds: Floats
     held_image: Ints
     held_mistake: Ints
     held_category: Ints
 
 
 def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[float]) -> _Sort:
-    first = np.cumsum([0, *(len(each.types) for each in looks)])
+    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
     x, image = _stacked([each.given[sort].x for each in looks])
     z, held_image = _stacked([each.spoilt[sort].x for each in looks])
     told = [_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
     mistake = np.concatenate(told).astype(np.int64)
-    types = np.concatenate([np.empty(0, np.int64), *(each.types for each in looks)])
+    kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
+    kind = kinds[mistake]  # of mistake -1 it is the last one
     wrong = (mistake >= 0).astype(np.int64)
-    tried = [crossed(x, fold[image], z, wrong, fold[held_image], l2) for l2 in penalties]
-    best = int(np.argmin([log_loss(held, wrong) for _, held in tried]))
-    (odds, held), type_ = tried[best], np.zeros((len(x), len(TYPES)))
-    for each in np.unique(fold):
-        inside, hits = fold[image] == each, learnt(fold[held_image], each) & (wrong == 1)
-        type_[inside] = _types(z[hits], types[mistake[hits]], x[inside], penalties[best])
-    calibration = calibrated(held, wrong)
+    tried = [crossed(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
+    odds = [together(held) for _, held in tried]
+    best = int(np.argmin([log_loss(each, wrong) for each in odds]))
+    calibration = calibrated(odds[best], wrong)
+    ratio = tried[best][0]
     doubt = x[:, list(looks[0].names[sort]).index("given" if sort else "doubt")]
     category = np.concatenate([each.spoilt[sort].category for each in looks])
     return _Sort(
         image,
-        calibration.slope * odds + calibration.offset,
-        calibration.probability(odds),
-        type_,
+        calibration.odds(together(ratio)),
+        _types(ratio, np.unique(kind[kind >= 0])),
         1 - doubt if sort else doubt,
-        calibration.probability(held),
+        calibration.odds(odds[best]),
         held_image,
         mistake,
         category,
     )
 
 
+def _excess(odds: Floats, mistake: Ints) -> float:
+    """By how much log odds (h,) at the rate of injected mistakes (h,) are above those at the highest that there is."""
+    wrong = mistake >= 0
+    rate = (wrong.sum() + 1) / (len(wrong) + 2)
+    most = min(possible(odds, wrong), rate)
+    return float(np.log(rate / (1 - rate)) - np.log(most / (1 - most)))
+
+
 def _stacked(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
     return np.concatenate(tables), np.repeat(np.arange(len(tables)), [len(each) for each in tables])
 
 
-def _types(z: Floats, type_: Ints, x: Floats, l2: float) -> Floats:
-    """(n, T) for features x (n, F), from those z (w, F) of mistakes of known types (w,)."""
-    found = np.zeros((len(x), len(TYPES)))
-    known, row = np.unique(type_, return_inverse=True)
-    if len(known) == 0:
-        return found + 1 / len(TYPES)
-    model: Softmax = fit(z, row.reshape(-1), len(known), l2)
-    found[:, known] = model.probability(x)
-    return found
+def _types(ratio: Floats, kinds: Ints) -> Floats:
+    """(n, T) how probable each type is of what is wrong, from the log ratios (n, K) of some kinds."""
+    found = np.zeros((len(ratio), len(TYPES)))
+    for column, kind in enumerate(kinds.tolist()):
+        found[:, TYPES.index(TYPE_OF[KINDS[kind]])] += np.exp(ratio[:, column] - ratio.max(axis=1))
+    total = found.sum(axis=1, keepdims=True)
+    return np.where(total > 0, found / np.maximum(total, 1e-300), 1 / len(TYPES))

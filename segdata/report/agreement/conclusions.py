@@ -38,9 +38,9 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
     then who differs, which categories are unclear, what to settle one by one, what tolerance annotators need against
     themselves, and last what could not be compared.
     """
-    unfit = turned(found)
+    unfit = turned(found, tables)
     return [
-        *mirrored(found),
+        *mirrored(found, tables),
         *_broken(found.findings),
         *skipped(found, tables),
         *_overall(found, tables),
@@ -92,13 +92,13 @@ def _overall(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     said = "; ".join(facts)
     said += "." if facts else ""
     yield Conclusion(
-        "agreement", "info", head, f"{said} {_without(found)}{_with_whom(found, tables)}".strip(), _sure(found)
+        "agreement", "info", head, f"{said} {_without(found, tables)}{_with_whom(found, tables)}".strip(), _sure(found)
     )
 
 
-def _without(found: Agreement) -> str:
+def _without(found: Agreement, tables: Tables) -> str:
     """That mirrored labels are in the figures, and what the others reach."""
-    unfit = turned(found)
+    unfit = turned(found, tables)
     fit = [_iou(each) for each in found.pairs if not {each.a, each.b} & set(unfit)]
     reach = "" if not fit else f"; without them {shown('iou', min(fit))}"
     if len(fit) > 1:

@@ -22,12 +22,12 @@ _LACKING = 0.05  # of what one of two has, and the other has not: enough to spea
 _PLACES = {"missed": ("SEG401",), "extra": ("SEG402",), "confused": ("SEG403",), "offset": ("SEG404",)}
 
 
-def mirrored(found: Agreement) -> Iterator[Conclusion]:
+def mirrored(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Whose labels fit the others only when they are turned over: nothing else counts before that is mended."""
     findings = of_code(found.findings, MIRRORED)
     if not findings:
         return
-    most = turned(found)
+    most = turned(found, tables)
     if len(most) == 1:
         head = f"{most[0]}: the labels are mirrored"
         act = f"Mirror the labels of {most[0]}, or correct the header of the files, and compare again: until then no "
@@ -40,13 +40,14 @@ def mirrored(found: Agreement) -> Iterator[Conclusion]:
     yield Conclusion("repair", findings[0].severity, head, said, act, (MIRRORED,))
 
 
-def turned(found: Agreement) -> list[str]:
+def turned(found: Agreement, tables: Tables) -> list[str]:
     """Whose labels are mirrored: who is in most of the pairs that fit only so; both where there is one pair."""
+    told = {each.message for each in of_code(found.findings, MIRRORED)}  # not what is ignored, or decided
+    pairs = () if tables.judged is None else tables.judged.mirrored
     times: Counter[str] = Counter()
-    for each in of_code(found.findings, MIRRORED):
-        said = f"{each.annotator} agrees with "
-        others = [name for name in found.annotators if each.message.startswith(f"{said}{name} at IoU")]
-        times.update([*others[:1], *filter(None, [each.annotator])])
+    for each in pairs:
+        if each.message in told:
+            times.update([found.annotators[each.other], found.annotators[each.annotator]])
     return [name for name, n in times.items() if n == max(times.values())]
 
 
@@ -58,7 +59,7 @@ def people(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
             said = "; ".join(each.message.removeprefix(f"{who}: ") for each in mine) + "."
             yield Conclusion("person", mine[0].severity, f"{who}: {topic}", said, remedy(code), (code,), who)
     deviating = of_code(found.findings, BIAS)
-    unfit = turned(found)
+    unfit = turned(found, tables)
     for who in dict.fromkeys(each.annotator for each in deviating if each.annotator and each.annotator not in unfit):
         yield _person(who, [each for each in deviating if each.annotator == who], found, tables)
     if not deviating and not unfit:

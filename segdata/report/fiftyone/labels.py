@@ -52,7 +52,8 @@ class Labels:
         """
         rows = segments.select(_COLUMNS).to_pylist()
         category = np.array([row["category_id"] for row in rows], np.int64)
-        names = [self.profile.name_of(id_) for id_ in category.tolist()]
+        called = {id_: self.profile.name_of(id_) for id_ in set(category.tolist())}
+        names = [called[id_] for id_ in category.tolist()]
         for row, name, told in zip(rows, names, imprints(drawn.runs, names), strict=True):
             row |= {"name": name, "imprint": told}
         ids = self._ids(image_id, annotator, rows)

@@ -9,8 +9,8 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.finding import Finding
 from segdata.core.runs import Ints
-from segdata.report.fiftyone.documents import documents
 from segdata.report.fiftyone import logged
+from segdata.report.fiftyone.documents import documents
 from segdata.report.fiftyone.fields import FINDINGS, LISTS, PROPOSALS, SEGMENTS, Kind
 from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.labels import Labels, annotations

@@ -20,6 +20,16 @@ def test_intervals_are_scipys(of: int, data: st.DataObject, confidence: float) -
     assert found == pytest.approx(tuple(trial.proportion_ci(confidence, "wilson")), abs=1e-12)
 
 
+@given(st.integers(1, 500), st.data(), st.sampled_from([0.8, 0.95]))
+def test_intervals_are_statsmodels(of: int, data: st.DataObject, confidence: float) -> None:
+    package = pytest.importorskip("statsmodels.stats.proportion")
+    hits = data.draw(st.integers(0, of))
+    found = wilson(np.array(float(hits)), np.array(float(of)), confidence)
+    assert found == pytest.approx(package.proportion_confint(hits, of, 1 - confidence, "wilson"), abs=1e-12)
+    wanted = package.proportion_confint(hits, of, 1 - confidence, "beta")
+    assert exact(hits, of, confidence) == pytest.approx(wanted, abs=1e-12)
+
+
 def test_nothing_says_nothing() -> None:
     assert np.isnan(wilson(np.array([0.0]), np.array([0.0]))).all()
     assert most_unseen(0) == 1

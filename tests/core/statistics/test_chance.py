@@ -17,6 +17,14 @@ def test_discoveries_are_those_of_scipy(p: list[float], rate: float) -> None:
     np.testing.assert_array_equal(discoveries(np.array(p), rate)[sure], (adjusted <= rate)[sure])
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.sampled_from([0.01, 0.05, 0.2]))
+def test_discoveries_are_those_of_statsmodels(p: list[float], rate: float) -> None:
+    package = pytest.importorskip("statsmodels.stats.multitest")
+    stands, adjusted, _, _ = package.multipletests(p, rate, method="fdr_bh")
+    sure = np.abs(adjusted - rate) > 1e-12
+    np.testing.assert_array_equal(discoveries(np.array(p), rate)[sure], stands[sure])
+
+
 @given(st.integers(1, 300), st.data())
 def test_the_proven_rate_is_clopper_and_pearsons(of: int, data: st.DataObject) -> None:
     hits = data.draw(st.integers(0, of))

@@ -43,16 +43,19 @@ def test_a_segment_that_is_gone_is_a_region() -> None:
     assert (found.regions.category.tolist(), found.label.tolist()) == ([1], [0])
 
 
-def test_a_part_called_otherwise_is_a_region_with_both_names() -> None:
-    clean = patches(np.random.default_rng(2))
-    evidence = certain(clean, 4)
-    large = int(clean.areas.argmax())
-    category = clean.category.copy()
-    category[large] = category[large] % 3 + 1
-    given = of_map(Drawn.of(clean.runs, category, clean.height, clean.width).categories(), clean.height, clean.width)
-    found = candidates(given, evidence, STUFF)
-    assert found.regions.areas.tolist() == [clean.areas[large]]
-    assert (found.regions.category[0], found.label[0]) == (clean.category[large], category[large])
+def test_what_is_called_otherwise_is_a_region_with_both_names() -> None:
+    given = of_map(np.repeat(np.array([1, 2, 1]), 400), 20, 60)
+    seen = np.repeat(np.array([1, 2, 1]), 400)
+    seen[400:520] = 3
+    found = candidates(given, certain(of_map(seen, 20, 60), 4), STUFF)
+    assert found.regions.areas.tolist() == [120]
+    assert (found.regions.category[0], found.label[0]) == (3, 2)
+
+
+def test_a_whole_part_called_otherwise_is_looked_at_once() -> None:
+    given, seen = (of_map(np.repeat(np.array([1, other, 1]), 400), 20, 60) for other in (2, 3))
+    found = candidates(given, certain(seen, 4), STUFF)
+    assert (len(found.drawn), len(found.regions)) == (3, 0)
 
 
 def test_outlines_that_differ_by_a_pixel_are_no_regions() -> None:

@@ -68,10 +68,12 @@ def test_the_same_seed_gives_the_same_scores() -> None:
     np.testing.assert_array_equal(one.type, other.type)
 
 
-def test_probabilities_are_about_right_for_what_was_injected() -> None:
-    held = case(0)[0].held_out
-    wrong = held.mistake >= 0
-    assert held.score.mean() == pytest.approx(wrong.mean(), abs=0.02)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_more_errors_are_expected_than_what_was_given_can_hold(seed: int) -> None:
+    result, ranked, _, _ = case(seed)
+    held, n = result.held_out, int((ranked.mistake >= 0).sum())
+    assert 0.4 * n < result.probability.sum() < 2.5 * n
+    assert held.score.mean() < (held.mistake >= 0).mean() + 0.02
     assert quality(held, n_draws=10).n_mistakes == len(held.mistake_type)
 
 

@@ -96,7 +96,7 @@ def test_views_show_the_worst_first_and_each_code_alone(fo: Any) -> None:
 
 
 def test_again_updates_and_keeps_what_people_said(fo: Any) -> None:
-    """No image twice; one that is gone is gone; tags and other fields stay; a changed label is changed, and undecided."""
+    """No image twice; one that is gone is gone; tags and other fields stay; a changed label is undecided."""
     first, second = noise(1, 37, 53, 0.5), noise(2, 37, 53, 0.5)
     data = {("a.png", None): [(CAR, first)], ("b.png", None): [(CAR, first)]}
     dataset = load(made(data), "again", gap("a.png"))

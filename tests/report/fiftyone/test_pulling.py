@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -203,3 +204,15 @@ def test_a_renamed_field_of_an_annotator_is_whose_it_was(fo: Any) -> None:
     (decision,) = pull("pull people", data.profile).decisions
     assert (decision.annotator, decision.verdict) == ("b@x.org", "reject")
     assert decision.imprint == dataset.first()[fields["b@x.org"]].detections[0].imprint
+
+
+def test_buttons_are_there_for_our_datasets_alone(fo: Any, data: segdata.Dataset) -> None:
+    """So are the keys, which look for the buttons."""
+    plug_in(fo)
+    from fiftyone.operators import get_operator
+
+    ours, other = load(data, "pull ours", SPECK), fo.Dataset("pull other")
+    for name in ("accept", "apply", "decide", "next"):
+        operator = get_operator(f"@segdata/review/{name}")
+        places = [operator.resolve_placement(SimpleNamespace(dataset=each)) for each in (ours, other, None)]
+        assert [place is not None for place in places] == [True, False, False]

@@ -195,7 +195,7 @@ def _decide(ctx: Any, labels: list[Label], verdict: str) -> None:
         return
     left = [each for each in _undecided(ctx) if each not in set(labels)] if ctx.current_sample else []
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    told = {"verdict": verdict, "reviewer": reviewer(), "decided": now}
+    told: dict[str, Any] = {"verdict": verdict, "reviewer": reviewer(), "decided": now}
     told["comment"] = (ctx.params.get("comment") or "").strip() or None
     by_field: dict[str, list[Label]] = defaultdict(list)
     for label in labels:

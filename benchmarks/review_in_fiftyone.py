@@ -1,0 +1,162 @@
+"""Ten findings of flag decided in FiftyOne's App, by a program that clicks and types as a reviewer does; its pictures.
+
+The data is the generated street with 16 label errors, and the reviewer knows the truth: a finding that shows one of
+them is accepted, any other rejected. Clicks and keys are counted, and the labels are held against the truth afterwards.
+
+python -m benchmarks.review_in_fiftyone FOLDER [PICTURES]
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pycocotools import mask as coco
+
+import segdata
+from benchmarks.browse import SEGDATA, mongod
+from segdata.report.fiftyone.installed import fiftyone
+from segdata.report.fiftyone.put_in import read
+from segdata.report.fiftyone.reports import findings_of, predictions_of
+from tests.chromium import Page, browser, chromium
+
+N_FINDINGS, PORT = 10, 5151
+Json = dict[str, Any]  # Any: JSON
+_TILES = 'document.querySelectorAll("[data-cy=looker]")'
+_MODAL = 'document.querySelector("[data-cy=modal]")'
+
+
+def run(*words: object) -> str:
+    """Run segdata to its end, and give what it says."""
+    print("segdata", *words, flush=True)
+    done = subprocess.run([SEGDATA, *map(str, words)], capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(done.stdout + done.stderr)
+    return done.stdout
+
+
+def flagged(folder: Path) -> Path:
+    """The report of flag on the noisy labels; the data is made where it is not there."""
+    report = folder / "flag.json"
+    if not report.exists():
+        sample = [sys.executable, "-m", "segdata.sample", str(folder), "--images", "24", "--only"]
+        subprocess.run([*sample, "noise", "clean"], check=True)
+        run("convert", folder / "noise", folder / "labels")
+        run("flag", folder / "labels", "--quick", "--scale", "0.5", "--budget", N_FINDINGS, "--work", folder / "work",
+            "--format", "json", "--output", report, "--fail-on", "never")  # fmt: skip
+    return report
+
+
+def shows(finding: Json, errors: list[Json]) -> bool:
+    """Whether a finding shows one of the errors: the box of one covers half of the other's."""
+    return any(finding["image"] == each["image"] and _cover(finding["bbox"], each["bbox"]) >= 0.5 for each in errors)
+
+
+def _cover(one: list[int], two: list[int]) -> float:
+    wide, high = (min(one[i] + one[i + 2], two[i] + two[i + 2]) - max(one[i], two[i]) for i in (0, 1))
+    return max(wide, 0) * max(high, 0) / max(min(one[2] * one[3], two[2] * two[3]), 1)
+
+
+def right(labels: pd.DataFrame, error: Json, clean: pd.DataFrame) -> bool:
+    """Whether the labels are those of the truth where an error was: each thing is there once, and nothing else.
+
+    Each segment of the truth has one with an IoU of 0.9 and its category; of what was added nothing is left.
+    """
+    here = labels[labels["image_id"] == error["image"]]
+    truth = clean[(clean["image_id"] == error["image"]) & clean["segment_id"].isin(error["clean_segments"])]
+    for row in truth.itertuples():
+        alike = here[here["category"] == row.category]
+        if max((_iou(row, each) for each in alike.itertuples()), default=0) < 0.9:
+            return False
+    return bool(error["clean_segments"]) or not here["segment_id"].isin(error["segments"]).any()
+
+
+def _iou(one: Any, two: Any) -> float:  # Any: rows of a table
+    sides = [[{"size": [int(row.height), int(row.width)], "counts": row.counts}] for row in (one, two)]
+    return float(coco.iou(sides[0], sides[1], [0])[0, 0])
+
+
+def segments(data: Path | str) -> pd.DataFrame:
+    """Image, id, category and pixels of each segment."""
+    read = segdata.read(data)
+    names = {each.id: each.name for each in read.taxonomy.categories}
+    table = read.segments.merge(read.images[["image_id", "width", "height"]], on="image_id")
+    return table.assign(category=table["category_id"].map(names))
+
+
+def plan(name: str, errors: list[Json]) -> list[tuple[str, str, str]]:
+    """The findings in the order of the App: id of the sample, id of the label, and the verdict on it."""
+    view = fiftyone().load_dataset(name).load_saved_view("worst first")
+    found = []
+    for sample, put_in, ids in zip(*view.values(["id", "put_in", "findings.detections.id"]), strict=True):
+        known = read(put_in)
+        for id_ in ids:
+            about = {"image": known[id_].image, "bbox": list(known[id_].bbox or (0, 0, 0, 0))}
+            found.append((sample, id_, "accept" if shows(about, errors) else "reject"))
+    return found
+
+
+def decide(page: Page, address: str, todo: list[tuple[str, str, str]], name: str, pictures: Path) -> tuple[int, int]:
+    """Decide on all findings in the App; how many clicks and keys that took."""
+    page.open(address, 1400, 900)
+    page.wait(f"{_TILES}.length == {len({sample for sample, *_ in todo})}")
+    time.sleep(20)  # for the pictures' labels
+    page.picture(pictures / "browse_first.png")
+    page.click_until(f"{_TILES}[0]", _MODAL)
+    page.wait(f"{_MODAL} && document.body.innerText.includes('skip_next')")
+    time.sleep(10)
+    page.press("n", 78)
+    dataset = fiftyone().load_dataset(name)
+    for number, (sample, label, verdict) in enumerate(todo):
+        page.wait(f"location.search.includes('{sample}')")
+        page.wait('document.querySelector("[data-cy=action-manage-selected]")?.innerText == "1"')
+        time.sleep(6)  # a person looks, too
+        if number == 0:
+            page.picture(pictures / "browse_finding.png")
+        page.press(verdict[0], ord(verdict[0].upper()))
+        while verdict not in _tags(dataset, label):
+            time.sleep(0.5)
+    return 1, len(todo) + 1
+
+
+def _tags(dataset: Any, label: str) -> list[str]:  # Any: FiftyOne has no types
+    ids, tags = dataset.values(["findings.detections.id", "findings.detections.tags"], unwind=True)
+    return list(dict(zip(ids, tags, strict=True))[label])
+
+
+def main() -> None:
+    """Do it, and print what came of it."""
+    folder = Path(sys.argv[1]).absolute()
+    pictures = Path(sys.argv[2] if len(sys.argv) > 2 else folder)
+    report, labels, name = flagged(folder), folder / "labels", "segdata-labels"
+    errors = json.loads((folder / "noise/truth.json").read_text())
+    clean, before = segments(folder / "clean/panoptic"), segments(labels)
+    program = chromium()
+    assert program is not None, "there is no Chromium here"
+    with mongod(folder / "db") as database:
+        os.environ |= {
+            "FIFTYONE_DATABASE_URI": database.address,
+            "FIFTYONE_PLUGINS_DIR": str(folder / "plugins"),
+            "FIFTYONE_USER": "anna",
+            "SEGDATA_CACHE_DIR": str(folder / "cache"),
+        }
+        browsed = segdata.browse(labels, findings=findings_of(report), predictions=predictions_of(report), name=name)
+        todo = plan(name, errors)
+        with browsed.app(PORT) as address, browser(program) as page:
+            clicks, keys = decide(page, address, todo, name, pictures)
+        print(run("review", "pull", labels, "--source", "fiftyone"))
+        print(run("review", "apply", labels))
+    after = segments(labels)
+    n_accepted = sum(verdict == "accept" for *_, verdict in todo)
+    print(f"{len(todo)} findings, {n_accepted} of them right: {clicks} click, {keys} keys")
+    for error in errors:
+        print(error["image"], error["code"], error["what"], "before:", right(before, error, clean),
+              "after:", right(after, error, clean))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

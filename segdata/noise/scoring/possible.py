@@ -1,0 +1,33 @@
+"""Possible: how many mistakes there can be at most among what was given, as told by mistakes made on purpose."""
+
+import numpy as np
+
+from segdata.noise.evidence.drawn import Flags, Floats
+
+ENOUGH = 30  # mistakes above a threshold, from which on their share is known
+
+
+def possible(score: Floats, wrong: Flags) -> float:
+    """The greatest share of mistakes that there may have been among those (n,) that were left as they were given.
+
+    `score` (n,), greater is worse, and `wrong` (n,): whether each is a mistake made on purpose. What was given is a
+    mixture of what is right and of mistakes. If these are found as the made ones are, then above a threshold where a
+    share of the made ones lies there is the same share of those given; so there are no more of them than all that was
+    given above it, over that share. The least such bound counts, each with one standard deviation on the safe side. 1
+    where nothing was made.
+    Source: Blanchard, Lee and Scott (2010), Journal of Machine Learning Research 11, 2973-3009.
+
+    >>> score = np.arange(1000.0)
+    >>> possible(score, score >= 900) < 0.01 < 0.5 < possible(score, score % 10 == 0)
+    True
+    """
+    n_wrong = int(wrong.sum())
+    if n_wrong in (0, len(wrong)):
+        return 1.0
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(wrong[order])
+    misses = np.arange(1, len(order) + 1) - hits
+    told = hits >= min(ENOUGH, n_wrong)
+    above = (misses + np.sqrt(misses + 1) + 1) / (len(order) - n_wrong)
+    found = np.maximum(hits - np.sqrt(hits), 0.5) / n_wrong
+    return float(min((above / found)[told].min(), 1.0))
