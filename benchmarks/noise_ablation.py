@@ -30,7 +30,7 @@ from segdata.noise.scoring.scores import Look, Table, suspicions
 from segdata.noise.scoring.threads import one_thread
 
 Names = dict[str, frozenset[str]]
-TOLD = frozenset({"doubt", "given"})  # which the scores of pixels are read from
+TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from
 IMAGE: dict[str, Callable[[Floats], float]] = {  # of the log odds of its candidates, the worst first
     "its worst": lambda odds: float(odds[0]),
     "its 3 worst": lambda odds: float(odds[:3].mean()),

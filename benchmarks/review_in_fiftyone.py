@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.chromium import Page, browser, chromium
 N_FINDINGS, PORT = 10, 5151
 Json = dict[str, Any]  # Any: JSON
 _TILES = 'document.querySelectorAll("[data-cy=looker]")'
+_CONFIDENCE = """document.querySelector("[data-cy=modal] [data-cy='checkbox-confidence'], "
+    + "[data-cy=modal] [data-cy='sidebar-field-confidence'] input")"""
 _MODAL = 'document.querySelector("[data-cy=modal]")'
 
 
@@ -124,7 +127,8 @@ def decide(page: Page, address: str, todo: list[tuple[str, str, str]], name: str
 
 
 def _tags(dataset: Any, label: str) -> list[str]:  # Any: FiftyOne has no types
-    ids, tags = dataset.values(["findings.detections.id", "findings.detections.tags"], unwind=True)
+    columns = dataset.values(["findings.detections.id", "findings.detections.tags"])
+    ids, tags = (list(chain.from_iterable(column)) for column in columns)
     return list(dict(zip(ids, tags, strict=True))[label])
 
 
@@ -146,10 +150,13 @@ def main() -> None:
         }
         browsed = segdata.browse(labels, findings=findings_of(report), predictions=predictions_of(report), name=name)
         todo = plan(name, errors)
-        with browsed.app(PORT) as address, browser(program) as page:
-            clicks, keys = decide(page, address, todo, name, pictures)
-        print(run("review", "pull", labels, "--source", "fiftyone"))
-        print(run("review", "apply", labels))
+        with browsed.app(PORT) as shown, browser(program) as page:
+            clicks, keys = decide(page, shown.address, todo, name, pictures)
+            print(run("review", "pull", labels, "--source", "fiftyone", "--name", name))
+            print(run("review", "apply", labels))
+            page.click(_CONFIDENCE)
+            time.sleep(10)
+            page.picture(pictures / "browse_confidence.png")
     after = segments(labels)
     n_accepted = sum(verdict == "accept" for *_, verdict in todo)
     print(f"{len(todo)} findings, {n_accepted} of them right: {clicks} click, {keys} keys")

@@ -1,6 +1,7 @@
 """What all tests share: the real datasets, and hypothesis' profile."""
 
 import os
+import pickle
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from segdata.core.finding import Finding
+    from segdata.sample import Truth
     from segdata.testing.pictures import Drawing
 
 # Laws are tried on half as many examples as is usual: there are a thousand of them, and each run draws others.
@@ -33,6 +35,28 @@ def real_data() -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests keep what they measure to themselves."""
     os.environ["SEGDATA_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def spoilt(tmp_path_factory: pytest.TempPathFactory) -> "Truth":
+    """The sample datasets with seeded defects, made once for all workers; nothing may be written into them."""
+    from segdata.sample import make
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = shared / "spoilt.pickle"
+    with (shared / "spoilt.lock").open("w") as lock:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        elif shared != base:
+            made = base / made.name
+        if not made.exists():
+            truth = make(made.with_suffix(""), seed=0, only=("defects",))
+            made.write_bytes(pickle.dumps(truth))
+            return truth
+    return pickle.loads(made.read_bytes())  # type: ignore[no-any-return]  # our own file
 
 
 _HEARS_SIGINT = (

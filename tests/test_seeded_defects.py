@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import segdata
 from segdata.cli.main import main
 from segdata.core.rule import rules
-from segdata.sample import make
+from segdata.sample import Truth, make
 from segdata.sample.proof import Proof, prove, seeded
 
 # Rules without a seeded defect in the sample data, and what proves them.
@@ -22,17 +22,21 @@ FORMS = ("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clean sets and the seeded defects."""
-    folder = tmp_path_factory.mktemp("sample")
-    make(folder, seed=0, images=12, only=("clean", "defects"))
-    return folder
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clean sets."""
+    return make(tmp_path_factory.mktemp("clean"), seed=0, images=12, only=("clean",)).folder / "clean"
 
 
 @pytest.fixture(scope="session")
-def proofs(sample: Path) -> dict[str, Proof]:
+def defects(spoilt: Truth) -> Path:
+    """The sets with seeded defects."""
+    return spoilt.folder / "defects"
+
+
+@pytest.fixture(scope="session")
+def proofs(defects: Path) -> dict[str, Proof]:
     """Seeded defects against findings, by dataset."""
-    folder = sample / "defects"
+    folder = defects
     return {name: prove(entries, segdata.validate(folder / name).findings) for name, entries in seeded(folder).items()}
 
 
@@ -57,10 +61,10 @@ def test_nothing_else_is_found_but_what_seeds_entail(proofs: dict[str, Proof]) -
     assert {(name, finding.code) for name, proof in proofs.items() for finding in proof.beyond} == entailed
 
 
-def test_proof_tells_places_apart(sample: Path) -> None:
+def test_proof_tells_places_apart(defects: Path) -> None:
     """A defect moved elsewhere is missed, and what was found is then none of the seeded ones."""
-    (speck,) = (each for each in seeded(sample / "defects")["mask_shapes"] if each["code"] == "SEG106")
-    findings = segdata.validate(sample / "defects" / "mask_shapes", select="SEG106").findings
+    (speck,) = (each for each in seeded(defects)["mask_shapes"] if each["code"] == "SEG106")
+    findings = segdata.validate(defects / "mask_shapes", select="SEG106").findings
     assert prove([speck], findings) == Proof((speck,), (), ())
     x, y, width, height = speck["bbox"]
     for change in ({"image": "street001.jpg"}, {"category": "sky"}, {"bbox": [x + width, y, width, height]}):
@@ -69,8 +73,8 @@ def test_proof_tells_places_apart(sample: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["semantic", "instances", "panoptic", "instance_ids", "layers"])
-def test_clean_data_is_quiet(sample: Path, name: str) -> None:
-    findings = segdata.validate(sample / "clean" / name).findings
+def test_clean_data_is_quiet(clean: Path, name: str) -> None:
+    findings = segdata.validate(clean / name).findings
     assert not [f"{each.code} {each.image}: {each.message}" for each in findings]
 
 
@@ -78,12 +82,12 @@ def test_clean_data_is_quiet(sample: Path, name: str) -> None:
     ("name", "form"), [*(("coco_shapes", form) for form in FORMS), ("mask_shapes", "json"), ("video", "json")]
 )
 def test_reports_are_the_same_bytes_for_any_number_of_threads(
-    sample: Path, tmp_path: Path, name: str, form: str
+    defects: Path, tmp_path: Path, name: str, form: str
 ) -> None:
     reports = []
     for jobs in (1, 2, 3):
         path = tmp_path / f"{jobs}"
-        words = ["validate", str(sample / "defects" / name), "--no-cache", "--jobs", str(jobs)]
+        words = ["validate", str(defects / name), "--no-cache", "--jobs", str(jobs)]
         done = CliRunner().invoke(main, [*words, "--format", form, "--output", str(path)])
         assert done.exit_code == 1, done.output
         reports.append(path.read_bytes())

@@ -17,9 +17,9 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.images import image_limits
 from segdata.noise.networks.predictions import opened as opened_predictions
-from segdata.report.fiftyone.app import PORT, app
+from segdata.report.fiftyone.app import PORT, App, app
 from segdata.report.fiftyone.heat import Heat
-from segdata.report.fiftyone.installed import fiftyone
+from segdata.report.fiftyone.installed import connected, fiftyone
 from segdata.report.fiftyone.labels import Labels
 from segdata.report.fiftyone.loading import Loader, opened
 from segdata.report.fiftyone.logged import Logged
@@ -65,18 +65,19 @@ class Browsed:
     notes: tuple[str, ...] = ()
 
     @contextmanager
-    def app(self, port: int = PORT) -> Iterator[str]:
-        """The App with this dataset, on this machine, while the block runs; gives its address.
+    def app(self, port: int = PORT) -> Iterator[App]:
+        """The App with this dataset, on this machine, while the block runs: its `address`, and `wait` to stay there.
 
         It has buttons to decide with; they say who decides by FIFTYONE_USER, else by who is logged in. Raises
         SegdataError where the port is taken, or the folder of FiftyOne's plugins cannot be written.
         """
         package = fiftyone()
         plug_in(package)
-        with app(package, self.dataset, port) as address:
-            yield address
+        with app(package, self.dataset, port) as shown:
+            yield shown
 
 
+@connected()
 def browse(
     data: Data,
     *,
@@ -105,7 +106,7 @@ def browse(
     Images that the data has no more are removed; where only a part of it is chosen, none is.
     Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding;
     what the log says of labels as they are now is shown on them.
-    Raises SegdataError where FiftyOne or its database is not there, or the name belongs to another dataset.
+    Raises SegdataError where FiftyOne or its database is not there, or goes away, or the name belongs to another dataset.
     """
     dataset = read(data, **opening)
     package = fiftyone()

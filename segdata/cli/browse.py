@@ -1,7 +1,6 @@
 """`segdata browse`: the dataset with its findings in FiftyOne."""
 
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,9 +73,9 @@ def command(
     _tell(browsed)
     if no_launch:
         return
-    with browsed.app(port) as address:
-        say(f"the App is at {address}; Ctrl-C ends it")
-        threading.Event().wait()
+    with browsed.app(port) as shown:
+        say(f"the App is at {shown.address}; Ctrl-C ends it")
+        shown.wait()
 
 
 def _tell(browsed: "Browsed") -> None:

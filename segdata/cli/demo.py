@@ -67,7 +67,8 @@ def command(folder: Path, scenes: int) -> None:
 
     _say("Done. Look at")
     for name, what in _LEFT.items():
-        click.echo(f"  {folder / name}\n      {what}")
+        click.echo(f"  {folder / name}")
+        _tell(what, "      ", "      ")
 
 
 def _review(folder: Path) -> None:
@@ -76,17 +77,21 @@ def _review(folder: Path) -> None:
 
     noisy, noise, flagged = folder / "noisy", folder / "data/noise", folder / "reports/flag.json"
     decisions = folder / "reports/decisions.json"
-    click.echo(
-        "Networks that `segdata flag` trains by itself take minutes. What a careful annotator drew\n"
-        "stands in for a model's results here; --predictions takes those of any model."
+    _tell(
+        "The networks that segdata flag trains by itself take minutes. Here what a careful annotator drew stands in "
+        "for the results of a model; --predictions takes those of any."
     )
     _run("convert", noise, noisy)
     opinion = ("--predictions", folder / "data/annotators/careful")
     _run("flag", noisy, *opinion, "--budget", "12", "--format", "json", "--output", flagged, "--fail-on", "never")
-    click.echo("\nA reviewer decides in a browser (validate --format html, browse). Here a script, by the truth:")
+    click.echo()
+    _tell(
+        "Reviewers decide in a browser (segdata browse, or validate --format html). Here a script does, by the truth:"
+    )
     for each in rehearse(noisy, flagged, noise / "truth.json", decisions):
         assert each.finding is not None
-        click.echo(f"  {each.verdict:7}{each.finding.code} {each.image}: {_short(each.finding.message)}")
+        what, _, rest = each.finding.message.partition(": P ")
+        _tell(f"{each.verdict:7} {each.image}: {what}; {rest.rpartition('; ')[2]}", "  ", " " * 10)
     _run("review", "pull", noisy, decisions)
     _run("review", "apply", noisy)
     _run("review", "report", noisy, "--findings", flagged)
@@ -94,11 +99,12 @@ def _review(folder: Path) -> None:
     _run("report", noisy, "--flagged", flagged, "--format", "html", "--output", folder / "reports/noisy.html")
 
 
-def _short(message: str) -> str:
-    """A message as far as it has room in a line."""
-    from segdata.report.paper import shorten
+def _tell(text: str, first: str = "", rest: str = "") -> None:
+    """Say it in lines of at most 80 columns."""
+    from segdata.cli.output import paper
 
-    return shorten(message, 43)
+    for line in paper().wrap(text, first, rest):
+        click.echo(line)
 
 
 _LEFT = {

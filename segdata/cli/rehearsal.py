@@ -1,12 +1,13 @@
 """Rehearsal: the verdicts of a reviewer on what `flag` told of the demo's noisy labels, by what was seeded in them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segdata.core.decision import Decision, Verdict
-    from segdata.core.finding import Box, Finding
+    from segdata.core.finding import Finding
 
 REVIEWER = "anna"
 _EACH = 20  # seconds from one decision to the next
@@ -46,11 +47,15 @@ def rehearse(data: Path, flagged: Path, truth: Path, target: Path) -> "list[Deci
     return decisions
 
 
-def _verdict(finding: "Finding", seeded: "dict[str, str | Box] | None") -> "Verdict":
-    if seeded is None or finding.bbox is None or not _meet(finding.bbox, tuple(seeded["bbox"])):  # type: ignore[arg-type]  # four numbers
+def _verdict(finding: "Finding", seeded: dict[str, Any] | None) -> "Verdict":  # Any: JSON
+    if seeded is None or finding.bbox is None:
         return "reject"
-    return "fix" if seeded["code"] == "SEG507" else "accept"
+    if seeded["code"] == "SEG507":
+        return "fix"
+    here = {*finding.segments} & {*seeded["segments"]} if finding.segments else _meet(finding.bbox, seeded["bbox"])
+    return "accept" if here else "reject"
 
 
-def _meet(a: "Box", b: "Box") -> bool:
+def _meet(a: Sequence[int], b: Sequence[int]) -> bool:
+    """Whether two boxes share a pixel."""
     return all(a[k] < b[k] + b[k + 2] and b[k] < a[k] + a[k + 2] for k in (0, 1))

@@ -132,6 +132,8 @@ def _balance(tables: Tables, categories: pd.DataFrame) -> str:
     used = categories[(categories["segments"] > 0) & (categories["kind"] != "void")]
     if used.empty:
         return "no categories in use"
+    if len(used) == 1:
+        return "one category in use"
     worth = (f"{effective_number(used[what].to_numpy()):.1f} by {what}" for what in ("pixels", "segments", "images"))
     return f"{len(used)} categories in use are worth {', '.join(worth)} equal ones"
 

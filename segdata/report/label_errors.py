@@ -18,6 +18,8 @@ from segdata.report.flag_json import FlagReport, Sample
 from segdata.review.progress import RIGHT
 from segdata.review.standing import latest
 
+_VAGUE = 0.5  # an interval that is wider tells no rate
+
 
 @dataclass(frozen=True, slots=True)
 class LabelErrors:
@@ -35,6 +37,12 @@ class LabelErrors:
     labels: Estimate
     regions: Estimate
     apart: bool
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether next to nothing is known."""
+        rate, low, high = self.every.rate
+        return bool(np.isnan(rate) or high - low > _VAGUE)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +71,7 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
     def of_errors(found: LabelErrors) -> "ErrorRow":
         """The row of what is known."""
         every = found.every
-        parts = (_part(each, found.apart) for each in (found.labels, found.regions))
-        labels, regions = parts
+        labels, regions = (_part(each, found.apart) for each in (found.labels, found.regions))
         return ErrorRow(
             value=_finite(every.n), low=every.low, high=every.high, of=every.of, labels=labels, regions=regions
         )
@@ -110,7 +117,8 @@ def _estimated(sample: Sample, told: Sequence[Finding | None], place: Ints, wron
         found = _among(chosen, mine, place, wrong)
         n = every.of if of is None else of
         parts.append(replace(found, low=min(found.low, n), high=min(found.high, n), of=n))
-    return LabelErrors(every, *parts, apart=sample.labels is not None)
+    labels, regions = parts
+    return LabelErrors(every, labels, regions, sample.labels is not None)
 
 
 def _among(chosen: Chosen, mine: Flags, place: Ints, wrong: Flags) -> Estimate:
@@ -128,15 +136,20 @@ def in_words(found: LabelErrors) -> str:
         what = f"{found.every.of:,} labels and regions that nobody labelled"
         return f"between {low:.1%} and {high:.1%} of {what} are wrong: of those drawn by lot none is decided"
     told = [_share(found.labels, "label", "wrong"), _share(found.regions, "region", "missing", "that nobody labelled")]
-    return f"{', and '.join(filter(None, told))}, with 95 % confidence" if found.apart else _numbers(found)
+    if not found.apart:
+        return _numbers(found)
+    why = "; few were drawn by lot and decided" if found.is_vague else ""
+    return f"{', and '.join(filter(None, told))}, with 95 % confidence{why}"
 
 
 def _share(found: Estimate, thing: str, what: str, more: str = "") -> str:
-    """How many of some things; nothing where there are none."""
+    """How many of some things; nothing where there are none, and no value where it says next to nothing."""
     if not found.of:
         return ""
     rate, low, high = found.rate
     of = f"{counted(found.of, thing)}{more and f' {more}'}"
+    if high - low > _VAGUE:
+        return f"from {low:.1%} to {high:.1%} of {of} are {what}"
     return f"about {rate:.1%} of {of} are {what} ({low:.1%} to {high:.1%})"
 
 

@@ -18,7 +18,7 @@ from segdata.measure.summary import Summary
 from segdata.report.agreement.points import Conclusion
 from segdata.report.flag_json import FlagReport
 from segdata.report.label_errors import LabelErrors, in_words
-from segdata.review.progress import Progress
+from segdata.review.progress import FLAG, Progress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
 _FEW = 0.01  # of all pixels or segments: a category below is rare
@@ -145,7 +145,7 @@ def _review(found: Progress | None, errors: LabelErrors | None) -> Iterator[Poin
     if found is None:
         return
     if errors is not None:
-        yield Point("review", "info", f"By the review, {in_words(errors)}")
+        yield _errors(errors)
     decided, open_ = sum(each.decided for each in found.rules), sum(each.open for each in found.rules)
     if found.n_findings:
         yield Point("review", "info", f"{counted(decided, 'finding')} decided, {open_:,} open")
@@ -153,7 +153,8 @@ def _review(found: Progress | None, errors: LabelErrors | None) -> Iterator[Poin
         head = f"Reviewers disagree on {counted(len(found.disputed), 'finding')}"
         yield Point("review", "warning", head, "", "Somebody else is to settle them: segdata review report lists them.")
     for rule in found.rules:
-        if rule.decided >= _ENOUGH and rule.right / rule.decided < _DOUBTFUL:
+        is_rule = not rule.code.startswith(FLAG)  # what flag tells was chosen, in part by lot
+        if is_rule and rule.decided >= _ENOUGH and rule.right / rule.decided < _DOUBTFUL:
             _, high = (float(each) for each in wilson(np.array(rule.right), np.array(rule.decided)))
             yield Point(
                 "review",
@@ -162,6 +163,16 @@ def _review(found: Progress | None, errors: LabelErrors | None) -> Iterator[Poin
                 "" if math.isnan(high) else f"At most {high:.0%}, with 95 % confidence.",
                 "Loosen its option, or ignore it, in segdata.yaml.",
             )
+
+
+def _errors(found: LabelErrors) -> Point:
+    """How many labels are wrong in all."""
+    said = in_words(found)
+    said = f"{said[0].upper()}{said[1:]}."
+    if found.is_vague:
+        act = "Decide on more of what segdata flag chose, or give it a larger budget."
+        return Point("review", "info", "How many labels are wrong in all is not known yet", said, act)
+    return Point("review", "info", f"About {found.every.n:,.0f} labels are wrong or missing in all", said)
 
 
 def _cost(found: Costs | None) -> Iterator[Point]:

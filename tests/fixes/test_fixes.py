@@ -25,7 +25,7 @@ from segdata.core.rule import rules
 from segdata.core.runs import Runs
 from segdata.fixes.fix import fixes
 from segdata.measure.measure import measure
-from segdata.sample import make
+from segdata.sample import Truth
 from segdata.testing.pictures import Drawing, drawn, pictures
 
 FIXABLE = [rule for rule in rules().values() if rule.fix is not None]
@@ -71,11 +71,10 @@ def test_of_identical_segments_the_first_stays() -> None:
 
 
 @pytest.fixture(scope="module")
-def defects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def defects(spoilt: Truth, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The seeded defects, each set as a canonical dataset."""
-    raw, folder = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("canonical")
-    make(raw, seed=0, images=12, only=("defects",))
-    for path in sorted((raw / "defects").iterdir()):
+    folder = tmp_path_factory.mktemp("canonical")
+    for path in sorted((spoilt.folder / "defects").iterdir()):
         if path.is_dir():
             try:
                 segdata.convert(path, folder / path.name)

@@ -23,7 +23,8 @@ def _report(stratum: list[int], size: list[int], labels: int | None = None, **ch
     flag = {
         "predictions": "", "notes": [], "plan": [], "judged": sum(size), "not_told": 0, "expected_errors": interval,
         "trust": [], "images": [], "evaluation": [],
-        "sample": {"images": None, "findings": [*range(len(stratum))], "stratum": stratum, "size": size, "labels": labels},
+        "sample": {"images": None, "findings": [*range(len(stratum))], "stratum": stratum, "size": size,
+                   "labels": labels},
         "annotate_next": [],
     }  # fmt: skip
     counts = {"images": 1, "segments": 9, "errors": 0, "warnings": 9, "infos": 0, "by_code": {}, "suppressed": 0}
@@ -89,3 +90,12 @@ def test_without_a_whole_sample_nothing_follows() -> None:
     assert label_errors(report, []) is None
     assert label_errors(_report([-1, 0], [10], sample=None), said) is None
     assert label_errors(msgspec.structs.replace(report, findings=report.findings[:1]), said) is None
+
+
+def test_an_interval_of_nearly_everything_is_told_as_such() -> None:
+    report = _report([-1, 0, 0], [100], labels=101)
+    found = label_errors(report, _said(report, {0: "accept", 1: "accept", 2: "reject"}))
+    assert found is not None
+    assert found.is_vague
+    assert in_words(found).startswith("from ")
+    assert in_words(found).endswith("; few were drawn by lot and decided")

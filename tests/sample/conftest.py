@@ -15,9 +15,3 @@ def shots() -> list[Shot]:
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     """The clean datasets of three pictures."""
     return make(tmp_path_factory.mktemp("clean"), seed=4, images=3, only=("clean",))
-
-
-@pytest.fixture(scope="session")
-def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Truth:
-    """The datasets with seeded defects."""
-    return make(tmp_path_factory.mktemp("spoilt"), seed=0, only=("defects",))

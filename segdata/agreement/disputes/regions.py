@@ -1,11 +1,34 @@
 """Regions: of what is not counted, where an annotator says something else than the others for the larger part."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from segdata.agreement.disputes.rows import Flags, Rows, annotations_of, held_against
-from segdata.agreement.habits.tallies import ABSENT, row_mode, votes_of
+from segdata.agreement.habits.tallies import ABSENT, Votes, row_mode, votes_of
+from segdata.core.distinct import distinct
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Segments (rows) of regions: the first one of each key, `code` (n,) ascending."""
+
+    code: Ints
+    segment: Ints
+
+    @staticmethod
+    def of(code: Ints, segment: Ints) -> "_Shown":
+        """The first segment of each key among (m,)."""
+        found, first = np.unique(code, return_index=True)
+        return _Shown(found, segment[first])
+
+    def at(self, code: Ints) -> Ints:
+        """(k,) the segments of keys; -1: there is none."""
+        place = np.searchsorted(self.code, code)
+        known = np.append(self.code, -1)[place] == code
+        return np.where(known, np.append(self.segment, -1)[place], -1)
 
 
 def of_regions(opposed: Opposed, gold: int | None) -> list[Rows]:
@@ -17,7 +40,9 @@ def of_regions(opposed: Opposed, gold: int | None) -> list[Rows]:
     if not len(opposed.patterns):
         return []
     said, case = votes_of(opposed), opposed.patterns["case"]
-    annotations, shown = annotations_of(opposed), _segments_of(opposed)
+    annotations, wide, n_annotators = annotations_of(opposed), len(opposed.categories), said.shape[1]
+    code, who, segment = _segments_of(opposed)
+    anybodys, own = _Shown.of(code, segment), _Shown.of(code * n_annotators + who, segment)
     found = []
     for i in range(said.shape[1]):
         if i == gold:
@@ -34,26 +59,20 @@ def of_regions(opposed: Opposed, gold: int | None) -> list[Rows]:
             ("category", clear & (called >= 0) & (sure | _told(said, i)), (mine >= 0) & (mine != called), called),
         ):
             rows = np.flatnonzero(rows & ~opposed.countable[of])
-            cell, which = np.unique(np.stack([case[rows], of[rows]]), axis=1, return_inverse=True)
+            cell, which = distinct(case[rows] * wide + of[rows])
             pixels, total = (
-                np.bincount(which.reshape(-1), weight, cell.shape[1])
+                np.bincount(which, weight, len(cell))
                 for weight in (opposed.patterns["pixels"][rows] * hit[rows], opposed.patterns["pixels"][rows])
             )
-            others_in = np.zeros(cell.shape[1], np.int64)
-            np.maximum.at(others_in, which.reshape(-1), n[rows])
+            others_in = np.zeros(len(cell), np.int64)
+            np.maximum.at(others_in, which, n[rows])
             some = np.flatnonzero(pixels)
-            at, category = cell[0][some], cell[1][some]
+            at, category = np.divmod(cell[some], wide)
             found.append(
                 Rows.of(
                     kind,
                     annotations[at, i],
-                    np.array(
-                        [
-                            shown.get((a, c, i if kind == "extra" else -1), -1)
-                            for a, c in zip(at.tolist(), category.tolist(), strict=True)
-                        ],
-                        np.int64,
-                    ),
+                    own.at(cell[some] * n_annotators + i) if kind == "extra" else anybodys.at(cell[some]),
                     category=category,
                     others=others_in[some],
                     pixels=pixels[some].astype(np.int64),
@@ -63,23 +82,19 @@ def of_regions(opposed: Opposed, gold: int | None) -> list[Rows]:
     return found
 
 
-def _told(said: Ints, i: int) -> Flags:
+def _told(said: Votes, i: int) -> Flags:
     """(n,) whether annotator i is the first of those present: what two call otherwise is told once."""
     first: Flags = np.argmax(said > ABSENT, axis=1) == i
     return first
 
 
-def _segments_of(opposed: Opposed) -> dict[tuple[int, int, int], int]:
-    """A segment (row) by case, category and annotator, and by case, category and -1."""
-    rows: dict[tuple[int, int, int], int] = {}
-    pairs = opposed.pairs
+def _segments_of(opposed: Opposed) -> tuple[Ints, Ints, Ints]:
+    """Segments (rows) that are not counted: case * n_categories + category of each, who drew it, and the segment."""
+    pairs, wide, columns = opposed.pairs, len(opposed.categories), []
     for side in ("a", "b"):
-        matches = opposed.matches.take(
-            (opposed.matches[side] >= 0) & ~opposed.countable[opposed.matches[f"category_{side}"]]
-        )
-        pair = matches["pair"]
-        columns = (pairs["case"][pair], matches[f"category_{side}"], pairs[side][pair], matches[side])
-        for case, category, annotator, segment in zip(*(each.tolist() for each in columns), strict=True):
-            rows.setdefault((case, category, annotator), segment)
-            rows.setdefault((case, category, -1), segment)
-    return rows
+        segment, category = opposed.matches[side], opposed.matches[f"category_{side}"]
+        rows = np.flatnonzero((segment >= 0) & ~opposed.countable[category])
+        pair = opposed.matches["pair"][rows]
+        columns.append((pairs["case"][pair] * wide + category[rows], pairs[side][pair], segment[rows]))
+    code, who, segment = (np.concatenate(each) for each in zip(*columns, strict=True))
+    return code, who, segment

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Votes = NDArray[np.int32]
 Part = tuple[Ints, Floats, Floats]  # cells, as numbers of `_Cells`, the hits and the total of each
-Judged = tuple[Kind, Flags, Flags, Ints]  # what, which rows can show it, which do, and the category of each
+Judged = tuple[Kind, Flags, Flags, Ints | Votes]  # what, which rows can show it, which do, and the category of each
 ABSENT = -2
 
 
@@ -62,7 +62,7 @@ class _Cells:
         _, n_annotators, n_categories, n_kinds = self.shape
         code = ((cluster * n_annotators + annotator) * n_categories + category) * n_kinds + KINDS.index(kind)
         cell, which = distinct(code)
-        return cell, np.bincount(which, hits, len(cell)), np.bincount(which, total, len(cell))
+        return cell, _summed(which, hits, len(cell)), _summed(which, total, len(cell))
 
 
 def tallies(opposed: Opposed) -> Tally:
@@ -71,10 +71,15 @@ def tallies(opposed: Opposed) -> Tally:
     parts = [*_of_segments(opposed, cells), *_of_pixels(opposed, cells), *_of_offsets(opposed, cells)]
     code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
     cell, which = distinct(code.astype(np.int64))
-    hits, total = (np.bincount(which, column, len(cell)) for column in (hits, total))
+    hits, total = (_summed(which, column, len(cell)) for column in (hits, total))
     some = total > 0
     cluster, annotator, category, kind = np.unravel_index(cell[some], cells.shape)
     return Tally(cluster, annotator, category, kind, hits[some], total[some])
+
+
+def _summed(which: Ints, amount: Floats, n: int) -> Floats:
+    """(n,) the amounts (m,) of each."""
+    return np.bincount(which, amount, n).astype(np.float64, copy=False)
 
 
 def _least(opposed: Opposed) -> int:

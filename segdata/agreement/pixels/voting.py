@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import log2
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.agreement.opposite import Flags, drawn_by
 from segdata.agreement.pixels.topmost import topmost
@@ -51,7 +52,7 @@ class Votes:
         void = np.array([each.kind == "void" for each in self.categories] + [False, False], bool)
         return np.asarray(np.logical_or.reduce(void[self.vote], axis=1))
 
-    def tables(self) -> dict[str, dict[str, Ints]]:
+    def tables(self) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
         """The columns of the tables `patterns` and `votes`, see `segdata.core.opposed.Opposed`."""
         kept = ~self.is_void
         vote = self.vote[kept].astype(np.int32)  # there are more votes than of anything else
@@ -73,7 +74,7 @@ def voting(
     *,
     case: Ints | None = None,
     asked: Flags | None = None,
-) -> dict[str, dict[str, Ints]]:
+) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
     """The columns of the tables `patterns` and `votes`; takes what `voted` takes."""
     return voted(batch, annotators, categories, case=case, asked=asked).tables()
 

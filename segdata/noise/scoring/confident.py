@@ -39,7 +39,8 @@ class Tally:
     @staticmethod
     def of(n_categories: int, what: str) -> "Tally":
         """Nothing counted yet; `what`: pixels or instances."""
-        return Tally(*(np.zeros((n_categories, BINS)) for _ in range(5)), enough=ENOUGH[what])
+        right, seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
+        return Tally(right, seen, rr, rs, ss, ENOUGH[what])
 
     def add(self, category: Ints, confidence: NDArray[np.floating], right: Flags) -> None:
         """Count the predictions of an image: categories (n,), their confidence, and whether each was right."""
@@ -103,15 +104,22 @@ class Confident:
 
         `things` : the ids of the categories whose instances are told apart, where the networks do that
         """
-        apart = np.array([False, *(found.plan.instances and each in things for each in found.categories)])
-        pixels, things_ = (Tally.of(len(apart), what) for what in ENOUGH)
+        apart = _apart(found, things)
+        pixels, instances = Confident.judged(found, given, rows, things)
+        return Confident(found, np.where(apart, instances.bars(precision), pixels.bars(precision)), apart)
+
+    @staticmethod
+    def judged(found: Predictions, given: Given, rows: Iterable[int], things: frozenset[int]) -> tuple[Tally, Tally]:
+        """How often pixels and instances of images `rows` were right."""
+        apart = _apart(found, things)
+        of_pixels, of_instances = (Tally.of(len(apart), what) for what in ENOUGH)
         for row in rows:
             labels, instances = given.drawn(row), found.instances(row)
             if instances is not None:
-                things_.add(*_instances(instances, found.categories, labels))
+                of_instances.add(*_instances(instances, found.categories, labels))
             if not apart[1:].all():
-                pixels.add(*_pixels(found.probabilities(row), labels, apart))
-        return Confident(found, np.where(apart, things_.bars(precision), pixels.bars(precision)), apart)
+                of_pixels.add(*_pixels(found.probabilities(row), labels, apart))
+        return of_pixels, of_instances
 
     def drawn(self, row: int) -> Drawn:
         """The segments of an image, one a category or one an instance; the last is `VOID`, where the model is not sure.
@@ -138,6 +146,11 @@ class Confident:
         best = probability.argmax(axis=0)
         sure = (probability.max(axis=0) >= self.bars[best]) & ~self.apart[best]
         return np.where(sure, best, VOID).T.ravel()
+
+
+def _apart(found: Predictions, things: frozenset[int]) -> Flags:
+    """(K,) of which categories instances are told apart; row 0: nothing."""
+    return np.array([False, *(found.plan.instances and each in things for each in found.categories)])
 
 
 def _drawn(canvas: Ints, category: Ints, score: Floats, height: int, width: int) -> Drawn:

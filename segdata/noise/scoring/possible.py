@@ -31,3 +31,10 @@ def possible(score: Floats, wrong: Flags) -> float:
     above = (misses + np.sqrt(misses + 1) + 1) / (len(order) - n_wrong)
     found = np.maximum(hits - np.sqrt(hits), 0.5) / n_wrong
     return float(min((above / found)[told].min(), 1.0))
+
+
+def excess(odds: Floats, wrong: Flags) -> float:
+    """By how much log odds (n,) at the rate of what was made (n,) are above those at the highest that is possible."""
+    rate = (wrong.sum() + 1) / (len(wrong) + 2)
+    most = min(possible(odds, wrong), rate)
+    return float(np.log(rate / (1 - rate)) - np.log(most / (1 - most)))

@@ -20,13 +20,13 @@ from segdata.noise.mistakes.injection import Rates, labels, lesson, spoiled
 from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.scoring.classifier import calibrated, logistic
 from segdata.noise.scoring.crossfit import crossed, folds_of, log_loss, together
-from segdata.noise.scoring.possible import possible
+from segdata.noise.scoring.possible import excess
 from segdata.noise.systematic.confusions import believed
 from segdata.noise.types import KINDS, TYPE_OF, TYPES
 
 PENALTIES = (10.0, 100.0)
 SEVERITIES = 0.25, 1.5  # of the mistakes of an image
-WORST = 3  # candidates that say how bad an image is
+WORST = 5  # candidates that say how bad an image is
 ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
 
@@ -130,6 +130,7 @@ class Suspicions:
     probability : (n,) that it is wrong, at the highest rate that there can be, see `possible`, or as reviewed
     type : (n, T) how probable each of `TYPES` is, if it is wrong
     doubt : (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
+    worst : (n,) softmin of its pixels, see `softmin`, as log odds of 1 - p(label)
     softmin : (i,) of the images
     held_out : the injected mistakes, as they were found by what was learnt from other images
     held_category : (h,) the category of each candidate in `held_out`
@@ -146,6 +147,7 @@ class Suspicions:
     probability: Floats
     type: Floats
     doubt: Floats
+    worst: Floats
     softmin: Floats
     held_out: Ranked
     held_category: Ints
@@ -161,21 +163,30 @@ class Suspicions:
         return replace(self, probability=recalibrated(self.odds[rows], wrong).probability(self.odds))
 
     def images(self) -> Floats:
-        """(i,) for each image, 0 to 1: the rank of its three worst candidates, and thrice that of softmin, as a mean.
+        """(i,) for each image, 0 to 1: the weighted mean of three ranks, of its worst candidates and of its pixels.
 
-        Of the three it is the mean of their log odds; an image of fewer has the mean of those there are. Softmin knows
-        no objects, but no kinds of mistake either: it also tells images with those that nothing was learnt from.
+        A tenth is the mean log odds of the five worst, six tenths the mean softmin of the five worst by that, and three
+        tenths the softmin of the image: these know no kinds of mistake, so they also tell those that were not learnt.
         """
-        sure = np.clip(self.probability, 1e-9, 1 - 1e-9)
-        odds = np.log(sure / (1 - sure))
-        order = np.lexsort((-odds, self.image))
+        learnt, believed = (self._of_worst(values) for values in (_log_odds(self.probability), self.worst))
+        pixels = -np.nan_to_num(self.softmin, nan=1.0)
+        return 0.1 * _ranks(learnt) + 0.6 * _ranks(believed) + 0.3 * _ranks(pixels)
+
+    def _of_worst(self, values: Floats) -> Floats:
+        """(i,) the mean of an image's greatest of values (n,), or of those there are; below all without any."""
+        order = np.lexsort((-values, self.image))
         image = self.image[order]
         place = np.arange(len(image)) - np.searchsorted(image, image)
         worst = order[place < WORST]
         n = np.bincount(self.image[worst], minlength=len(self.softmin))
-        mean = np.bincount(self.image[worst], odds[worst], len(self.softmin)) / np.maximum(n, 1)
-        mean[n == 0] = odds.min(initial=0.0) - 1
-        return (_ranks(mean) + 3 * _ranks(-np.nan_to_num(self.softmin, nan=1.0))) / 4
+        mean = np.bincount(self.image[worst], values[worst], len(self.softmin)) / np.maximum(n, 1)
+        mean[n == 0] = values.min(initial=0.0) - 1
+        return mean
+
+
+def _log_odds(probability: Floats) -> Floats:
+    sure = np.clip(probability, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(sure / (1 - sure)))
 
 
 def _ranks(values: Floats) -> Floats:
@@ -197,9 +208,9 @@ def suspicions(
     sorts = [_judged(looks, sort, fold, penalties) for sort in (0, 1)]
     first = np.cumsum([0, *(len(each.kinds) for each in looks)])
     mistake, told = (np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds"))
-    excess = _excess(told, mistake)
+    less = excess(told, mistake >= 0)
     held = Ranked(
-        logistic(told - excess),
+        logistic(told - less),
         np.concatenate([sort.held_image for sort in sorts]),
         mistake,
         [TYPE_OF[KINDS[at]] for each in looks for at in each.kinds.tolist()],
@@ -208,7 +219,7 @@ def suspicions(
     )
     every = [[each.found.drawn, each.found.regions] for each in looks]
     shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
-    columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt")]
+    columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
     regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
     return Suspicions(
         columns[0],
@@ -216,10 +227,11 @@ def suspicions(
         np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
         np.concatenate([*(each.found.drawn.category for each in looks), *(each.found.label for each in looks)]),
         np.append(np.full(len(columns[0]) - len(regions), -1), regions),
-        columns[1] - excess,
-        logistic(columns[1] - excess),
+        columns[1] - less,
+        logistic(columns[1] - less),
         np.concatenate([sort.type for sort in sorts]),
         columns[2],
+        columns[3],
         np.array([each.softmin for each in looks]),
         held,
         np.concatenate([sort.held_category for sort in sorts]),
@@ -237,6 +249,7 @@ class _Sort:
     odds: Floats
     type: Floats
     doubt: Floats
+    worst: Floats
     held_odds: Floats
     held_image: Ints
     held_mistake: Ints
@@ -257,26 +270,20 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[fl
     best = int(np.argmin([log_loss(each, wrong) for each in odds]))
     calibration = calibrated(odds[best], wrong)
     ratio = tried[best][0]
-    doubt = x[:, list(looks[0].names[sort]).index("given" if sort else "doubt")]
+    names = list(looks[0].names[sort])
+    doubt, worst = (x[:, names.index(name)] for name in (("given", "given_worst") if sort else ("doubt", "worst")))
     category = np.concatenate([each.spoilt[sort].category for each in looks])
     return _Sort(
         image,
         calibration.odds(together(ratio)),
         _types(ratio, np.unique(kind[kind >= 0])),
         1 - doubt if sort else doubt,
+        -worst if sort else worst,
         calibration.odds(odds[best]),
         held_image,
         mistake,
         category,
     )
-
-
-def _excess(odds: Floats, mistake: Ints) -> float:
-    """By how much log odds (h,) at the rate of injected mistakes (h,) are above those at the highest that there is."""
-    wrong = mistake >= 0
-    rate = (wrong.sum() + 1) / (len(wrong) + 2)
-    most = min(possible(odds, wrong), rate)
-    return float(np.log(rate / (1 - rate)) - np.log(most / (1 - most)))
 
 
 def _stacked(tables: Sequence[Floats]) -> tuple[Floats, Ints]:

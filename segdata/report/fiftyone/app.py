@@ -5,6 +5,7 @@ import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partialmethod
 from typing import Any
 from urllib.parse import quote
@@ -17,9 +18,22 @@ PORT = 5151
 _PATIENCE = 180  # seconds; where nothing else runs it takes about ten
 
 
+@dataclass(frozen=True, slots=True)
+class App:
+    """The App as it runs, at an address of this machine."""
+
+    address: str
+    _server: Any = field(repr=False)  # Any: FiftyOne has no types
+
+    def wait(self) -> None:
+        """Until somebody interrupts it; raises SegdataError where the App ends before."""
+        self._server.wait()
+        raise SegdataError("the App has ended by itself; what was decided is kept: start it again")
+
+
 @contextmanager
-def app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[str]:  # Any: FiftyOne has no types
-    """The App with a dataset, the worst images first, while the block runs; gives its address.
+def app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[App]:  # Any: FiftyOne has no types
+    """The App with a dataset, the worst images first, while the block runs.
 
     Only its server is started: a session in this process as well would, whenever it connects anew, put the page back to
     what it believes is open. Raises SegdataError where the port is taken, or the App does not start within three
@@ -41,7 +55,7 @@ def app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[str]:  # Any: Fifty
         service._wait_for_child_port = wait
     view = f"?view={WORST.replace(' ', '-')}" if dataset.has_saved_view(WORST) else ""
     try:
-        yield f"http://{ADDRESS}:{port}/datasets/{quote(dataset.name, safe='')}{view}"
+        yield App(f"http://{ADDRESS}:{port}/datasets/{quote(dataset.name, safe='')}{view}", server)
     finally:
         server.stop()
 

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -34,9 +36,27 @@ def fiftyone() -> Any:  # Any: FiftyOne has no types
     return package
 
 
+@contextmanager
+def connected() -> Iterator[None]:
+    """Raises SegdataError where the database goes away while the block, or the function that it decorates, runs."""
+    try:
+        yield
+    except Exception as error:  # of pymongo, which is there only where FiftyOne is
+        if not type(error).__module__.startswith("pymongo."):
+            raise
+        remedy = "run the command again: it goes on with what is there"
+        raise SegdataError(f"the database of FiftyOne is gone: {_said(error)}; {remedy}") from error
+
+
+def _said(error: Exception) -> str:
+    return (
+        str(error).split(", Timeout:")[0].split(" (configured timeouts")[0].strip().rstrip(".") or type(error).__name__
+    )
+
+
 def _unreachable(error: Exception) -> SegdataError:
     """What to do about a database that does not answer."""
-    what = str(error).split(", Timeout:")[0].strip().rstrip(".") or type(error).__name__
+    what = _said(error)
     address = os.environ.get("FIFTYONE_DATABASE_URI")
     if address is not None:
         return SegdataError(

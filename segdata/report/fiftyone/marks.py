@@ -12,6 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.evidence import evidence
 from segdata.core.finding import SEVERITIES, Box, Finding
 from segdata.core.imprint import imprint_of
+from segdata.core.pixelsets import within
 from segdata.core.profile import Profile
 from segdata.report.fiftyone.boxes import relative
 from segdata.report.fiftyone.documents import document
@@ -87,9 +88,11 @@ def _seen(annotations: list[Annotation], finding: Finding) -> tuple[Box | None, 
     if len(whose) != 1:
         return finding.bbox, None
     told = evidence(whose[0], finding)
-    if not len(told.runs):
+    # What is suspected of a part of the sky is not to cover all of it.
+    runs = told.runs if finding.bbox is None else within(told.runs, finding.bbox, whose[0].size)
+    if not len(runs):
         return told.box, None
-    drawn = Drawn(told.runs, *whose[0].size, 1)
+    drawn = Drawn(runs, *whose[0].size, 1)
     x, y, wide, high = (int(side[0]) for side in drawn.boxes())
     return (x, y, wide, high), drawn.masks(np.zeros(1, np.int64))[0]
 

@@ -24,7 +24,7 @@ from segdata.report.fiftyone.fields import (
     declare_images,
     verdicts,
 )
-from segdata.report.fiftyone.installed import fiftyone
+from segdata.report.fiftyone.installed import connected, fiftyone
 from segdata.report.fiftyone.loading import told
 from segdata.report.fiftyone.put_in import read
 
@@ -47,6 +47,7 @@ class Pulled:
     notes: tuple[str, ...]
 
 
+@connected()
 def pull(name: str, profile: Profile, reviewer: str | None = None) -> Pulled:
     """What people decided in the dataset of FiftyOne that `browse` calls `name`; the same again when asked again.
 

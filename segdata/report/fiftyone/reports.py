@@ -25,10 +25,14 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def predictions_of(path: Path) -> Path | None:
-    """The folder of predictions that a report of `flag` was made with; None where it tells none, or that is gone."""
+    """The folder of predictions that a report of `flag` was made with; None where it tells none, or that is gone.
+
+    A name that is not found from where we are is one beside the report.
+    """
     report = _read(path)
     folder = None if isinstance(report, list) else report.flag.predictions
-    return Path(folder) if folder is not None and Path(folder).is_dir() else None
+    places = () if folder is None else (Path(folder), path.parent / folder)
+    return next((place for place in places if place.is_dir()), None)
 
 
 def findings_of(path: Path) -> list[Finding]:

@@ -36,6 +36,7 @@ _COMMANDS: dict[Part, str] = {
     "noise": "flag",
     "review": "review report",
 }
+_FIRST: dict[Part, str] = {"review": "browse"}  # where nothing is there to report yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,11 @@ def to_html(whole: Whole, typed: Sequence[str]) -> str:
         n_segments=whole.validation.n_segments,
         points=told,
         parts={name: TITLES[name] for name in there},
-        missing={name: f"segdata {_COMMANDS[name]}" for name in _COMMANDS if name not in there},
+        missing={
+            name: " ".join(["segdata", _FIRST.get(name, word), *typed])
+            for name, word in _COMMANDS.items()
+            if name not in there
+        },
         commands={name: " ".join(["segdata", word, *typed]) for name, word in _COMMANDS.items()},
         groups=[Group.of(each) for each in grouped(findings)],
         facts=facts(whole.summary),

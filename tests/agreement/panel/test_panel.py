@@ -163,10 +163,10 @@ def test_a_mirrored_annotation_is_told() -> None:
     found = of(("a", dataset({"1.png": labels})), ("b", dataset({"1.png": labels[:, ::-1]})))
     opposed = compare(found).opposed
     assert opposed is not None
-    (defect,) = mirrored(found, opposed)
-    assert (defect.code, defect.annotator) == ("SEG413", "b")
-    assert "mirrored left to right at 1.00" in defect.message
+    (told,) = mirrored(found, opposed)
+    assert (told.annotator, told.other) == (1, 0)
+    assert "mirrored left to right at 1.00" in told.message
     straight = of(("a", dataset({"1.png": labels})), ("b", dataset({"1.png": np.roll(labels, 20, axis=1)})))
     opposed = compare(straight).opposed
     assert opposed is not None
-    assert mirrored(straight, opposed) == []
+    assert mirrored(straight, opposed) == ()

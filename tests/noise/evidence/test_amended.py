@@ -7,7 +7,7 @@ import pytest
 
 from segdata.noise.evidence.amended import for_part, for_seen, for_thing
 from segdata.noise.evidence.candidates import candidates
-from segdata.noise.evidence.drawn import Drawn, Pixels, runs_of_pixels
+from segdata.noise.evidence.drawn import Drawn, Pixels, parts_of, runs_of_pixels
 from segdata.noise.evidence.evidence import Evidence
 
 HEIGHT, WIDTH = 40, 60
@@ -71,6 +71,44 @@ def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
     assert amended.pieces.areas(1).tolist() == [20 * 40]
     renamed = for_part(found, at, "category", given, seen(drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 2]), 3))
     assert (renamed.action, renamed.category, renamed.pieces.areas(1).tolist()) == ("add", 2, [64])
+
+
+def test_a_part_that_is_two_is_cut_where_the_model_sees_the_edge() -> None:
+    given = drawn((10, 5, 30, 20))
+    evidence = seen(drawn((10, 5, 14, 20), (26, 5, 14, 20)), 3)
+    found = candidates(given, evidence, SOIL)
+    amended = for_part(found, 0, "merge", given, evidence)
+    assert (amended.action, amended.segment) == ("redraw", 0)
+    cut = np.setdiff1d(pixels(10, 5, 30, 20), Pixels.of_runs(amended.pieces, 1).at)
+    columns = np.unique(cut // HEIGHT)
+    assert len(cut) == 20 * len(columns)  # right through
+    assert ((columns >= 23) & (columns <= 26)).all()
+
+
+def test_two_rings_that_touch_are_cut_where_they_do() -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    away = np.minimum(np.hypot(x - 18, y - 20), np.hypot(x - 40, y - 20))
+    at = np.flatnonzero(((away < 11.5) & (away > 6)).T)
+    given = Drawn.of(runs_of_pixels(at, np.zeros(len(at), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH)
+    found = candidates(given, seen(given, 3, as_one=True), SOIL)
+    amended = for_part(found, 0, "merge", given, seen(given, 3, as_one=True))
+    cut = np.setdiff1d(at, Pixels.of_runs(amended.pieces, 1).at)
+    assert 0 < len(cut) < 20
+    assert np.abs(cut // HEIGHT - 29).max() <= 2
+    parts, _ = parts_of(amended.pieces, HEIGHT, 1)
+    assert len(np.unique(parts.owner)) == 2
+
+
+def test_a_part_that_was_cut_is_closed() -> None:
+    both = np.append(pixels(10, 5, 14, 20), pixels(26, 5, 14, 20))
+    given = Drawn.of(runs_of_pixels(both, np.zeros(len(both), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH)
+    evidence = seen(drawn((10, 5, 30, 20)), 3)
+    found = candidates(given, evidence, SOIL)
+    amended = for_part(found, 0, "split", given, evidence)
+    assert (amended.action, amended.pieces.areas(1).tolist()) == ("redraw", [30 * 20])
+    alone = drawn((10, 5, 14, 20))
+    found = candidates(alone, evidence, SOIL)
+    assert for_part(found, 0, "split", alone, evidence).action == "redraw"  # as the model sees it
 
 
 def test_what_the_model_sees_elsewise_is_added_or_taken_out() -> None:

@@ -4,13 +4,20 @@ import numpy as np
 import pytest
 
 from segdata.core.runs import Runs
-from segdata.noise.evidence.drawn import VOID, Drawn, Pixels, shared
-from segdata.noise.mistakes.injection import Rates, overlapping, spoiled
+from segdata.noise.evidence.candidates import candidates
+from segdata.noise.evidence.drawn import VOID, Drawn, Pixels, of_map, shared
+from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.mistakes.injection import LEARNT, Rates, labels, lesson, overlapping, spoiled
 from segdata.noise.types import KINDS, Kind
 from segdata.testing.blobs import blobs, patches
 
 THINGS = np.array([False, True, True])
 STUFF = np.zeros(4, bool)
+
+
+def nothing_seen(drawn: Drawn) -> Evidence:
+    """A model that sees nothing."""
+    return Evidence.of(np.stack([np.ones((drawn.height, drawn.width)), np.zeros((drawn.height, drawn.width))]))
 
 
 def made(kind: Kind, seed: int = 0) -> tuple[Drawn, Drawn, object]:
@@ -79,6 +86,38 @@ def test_a_full_map_stays_full(kind: Kind) -> None:
     assert len(truth)
     assert (new.categories() > 0).all()
     assert (new.categories() != clean.categories()).any()
+
+
+@pytest.mark.parametrize(("kind", "more"), [("merge", -1), ("split", 1)])
+def test_parts_of_a_category_are_joined_and_cut(kind: Kind, more: int) -> None:
+    clean = blobs(np.random.default_rng(7), n=80, n_categories=2)
+    new, truth = spoiled(clean, np.zeros(2, bool), Rates(0.5, (kind,)), np.random.default_rng(7))
+    before, after = (len(of_map(each.categories(), each.height, each.width)) for each in (clean, new))
+    assert len(truth) >= 2
+    assert (after - before) * more >= len(truth)  # what is joined may touch a third, what is cut fall into three
+    about, _ = labels(candidates(new, nothing_seen(new), np.zeros(2, bool)), new, truth, np.zeros(2, bool))
+    assert set(range(len(truth))) <= set(about.tolist())
+
+
+def test_a_category_in_one_piece_is_neither_joined_nor_cut() -> None:
+    clean = of_map(np.repeat(np.array([1, 2, 1]), 400), 20, 60)  # two parts of the first, one of the second
+    for kind in ("merge", "split"):
+        assert len(spoiled(clean, STUFF, Rates(1.0, (kind,)), np.random.default_rng(0))[1]) == 0
+
+
+def test_what_is_drawn_further_in_leaves_nothing_where_nothing_was() -> None:
+    clean = blobs(np.random.default_rng(8), n=40, n_categories=2)
+    new, truth = spoiled(clean, np.zeros(2, bool), Rates(0.3, ("erode",)), np.random.default_rng(8))
+    lost = int(truth.old.areas(len(truth)).sum() - truth.new.areas(len(truth)).sum())
+    assert lost == (clean.categories() > 0).sum() - (new.categories() > 0).sum() > 0
+
+
+def test_a_lesson_has_every_kind_in_each_image() -> None:
+    clean = blobs(np.random.default_rng(9), n=60, n_categories=3)
+    kinds: set[Kind] = set()
+    for seed in range(4):
+        kinds |= set(spoiled(clean, THINGS, lesson(), np.random.default_rng(seed))[1].kinds)
+    assert kinds == set(LEARNT)
 
 
 def test_void_is_left_alone() -> None:

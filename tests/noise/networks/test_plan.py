@@ -49,7 +49,7 @@ def test_what_is_wide_is_seen_reduced_and_small_crops_mean_more_steps() -> None:
     assert usual.steps < coarse.steps <= usual.steps * usual.crop**2 / coarse.crop**2
     assert "what is labelled is 50 px wide" in str(coarse)
     assert plan_for(replace(FACTS, breadth=50.0), Settings(scale=0.5), 2**30).scale == 0.5
-    with pytest.raises(SegdataError, match="scale is 1.5, it must be above 0, and 1 at most"):
+    with pytest.raises(SegdataError, match=r"scale is 1\.5, it must be above 0, and 1 at most"):
         Settings(scale=1.5)
 
 

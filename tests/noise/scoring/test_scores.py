@@ -106,6 +106,7 @@ def test_images_with_mistakes_are_worse() -> None:
     spoilt = result.probability.copy()
     spoilt[worst] = 1 - 1e-6
     assert replace(result, probability=spoilt).images()[row] > score[row]
+    assert replace(result, worst=result.worst + (result.image == row)).images()[row] > score[row]
 
 
 def test_softmin_is_that_of_the_paper() -> None:

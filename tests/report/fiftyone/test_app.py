@@ -15,6 +15,8 @@ from PIL import Image
 
 import segdata
 from segdata.cli.main import main
+from segdata.core.errors import SegdataError
+from segdata.report.fiftyone.app import App
 from segdata.report.fiftyone.pulling import pull
 from tests.chromium import Page, browser, chromium
 
@@ -94,6 +96,13 @@ def _button(icon: str) -> str:
     """A button of the plugin: its icon is a letter of a typeface."""
     return f"""[...document.querySelectorAll("[data-cy=modal] span, [data-cy=modal] i")]
         .find(e => !e.children.length && e.textContent == "{icon}")"""
+
+
+def test_an_app_that_ends_by_itself_is_told() -> None:
+    """Whoever waits for somebody to interrupt it would wait for ever."""
+    ended = pytest.raises(SegdataError, match="has ended by itself; what was decided is kept")
+    with subprocess.Popen([sys.executable, "-c", ""]) as server, ended:
+        App("http://127.0.0.1", server).wait()
 
 
 def test_without_the_app_the_command_ends(fo: Any, coco: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segdata.core.errors import SegdataError
-from segdata.report.fiftyone.installed import fiftyone
+from segdata.report.fiftyone.installed import connected, fiftyone
 
 _ASK = """
 from segdata.core.errors import SegdataError
@@ -42,3 +42,17 @@ def test_a_database_that_does_not_answer_is_named(fo: Any) -> None:
 
 def test_nothing_is_sent_to_its_makers(fo: Any) -> None:
     assert fo.config.do_not_track
+
+
+def test_a_database_that_goes_away_is_told(fo: Any) -> None:
+    """In one line; what else goes wrong stays what it is."""
+    from pymongo import MongoClient
+
+    away: Any = MongoClient("mongodb://127.0.0.1:9", serverSelectionTimeoutMS=100)  # as above
+    with (
+        pytest.raises(SegdataError, match=r"^the database of FiftyOne is gone: .*:9.*; run the command again"),
+        connected(),
+    ):
+        away.admin.command("ping")
+    with pytest.raises(ZeroDivisionError), connected():
+        print(1 / 0)

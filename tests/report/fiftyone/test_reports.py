@@ -54,6 +54,9 @@ def test_the_predictions_that_flag_was_made_with_are_known(tmp_path: Path) -> No
     report = {"version": 1, "findings": [], "flag": {"predictions": str(tmp_path), "plan": {}}}
     path.write_text(json.dumps(report))
     assert predictions_of(path) == tmp_path
+    (tmp_path / "work").mkdir()
+    path.write_text(json.dumps(report | {"flag": {"predictions": "work"}}))
+    assert predictions_of(path) == tmp_path / "work"  # though we are elsewhere
     path.write_text(json.dumps(report | {"flag": {"predictions": str(tmp_path / "gone")}}))
     assert predictions_of(path) is None
     path.write_text(to_json(FOUND))
