@@ -1,22 +1,24 @@
 """What each family of features, and each way to score an image, is worth: the ablations that led to the defaults.
 
     python -m benchmarks.noise_ablation DATA WORK SET [--seeds 0 1 2] [--rate 0.05] [--network 0.05:0]
+        [--learnt KIND...] [--made KIND...]
 
 Leaves out one family of features at a time, learns again from the same injected errors, and ranks the same candidates.
 Prints AUROC, average precision and recall in the first 10 %, means over the seeds.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.noise_proof import BUDGET
-from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
+from benchmarks.noise_sets import CHOSEN, opened, predicted, rates, witness
 from benchmarks.noise_trial import Trial, seeded
 from segdata.core.dataset import Dataset
+from segdata.core.runs import Ints
 from segdata.noise.evidence.candidates import candidates
 from segdata.noise.evidence.depth import Deep
 from segdata.noise.evidence.drawn import Floats
@@ -25,19 +27,16 @@ from segdata.noise.evidence.fit import edges, match, seams
 from segdata.noise.evidence.given import Given
 from segdata.noise.evidence.neighbours import contacts, crowding
 from segdata.noise.mistakes.evaluation import auroc, average_precision
+from segdata.noise.mistakes.injection import LEARNT
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.scoring.scores import Look, Table, suspicions
 from segdata.noise.scoring.threads import one_thread
+from segdata.noise.types import KINDS
 
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from
-IMAGE: dict[str, Callable[[Floats], float]] = {  # of the log odds of its candidates, the worst first
-    "its worst": lambda odds: float(odds[0]),
-    "its 3 worst": lambda odds: float(odds[:3].mean()),
-    "its 5 worst": lambda odds: float(odds[:5].mean()),
-    "their tenth": lambda odds: float(odds[: max(len(odds) // 10, 1)].mean()),
-    "expected number": lambda odds: float((1 / (1 + np.exp(-odds))).sum()),
-}
+WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 0, 3), (1, 1, 1), (1, 3, 3), (1, 6, 3), (1, 6, 8))
+COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 
 
 def families(data: Dataset, found: Predictions) -> Names:
@@ -83,16 +82,22 @@ def figures(trials: Sequence[Trial], scores: Sequence[Floats]) -> str:
     return " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
 
 
-def of_images(trials: Sequence[Trial], kind: Callable[[Floats], float], share: float) -> str:
-    """AUROC and average precision of images: a `share` of the rank is softmin's."""
+def of_images(trials: Sequence[Trial], weights: tuple[int, int, int], n: int) -> str:
+    """AUROC and average precision of images by the odds of n candidates, the softmin of n, and that of the image."""
     rows = []
     for trial in trials:
-        result, score = trial.result, np.full(len(trial.wrong), -np.inf)
-        for image in np.unique(result.image).tolist():
-            score[image] = kind(np.sort(result.odds[result.image == image])[::-1])
-        blend = (1 - share) * _rank(score) + share * _rank(trial.images["softmin"])
-        rows.append((auroc(blend, trial.wrong)[0], average_precision(blend, trial.wrong)[0]))
+        result, image = trial.result, np.arange(len(trial.wrong))
+        worst = [_of_worst(values, result.image, image, n) for values in (result.odds, result.worst)]
+        ranks = [_rank(values) for values in (*worst, trial.images["softmin"])]
+        score = sum((weight * rank for weight, rank in zip(weights, ranks, strict=True)), np.zeros(len(image)))
+        rows.append((auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]))
     return ", ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
+
+
+def _of_worst(values: Floats, of: Ints, images: Ints, n: int) -> Floats:
+    """(i,) the mean of the n greatest values of each image; below all where there are none."""
+    mine = [np.sort(values[of == image])[::-1][:n] for image in images.tolist()]
+    return np.array([each.mean() if len(each) else values.min() - 1 for each in mine])
 
 
 def _rank(values: Floats) -> Floats:
@@ -109,11 +114,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--network", default="0.05:0", help="rate and seed of the errors that networks learnt with")
+    parser.add_argument("--learnt", nargs="+", choices=KINDS, default=LEARNT)
+    parser.add_argument("--made", nargs="+", choices=KINDS, default=LEARNT)
     asked = parser.parse_args()
     rate, seed = asked.network.split(":")
     with opened(asked.data, asked.set) as data:
         found = predicted(data, asked.set, float(rate), int(seed), asked.work / f"{asked.set}_{rate}_{seed}")
-        trials = [seeded(data, found, asked.rate, each) for each in asked.seeds]
+        made = replace(rates(asked.rate), kinds=tuple(asked.made))
+        trials = [seeded(data, found, asked.rate, each, asked.learnt, made) for each in asked.seeds]
         names = families(data, found)
     print(f"## {asked.set}\n\n| left out | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
     print(f"| nothing | {figures(trials, [each.result.odds for each in trials])} |", flush=True)
@@ -121,9 +129,10 @@ def main() -> None:
         with one_thread():
             scores = [suspicions([without(look, columns) for look in each.looks]).odds for each in trials]
         print(f"| {name} | {figures(trials, scores)} |", flush=True)
-    print("\n| score of an image: AUROC, AP | alone | half softmin | three quarters |\n| --- | --- | --- | --- |")
-    for name, kind in IMAGE.items():
-        print(f"| {name} | {' | '.join(of_images(trials, kind, share) for share in (0.0, 0.5, 0.75))} |", flush=True)
+    print(f"\n| odds, softmin of candidates, softmin of the image | {' | '.join(map(str, COUNTS))} worst |")
+    print("| --- | --- | --- | --- |")
+    for weights in WEIGHTS:
+        print(f"| {weights} | {' | '.join(of_images(trials, weights, n) for n in COUNTS)} |", flush=True)
 
 
 if __name__ == "__main__":

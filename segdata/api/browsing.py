@@ -106,7 +106,7 @@ def browse(
     Images that the data has no more are removed; where only a part of it is chosen, none is.
     Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding;
     what the log says of labels as they are now is shown on them.
-    Raises SegdataError where FiftyOne or its database is not there, or goes away, or the name belongs to another dataset.
+    Raises SegdataError where FiftyOne or its database is not there or goes away, or the name is of another dataset.
     """
     dataset = read(data, **opening)
     package = fiftyone()

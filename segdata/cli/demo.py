@@ -91,7 +91,7 @@ def _review(folder: Path) -> None:
     for each in rehearse(noisy, flagged, noise / "truth.json", decisions):
         assert each.finding is not None
         what, _, rest = each.finding.message.partition(": P ")
-        _tell(f"{each.verdict:7} {each.image}: {what}; {rest.rpartition('; ')[2]}", "  ", " " * 10)
+        _tell(f"{each.image}: {what}; {rest.rpartition('; ')[2]}", f"  {each.verdict:7}", " " * 9)
     _run("review", "pull", noisy, decisions)
     _run("review", "apply", noisy)
     _run("review", "report", noisy, "--findings", flagged)

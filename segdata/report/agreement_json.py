@@ -14,11 +14,11 @@ from segdata.agreement.summary.agreed import (
     Disagreement,
     PairAgreement,
     Planned,
-    ProposedTolerance,
     Unchanged,
     Value,
     VolumeAgreement,
 )
+from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.report.agreement_types import (
     VERSION,
     Accepted,

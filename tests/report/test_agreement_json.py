@@ -1,6 +1,7 @@
 """The JSON of an agreement keeps its contract."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -13,6 +14,7 @@ from segdata.agreement.summary.estimates import Resampling
 from segdata.agreement.summary.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
 from segdata.agreement.summary.plans import plan
 from segdata.agreement.summary.portions import by_names
+from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.agreement.summary.summary import summary
 from segdata.core.finding import Finding
 from segdata.report.agreement_json import schema, to_json
@@ -66,6 +68,17 @@ def test_contract() -> None:
 
 def test_fits_its_schema() -> None:
     jsonschema.validate(json.loads(report()), schema())
+
+
+def test_the_tolerance_that_repeats_propose_is_there_and_fits_the_schema() -> None:
+    twice = ProposedTolerance("mm", 0.8000001, ("a",), 12, 40)
+    agreed = replace(summary(two_annotators(np.random.default_rng(0), 4), HOW), proposed_tolerance=(twice,))
+    found = json.loads(to_json(agreed))
+    jsonschema.validate(found, schema())
+    assert found["proposed_tolerance"] == [
+        {"unit": "mm", "value": 0.8, "annotators": ["a"], "images": 12, "boundaries": 40}
+    ]
+    assert json.loads(report())["proposed_tolerance"] == []
 
 
 def test_undefined_is_null_and_numbers_have_six_digits() -> None:

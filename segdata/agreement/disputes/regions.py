@@ -59,7 +59,7 @@ def of_regions(opposed: Opposed, gold: int | None) -> list[Rows]:
             ("category", clear & (called >= 0) & (sure | _told(said, i)), (mine >= 0) & (mine != called), called),
         ):
             rows = np.flatnonzero(rows & ~opposed.countable[of])
-            cell, which = distinct(case[rows] * wide + of[rows])
+            cell, which = distinct((case[rows] * wide + of[rows]).astype(np.int64, copy=False))
             pixels, total = (
                 np.bincount(which, weight, len(cell))
                 for weight in (opposed.patterns["pixels"][rows] * hit[rows], opposed.patterns["pixels"][rows])

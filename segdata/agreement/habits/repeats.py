@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.agreement.habits.tallies import counts_once
-from segdata.agreement.summary.agreed import ProposedTolerance
 from segdata.agreement.summary.estimates import Amounts, Resampling, pair_scores
+from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.agreement.summary.scores import by_category, weighted_mean
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints

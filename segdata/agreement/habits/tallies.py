@@ -56,7 +56,7 @@ class _Cells:
         return _Cells((n_clusters, len(opposed.annotators), len(opposed.categories), len(KINDS)))
 
     def part(
-        self, cluster: Ints, annotator: Ints | int, category: Ints, kind: Kind, hits: Floats, total: Floats
+        self, cluster: Ints, annotator: Ints | int, category: Ints | Votes, kind: Kind, hits: Floats, total: Floats
     ) -> Part:
         """What is known (n,), summed by cell: of millions of patterns no more is kept than of their cells."""
         _, n_annotators, n_categories, n_kinds = self.shape

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segdata.agreement.boundaries.surfaces import Tolerance
+from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.core.finding import Finding
 from segdata.core.validation import FailOn, fails
 
@@ -54,8 +55,7 @@ class AnnotatorBias:
     """What one annotator does with one category, against more than half of the others of the same clusters of images.
 
     Of two annotators each is held against the other; the middle one of two is the mean of both, so that each of them
-    has half the difference of their boundaries as offset. A reference counts as one of the others; what everybody
-    reaches against it alone is the scores of its pairs. A value's `n` is of clusters.
+    has half the difference of their boundaries as offset. A reference is one of the others. A value's `n` is of clusters.
 
     Attributes
     ----------
@@ -247,26 +247,6 @@ class Unchanged:
     segments: int
     share: Value
     persons: Value
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedTolerance:
-    """How far apart the boundaries are that annotators draw of the same twice: what a tolerance should allow for.
-
-    Attributes
-    ----------
-    unit : of `value`: ``mm`` where the spacing is known, else ``px``
-    value : the median over all boundaries of the 95th percentile of the distances between both drawings
-    annotators : who annotated images twice
-    images : how many of them; of a volume every slice; an image counts once for each annotator
-    boundaries : of how many segments, or categories in an image where these are not counted one by one
-    """
-
-    unit: str
-    value: float
-    annotators: tuple[str, ...]
-    images: int
-    boundaries: int
 
 
 @dataclass(frozen=True, slots=True)

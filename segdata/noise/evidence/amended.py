@@ -136,8 +136,8 @@ def _gap(found: Candidates, at: int) -> Ints:
     one = Drawn.of(alike.runs, np.ones(len(alike), np.int64), drawn.height, drawn.width)
     at_all = np.flatnonzero(one.categories())
     runs = runs_of_pixels(at_all, np.zeros(len(at_all), np.int64), drawn.height)
-    union = Drawn.of(runs, np.ones(1), drawn.height, drawn.width)
-    closed = Drawn.of(union.grown(NEAR), np.ones(1), drawn.height, drawn.width).grown(-NEAR)
+    union = Drawn.of(runs, one.category[:1], drawn.height, drawn.width)
+    closed = Drawn.of(union.grown(NEAR), one.category[:1], drawn.height, drawn.width).grown(-NEAR)
     near = drawn.take(np.array([at])).grown(2 * NEAR)
     return np.intersect1d(np.setdiff1d(Pixels.of_runs(closed, 1).at, at_all), Pixels.of_runs(near, 1).at)
 

@@ -26,6 +26,7 @@ from segdata.noise.types import KINDS, TYPE_OF, TYPES
 
 PENALTIES = (10.0, 100.0)
 SEVERITIES = 0.25, 1.5  # of the mistakes of an image
+UNKNOWN = -4.0  # log odds that what the model neither believes nor denies is wrong in a way that nothing was learnt of
 WORST = 5  # candidates that say how bad an image is
 ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
@@ -126,7 +127,7 @@ class Suspicions:
     at : (n,) the row among the annotated candidates, or among the regions, of the image
     category : (n,) as given; 0: nothing
     seen : (n,) what the model sees in a region; -1 for what was annotated
-    odds : (n,) log odds, as learnt
+    odds : (n,) log odds, as learnt, and of another kind of mistake, which would make its pixels improbable
     probability : (n,) that it is wrong, at the highest rate that there can be, see `possible`, or as reviewed
     type : (n, T) how probable each of `TYPES` is, if it is wrong
     doubt : (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
@@ -163,14 +164,14 @@ class Suspicions:
         return replace(self, probability=recalibrated(self.odds[rows], wrong).probability(self.odds))
 
     def images(self) -> Floats:
-        """(i,) for each image, 0 to 1: the weighted mean of three ranks, of its worst candidates and of its pixels.
+        """(i,) for each image, 0 to 1: the mean of three ranks that weigh 1, 6 and 8.
 
-        A tenth is the mean log odds of the five worst, six tenths the mean softmin of the five worst by that, and three
-        tenths the softmin of the image: these know no kinds of mistake, so they also tell those that were not learnt.
+        The mean log odds of its five worst candidates, the mean softmin of the five worst by that, and the softmin of
+        the image: these two know no kinds of mistake, so that they also tell those that nothing was learnt from.
         """
-        learnt, believed = (self._of_worst(values) for values in (_log_odds(self.probability), self.worst))
+        learnt, believed = (self._of_worst(values) for values in (self.odds, self.worst))
         pixels = -np.nan_to_num(self.softmin, nan=1.0)
-        return 0.1 * _ranks(learnt) + 0.6 * _ranks(believed) + 0.3 * _ranks(pixels)
+        return (_ranks(learnt) + 6 * _ranks(believed) + 8 * _ranks(pixels)) / 15
 
     def _of_worst(self, values: Floats) -> Floats:
         """(i,) the mean of an image's greatest of values (n,), or of those there are; below all without any."""
@@ -182,11 +183,6 @@ class Suspicions:
         mean = np.bincount(self.image[worst], values[worst], len(self.softmin)) / np.maximum(n, 1)
         mean[n == 0] = values.min(initial=0.0) - 1
         return mean
-
-
-def _log_odds(probability: Floats) -> Floats:
-    sure = np.clip(probability, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(sure / (1 - sure)))
 
 
 def _ranks(values: Floats) -> Floats:
@@ -271,15 +267,18 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[fl
     calibration = calibrated(odds[best], wrong)
     ratio = tried[best][0]
     names = list(looks[0].names[sort])
-    doubt, worst = (x[:, names.index(name)] for name in (("given", "given_worst") if sort else ("doubt", "worst")))
+    doubt = x[:, names.index("given" if sort else "doubt")]
+    worst, held_worst = (
+        -each[:, names.index("given_worst")] if sort else each[:, names.index("worst")] for each in (x, z)
+    )
     category = np.concatenate([each.spoilt[sort].category for each in looks])
     return _Sort(
         image,
-        calibration.odds(together(ratio)),
+        np.logaddexp(calibration.odds(together(ratio)), worst + UNKNOWN),
         _types(ratio, np.unique(kind[kind >= 0])),
         1 - doubt if sort else doubt,
-        -worst if sort else worst,
-        calibration.odds(odds[best]),
+        worst,
+        np.logaddexp(calibration.odds(odds[best]), held_worst + UNKNOWN),
         held_image,
         mistake,
         category,

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator
 
 from segdata.agreement.boundaries.surfaces import Tolerance
-from segdata.agreement.summary.agreed import Agreement, ProposedTolerance
+from segdata.agreement.summary.agreed import Agreement
+from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.core.counted import counted
 from segdata.report.agreement.numbers import listed
 from segdata.report.agreement.points import Conclusion

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.agreement.habits.repeats import proposed_tolerance
-from segdata.agreement.summary.agreed import ProposedTolerance
+from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.api.agreeing import compare_annotators
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy

@@ -3,7 +3,8 @@
 import pytest
 
 from segdata.agreement.boundaries.surfaces import Tolerance
-from segdata.agreement.summary.agreed import Agreement, ProposedTolerance
+from segdata.agreement.summary.agreed import Agreement
+from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.report.agreement.repeated import repeated
 
 
