@@ -35,7 +35,7 @@ from segdata.noise.types import KINDS
 
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from
-WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 0, 3), (1, 1, 1), (1, 3, 3), (1, 6, 3), (1, 6, 8))
+WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 2, 0), (1, 1, 1), (2, 1, 1), (1, 2, 2), (1, 4, 4))
 COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 
 
@@ -83,13 +83,13 @@ def figures(trials: Sequence[Trial], scores: Sequence[Floats]) -> str:
 
 
 def of_images(trials: Sequence[Trial], weights: tuple[int, int, int], n: int) -> str:
-    """AUROC and average precision of images by the odds of n candidates, the softmin of n, and that of the image."""
+    """AUROC and average precision of images by the probability of n candidates, the softmin of n, and that of all."""
     rows = []
     for trial in trials:
         result, image = trial.result, np.arange(len(trial.wrong))
-        worst = [_of_worst(values, result.image, image, n) for values in (result.odds, result.worst)]
-        ranks = [_rank(values) for values in (*worst, trial.images["softmin"])]
-        score = sum((weight * rank for weight, rank in zip(weights, ranks, strict=True)), np.zeros(len(image)))
+        learnt, believed = (_of_worst(values, result.image, image, n) for values in (result.probability, result.worst))
+        parts = (learnt.clip(0, 1), _rank(believed), _rank(trial.images["softmin"]))
+        score = sum((weight * part for weight, part in zip(weights, parts, strict=True)), np.zeros(len(image)))
         rows.append((auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]))
     return ", ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
 
@@ -129,7 +129,8 @@ def main() -> None:
         with one_thread():
             scores = [suspicions([without(look, columns) for look in each.looks]).odds for each in trials]
         print(f"| {name} | {figures(trials, scores)} |", flush=True)
-    print(f"\n| odds, softmin of candidates, softmin of the image | {' | '.join(map(str, COUNTS))} worst |")
+    heads = " | ".join(map(str, COUNTS))
+    print(f"\n| probability, ranks by softmin of candidates and of the image | {heads} worst |")
     print("| --- | --- | --- | --- |")
     for weights in WEIGHTS:
         print(f"| {weights} | {' | '.join(of_images(trials, weights, n) for n in COUNTS)} |", flush=True)

@@ -88,8 +88,9 @@ class Case:
 def likely_types(found: Suspicions, things: Flags) -> Ints:
     """(n,) the most probable type of each candidate, a row of `TYPES`, among those that make sense for it.
 
-    What nobody annotated cannot be extra; of what is not countable only parts of those categories are merged or split
-    in which this was learnt; where there is one category nothing has the name of another.
+    What nobody annotated cannot be extra; what is annotated as one category and seen as another is of the wrong one,
+    not badly outlined; of what is not countable only parts of those categories are merged or split in which this was
+    learnt; where there is one category nothing has the name of another.
     """
     region, seen = found.row < 0, np.maximum(found.seen, 0)
     thing = things[np.where(region, seen, found.category)]
@@ -98,7 +99,7 @@ def likely_types(found: Suspicions, things: Flags) -> Ints:
         "missing": region & none,
         "extra": ~region | (seen == UNLABELLED),
         "category": (~region | both) & (len(things) > 2),
-        "boundary": ~region | ~thing,
+        "boundary": ~region | (~thing & ~both),
         "merge": ~region & (thing | np.isin(found.category, _with(found, "merge"))),
         "split": ~region & (thing | np.isin(found.category, _with(found, "split"))),
         "shift": ~region,

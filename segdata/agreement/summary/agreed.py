@@ -55,7 +55,7 @@ class AnnotatorBias:
     """What one annotator does with one category, against more than half of the others of the same clusters of images.
 
     Of two annotators each is held against the other; the middle one of two is the mean of both, so that each of them
-    has half the difference of their boundaries as offset. A reference is one of the others. A value's `n` is of clusters.
+    has half the difference as offset. A reference is one of the others. A value's `n` is of clusters.
 
     Attributes
     ----------

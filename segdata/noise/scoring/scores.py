@@ -164,14 +164,15 @@ class Suspicions:
         return replace(self, probability=recalibrated(self.odds[rows], wrong).probability(self.odds))
 
     def images(self) -> Floats:
-        """(i,) for each image, 0 to 1: the mean of three ranks that weigh 1, 6 and 8.
+        """(i,) for each image, 0 to 1: the mean of how probable errors are, and of two ranks by what pixels say.
 
-        The mean log odds of its five worst candidates, the mean softmin of the five worst by that, and the softmin of
-        the image: these two know no kinds of mistake, so that they also tell those that nothing was learnt from.
+        These are the mean probability of its five worst candidates; the rank by the mean softmin of the five worst by
+        that; and the rank by the softmin of the image. The two know no kinds of mistake, so that they also tell those
+        that nothing was learnt from; then probabilities are low, and leave the order to them.
         """
-        learnt, believed = (self._of_worst(values) for values in (self.odds, self.worst))
+        learnt, believed = (self._of_worst(values) for values in (self.probability, self.worst))
         pixels = -np.nan_to_num(self.softmin, nan=1.0)
-        return (_ranks(learnt) + 6 * _ranks(believed) + 8 * _ranks(pixels)) / 15
+        return (learnt.clip(0, 1) + _ranks(believed) + _ranks(pixels)) / 3
 
     def _of_worst(self, values: Floats) -> Floats:
         """(i,) the mean of an image's greatest of values (n,), or of those there are; below all without any."""
