@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from segdata.agreement.habits.tallies import KINDS, Flags, Tally, present_in, tallies
 from segdata.agreement.statistics.permutation import shuffled
 from segdata.agreement.statistics.rates import wilson
+from segdata.core.executor import run_ordered
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.statistics.bootstrap import DRAWS, interval
@@ -181,21 +183,27 @@ def _beyond(cells: list[_Cell], present: Flags, seed: int, n_draws: int) -> Ints
         total[rows, k] = cell.total[cell.present]
     annotator = np.array([cell.annotator for cell in cells], np.int64)
     signed = np.array([cell.is_signed for cell in cells], bool)
-    beyond, least = np.zeros(len(cells), np.int64), np.zeros(0)
-    for drawn in shuffled(who, cluster, seed, n_draws, width=len(cells) * present.shape[1]):
-        far = np.empty((len(drawn), len(cells)))
+
+    def far(drawn: Ints) -> Floats:
+        """(B, n) how far each cell's annotator stands out, as names were handed out in B ways."""
+        found = np.empty((len(drawn), len(cells)))
         pooled = np.empty((len(drawn), int(signed.sum()), present.shape[1]))
         for j in range(present.shape[1]):
             mine = (drawn == j).astype(np.float64)
             own = ~signed & (annotator == j)
-            far[:, own] = mine @ amount[:, own]
+            found[:, own] = mine @ amount[:, own]
             with np.errstate(invalid="ignore", divide="ignore"):
                 pooled[:, :, j] = (mine @ amount[:, signed]) / (mine @ total[:, signed])
         theirs = np.take_along_axis(pooled, annotator[None, signed, None], axis=2)[:, :, 0]
-        far[:, signed] = np.abs(theirs - _middle(pooled))
-        if not len(least):
-            least = far[0] - _ROUNDING * np.abs(amount).sum(axis=0)
-        beyond += (far >= least).sum(axis=0)
+        found[:, signed] = np.abs(theirs - _middle(pooled))
+        return found
+
+    ways = shuffled(who, cluster, seed, n_draws, width=len(cells) * present.shape[1])
+    first = next(ways)
+    least = far(first)[0] - _ROUNDING * np.abs(amount).sum(axis=0)
+    beyond = np.zeros(len(cells), np.int64)
+    for as_far in run_ordered(lambda drawn: (far(drawn) >= least).sum(axis=0), chain([first], ways)):
+        beyond += as_far
     return beyond
 
 
