@@ -173,6 +173,8 @@ class _Page:
             thing = self._case.witness.things[one.category[0]]
             propose = for_thing if thing else for_part
             amended = propose(candidates, at, name, self._given, self._evidence)
+            if amended.action == "delete":  # whatever is likeliest: the model sees nothing that it could rather be
+                name = "extra"
         category = int(found.category[row])
         seen = amended.category if found.row[row] < 0 or name == "category" else category
         cells = self._cells(one, amended, category, UNLABELLED if name == "extra" else seen)

@@ -102,9 +102,9 @@ def test_images_with_mistakes_are_worse() -> None:
     assert ((score >= 0) & (score <= 1)).all()
     row = int(score.argmin())
     worst = np.flatnonzero(result.image == row)[:3]
-    spoilt = result.odds.copy()
-    spoilt[worst] = 100.0
-    assert replace(result, odds=spoilt).images()[row] > score[row]
+    spoilt = result.probability.copy()
+    spoilt[worst] = 1.0
+    assert replace(result, probability=spoilt).images()[row] > score[row]
     assert replace(result, worst=result.worst + (result.image == row)).images()[row] > score[row]
 
 
