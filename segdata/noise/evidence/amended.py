@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segdata.core.correction import Action
 from segdata.core.runs import Ints, Runs
 from segdata.noise.evidence.candidates import Candidates
 from segdata.noise.evidence.depth import NEAR
@@ -21,22 +20,15 @@ HELD = 0.5  # the share of a thing within another that makes it a part of that
 
 
 @dataclass(frozen=True, slots=True)
-class Amended:
+class Amended(Proposal):
     """What to do with one segment of an image.
 
     Attributes
     ----------
-    action, category, pieces, n_pieces, joins, iou : as of `Proposal`
     segment : the given segment that it is about, -1: none
     whole : whether what is wrong is all of that segment
     """
 
-    action: Action
-    category: int
-    pieces: Runs
-    n_pieces: int
-    joins: int
-    iou: float
     segment: int
     whole: bool
 
