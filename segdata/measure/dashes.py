@@ -30,13 +30,13 @@ def dashes(batch: Batch, taxonomy: Taxonomy) -> pa.Table:
     wanted = np.isin(batch.segments["category_id"].to_numpy(), thin)
     rows = np.flatnonzero(wanted & ~batch.segments["iscrowd"].fill_null(False).to_numpy())
     pieces = _Pieces.of(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])
-    a, b, ahead, gap = _in_line(pieces)
-    joined, before, behind = (np.zeros(len(pieces.owner), bool) for _ in range(3))
-    joined[a] = joined[b] = True
-    for piece, forward in ((a, ahead), (b, ~ahead)):
-        before[piece[forward]] = True
+    a, b, gap = _in_line(pieces)
+    ahead, behind = (np.zeros(len(pieces.owner), bool) for _ in range(2))
+    for piece, other in ((a, b), (b, a)):
+        forward = pieces.along(piece, other) > 0
+        ahead[piece[forward]] = True
         behind[piece[~forward]] = True
-    between = before & behind
+    joined, between = ahead | behind, ahead & behind
     n = len(rows)
     found = np.flatnonzero(np.bincount(pieces.owner[between], minlength=n))
     kept = np.flatnonzero(joined & np.isin(pieces.owner, found))
@@ -71,7 +71,7 @@ class _Pieces:
     ----------
     owner : (n,) ascending
     x, y : (n,) the middle, in pixels from the image's top left corner
-    dx, dy : (n,) the direction, of length 1, to the right, or down where it is upright
+    dx, dy : (n,) the direction, of length 1; of upright ones up or down
     length, breadth : (n,) pixels
     left, top, right, bottom : (n,) the box, half open
     """
@@ -87,6 +87,10 @@ class _Pieces:
     top: Ints
     right: Ints
     bottom: Ints
+
+    def along(self, of: Ints, other: Ints) -> Floats:
+        """(p,) how far each other one's middle lies ahead, in the direction of the piece it is beside, in pixels."""
+        return (self.x[other] - self.x[of]) * self.dx[of] + (self.y[other] - self.y[of]) * self.dy[of]
 
     @staticmethod
     def of(runs: Runs, height: Ints) -> "_Pieces":
@@ -121,11 +125,8 @@ class _Pieces:
         return _Pieces(owner[kept], *(each[kept] for each in told))
 
 
-def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, NDArray[np.bool_], Floats]:
-    """Pairs of pieces a and b of one owner that lie in line, whether b lies ahead of a, and the gap between in pixels.
-
-    Ahead is to the right, and where that says nothing, down.
-    """
+def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
+    """Pairs of pieces a and b of one owner that lie in line, and the gap between in pixels."""
     begins = np.searchsorted(pieces.owner, pieces.owner)
     earlier = np.arange(len(pieces.owner)) - begins
     a, b = spread(begins, earlier), np.repeat(np.arange(len(pieces.owner)), earlier)
@@ -134,7 +135,6 @@ def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, NDArray[np.bool_], Floats]:
     room = np.maximum(np.maximum(pieces.breadth[a], pieces.breadth[b]), 2) / 2 + 0.5
     for one in (a, b):
         straight &= np.abs(to_x * pieces.dy[one] - to_y * pieces.dx[one]) <= room
-    along = to_x * pieces.dx[a] + to_y * pieces.dy[a]
-    gap = np.abs(along) - (pieces.length[a] + pieces.length[b]) / 2
+    gap = np.abs(pieces.along(a, b)) - (pieces.length[a] + pieces.length[b]) / 2
     straight &= (gap > 0) & (gap <= WIDEST * np.minimum(pieces.length[a], pieces.length[b]))
-    return a[straight], b[straight], along[straight] > 0, gap[straight]
+    return a[straight], b[straight], gap[straight]
