@@ -57,11 +57,12 @@ def crossed(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: f
     return ratio, held
 
 
-def together(ratio: Floats) -> Floats:
-    """(n,) the log of the mean of ratios (n, K) given as logs: every kind is taken to be as common as any other."""
+def together(ratio: Floats, share: Floats | None = None) -> Floats:
+    """(n,) the log of the mean of ratios (n, K) given as logs, each kind with its share (K,); as common as any other."""
     if not ratio.shape[1]:
         return np.zeros(len(ratio))
-    return np.asarray(np.logaddexp.reduce(ratio, axis=1) - np.log(ratio.shape[1]))
+    weight = np.zeros(ratio.shape[1]) if share is None else np.log(share)
+    return np.asarray(np.logaddexp.reduce(ratio + weight, axis=1) - np.logaddexp.reduce(weight))
 
 
 def log_loss(odds: Floats, wrong: Ints) -> float:

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from segdata.core.runs import Ints
 from segdata.noise.evidence.drawn import Flags, Floats
+from segdata.noise.mistakes.injection import LESSON
 
 ENOUGH = 30  # mistakes above a threshold, from which on their share is known
 
@@ -31,6 +33,19 @@ def possible(score: Floats, wrong: Flags) -> float:
     above = (misses + np.sqrt(misses + 1) + 1) / (len(order) - n_wrong)
     found = np.maximum(hits - np.sqrt(hits), 0.5) / n_wrong
     return float(min((above / found)[told].min(), 1.0))
+
+
+def shares(held: Floats, kind: Ints) -> Floats:
+    """(K,) how common each kind of mistake may be among what was given: as common as any other, or what is possible.
+
+    `kind` (h,) says which kind each of `held` (h, K) is, -1: none; a column for each kind that occurs, greater where
+    one is likelier to be of it. Of kinds that stand out, and are not there, little is possible, so that they do not
+    outweigh one that is there. Of kinds that hardly do anything is possible, which is no sign of them.
+    """
+    known = np.unique(kind[kind >= 0])
+    either = [(kind < 0) | (kind == name) for name in known]
+    found = [possible(held[of, at], kind[of] >= 0) for at, of in enumerate(either)]
+    return np.minimum(np.array(found), LESSON)
 
 
 def excess(odds: Floats, wrong: Flags) -> float:

@@ -20,13 +20,13 @@ from segdata.noise.mistakes.injection import Rates, labels, lesson, spoiled
 from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.scoring.classifier import calibrated, logistic
 from segdata.noise.scoring.crossfit import crossed, folds_of, log_loss, together
-from segdata.noise.scoring.possible import excess
+from segdata.noise.scoring.possible import excess, shares
+from segdata.noise.scoring.unknown import unknown
 from segdata.noise.systematic.confusions import believed
 from segdata.noise.types import KINDS, TYPE_OF, TYPES
 
 PENALTIES = (10.0, 100.0)
 SEVERITIES = 0.25, 1.5  # of the mistakes of an image
-UNKNOWN = -4.0  # log odds that what the model neither believes nor denies is wrong in a way that nothing was learnt of
 WORST = 5  # candidates that say how bad an image is
 ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
@@ -263,23 +263,25 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[fl
     kind = kinds[mistake]  # of mistake -1 it is the last one
     wrong = (mistake >= 0).astype(np.int64)
     tried = [crossed(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
-    odds = [together(held) for _, held in tried]
+    common = [shares(held, kind) for _, held in tried]
+    odds = [together(held, share) for (_, held), share in zip(tried, common, strict=True)]
     best = int(np.argmin([log_loss(each, wrong) for each in odds]))
     calibration = calibrated(odds[best], wrong)
-    ratio = tried[best][0]
+    ratio, share = tried[best][0], common[best]
     names = list(looks[0].names[sort])
     doubt = x[:, names.index("given" if sort else "doubt")]
     worst, held_worst = (
         -each[:, names.index("given_worst")] if sort else each[:, names.index("worst")] for each in (x, z)
     )
     category = np.concatenate([each.spoilt[sort].category for each in looks])
+    usual = held_worst[wrong == 0]
     return _Sort(
         image,
-        np.logaddexp(calibration.odds(together(ratio)), worst + UNKNOWN),
-        _types(ratio, np.unique(kind[kind >= 0])),
+        np.logaddexp(calibration.odds(together(ratio, share)), unknown(worst, usual)),
+        _types(ratio + np.log(share), np.unique(kind[kind >= 0])),
         1 - doubt if sort else doubt,
         worst,
-        np.logaddexp(calibration.odds(odds[best]), held_worst + UNKNOWN),
+        np.logaddexp(calibration.odds(odds[best]), unknown(held_worst, usual)),
         held_image,
         mistake,
         category,
@@ -291,7 +293,7 @@ def _stacked(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
 
 
 def _types(ratio: Floats, kinds: Ints) -> Floats:
-    """(n, T) how probable each type is of what is wrong, from the log ratios (n, K) of some kinds."""
+    """(n, T) how probable each type is of what is wrong, from the logs (n, K) of how likely each of some kinds is."""
     found = np.zeros((len(ratio), len(TYPES)))
     for column, kind in enumerate(kinds.tolist()):
         found[:, TYPES.index(TYPE_OF[KINDS[kind]])] += np.exp(ratio[:, column] - ratio.max(axis=1))
