@@ -29,7 +29,8 @@ from segdata.noise.evidence.neighbours import contacts, crowding
 from segdata.noise.mistakes.evaluation import auroc, average_precision
 from segdata.noise.mistakes.injection import LEARNT
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.scoring.scores import Look, Table, suspicions
+from segdata.noise.scoring.look import Look, Table
+from segdata.noise.scoring.scores import suspicions
 from segdata.noise.scoring.threads import one_thread
 from segdata.noise.types import KINDS
 

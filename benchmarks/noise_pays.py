@@ -29,7 +29,8 @@ from segdata.noise.mistakes.injection import Rates, labels, spoiled
 from segdata.noise.mistakes.mistakes import Mistakes
 from segdata.noise.networks.picture import Pictures
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.scoring.scores import Look, look, suspicions
+from segdata.noise.scoring.look import Look, look
+from segdata.noise.scoring.scores import suspicions
 from segdata.noise.scoring.threads import one_thread
 
 ARMS = ("noisy", "random", "flagged", "clean")

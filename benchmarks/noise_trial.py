@@ -18,7 +18,8 @@ from segdata.noise.mistakes.injection import LEARNT, Rates, labels, lesson, spoi
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.scoring.classifier import calibrated
 from segdata.noise.scoring.crossfit import crossed, folds_of, together
-from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
+from segdata.noise.scoring.look import Look, look
+from segdata.noise.scoring.scores import Suspicions, suspicions
 from segdata.noise.scoring.threads import one_thread
 from segdata.noise.types import Kind
 

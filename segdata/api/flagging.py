@@ -151,7 +151,7 @@ class _Told:
 
     def flagged(self, validation: Validation, quality: "Sequence[Quality]") -> "Flagged":
         """Everything together."""
-        from segdata.noise.flagged import Flagged, looks_of, scores_of
+        from segdata.noise.flagged import Flagged, looks_of, misaligned_images, scores_of
         from segdata.noise.reviewing.estimates import expected
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
@@ -162,7 +162,7 @@ class _Told:
             validation,
             self.seen.where,
             self.seen.plan,
-            self.seen.notes,
+            (*self.seen.notes, *misaligned_images(case, thought.found)),
             tuple(case.names),
             tuple(thought.trust),
             thought.threshold,

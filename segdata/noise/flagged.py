@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from segdata.noise.scoring.trust import Trust
 
 
+NAMED = 5  # images in a note
+
+
 @dataclass(frozen=True)
 class Flagged:
     """What may be wrong with the labels of a dataset, and how far that is to be believed.
@@ -116,6 +119,27 @@ def ids_of(case: Case, image: Ints, row: Ints) -> Column:
     number = segments["segment_id"][at].astype(object)
     found[known] = np.where(segments.missing("source_id")[at], number, segments["source_id"][at])
     return found
+
+
+def misaligned_images(case: Case, found: "Suspicions") -> tuple[str, ...]:
+    """A note on the images whose labels all lie beside what is seen; none where there are no such images."""
+    rows = np.flatnonzero(found.move.any(axis=1))
+    names = [str(case.given.maps.image_ids[case.images[row]]) for row in rows.tolist()]
+    ways = [_way(*move) for move in found.move[rows].tolist()]
+    told = [f"{name} ({way})" for name, way in zip(names, ways, strict=True)]
+    if not told:
+        return ()
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    one = "of 1 image fit" if len(told) == 1 else f"of {len(told)} images fit"
+    return (
+        f"all labels {one} better elsewhere: {', '.join(told[:NAMED])}{more}; "
+        "compare image and mask: another frame, size or crop?",
+    )
+
+
+def _way(right: int, down: int) -> str:
+    across = [f"{abs(right)} px to the {'right' if right > 0 else 'left'}"] if right else []
+    return " and ".join([*across, *([f"{abs(down)} px {'down' if down > 0 else 'up'}"] if down else [])])
 
 
 def looks_of(case: Case, found: "Suspicions") -> Table:

@@ -20,7 +20,8 @@ from segdata.noise.reviewing.choice import Choice, choice
 from segdata.noise.reviewing.recalibration import Recalibrated, recalibrated
 from segdata.noise.reviewing.reviewed import reviewed
 from segdata.noise.reviewing.unannotated import unannotated
-from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
+from segdata.noise.scoring.look import Look, look
+from segdata.noise.scoring.scores import Suspicions, suspicions
 from segdata.noise.scoring.threads import one_thread
 from segdata.noise.scoring.trust import Trust, thresholds, trusts
 from segdata.noise.suspects import Case, suspects

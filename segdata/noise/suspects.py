@@ -172,7 +172,8 @@ class _Page:
             one = candidates.drawn.take(np.array([at]))
             thing = self._case.witness.things[one.category[0]]
             propose = for_thing if thing else for_part
-            amended = propose(candidates, at, name, self._given, self._evidence)
+            right, down = found.move[found.image[row]].tolist()
+            amended = propose(candidates, at, name, self._given, self._evidence, (right, down))
             if amended.action == "delete":  # whatever is likeliest: the model sees nothing that it could rather be
                 name = "extra"
         category = int(found.category[row])

@@ -12,7 +12,8 @@ from segdata.noise.mistakes.evaluation import auroc
 from segdata.noise.mistakes.injection import Rates
 from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.settings import Settings
-from segdata.noise.scoring.scores import look, suspicions
+from segdata.noise.scoring.look import look
+from segdata.noise.scoring.scores import suspicions
 from segdata.noise.witness import Trained
 from segdata.testing.noise import Error, noisy
 

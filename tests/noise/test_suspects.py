@@ -1,8 +1,13 @@
 """Suspects: which types of error make sense for what is annotated and what is seen."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from segdata.noise.flagged import misaligned_images
 from segdata.noise.mistakes.evaluation import Ranked
 from segdata.noise.scoring.scores import Suspicions
 from segdata.noise.suspects import likely_types
@@ -31,6 +36,7 @@ def suspicion(category: int, seen: int, is_region: bool, likeliest: Type) -> Sus
         iou=np.ones(3),
         found=(),
         believed=row + seen,
+        move=np.zeros((1, 2), np.int64),
     )
 
 
@@ -48,3 +54,15 @@ def suspicion(category: int, seen: int, is_region: bool, likeliest: Type) -> Sus
 def test_the_type_makes_sense(category: int, seen: int, is_region: bool, likeliest: Type, told: Type) -> None:
     found = likely_types(suspicion(category, seen, is_region, likeliest), np.zeros(3, bool))
     assert TYPES[found[0]] == told
+
+
+def test_images_whose_labels_lie_elsewhere_are_named() -> None:
+    maps: Any = SimpleNamespace(image_ids=np.array([f"{at}.png" for at in range(9)], object))
+    case: Any = SimpleNamespace(given=SimpleNamespace(maps=maps), images=np.arange(1, 9))
+    none = suspicion(1, 1, False, "shift")
+    assert misaligned_images(case, none) == ()
+    (note,) = misaligned_images(case, replace(none, move=np.array([[0, 0], [5, -3], [0, 4]])))
+    assert "2 images" in note
+    assert "2.png (5 px to the right and 3 px up), 3.png (4 px down);" in note
+    (note,) = misaligned_images(case, replace(none, move=np.full((8, 2), -7)))
+    assert "(7 px to the left and 7 px up) and 3 more;" in note

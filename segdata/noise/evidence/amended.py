@@ -43,9 +43,16 @@ class Amended(Proposal):
         return sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in ((of[1:], of[:-1]), (of[:, 1:], of[:, :-1])))
 
 
-def for_thing(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence) -> Amended:
-    """What annotated thing `at` should be, if it is wrong in this way; one that falls into no pieces is redrawn."""
-    proposal = for_drawn(found, at, type_, given, evidence)
+def for_thing(
+    found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence, move: tuple[int, int] = (0, 0)
+) -> Amended:
+    """What annotated thing `at` should be, if it is wrong in this way; one that falls into no pieces is redrawn.
+
+    `move`: as of `segdata.noise.evidence.proposals.for_drawn`.
+    """
+    proposal = for_drawn(found, at, type_, given, evidence, move)
+    if type_ == "shift" and any(move):
+        return _all_of(proposal, int(found.row[at]))
     if proposal.action == "split" and proposal.n_pieces < 2:
         proposal = for_drawn(found, at, "boundary", given, evidence)
     row = int(found.row[at])
@@ -75,7 +82,9 @@ def _nearest_part(pixels: Ints, near: Ints, given: Drawn) -> Ints:
     return np.sort(each.at[each.of == int(shares.argmax())])
 
 
-def for_part(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence) -> Amended:
+def for_part(
+    found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence, move: tuple[int, int] = (0, 0)
+) -> Amended:
     """The same for a part of what is not countable."""
     row = int(found.row[at])
     part = _pixels(found.drawn, at)
@@ -86,7 +95,7 @@ def for_part(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Ev
         if len(after) != len(whole):
             return _redrawn(row, int(given.category[row]), whole, after, given.height)
         type_ = "boundary"
-    proposal = for_drawn(found, at, type_, given, evidence)
+    proposal = for_drawn(found, at, type_, given, evidence, move)
     if len(part) == len(whole) and proposal.action != "join":
         return _all_of(proposal, row)
     if proposal.action == "rename":

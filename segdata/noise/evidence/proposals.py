@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from segdata.core.runs import Ints, Runs
+from segdata.core.strokes import moved
 from segdata.noise.evidence.candidates import Candidates
 from segdata.noise.evidence.depth import NEAR
 from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Pixels, runs_of_pixels, shared
@@ -39,10 +40,21 @@ class Proposal:
     iou: float
 
 
-def for_drawn(found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence) -> Proposal:
-    """What annotated candidate `at` should be, if it is wrong in this way."""
+def for_drawn(
+    found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence, move: tuple[int, int] = (0, 0)
+) -> Proposal:
+    """What annotated candidate `at` should be, if it is wrong in this way.
+
+    `move`: pixels to the right and down by which all labels of the image would have to be moved.
+    """
     one = found.drawn.take(np.array([at]))
     category = int(one.category[0])
+    if type_ == "shift" and any(move):
+        sides = (np.full(1, side, np.int64) for side in (one.height, one.width, *move))
+        pieces = moved(one.runs, *sides)
+        if pieces.areas(1)[0]:
+            return Proposal("redraw", category, pieces, 1, -1, _iou(one, pieces))
+        return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)
     if type_ == "extra":
         return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)
     if type_ == "category":

@@ -58,7 +58,7 @@ def crossed(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: f
 
 
 def together(ratio: Floats, share: Floats | None = None) -> Floats:
-    """(n,) the log of the mean of ratios (n, K) given as logs, each kind with its share (K,); as common as any other."""
+    """(n,) the log of the mean of ratios (n, K) given as logs, each kind weighted by its share (K,) or all alike."""
     if not ratio.shape[1]:
         return np.zeros(len(ratio))
     weight = np.zeros(ratio.shape[1]) if share is None else np.log(share)

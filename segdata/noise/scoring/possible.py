@@ -45,7 +45,7 @@ def shares(held: Floats, kind: Ints) -> Floats:
     known = np.unique(kind[kind >= 0])
     either = [(kind < 0) | (kind == name) for name in known]
     found = [possible(held[of, at], kind[of] >= 0) for at, of in enumerate(either)]
-    return np.minimum(np.array(found), LESSON)
+    return np.asarray(np.minimum(found, LESSON), np.float64)
 
 
 def excess(odds: Floats, wrong: Flags) -> float:

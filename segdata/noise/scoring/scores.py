@@ -10,110 +10,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from segdata.core.runs import Ints
-from segdata.noise.evidence.candidates import Candidates, candidates
-from segdata.noise.evidence.drawn import Drawn, Flags, Floats
-from segdata.noise.evidence.evidence import Evidence
-from segdata.noise.evidence.features import drawn_features, region_features
-from segdata.noise.evidence.pixelwise import agreement, softmin
+from segdata.noise.evidence.alignment import Alignment, misaligned
+from segdata.noise.evidence.candidates import Candidates
+from segdata.noise.evidence.drawn import Floats
 from segdata.noise.mistakes.evaluation import Ranked
-from segdata.noise.mistakes.injection import Rates, labels, lesson, spoiled
 from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.scoring.classifier import calibrated, logistic
 from segdata.noise.scoring.crossfit import crossed, folds_of, log_loss, together
+from segdata.noise.scoring.look import Look, numbered_after
 from segdata.noise.scoring.possible import excess, shares
 from segdata.noise.scoring.unknown import unknown
-from segdata.noise.systematic.confusions import believed
 from segdata.noise.types import KINDS, TYPE_OF, TYPES
 
 PENALTIES = (10.0, 100.0)
-SEVERITIES = 0.25, 1.5  # of the mistakes of an image
+MISALIGNED = 3.0  # log odds that a label is wrong in an image in which all are misaligned
 WORST = 5  # candidates that say how bad an image is
-ENOUGH, COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Candidates of one sort in one image, as numbers.
-
-    Attributes
-    ----------
-    x : (n, F) features
-    mistake : (n,) the injected mistake that each is about, -1: none
-    category : (n,) as given, or as seen where nothing was given
-    """
-
-    x: Floats
-    mistake: Ints
-    category: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """All that is remembered of one image: features, never pixels of the evidence.
-
-    Attributes
-    ----------
-    found : the candidates
-    given, spoilt : the features of annotated candidates and of regions, as given and with injected mistakes
-    kinds : (e,) of the injected mistakes, rows of `KINDS`
-    shared, either : (K,) pixels where a category was given and is seen, and where it was or is
-    softmin : how good the labels of the image look, from 0 to 1, see `softmin`
-    names : of the features, of annotated candidates and of regions
-    believed : the category that the model sees in each annotated candidate
-    """
-
-    found: Candidates
-    given: tuple[Table, Table]
-    spoilt: tuple[Table, Table]
-    kinds: Ints
-    shared: Ints
-    either: Ints
-    softmin: float
-    names: tuple[tuple[str, ...], tuple[str, ...]]
-    believed: Ints
-
-
-def look(given: Drawn, evidence: Evidence, things: Flags, rng: np.random.Generator, rates: Rates | None = None) -> Look:
-    """The candidates of an image and their features, as given and with mistakes made on purpose (`rates`).
-
-    Mistakes of one image are more severe than those of another. An image with few candidates is spoiled several times,
-    so that there is something to learn from.
-    """
-    found = candidates(given, evidence, things)
-    none = np.full(len(found.drawn), -1), np.full(len(found.regions), -1)
-    names, tables = _tables(found, given, evidence, none)
-    kinds: list[int] = []
-    copies: list[tuple[Table, Table]] = []
-    for _ in range(min(max(ENOUGH // max(len(found.drawn), 1), 1), COPIES)):
-        usual = lesson() if rates is None else rates
-        worse = float(np.exp(rng.uniform(*np.log(SEVERITIES))))
-        new, truth = spoiled(given, things, replace(usual, severity=worse * usual.severity), rng)
-        again = candidates(new, evidence, things)
-        of = labels(again, new, truth, things)
-        before = len(kinds)
-        copies.append(_tables(again, new, evidence, (_after(of[0], before), _after(of[1], before)))[1])
-        kinds += [KINDS.index(each) for each in truth.kinds]
-    spoilt = _together([copy[0] for copy in copies]), _together([copy[1] for copy in copies])
-    known = np.array(kinds, np.int64)
-    seen = believed(found.drawn, evidence)
-    return Look(found, tables, spoilt, known, *agreement(given, evidence), softmin(given, evidence), names, seen)
-
-
-def _after(mistake: Ints, before: int) -> Ints:
-    return np.where(mistake >= 0, mistake + before, -1)
-
-
-def _together(tables: Sequence[Table]) -> Table:
-    return Table(*(np.concatenate([getattr(each, name) for each in tables]) for name in ("x", "mistake", "category")))
-
-
-def _tables(
-    found: Candidates, given: Drawn, evidence: Evidence, mistake: tuple[Ints, Ints]
-) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[Table, Table]]:
-    drawn, x = drawn_features(found, given, evidence)
-    regions, r = region_features(found, given, evidence)
-    seen = np.where(found.regions.category > 0, found.regions.category, found.label)
-    return (drawn, regions), (Table(x, mistake[0], found.drawn.category), Table(r, mistake[1], seen))
 
 
 @dataclass(frozen=True)
@@ -127,7 +38,8 @@ class Suspicions:
     at : (n,) the row among the annotated candidates, or among the regions, of the image
     category : (n,) as given; 0: nothing
     seen : (n,) what the model sees in a region; -1 for what was annotated
-    odds : (n,) log odds, as learnt, and of another kind of mistake, which would make its pixels improbable
+    odds : (n,) log odds, as learnt, of another kind of mistake, which would make its pixels improbable, and of labels
+        that are misaligned with all others of their image
     probability : (n,) that it is wrong, at the highest rate that there can be, see `possible`, or as reviewed
     type : (n, T) how probable each of `TYPES` is, if it is wrong
     doubt : (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
@@ -137,6 +49,7 @@ class Suspicions:
     held_category : (h,) the category of each candidate in `held_out`
     iou : (K,) of the model's categories with the given ones, over all images
     believed : (n,) the category that the model sees; 0: nothing
+    move : (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     """
 
     image: Ints
@@ -155,6 +68,7 @@ class Suspicions:
     iou: Floats
     found: Sequence[Candidates] = field(repr=False)
     believed: Ints
+    move: Ints
 
     def __len__(self) -> int:
         return len(self.image)
@@ -218,15 +132,20 @@ def suspicions(
     shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
     columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
     regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
+    move = _moves([each.alignment for each in looks])
+    annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
+    astray = annotated & (move != 0).any(axis=1)[columns[0]]
+    odds = np.where(astray, np.logaddexp(columns[1] - less, MISALIGNED), columns[1] - less)
+    shift = np.array([each == "shift" for each in TYPES], float)
     return Suspicions(
         columns[0],
         np.concatenate([*(each.found.row for each in looks), np.full(len(regions), -1)]).astype(np.int64),
         np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
         np.concatenate([*(each.found.drawn.category for each in looks), *(each.found.label for each in looks)]),
         np.append(np.full(len(columns[0]) - len(regions), -1), regions),
-        columns[1] - less,
-        logistic(columns[1] - less),
-        np.concatenate([sort.type for sort in sorts]),
+        odds,
+        logistic(odds),
+        np.where(astray[:, None], shift, np.concatenate([sort.type for sort in sorts])),
         columns[2],
         columns[3],
         np.array([each.softmin for each in looks]),
@@ -235,7 +154,14 @@ def suspicions(
         shared / np.maximum(either, 1),
         [each.found for each in looks],
         np.concatenate([*(each.believed for each in looks), regions]),
+        move,
     )
+
+
+def _moves(where: Sequence[Alignment]) -> Ints:
+    """(i, 2) see `Suspicions.move`."""
+    every = np.array([(each.right, each.down) for each in where], np.int64).reshape(-1, 2)
+    return np.where(misaligned(where)[:, None], every, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +183,7 @@ def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[fl
     first = np.cumsum([0, *(len(each.kinds) for each in looks)])
     x, image = _stacked([each.given[sort].x for each in looks])
     z, held_image = _stacked([each.spoilt[sort].x for each in looks])
-    told = [_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
+    told = [numbered_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
     mistake = np.concatenate(told).astype(np.int64)
     kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
     kind = kinds[mistake]  # of mistake -1 it is the last one

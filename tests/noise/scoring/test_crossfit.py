@@ -44,3 +44,9 @@ def test_without_mistakes_nothing_is_told() -> None:
     ratio, held = crossed(x, fold, x, np.full(100, -1), fold, 10.0)
     assert ratio.shape == held.shape == (100, 0)
     assert together(ratio).tolist() == [0.0] * 100
+
+
+def test_kinds_count_by_their_shares() -> None:
+    ratio = np.log([[4.0, 1.0], [1.0, 4.0]])
+    np.testing.assert_allclose(np.exp(together(ratio)), [2.5, 2.5])
+    np.testing.assert_allclose(np.exp(together(ratio, np.array([0.03, 0.01]))), [3.25, 1.75])

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from segdata.core.strokes import moved
 from segdata.noise.evidence.drawn import VOID, Drawn, Flags, runs_of_pixels
 from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.evidence.pixelwise import softmin
@@ -13,7 +14,8 @@ from segdata.noise.evidence.proposals import for_drawn, for_region
 from segdata.noise.mistakes.evaluation import Ranked, auroc, quality
 from segdata.noise.mistakes.injection import Rates, labels, spoiled
 from segdata.noise.scoring.crossfit import folds_of
-from segdata.noise.scoring.scores import Look, Suspicions, look, suspicions
+from segdata.noise.scoring.look import Look, look
+from segdata.noise.scoring.scores import Suspicions, suspicions
 from segdata.noise.scoring.trust import flagged, thresholds, trusts
 from segdata.noise.types import TYPES
 from segdata.testing.blobs import blobs, patches
@@ -179,3 +181,34 @@ def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> Non
         if proposal.action == "split":
             assert proposal.pieces.areas(proposal.n_pieces).sum() == found.drawn.areas[at]
     assert np.mean(better) > 0.8
+
+
+@pytest.mark.parametrize("stuff", [False, True])
+def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(stuff: bool) -> None:
+    things, looks, pages, bad = STUFF if stuff else THINGS, [], [], 2
+    for at in range(5):
+        rng = np.random.default_rng([7, at])
+        clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
+        evidence = oracle(clean, things, rng, errors=0.02)
+        given = moved_by(clean, 6, -4) if at == bad else clean
+        looks.append(look(given, evidence, things, rng))
+        pages.append((given, evidence))
+    result = suspicions(looks)
+    assert np.flatnonzero(result.move.any(axis=1)).tolist() == [bad]
+    np.testing.assert_allclose(result.move[bad], (-6, 4), atol=1)
+    astray = (result.image == bad) & (result.row >= 0)
+    assert (result.probability[astray] > 0.9).all()
+    assert result.images().argmax() == bad
+    assert {TYPES[at] for at in result.type[astray].argmax(axis=1)} == {"shift"}
+    right, down = result.move[bad].tolist()
+    given, evidence = pages[bad]
+    back = moved_by(looks[bad].found.drawn, right, down)
+    for row in result.at[astray].tolist():
+        proposal = for_drawn(looks[bad].found, row, "shift", given, evidence, (right, down))
+        np.testing.assert_array_equal(proposal.pieces.start, back.runs.take(np.array([row]), len(back)).start)
+
+
+def moved_by(drawn: Drawn, right: int, down: int) -> Drawn:
+    n = len(drawn)
+    by = (np.full(n, side, np.int64) for side in (right, down))
+    return replace(drawn, runs=moved(drawn.runs, drawn.heights, drawn.widths, *by))

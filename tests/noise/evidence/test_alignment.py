@@ -1,0 +1,71 @@
+"""Alignment: labels that all lie beside what is seen are found, by how much, and nothing is told of others."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given as any_of
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from segdata.core.strokes import moved
+from segdata.noise.evidence import alignment as module
+from segdata.noise.evidence.alignment import Alignment, alignment, misaligned
+from segdata.noise.evidence.drawn import Drawn, Flags
+from segdata.noise.evidence.evidence import Evidence
+from segdata.testing.blobs import blobs, patches
+from segdata.testing.oracle import oracle
+
+THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
+
+
+def scene(seed: int, things: Flags) -> tuple[Drawn, Evidence]:
+    rng = np.random.default_rng(seed)
+    clean = blobs(rng, height=130, n=32) if things.any() else patches(rng, height=130)
+    return clean, oracle(clean, things, rng)
+
+
+def beside(drawn: Drawn, right: int, down: int) -> Drawn:
+    n = len(drawn)
+    by = (np.full(n, side, np.int64) for side in (right, down))
+    return replace(drawn, runs=moved(drawn.runs, drawn.heights, drawn.widths, *by))
+
+
+@settings(max_examples=20, deadline=None)
+@any_of(st.integers(0, 2), st.sampled_from([THINGS, STUFF]), st.integers(-6, 6), st.integers(-6, 6))
+def test_labels_that_were_moved_are_moved_back(seed: int, things: Flags, right: int, down: int) -> None:
+    drawn, evidence = scene(seed, things)
+    found = alignment(beside(drawn, right, down), evidence)
+    assert abs(found.right + right) <= 1
+    assert abs(found.down + down) <= 1
+    assert (found.gain > 0) == ((found.right, found.down) != (0, 0))
+
+
+def test_large_images_are_told_to_the_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, evidence = scene(0, THINGS)
+    expected = alignment(beside(drawn, 5, -3), evidence)
+    monkeypatch.setattr(module, "SIDE", 50)
+    assert alignment(beside(drawn, 5, -3), evidence) == expected
+
+
+def test_of_many_images_those_are_told_that_are_beside() -> None:
+    away = {2: (5, 0), 7: (-4, 4)}
+    pages = [scene(seed, STUFF) for seed in range(9)]
+    found = [alignment(beside(drawn, *away.get(at, (0, 0))), seen) for at, (drawn, seen) in enumerate(pages)]
+    assert np.flatnonzero(misaligned(found)).tolist() == [*away]
+
+
+def test_a_model_that_knows_nothing_tells_of_none() -> None:
+    rng, found = np.random.default_rng(0), []
+    for seed in range(9):
+        p = rng.dirichlet(np.ones(4), (60, 80)).transpose(2, 0, 1)
+        found.append(alignment(patches(np.random.default_rng(seed), height=60, width=80), Evidence.of(p)))
+    assert not misaligned(found).any()
+
+
+def test_all_void_and_no_image_fit() -> None:
+    drawn, evidence = scene(0, STUFF)
+    void = Drawn.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
+    assert alignment(void, evidence).gain >= 0
+    assert misaligned([]).tolist() == []
+    assert not misaligned([Alignment(1, 1, 0.9)]).any()
