@@ -21,7 +21,8 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
 
     Why: a segment beside its thing teaches the background as the thing, and the thing as background.
     Remedy: look at the image; accept the place that the model sees. Where all segments of an image are off the same
-    way, move the whole annotation, and look for what went wrong between image and labels.
+    way, which `segdata flag` says in a note, each is proposed where it lies when all are moved as one: accept them
+    together, and look for what went wrong between image and labels.
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """

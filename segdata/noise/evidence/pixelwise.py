@@ -7,6 +7,7 @@ from segdata.noise.evidence.drawn import VOID, Drawn
 from segdata.noise.evidence.evidence import Evidence
 
 TEMPERATURE = 0.1  # of softmin
+LEAST_IOU = 0.5  # with the given labels, from which on the model knows a category
 
 
 def agreement(given: Drawn, evidence: Evidence) -> tuple[Ints, Ints]:

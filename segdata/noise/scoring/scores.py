@@ -13,6 +13,7 @@ from segdata.core.runs import Ints
 from segdata.noise.evidence.alignment import Alignment, misaligned
 from segdata.noise.evidence.candidates import Candidates
 from segdata.noise.evidence.drawn import Floats
+from segdata.noise.evidence.pixelwise import LEAST_IOU
 from segdata.noise.mistakes.evaluation import Ranked
 from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.scoring.classifier import calibrated, logistic
@@ -132,7 +133,8 @@ def suspicions(
     shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
     columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
     regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
-    move = _moves([each.alignment for each in looks])
+    iou = shared / np.maximum(either, 1)
+    move = _moves([each.alignment for each in looks], known=bool((iou[1:] >= LEAST_IOU).any()))
     annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
     astray = annotated & (move != 0).any(axis=1)[columns[0]]
     odds = np.where(astray, np.logaddexp(columns[1] - less, MISALIGNED), columns[1] - less)
@@ -151,17 +153,17 @@ def suspicions(
         np.array([each.softmin for each in looks]),
         held,
         np.concatenate([sort.held_category for sort in sorts]),
-        shared / np.maximum(either, 1),
+        iou,
         [each.found for each in looks],
         np.concatenate([*(each.believed for each in looks), regions]),
         move,
     )
 
 
-def _moves(where: Sequence[Alignment]) -> Ints:
-    """(i, 2) see `Suspicions.move`."""
+def _moves(where: Sequence[Alignment], *, known: bool) -> Ints:
+    """(i, 2) see `Suspicions.move`; none where the model knows no category."""
     every = np.array([(each.right, each.down) for each in where], np.int64).reshape(-1, 2)
-    return np.where(misaligned(where)[:, None], every, 0)
+    return np.where(known & misaligned(where)[:, None], every, 0)
 
 
 @dataclass(frozen=True, slots=True)

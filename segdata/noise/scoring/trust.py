@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.noise.evidence.drawn import Flags, Floats
+from segdata.noise.evidence.pixelwise import LEAST_IOU
 from segdata.noise.mistakes.evaluation import auroc
 from segdata.noise.scoring.scores import Suspicions
 
-LEAST_IOU = 0.5
 LEAST_AUROC = 0.7
 ENOUGH = 10  # injected mistakes of a category below which they say nothing of it alone
 USUAL = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one

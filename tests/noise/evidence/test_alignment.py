@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from segdata.core.strokes import moved
 from segdata.noise.evidence import alignment as module
 from segdata.noise.evidence.alignment import Alignment, alignment, misaligned
-from segdata.noise.evidence.drawn import Drawn, Flags
+from segdata.noise.evidence.drawn import Drawn, Flags, of_map
 from segdata.noise.evidence.evidence import Evidence
 from segdata.testing.blobs import blobs, patches
 from segdata.testing.oracle import oracle
@@ -69,3 +69,18 @@ def test_all_void_and_no_image_fit() -> None:
     assert alignment(void, evidence).gain >= 0
     assert misaligned([]).tolist() == []
     assert not misaligned([Alignment(1, 1, 0.9)]).any()
+
+
+def test_one_large_part_beside_its_place_moves_nothing() -> None:
+    """Three quarters of an image are one part, drawn 5 px too far right; the small ones lie where they should."""
+    label = np.full((60, 100), 1)
+    label[:, 75:] = 2
+    for at in range(10, 60, 16):
+        label[at : at + 8, 8:70:14] = 3
+    p = np.full((4, 60, 100), 0.02, np.float32)
+    np.put_along_axis(p, label[None], 0.94, axis=0)
+    spoilt = label.copy()
+    spoilt[:, 75:80] = 1
+    drawn = of_map(spoilt.T.ravel(), 60, 100)
+    found = alignment(drawn, Evidence.of(p))
+    assert (found.right, found.down) == (0, 0)
