@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
+from segdata.noise.evidence.pixelwise import LEAST_IOU
 from segdata.noise.flagged import Flagged
 from segdata.noise.mistakes.evaluation import Quality
-from segdata.noise.scoring.trust import LEAST_AUROC, LEAST_IOU, Trust
+from segdata.noise.scoring.trust import LEAST_AUROC, Trust
 from segdata.report.paper import Paper, shorten, table
 from segdata.report.text import FIRST, Asked, grouped, next_steps, section
 
