@@ -3,20 +3,22 @@
     python -m benchmarks.noise_ablation DATA WORK SET [--seeds 0 1 2] [--rate 0.05] [--network 0.05:0]
         [--learnt KIND...] [--made KIND...]
 
-Leaves out one family of features at a time, learns again from the same injected errors, and ranks the same candidates.
-Prints AUROC, average precision and recall in the first 10 %, means over the seeds.
+Leaves out one family of features at a time, learns again from the same injected errors, and ranks the same candidates;
+then weighs kinds of error otherwise, and what looks like none of them. Prints AUROC, average precision and recall in
+the first 10 %, means over the seeds.
 """
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.noise_proof import BUDGET
-from benchmarks.noise_sets import CHOSEN, opened, predicted, rates, witness
-from benchmarks.noise_trial import Trial, seeded
+from benchmarks.noise_proof import BUDGET, tried
+from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
+from benchmarks.noise_trial import Trial
 from segdata.core.dataset import Dataset
 from segdata.core.runs import Ints
 from segdata.noise.evidence.candidates import candidates
@@ -29,6 +31,7 @@ from segdata.noise.evidence.neighbours import contacts, crowding
 from segdata.noise.mistakes.evaluation import auroc, average_precision
 from segdata.noise.mistakes.injection import LEARNT
 from segdata.noise.networks.predictions import Predictions
+from segdata.noise.scoring import possible, unknown
 from segdata.noise.scoring.look import Look, Table
 from segdata.noise.scoring.scores import suspicions
 from segdata.noise.scoring.threads import one_thread
@@ -37,6 +40,8 @@ from segdata.noise.types import KINDS
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from
 WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 2, 0), (1, 1, 1), (2, 1, 1), (1, 2, 2), (1, 4, 4))
+COMMON = (1e-9, 0.01, 0.02, 0.03, 0.05, 1.0)  # how common a kind may be at most: all alike, …, as labels can hold
+RARE = (-100.0, -6.0, -5.0, -4.0)  # log odds, as of `unknown`; -100: what looks like no kind is right
 COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 
 
@@ -117,12 +122,12 @@ def main() -> None:
     parser.add_argument("--network", default="0.05:0", help="rate and seed of the errors that networks learnt with")
     parser.add_argument("--learnt", nargs="+", choices=KINDS, default=LEARNT)
     parser.add_argument("--made", nargs="+", choices=KINDS, default=LEARNT)
+    parser.add_argument("--severity", type=float, default=1.0)
     asked = parser.parse_args()
+    trials = tried(asked, asked.set)
     rate, seed = asked.network.split(":")
     with opened(asked.data, asked.set) as data:
         found = predicted(data, asked.set, float(rate), int(seed), asked.work / f"{asked.set}_{rate}_{seed}")
-        made = replace(rates(asked.rate), kinds=tuple(asked.made))
-        trials = [seeded(data, found, asked.rate, each, asked.learnt, made) for each in asked.seeds]
         names = families(data, found)
     print(f"## {asked.set}\n\n| left out | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
     print(f"| nothing | {figures(trials, [each.result.odds for each in trials])} |", flush=True)
@@ -130,6 +135,13 @@ def main() -> None:
         with one_thread():
             scores = [suspicions([without(look, columns) for look in each.looks]).odds for each in trials]
         print(f"| {name} | {figures(trials, scores)} |", flush=True)
+    print(
+        "\n| a kind's share at most, log odds of another kind | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |"
+    )
+    for common, rare in [*((each, unknown.RARE) for each in COMMON), *((possible.LESSON, each) for each in RARE)]:
+        with one_thread(), patch.object(possible, "LESSON", common), patch.object(unknown, "RARE", rare):
+            scores = [suspicions(each.looks).odds for each in trials]
+        print(f"| {common:g}, {rare:g} | {figures(trials, scores)} |", flush=True)
     heads = " | ".join(map(str, COUNTS))
     print(f"\n| probability, ranks by softmin of candidates and of the image | {heads} worst |")
     print("| --- | --- | --- | --- |")

@@ -53,7 +53,7 @@ def tried(asked: argparse.Namespace, name: str) -> list[Trial]:
         found = predicted(data, name, float(rate), int(seed), asked.work / f"{name}_{rate}_{seed}")
         if CHOSEN[name].corrected:
             with opened(asked.data, name, corrected=True) as better:
-                return [corrected(data, better, found)]
+                return [corrected(data, better, found, CHOSEN[name].untold)]
         made = replace(rates(asked.rate), kinds=tuple(asked.made), severity=asked.severity)
         return [seeded(data, found, asked.rate, seed, asked.learnt, made) for seed in asked.seeds]
 

@@ -109,12 +109,14 @@ def seeded(
     return _bound(pages)
 
 
-def corrected(data: Dataset, clean: Dataset, found: Predictions) -> Trial:
-    """Real errors: what an expert changed."""
+def corrected(data: Dataset, clean: Dataset, found: Predictions, untold: frozenset[str] = frozenset()) -> Trial:
+    """Real errors: what an expert changed; without the images of which nobody has said what is right."""
     networks = witness(data, found)
     before, after = (Given.of(each.maps(), found.categories) for each in (data, clean))
     pages = []
     for row in np.flatnonzero(found.usable).tolist():
+        if found.image_ids[row] in untold:
+            continue
         given, seen = before.drawn(row), networks.evidence(row)
         better = after.drawn(after.maps.row(found.image_ids[row]))
         saw = look(given, seen, networks.things, np.random.default_rng([0, row]))
