@@ -135,9 +135,7 @@ def main() -> None:
         with one_thread():
             scores = [suspicions([without(look, columns) for look in each.looks]).odds for each in trials]
         print(f"| {name} | {figures(trials, scores)} |", flush=True)
-    print(
-        "\n| a kind's share at most, log odds of another kind | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |"
-    )
+    print("\n| a kind's share at most, log odds of another | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
     for common, rare in [*((each, unknown.RARE) for each in COMMON), *((possible.LESSON, each) for each in RARE)]:
         with one_thread(), patch.object(possible, "LESSON", common), patch.object(unknown, "RARE", rare):
             scores = [suspicions(each.looks).odds for each in trials]
