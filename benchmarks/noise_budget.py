@@ -197,7 +197,7 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     seen = labels.told(predictions)
     thought = opinion(seen.case, jobs=1)
     found = thought.found
-    wrong = ranked(found, seen.case, known(truth)).mistake >= 0
+    wrong = ranked(found, seen.case, known(truth))[0].mistake >= 0
     p, kind = found.probability, likely_types(found, seen.case.witness.things)
     told = found.odds if found.odds.std() > 0 else np.log(p / (1 - p))
     print(f"{len(p)} candidates, {wrong.sum()} wrong ({wrong.mean():.2%}); expected {p.sum():.0f}")
