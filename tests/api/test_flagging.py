@@ -49,31 +49,33 @@ def clean(*, stuff: bool = False, n: int = 4) -> Dataset:
 
 
 @cache
-def made(*, stuff: bool = False) -> tuple[Dataset, tuple[Error, ...]]:
-    data, errors = noisy(clean(stuff=stuff), 1, Rates(0.15 if stuff else 0.08))
+def made(*, stuff: bool = False, seed: int = 1) -> tuple[Dataset, tuple[Error, ...]]:
+    data, errors = noisy(clean(stuff=stuff), seed, Rates(0.15 if stuff else 0.08))
     return data, tuple(errors)
 
 
 @cache
-def found(*, stuff: bool = False, budget: str | None = None) -> Flagged:
-    data, _ = made(stuff=stuff)
+def found(*, stuff: bool = False, budget: str | None = None, seed: int = 1) -> Flagged:
+    data, _ = made(stuff=stuff, seed=seed)
     return flag(data, settings=ONE, predictions=Knowing(clean(stuff=stuff)), budget=budget, truth=clean(stuff=stuff))
 
 
 @pytest.mark.parametrize("stuff", [False, True])
 def test_errors_come_first_and_each_finding_can_be_acted_upon(stuff: bool) -> None:
-    result, (data, errors) = found(stuff=stuff), made(stuff=stuff)
-    findings = result.validation.findings
-    assert findings
-    assert {each.severity for each in findings} == {"warning"}
-    assert [each.score for each in findings] == sorted((each.score for each in findings), reverse=True)
-    wrong = {(each.image, id_) for each in errors for id_ in each.segments}
-    boxes = {(each.image, each.bbox) for each in errors}
-    hits = [(each.image, *each.segments[:1]) in wrong or (each.image, each.bbox) in boxes for each in findings]
-    assert np.mean(hits) > 0.5
-    maps = data.maps()
-    for each in findings:
-        check(each, maps.names, (int(maps.height[0]), int(maps.width[0])))
+    hits = []
+    for seed in (1, 2, 3):
+        result, (data, errors) = found(stuff=stuff, seed=seed), made(stuff=stuff, seed=seed)
+        findings = result.validation.findings
+        assert findings
+        assert {each.severity for each in findings} == {"warning"}
+        assert [each.score for each in findings] == sorted((each.score for each in findings), reverse=True)
+        wrong = {(each.image, id_) for each in errors for id_ in each.segments}
+        boxes = {(each.image, each.bbox) for each in errors}
+        hits += [(each.image, *each.segments[:1]) in wrong or (each.image, each.bbox) in boxes for each in findings]
+        maps = data.maps()
+        for each in findings:
+            check(each, maps.names, (int(maps.height[0]), int(maps.width[0])))
+    assert np.mean(hits) > 0.6
 
 
 def check(finding: Finding, names: tuple[str, ...], size: tuple[int, int]) -> None:
