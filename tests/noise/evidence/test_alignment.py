@@ -1,20 +1,18 @@
 """Alignment: labels that all lie beside what is seen are found, by how much, and nothing is told of others."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from segdata.core.strokes import moved
 from segdata.noise.evidence import alignment as module
 from segdata.noise.evidence.alignment import Alignment, alignment, misaligned
 from segdata.noise.evidence.drawn import Drawn, Flags, of_map
 from segdata.noise.evidence.evidence import Evidence
 from segdata.testing.blobs import blobs, patches
 from segdata.testing.oracle import oracle
+from tests.noise.moved import moved_by
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
 
@@ -25,17 +23,11 @@ def scene(seed: int, things: Flags) -> tuple[Drawn, Evidence]:
     return clean, oracle(clean, things, rng)
 
 
-def beside(drawn: Drawn, right: int, down: int) -> Drawn:
-    n = len(drawn)
-    by = (np.full(n, side, np.int64) for side in (right, down))
-    return replace(drawn, runs=moved(drawn.runs, drawn.heights, drawn.widths, *by))
-
-
 @settings(max_examples=20, deadline=None)
 @any_of(st.integers(0, 2), st.sampled_from([THINGS, STUFF]), st.integers(-6, 6), st.integers(-6, 6))
 def test_labels_that_were_moved_are_moved_back(seed: int, things: Flags, right: int, down: int) -> None:
     drawn, evidence = scene(seed, things)
-    found = alignment(beside(drawn, right, down), evidence)
+    found = alignment(moved_by(drawn, right, down), evidence)
     assert abs(found.right + right) <= 1
     assert abs(found.down + down) <= 1
     assert (found.gain > 0) == ((found.right, found.down) != (0, 0))
@@ -43,15 +35,15 @@ def test_labels_that_were_moved_are_moved_back(seed: int, things: Flags, right: 
 
 def test_large_images_are_told_to_the_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn, evidence = scene(0, THINGS)
-    expected = alignment(beside(drawn, 5, -3), evidence)
+    expected = alignment(moved_by(drawn, 5, -3), evidence)
     monkeypatch.setattr(module, "SIDE", 50)
-    assert alignment(beside(drawn, 5, -3), evidence) == expected
+    assert alignment(moved_by(drawn, 5, -3), evidence) == expected
 
 
-def test_of_many_images_those_are_told_that_are_beside() -> None:
+def test_of_many_images_those_are_told_that_are_moved_by() -> None:
     away = {2: (5, 0), 7: (-4, 4)}
     pages = [scene(seed, STUFF) for seed in range(9)]
-    found = [alignment(beside(drawn, *away.get(at, (0, 0))), seen) for at, (drawn, seen) in enumerate(pages)]
+    found = [alignment(moved_by(drawn, *away.get(at, (0, 0))), seen) for at, (drawn, seen) in enumerate(pages)]
     assert np.flatnonzero(misaligned(found)).tolist() == [*away]
 
 

@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from segdata.core.strokes import moved
 from segdata.noise.evidence.drawn import VOID, Drawn, Flags, runs_of_pixels
 from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.evidence.pixelwise import softmin
@@ -20,6 +19,7 @@ from segdata.noise.scoring.trust import flagged, thresholds, trusts
 from segdata.noise.types import TYPES
 from segdata.testing.blobs import blobs, patches
 from segdata.testing.oracle import oracle
+from tests.noise.moved import moved_by
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
 Case = tuple[Suspicions, Ranked, list[Look], list[tuple[Drawn, Drawn, Evidence]]]
@@ -206,9 +206,3 @@ def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(st
     for row in result.at[astray].tolist():
         proposal = for_drawn(looks[bad].found, row, "shift", given, evidence, (right, down))
         np.testing.assert_array_equal(proposal.pieces.start, back.runs.take(np.array([row]), len(back)).start)
-
-
-def moved_by(drawn: Drawn, right: int, down: int) -> Drawn:
-    n = len(drawn)
-    by = (np.full(n, side, np.int64) for side in (right, down))
-    return replace(drawn, runs=moved(drawn.runs, drawn.heights, drawn.widths, *by))

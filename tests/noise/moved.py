@@ -1,0 +1,15 @@
+"""Labels of which all are moved by as much."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from segdata.core.strokes import moved
+from segdata.noise.evidence.drawn import Drawn
+
+
+def moved_by(drawn: Drawn, right: int, down: int) -> Drawn:
+    """All segments so many pixels further to the right and down."""
+    n = len(drawn)
+    by = (np.full(n, side, np.int64) for side in (right, down))
+    return replace(drawn, runs=moved(drawn.runs, drawn.heights, drawn.widths, *by))
