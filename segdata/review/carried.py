@@ -11,7 +11,7 @@ from segdata.core.decision import Decision
 from segdata.core.evidence import evidence
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
-from segdata.review.change import change_of, rows_of
+from segdata.review.change import change_of, drawn_anew, rows_of
 from segdata.review.sheet import Refused, Sheet
 
 # An annotation with some of its findings mended, and how many pixels each of those that could be concerned.
@@ -60,10 +60,12 @@ def carried(
 ) -> Carried:
     """Carry out decisions that were made on these labels, the earlier first.
 
-    Where two touch the same segment of a thing, or the same pixels, the earlier one is carried out. Findings that a
+    Where two touch the same segment of a thing, or the same pixels, the earlier one is carried out; segments that are
+    all drawn anew may take each other's places, so that an image's labels can be moved as one. Findings that a
     fix can mend, and no correction says more of, are mended by `mend` when all else is drawn.
     """
     sheet, found = Sheet(annotation, profile, free_id), Carried(None)
+    sheet.leaving = {row for each in decisions if (row := drawn_anew(each, sheet)) is not None}
     mendable: list[tuple[Decision, Finding]] = []
     for each in sorted(decisions, key=lambda each: each.time):
         try:
@@ -76,6 +78,8 @@ def carried(
                 found.by_hand.append(each)
         except Refused as why:
             found.conflicts.append(Conflict(each, str(why)))
+    gone = {drawn_anew(each.decision, sheet) for each in found.done}
+    sheet.stay(sheet.leaving - gone)
     after = sheet.after
     if mendable:
         after, pixels = mend(Annotation(after), [finding for _, finding in mendable])

@@ -41,6 +41,17 @@ def rows_of(decision: Decision, sheet: Sheet) -> Ints:
     return np.array([_row(each, sheet) for each in ids], np.int64)
 
 
+def drawn_anew(decision: Decision, sheet: Sheet) -> int | None:
+    """The segment that a decision wants to be drawn anew as a whole; None where it wants something else."""
+    finding = decision.finding
+    if decision.verdict != "accept" or finding is None or finding.correction is None or not finding.segments:
+        return None
+    if finding.correction.action != "redraw" or sheet.profile.task == "semantic":
+        return None
+    rows = rows_with(finding.segments[0], sheet.before.batch)
+    return int(rows[0]) if len(rows) == 1 else None
+
+
 def rows_with(id_: int | str, batch: Batch) -> Ints:
     """The segments of an annotation that have an id, as the source gives it."""
     return named(batch, Finding(code="", rule="", severity="info", message="", segments=(id_,)))
@@ -71,7 +82,10 @@ def _corrected(finding: Finding, asked: Correction, sheet: Sheet) -> Change:
     if asked.action == "rename":
         return Change(recalled={row: _category(asked, sheet)})
     if asked.action == "redraw":
-        return _redrawn(row, _union(pieces, sheet), _category(asked, sheet), sheet)
+        category = _category(asked, sheet)
+        change = _redrawn(row, _union(pieces, sheet), category, sheet, tuple(sheet.leaving))
+        change.anew = category, _union(pieces, sheet)
+        return change
     if asked.action == "split":
         return _split(row, pieces, sheet)
     return _joined(row, asked, pieces, sheet)
@@ -116,12 +130,12 @@ def _deleted(sheet: Sheet, rows: Ints) -> Change:
     return Change(deleted=set(rows.tolist()))
 
 
-def _redrawn(row: int, pixels: Runs, category: int, sheet: Sheet) -> Change:
+def _redrawn(row: int, pixels: Runs, category: int, sheet: Sheet, keep: tuple[int, ...] = ()) -> Change:
     old = sheet.pixels(row)
     change = Change(taken={row: minus(old, pixels, sheet.size)}, given={row: minus(pixels, old, sheet.size)})
     if category != sheet.category(row):
         change.recalled[row] = category
-    sheet.make_room(change, pixels, category, (row,))
+    sheet.make_room(change, pixels, category, (row, *keep))
     return change
 
 

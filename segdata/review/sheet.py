@@ -32,6 +32,7 @@ class Change:
     recalled : row of a segment -> the id of its new category
     deleted : rows
     added : (category id, pixels, source) of new segments; `given` first takes its pixels from the others
+    anew : (category id, pixels) of a segment that is drawn anew as a whole; None: none is
     """
 
     taken: dict[int, Runs] = field(default_factory=dict)
@@ -39,16 +40,22 @@ class Change:
     recalled: dict[int, int] = field(default_factory=dict)
     deleted: set[int] = field(default_factory=set)
     added: list[tuple[int, Runs, str]] = field(default_factory=list)
+    anew: tuple[int, Runs] | None = None
 
 
 class Sheet:
-    """An annotation as it was, and as it becomes."""
+    """An annotation as it was, and as it becomes.
+
+    Segments that are drawn anew make room for each other: all labels of an image may be moved by as much.
+    """
 
     def __init__(self, annotation: Annotation, profile: Profile, free_id: int) -> None:
         self.before, self.profile = annotation, profile
         self.batch = annotation.batch
+        self.leaving: set[int] = set()  # rows that are to be drawn anew, and are not in the way of each other
         self._free_id, self._deleted = free_id, set[int]()
-        self._touched = Runs.empty()
+        self._touched, self._fixed = Runs.empty(), Runs.empty()  # by all changes, and by all that draw nothing anew
+        self._anew: list[tuple[int, Runs]] = []
         self._rows: set[int] = set()
 
     @property
@@ -81,17 +88,38 @@ class Sheet:
     def write(self, change: Change) -> int:
         """Carry out a change, and return how many pixels are other than before.
 
-        Raises Refused where a change before touched the same segments (of things), or the same pixels.
+        Raises Refused where a change before touched the same segments (of things), or the same pixels; of two that draw
+        segments anew only what they draw counts, not what they leave.
         """
         pixels = self._concerned(change)
         rows = {row for row in (*change.taken, *change.given, *change.recalled, *change.deleted) if self._is_thing(row)}
-        if rows & self._rows or len(common(pixels, self._touched, self.size)):
+        before = self._touched if change.anew is None else self._fixed
+        if rows & self._rows or len(common(pixels, before, self.size)) or self._taken_anew(change.anew):
             raise Refused("an earlier decision changes the same labels; look again when that is done")
         self._rows |= rows
         self._touched = union([self._touched, pixels], self.size)
+        if change.anew is None:
+            self._fixed = union([self._fixed, pixels], self.size)
+        else:
+            self._anew.append(change.anew)
         self._draw(change)
         self._deleted |= change.deleted
         return area(pixels)
+
+    def _taken_anew(self, anew: tuple[int, Runs] | None) -> bool:
+        """Whether what is drawn anew would have pixels of what was, and may not share them."""
+        return anew is not None and any(
+            not self._may_share(category, anew[0]) and len(common(pixels, anew[1], self.size)) > 0
+            for category, pixels in self._anew
+        )
+
+    def stay(self, rows: set[int]) -> None:
+        """Segments that were to be drawn anew and are not: they lose what others were given of theirs."""
+        for row in sorted(rows & self.leaving):
+            others = [pixels for category, pixels in self._anew if not self._may_share(self.category(row), category)]
+            left = minus(self._now(row), union([Runs.empty(), *others], self.size), self.size)
+            if area(left) < area(self._now(row)):
+                self._redraw(row, left)
 
     def touches(self, runs: Runs, rows: list[int]) -> bool:
         """Whether a change was made to these pixels, or to one of these segments of things."""

@@ -196,6 +196,29 @@ def test_the_first_by_time_is_carried_out() -> None:
     assert (a, "c") in shown(found, drawing)
 
 
+def test_neighbours_are_moved_together() -> None:
+    """Each is drawn where the other was, or was in part, and neither is in the other's way."""
+    drawing = drawn("aab.\naab.\n....\n\noverlap: forbid")
+    a, b = ids(drawing)["a"], ids(drawing)["b"]
+    moves = [
+        decision(finding("redraw", "a", ".xx. .xx. ....", segments=(a,), size=SIZE), minute=1),
+        decision(finding("redraw", "b", "...x ...x ....", segments=(b,), size=SIZE), minute=2),
+    ]
+    found = run(drawing, *moves)
+    assert not found.conflicts
+    assert shown(found, drawing) == {(a, "a"): ".xx. .xx. ....", (b, "b"): "...x ...x ...."}
+
+
+def test_a_neighbour_that_cannot_be_moved_makes_room() -> None:
+    drawing = drawn("aab.\naab.\n....\n\noverlap: forbid")
+    a, b = ids(drawing)["a"], ids(drawing)["b"]
+    first = decision(finding("redraw", "a", ".xx. .x.. ....", segments=(a,), size=SIZE), minute=1)
+    second = decision(finding("redraw", "b", ".x.. .... ....", segments=(b,), size=SIZE), minute=2)
+    found = run(drawing, first, second)
+    assert [each.decision for each in found.conflicts] == [second]
+    assert shown(found, drawing) == {(a, "a"): ".xx. .x.. ....", (b, "b"): ".... ..x. ...."}
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
