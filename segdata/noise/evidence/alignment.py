@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.runs import Ints
-from segdata.noise.evidence.drawn import VOID, Drawn, Flags, Floats
+from segdata.noise.evidence.drawn import VOID, Drawn, Floats
 from segdata.noise.evidence.evidence import Evidence, Fields
 from segdata.noise.evidence.features import LOWEST
 
@@ -69,11 +69,16 @@ def _correlated(label: Ints, belief: Fields, reach: int) -> Floats:
     return np.asarray(fft.irfft2(total, room)[near], np.float64)
 
 
-def misaligned(found: Sequence[Alignment]) -> Flags:
-    """(i,) the images whose labels lie beside what the model sees, though those of most others do not.
+def moves(found: Sequence[Alignment]) -> Ints:
+    """(i, 2) pixels to the right and down by which all labels of each image are to be moved; 0 where they fit.
 
-    A model that knows little fits anywhere; then it does so for most images, and none is told.
+    They are where the model sees them better, and those of most others are not: a model that knows little fits
+    anywhere, and then it does so for most images. What all images have in common is the model's own.
     """
     gain = np.array([each.gain for each in found])
-    away = np.array([np.hypot(each.right, each.down) for each in found])
-    return np.asarray((away >= LEAST) & (gain > GAIN + TIMES * np.quantile(gain, 0.25)) if len(found) else gain > 0)
+    best = np.array([(each.right, each.down) for each in found], np.int64).reshape(-1, 2)
+    if not len(best):
+        return best
+    beside = best - np.median(best, axis=0).round().astype(np.int64)
+    told = (np.hypot(*beside.T) >= LEAST) & (gain > GAIN + TIMES * np.quantile(gain, 0.25))
+    return np.where(told[:, None], beside, 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from segdata.core.runs import Ints
-from segdata.noise.evidence.alignment import Alignment, misaligned
+from segdata.noise.evidence.alignment import moves
 from segdata.noise.evidence.candidates import Candidates
 from segdata.noise.evidence.drawn import Floats
 from segdata.noise.evidence.pixelwise import LEAST_IOU
@@ -134,7 +134,7 @@ def suspicions(
     columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
     regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
     iou = shared / np.maximum(either, 1)
-    move = _moves([each.alignment for each in looks], known=bool((iou[1:] >= LEAST_IOU).any()))
+    move = moves([each.alignment for each in looks]) * (iou[1:] >= LEAST_IOU).any()  # 0 where no category is known
     annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
     astray = annotated & (move != 0).any(axis=1)[columns[0]]
     odds = np.where(astray, np.logaddexp(columns[1] - less, MISALIGNED), columns[1] - less)
@@ -158,12 +158,6 @@ def suspicions(
         np.concatenate([*(each.believed for each in looks), regions]),
         move,
     )
-
-
-def _moves(where: Sequence[Alignment], *, known: bool) -> Ints:
-    """(i, 2) see `Suspicions.move`; none where the model knows no category."""
-    every = np.array([(each.right, each.down) for each in where], np.int64).reshape(-1, 2)
-    return np.where(known & misaligned(where)[:, None], every, 0)
 
 
 @dataclass(frozen=True, slots=True)

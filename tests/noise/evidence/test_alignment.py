@@ -1,5 +1,7 @@
 """Alignment: labels that all lie beside what is seen are found, by how much, and nothing is told of others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given as any_of
@@ -7,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from segdata.noise.evidence import alignment as module
-from segdata.noise.evidence.alignment import Alignment, alignment, misaligned
+from segdata.noise.evidence.alignment import Alignment, alignment, moves
 from segdata.noise.evidence.drawn import Drawn, Flags, of_map
 from segdata.noise.evidence.evidence import Evidence
 from segdata.testing.blobs import blobs, patches
@@ -44,7 +46,15 @@ def test_of_many_images_those_are_told_that_are_moved_by() -> None:
     away = {2: (5, 0), 7: (-4, 4)}
     pages = [scene(seed, STUFF) for seed in range(9)]
     found = [alignment(moved_by(drawn, *away.get(at, (0, 0))), seen) for at, (drawn, seen) in enumerate(pages)]
-    assert np.flatnonzero(misaligned(found)).tolist() == [*away]
+    told = moves(found)
+    assert np.flatnonzero(told.any(axis=1)).tolist() == [*away]
+    np.testing.assert_allclose(told[[*away]], -np.array([*away.values()]), atol=1)
+
+
+def test_what_all_images_have_in_common_is_the_models_own() -> None:
+    fine, off = Alignment(0, 1, 0.01), Alignment(-4, -8, 0.4)
+    assert moves([fine, fine, off, fine]).tolist() == [[0, 0], [0, 0], [-4, -9], [0, 0]]
+    assert not moves([replace(off, gain=0.4 + at / 100) for at in range(9)]).any()
 
 
 def test_a_model_that_knows_nothing_tells_of_none() -> None:
@@ -52,15 +62,15 @@ def test_a_model_that_knows_nothing_tells_of_none() -> None:
     for seed in range(9):
         p = rng.dirichlet(np.ones(4), (60, 80)).transpose(2, 0, 1)
         found.append(alignment(patches(np.random.default_rng(seed), height=60, width=80), Evidence.of(p)))
-    assert not misaligned(found).any()
+    assert not moves(found).any()
 
 
 def test_all_void_and_no_image_fit() -> None:
     drawn, evidence = scene(0, STUFF)
     void = Drawn.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
     assert alignment(void, evidence).gain >= 0
-    assert misaligned([]).tolist() == []
-    assert not misaligned([Alignment(1, 1, 0.9)]).any()
+    assert moves([]).tolist() == []
+    assert not moves([Alignment(1, 1, 0.9)]).any()
 
 
 def test_one_large_part_beside_its_place_moves_nothing() -> None:
