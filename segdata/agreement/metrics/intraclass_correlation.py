@@ -40,10 +40,12 @@ def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Correlation
         icc = (rows - rest) / (rows + (k - 1) * rest + k * (columns - rest) / n)
         a, b = k * icc * columns, (n * (1 - icc) + k * icc * (n - 1)) * rest
         freedom = (a + b) ** 2 / (a**2 / (k - 1) + b**2 / ((n - 1) * (k - 1)))
-        freedom = np.where(np.isnan(freedom), 1.0, freedom)  # nothing but cases differs: any value gives 1
+        same = np.isnan(freedom) | (rows == 0)  # nothing but cases differs, or these do not: any value gives the same
+        freedom = np.where(same, 1.0, freedom)
         noise = k * columns + (k * n - k - n) * rest
-        lower, upper = fdtri(n - 1, freedom, tail), fdtri(freedom, n - 1, tail)
-        low = n * (rows - lower * rest) / (lower * noise + n * rows)
+        # 1 / F(n - 1, freedom) at `tail`, which few degrees of freedom make greater than any number can be.
+        lower, upper = fdtri(freedom, n - 1, 1 - tail), fdtri(freedom, n - 1, tail)
+        low = n * (lower * rows - rest) / (noise + n * lower * rows)
         high = n * (upper * rows - rest) / (noise + n * upper * rows)
     return Correlation(icc, *(np.where(np.isnan(icc), np.nan, each) for each in (low, high)))
 
