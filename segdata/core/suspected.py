@@ -125,3 +125,14 @@ def remedy(correction: Correction) -> str:
     """
     words = _WORDS[correction.action]
     return words.format(category=correction.category, pieces=len(correction.counts), joins=correction.joins)
+
+
+def way(right: float, down: float) -> str:
+    """So many whole pixels to the right and down, in words; empty where both round to 0.
+
+    >>> way(5, -3.4)
+    '5 px to the right and 3 px up'
+    """
+    across, along = round(right), round(down)
+    words = [(across, "to the right" if across > 0 else "to the left"), (along, "down" if along > 0 else "up")]
+    return " and ".join(f"{abs(by)} px {where}" for by, where in words if by)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segdata.core.runs import Ints
+from segdata.core.suspected import way
 from segdata.core.table import Column, Table
 from segdata.core.validation import Validation
 from segdata.noise.mistakes.evaluation import Quality
@@ -125,7 +126,7 @@ def misaligned_images(case: Case, found: "Suspicions") -> tuple[str, ...]:
     """A note on the images whose labels all lie beside what is seen; none where there are no such images."""
     rows = np.flatnonzero(found.move.any(axis=1))
     names = [str(case.given.maps.image_ids[case.images[row]]) for row in rows.tolist()]
-    ways = [_way(*move) for move in found.move[rows].tolist()]
+    ways = [way(*move) for move in found.move[rows].tolist()]
     told = [f"{name} ({way})" for name, way in zip(names, ways, strict=True)]
     if not told:
         return ()
@@ -135,11 +136,6 @@ def misaligned_images(case: Case, found: "Suspicions") -> tuple[str, ...]:
         f"all labels {one} better elsewhere: {', '.join(told[:NAMED])}{more}; "
         "compare image and mask: another frame, size or crop?",
     )
-
-
-def _way(right: int, down: int) -> str:
-    across = [f"{abs(right)} px to the {'right' if right > 0 else 'left'}"] if right else []
-    return " and ".join([*across, *([f"{abs(down)} px {'down' if down > 0 else 'up'}"] if down else [])])
 
 
 def looks_of(case: Case, found: "Suspicions") -> Table:

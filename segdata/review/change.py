@@ -82,9 +82,9 @@ def _corrected(finding: Finding, asked: Correction, sheet: Sheet) -> Change:
     if asked.action == "rename":
         return Change(recalled={row: _category(asked, sheet)})
     if asked.action == "redraw":
-        category = _category(asked, sheet)
-        change = _redrawn(row, _union(pieces, sheet), category, sheet, tuple(sheet.leaving))
-        change.anew = category, _union(pieces, sheet)
+        pixels, category = _union(pieces, sheet), _category(asked, sheet)
+        change = _redrawn(row, pixels, category, sheet, tuple(sheet.leaving))
+        change.anew = category, pixels
         return change
     if asked.action == "split":
         return _split(row, pieces, sheet)

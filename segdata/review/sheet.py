@@ -55,7 +55,7 @@ class Sheet:
         self.leaving: set[int] = set()  # rows that are to be drawn anew, and are not in the way of each other
         self._free_id, self._deleted = free_id, set[int]()
         self._touched, self._fixed = Runs.empty(), Runs.empty()  # by all changes, and by all that draw nothing anew
-        self._anew: list[tuple[int, Runs]] = []
+        self._anew: dict[int, Runs] = {}  # category -> what was drawn anew
         self._rows: set[int] = set()
 
     @property
@@ -101,7 +101,8 @@ class Sheet:
         if change.anew is None:
             self._fixed = union([self._fixed, pixels], self.size)
         else:
-            self._anew.append(change.anew)
+            category, drawn = change.anew
+            self._anew[category] = union([self._anew.get(category, Runs.empty()), drawn], self.size)
         self._draw(change)
         self._deleted |= change.deleted
         return area(pixels)
@@ -110,13 +111,14 @@ class Sheet:
         """Whether what is drawn anew would have pixels of what was, and may not share them."""
         return anew is not None and any(
             not self._may_share(category, anew[0]) and len(common(pixels, anew[1], self.size)) > 0
-            for category, pixels in self._anew
+            for category, pixels in self._anew.items()
         )
 
     def stay(self, rows: set[int]) -> None:
         """Segments that were to be drawn anew and are not: they lose what others were given of theirs."""
         for row in sorted(rows & self.leaving):
-            others = [pixels for category, pixels in self._anew if not self._may_share(self.category(row), category)]
+            mine = self.category(row)
+            others = [pixels for category, pixels in self._anew.items() if not self._may_share(mine, category)]
             left = minus(self._now(row), union([Runs.empty(), *others], self.size), self.size)
             if area(left) < area(self._now(row)):
                 self._redraw(row, left)

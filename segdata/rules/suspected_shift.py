@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from segdata.core.finding import Found
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import Suspect, suspected
+from segdata.core.suspected import Suspect, suspected, way
 
 
 @rule("SEG507", "suspected-shift", severity="warning", needs=("noise",))
@@ -31,9 +31,4 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
 
 
 def _why(each: Suspect) -> str:
-    right, down = round(each.right), round(each.down)
-    ways = [f"{abs(by)} px {way}" for by, way in ((right, _WAYS[right > 0]), (down, _WAYS[2 + (down > 0)])) if by]
-    return "the model sees it " + (" and ".join(ways) if ways else "elsewhere")
-
-
-_WAYS = ("to the left", "to the right", "up", "down")
+    return f"the model sees it {way(each.right, each.down) or 'elsewhere'}"
