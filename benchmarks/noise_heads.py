@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from segdata.api import measured, read
 from segdata.noise.networks.crops import Labels, Places, choose, painted, scaled
+from segdata.noise.networks.encoders import Convolutions
 from segdata.noise.networks.heads import instances_of, targets
 from segdata.noise.networks.losses import segmentation_loss
 from segdata.noise.networks.network import UNet, logits
@@ -94,7 +95,7 @@ def quality(found: Labelled, given: Labelled) -> tuple[int, int, int, float]:
 def trained(kind: str, labels: Labels, pictures: Pictures, places: Places, rows: NDArray[np.int64], plan: Plan) -> UNet:
     """A network whose second head learned edges or centres."""
     torch.manual_seed(plan.seed)
-    model = UNet(plan.channels, plan.categories, width=plan.width, depth=plan.depth, instances=True)
+    model = UNet(Convolutions(plan.channels, plan.width, plan.depth), plan.categories, instances=True)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     for step in range(plan.steps):

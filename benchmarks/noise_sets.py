@@ -1,6 +1,7 @@
 """The datasets on which `segdata flag` is proved: how each is opened, and how its networks are trained.
 
     python -m benchmarks.noise_sets DATA SET OUT [--rate 0.05] [--seed 0] [--scale S] [--crop PX] [--steps N]
+        [--pretrained]
 
 Trains out-of-fold networks on the labels of a dataset with errors put in at a rate; the probabilities are left in OUT.
 DATA is the folder of all datasets. What is scored later has errors of other seeds: the networks that judge an image
@@ -137,10 +138,12 @@ def main() -> None:
     parser.add_argument("--scale", type=float)
     parser.add_argument("--crop", type=int)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--pretrained", action=argparse.BooleanOptionalAction)
     asked = parser.parse_args()
     began, wall = time.process_time(), time.monotonic()
     with opened(asked.data, asked.set) as data:
-        more = {name: getattr(asked, name) for name in ("scale", "crop", "steps") if getattr(asked, name) is not None}
+        asks = ("scale", "crop", "steps", "pretrained")
+        more = {name: value for name in asks if (value := getattr(asked, name)) is not None}
         found = predicted(data, asked.set, asked.rate, asked.seed, asked.out, asked=more)
         given, seen = Given.of(data.maps(), found.categories), witness(data, found)
         rows = np.flatnonzero(found.usable)

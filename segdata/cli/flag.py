@@ -52,6 +52,7 @@ _TRAINING = (
     click.option("--device", type=click.Choice(("auto", "cuda", "mps", "cpu")), help="Default: auto."),
     click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Of all that is random; default: 0."),
     click.option("--model", metavar="M", help="A network of yours, as FILE.py:FUNCTION or MODULE:FUNCTION."),
+    click.option("--pretrained", is_flag=True, help="Begin with an encoder that has learnt from ImageNet."),
     click.option("--weights", metavar="FILE", type=PATH, help="A state dict to begin with."),
     click.option("--max-memory", metavar="SIZE", help="For images and what is computed of them, such as 4GiB."),
     click.option("--annotator", metavar="NAME", help="Whose labels; default: the first of each image."),
@@ -63,7 +64,7 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
     import functools
 
     networks = ("quick", "folds", "scale", "members", "loss", "dropout", "weight_decay", "group")
-    names = (*networks, "device", "seed", "model", "weights", "max_memory", "annotator")
+    names = (*networks, "device", "seed", "model", "pretrained", "weights", "max_memory", "annotator")
 
     @functools.wraps(command)
     def gathered(**rest: Any) -> int:  # Any: click's own

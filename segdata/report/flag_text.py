@@ -55,8 +55,8 @@ def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
     """How much is to be looked at, and how much of it is wrong."""
     told = [each for each in flagged.validation.findings if each.correction is not None]
     if not told and all(each.reason is not None for each in flagged.trust):
-        remedy = "add images, train longer (without --quick), or give --predictions of a better one"
-        yield from paper.wrap(f"the model is too weak for every category: {remedy}", "", "  ", "warning")
+        remedies = "add images, train longer (without --quick), --pretrained, or give --predictions of a better one"
+        yield from paper.wrap(f"the model is too weak for every category: {remedies}", "", "  ", "warning")
     elif not told:
         yield from paper.pieces(("nothing to look at again", "good"))
     else:

@@ -13,13 +13,13 @@ as what `transformers` return is. Logits smaller than the image are enlarged. Se
 """
 
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from segdata.core.errors import SegdataError
+from segdata.noise.networks.encoders import Convolutions, EfficientNetLite0, Encoder, published_weights, twice
 from segdata.noise.networks.plan import Plan
 from segdata.noise.networks.settings import Settings
 
@@ -27,31 +27,25 @@ HEADS = 3  # neither, inside, edge
 
 
 class UNet(nn.Module):
-    """A U-Net: blocks of two convolutions 3 x 3 at `depth` sizes, each half the one before, and back with the details.
+    """A U-Net: an encoder that looks at an image in ever smaller sizes, and the way back up with its details.
 
-    Returns (B, categories, H, W) logits, and (B, 3, H, W) where `instances`. With width 16 and depth 4, 488 thousand
-    parameters.
+    Returns (B, categories, H, W) logits, and (B, 3, H, W) where `instances`. With convolutions of width 16 and depth 4,
+    488 thousand parameters.
     Source: Ronneberger, Fischer and Brox (2015), MICCAI, 234-241; here with batch normalisation, and padded.
     """
 
-    def __init__(
-        self, channels: int, categories: int, *, width: int, depth: int, instances: bool, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, encoder: Encoder, categories: int, *, instances: bool, dropout: float = 0.0) -> None:
         super().__init__()
-        widths = [width << level for level in range(depth)]
-        self.down = nn.ModuleList(_block(a, b) for a, b in zip([channels, *widths], widths, strict=False))
-        self.up = nn.ModuleList(_block(a + 2 * a, a) for a in reversed(widths[:-1]))
+        self.encoder = encoder
+        wide, levels = [*encoder.back, encoder.widths[-1]], reversed(range(len(encoder.back)))
+        self.up = nn.ModuleList(twice(wide[each + 1] + encoder.widths[each], wide[each]) for each in levels)
         self.dropout = nn.Dropout2d(dropout)
-        self.categories = nn.Conv2d(width, categories, 1)
-        self.contours = nn.Conv2d(width, HEADS, 1) if instances else None
+        self.categories = nn.Conv2d(wide[0], categories, 1)
+        self.contours = nn.Conv2d(wide[0], HEADS, 1) if instances else None
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """The logits."""
-        details = []
-        found = images
-        for level, block in enumerate(self.down):
-            found = block(functional.max_pool2d(found, 2) if level else found)
-            details.append(found)
+        details = self.encoder(images)
         found = self.dropout(details.pop())
         for block in self.up:
             # The gradient of nearest is the same in every run; that of bilinear is not, on CUDA.
@@ -60,25 +54,24 @@ class UNet(nn.Module):
         return categories if self.contours is None else (categories, self.contours(found))
 
 
-def _block(inside: int, outside: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before in (inside, outside):
-        layers += [nn.Conv2d(before, outside, 3, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
-
-
 def built(plan: Plan, settings: Settings, device: torch.device, seed: int) -> nn.Module:
     """A new network on the device; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if settings.model is not None:
-            model = settings.model(plan.channels, plan.categories)
-        else:
-            size = {"width": plan.width, "depth": plan.depth, "dropout": plan.dropout}
-            model = UNet(plan.channels, plan.categories, instances=plan.instances, **cast("Any", size))  # Any: mixed
+        model = settings.model(plan.channels, plan.categories) if settings.model is not None else _unet(plan)
     if settings.weights is not None:
         load_weights(model, settings.weights)
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]  # its stub
+
+
+def _unet(plan: Plan) -> UNet:
+    encoder: Encoder
+    if plan.encoder == "efficientnet-lite0":
+        encoder = EfficientNetLite0(plan.channels, plan.width)
+        encoder.begin_with(_state(published_weights()))
+    else:
+        encoder = Convolutions(plan.channels, plan.width, plan.depth)
+    return UNet(encoder, plan.categories, instances=plan.instances, dropout=plan.dropout)
 
 
 def load_weights(model: nn.Module, path: Path) -> int:
@@ -86,11 +79,7 @@ def load_weights(model: nn.Module, path: Path) -> int:
 
     Raises SegdataError where the file cannot be read, and where none fits.
     """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever pickle and zip do
-        raise SegdataError(f"{path}: cannot be read as weights: {str(error).splitlines()[0]}") from error
-    given = found.get("state_dict", found) if isinstance(found, dict) else {}
+    given = _state(path)
     own = model.state_dict()
     fitting = {
         name: value for name, value in given.items() if name in own and tuple(own[name].shape) == tuple(value.shape)
@@ -99,6 +88,15 @@ def load_weights(model: nn.Module, path: Path) -> int:
         raise SegdataError(f"{path}: none of its {len(given)} tensors has the name and shape of one of the network's")
     model.load_state_dict(own | fitting)
     return len(fitting)
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by name."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever pickle and zip do
+        raise SegdataError(f"{path}: cannot be read as weights: {str(error).splitlines()[0]}") from error
+    return dict(found.get("state_dict", found)) if isinstance(found, dict) else {}
 
 
 def logits(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -65,9 +65,12 @@ def out_of_fold(
     settings = settings or Settings()
     try:
         from segdata.noise.networks import device as devices
+        from segdata.noise.networks.encoders import published_weights
         from segdata.noise.networks.run import Run
     except ModuleNotFoundError as error:
         raise missing_extra("PyTorch", "noise", error) from error
+    if settings.pretrained:
+        published_weights()  # before any work is done
     chosen = devices.chosen(settings.device)
     memory = settings.max_memory or free_main_memory() // 2
     maps = dataset.maps(settings.annotator) if maps is None else maps

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -88,6 +89,7 @@ class Plan:
     device: str
     memory: int
     scale: float = 1.0
+    encoder: Literal["convolutions", "efficientnet-lite0"] = "convolutions"
     why: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
@@ -126,6 +128,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         "device": f"{facts.free / 2**30:.1f} GiB are free",
         "folds": why_folds,
         "width": "channels of the first level, for " + ("a GPU" if on_gpu else "a CPU"),
+        "encoder": "has learnt from ImageNet" if settings.pretrained else "begins knowing nothing",
         "depth": "levels, each with half the side of the one before",
         "scale": f"of each side, before networks see it; what is labelled is {facts.breadth:.0f} px wide on average",
         "crop": f"px, of images that are {width:.0f}x{height:.0f} px then",
@@ -136,6 +139,9 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         "flips": "mirrored copies that are predicted, too",
         "tile": "px, predicted at once",
     }
+    if settings.model is not None:  # whose size is its own
+        chosen = {name: reason for name, reason in chosen.items() if name not in ("width", "encoder", "depth")}
+    levels = 6 if settings.pretrained else 5 if on_gpu or (crop >= 256 and not settings.quick) else 4
     weighted = settings.weights is not None or settings.model is not None
     return Plan(
         folds=folds,
@@ -144,14 +150,14 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         categories=facts.categories + 1,
         instances=facts.instances,
         width=settings.width or (48 if on_gpu else 16),
-        depth=settings.depth or (5 if on_gpu or (crop >= 256 and not settings.quick) else 4),
+        depth=settings.depth or levels,
         crop=crop,
         tile=_tile(facts.largest, scale),
         batch=batch,
         steps=steps,
         checks=min(8, steps),
         patience=settings.patience,
-        learning_rate=settings.learning_rate or (3e-4 if weighted else 3e-3),
+        learning_rate=settings.learning_rate or (3e-4 if weighted else 1e-3 if settings.pretrained else 3e-3),
         loss=settings.loss,
         dice=settings.dice,
         smoothing=settings.smoothing,
@@ -164,6 +170,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         device=facts.device,
         memory=memory,
         scale=scale,
+        encoder="efficientnet-lite0" if settings.pretrained else "convolutions",
         why=tuple({name: _asked(settings, name) or reason for name, reason in chosen.items()}.items()),
     )
 

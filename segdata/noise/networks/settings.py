@@ -34,6 +34,7 @@ class Settings:
     group : columns whose values must not be separated, beside `group` and `sequence`
     near : images that are nearly the same are not separated either
     model : makes the network, see `segdata.noise.networks.network`; default: a U-Net
+    pretrained : the U-Net's encoder is an EfficientNet-Lite0 that has learnt from ImageNet; needs a package
     weights : a file with a state dict, or parts of one, to begin with
     scale : what images are reduced to before networks see them, above 0 to 1; 0.5: half of each side
     crop, width, depth, batch, steps, learning_rate : of the training; crop in pixels of the reduced image, width in
@@ -57,6 +58,7 @@ class Settings:
     group: tuple[str, ...] = ()
     near: bool = True
     model: Factory | None = field(default=None, compare=False)
+    pretrained: bool = False
     weights: Path | None = None
     scale: float | None = None
     crop: int | None = None
@@ -90,6 +92,8 @@ class Settings:
                 raise SegdataError(f"{name} is {getattr(self, name):g}, it must be from 0 to below 1")
         if self.scale is not None and not 0 < self.scale <= 1:
             raise SegdataError(f"scale is {self.scale:g}, it must be above 0, and 1 at most")
+        if self.pretrained and (self.model is not None or self.depth is not None):
+            raise SegdataError("pretrained: the encoder is given, so neither model nor depth can be")
         if self.flips is not None and self.flips > 2:
             raise SegdataError(f"flips is {self.flips}, there are 2: left to right, and top to bottom")
 

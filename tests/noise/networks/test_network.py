@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from segdata.core.errors import SegdataError
+from segdata.noise.networks.encoders import Convolutions
 from segdata.noise.networks.network import UNet, built, load_weights, logits
 from segdata.noise.networks.plan import Plan
 from segdata.noise.networks.settings import Settings
@@ -26,7 +27,7 @@ class Coarse(nn.Module):
 
 
 def test_the_default_has_the_size_it_says() -> None:
-    model = UNet(3, 2, width=16, depth=4, instances=True)
+    model = UNet(Convolutions(3, 16, 4), 2, instances=True)
     assert sum(each.numel() for each in model.parameters()) == 488_069
     categories, contours = logits(model, torch.zeros(2, 3, 32, 64))
     assert categories.shape == (2, 2, 32, 64)
@@ -38,7 +39,7 @@ def test_the_default_has_the_size_it_says() -> None:
 @pytest.mark.parametrize("channels", [1, 12])
 def test_any_depth_and_channels(depth: int, channels: int) -> None:
     categories, contours = logits(
-        UNet(channels, 4, width=2, depth=depth, instances=False), torch.zeros(1, channels, 32, 32)
+        UNet(Convolutions(channels, 2, depth), 4, instances=False), torch.zeros(1, channels, 32, 32)
     )
     assert categories.shape == (1, 4, 32, 32)
     assert contours is None
@@ -86,7 +87,7 @@ def test_weights_that_fit_are_taken(tiny: Plan, tmp_path: Path) -> None:
     other = built(replace(tiny, categories=9), Settings(), CPU, 6)
     n = load_weights(other, path)
     assert n == len(given.state_dict()) - 2  # all but the weight and bias of the category head
-    assert torch.equal(other.state_dict()["down.0.0.weight"], given.state_dict()["down.0.0.weight"])
+    assert torch.equal(other.state_dict()["encoder.blocks.0.0.weight"], given.state_dict()["encoder.blocks.0.0.weight"])
     begun = built(tiny, Settings(weights=path), CPU, 7)
     assert torch.equal(begun.state_dict()["categories.weight"], given.state_dict()["categories.weight"])
 

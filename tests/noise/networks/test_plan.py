@@ -3,6 +3,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from torch import nn
 
 from segdata.core.errors import SegdataError
 from segdata.measure.measure import measure
@@ -69,6 +70,13 @@ def test_a_plan_survives_json_and_says_why() -> None:
     plan = plan_for(FACTS, Settings(), 2**30)
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
     assert "folds 3: each network is trained on 66 % of 200 images, and judges the others" in str(plan)
+
+
+def test_what_the_network_is_made_of_is_told_unless_it_is_the_users() -> None:
+    told = [str(plan_for(FACTS, Settings(**each), 2**30)) for each in ({}, {"pretrained": True}, {"model": nn.Linear})]  # type: ignore[arg-type]  # mixed
+    assert "encoder convolutions: begins knowing nothing\ndepth 4: levels" in told[0]
+    assert "encoder efficientnet-lite0: has learnt from ImageNet\ndepth 6: levels" in told[1]
+    assert not {line.split()[0] for line in told[2].splitlines()} & {"encoder", "depth", "width"}
 
 
 def test_a_category_that_is_always_above_tells_which_way_is_up() -> None:

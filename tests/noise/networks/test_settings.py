@@ -13,6 +13,7 @@ from segdata.noise.networks.settings import Settings
         ({"dropout": 1.0}, "dropout is 1"),
         ({"flips": 3}, "flips is 3"),
         ({"max_memory": 1000}, "max_memory is 1000"),
+        ({"pretrained": True, "depth": 4}, "pretrained: the encoder is given, so neither model nor depth can be"),
     ],
 )
 def test_what_cannot_work_is_refused(given: dict[str, object], said: str) -> None:
