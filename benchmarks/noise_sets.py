@@ -13,7 +13,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +42,22 @@ class NoiseSet:
 
     Attributes
     ----------
-    images : at most so many, spread evenly over all; 0: all
     corrected : the name of the same set without its errors, where these are known; none are put in
     untold : images of that set of which nobody has said what is right
     """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)  # Any: as `Settings` has them
-    images: int = 0
     corrected: str = ""
     untold: frozenset[str] = frozenset()
 
 
 CHOSEN = {
     "gbm": NoiseSet("GBM40 nuclei", {"folds": 2, "crop": 128, "steps": 300}),
-    "tiles": NoiseSet("magnetic tiles, threshold", {"folds": 2, "scale": 1.0, "crop": 128, "steps": 300}, images=118),
+    "tiles": NoiseSet(
+        "magnetic tiles, threshold",
+        {"folds": 2, "scale": 0.5, "crop": 128, "steps": 900, "pretrained": True},
+    ),
     "camvid": NoiseSet("CamVid, poles thin", {"folds": 3, "steps": 500}),
     "drive": NoiseSet("DRIVE, observer 1", {"folds": 2, "crop": 128, "steps": 200}),
     "nerve": NoiseSet(
@@ -76,7 +77,7 @@ def rates(rate: float) -> Rates:
 
 @contextmanager
 def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[Dataset]:
-    """One of the datasets, or what it was corrected to; of large ones every n-th image."""
+    """One of the datasets, or what it was corrected to."""
     chosen = CHOSEN[name]
     wanted = chosen.corrected if corrected else chosen.name
     if name == "sample":
@@ -84,10 +85,7 @@ def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[Data
         return
     for each, path in real_sets(folder):
         if each.name == wanted:
-            data = read(path, **each.opening)
-            if chosen.images:
-                data = replace(data, rows=np.linspace(0, len(data) - 1, chosen.images).astype(np.int64))
-            yield data
+            yield read(path, **each.opening)
             return
     raise KeyError(f"{wanted} is none of {[each.name for each in SETS]}")
 

@@ -42,7 +42,7 @@ def _dice(p: Tensor, one: Tensor) -> Tensor:
 
 
 def doubt(said: Tensor, target: Tensor) -> Tensor:
-    """(B,) mean of 1 - p(label) over the pixels of each category, then over categories; NaN where nothing counts.
+    """(B, K) mean of 1 - p(label) over the pixels of each category; NaN where there are none that count.
 
     What training is judged by. Unlike cross-entropy it is bounded, so a wrong label that the network contradicts
     firmly costs no more than one that it doubts; under symmetric noise the network that is best by it on noisy labels
@@ -52,6 +52,13 @@ def doubt(said: Tensor, target: Tensor) -> Tensor:
     one = functional.one_hot(target.clamp(min=0), said.shape[1]).movedim(-1, 1) * (target >= 0)[:, None]
     n = one.sum((2, 3))  # (B, K)
     lost = (one * (1 - said.softmax(1))).sum((2, 3)) / n.clamp(min=1)
-    occurs = n > 0
-    mean = (lost * occurs).sum(1) / occurs.sum(1).clamp(min=1)
-    return torch.where(occurs.any(1), mean, torch.nan)
+    return torch.where(n > 0, lost, torch.nan)
+
+
+def usual(doubts: Tensor) -> float:
+    """How bad a network is by `doubt` (B, K): the median over images, of each category, and their mean; NaN of none.
+
+    The median keeps single wrong masks out. It is taken of each category by itself, as most crops may show nothing of
+    those that are rare, and a network that has not begun to see these would be the best.
+    """
+    return doubts.nanmedian(0).values.nanmean().item()

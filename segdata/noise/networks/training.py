@@ -21,7 +21,7 @@ from segdata.core.runs import Ints
 from segdata.noise.networks import checkpoint
 from segdata.noise.networks.crops import WINDOW, Choice, Labels, Places, Windows, choose, made
 from segdata.noise.networks.device import free_memory, half, precision
-from segdata.noise.networks.losses import doubt, segmentation_loss
+from segdata.noise.networks.losses import doubt, segmentation_loss, usual
 from segdata.noise.networks.network import logits
 from segdata.noise.networks.picture import Pictures
 from segdata.noise.networks.plan import Plan
@@ -207,7 +207,8 @@ def _check(task: Task, model: nn.Module, now: _Progress) -> None:
     if not len(task.held):
         return
     model.eval()
-    found = []
+    found: list[Tensor] = []
+    edges: list[Tensor] = []
     places = task.places.among(task.held)
     with torch.inference_mode():
         for first in range(0, _HELD, now.at_once):
@@ -218,11 +219,10 @@ def _check(task: Task, model: nn.Module, now: _Progress) -> None:
             images, wanted = made(windows, choice, task.plan, task.device)
             with precision(task.device):
                 said, outlined = logits(model, images)
-            one = doubt(said, wanted.categories)
+            found.append(doubt(said, wanted.categories))
             if outlined is not None and wanted.contours is not None:
-                one = (one + doubt(outlined, wanted.contours)) / 2
-            found.append(one)
-    told = torch.cat(found).nanmedian().item()  # the median: an image with a wrong mask counts no more than any
+                edges.append(doubt(outlined, wanted.contours))
+    told = float(np.mean([usual(torch.cat(each)) for each in (found, edges) if each]))
     now.history.append(told)
     if told < now.best:
         now.best, now.stale, now.weights = told, 0, _copied(model)

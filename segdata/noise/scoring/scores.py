@@ -19,6 +19,7 @@ from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.scoring.classifier import calibrated, logistic
 from segdata.noise.scoring.crossfit import crossed, folds_of, log_loss, together
 from segdata.noise.scoring.look import Look, numbered_after
+from segdata.noise.scoring.once import once
 from segdata.noise.scoring.possible import excess, shares
 from segdata.noise.scoring.unknown import unknown
 from segdata.noise.types import KINDS, TYPE_OF, TYPES
@@ -117,8 +118,10 @@ def suspicions(
     """
     looks = list(looks)
     fold = folds_of(groups if groups is not None else [str(at) for at in range(len(looks))])
-    sorts = [_judged(looks, sort, fold, penalties) for sort in (0, 1)]
     first = np.cumsum([0, *(len(each.kinds) for each in looks)])
+    mistakes = [_mistakes(looks, sort, first) for sort in (0, 1)]
+    weights = once(mistakes)
+    sorts = [_judged(looks, sort, fold, penalties, mistakes[sort], weights[sort]) for sort in (0, 1)]
     mistake, told = (np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds"))
     less = excess(told, mistake >= 0)
     held = Ranked(
@@ -175,20 +178,25 @@ class _Sort:
     held_category: Ints
 
 
-def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[float]) -> _Sort:
-    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
+def _mistakes(looks: Sequence[Look], sort: int, first: Ints) -> Ints:
+    """(h,) the injected mistake that each candidate of a sort is about, -1: none; of each image from `first` on."""
+    told = [numbered_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
+    return np.concatenate(told).astype(np.int64)
+
+
+def _judged(
+    looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[float], mistake: Ints, weight: Floats
+) -> _Sort:
     x, image = _stacked([each.given[sort].x for each in looks])
     z, held_image = _stacked([each.spoilt[sort].x for each in looks])
-    told = [numbered_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
-    mistake = np.concatenate(told).astype(np.int64)
     kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
     kind = kinds[mistake]  # of mistake -1 it is the last one
     wrong = (mistake >= 0).astype(np.int64)
     tried = [crossed(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
     common = [shares(held, kind) for _, held in tried]
     odds = [together(held, share) for (_, held), share in zip(tried, common, strict=True)]
-    best = int(np.argmin([log_loss(each, wrong) for each in odds]))
-    calibration = calibrated(odds[best], wrong)
+    best = int(np.argmin([log_loss(each, wrong, weight) for each in odds]))
+    calibration = calibrated(odds[best], wrong, weight)
     ratio, share = tried[best][0], common[best]
     names = list(looks[0].names[sort])
     doubt = x[:, names.index("given" if sort else "doubt")]

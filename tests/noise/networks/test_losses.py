@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from segdata.noise.networks.losses import doubt, segmentation_loss
+from segdata.noise.networks.losses import doubt, segmentation_loss, usual
 from segdata.noise.networks.plan import Plan
 
 WEIGHTS = torch.tensor([0.5, 1.0, 3.0])
@@ -58,12 +59,20 @@ def test_focal_loss_and_dice_by_hand(said: torch.Tensor, target: torch.Tensor, t
     )
 
 
-def test_doubt_is_a_mean_over_categories(said: torch.Tensor, target: torch.Tensor) -> None:
+def test_doubt_is_a_mean_over_the_pixels_of_each_category(said: torch.Tensor, target: torch.Tensor) -> None:
     target[1] = -1
     found = doubt(said, target)
     p = said.softmax(1)
-    one = torch.stack([(1 - p[0, k][target[0] == k]).mean() for k in range(3)]).mean()
-    torch.testing.assert_close(found[0], one)
-    assert found[1].isnan()
+    torch.testing.assert_close(found[0], torch.stack([(1 - p[0, k][target[0] == k]).mean() for k in range(3)]))
+    assert found[1].isnan().all()
     sure = functional.one_hot(target.clamp(min=0), 3).movedim(-1, 1) * 100.0
-    assert doubt(sure, target)[0] < 1e-6
+    assert doubt(sure, target)[0].max() < 1e-6
+
+
+def test_a_network_that_has_not_begun_to_see_what_is_rare_is_not_the_best() -> None:
+    blind = torch.tensor([[0.01, torch.nan]] * 9 + [[0.01, 0.99]] * 3)
+    seeing = torch.tensor([[0.1, torch.nan]] * 9 + [[0.1, 0.3]] * 3)
+    assert usual(seeing) < usual(blind)
+    wrong = torch.cat([seeing, torch.tensor([[0.1, 0.9]])])  # one mask that the network rightly contradicts
+    assert usual(wrong) == pytest.approx(usual(seeing))
+    assert np.isnan(usual(torch.full((2, 3), torch.nan)))
