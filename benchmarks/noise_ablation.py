@@ -39,7 +39,7 @@ from segdata.noise.types import KINDS
 
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from
-WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 2, 0), (1, 1, 1), (2, 1, 1), (1, 2, 2), (1, 4, 4))
+WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 2, 0), (1, 1, 1), (1, 1, 2), (2, 1, 1), (1, 2, 2), (1, 4, 4))
 COMMON = (1e-9, 0.01, 0.02, 0.03, 0.05, 1.0)  # how common a kind may be at most: all alike, …, as labels can hold
 RARE = (-100.0, -6.0, -5.0, -4.0)  # log odds, as of `unknown`; -100: what looks like no kind is right
 COUNTS = (3, 5, 10)  # candidates that say how bad an image is

@@ -93,26 +93,25 @@ class Calibration:
         return logistic(self.odds(z))
 
 
-def calibrated(z: Floats, wrong: Ints, weight: Floats | None = None) -> Calibration:
-    """What turns log odds z (n,) into the share of those that are wrong (n,), 0 or 1; each counts `weight` (n,) times.
+def calibrated(z: Floats, wrong: Ints) -> Calibration:
+    """What turns log odds z (n,) into the share of those that are wrong (n,), 0 or 1.
 
     Targets are drawn in a little, so that few verdicts that all agree do not make certainty. The slope is never below
     0: verdicts cannot turn an order round. Without verdicts of both sorts z is taken as it is but for its offset.
     Source: Platt (1999), Advances in Large Margin Classifiers, 61-74.
     """
-    if not len(wrong):
+    n_wrong, n = int(wrong.sum()), len(wrong)
+    if n == 0:
         return Calibration()
-    counts = np.ones(len(wrong)) if weight is None else weight
-    n_wrong, n = float(counts[wrong == 1].sum()), float(counts.sum())
     target = np.where(wrong == 1, (n_wrong + 1) / (n_wrong + 2), 1 / (n - n_wrong + 2))
     slope, offset = 1.0, 0.0
     free = 0 < n_wrong < n
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-np.clip(slope * z + offset, -500, 500)))
-        gap, bend = counts * (p - target), counts * np.maximum(p * (1 - p), 1e-9)
+        gap, weight = p - target, np.maximum(p * (1 - p), 1e-9)
         # One verdict's weight holds the slope near 1, so that few verdicts do not make a wild one.
         g = np.array([(gap * z).sum() + (slope - 1), gap.sum()])
-        h = np.array([[(bend * z * z).sum() + 1, (bend * z).sum()], [(bend * z).sum(), bend.sum() + 1e-9]])
+        h = np.array([[(weight * z * z).sum() + 1, (weight * z).sum()], [(weight * z).sum(), weight.sum() + 1e-9]])
         if not free:
             g[0], h[0] = 0.0, (1.0, 0.0)
             h[1, 0] = 0.0

@@ -65,7 +65,7 @@ def together(ratio: Floats, share: Floats | None = None) -> Floats:
     return np.asarray(np.logaddexp.reduce(ratio + weight, axis=1) - np.logaddexp.reduce(weight))
 
 
-def log_loss(odds: Floats, wrong: Ints, weight: Floats) -> float:
-    """How badly calibrated log odds (n,) tell what is wrong (n,), 0 or 1, of these weights; the less the better."""
-    p = np.clip(calibrated(odds, wrong, weight).probability(odds), 1e-9, 1 - 1e-9)
-    return float(-(weight * np.log(np.where(wrong == 1, p, 1 - p))).sum())
+def log_loss(odds: Floats, wrong: Ints) -> float:
+    """How badly calibrated log odds (n,) tell what is wrong (n,), 0 or 1; the less the better."""
+    p = np.clip(calibrated(odds, wrong).probability(odds), 1e-9, 1 - 1e-9)
+    return float(-(np.log(p[wrong == 1]).sum() + np.log(1 - p[wrong == 0]).sum()))

@@ -19,7 +19,6 @@ from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.scoring.classifier import calibrated, logistic
 from segdata.noise.scoring.crossfit import crossed, folds_of, log_loss, together
 from segdata.noise.scoring.look import Look, numbered_after
-from segdata.noise.scoring.once import once
 from segdata.noise.scoring.possible import excess, shares
 from segdata.noise.scoring.unknown import unknown
 from segdata.noise.types import KINDS, TYPE_OF, TYPES
@@ -80,15 +79,15 @@ class Suspicions:
         return replace(self, probability=recalibrated(self.odds[rows], wrong).probability(self.odds))
 
     def images(self) -> Floats:
-        """(i,) for each image, 0 to 1: the mean of how probable errors are, and of two ranks by what pixels say.
+        """(i,) for each image, 0 to 1: the mean of how probable errors are, and of ranks by what pixels say.
 
         These are the mean probability of its five worst candidates; the rank by the mean softmin of the five worst by
-        that; and the rank by the softmin of the image. The two know no kinds of mistake, so that they also tell those
-        that nothing was learnt from; then probabilities are low, and leave the order to them.
+        that; and the rank by the softmin of the image, which counts twice. The ranks know no kinds of mistake, so that
+        they also tell those that nothing was learnt from; then probabilities are low, and leave the order to them.
         """
         learnt, believed = (self._of_worst(values) for values in (self.probability, self.worst))
         pixels = -np.nan_to_num(self.softmin, nan=1.0)
-        return (learnt.clip(0, 1) + _ranks(believed) + _ranks(pixels)) / 3
+        return (learnt.clip(0, 1) + _ranks(believed) + 2 * _ranks(pixels)) / 4
 
     def _of_worst(self, values: Floats) -> Floats:
         """(i,) the mean of an image's greatest of values (n,), or of those there are; below all without any."""
@@ -118,10 +117,8 @@ def suspicions(
     """
     looks = list(looks)
     fold = folds_of(groups if groups is not None else [str(at) for at in range(len(looks))])
+    sorts = [_judged(looks, sort, fold, penalties) for sort in (0, 1)]
     first = np.cumsum([0, *(len(each.kinds) for each in looks)])
-    mistakes = [_mistakes(looks, sort, first) for sort in (0, 1)]
-    weights = once(mistakes)
-    sorts = [_judged(looks, sort, fold, penalties, mistakes[sort], weights[sort]) for sort in (0, 1)]
     mistake, told = (np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds"))
     less = excess(told, mistake >= 0)
     held = Ranked(
@@ -178,25 +175,20 @@ class _Sort:
     held_category: Ints
 
 
-def _mistakes(looks: Sequence[Look], sort: int, first: Ints) -> Ints:
-    """(h,) the injected mistake that each candidate of a sort is about, -1: none; of each image from `first` on."""
-    told = [numbered_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
-    return np.concatenate(told).astype(np.int64)
-
-
-def _judged(
-    looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[float], mistake: Ints, weight: Floats
-) -> _Sort:
+def _judged(looks: Sequence[Look], sort: int, fold: Ints, penalties: Sequence[float]) -> _Sort:
+    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
     x, image = _stacked([each.given[sort].x for each in looks])
     z, held_image = _stacked([each.spoilt[sort].x for each in looks])
+    told = [numbered_after(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)]
+    mistake = np.concatenate(told).astype(np.int64)
     kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
     kind = kinds[mistake]  # of mistake -1 it is the last one
     wrong = (mistake >= 0).astype(np.int64)
     tried = [crossed(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
     common = [shares(held, kind) for _, held in tried]
     odds = [together(held, share) for (_, held), share in zip(tried, common, strict=True)]
-    best = int(np.argmin([log_loss(each, wrong, weight) for each in odds]))
-    calibration = calibrated(odds[best], wrong, weight)
+    best = int(np.argmin([log_loss(each, wrong) for each in odds]))
+    calibration = calibrated(odds[best], wrong)
     ratio, share = tried[best][0], common[best]
     names = list(looks[0].names[sort])
     doubt = x[:, names.index("given" if sort else "doubt")]

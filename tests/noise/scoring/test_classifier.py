@@ -51,13 +51,6 @@ def test_calibration_is_found_again() -> None:
     assert found.offset == pytest.approx(-2, abs=0.15)
 
 
-def test_a_weight_of_two_is_two_of_the_same() -> None:
-    rng = np.random.default_rng(5)
-    z, wrong, twice = rng.normal(size=50), rng.integers(0, 2, 50), rng.integers(1, 3, 50)
-    a, b = calibrated(z, wrong, twice.astype(float)), calibrated(np.repeat(z, twice), np.repeat(wrong, twice))
-    assert (a.slope, a.offset) == pytest.approx((b.slope, b.offset))
-
-
 @pytest.mark.parametrize("wrong", [0, 1])
 def test_few_verdicts_that_agree_make_no_certainty(wrong: int) -> None:
     found = calibrated(np.array([1.0, 2.0, 3.0]), np.full(3, wrong))
