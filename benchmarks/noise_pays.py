@@ -1,13 +1,14 @@
 """Whether the work pays: a fresh model after the first 5 % flagged were corrected, and after a random 5 % were.
 
     python -m benchmarks.noise_pays DATA WORK SET... [--rate 0.1] [--share 0.05] [--train 12] [--scale 2]
-        [--seeds 0 1 2 3 4] [--arms noisy random flagged clean]
+        [--seeds 0 1 2 3 4] [--draws 5] [--arms noisy random flagged clean]
 
 For each seed some images are drawn to learn from, and errors of all usual kinds are put into their labels; the others
 stay clean, and are held out. What is flagged is found by the networks of WORK (`benchmarks.noise_sets`), which learnt
 from labels with errors of another seed. As many candidates are looked at as are `share` of the annotated segments and
-parts: the first of the list, or random ones of the same list; those that are about an error are put right as the truth
-has it. A pixel classifier learns from the labels as they were, from either correction, and from clean labels.
+parts: the first of the list, or random ones of the same list, drawn `draws` times, of which the mean counts; those that
+are about an error are put right as the truth has it. A pixel classifier learns from the labels as they were, from
+either correction, and from clean labels.
 Prints the mean IoU of the categories in the images held out. Intervals are 95 %, of t over the seeds.
 """
 
@@ -76,9 +77,9 @@ def errors_in(scene: Scene, rows: Ints, rate: float, seed: int) -> list[tuple[Dr
 
 
 def corrections(
-    scene: Scene, rows: Ints, spoilt: Sequence[tuple[Drawn, Mistakes]], share: float, seed: int
-) -> tuple[dict[str, list[Ints]], str]:
-    """For each way to choose what is looked at, the errors that are put right in each image; and how many, in words."""
+    scene: Scene, rows: Ints, spoilt: Sequence[tuple[Drawn, Mistakes]], asked: argparse.Namespace, seed: int
+) -> tuple[dict[str, list[list[Ints]]], str]:
+    """For each way to choose, and each draw, the errors that are put right in each image; and how many, in words."""
     looks, abouts = list[Look](), []
     for row, (given, truth) in zip(rows.tolist(), spoilt, strict=True):
         rng = np.random.default_rng([DRAWN, seed, row, 1])
@@ -87,13 +88,15 @@ def corrections(
     with one_thread():
         result = suspicions(looks)
     about = np.concatenate([each[sort] for sort in (0, 1) for each in abouts])
-    n = round(share * int((result.row >= 0).sum()))
-    by_lot = np.random.default_rng([DRAWN, seed]).permutation(len(about))
-    found, said = {}, []
-    for name, order in (("random", by_lot), ("flagged", np.argsort(-result.odds, kind="stable"))):
-        top = order[:n][about[order[:n]] >= 0]
-        found[name] = [np.unique(about[top[result.image[top] == at]]) for at in range(len(rows))]
-        said.append(f"{name} {sum(map(len, found[name]))}")
+    n = round(asked.share * int((result.row >= 0).sum()))
+    rng = np.random.default_rng([DRAWN, seed])
+    orders = {"random": [rng.permutation(len(about)) for _ in range(asked.draws)]}
+    orders["flagged"] = [np.argsort(-result.odds, kind="stable")]
+    found, said = dict[str, list[list[Ints]]](), []
+    for name, drawn in orders.items():
+        tops = [order[:n][about[order[:n]] >= 0] for order in drawn]
+        found[name] = [[np.unique(about[top[result.image[top] == at]]) for at in range(len(rows))] for top in tops]
+        said.append(f"{name} {np.mean([sum(map(len, each)) for each in found[name]]):g}")
     total = sum(len(truth) for _, truth in spoilt)
     return found, f"{total} errors, {n} of {len(about)} candidates looked at, corrected: {', '.join(said)}; "
 
@@ -107,27 +110,35 @@ def repaired(given: Drawn, clean: Drawn, truth: Mistakes, wrong: Ints) -> Map:
     return np.ascontiguousarray(columns.reshape(-1, given.height).T)
 
 
+def scored(
+    scene: Scene, rows: Ints, held: Sequence[int], spoilt: Sequence[tuple[Drawn, Mistakes]], undone: Sequence[Ints]
+) -> float:
+    """The mean IoU in the images held out, of a classifier that learns from `rows` with the errors that are left."""
+    maps = [
+        reduced_map(repaired(given, scene.clean[row], truth, wrong), scene.scale)
+        for row, (given, truth), wrong in zip(rows.tolist(), spoilt, undone, strict=True)
+    ]
+    model = learned([scene.features[row] for row in rows.tolist()], maps)
+    tested = [scene.features[row] for row in held], [scene.labels[row] for row in held]
+    return mean_iou(model, *tested, len(scene.things))
+
+
 def compared(scene: Scene, asked: argparse.Namespace, seed: int) -> dict[str, float]:
     """The mean IoU of each arm in the images held out."""
     order = np.random.default_rng([DRAWN, seed]).permutation(scene.rows)
     rows, held = np.sort(order[: asked.train]), np.sort(order[asked.train :]).tolist()
     spoilt = errors_in(scene, rows, asked.rate, seed)
-    right: dict[str, list[Ints]] = {"noisy": [np.empty(0, np.int64)] * len(rows)}
+    undone: dict[str, list[list[Ints]]] = {
+        "noisy": [[np.empty(0, np.int64)] * len(rows)],
+        "clean": [[np.arange(len(truth)) for _, truth in spoilt]],
+    }
     said = ""
     if {"random", "flagged"} & set(asked.arms):
-        more, said = corrections(scene, rows, spoilt, asked.share, seed)
-        right |= more
-    scores = {}
-    for arm in asked.arms:
-        maps = [scene.labels[row] for row in rows.tolist()]
-        if arm != "clean":
-            maps = [
-                reduced_map(repaired(given, scene.clean[row], truth, wrong), scene.scale)
-                for row, (given, truth), wrong in zip(rows.tolist(), spoilt, right[arm], strict=True)
-            ]
-        model = learned([scene.features[row] for row in rows.tolist()], maps)
-        tested = [scene.features[row] for row in held], [scene.labels[row] for row in held]
-        scores[arm] = mean_iou(model, *tested, len(scene.things))
+        more, said = corrections(scene, rows, spoilt, asked, seed)
+        undone |= more
+    scores = {
+        arm: float(np.mean([scored(scene, rows, held, spoilt, each) for each in undone[arm]])) for arm in asked.arms
+    }
     print(f"seed {seed}: {said}" + ", ".join(f"{arm} {value:.4f}" for arm, value in scores.items()), flush=True)
     return scores
 
@@ -151,6 +162,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=12, help="images to learn from")
     parser.add_argument("--scale", type=int, default=2, help="pixels of an image that become one, along each side")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--draws", type=int, default=5, help="times that random candidates are drawn")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     asked = parser.parse_args()
     for name in asked.sets:

@@ -11,6 +11,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.measure.measure import measure
 from segdata.noise.networks.crops import Labels, Places
+from segdata.noise.networks.encoders import Convolutions
 from segdata.noise.networks.network import UNet, built
 from segdata.noise.networks.picture import Pictures
 from segdata.noise.networks.plan import Plan
@@ -24,7 +25,7 @@ class Narrow(UNet):
     """A U-Net on a device that holds `most` images at once."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(3, 3, width=4, depth=2, instances=False)
+        super().__init__(Convolutions(3, 4, 2), 3, instances=False)
         self.most = most
         self.seen: list[int] = []
 
