@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from segdata.core.rule import Tables
 
 
+LIKELY = 0.5  # the probability from which on a label is called probably wrong; below, it may be
+
+
 @dataclass(frozen=True, slots=True)
 class Suspected:
     """Everything in a dataset that may be wrong, with the probability that it is.
@@ -72,11 +75,22 @@ class Suspect(NamedTuple):
             )
         return remedy(self.correction)
 
-    def found(self, why: str) -> Found:
-        """What a rule yields: what is wrong, the probability, and why the model thinks so."""
+    @property
+    def be(self) -> str:
+        """The verb before what is thought of it, as sure as the probability is."""
+        return "is probably" if self.probability >= LIKELY else "may be"
+
+    @property
+    def have(self) -> str:
+        """Likewise."""
+        return "probably has" if self.probability >= LIKELY else "may have"
+
+    def found(self, what: str, why: str) -> Found:
+        """What a rule yields: what is thought of it, the probability, and why the model thinks so."""
         lot = f"was drawn by lot, so that all errors can be estimated: P {self.probability:.2f}; if it is wrong"
+        said = f"{what}: P {self.probability:.2f}, {why}"
         return Found(
-            f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {why}; {self.remedy}",
+            f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {said}; {self.remedy}",
             segments=(self.segment,) if self.segment >= 0 else (),
             annotation=self.annotation,
             category=self.category or self.seen,

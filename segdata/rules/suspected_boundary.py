@@ -28,7 +28,7 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
     for each in suspected(tables, "boundary", min_probability):
-        yield each.found(f"probably has the wrong outline: P {each.probability:.2f}, {_why(each)}")
+        yield each.found(f"{each.have} the wrong outline", _why(each))
 
 
 def _why(each: Suspect) -> str:

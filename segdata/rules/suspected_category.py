@@ -29,6 +29,6 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Itera
     """
     for each in suspected(tables, "category", min_probability):
         yield each.found(
-            f"is probably {each.seen}: P {each.probability:.2f}, the model believes {each.believed_seen:.2f} in it and "
-            f"{each.believed:.2f} in {each.category}"
+            f"{each.be} {each.seen}",
+            f"the model believes {each.believed_seen:.2f} in it and {each.believed:.2f} in {each.category}",
         )

@@ -25,4 +25,4 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
     for each in suspected(tables, "extra", min_probability):
-        yield each.found(f"is probably nothing: P {each.probability:.2f}, the model believes {each.believed:.2f} in it")
+        yield each.found(f"{each.be} nothing", f"the model believes {each.believed:.2f} in it")

@@ -26,7 +26,7 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     for each in suspected(tables, "merge", min_probability):
         n = len(each.correction.counts)
         number = "several" if n < 2 else "two" if n == 2 else str(n)
-        yield each.found(f"is probably {number}: P {each.probability:.2f}, {_why(each)}")
+        yield each.found(f"{each.be} {number}", _why(each))
 
 
 def _why(each: Suspect) -> str:

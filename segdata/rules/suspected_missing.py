@@ -29,6 +29,5 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterat
     """
     for each in suspected(tables, "missing", min_probability):
         yield each.found(
-            f"is probably missing: P {each.probability:.2f}, the model sees {each.pixels:,} px of it "
-            f"({each.believed_seen:.2f} sure)"
+            f"{each.be} missing", f"the model sees {each.pixels:,} px of it ({each.believed_seen:.2f} sure)"
         )

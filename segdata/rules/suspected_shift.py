@@ -27,7 +27,7 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
     for each in suspected(tables, "shift", min_probability):
-        yield each.found(f"is probably out of place: P {each.probability:.2f}, {_why(each)}")
+        yield each.found(f"{each.be} out of place", _why(each))
 
 
 def _why(each: Suspect) -> str:

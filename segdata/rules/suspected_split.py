@@ -24,4 +24,4 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
     for each in suspected(tables, "split", min_probability):
-        yield each.found(f"is probably a piece of a larger one: P {each.probability:.2f}, the model sees no edge there")
+        yield each.found(f"{each.be} a piece of a larger one", "the model sees no edge there")
