@@ -21,9 +21,12 @@ from segdata.core.statistics.bootstrap import interval
 from segdata.noise.evidence.drawn import Flags, Floats
 from segdata.noise.mistakes.evaluation import auroc, average_precision, precision_at
 from segdata.noise.mistakes.injection import LEARNT
+from segdata.noise.reviewing.estimates import expected
+from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.types import KINDS, TYPES
 
 BUDGET = 0.1
+TOLD = 0.05  # of the annotated labels, as `segdata flag` does by default
 Metric = Callable[[Floats, Flags, Floats | None], Floats]
 
 
@@ -43,7 +46,7 @@ def main() -> None:
     for name in asked.sets:
         trials = tried(asked, name)
         print(f"\n## {name}, rate {asked.rate:g}, {len(trials)} seeds, networks {asked.network}")
-        print("\n".join([*of_segments(trials), *of_types(trials), *of_images(trials)]), flush=True)
+        print("\n".join([*of_segments(trials), *of_types(trials), *of_images(trials), *of_counts(trials)]), flush=True)
 
 
 def tried(asked: argparse.Namespace, name: str) -> list[Trial]:
@@ -107,29 +110,29 @@ def _interval(trials: Sequence[Trial], figure: Callable[[int, Floats], Floats], 
 
 
 def of_types(trials: Sequence[Trial]) -> list[str]:
-    """Rows of a table: AUROC and recall by type, of segdata and of pixels."""
+    """Rows of a table: how well errors of each type are ranked by each score, in that order, against all that is right.
+
+    Mean over the trials that have errors of the type.
+    """
+    names = list(trials[0].scores())
+    ranked = [{name: trial.ranked(score) for name, score in trial.scores().items()} for trial in trials]
     lines = [
-        "| type | errors | AUROC | of pixels | recall at 10 % | of pixels |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"by {' / '.join(names)}:",
+        "| type | errors | AUROC | AP | recall at 10 % |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    for name in ("real", *TYPES):
-        cells = []
-        count = sum(sum(each == name for each in trial.types) for trial in trials)
-        if not count:
+    for type_ in ("real", *TYPES):
+        mine = [np.array(trial.types) == type_ for trial in trials]
+        have = [at for at, each in enumerate(mine) if each.any()]
+        if not have:
             continue
-        both = [[trial.ranked(trial.scores()[which]) for trial in trials] for which in ("segdata", "pixels")]
-        for metric in ("auroc", "recall"):
-            for ranked in both:
-                values = []
-                for each in ranked:
-                    mine = np.array([type_ == name for type_ in each.mistake_type], bool)
-                    score, wrong, _ = each.of_type(name)
-                    if mine.any():
-                        values.append(
-                            float(auroc(score, wrong)[0]) if metric == "auroc" else each.found_at(BUDGET)[mine].mean()
-                        )
-                cells.append(f"{np.mean(values):.3f}")
-        lines.append(f"| {name} | {count} | {' | '.join(cells)} |")
+        cells = []
+        for metric in (auroc, average_precision):
+            told = {name: [ranked[at][name].of_type(type_) for at in have] for name in names}
+            cells.append([np.mean([metric(score, wrong)[0] for score, wrong, _ in told[name]]) for name in names])
+        cells.append([np.mean([ranked[at][name].found_at(BUDGET)[mine[at]].mean() for at in have]) for name in names])
+        figures = " | ".join(" / ".join(f"{value:.2f}" for value in each) for each in cells)
+        lines.append(f"| {type_} | {sum(each.sum() for each in mine)} | {figures} |")
     return lines
 
 
@@ -154,6 +157,24 @@ def of_images(trials: Sequence[Trial]) -> list[str]:
 def _gain(trial: Trial, name: str, weight: Floats) -> Floats:
     mine, theirs = (average_precision(trial.images[each], trial.wrong, weight) for each in (name, "softmin"))
     return mine - theirs
+
+
+def of_counts(trials: Sequence[Trial]) -> list[str]:
+    """Rows of a table: how many labels are wrong, and how many are expected to be before anybody has looked."""
+    lines = [
+        f"| told ({TOLD:.0%}) | wrong | expected | all | wrong | expected |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for trial in trials:
+        odds, wrong = trial.result.odds, trial.mistake >= 0
+        draws = recalibrated(odds[:0], wrong[:0]).draws(odds)
+        n = round(TOLD * int((trial.result.row >= 0).sum()))
+        cells = []
+        for rows in (np.argsort(-odds, kind="stable")[:n], np.arange(len(odds))):
+            found = expected(draws[:, rows])
+            cells += [len(rows), int(wrong[rows].sum()), f"{found.n:.0f} ({found.low:.0f} to {found.high:.0f})"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ class Trial:
     def scores(self) -> dict[str, Floats]:
         """Name -> (n,) scores of candidates."""
         by_lot = np.random.default_rng(0).random(len(self.mistake))
-        return {"segdata": self.result.odds, **self.pixels, "random": by_lot}
+        of_image = self.images["loss"][self.result.image]
+        return {"segdata": self.result.odds, **self.pixels, "image loss": of_image, "random": by_lot}
 
     def attainable(self, l2: float = 10.0) -> Floats:
         """(n,) what the same classifier says that learnt from the real errors of other images: it knows the noise."""

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlparse
 
 import numpy as np
@@ -12,6 +11,7 @@ from PIL import Image, ImageOps
 from segdata.core.dicomfile import dicom_image, is_dicom
 from segdata.core.errors import SegdataError
 from segdata.core.rasterfile import open_raster
+from segdata.core.tifftags import BITS, CHANNELS, tiff_tags
 from segdata.core.volumefile import volume_slice
 
 Planes = NDArray[np.generic]
@@ -19,7 +19,7 @@ _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and heigh
 _EXIF_ORIENTATION = 0x0112
 _REGION = re.compile(r"xywh=(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})")
 _SLICE = re.compile(r"k=(\d{1,9})")
-_BITS, _CHANNELS = 258, 277  # TIFF tags
+_MOST_CHANNELS = 4  # that Pillow knows
 _SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
 
 
@@ -77,9 +77,12 @@ def _is_raster(path: Path) -> bool:
     if path.suffix.lower() not in (".tif", ".tiff"):
         return False
     try:
+        tags = tiff_tags(path)
+        channels = tags.get(CHANNELS, 1)
+        if channels > _MOST_CHANNELS or (channels > 1 and tags.get(BITS, 1) > 8):
+            return True  # of many channels Pillow complains aloud
         with Image.open(path) as image:
-            tags: Any = getattr(image, "tag_v2", {})  # Any: only TIFF images have it
-            return bool(max(tags.get(_BITS, (1,))) > 8 and tags.get(_CHANNELS, 1) > 1)
+            return len(image.getbands()) < channels
     except OSError:
         return path.is_file()
 

@@ -24,9 +24,9 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
+from segdata.core.tifftags import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.geo.index import INDEX
-from segdata.formats.tifftags import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

@@ -13,10 +13,10 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.defect import Defect
+from segdata.core.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 from segdata.core.unsafe import check_name, is_unsafe
 from segdata.formats.imagenames import is_image_name
 from segdata.formats.plainheads import jpeg_head, png_head
-from segdata.formats.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
 _PNG_PIXELS = 8 * 1032  # that a byte can hold at most: of one bit each, packed as far as DEFLATE can

@@ -22,12 +22,13 @@ def raster(path: Path, pixels: np.ndarray) -> str:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 13])
-def test_bands_of_tiff(tmp_path: Path, dtype: type, count: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 13])
+def test_bands_of_tiff(tmp_path: Path, dtype: type, count: int, caplog: pytest.LogCaptureFixture) -> None:
     pixels = np.arange(count * 12).reshape(count, 3, 4).astype(dtype) * (1 if dtype == np.uint8 else 300)
     found = planes(raster(tmp_path / "a.tif", pixels), (3, 4))
     assert found.dtype == dtype
     assert found.tolist() == pixels.tolist()
+    assert "samples per pixel" not in caplog.text
 
 
 @pytest.mark.parametrize("count", [3, 4])

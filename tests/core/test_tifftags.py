@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from segdata.core.rasterfile import create_raster
+from segdata.core.tifftags import CHANNELS, GEOGRAPHIC, HEIGHT, ORIENTATION, SAMPLE_FORMAT, WIDTH, tiff_tags
 from segdata.formats.images import header
-from segdata.formats.tifftags import CHANNELS, GEOGRAPHIC, HEIGHT, ORIENTATION, SAMPLE_FORMAT, WIDTH, tiff_tags
 
 
 @pytest.mark.parametrize("big", ["YES", "NO"])

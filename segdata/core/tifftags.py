@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-WIDTH, HEIGHT, ORIENTATION, CHANNELS, SAMPLE_FORMAT = 256, 257, 274, 277, 339
+WIDTH, HEIGHT, BITS, ORIENTATION, CHANNELS, SAMPLE_FORMAT = 256, 257, 258, 274, 277, 339
 # ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory. Source: OGC GeoTIFF 1.1, section 7.
 GEOGRAPHIC = frozenset({33550, 33922, 34264, 34735})
 _MOST = 4096  # entries of a directory; real ones have some twenty
