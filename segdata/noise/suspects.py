@@ -14,9 +14,8 @@ from segdata.core.runs import Ints, boxes
 from segdata.core.suspected import Suspected
 from segdata.core.table import Table
 from segdata.noise.evidence.amended import Amended, for_part, for_seen, for_thing
-from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, Floats, Pixels
+from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, Pixels
 from segdata.noise.evidence.evidence import Evidence
-from segdata.noise.evidence.fit import centres
 from segdata.noise.evidence.given import Given
 from segdata.noise.scoring.scores import Suspicions
 from segdata.noise.types import TYPES, Type
@@ -186,7 +185,7 @@ class _Page:
         names, case = self._case.names, self._case
         believed = Pixels.of_runs(one.runs, 1).at
         x, y, width, height = (int(side[0]) for side in boxes(one.runs, one.heights, 1))
-        right, down = _way(one, amended)
+        right, down = amended.way(one, self._given)
         segments = case.rows.at(self._image)
         return {
             "annotation": int(case.rows.annotation[self._image]),
@@ -235,11 +234,3 @@ class _Page:
 
 def _mean(evidence: Evidence, category: int, pixels: Ints) -> float:
     return float(evidence.probability[category, pixels].mean()) if len(pixels) else 0.0
-
-
-def _way(one: Drawn, amended: Amended) -> tuple[float, float]:
-    """Pixels to the right and down, from what was given to what is proposed; 0 where there is not one of both."""
-    if amended.n_pieces != 1:
-        return 0.0, 0.0
-    centre: Floats = centres(amended.pieces, 1, one.height) - centres(one.runs, 1, one.height)
-    return float(centre[0, 0]), float(centre[0, 1])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.runs import Ints
-from segdata.noise.evidence.drawn import VOID, Drawn, Floats
+from segdata.noise.evidence.drawn import UNLABELLED, VOID, Drawn, Floats
 from segdata.noise.evidence.evidence import Evidence, Fields
 from segdata.noise.evidence.features import LOWEST
 
@@ -14,6 +14,9 @@ SIDE = 512  # pixels of the longer side of what is compared at first; of larger 
 REACH = 16  # labels are moved by up to a 16th of the longer side
 LEAST = 3.0  # pixels: nearer than that honest outlines differ as well
 GAIN, TIMES = 0.06, 4  # what must be won by moving: this much more than so often what is won in a quarter of all images
+
+
+KNOWN = 0.25  # IoU with the given labels; less than findings need, since labels that are beside lower it
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,13 @@ class Alignment:
     ----------
     right, down : pixels by which they would have to be moved
     gain : what is won by it: 0 nothing, 1 as much as the labels win by lying where they do rather than anywhere
+    by : (K,) how much of that each category wins
     """
 
     right: int = 0
     down: int = 0
     gain: float = 0.0
+    by: tuple[float, ...] = ()
 
 
 def alignment(given: Drawn, evidence: Evidence) -> Alignment:
@@ -47,12 +52,12 @@ def _best(given: Drawn, evidence: Evidence, step: int) -> Alignment:
     shape = given.width, given.height
     label = given.categories().reshape(shape)[::step, ::step]
     belief = np.log(np.maximum(evidence.probability.reshape(-1, *shape)[:, ::step, ::step], LOWEST))
-    fit = _correlated(label, belief - belief.mean(axis=0), max(max(shape) // REACH // step, 1))
-    x, y = np.unravel_index(fit.argmax(), fit.shape)
+    belief -= belief.mean(axis=0)
+    fit = _correlated(label, belief, max(max(shape) // REACH // step, 1))
     reach = fit.shape[0] // 2
-    best, usual = float(fit[x, y]), float(np.median(fit))
-    gain = (best - float(fit[reach, reach])) / max(best - usual, 1e-9)
-    return Alignment((int(x) - reach) * step, (int(y) - reach) * step, gain)
+    x, y = (int(at) - reach for at in np.unravel_index(fit.argmax(), fit.shape))
+    won = (_fit_by(label, belief, x, y) - _fit_by(label, belief, 0, 0)) / max(float(fit.max() - np.median(fit)), 1e-9)
+    return Alignment(x * step, y * step, float(won.sum()), tuple(won.tolist()))
 
 
 def _correlated(label: Ints, belief: Fields, reach: int) -> Floats:
@@ -69,16 +74,31 @@ def _correlated(label: Ints, belief: Fields, reach: int) -> Floats:
     return np.asarray(fft.irfft2(total, room)[near], np.float64)
 
 
-def moves(found: Sequence[Alignment]) -> Ints:
+def _fit_by(label: Ints, belief: Fields, x: int, y: int) -> Floats:
+    """(K,) how much each category adds to the fit of labels (width, height) that are moved by so much."""
+    (x0, x1), (y0, y1) = ((max(-by, 0), side - max(by, 0)) for by, side in zip((x, y), label.shape, strict=True))
+    mine, there = label[x0:x1, y0:y1], belief[:, x0 + x : x1 + x, y0 + y : y1 + y]
+    at = np.nonzero(mine != VOID)
+    category = mine[at]
+    pixels = np.bincount(label[label != VOID], minlength=len(belief))
+    return np.bincount(category, there[category, *at], len(belief)) / np.sqrt(np.maximum(pixels, 1))
+
+
+def moves(found: Sequence[Alignment], iou: Floats) -> Ints:
     """(i, 2) pixels to the right and down by which all labels of each image are to be moved; 0 where they fit.
 
     They are where the model sees them better, and those of most others are not: a model that knows little fits
-    anywhere, and then it does so for most images. What all images have in common is the model's own.
+    anywhere, and then it does so for most images. What all images have in common is the model's own. Of what is won,
+    without what is not labelled, at least half is by categories that the model knows by their `iou` (K,) with all given
+    labels: those that it does not know fit anywhere, too.
     """
     gain = np.array([each.gain for each in found])
     best = np.array([(each.right, each.down) for each in found], np.int64).reshape(-1, 2)
     if not len(best):
         return best
     beside = best - np.median(best, axis=0).round().astype(np.int64)
-    told = (np.hypot(*beside.T) >= LEAST) & (gain > GAIN + TIMES * np.quantile(gain, 0.25))
+    by = np.array([each.by for each in found])
+    by[:, UNLABELLED] = 0.0
+    trusted = by[:, iou >= KNOWN].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
+    told = (np.hypot(*beside.T) >= LEAST) & (gain > GAIN + TIMES * np.quantile(gain, 0.25)) & trusted
     return np.where(told[:, None], beside, 0)

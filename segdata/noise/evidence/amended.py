@@ -13,6 +13,7 @@ from segdata.noise.evidence.candidates import Candidates
 from segdata.noise.evidence.depth import NEAR
 from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Pixels, parts_of, runs_of_pixels, shared
 from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.evidence.fit import centres
 from segdata.noise.evidence.proposals import Proposal, for_drawn, for_region, pieces_of
 from segdata.noise.types import Type
 
@@ -41,6 +42,23 @@ class Amended(Proposal):
         canvas[pixels.at] = pixels.of
         of = canvas.reshape(width, height)
         return sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in ((of[1:], of[:-1]), (of[:, 1:], of[:, :-1])))
+
+    def way(self, one: Drawn, given: Drawn) -> tuple[float, float]:
+        """Pixels to the right and down, from what is wrong to what is proposed; 0 where there is not one of each.
+
+        `one` is what is wrong: `segment`, or a part of it, whose other parts stay where they are.
+        """
+        if self.n_pieces != 1:
+            return 0.0, 0.0
+        pieces = Pixels.of_runs(self.pieces, 1).at
+        if self.segment >= 0 and not self.whole:
+            rest = np.setdiff1d(_pixels(given, self.segment), _pixels(one, 0))
+            pieces = np.setdiff1d(pieces, rest)
+        if not len(pieces):
+            return 0.0, 0.0
+        proposed = runs_of_pixels(pieces, np.zeros(len(pieces), np.int64), one.height)
+        right, down = (centres(proposed, 1, one.height) - centres(one.runs, 1, one.height))[0].tolist()
+        return right, down
 
 
 def for_thing(

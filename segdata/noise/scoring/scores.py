@@ -13,7 +13,6 @@ from segdata.core.runs import Ints
 from segdata.noise.evidence.alignment import moves
 from segdata.noise.evidence.candidates import Candidates
 from segdata.noise.evidence.drawn import Floats
-from segdata.noise.evidence.pixelwise import LEAST_IOU
 from segdata.noise.mistakes.evaluation import Ranked
 from segdata.noise.reviewing.recalibration import recalibrated
 from segdata.noise.scoring.classifier import calibrated, logistic
@@ -134,7 +133,7 @@ def suspicions(
     columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
     regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
     iou = shared / np.maximum(either, 1)
-    move = moves([each.alignment for each in looks]) * (iou[1:] >= LEAST_IOU).any()  # 0 where no category is known
+    move = moves([each.alignment for each in looks], iou)
     annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
     astray = annotated & (move != 0).any(axis=1)[columns[0]]
     odds = np.where(astray, np.logaddexp(columns[1] - less, MISALIGNED), columns[1] - less)

@@ -46,15 +46,30 @@ def test_of_many_images_those_are_told_that_are_moved_by() -> None:
     away = {2: (5, 0), 7: (-4, 4)}
     pages = [scene(seed, STUFF) for seed in range(9)]
     found = [alignment(moved_by(drawn, *away.get(at, (0, 0))), seen) for at, (drawn, seen) in enumerate(pages)]
-    told = moves(found)
+    told = moves(found, np.ones(4))
     assert np.flatnonzero(told.any(axis=1)).tolist() == [*away]
     np.testing.assert_allclose(told[[*away]], -np.array([*away.values()]), atol=1)
+    np.testing.assert_allclose([sum(each.by) for each in found], [each.gain for each in found])
+    assert not moves(found, np.array([1.0, 0.1, 0.1, 0.1])).any()  # what is not labelled fits anywhere
+
+
+def test_an_image_is_told_by_categories_that_the_model_knows() -> None:
+    off = Alignment(0, 9, 0.4, (0.2, 0.15, 0.05))
+    fine = [Alignment(0, 0, 0.0, (0.0, 0.0, 0.0))] * 3
+    for iou, told in (
+        ([0.9, 0.3, 0.3], True),
+        ([0.9, 0.3, 0.2], True),
+        ([0.9, 0.2, 0.3], False),
+        ([0.9] + 2 * [0.2], False),
+    ):
+        assert moves([off, *fine], np.array(iou)).any() == told
 
 
 def test_what_all_images_have_in_common_is_the_models_own() -> None:
-    fine, off = Alignment(0, 1, 0.01), Alignment(-4, -8, 0.4)
-    assert moves([fine, fine, off, fine]).tolist() == [[0, 0], [0, 0], [-4, -9], [0, 0]]
-    assert not moves([replace(off, gain=0.4 + at / 100) for at in range(9)]).any()
+    fine, off = Alignment(0, 1, 0.01, (0.0, 0.01)), Alignment(-4, -8, 0.4, (0.2, 0.2))
+    iou = np.ones(2)
+    assert moves([fine, fine, off, fine], iou).tolist() == [[0, 0], [0, 0], [-4, -9], [0, 0]]
+    assert not moves([replace(off, gain=0.4 + at / 100) for at in range(9)], iou).any()
 
 
 def test_a_model_that_knows_nothing_tells_of_none() -> None:
@@ -62,15 +77,15 @@ def test_a_model_that_knows_nothing_tells_of_none() -> None:
     for seed in range(9):
         p = rng.dirichlet(np.ones(4), (60, 80)).transpose(2, 0, 1)
         found.append(alignment(patches(np.random.default_rng(seed), height=60, width=80), Evidence.of(p)))
-    assert not moves(found).any()
+    assert not moves(found, np.ones(4)).any()
 
 
 def test_all_void_and_no_image_fit() -> None:
     drawn, evidence = scene(0, STUFF)
     void = Drawn.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
     assert alignment(void, evidence).gain >= 0
-    assert moves([]).tolist() == []
-    assert not moves([Alignment(1, 1, 0.9)]).any()
+    assert moves([], np.ones(2)).tolist() == []
+    assert not moves([Alignment(1, 1, 0.9, (0.4, 0.5))], np.ones(2)).any()
 
 
 def test_one_large_part_beside_its_place_moves_nothing() -> None:

@@ -73,6 +73,24 @@ def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
     assert (renamed.action, renamed.category, renamed.pieces.areas(1).tolist()) == ("add", 2, [64])
 
 
+def test_the_way_of_a_part_is_its_own_and_not_that_of_its_segment() -> None:
+    given = drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 1])
+    given = replace(
+        given, runs=replace(given.runs, owner=np.zeros_like(given.runs.owner)), category=np.array([1]), score=np.ones(1)
+    )
+    evidence = seen(drawn((0, 0, 20, 40), (44, 13, 8, 8), category=[1, 1]), 3)
+    found = candidates(given, evidence, SOIL)
+    at = int(found.drawn.areas.argmin())
+    part = found.drawn.take(np.array([at]))
+    amended = for_part(found, at, "shift", given, evidence)
+    assert amended.way(part, given) == (4.0, 3.0)
+    assert for_part(found, at, "extra", given, evidence).way(part, given) == (0.0, 0.0)
+    thing = drawn((5, 5, 8, 10))
+    moved = seen(drawn((7, 4, 8, 10)), 2)
+    of_thing = for_thing(candidates(thing, moved, ONE), 0, "shift", thing, moved)
+    assert of_thing.way(thing, thing) == (2.0, -1.0)
+
+
 def test_a_part_that_is_two_is_cut_where_the_model_sees_the_edge() -> None:
     given = drawn((10, 5, 30, 20))
     evidence = seen(drawn((10, 5, 14, 20), (26, 5, 14, 20)), 3)
