@@ -9,6 +9,7 @@ from segdata.core.finding import Finding
 from segdata.noise.evidence.pixelwise import LEAST_IOU
 from segdata.noise.flagged import Flagged
 from segdata.noise.mistakes.evaluation import Quality
+from segdata.noise.networks.plan import Plan
 from segdata.noise.scoring.trust import LEAST_AUROC, Trust
 from segdata.report.paper import Paper, shorten, table
 from segdata.report.text import FIRST, Asked, grouped, next_steps, section
@@ -51,12 +52,21 @@ def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
     yield from _amount(flagged, paper)
 
 
+def _remedies(plan: Plan | None) -> str:
+    """What makes a better model than the one that was trained by this plan, or not trained here."""
+    better = "give --predictions of a better one"
+    if plan is None:
+        return better
+    begin = "encoder" in dict(plan.why) and plan.encoder == "convolutions"
+    return f"add images, train longer (without --quick), {'begin with --pretrained, ' if begin else ''}or {better}"
+
+
 def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
     """How much is to be looked at, and how much of it is wrong."""
     told = [each for each in flagged.validation.findings if each.correction is not None]
     if not told and all(each.reason is not None for each in flagged.trust):
-        remedies = "add images, train longer (without --quick), --pretrained, or give --predictions of a better one"
-        yield from paper.wrap(f"the model is too weak for every category: {remedies}", "", "  ", "warning")
+        said = f"the model is too weak for every category: {_remedies(flagged.plan)}"
+        yield from paper.wrap(said, "", "  ", "warning")
     elif not told:
         yield from paper.pieces(("nothing to look at again", "good"))
     else:

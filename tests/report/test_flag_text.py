@@ -19,6 +19,7 @@ from segdata.report.text import Asked
 from segdata.testing.blobs import blobs
 from segdata.testing.witnesses import Knowing
 
+PLAN = plan_for(Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
 
 
@@ -59,9 +60,22 @@ def test_a_category_that_occurs_nowhere_is_not_called_weak() -> None:
     assert "too weak for" not in told(replace(result, trust=(good, nowhere)))
 
 
+def test_of_a_weak_model_only_that_is_advised_which_was_not_done() -> None:
+    result = found()[1]
+    weak = tuple(replace(each, reason="too weak") for each in result.trust)
+    nothing = replace(result, trust=weak, validation=replace(result.validation, findings=()))
+    better = "give --predictions of a better one"
+    for plan, advised in (
+        (None, better),
+        (PLAN, f"add images, train longer (without --quick), begin with --pretrained, or {better}"),
+        (replace(PLAN, encoder="efficientnet-lite0"), f"add images, train longer (without --quick), or {better}"),
+    ):
+        text = " ".join(told(replace(nothing, plan=plan)).split())
+        assert f"too weak for every category: {advised} how far" in text
+
+
 def test_the_head_says_what_was_chosen_for_the_training() -> None:
-    plan = plan_for(Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
-    text = told(replace(found()[1], plan=plan))
+    text = told(replace(found()[1], plan=PLAN))
     assert "chosen: " in text
-    assert f"folds {plan.folds}" in " ".join(text.split())
+    assert f"folds {PLAN.folds}" in " ".join(text.split())
     assert all(len(line) <= 80 for line in text.splitlines())
