@@ -33,6 +33,8 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
 
 def _why(each: Suspect) -> str:
     iou = each.correction.iou
+    if each.correction.action == "add":
+        return f"the model sees {each.pixels:,} px more of it ({each.believed_seen:.2f} sure)"
     if not each.whole or not iou:
         return f"the model believes {each.believed:.2f} in it"
     return f"IoU {iou:.2f} with the one that the model sees"

@@ -1,0 +1,42 @@
+"""SEG504: why an outline is suspected, in words."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata.core.correction import Correction
+from segdata.core.rule import Tables, rules
+from segdata.core.suspected import Suspected
+from segdata.core.table import Table
+from segdata.measure.measure import measure
+from segdata.testing.pictures import drawn
+
+ROW: dict[str, Any] = {
+    "annotation": 0, "segment": 0, "type": "boundary", "probability": 0.3, "category": "car", "seen": "car",
+    "x": 0, "y": 0, "width": 2, "height": 2, "pixels": 4, "flagged": True, "whole": True, "believed": 0.4,
+    "believed_seen": 0.9, "right": 0.0, "down": 0.0, "seam": 0, "by_lot": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "correction", "why"),
+    [
+        ({}, {"action": "redraw", "iou": 0.62}, "IoU 0.62 with the one that the model sees; redraw it"),
+        ({"whole": False}, {"action": "redraw"}, "the model believes 0.40 in it; redraw car"),
+        (
+            {"segment": -1, "category": "", "believed": 0.1},
+            {"action": "add"},
+            "the model sees 4 px more of it (0.90 sure); add car",
+        ),
+    ],
+)
+def test_the_reason_is_what_the_model_sees(row: dict[str, Any], correction: dict[str, Any], why: str) -> None:
+    table = Table(
+        {name: np.array([value], object if isinstance(value, str) else None) for name, value in (ROW | row).items()}
+    )
+    suspected = Suspected(table, (Correction(category="car", size=(2, 2), counts=("04",), **correction),))
+    tables = measure(drawn("aa\naa\n\na: car\n"), frozenset())
+    told = Tables(**{name: getattr(tables, name) for name in Tables.__slots__} | {"suspected": suspected})
+    (found,) = rules()["SEG504"].check(told)
+    assert found.message.endswith(f"may have the wrong outline: P 0.30, {why}")
