@@ -167,16 +167,17 @@ _GATHER: dict[str, Callable[[Annotation, Finding, Ints], Evidence]] = {
 
 
 def _proposed(annotation: Annotation, finding: Finding, rows: Ints) -> Evidence:
-    """The pixels that a correction would change."""
+    """The pixels that a correction would change: those proposed where a category is new, else those that differ."""
     correction = finding.correction
-    if correction is None or not correction.counts or correction.size != annotation.size:
+    if correction is None or correction.size != annotation.size:
         return Evidence(rows)
+    before = Runs.empty() if correction.action in ("add", "rename") else annotation.of(rows)
     height, width = correction.size
     counts = pa.array([each.encode() for each in correction.counts], pa.binary())
     sides = (np.full(len(counts), side, np.int64) for side in (height, width))
     proposed, _ = runs_of_counts(counts, *sides)
     canvas = np.zeros((2, width * height), bool)
-    for layer, runs in enumerate((proposed, annotation.of(rows))):
+    for layer, runs in enumerate((proposed, before)):
         canvas[layer, spread(runs.start, runs.length)] = True
     differs = (canvas[0] != canvas[1]).reshape(width, height).T
     start, length, value = kernels.label_runs(np.ascontiguousarray(differs, np.uint8))

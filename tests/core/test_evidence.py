@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from pycocotools.mask import encode
 
 from segdata.core.annotation import Annotation
+from segdata.core.correction import Action, Correction
 from segdata.core.evidence import Evidence, evidence
 from segdata.core.finding import Finding
 from segdata.core.rule import rules
@@ -105,3 +107,24 @@ def test_a_finding_without_a_box_is_looked_for_at_its_segments() -> None:
     assert evidence(Annotation(drawing.batch), both).box == (0, 0, 3, 2)
     nothing = Finding(code="SEG312", rule="unannotated-image", severity="warning", message="")
     assert evidence(Annotation(drawing.batch), nothing).box is None
+
+
+@pytest.mark.parametrize(
+    ("action", "proposed", "changes"),
+    [
+        ("add", "..##", "..##"),  # a part of a gets another category: the rest of a stays
+        ("rename", "###.", "###."),
+        ("redraw", ".###", "#..#"),
+        ("delete", None, "###."),
+        ("split", "##..", "..#."),
+    ],
+)
+def test_a_correction_marks_what_it_would_change(action: Action, proposed: str | None, changes: str) -> None:
+    drawing = drawn("aaa.")
+    counts = () if proposed is None else (encode(np.asfortranarray([[each == "#" for each in proposed]]))["counts"],)
+    correction = Correction(action=action, category="car", size=(1, 4), counts=tuple(each.decode() for each in counts))
+    finding = Finding(
+        code="SEG503", rule="suspected-category", severity="warning", message="", segments=(1,), correction=correction
+    )
+    found = evidence(Annotation(drawing.batch), finding)
+    assert marked(drawing, 0, found).tolist() == [[int(each == "#") for each in changes]]

@@ -9,14 +9,12 @@ from segdata.core.runs import Ints
 from segdata.noise.evidence.drawn import UNLABELLED, VOID, Drawn, Floats
 from segdata.noise.evidence.evidence import Evidence, Fields
 from segdata.noise.evidence.features import LOWEST
+from segdata.noise.evidence.pixelwise import VAGUE_IOU
 
 SIDE = 512  # pixels of the longer side of what is compared at first; of larger images every n-th pixel of both axes
 REACH = 16  # labels are moved by up to a 16th of the longer side
 LEAST = 3.0  # pixels: nearer than that honest outlines differ as well
 GAIN, TIMES = 0.06, 4  # what must be won by moving: this much more than so often what is won in a quarter of all images
-
-
-KNOWN = 0.25  # IoU with the given labels; less than findings need, since labels that are beside lower it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,8 @@ def moves(found: Sequence[Alignment], iou: Floats) -> Ints:
 
     They are where the model sees them better, and those of most others are not: a model that knows little fits
     anywhere, and then it does so for most images. What all images have in common is the model's own. Of what is won,
-    without what is not labelled, at least half is by categories that the model knows by their `iou` (K,) with all given
-    labels: those that it does not know fit anywhere, too.
+    without what is not labelled, at least half is by categories of which the model has an idea, by their `iou` (K,)
+    with all given labels: the others fit anywhere, too.
     """
     gain = np.array([each.gain for each in found])
     best = np.array([(each.right, each.down) for each in found], np.int64).reshape(-1, 2)
@@ -99,6 +97,6 @@ def moves(found: Sequence[Alignment], iou: Floats) -> Ints:
     beside = best - np.median(best, axis=0).round().astype(np.int64)
     by = np.array([each.by for each in found])
     by[:, UNLABELLED] = 0.0
-    trusted = by[:, iou >= KNOWN].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
+    trusted = by[:, iou >= VAGUE_IOU].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
     told = (np.hypot(*beside.T) >= LEAST) & (gain > GAIN + TIMES * np.quantile(gain, 0.25)) & trusted
     return np.where(told[:, None], beside, 0)

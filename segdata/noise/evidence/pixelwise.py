@@ -8,6 +8,7 @@ from segdata.noise.evidence.evidence import Evidence
 
 TEMPERATURE = 0.1  # of softmin
 LEAST_IOU = 0.5  # with the given labels, from which on the model knows a category
+VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category somewhere
 
 
 def agreement(given: Drawn, evidence: Evidence) -> tuple[Ints, Ints]:

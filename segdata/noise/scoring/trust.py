@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.noise.evidence.drawn import Flags, Floats
-from segdata.noise.evidence.pixelwise import LEAST_IOU
+from segdata.noise.evidence.pixelwise import LEAST_IOU, VAGUE_IOU
 from segdata.noise.mistakes.evaluation import auroc
 from segdata.noise.scoring.scores import Suspicions
 
@@ -93,8 +93,14 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
 
 
 def flagged(found: Suspicions, weak: Sequence[Trust], threshold: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(r,) the rows of candidates at or above their category's threshold, the worst first; none that is not trusted."""
+    """(r,) the rows of candidates at or above their category's threshold, the worst first; none that is not trusted.
+
+    That is by the category that was given. Of a region that was given otherwise than it is seen, what is seen has to
+    mean something as well.
+    """
     category = np.where(found.category > 0, found.category, np.maximum(found.seen, 0))
     bad = [each.category for each in weak if each.reason]
-    rows = np.flatnonzero((found.probability >= threshold[category]) & ~np.isin(category, bad))
+    vague = [each.category for each in weak if not each.iou >= VAGUE_IOU]
+    trusted = ~np.isin(category, bad) & ~np.isin(found.seen, vague)
+    rows = np.flatnonzero((found.probability >= threshold[category]) & trusted)
     return rows[np.argsort(-found.probability[rows], kind="stable")]

@@ -15,7 +15,7 @@ from segdata.noise.mistakes.injection import Rates, labels, spoiled
 from segdata.noise.scoring.crossfit import folds_of
 from segdata.noise.scoring.look import Look, look
 from segdata.noise.scoring.scores import Suspicions, suspicions
-from segdata.noise.scoring.trust import flagged, thresholds, trusts
+from segdata.noise.scoring.trust import Trust, flagged, thresholds, trusts
 from segdata.noise.types import TYPES
 from segdata.testing.blobs import blobs, patches
 from segdata.testing.oracle import oracle
@@ -152,6 +152,19 @@ def test_a_category_that_occurs_nowhere_is_not_trusted() -> None:
     assert trust.reason is not None
     assert "cell occurs nowhere" in trust.reason
     assert len(flagged(result, [trust], np.zeros(2))) == 0
+
+
+def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> None:
+    """Of two regions of cells, one is seen as a thing of which the model knows nothing."""
+    result = case(0)[0]
+    two = np.arange(2)
+    one = {name: getattr(result, name)[two] for name in ("image", "at", "odds", "type", "doubt", "worst", "believed")}
+    regions = replace(
+        result, **one, row=two * 0 - 1, category=two * 0 + 1, seen=np.array([2, 3]), probability=np.array([0.9, 0.8])
+    )
+    known = [Trust(1, 0.9, 0.9, 99, None), Trust(2, 0.1, 0.9, 99, "weak"), Trust(3, 0.4, 0.9, 99, "weak")]
+    assert flagged(regions, known, np.zeros(4)).tolist() == [1]
+    assert flagged(replace(regions, seen=two * 0), known, np.zeros(4)).tolist() == [0, 1]
 
 
 def test_what_is_flagged_is_above_its_threshold() -> None:
