@@ -185,14 +185,14 @@ def _report(
     from segdata.cli.forms import as_html, as_text
     from segdata.cli.output import paper
     from segdata.report.flag_json import flag_json
-    from segdata.report.flag_text import flag_text
+    from segdata.report.flag_text import flag_text, statements
 
     if form == "text":
         return flag_text(found, asked, paper(output))
     if form == "json":
         return flag_json(found, asked.max_findings)
     if form == "html":
-        return as_html(dataset, found.validation, asked, _PICTURES, jobs)
+        return as_html(dataset, found.validation, asked, _PICTURES, jobs, statements(found))
     return as_text(form, found.validation, asked, data, output)
 
 

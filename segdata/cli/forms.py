@@ -1,5 +1,6 @@
 """Forms: findings in each of the forms that `--format` names, and as pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,10 @@ def as_text(form: str, result: Validation, asked: "Asked", data: Path, output: P
     return text.text(result, asked, paper(output))
 
 
-def as_html(dataset: "Dataset", result: Validation, asked: "Asked", most: int, jobs: int) -> str:
-    """The report as one HTML file, with pictures of the worst of each rule."""
+def as_html(
+    dataset: "Dataset", result: Validation, asked: "Asked", most: int, jobs: int, said: Sequence[str] = ()
+) -> str:
+    """The report as one HTML file, with pictures of the worst of each rule; `said`: of the dataset as a whole."""
     from segdata.api.imprinting import imprints
     from segdata.cli.progress import progress
     from segdata.formats.images import image_limits
@@ -44,7 +47,7 @@ def as_html(dataset: "Dataset", result: Validation, asked: "Asked", most: int, j
     seen = imprints(dataset, listed, jobs)
     chosen = pictured(dataset, result, most, asked.max_findings)
     with progress("draw", len({each.image for each in chosen})) as done, image_limits():
-        return to_html(result, asked, thumbnails(dataset, chosen, jobs, done), seen)
+        return to_html(result, asked, thumbnails(dataset, chosen, jobs, done), seen, said)
 
 
 def draw(dataset: "Dataset", result: Validation, folder: Path) -> None:

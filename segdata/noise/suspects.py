@@ -173,7 +173,7 @@ class _Page:
             propose = for_thing if thing else for_part
             right, down = found.move[found.image[row]].tolist()
             amended = propose(candidates, at, name, self._given, self._evidence, (right, down))
-            if amended.action == "delete":  # whatever is likeliest: the model sees nothing that it could rather be
+            if amended.gone:  # whatever is likeliest: the model sees nothing that it could rather be
                 name = "extra"
         category = int(found.category[row])
         seen = amended.category if found.row[row] < 0 or name == "category" else category

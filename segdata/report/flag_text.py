@@ -16,6 +16,7 @@ from segdata.report.text import FIRST, Asked, grouped, next_steps, section
 
 _IMAGES = 5  # of the worst that are named
 _BUDGETS = (0.01, 0.05, 0.1)
+_ENDLESS = 1_000_000  # columns: nothing is broken
 
 
 def flag_text(flagged: Flagged, asked: Asked, paper: Paper, report: str | None = None) -> str:
@@ -29,6 +30,12 @@ def flag_text(flagged: Flagged, asked: Asked, paper: Paper, report: str | None =
     for part in (_trust(flagged, paper), _worst(flagged, paper), _quality(flagged.quality, paper)):
         lines += [*part, ""] if part else []
     return "\n".join([*lines, *_next(flagged, asked, report, paper)]) + "\n"
+
+
+def statements(flagged: Flagged) -> list[str]:
+    """What the text report says of the labels as a whole, a line each, for other forms of the report."""
+    endless = Paper(width=_ENDLESS)
+    return [*flagged.notes, *_amount(flagged, endless), *_weak(flagged, endless, "")]
 
 
 def _most(group: Sequence[Finding]) -> float:
@@ -118,22 +125,25 @@ def _trust(flagged: Flagged, paper: Paper) -> list[str]:
     if rows:
         heads = ("category", "IoU", "AUROC", "tested on", "told from")
         lines += [f"  {line}" for line in table(heads, rows)]
+    return [*lines, *_weak(flagged, paper, "  ")]
+
+
+def _weak(flagged: Flagged, paper: Paper, indent: str) -> list[str]:
+    """The categories of which nothing is told."""
     weak = [each for each in flagged.trust if each.reason is not None and not math.isnan(each.iou)]
-    if weak:
-        named = ", ".join(f"{flagged.names[each.category]} ({_lacking(each)})" for each in weak)
-        rest = "its ranking is" if len(weak) == 1 else "their rankings are"
-        lines += paper.wrap(
-            f"the model is too weak for {named}: {rest} left out (IoU {LEAST_IOU} and AUROC {LEAST_AUROC} are needed)",
-            "  ",
-            "    ",
-            "warning",
-        )
-    return lines
+    if not weak:
+        return []
+    named = ", ".join(f"{flagged.names[each.category]} ({_lacking(each)})" for each in weak)
+    rest = "its ranking is" if len(weak) == 1 else "their rankings are"
+    needed = f"(IoU {LEAST_IOU} and AUROC {LEAST_AUROC} are needed)"
+    said = f"the model is too weak for {named}: {rest} left out {needed}"
+    return paper.wrap(said, indent, indent + "  ", "warning")
 
 
 def _lacking(trust: Trust) -> str:
-    """The figure that is too small."""
-    return f"IoU {_number(trust.iou)}" if not trust.iou >= LEAST_IOU else f"AUROC {_number(trust.auroc)}"
+    """The figure that is too small, rounded down, so that it does not look as if it were what is needed."""
+    name, value = ("IoU", trust.iou) if not trust.iou >= LEAST_IOU else ("AUROC", trust.auroc)
+    return f"{name} {_number(math.floor(100 * value) / 100 if math.isfinite(value) else value)}"
 
 
 def _worst(flagged: Flagged, paper: Paper) -> list[str]:

@@ -165,7 +165,9 @@ def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: 
     assert json.loads(sarif.stdout)["version"] == "2.1.0"
     html = run(*words, "--format", "html", "-o", tmp_path / "flag.html", "--overlays", tmp_path / "drawn")
     assert html.exit_code == 0
-    assert "SEG501" in (tmp_path / "flag.html").read_text("utf-8")
+    page = (tmp_path / "flag.html").read_text("utf-8")
+    assert "SEG501" in page
+    assert "of 54 labels again" in page
     assert (tmp_path / "drawn").is_dir()
 
 

@@ -13,7 +13,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flagged import Flagged
 from segdata.noise.networks.plan import Facts, plan_for
 from segdata.noise.networks.settings import Settings
-from segdata.report.flag_text import flag_text
+from segdata.report.flag_text import flag_text, statements
 from segdata.report.paper import Paper
 from segdata.report.text import Asked
 from segdata.testing.blobs import blobs
@@ -50,6 +50,16 @@ def test_only_labels_count_as_labels_to_look_at() -> None:
     assert len(result.validation.findings) == 6
     assert "look at 6 of" in told(result)
     assert "look at 6 of" in told(more)
+
+
+def test_other_forms_say_the_same_of_the_whole() -> None:
+    result = replace(found()[1], notes=("a note",))
+    said = statements(result)
+    text = " ".join(told(result).split())
+    assert said[0] == "a note"
+    assert said[1].startswith("look at 6 of")
+    assert any("too weak for rare" in each for each in said)
+    assert all(each in text for each in said)
 
 
 def test_a_category_that_occurs_nowhere_is_not_called_weak() -> None:

@@ -28,10 +28,12 @@ class Amended(Proposal):
     ----------
     segment : the given segment that it is about, -1: none
     whole : whether what is wrong is all of that segment
+    gone : whether nothing takes the place of what is wrong
     """
 
     segment: int
     whole: bool
+    gone: bool = False
 
     def seam(self, height: int, width: int) -> int:
         """Pixel edges along which the proposed pieces touch; 0 where there is one."""
@@ -113,14 +115,15 @@ def for_part(
         if len(after) != len(whole):
             return _redrawn(row, int(given.category[row]), whole, after, given.height)
         type_ = "boundary"
-    proposal = for_drawn(found, at, type_, given, evidence, move)
+    proposal = for_drawn(found, at, type_, given, evidence, move, alike=True)
     if len(part) == len(whole) and proposal.action != "join":
         return _all_of(proposal, row)
     if proposal.action == "rename":
         return Amended("add", proposal.category, proposal.pieces, 1, -1, 0.0, row, False)
     rest = np.setdiff1d(whole, part)
     kept = np.union1d(rest, np.unique(Pixels.of_runs(proposal.pieces, max(proposal.n_pieces, 1)).at))
-    return _redrawn(row, int(given.category[row]), whole, kept, given.height)
+    amended = _redrawn(row, int(given.category[row]), whole, kept, given.height)
+    return replace(amended, gone=proposal.action == "delete")
 
 
 def _seam(found: Candidates, at: int, evidence: Evidence) -> Ints:
@@ -180,14 +183,15 @@ def for_seen(found: Candidates, at: int, given: Drawn, evidence: Evidence) -> Am
 
 def _all_of(proposal: Proposal, row: int) -> Amended:
     return Amended(
-        proposal.action, proposal.category, proposal.pieces, proposal.n_pieces, proposal.joins, proposal.iou, row, True
-    )
+        proposal.action, proposal.category, proposal.pieces, proposal.n_pieces, proposal.joins, proposal.iou, row, True,
+        proposal.action == "delete",
+    )  # fmt: skip
 
 
 def _redrawn(row: int, category: int, before: Ints, after: Ints, height: int) -> Amended:
     """A segment with other pixels; deleted where none are left."""
     if not len(after):
-        return Amended("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0, row, False)
+        return Amended("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0, row, False, True)
     runs = runs_of_pixels(after, np.zeros(len(after), np.int64), height)
     both = len(np.intersect1d(before, after))
     return Amended("redraw", category, runs, 1, -1, both / (len(before) + len(after) - both), row, False)

@@ -41,11 +41,19 @@ class Proposal:
 
 
 def for_drawn(
-    found: Candidates, at: int, type_: Type, given: Drawn, evidence: Evidence, move: tuple[int, int] = (0, 0)
+    found: Candidates,
+    at: int,
+    type_: Type,
+    given: Drawn,
+    evidence: Evidence,
+    move: tuple[int, int] = (0, 0),
+    *,
+    alike: bool = False,
 ) -> Proposal:
     """What annotated candidate `at` should be, if it is wrong in this way.
 
-    `move`: pixels to the right and down by which all labels of the image would have to be moved.
+    `move`: pixels to the right and down by which all labels of the image would have to be moved. `alike`: it is redrawn
+    only as something of its own category.
     """
     one = found.drawn.take(np.array([at]))
     category = int(one.category[0])
@@ -67,7 +75,7 @@ def for_drawn(
         at_ = np.concatenate([pixels.at for pixels in both])
         union = runs_of_pixels(at_, np.zeros(len(at_), np.int64), given.height)
         return Proposal("join", category, union, 1, other, _iou(one, union))
-    return _redrawn(one, evidence)
+    return _redrawn(one, evidence, alike=alike)
 
 
 def for_region(found: Candidates, at: int, evidence: Evidence) -> Proposal:
@@ -87,13 +95,14 @@ def _believed(one: Drawn, evidence: Evidence) -> int:
     return int(mean.argmax())
 
 
-def _redrawn(one: Drawn, evidence: Evidence) -> Proposal:
-    """As the predicted segment that fits best; delete what shares pixels with none."""
+def _redrawn(one: Drawn, evidence: Evidence, *, alike: bool) -> Proposal:
+    """As the predicted segment that fits best, of its category if `alike`; delete what shares pixels with none."""
     seen = evidence.predicted
     met = shared(one, seen)
-    if not len(met.b):
+    fits = seen.category[met.b] == one.category[0] if alike else np.ones(len(met.b), bool)
+    if not fits.any():
         return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)
-    iou = met.pixels / (one.areas[0] + seen.areas[met.b] - met.pixels)
+    iou = fits * met.pixels / (one.areas[0] + seen.areas[met.b] - met.pixels)
     best = int(met.b[iou.argmax()])
     return Proposal(
         "redraw", int(seen.category[best]), seen.runs.take(np.array([best]), len(seen)), 1, -1, float(iou.max())

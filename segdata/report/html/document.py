@@ -66,11 +66,13 @@ def to_html(
     asked: Asked,
     thumbnails: Mapping[Finding, str] | None = None,
     imprints: Mapping[Finding, str] | None = None,
+    said: Sequence[str] = (),
 ) -> str:
     """The report as one HTML file; the same input gives the same text.
 
     `thumbnails`: pictures of findings as `data:` URIs, those of each rule in the order to show them in.
     `imprints`: of the labels that findings speak of, as `segdata.core.imprint` has them; then the page takes decisions.
+    `said`: what there is to say of the dataset as a whole, a paragraph each.
     `asked.max_findings` limits the list, not the counts. What Unicode cannot encode stays in the text as it is: write
     it with `backslashreplace`.
     """
@@ -81,6 +83,7 @@ def to_html(
     return template("report.html").render(
         validation=validation,
         asked=asked,
+        said=said,
         groups=groups,
         verdict=_verdict(validation, asked),
         severities=[(severity, validation.count(severity)) for severity in SEVERITIES],

@@ -62,10 +62,13 @@ def thumbnails(
 
 
 def spread(findings: Sequence[Finding], most: int) -> list[Finding]:
-    """At most `most` findings, of every rule about as many: the worst, and first one of each image."""
+    """At most `most` findings, of every rule about as many: the worst, and first one of each image.
+
+    The worst are those with the greatest score, where they have one, then the largest.
+    """
     queues = []
     for group in _groups(findings):
-        group.sort(key=lambda each: -(each.pixels or 0))
+        group.sort(key=lambda each: (-(each.score or 0), -(each.pixels or 0)))
         turn: Counter[str | None] = Counter()
         turns = []
         for each in group:

@@ -9,6 +9,7 @@ from segdata.noise.evidence.amended import for_part, for_seen, for_thing
 from segdata.noise.evidence.candidates import candidates
 from segdata.noise.evidence.drawn import Drawn, Pixels, parts_of, runs_of_pixels
 from segdata.noise.evidence.evidence import Evidence
+from segdata.noise.types import Type
 
 HEIGHT, WIDTH = 40, 60
 ONE = np.array([False, True])
@@ -89,6 +90,23 @@ def test_the_way_of_a_part_is_its_own_and_not_that_of_its_segment() -> None:
     moved = seen(drawn((7, 4, 8, 10)), 2)
     of_thing = for_thing(candidates(thing, moved, ONE), 0, "shift", thing, moved)
     assert of_thing.way(thing, thing) == (2.0, -1.0)
+
+
+@pytest.mark.parametrize("type_", ["boundary", "shift"])
+def test_a_part_is_redrawn_as_something_of_its_category_or_taken_out(type_: Type) -> None:
+    given = drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 1])
+    given = replace(
+        given, runs=replace(given.runs, owner=np.zeros_like(given.runs.owner)), category=np.array([1]), score=np.ones(1)
+    )
+    elsewhere = seen(drawn((0, 0, 20, 40), (38, 8, 12, 12), category=[1, 2]), 3)
+    found = candidates(given, elsewhere, SOIL)
+    at = int(found.drawn.areas.argmin())
+    amended = for_part(found, at, type_, given, elsewhere)
+    assert (amended.action, amended.category, amended.gone) == ("redraw", 1, True)
+    assert amended.pieces.areas(1).tolist() == [20 * 40]
+    both = seen(drawn((0, 0, 20, 40), (38, 6, 12, 10), (38, 16, 12, 4), category=[1, 2, 1]), 3)
+    amended = for_part(candidates(given, both, SOIL), at, type_, given, both)
+    assert (amended.action, amended.gone, amended.pieces.areas(1).tolist()) == ("redraw", False, [20 * 40 + 12 * 4])
 
 
 def test_a_part_that_is_two_is_cut_where_the_model_sees_the_edge() -> None:

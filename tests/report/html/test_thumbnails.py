@@ -3,6 +3,7 @@
 import base64
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,10 @@ def test_every_rule_has_about_as_many(findings: list[Finding], most: int) -> Non
 def test_worst_first_and_one_of_each_image() -> None:
     every = [finding("B", "x", 9), finding("B", "x", 8), finding("B", "y", 1), finding("A", "x", 1, "error")]
     assert spread(every, 3) == [every[3], every[0], every[2]]
+    ranked = [
+        replace(finding("A", name, pixels), score=score) for name, pixels, score in (("x", 9, 0.2), ("y", 1, 0.8))
+    ]
+    assert spread(ranked, 2) == ranked[::-1]
 
 
 @pytest.fixture
