@@ -28,6 +28,13 @@ def drawn(*boxes: tuple[int, int, int, int], category: int | list[int] = 1) -> D
     return Drawn.of(runs, np.broadcast_to(category, (len(at),)).astype(np.int64), HEIGHT, WIDTH)
 
 
+def two_parts() -> Drawn:
+    """A segment of two parts, the second of 8 x 8 pixels at (40, 10)."""
+    given = drawn((0, 0, 20, 40), (40, 10, 8, 8))
+    one = replace(given.runs, owner=np.zeros_like(given.runs.owner))
+    return replace(given, runs=one, category=np.array([1]), score=np.ones(1))
+
+
 def seen(labels: Drawn, n_categories: int, *, as_one: bool = False) -> Evidence:
     """A model that is sure of these labels."""
     p = np.full((n_categories, WIDTH * HEIGHT), 0.02, np.float32)
@@ -60,10 +67,7 @@ def test_a_thing_without_pieces_is_redrawn_and_one_of_two_is_split() -> None:
 
 
 def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
-    given = drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 1])
-    given = replace(
-        given, runs=replace(given.runs, owner=np.zeros_like(given.runs.owner)), category=np.array([1]), score=np.ones(1)
-    )
+    given = two_parts()
     evidence = seen(drawn((0, 0, 20, 40)), 3, as_one=True)
     found = candidates(given, evidence, SOIL)
     at = int(found.drawn.areas.argmin())
@@ -75,10 +79,7 @@ def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
 
 
 def test_the_way_of_a_part_is_its_own_and_not_that_of_its_segment() -> None:
-    given = drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 1])
-    given = replace(
-        given, runs=replace(given.runs, owner=np.zeros_like(given.runs.owner)), category=np.array([1]), score=np.ones(1)
-    )
+    given = two_parts()
     evidence = seen(drawn((0, 0, 20, 40), (44, 13, 8, 8), category=[1, 1]), 3)
     found = candidates(given, evidence, SOIL)
     at = int(found.drawn.areas.argmin())
@@ -94,10 +95,7 @@ def test_the_way_of_a_part_is_its_own_and_not_that_of_its_segment() -> None:
 
 @pytest.mark.parametrize("type_", ["boundary", "shift"])
 def test_a_part_is_redrawn_as_something_of_its_category_or_taken_out(type_: Type) -> None:
-    given = drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 1])
-    given = replace(
-        given, runs=replace(given.runs, owner=np.zeros_like(given.runs.owner)), category=np.array([1]), score=np.ones(1)
-    )
+    given = two_parts()
     elsewhere = seen(drawn((0, 0, 20, 40), (38, 8, 12, 12), category=[1, 2]), 3)
     found = candidates(given, elsewhere, SOIL)
     at = int(found.drawn.areas.argmin())
