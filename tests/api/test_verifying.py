@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 import segdata
+from segdata.api import from_arrays
 from segdata.api.verifying import first_annotations
 from segdata.core import format as formats_module
 from segdata.core.batch import Batch, concatenate, replaced
@@ -21,6 +22,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import Format, format_named, formats
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
+from segdata.core.taxonomy import Category, Taxonomy
 from segdata.edit.diff.proof import proof
 from segdata.sample import make
 from segdata.testing.strategies import datasets
@@ -40,6 +42,22 @@ def test_whatever_is_converted_differs_by_counted_losses_alone(name: str, data: 
         assert done.proof.holds, (done.proof.unexplained, done.losses)
         if not done.losses:
             assert done.verified == done.n_segments == done.proof.difference.n_same
+
+
+def test_what_is_left_of_one_may_be_taken_for_another_that_is_hidden(tmp_path: Path) -> None:
+    """Three overlap, and lose their ids; what is left of the largest is more like the smallest."""
+    masks = np.zeros((3, 4, 2), bool)
+    masks[0, 2:, 1] = masks[1] = masks[2, :3] = True
+    made = from_arrays({"a.png": [(mask, 1) for mask in masks]}, Taxonomy(categories=(Category(id=1, name="car"),)))
+    batch = made.source.load(np.arange(1))
+    ids = replaced(batch.segments, "segment_id", [0, 1, 2**24])
+    done = segdata.convert(
+        dataset(made.profile, [replace(batch, segments=ids)]), tmp_path / "made", to="davis", verify=True
+    )
+    assert {"overlap", "segment-id"} <= {each.kind for each in done.losses}
+    assert done.proof is not None
+    assert done.proof.difference.counts["segment-missing"].pixels == 8
+    assert done.proof.holds, done.proof.unexplained
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,8 @@ def proof(found: Difference, losses: Sequence[Loss]) -> Proof:
         lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed(pixels)}"
     drawn = sum(found.counts[kind].pixels for kind in _DRAWN if kind in found.counts)
     twice = pixels + sum(loss.pixels for loss in losses if loss.kind in _HANDED_ON)
+    if _mistaken(losses):  # what is left of one is held against another, and the other counts as missing
+        twice += 2 * sum(loss.pixels for loss in losses if loss.kind == "overlap")
     if drawn > twice and not any(loss.kind in _REGROUPING for loss in losses):
         lines["pixels"] = f"pixels: {drawn:,} px of segments differ, {_allowed(twice)}"
     concerned = {*lines, *(_DRAWN if "pixels" in lines else ())}
@@ -98,10 +100,15 @@ def proof(found: Difference, losses: Sequence[Loss]) -> Proof:
     return Proof(found, tuple(lines.values()), changes)
 
 
+def _mistaken(losses: Sequence[Loss]) -> bool:
+    """Whether segments may be taken for others, as they lost their ids."""
+    return any(loss.kind == "segment-id" for loss in losses)
+
+
 def _room(kind: Kind, losses: Sequence[Loss]) -> tuple[int, int]:
     """How often losses may have caused a kind of difference: counted in whatever it is, and in images."""
     of_taxonomy = kind in _CATEGORIES
-    mistaken = any(loss.kind == "segment-id" for loss in losses) and kind in _MISTAKEN
+    mistaken = _mistaken(losses) and kind in _MISTAKEN
     causes = [
         loss
         for loss in losses

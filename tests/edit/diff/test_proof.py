@@ -65,6 +65,12 @@ SCORE, TRACK, RINGS = loss("score", "segments", 2), loss("track", "segments", 9)
         (difference(rings_added=(3, 0)), [], []),
         (difference(image_missing=(1, 0)), [loss("unreadable", "defects", 1)], ["image-missing"]),
         (difference(spatial=(1, 0)), [loss("spatial", "sequences", 1)], []),
+        (difference(pixels=(1, 15)), [OVERLAP, loss("segment-id", "segments", 1)], []),
+        (
+            difference(pixels=(1, 16)),
+            [OVERLAP, loss("segment-id", "segments", 1)],
+            ["pixels: 16 px of segments differ"],
+        ),
         (difference(track=(1, 0)), [OVERLAP], ["track"]),
         (difference(track=(1, 0)), [OVERLAP, loss("segment-id", "segments", 1)], []),
     ],
