@@ -54,6 +54,8 @@ def _best(given: Drawn, evidence: Evidence, step: int) -> Alignment:
     fit = _correlated(label, belief, max(max(shape) // REACH // step, 1))
     reach = fit.shape[0] // 2
     x, y = (int(at) - reach for at in np.unravel_index(fit.argmax(), fit.shape))
+    if not (x or y):  # they lie where they fit best, as nearly always
+        return Alignment(by=(0.0,) * len(belief))
     won = (_fit_by(label, belief, x, y) - _fit_by(label, belief, 0, 0)) / max(float(fit.max() - np.median(fit)), 1e-9)
     return Alignment(x * step, y * step, float(won.sum()), tuple(won.tolist()))
 
