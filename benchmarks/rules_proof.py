@@ -21,7 +21,7 @@ from real_sets import RealSet, real_sets
 import segdata
 from segdata.core.finding import Finding
 from segdata.core.rule import Rule, rules
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.report.pictures import draw_image
 from segdata.sample import make
 from segdata.sample.dataset import CLEAN

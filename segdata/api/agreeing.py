@@ -22,7 +22,7 @@ from segdata.api.panels import (
 from segdata.core.config import Config, nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
     from segdata.agreement.panel.panel import Panel

@@ -16,12 +16,9 @@ from segdata.core.errors import SegdataError
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.images import image_limits
-from segdata.formats.masks.maskfile import Values
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.mask_files import ValueRuns, Values
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 
 Named = str | int  # a category: its name or its id
 Labels = ArrayLike | tuple[ArrayLike, Mapping[int, Named]] | Sequence[tuple[ArrayLike, Named]]
@@ -57,7 +54,9 @@ def from_arrays(
     """
     known = taxonomy if isinstance(taxonomy, Taxonomy) else _of_names(taxonomy)
     folder = None if images is None else Path(images)
-    entries = [Entry(image_id, _file(folder, image_id), record=value) for image_id, value in sorted(labels.items())]
+    entries = [
+        ImageEntry(image_id, _file(folder, image_id), record=value) for image_id, value in sorted(labels.items())
+    ]
     profile = Profile(
         name=name,
         format="arrays",
@@ -91,7 +90,7 @@ def _task(labels: Iterable[Labels], taxonomy: Taxonomy) -> Task:
     return "panoptic" if kinds >= {"thing", "stuff"} else "instance"
 
 
-def _look(taxonomy: Taxonomy, said: Mapping[str, object], entry: Entry) -> list[Found]:
+def _look(taxonomy: Taxonomy, said: Mapping[str, object], entry: ImageEntry) -> list[ImageAnnotation]:
     labels: Labels = entry.record
     if isinstance(labels, tuple):
         found = _of_ids(entry.image_id, labels[0], labels[1], taxonomy)
@@ -100,7 +99,7 @@ def _look(taxonomy: Taxonomy, said: Mapping[str, object], entry: Entry) -> list[
     else:
         found = _of_categories(_checked(entry.image_id, labels), taxonomy)
     size, ids, categories, runs, defects = found
-    return [Found(size, ids, categories, runs, annotation=said, defects=defects)]
+    return [ImageAnnotation(size, ids, categories, runs, annotation=said, defects=defects)]
 
 
 Drawn = tuple[tuple[int, int], Ints, Ints, Runs, list[Defect]]

@@ -15,7 +15,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.noise.networks.predictions import opened as opened_predictions
 from segdata.report.fiftyone.app import PORT, App, app
 from segdata.report.fiftyone.heat import Heat

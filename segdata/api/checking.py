@@ -14,7 +14,7 @@ from segdata.core.judge import judge, needed, selected
 from segdata.core.profile import RasterRule
 from segdata.core.rule import Family, Tables
 from segdata.core.validation import FailOn, Validation, check_fail_on
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure
 from segdata.review.log import place
 

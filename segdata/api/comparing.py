@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from segdata.api.opening import Data, Progress, read, silent
 from segdata.edit.diff.compare import compare
 from segdata.edit.diff.difference import Difference
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 
 def diff(

@@ -16,7 +16,7 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import run_ordered
 from segdata.core.judge import errors_among
 from segdata.core.loss import Losses
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
     from segdata.agreement.consensus.made import Consensus, Undecided

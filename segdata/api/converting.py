@@ -21,9 +21,9 @@ from segdata.core.loss import Loss, Losses
 from segdata.edit.diff.proof import Proof
 from segdata.edit.remap import Remap
 from segdata.edit.taxonomy_map import TaxonomyMap
-from segdata.formats.images import image_limits
-from segdata.formats.masks.maskindex import INDEX
 from segdata.formats.shapes.disagreement import Disagreement, disagreement
+from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.report.certificate import NAME, Place, certificate
 
 OnLoss = Literal["warn", "error", "allow"]
@@ -165,7 +165,7 @@ def _arranged(format: Format, made: Path) -> tuple[str, ...]:
     """Put the copies of images where the format's programs look for them; what has no place there."""
     if format.arrange is not None:
         return format.arrange(made)
-    if format.image_of is not None and (made / INDEX).is_file():
+    if format.image_of is not None and (made / INDEX_FILE).is_file():
         put_beside(made, format.image_of)
     return ()
 

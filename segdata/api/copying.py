@@ -10,7 +10,7 @@ from typing import Any
 
 from segdata.core.batch import Batch, replaced
 from segdata.core.uri import inside, local_file, moved
-from segdata.formats.masks.maskindex import INDEX
+from segdata.formats.shared.pairing import INDEX_FILE
 
 Row = Mapping[str, Any]  # of the columns of images; Any: cells of all types
 
@@ -95,7 +95,7 @@ def put_beside(made: Path, image_of: Callable[[str], str]) -> None:
     `made` has them in `images`, and tells in `images.csv` which mask is whose; `image_of` gives the place of an image,
     without extension, by that of its mask.
     """
-    path = made / INDEX
+    path = made / INDEX_FILE
     records = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     for record in records:
         source = made / "images" / record["image"]

@@ -18,7 +18,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.decision import Decision, Verdict
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.review import log
 from segdata.review.applied import Applied, Applying, Whose
 from segdata.review.carried import Mend

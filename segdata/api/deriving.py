@@ -9,7 +9,7 @@ from segdata.api.copying import Copies
 from segdata.api.opening import Progress, silent
 from segdata.core.batch import Batch
 from segdata.core.dataset import Dataset
-from segdata.formats.altered import AlteredSource
+from segdata.formats.shared.derived_sources import AlteredSource
 
 
 def derive(

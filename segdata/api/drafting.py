@@ -9,7 +9,7 @@ from segdata.core.config import load_config
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy
-from segdata.formats.draft import draft_taxonomy
+from segdata.formats.infer_taxonomy import infer_taxonomy
 
 
 def drafted(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile | None]:
@@ -37,7 +37,7 @@ def drafted(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profi
 def _from_masks(data: Path, opening: ReadOptions) -> Taxonomy:
     """A taxonomy of the values in the masks."""
     config, images, only = opening.get("config"), opening.get("images"), opening.get("only")
-    return draft_taxonomy(
+    return infer_taxonomy(
         data,
         None if images is None else Path(images),
         load_config(Path(config)) if isinstance(config, (str, Path)) else config,

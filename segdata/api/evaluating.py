@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 from segdata.api.opening import Data, ReadOptions, read, silent
 from segdata.api.panels import PairOptions, Several, members, named, open_panel, reading, resampling
 from segdata.core.dataset import Dataset
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
     from segdata.agreement.gold.evaluation import Evaluation
@@ -41,12 +41,12 @@ def evaluate(predictions: Several, gold: Data, **options: Unpack[PairOptions]) -
 
 def _answers(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
     """Predictions, opened; a list of COCO results takes its images and categories from a reference that has them."""
-    from segdata.formats.sight import recognised
+    from segdata.formats.unknown_format import detect_format
 
     if isinstance(data, Dataset):
         return data
     options = dict(opening.get("options") or {})
-    is_list = (opening.get("format") or recognised(Path(data))) == "coco-results"
+    is_list = (opening.get("format") or detect_format(Path(data))) == "coco-results"
     if is_list and reference.profile.format in ("coco-instances", "lvis") and Path(reference.profile.files).is_file():
         options = {"truth": str(reference.profile.files), **options}
     more: ReadOptions = {**opening, "options": options}

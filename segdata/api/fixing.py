@@ -19,7 +19,7 @@ from segdata.core.mended import Mended, MendedImage
 from segdata.core.profile import Profile
 from segdata.core.runs import Runs
 from segdata.fixes.fix import fixes
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.store.revise import revise
 from segdata.store.write import segment_rows
 

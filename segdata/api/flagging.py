@@ -12,7 +12,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.finding import Finding
 from segdata.core.judge import judge, selected
 from segdata.core.validation import Validation
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure
 
 if TYPE_CHECKING:

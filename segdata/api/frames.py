@@ -23,8 +23,8 @@ from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.coco.segmentation import read_shapes
-from segdata.formats.imagefiles import with_image_files
-from segdata.formats.images import image_limits
+from segdata.formats.shared.derived_sources import with_image_files
+from segdata.formats.shared.images import image_limits
 from segdata.store.source import MAX_SIDE, CanonicalSource, Part
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from segdata.api.imprinting import images_named
 from segdata.core.annotation import Annotation
 from segdata.core.dataset import Dataset
 from segdata.core.decision import Decision
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.review.applied import imprint_now
 from segdata.review.standing import latest
 

@@ -11,7 +11,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.imprint import imprint_of
 from segdata.core.runs import Ints
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 
 def imprints(data: Dataset, findings: Sequence[Finding], jobs: int = 0) -> dict[Finding, str]:

@@ -12,7 +12,7 @@ from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.batch import Batch
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 from segdata.measure.objects import objects as measured
 
 if TYPE_CHECKING:

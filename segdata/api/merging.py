@@ -24,7 +24,7 @@ from segdata.edit.join import JoinedSource, Joining
 from segdata.edit.reconcile import Reconciled, reconciled
 from segdata.edit.remap import Remap
 from segdata.edit.taxonomy_map import TaxonomyMap
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 _OF_CATEGORIES = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of their ids
 

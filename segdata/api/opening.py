@@ -17,12 +17,14 @@ from segdata.core.runs import Ints
 from segdata.core.settings import at, check_categories, check_file, said_in
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.core.unsafe import check_files, check_name
-from segdata.formats.altered import made_by
-from segdata.formats.imagefiles import with_image_files
-from segdata.formats.images import image_limits
-from segdata.formats.roi import with_regions
-from segdata.formats.sequenced import with_sequences
-from segdata.formats.sight import recognised
+from segdata.formats.shared.derived_sources import (
+    with_image_files,
+    with_origin,
+    with_regions_of_interest,
+    with_sequences,
+)
+from segdata.formats.shared.images import image_limits
+from segdata.formats.unknown_format import detect_format
 from segdata.store.source import CanonicalSource
 
 Data = str | Path | Dataset
@@ -129,8 +131,8 @@ def _opened(chosen: Format, request: Request, source: str | None, roi: str | Pat
     opened, settings = chosen.read(request), request.config
     if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
         opened = with_image_files(opened, folder_of(request.root), opened.uris, request.images)
-    opened = opened if roi is None else with_regions(opened, Path(roi))
-    opened = opened if source is None else made_by(opened, source)
+    opened = opened if roi is None else with_regions_of_interest(opened, Path(roi))
+    opened = opened if source is None else with_origin(opened, source)
     if not settings.sequences:
         return opened
     with at("sequences"):
@@ -175,7 +177,7 @@ def _format(root: Path, named: str | None, settings: Config, config: object) -> 
         with at("format"):
             chosen = format_named(settings.format)
     else:
-        chosen = format_named(named or _implied(settings, config) or recognised(root))
+        chosen = format_named(named or _implied(settings, config) or detect_format(root))
     for name, value in settings.options.items():
         with at("options", name):
             chosen.check_options({name: value}, "read")

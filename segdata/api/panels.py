@@ -9,7 +9,7 @@ from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.config import nearest
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
     from segdata.agreement.boundaries.surfaces import Tolerance

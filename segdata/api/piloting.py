@@ -7,7 +7,7 @@ from segdata.api.checking import measured
 from segdata.api.opening import Data, Progress, ReadOptions, read, silent
 from segdata.core.rule import rules
 from segdata.core.settings import options
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
     from segdata.campaign.concord import Concord

@@ -25,10 +25,8 @@ from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.drafting.brightness import Colours, scaled
 from segdata.drafting.method import Draw, checked, drawing
 from segdata.drafting.tidy import Labels
-from segdata.formats.images import ImageFolder, image_limits
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.images import ImageFolder, image_limits
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 
 MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise
 _LEARNT_FROM = 50  # images
@@ -121,7 +119,7 @@ def draft(
     return Draft(written, method, every, n_empty, tuple(_remarks(n_empty, [each.left for each in seen if each.left])))
 
 
-def _entries(images: Data) -> tuple[list[Entry], Path]:
+def _entries(images: Data) -> tuple[list[ImageEntry], Path]:
     """The images to annotate, in ascending order of their ids, and where their names start."""
     if not isinstance(images, Dataset):
         root = Path(images)
@@ -131,12 +129,12 @@ def _entries(images: Data) -> tuple[list[Entry], Path]:
             folder = ImageFolder.below(root)
             if not folder.paths:
                 raise SegdataError(f"{root}: no image files to annotate")
-            return [Entry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
+            return [ImageEntry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
     dataset = read(images)
     return sorted(unannotated(dataset), key=lambda entry: entry.image_id), Path(dataset.profile.files)
 
 
-def unannotated(dataset: Dataset) -> list[Entry]:
+def unannotated(dataset: Dataset) -> list[ImageEntry]:
     """The images that nobody annotated and that have a file, each with its row in the dataset as its record.
 
     Raises SegdataError where there are none.
@@ -148,7 +146,7 @@ def unannotated(dataset: Dataset) -> list[Entry]:
             if at not in annotated and each["uri"] is not None:
                 named = {name: each[name] for name in ("sequence", "frame", "split", "group")}
                 size = (each["height"] or 0, each["width"] or 0)
-                found.append(Entry(each["image_id"], uri=each["uri"], record=row + at, size=size, **named))
+                found.append(ImageEntry(each["image_id"], uri=each["uri"], record=row + at, size=size, **named))
             n_without_file += at not in annotated and each["uri"] is None
         row += batch.images.num_rows
     if not found and n_without_file:
@@ -159,11 +157,11 @@ def unannotated(dataset: Dataset) -> list[Entry]:
     return found
 
 
-def _where(entry: Entry) -> str:
+def _where(entry: ImageEntry) -> str:
     return str(entry.image) if entry.image is not None else str(entry.uri)
 
 
-def _some(entries: list[Entry]) -> Iterable[Colours]:
+def _some(entries: list[ImageEntry]) -> Iterable[Colours]:
     """Images from all over the dataset, to learn from."""
     step = max(len(entries) // _LEARNT_FROM, 1)
     n_seen = 0
@@ -210,7 +208,9 @@ def _told(method: str, options: Mapping[str, Option]) -> list[tuple[str, str]]:
     return [(name, json.dumps(value)) for name, value in {"method": method, **options}.items()]
 
 
-def _look(draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: list[Seen], entry: Entry) -> list[Found]:
+def _look(
+    draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: list[Seen], entry: ImageEntry
+) -> list[ImageAnnotation]:
     """The draft of one image."""
     uri = _where(entry)
     try:
@@ -229,7 +229,7 @@ def _look(draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: lis
     names = {"source": ["model"] * len(drawn)}
     size = (labels.shape[0], labels.shape[1])
     ids = category[:n] if len(of) > 1 else ids
-    return [Found(size, ids[drawn], category[drawn], runs.take(drawn, n), columns=names, annotation=said)]
+    return [ImageAnnotation(size, ids[drawn], category[drawn], runs.take(drawn, n), columns=names, annotation=said)]
 
 
 def _largest(labels: Labels) -> tuple[Labels, int]:

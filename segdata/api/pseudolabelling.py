@@ -17,10 +17,8 @@ from segdata.core.counted import counted
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Taxonomy
 from segdata.drafting.sure import drafted, sure, with_void
-from segdata.formats.images import image_limits
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 from segdata.noise.evidence.drawn import VOID
 
 if TYPE_CHECKING:
@@ -151,7 +149,9 @@ def _told(precision: float) -> list[tuple[str, str]]:
     return [("method", '"model"'), ("precision", f"{precision:g}")]
 
 
-def _look(judged: "Confident", void: int, said: Mapping[str, object], seen: list[Seen], entry: Entry) -> list[Found]:
+def _look(
+    judged: "Confident", void: int, said: Mapping[str, object], seen: list[Seen], entry: ImageEntry
+) -> list[ImageAnnotation]:
     """What the networks are sure of on one image."""
     drawn = judged.drawn(entry.record)
     seen.append(Seen(bool((drawn.category == VOID).all())))
@@ -162,7 +162,7 @@ def _look(judged: "Confident", void: int, said: Mapping[str, object], seen: list
         "score": [None if np.isnan(each) else each for each in drawn.score.tolist()],
     }
     size = (drawn.height, drawn.width)
-    return [Found(size, ids, category, drawn.runs, columns=columns, annotation=said)]
+    return [ImageAnnotation(size, ids, category, drawn.runs, columns=columns, annotation=said)]
 
 
 def _remarks(judged: "Confident", taxonomy: Taxonomy) -> Iterator[str]:

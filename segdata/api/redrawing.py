@@ -22,9 +22,9 @@ from segdata.core.decision import Decision, Via
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
-from segdata.formats.altered import AlteredSource
-from segdata.formats.images import image_limits
-from segdata.formats.xmlfile import read_xml
+from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.safe_parsers import read_xml
 from segdata.review import log
 from segdata.review import sent as notes
 from segdata.review.applied import Whose, is_below

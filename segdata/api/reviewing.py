@@ -7,7 +7,7 @@ from segdata.api.opening import Data, read
 from segdata.api.panels import Opened, PanelOptions, check_sizes, opened, reading, resampling, sections
 from segdata.core.batch import Batch, replaced
 from segdata.core.errors import SegdataError
-from segdata.formats.altered import AlteredSource
+from segdata.formats.shared.derived_sources import AlteredSource
 
 if TYPE_CHECKING:
     from segdata.agreement.boundaries.surfaces import Tolerance

@@ -10,7 +10,7 @@ from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.edit.remap import Remap
 from segdata.edit.taxonomy_diff import TaxonomyDifference, taxonomy_diff
 from segdata.edit.taxonomy_map import TaxonomyMap, decided, load_map, renamed
-from segdata.formats.altered import AlteredSource
+from segdata.formats.shared.derived_sources import AlteredSource
 
 _BY_ID = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of the old categories
 

@@ -13,8 +13,8 @@ from segdata.core.dataset import Dataset
 from segdata.core.loss import Loss
 from segdata.edit.diff.compare import compare
 from segdata.edit.diff.proof import Proof, proof
-from segdata.formats.altered import AlteredSource
-from segdata.formats.images import image_limits
+from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.formats.shared.images import image_limits
 
 
 def proven(dataset: Dataset, target: Path, to: str, losses: Sequence[Loss], jobs: int) -> Proof:

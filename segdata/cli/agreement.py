@@ -155,7 +155,7 @@ def _report(form: str, found: "Compared", typed: list[str], paper: "Paper", fail
 def _html(found: "Compared", typed: list[str], fail_on: FailOn, jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst images and findings."""
     from segdata.api.scoring import cards_of
-    from segdata.formats.images import image_limits
+    from segdata.formats.shared.images import image_limits
     from segdata.report.html.agreement import pictures, to_html
 
     scored = cards_of(found)

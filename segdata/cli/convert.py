@@ -94,7 +94,7 @@ def command(
     from segdata.cli.output import emit, paper
     from segdata.cli.progress import progress
     from segdata.core.errors import LossError
-    from segdata.formats.imagefiles import folder_of_images
+    from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.losses import lost, refused, with_images, written
 
     more = {"annotator": annotator, "source": source, "roi": roi}
@@ -128,7 +128,7 @@ def command(
     for remark in result.not_copied:
         emit(remark)
     # COCO files name images and do not say where they are; the other formats refer to them.
-    if to.startswith("coco-") and not copy_images and (images := folder_of_images(dataset)) is not None:
+    if to.startswith("coco-") and not copy_images and (images := find_image_root(dataset)) is not None:
         emit("\n".join(["", "its images are not copied; to read it with them:", *with_images(dst, images, paper())]))
     if result.proof is not None and not result.proof.holds:
         say(f"error: {dst} differs from {src} in more than the losses that were counted; please report it")

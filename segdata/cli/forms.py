@@ -38,7 +38,7 @@ def as_html(
     """The report as one HTML file, with pictures of the worst of each rule; `said`: of the dataset as a whole."""
     from segdata.api.imprinting import imprints
     from segdata.cli.progress import progress
-    from segdata.formats.images import image_limits
+    from segdata.formats.shared.images import image_limits
     from segdata.report.html.document import to_html
     from segdata.report.html.thumbnails import pictured, thumbnails
 
@@ -53,7 +53,7 @@ def as_html(
 def draw(dataset: "Dataset", result: Validation, folder: Path) -> None:
     """Draw the images with findings into a folder, and say so."""
     from segdata.cli.progress import progress
-    from segdata.formats.images import image_limits
+    from segdata.formats.shared.images import image_limits
     from segdata.report.pictures import MOST, draw_findings
 
     concerned = {finding.image for finding in result.findings if finding.image is not None}

@@ -104,7 +104,7 @@ def command(
 
 def _html(scored: "Scored", typed: list[str], jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst examples."""
-    from segdata.formats.images import image_limits
+    from segdata.formats.shared.images import image_limits
     from segdata.report.html.agreement_pictures import example_pictures
     from segdata.report.html.scorecard import to_html
 

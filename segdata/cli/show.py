@@ -34,7 +34,7 @@ def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, op
     """
     from segdata.api import validate
     from segdata.cli.output import emit, spare
-    from segdata.formats.images import image_limits
+    from segdata.formats.shared.images import image_limits
     from segdata.report.pictures import draw_image, image_named
 
     dataset = opening.read(data)

@@ -29,13 +29,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_STREETS
+from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BESIDE_STREETS
+LOSSES: frozenset[Kind] = STREET_MASK_LOSSES
 CHECKED = (
     "the formulas of cityscapesScripts' json2instanceImg, json2labelImg and createPanopticImgs",
     "Pillow's ImageDraw.polygon",

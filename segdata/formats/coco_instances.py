@@ -26,15 +26,15 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_COCO
 from segdata.formats.coco.options import HOW_POLYGONS
 from segdata.formats.coco.sniff import clue, the_document
+from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.coco.instances import InstancesSource
 
-LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
+LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "supervision 0.31 (reads what is written, and what it writes is read)")
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = HOW_POLYGONS

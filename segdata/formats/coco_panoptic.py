@@ -22,14 +22,14 @@ from segdata.core.format import Clue, Request, Source
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_COCO
 from segdata.formats.coco.options import TRUTH
 from segdata.formats.coco.sniff import clue, the_document
+from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
-LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-segment", "overlap"}
+LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-segment", "overlap"}
 READ_OPTIONS = TRUTH
 CHECKED = ("panopticapi (rgb2id, evaluation.py)",)
 
@@ -41,11 +41,11 @@ def detect(seen: Glance) -> Clue | None:
 
 def read(request: Request) -> Source:
     """Open a document; raises SegdataError where there is none, or several to choose from."""
-    from segdata.formats.altered import made_by
     from segdata.formats.coco.panoptic import open_panoptic
+    from segdata.formats.shared.derived_sources import with_origin
 
     source = open_panoptic(request, *the_document(request.root, "panoptic"))
-    return made_by(source, "model") if "truth" in request.options else source
+    return with_origin(source, "model") if "truth" in request.options else source
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:

@@ -22,15 +22,15 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_RESULTS
 from segdata.formats.coco.options import BESIDE, TRUTH
 from segdata.formats.coco.sniff import SORTS, documents
+from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.altered import AlteredSource
+    from segdata.formats.shared.derived_sources import AlteredSource
 
-LOSSES: frozenset[Kind] = BEYOND_RESULTS
+LOSSES: frozenset[Kind] = COCO_RESULTS_LOSSES
 READ_OPTIONS = TRUTH
 WRITE_OPTIONS = {"score": "the score of segments that have none; default: 1"}
 CHECKED = ("pycocotools (loadRes)",)
@@ -48,8 +48,8 @@ def detect(seen: Glance) -> Clue | None:
 
 def read(request: Request) -> "AlteredSource":
     """Open a list; raises SegdataError where there is none, or several, or nothing tells its images and categories."""
-    from segdata.formats.altered import made_by
     from segdata.formats.coco.results import open_results
+    from segdata.formats.shared.derived_sources import with_origin
 
     root = request.root
     if not root.exists():
@@ -59,7 +59,7 @@ def read(request: Request) -> "AlteredSource":
         found = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
         raise UnreadableError(f"{root}: {found if names else 'no list of COCO results in it'}")
     path = root if root.is_file() else root / names[0]
-    return made_by(open_results(request, path, names[0]), "model")
+    return with_origin(open_results(request, path, names[0]), "model")
 
 
 def write(

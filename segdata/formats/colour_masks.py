@@ -16,15 +16,15 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.masks.maskclue import look, stored
-from segdata.formats.masks.preset import preset_names
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
+from segdata.formats.shared.taxonomies import preset_names
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial"}
+LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
 READ_OPTIONS = {"preset": "the classes, where nothing lies beside the masks: " + ", ".join(preset_names())}
 
@@ -53,6 +53,6 @@ def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Lo
     Raises SegdataError where the category ids fit neither 8 bits nor colours.
     """
     from segdata.formats.masks.colour_writer import write_colour_masks
-    from segdata.formats.unheld import counted_unheld
+    from segdata.formats.shared.count_losses import count_losses_of_batches
 
-    write_colour_masks(profile, counted_unheld(batches, losses, LOSSES), target, losses)
+    write_colour_masks(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

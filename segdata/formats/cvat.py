@@ -28,14 +28,14 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_CVAT
+from segdata.formats.shared.declared_losses import CVAT_LOSSES
 from segdata.formats.tools.heads import CVAT
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = BEYOND_CVAT
+LOSSES: frozenset[Kind] = CVAT_LOSSES
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
 READ_OPTIONS = {"interpolate": "yes: between keyframes of a track, shapes with as many points are put in (default: no)"}
 

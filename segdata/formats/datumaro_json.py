@@ -24,13 +24,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_DATUMARO
+from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.chained import ChainedSource
+    from segdata.formats.shared.derived_sources import ChainedSource
 
-LOSSES: frozenset[Kind] = BEYOND_DATUMARO
+LOSSES: frozenset[Kind] = DATUMARO_LOSSES
 CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")
 _VERSION = rb'"dm_format_version"\s*:'
 _LEGACY = rb'"categories"\s*:\s*\{\s*"label"\s*:\s*\{\s*"(labels|label_groups|attributes)"'

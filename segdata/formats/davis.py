@@ -23,15 +23,15 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_TRACKS
+from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
 from segdata.formats.video.davisnames import META, SIZES
 from segdata.formats.video.firstsight import PALETTE, frames, png_kinds
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BESIDE_TRACKS
+LOSSES: frozenset[Kind] = TRACK_MASK_LOSSES
 CHECKED = ("davis2017-evaluation's decoding, value by value",)
 READ_OPTIONS = {
     "masks": "the folder of the masks where there are several, Annotations/480p",

@@ -25,14 +25,14 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.tifftags import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
-from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.geo.index import INDEX
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial"}
+LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("GDAL through rasterio", "Snyder (1987) for areas")
 READ_OPTIONS = {
     "tile": "side in pixels of the windows that rasters are cut into, each an image; 0: none; default: 2048 for large",
@@ -53,10 +53,10 @@ def detect(seen: Glance) -> Clue | None:
     one_a_folder = {name.rpartition("/")[0]: name for name in seen.matching(r"\.tiff?$")}
     if not any(_is_placed(seen.path(name)) for name in one_a_folder.values()):
         return None
-    from segdata.formats.masks.layout import RivalFoldersError, layouts
+    from segdata.formats.shared.pairing import RivalFoldersError, find_layouts
 
     try:
-        found = layouts(seen.root)
+        found = find_layouts(seen.root)
     except RivalFoldersError:
         return None
     masks = [path for layout in found for path in layout.mask_files()][:_LOOKED_AT]

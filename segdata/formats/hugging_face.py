@@ -20,13 +20,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BY_CATEGORY
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BY_CATEGORY | {"category-details", "spatial"}
+LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"category-details", "spatial"}
 CHECKED = ("datasets 5.2 (reads what is written, and its files are read)",)
 READ_OPTIONS = {
     "label": "the column of label maps; default: label, labels, annotation, mask, segmentation …",

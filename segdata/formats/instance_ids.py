@@ -16,14 +16,14 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_PIXELS
 from segdata.formats.masks.maskclue import look
+from segdata.formats.shared.declared_losses import MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BESIDE_PIXELS | {"spatial"}
+LOSSES: frozenset[Kind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow and numpy (each value's pixels)",)
 
 
@@ -52,6 +52,6 @@ def read(request: Request) -> "PerImageSource":
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
     """Write a dataset as instance-ID images with a side table; only overlaps and what is not pixels are lost."""
     from segdata.formats.masks.instance_writer import write_instance_ids
-    from segdata.formats.unheld import counted_unheld
+    from segdata.formats.shared.count_losses import count_losses_of_batches
 
-    write_instance_ids(profile, counted_unheld(batches, losses, LOSSES), target, losses)
+    write_instance_ids(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

@@ -20,13 +20,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_PIXELS
+from segdata.formats.shared.declared_losses import MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = (BESIDE_PIXELS - {"overlap"}) | {
+LOSSES: frozenset[Kind] = (MASK_LOSSES - {"overlap"}) | {
     "category-details",
     "crowd",
     "empty-annotation",

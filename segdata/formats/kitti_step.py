@@ -23,14 +23,14 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_TRACKS
+from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
 from segdata.formats.video.firstsight import COLOUR, png_kinds
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BESIDE_TRACKS | {"unlabelled"}
+LOSSES: frozenset[Kind] = TRACK_MASK_LOSSES | {"unlabelled"}
 CHECKED = ("the specification's decoding, pixel by pixel", "deeplab2's label tables")
 _LABELS = "kitti, motchallenge or taxonomy (the classes are the ids of the taxonomy)"
 READ_OPTIONS = {"labels": f"{_LABELS}; default: by the classes that occur"}

@@ -32,13 +32,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import HEAD, Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_TOOLS
+from segdata.formats.shared.declared_losses import TOOL_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = BEYOND_TOOLS | {"category-details", "source"}
+LOSSES: frozenset[Kind] = TOOL_LOSSES | {"category-details", "source"}
 CHECKED = (
     "label-studio-sdk (its brush encoder, byte for byte)",
     "pycocotools (polygons and rectangles)",

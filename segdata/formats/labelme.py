@@ -25,13 +25,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_LABELME
+from segdata.formats.shared.declared_losses import LABELME_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = BEYOND_LABELME
+LOSSES: frozenset[Kind] = LABELME_LOSSES
 CHECKED = ("labelme's own VOC exports in its repository", "Pillow", "supervision 0.31 (what it writes is read)")
 
 

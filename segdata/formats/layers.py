@@ -13,7 +13,7 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 
 if TYPE_CHECKING:
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
 LOSSES: frozenset[loss.Kind] = frozenset()  # it is only read
 CHECKED = ("Pillow and numpy (each layer's pixels)",)

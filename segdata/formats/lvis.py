@@ -23,14 +23,14 @@ from segdata.core.format import Clue, Request, Source
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_COCO
 from segdata.formats.coco.options import HOW_POLYGONS
 from segdata.formats.coco.sniff import clue, the_document
+from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
-LOSSES: frozenset[Kind] = BEYOND_COCO | {"empty-annotation"}
+LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "lvis/lvis.py and lvis/eval.py of lvis-dataset/lvis-api (what they ask for)")
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = HOW_POLYGONS
@@ -43,9 +43,9 @@ def detect(seen: Glance) -> Clue | None:
 
 def read(request: Request) -> Source:
     """Open a document; raises SegdataError where there is none, or several to choose from."""
-    from segdata.formats.altered import AlteredSource
     from segdata.formats.coco.federated import Federation
     from segdata.formats.coco.instances import open_instances
+    from segdata.formats.shared.derived_sources import AlteredSource
 
     source = open_instances(request, *the_document(request.root, "lvis"), "lvis")
     return AlteredSource(source, Federation.of(source.listing, source.categories).told)

@@ -27,13 +27,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_STREETS
+from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BESIDE_STREETS
+LOSSES: frozenset[Kind] = STREET_MASK_LOSSES
 CHECKED = ("the formulas of the release's demo.py and of mapillary_vistas' evaluation", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {
     "labels": "instances or labels; default: of each image the first of these",

@@ -23,14 +23,14 @@ from segdata.core.format import Clue, Request, Source
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_TRACKS
+from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
 from segdata.formats.video import motsnames
 from segdata.formats.video.firstsight import GREY, frames, png_kinds
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
-LOSSES: frozenset[Kind] = BESIDE_TRACKS
+LOSSES: frozenset[Kind] = TRACK_MASK_LOSSES
 CHECKED = ("the specification's decoding, value by value", "pycocotools", "Datumaro's MOTS fixture")
 READ_OPTIONS = {"layout": "png or txt; default: png where both are there"}
 WRITE_OPTIONS = {"layout": "png (default): instances/<sequence>/<frame>.png; txt: instances_txt/<sequence>.txt"}

@@ -21,14 +21,14 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.medical.nnunet.datasetjson import clue_of
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial"}
+LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("nibabel", "SimpleITK")
 READ_OPTIONS = {
     "instances": "yes: values are instances of one category: the taxonomy's only one, else `object`",

@@ -20,14 +20,14 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BY_CATEGORY
 from segdata.formats.medical.nnunet.datasetjson import clue_of
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BY_CATEGORY | {"spatial", "void"}
+LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
 CHECKED = ("nibabel", "the checks of nnU-Net's verify_dataset_integrity")
 WRITE_OPTIONS = {
     "file_ending": ".nii.gz or .png; default: as it was read, else .nii.gz where there are volumes",

@@ -29,13 +29,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BY_CATEGORY
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = BY_CATEGORY - {"unlabelled"} | {"spatial"}
+LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES - {"unlabelled"} | {"spatial"}
 CHECKED = (
     "Datumaro 1.13 (reads what is written, writes what is read)",
     "supervision 0.31 (reads the boxes that are written)",

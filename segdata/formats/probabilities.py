@@ -18,7 +18,7 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Kind
 
 if TYPE_CHECKING:
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
 LOSSES: frozenset[Kind] = frozenset()
 READ_OPTIONS = {

@@ -25,7 +25,7 @@ from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
 __all__ = ["LOSSES", "detect", "read", "write"]
 CHECKED = ("pydicom", "scikit-image's polygon2mask", "matplotlib's Path")

@@ -19,7 +19,7 @@ from segdata.core.loss import Kind
 from segdata.formats.coco.sniff import sort_of
 
 if TYPE_CHECKING:
-    from segdata.formats.perimage.source import PerImageSource
+    from segdata.formats.shared.per_image import PerImageSource
 
 LOSSES: frozenset[Kind] = frozenset()
 READ_OPTIONS = {"category": "the name of the category of all segments; default: object"}

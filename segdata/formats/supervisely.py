@@ -28,13 +28,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_TOOLS
+from segdata.formats.shared.declared_losses import TOOL_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = BEYOND_TOOLS | {"annotator", "empty-segment", "source"}
+LOSSES: frozenset[Kind] = TOOL_LOSSES | {"annotator", "empty-segment", "source"}
 CHECKED = (
     "the published rules of the Supervisely SDK (bitmap, alpha_mask, polygon, rectangle), with OpenCV and Pillow",
     "a project exported by Supervisely (lemons-annotated)",

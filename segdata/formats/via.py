@@ -25,14 +25,14 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_VIA
+from segdata.formats.shared.declared_losses import VIA_LOSSES
 from segdata.formats.tools.heads import VIA_CSV, VIA_JSON
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = BEYOND_VIA
+LOSSES: frozenset[Kind] = VIA_LOSSES
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")
 READ_OPTIONS = {"attribute": "the region attribute that names the category"}
 

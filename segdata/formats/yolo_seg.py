@@ -32,13 +32,13 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BESIDE_PIXELS
+from segdata.formats.shared.declared_losses import MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = (BESIDE_PIXELS - {"overlap"}) | {"crowd", "part", "spatial"}
+LOSSES: frozenset[Kind] = (MASK_LOSSES - {"overlap"}) | {"crowd", "part", "spatial"}
 CHECKED = (
     "the published rule of Ultralytics' polygon2mask, with OpenCV",
     "Datumaro 1.13's fixture of YOLOv8 segmentation",

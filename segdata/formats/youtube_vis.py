@@ -23,14 +23,14 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_COCO
 from segdata.formats.coco.options import HOW_POLYGONS
+from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.formats.altered import AlteredSource
+    from segdata.formats.shared.derived_sources import AlteredSource
 
-LOSSES: frozenset[Kind] = BEYOND_COCO | {"secondary-categories"}
+LOSSES: frozenset[Kind] = COCO_LOSSES | {"secondary-categories"}
 CHECKED = ("ytvos.py's decoding through pycocotools",)
 READ_OPTIONS = {"truth": "FILE: for a list of results the JSON of the ground truth, which lists videos and categories"}
 WRITE_OPTIONS = HOW_POLYGONS

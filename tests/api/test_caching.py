@@ -16,7 +16,7 @@ from segdata.core.batch import Batch
 from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.per_image import PerImageSource
 from segdata.measure import cache
 
 FAMILIES: frozenset[Family] = frozenset(

@@ -20,7 +20,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.decision import VERDICTS
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.formats.naming import said_of_names
+from segdata.formats.shared.taxonomies import name_metadata
 from segdata.report.html.document import FIELDS
 from segdata.review.task import sent, with_findings
 from segdata.store.revise import revise
@@ -206,7 +206,7 @@ def test_a_drawing_lowers_no_stage(street: Path, tmp_path: Path) -> None:
 
 
 def test_the_category_of_findings_is_none_that_the_taxonomy_lacks() -> None:
-    profile = replace(drawn(PICTURE).profile, metadata=said_of_names({7: "moon"}, {}))
+    profile = replace(drawn(PICTURE).profile, metadata=name_metadata({7: "moon"}, {}))
     assert with_findings(profile).categories[-1].id == 8
 
 

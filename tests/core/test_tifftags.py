@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata.core.rasterfile import create_raster
 from segdata.core.tifftags import CHANNELS, GEOGRAPHIC, HEIGHT, ORIENTATION, SAMPLE_FORMAT, WIDTH, tiff_tags
-from segdata.formats.images import header
+from segdata.formats.shared.images import read_header
 
 
 @pytest.mark.parametrize("big", ["YES", "NO"])
@@ -24,7 +24,7 @@ def test_every_kind_of_tiff(tmp_path: Path, big: str, endian: str) -> None:
     tags = tiff_tags(path)
     assert [tags[tag] for tag in (WIDTH, HEIGHT, CHANNELS, SAMPLE_FORMAT)] == [7, 70000, 5, 3]
     assert tags.keys() & GEOGRAPHIC == {33550, 33922, 34735}
-    found = header(path)
+    found = read_header(path)
     assert (found.width, found.height, found.orientation) == (7, 70000, 1), "Pillow knows no five channels of float"
 
 
@@ -55,4 +55,4 @@ def test_what_is_no_tiff(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(OSError, match=r"TIFF"):
         tiff_tags(path)
     with pytest.raises(OSError, match=r"TIFF|damaged header|empty|not an image"):
-        header(path)
+        read_header(path)

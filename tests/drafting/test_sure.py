@@ -12,7 +12,7 @@ from segdata.core.batch import Batch, replaced
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.drafting.sure import drafted, sure, with_void
-from segdata.formats.naming import said_of_names
+from segdata.formats.shared.taxonomies import name_metadata
 
 VOID = 9
 
@@ -78,7 +78,7 @@ def test_the_void_of_a_taxonomy_is_used_and_else_made() -> None:
 
 
 def test_the_void_that_is_made_is_no_category_that_the_taxonomy_lacks() -> None:
-    unknown = replace(_profile(Category(id=4, name="car")), metadata=said_of_names({5: "void", 6: "moon"}, {}))
+    unknown = replace(_profile(Category(id=4, name="car")), metadata=name_metadata({5: "void", 6: "moon"}, {}))
     made, id_ = with_void(unknown)
     assert (id_, made.categories[-1].name) == (7, "void_7")
 

@@ -11,7 +11,7 @@ from segdata import convert, read
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.maskfile import decode
+from segdata.formats.shared.mask_files import decode_mask
 from tests.formats.street.scenes import (
     defects,
     instance_image,
@@ -284,9 +284,10 @@ def test_what_is_written_is_what_cityscapes_would_have(tmp_path: Path) -> None:
     for name in ("a", "b"):
         stem = f"gtFine/val/bonn/bonn_000000_00000{name}_gtFine"
         instances, labels, trained = (
-            decode(tmp_path / f"out/{stem}_{what}.png").values for what in ("instanceIds", "labelIds", "labelTrainIds")
+            decode_mask(tmp_path / f"out/{stem}_{what}.png").values
+            for what in ("instanceIds", "labelIds", "labelTrainIds")
         )
-        before = decode(tmp_path / f"in/{stem}_instanceIds.png").values
+        before = decode_mask(tmp_path / f"in/{stem}_instanceIds.png").values
         np.testing.assert_array_equal(instances, before)
         assert (instances.dtype, labels.dtype) == (np.uint16, np.uint8)
         np.testing.assert_array_equal(labels, np.where(before < 1000, before, before // 1000))

@@ -17,8 +17,8 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.colour_masks import detect, read, write
-from segdata.formats.masks.colour_writer import ink_for, voc_color
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.mask_values import mask_palette, voc_color
+from segdata.formats.shared.per_image import PerImageSource
 from segdata.testing.dense import masks_of_runs
 
 ROAD = Category(id=1, name="road", kind="stuff", color=(128, 64, 128))
@@ -249,12 +249,12 @@ def test_written_masks_read_back_pixel_by_pixel(
 
 def test_ids_that_do_not_fit_are_refused_with_the_number() -> None:
     with pytest.raises(SegdataError, match="category id 300"):
-        ink_for(Taxonomy(categories=(Category(id=300, name="far"),)))
+        mask_palette(Taxonomy(categories=(Category(id=300, name="far"),)))
 
 
 def test_every_id_taken_leaves_no_value_for_unlabelled() -> None:
     full = Taxonomy(categories=tuple(Category(id=each, name=str(each)) for each in range(256)))
-    assert ink_for(full).blank is None
+    assert mask_palette(full).blank is None
 
 
 def test_camvid11(real_data: Path) -> None:

@@ -18,8 +18,8 @@ from segdata.core.glance import Glance
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.instance_ids import detect, read, write
-from segdata.formats.masks.instance_writer import values_of
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.painting import pixel_values
+from segdata.formats.shared.per_image import PerImageSource
 from segdata.testing.dense import masks_of_runs
 
 TAXONOMY = Taxonomy(
@@ -215,9 +215,9 @@ def _pixels(batch: Batch) -> list[tuple[int, int, int, list[list[bool]]]]:
 
 
 def test_values_are_ids_where_they_can_be() -> None:
-    assert values_of(np.array([9, 3], np.int64)).tolist() == [9, 3]
-    assert values_of(np.array([2, 2, 1, 0], np.int64)).tolist() == [2, 3, 1, 4]
-    many = values_of(np.arange(70_000, dtype=np.int64))
+    assert pixel_values(np.array([9, 3], np.int64)).tolist() == [9, 3]
+    assert pixel_values(np.array([2, 2, 1, 0], np.int64)).tolist() == [2, 3, 1, 4]
+    many = pixel_values(np.arange(70_000, dtype=np.int64))
     assert len(np.unique(many)) == 70_000
     assert many.min() == 1
 

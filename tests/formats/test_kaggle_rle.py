@@ -16,7 +16,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import detect, format_named
 from segdata.formats.kaggle.look import look
 from segdata.formats.kaggle.rows import Line
-from segdata.formats.perimage.entry import Entry
+from segdata.formats.shared.per_image import ImageEntry
 from segdata.testing.dense import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
@@ -60,10 +60,10 @@ def test_rows_are_read_at_once_as_one_by_one(texts: list[str]) -> None:
     """Whatever is wrong with some of the rows of an image, the others are read, and all are told of."""
     defects: list[Defect] = []
     lines = [Line(row, None, text.strip(), (0, 0)) for row, text in enumerate(texts, 2)]
-    (found,) = look("a.csv", {None: 1}, None, Entry("a.png", record=lines, size=(5, 8)))
+    (found,) = look("a.csv", {None: 1}, None, ImageEntry("a.png", record=lines, size=(5, 8)))
     sound = []
     for row, line in enumerate(lines, 2):
-        (alone,) = look("a.csv", {None: 1}, None, Entry("a.png", record=[line], size=(5, 8)))
+        (alone,) = look("a.csv", {None: 1}, None, ImageEntry("a.png", record=[line], size=(5, 8)))
         sound += [(f"line {row}", *alone.runs.start.tolist(), *alone.runs.length.tolist())] if len(alone.runs) else []
         defects += alone.defects
     offset = found.runs.offsets(len(sound)).tolist()

@@ -13,7 +13,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import detect
 from segdata.core.glance import Glance
 from segdata.formats import kitti
-from segdata.formats.masks.maskfile import decode
+from segdata.formats.shared.mask_files import decode_mask
 from tests.formats.street.scenes import defects, loaded, picture, save, told, value_image
 
 SAMPLE = "peer_fixtures/datumaro/kitti_dataset/kitti_segmentation"
@@ -137,7 +137,9 @@ def test_what_is_written_is_what_the_devkit_reads(
     (folder / "in/training/image_2").mkdir()
     picture(folder / "in/training/image_2/a.png", 3, 4)
     convert(folder / "in", folder / "out", to="kitti", on_loss="error")
-    instance, semantic = (decode(folder / f"out/training/{kind}/a.png").values for kind in ("instance", "semantic"))
+    instance, semantic = (
+        decode_mask(folder / f"out/training/{kind}/a.png").values for kind in ("instance", "semantic")
+    )
     np.testing.assert_array_equal(semantic, label)
     np.testing.assert_array_equal(instance, label * 256 + number)
     np.testing.assert_array_equal(value_image(loaded(read(folder / "out"))), np.where(label > 0, instance, 0))

@@ -18,7 +18,7 @@ from segdata import Dataset, convert, read, validate
 from segdata.core.batch import Batch, concatenate
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.perimage.entry import Entry
+from segdata.formats.shared.per_image import ImageEntry
 from segdata.formats.tools.drawn import drawn as drawn_marks
 from segdata.formats.tools.labelme_files import LABELME, NOTATION
 from segdata.formats.tools.labelme_shapes import look
@@ -75,7 +75,7 @@ def test_its_own_exports_have_the_same_pixels(real_data: Path, folder: str, name
     exported = root / "data_dataset_voc"
     for name in names:
         path = root / "data_annotated" / f"{name}.json"
-        (drawing,) = look(path.parent, LABELME, Entry(name, files=(path,)), None)
+        (drawing,) = look(path.parent, LABELME, ImageEntry(name, files=(path,)), None)
         groups = [-row if mark.group is None else mark.group for row, mark in enumerate(drawing.marks, 1)]
         keys = [(mark.name, group) for mark, group in zip(drawing.marks, groups, strict=True)]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), 1)}

@@ -16,7 +16,7 @@ from segdata.core.meet import Side, meet_within
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.layers import detect, read
 from segdata.formats.masks.layername import LayerNames
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.per_image import PerImageSource
 from segdata.testing.dense import masks_of_runs
 
 

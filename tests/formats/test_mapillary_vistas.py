@@ -11,7 +11,7 @@ from segdata import convert, read
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.maskfile import decode
+from segdata.formats.shared.mask_files import decode_mask
 from tests.formats.street.scenes import VISTAS_CONFIG, defects, loaded, picture, save, told
 
 SAMPLE = "peer_fixtures/datumaro/mapillary_vistas_dataset/v1.2"
@@ -144,7 +144,8 @@ def test_instances_that_are_written_come_back(tmp_path: Path) -> None:
     done = convert(tmp_path / "in", tmp_path / "out", to="mapillary-vistas")
     assert done.losses == ()
     labels, instances = (
-        np.asarray(decode(tmp_path / f"out/validation/v1.2/{kind}/a.png").values) for kind in ("labels", "instances")
+        np.asarray(decode_mask(tmp_path / f"out/validation/v1.2/{kind}/a.png").values)
+        for kind in ("labels", "instances")
     )
     assert instances.tolist() == values
     np.testing.assert_array_equal(labels, instances // 256)

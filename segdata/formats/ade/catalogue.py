@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.ade.note import Notes
-from segdata.formats.naming import Naming, naming
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Catalogue:
     by_index : class index in the masks -> category id
     """
 
-    categories: Naming
+    categories: CategoryNames
     by_index: Mapping[int, int]
 
 
@@ -63,7 +63,7 @@ class Names:
             ),
             unlabelled=0,
         )
-        found = naming([*self._index, *self._others], given, own)
+        found = resolve_names([*self._index, *self._others], given, own)
         by_index = {index: found.to[name] for index, name in self._by_index.items()}
         named = {each: each for each in given.by_id()} if given else {}
         return Catalogue(found, named | by_index)

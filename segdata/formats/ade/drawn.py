@@ -13,13 +13,11 @@ from segdata.core.finding import Severity
 from segdata.core.runs import Runs
 from segdata.formats.ade.amodal import rle
 from segdata.formats.ade.note import Note
-from segdata.formats.masks.decoded import cannot_decode
-from segdata.formats.masks.maskfile import decode
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import below
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.shape import Polygon
 from segdata.formats.shapes.soundness import check_ring
+from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
+from segdata.formats.shared.per_image import relative_path
 
 VISIBLE, HIDDEN = 255, 128
 
@@ -58,11 +56,11 @@ def draw(root: Path, note: Note, size: tuple[int, int], with_mask: bool, defects
 
 def _runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defect]) -> ValueRuns | None:
     """The values in the mask of an object; None, with a defect, where it cannot be used."""
-    file = below(root, path)
+    file = relative_path(root, path)
     try:
-        mask = decode(path)
+        mask = decode_mask(path)
     except OSError as error:
-        defects.append(cannot_decode(root, path, error))
+        defects.append(undecodable_mask(root, path, error))
         return None
     runs = ValueRuns.of(mask.pixels)
     if (runs.height, runs.width) != size:
@@ -100,7 +98,7 @@ def missing_masks(root: Path, notes: Sequence[Note], file: str) -> Iterator[Defe
     named = [note for note in notes if note.mask is not None]
     missing = [note for note in named if note.mask is not None and not note.mask.is_file()]
     if missing and missing[0].mask is not None:
-        first = below(root, missing[0].mask)
+        first = relative_path(root, missing[0].mask)
         message = f"{len(missing)} of {counted(len(named), 'mask')} of objects do not exist ({first} …)"
         severity: Severity | None = "info" if len(missing) == len(named) else None
         yield Defect("SEG002", message, file, f"{missing[0].place}/instance_mask", severity=severity)

@@ -10,12 +10,12 @@ from segdata.core.unsafe import check_name
 from segdata.formats.ade.atr import read_atr
 from segdata.formats.ade.document import read_document
 from segdata.formats.ade.note import Notes
-from segdata.formats.imagenames import SUFFIXES
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.per_image import relative_path
 
 SEG = "_seg.png"
 _PARTS = re.compile(r"(.+)_parts_([0-9]{1,2})\.png")
-_ENDS = (SEG, "_atr.txt", ".json", *sorted(SUFFIXES))  # of the file that is named in place of a folder
+_ENDS = (SEG, "_atr.txt", ".json", *sorted(IMAGE_SUFFIXES))  # of the file that is named in place of a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Files:
         if self.text is None:
             return Notes()
         read = read_atr if self.text.suffix == ".txt" else read_document
-        return read(self.text, below(root, self.text))
+        return read(self.text, relative_path(root, self.text))
 
 
 def files_of(root: Path) -> list[Files]:
@@ -72,7 +72,7 @@ def _in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[Files]:
         found = _PARTS.fullmatch(name)
         if found:
             parts.setdefault(found[1], {})[int(found[2])] = folder / name
-        elif Path(name).suffix.lower() in SUFFIXES and not name.endswith(SEG):
+        elif Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.endswith(SEG):
             pictures[Path(name).stem] = name
     for stem in sorted(masked | (pictures.keys() if masked else set())):
         text = next((name for name in (f"{stem}.json", f"{stem}_atr.txt") if name in listed), None)

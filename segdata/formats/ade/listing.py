@@ -11,10 +11,9 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.ade.catalogue import Catalogue, Names
 from segdata.formats.ade.files import SEG, Files, files_of
 from segdata.formats.ade.note import Notes
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import has_index, indexed
-from segdata.formats.masks.pairing import no_images
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import has_index, no_images_defect, read_index
+from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Listing:
     defects : what is wrong with the files
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageEntry, ...]
     catalogue: Catalogue
     defects: tuple[Defect, ...]
 
@@ -39,7 +38,7 @@ def listing(root: Path, images: Path | None, given: Taxonomy | None) -> Listing:
     Raises UnreadableError where there are no masks, or nothing names their classes.
     """
     every = files_of(root)
-    rows, defects = indexed(root, images) if has_index(root) else ([], [])
+    rows, defects = read_index(root, images) if has_index(root) else ([], [])
     if not every and not has_index(root):
         raise UnreadableError(f"{root}: no masks of ADE20K (X{SEG} beside X.jpg, with X.json or X_atr.txt)")
     if given is None and every and all(files.text is None for files in every):
@@ -53,23 +52,25 @@ def listing(root: Path, images: Path | None, given: Taxonomy | None) -> Listing:
         if rows and files.seg is None:
             continue  # images.csv has it
         notes = files.notes(root)
-        names.add(notes, below(root, files.text) if files.text else "")
+        names.add(notes, relative_path(root, files.text) if files.text else "")
         entries.append(_entry(files, notes, of_mask.get(files.stem), images, pictures))
         if files.seg is None and files.image is not None:
             message = f"an image without {Path(files.stem).name}{SEG}"
-            defects.append(Defect("SEG011", message, below(root, files.image), image=entries[-1].image_id))
+            defects.append(Defect("SEG011", message, relative_path(root, files.image), image=entries[-1].image_id))
     entries += [row for row in rows if not row.files]
     entries.sort(key=lambda entry: entry.image_id)
     missing = [entry for entry in entries if entry.image is None]
     if entries and len(missing) == len(entries):
-        defects.append(no_images(len(entries), root, images))
+        defects.append(no_images_defect(len(entries), root, images))
     else:
         message = "the image file does not exist"
         defects += [Defect("SEG002", message, entry.image_id, image=entry.image_id) for entry in missing]
     return Listing(tuple(entries), names.catalogue(given), (*defects, *names.defects))
 
 
-def _entry(files: Files, notes: Notes, row: Entry | None, images: Path | None, pictures: Mapping[str, str]) -> Entry:
+def _entry(
+    files: Files, notes: Notes, row: ImageEntry | None, images: Path | None, pictures: Mapping[str, str]
+) -> ImageEntry:
     """The image of some files; images.csv goes before what names tell."""
     record = files if files.seg else None
     if row is not None:
@@ -85,7 +86,7 @@ def _entry(files: Files, notes: Notes, row: Entry | None, images: Path | None, p
         name = stem.with_name(PurePosixPath(named).name).as_posix()
     split = split_of(stem.as_posix())
     files_ = (files.seg,) if files.seg else ()
-    return Entry(name, image, files_, record, split=split, metadata=notes.metadata)
+    return ImageEntry(name, image, files_, record, split=split, metadata=notes.metadata)
 
 
 def _stem(mask: Path, root: Path) -> str:

@@ -13,8 +13,7 @@ from segdata.formats.ade.files import Files
 from segdata.formats.ade.note import Notes
 from segdata.formats.ade.regions import Regions, regions
 from segdata.formats.ade.segments import Segments
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Look:
     catalogue: Catalogue
     with_masks: bool
 
-    def __call__(self, entry: Entry) -> list[Found]:
+    def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The objects and parts of one image."""
         files: Files = entry.record
         notes = files.notes(self.root)
@@ -43,10 +42,10 @@ class Look:
         category = self._categories(every, defects)
         kept = np.flatnonzero(category >= 0)
         if files.text is not None:
-            defects += every.disagreements(below(self.root, files.text))
+            defects += every.disagreements(relative_path(self.root, files.text))
         ids = every.ids()
         return [
-            Found(
+            ImageAnnotation(
                 size=levels[0].size,
                 segment_id=ids[kept],
                 category_id=category[kept],
@@ -90,7 +89,7 @@ class Look:
         if files.text is None or not any(note.id is not None for note in notes.objects):
             return []
         if self.with_masks:
-            defects += missing_masks(self.root, notes.objects, below(self.root, files.text))
+            defects += missing_masks(self.root, notes.objects, relative_path(self.root, files.text))
         return [draw(self.root, note, size, self.with_masks, defects) for note in notes.objects]
 
     def _categories(self, every: Segments, defects: list[Defect]) -> Ints:

@@ -5,15 +5,15 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.formats.ade.listing import listing
 from segdata.formats.ade.look import Look
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.pairing import images_folder
+from segdata.formats.shared.per_image import PerImageSource
 
 
 def open_ade(request: Request) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no masks, or nothing names their classes."""
     instances = str(request.options.get("instances", "yes"))
     check_choice("instances", instances, ("yes", "no"))
-    found = listing(request.root, images_of(request), request.taxonomy)
+    found = listing(request.root, images_folder(request), request.taxonomy)
     categories = found.catalogue.categories
     profile = Profile(
         name=request.root.stem,

@@ -11,15 +11,14 @@ from segdata.core.loss import Losses
 from segdata.core.runs import Runs, spread
 from segdata.formats.ade.amodal import Size, rle, runs_of_rle
 from segdata.formats.ade.drawn import HIDDEN, VISIBLE
-from segdata.formats.masks.merging import count_covered
-from segdata.formats.masks.painting import painted
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.sheets import Sheet
+from segdata.formats.shared.count_losses import count_hidden_segments
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.painting import ImageSegments, paint
 
 MOST = 255  # instances of one level, in the blue of a pixel
 
 
-def paint_level(batch: Batch, sheet: Sheet, path: Path, losses: Losses) -> Runs:
+def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: Losses) -> Runs:
     """Write the mask of one level; what can be seen of each of its n segments in it.
 
     Raises SegdataError where blue cannot number them.
@@ -33,11 +32,11 @@ def paint_level(batch: Batch, sheet: Sheet, path: Path, losses: Losses) -> Runs:
     category = whole(batch.segments["category_id"])[sheet.segments]
     blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread, as ADE20K has it
     values = category // 256 * 10 | category % 256 << 8 | blue << 16
-    pixels = painted(sheet, values, 0, np.uint32)
+    pixels = paint(sheet, values, 0, np.uint32)
     channels = pixels.view(np.uint8).reshape(*pixels.shape, 4)[:, :, :3]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.ascontiguousarray(channels)).save(path)
-    count_covered(batch, sheet, values, pixels, losses)
+    count_hidden_segments(batch, sheet, values, pixels, losses)
     runs = ValueRuns.of(pixels)
     owner = {value: segment for segment, value in enumerate(values.tolist())}
     return runs.owned(np.array([owner.get(value, -1) for value in runs.value.tolist()], np.int32), n)

@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints, Runs
-from segdata.formats.masks.decoded import cannot_decode
-from segdata.formats.masks.legend import unpacked
-from segdata.formats.masks.maskfile import decode
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import below
-from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
+from segdata.formats.shared.mask_values import unpack_color
+from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +70,11 @@ def regions(root: Path, path: Path, level: int, expected: Container[int], known:
 
     Raises BrokenLabelsError, with the defect, where the mask cannot be used at all.
     """
-    file = below(root, path)
+    file = relative_path(root, path)
     try:
-        mask = decode(path)
+        mask = decode_mask(path)
     except OSError as error:
-        raise BrokenLabelsError(cannot_decode(root, path, error)) from error
+        raise BrokenLabelsError(undecodable_mask(root, path, error)) from error
     if mask.lossy:
         message = f"{mask.lossy} changes values, so classes and instances are lost; save masks as PNG"
         raise BrokenLabelsError(Defect("SEG010", message, file))
@@ -124,6 +121,6 @@ def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool
         if len(rows):
             area = int(runs.area[rows].sum())
             x, y = runs.first_pixel(int(rows[0]))
-            first = unpacked(int(runs.value[rows[0]]))
+            first = unpack_color(int(runs.value[rows[0]]))
             message = f"{counted(len(rows), 'colour')} {said}: {area:,} px, the first, {first}, at x={x}, y={y}"
             yield Defect(code, message, file, f"x={x}, y={y}", pixels=area)

@@ -18,12 +18,10 @@ from segdata.formats.ade.document import MOST_CLASSES, OWN_KEYS
 from segdata.formats.ade.files import SEG
 from segdata.formats.ade.painter import paint_level, paint_object
 from segdata.formats.ade.words import Words, with_defaults
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.maskindex import Cell, write_index
-from segdata.formats.masks.merging import count_by_segment
-from segdata.formats.masks.painting import MaskNames
-from segdata.formats.sheets import Sheet, examples, sheets
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_segment_mask_losses, count_spatial_losses
+from segdata.formats.shared.painting import ImageSegments, MaskPaths, segment_examples, segments_by_image
+from segdata.formats.shared.pairing import Cell, write_index
+from segdata.formats.shared.taxonomies import write_sidecars
 
 _HELD = frozenset(
     {f"images.{name}" for name in ("split", "sequence", "frame", "metadata")}
@@ -40,10 +38,10 @@ def write_ade(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
                 "renumber it"
             )
     target.mkdir(parents=True)
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     writer = _Writer(profile.taxonomy, target, losses, lost)
     write_index(target, writer.rows(batches), videos=True)
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 @dataclass
@@ -61,7 +59,7 @@ class _Writer:
     target: Path
     losses: Losses
     lost: frozenset[Kind]
-    _names: MaskNames = field(default_factory=MaskNames)
+    _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and tell the rows of images.csv."""
@@ -71,7 +69,7 @@ class _Writer:
             words = Words.of(batch)
             self._count(batch, kept, words)
             said = batch.images.select(["sequence", "frame", "split", "metadata"]).to_pylist()
-            for sheet, each in zip(sheets(batch), said, strict=True):
+            for sheet, each in zip(segments_by_image(batch), said, strict=True):
                 metadata, mask = dict(each.pop("metadata") or ()), None
                 if sheet.annotated:
                     stem = self._names.name(sheet.image_id, "").removeprefix("masks/")
@@ -83,19 +81,19 @@ class _Writer:
 
     def _count(self, batch: Batch, kept: NDArray[np.bool_], words: Words) -> None:
         """Count what is lost of a batch; segments of different levels may overlap."""
-        count_unheld(batch, self.losses, self.lost, _HELD)
+        count_losses(batch, self.losses, self.lost, _HELD)
         for level in np.unique(words.level).tolist():
             rows = np.flatnonzero(words.level == level)
-            count_by_segment(batch.take_segments(rows), kept[rows], self.losses)
+            count_segment_mask_losses(batch.take_segments(rows), kept[rows], self.losses)
         rows = np.array(words.lost, np.int64)
-        self.losses.add("attributes", "segments", len(rows), examples=examples(batch, rows))
+        self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
 
-    def _count_metadata(self, sheet: Sheet, metadata: dict[str, str]) -> None:
+    def _count_metadata(self, sheet: ImageSegments, metadata: dict[str, str]) -> None:
         """Count an image whose JSON file has no place for what is said of it, or that has none."""
         if metadata and (not sheet.annotated or OWN_KEYS & metadata.keys()):
             self.losses.add("image-details", "images", 1, examples=[sheet.image_id])
 
-    def _write(self, batch: Batch, sheet: Sheet, words: Words, stem: str, metadata: dict[str, str]) -> None:
+    def _write(self, batch: Batch, sheet: ImageSegments, words: Words, stem: str, metadata: dict[str, str]) -> None:
         """Write the files of one image."""
         n = len(sheet.segments)
         level = words.level[sheet.segments]
@@ -119,7 +117,7 @@ class _Writer:
         encoded = msgspec.json.encode({"annotation": document})
         (self.target / f"{stem}.json").write_bytes(encoded)
 
-    def _document(self, batch: Batch, sheet: Sheet, words: Words, masks: list[str]) -> dict[str, object]:
+    def _document(self, batch: Batch, sheet: ImageSegments, words: Words, masks: list[str]) -> dict[str, object]:
         """What the JSON file says of an image and of the segments that can be seen."""
         given = whole(batch.segments["segment_id"])[sheet.segments]
         ids = given if len(np.unique(given)) == len(given) else np.arange(len(given), dtype=np.int64)
@@ -157,4 +155,4 @@ class _Writer:
         return {"filename": path.name, "folder": folder, "imsize": size, "object": objects}
 
     def _lose(self, kind: Kind, batch: Batch, rows: Ints) -> None:
-        self.losses.add(kind, "segments", len(rows), examples=examples(batch, rows))
+        self.losses.add(kind, "segments", len(rows), examples=segment_examples(batch, rows))

@@ -12,7 +12,7 @@ from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Id, Taxonomy, as_rgb
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.items import Items, Raw, decode_items
-from segdata.formats.naming import aliases_among, said_of_names
+from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 
 
 class CategoryItem(msgspec.Struct, gc=False):
@@ -60,7 +60,7 @@ class Categories:
     @property
     def metadata(self) -> dict[str, str]:
         """For the profile, as JSON: names that the taxonomy lacks or calls otherwise, and the further keys of all."""
-        said = said_of_names(self.unknown, self.aliases)
+        said = name_metadata(self.unknown, self.aliases)
         if self.keys:
             raws = {str(id_): {key: Raw(text) for key, text in keys.items()} for id_, keys in self.keys.items()}
             said[KEYS] = msgspec.json.encode(raws).decode()
@@ -124,7 +124,7 @@ def _mapped(first: dict[int, CategoryItem], given: Taxonomy, listed: bool) -> Ca
             taken.add(free)
             to[id_] = free
             unknown[free] = _name(item)
-    aliases = aliases_among((item.name for item in first.values() if item.name is not None), given)
+    aliases = aliases_used((item.name for item in first.values() if item.name is not None), given)
     return Categories(given, True, to, unknown, aliases)
 
 

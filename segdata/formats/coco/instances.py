@@ -22,7 +22,7 @@ from segdata.formats.coco.listing import Listing, read_listing
 from segdata.formats.coco.opened import OpenedDocument, images_of_document, profile_of
 from segdata.formats.coco.row_major import without_row_major
 from segdata.formats.coco.segmentation import read_shapes
-from segdata.formats.images import ImageFolder
+from segdata.formats.shared.images import ImageFolder
 
 _CHUNK = 8_192  # images and annotations that are decoded at once
 _KNOWN = SAID | {"image_id", "segmentation", "segdata_keyhole"}

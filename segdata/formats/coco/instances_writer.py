@@ -24,8 +24,8 @@ from segdata.formats.coco.saying import (
     segments_of,
     write_lists,
 )
-from segdata.formats.sheets import examples
-from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
+from segdata.formats.shared.painting import segment_examples
 
 
 def write_instances(
@@ -41,14 +41,14 @@ def write_instances(
     check_choice("polygons", polygons, tuple(POLYGONS))
     encode = msgspec.json.Encoder().encode
     count_category_losses(profile.taxonomy, losses)
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     image_ids, segment_ids = ImageIds(), SegmentIds()
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
             # Rings are counted by what becomes of them.
-            count_unheld(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
-            count_not_annotated(batch, losses)
+            count_losses(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
+            count_unannotated_images(batch, losses)
             ids = image_ids.of(batch)
             image = np.array(ids, np.int64)
             annotations = _annotations(batch, profile.taxonomy, image, segment_ids, losses, polygons)
@@ -66,11 +66,11 @@ def _annotations(
     ids = segment_ids.of(wanted)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]
     changed = np.flatnonzero((ids != wanted) | texts)
-    losses.add("segment-id", "segments", len(changed), examples=examples(batch, rows[changed]))
+    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, rows[changed]))
     items = segments_of(batch, rows, ids)
     drawing = draw(batch, rows, polygons)
     lost = np.flatnonzero(drawing.lost)
-    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
     for item, drawn, keyhole in zip(items, drawing.shapes, drawing.keyhole.tolist(), strict=True):
         item.segmentation, item.segdata_keyhole = drawn, int(keyhole)
     for item, image in zip(items, image_ids[batch.segment_image[rows]].tolist(), strict=True):

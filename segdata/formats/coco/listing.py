@@ -15,7 +15,7 @@ from segdata.core.runs import Ints
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.items import Id, Items, decode_items
-from segdata.formats.images import ImageFolder, size_defects
+from segdata.formats.shared.images import ImageFolder, size_defects
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 KNOWN = frozenset({"id", "file_name", "width", "height"})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from segdata.core.defect import Defect
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.document import Document
-from segdata.formats.images import ImageFolder
+from segdata.formats.shared.images import ImageFolder
 
 
 def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:

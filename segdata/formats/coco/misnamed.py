@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
-from segdata.formats.images import ImageFolder
+from segdata.formats.shared.images import ImageFolder
 
 _FOLDER = "leftImg8bit"
 _WRONG, _RIGHT = f"_gtFine_{_FOLDER}.png", f"_{_FOLDER}.png"

@@ -11,8 +11,8 @@ from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.listing import Listing
 from segdata.formats.coco.misnamed import misnamed_images
-from segdata.formats.image_folder import find_images, orphans
-from segdata.formats.images import ImageFolder
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.label_files import find_images, unlisted_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def images_of_document(
     folder, missing = find_images(*named, masks)
     if folder.root is None:
         folder, missing = misnamed_images(*named) or (folder, missing)
-    document.defects.extend([*missing, *orphans(document.path, folder, listing.image_ids)])
+    document.defects.extend([*missing, *unlisted_images(document.path, folder, listing.image_ids)])
     return folder
 
 

@@ -22,7 +22,7 @@ from segdata.formats.coco.opened import OpenedDocument, images_of_document, prof
 from segdata.formats.coco.panoptic_join import Joined, Where, join
 from segdata.formats.coco.panoptic_mask import Mask, RefusedMaskError, read_mask
 from segdata.formats.coco.truth import known_categories, truth_of
-from segdata.formats.images import ImageFolder, hint_at
+from segdata.formats.shared.images import ImageFolder, similar_name_hint
 
 PANOPTIC = Kind(
     "a COCO document",
@@ -112,7 +112,7 @@ class PanopticSource(OpenedDocument):
             return None, []  # one defect says that no mask is here
         path = self.masks.paths.get(name)
         if path is None:
-            message = f"mask {where.mask!r} does not exist{hint_at(self.masks.near(name))}"
+            message = f"mask {where.mask!r} does not exist{similar_name_hint(self.masks.near(name))}"
             return None, [Defect("SEG002", message, where.document, f"{where.place}/file_name", image=where.image)]
         try:
             return read_mask(path), []

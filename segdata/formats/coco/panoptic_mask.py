@@ -8,10 +8,8 @@ import numpy as np
 from PIL import Image
 
 from segdata.core.runs import Ints, Runs
-from segdata.formats.images import open_image
-from segdata.formats.masks.maskfile import Values
-from segdata.formats.masks.pixels import pixels_of
-from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.shared.images import open_image
+from segdata.formats.shared.mask_files import ValueRuns, Values, decoded_pixels
 
 UNLABELLED = 0
 MAX_ID = 2**24 - 1
@@ -68,7 +66,7 @@ def read_mask(path: Path) -> Mask:
     try:
         with open_image(path) as image:
             encoding = _encoding(image, path)
-            pixels, transparent = pixels_of(image), image.mode == "RGBA"
+            pixels, transparent = decoded_pixels(image), image.mode == "RGBA"
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RefusedMaskError("SEG001", f"mask cannot be decoded: {reason}") from error

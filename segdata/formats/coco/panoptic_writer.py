@@ -24,9 +24,8 @@ from segdata.formats.coco.saying import (
     segments_of,
     write_lists,
 )
-from segdata.formats.masks.painting import MaskNames, count_overlaps, painted
-from segdata.formats.sheets import examples, sheets
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import MaskPaths, count_overlap_losses, paint, segment_examples, segments_by_image
 
 
 def write_panoptic(
@@ -36,13 +35,13 @@ def write_panoptic(
     folder = target / "panoptic"
     folder.mkdir(parents=True)
     count_category_losses(profile.taxonomy, losses)
-    count_spatial(profile, losses)
-    image_ids, names = ImageIds(), MaskNames()
+    count_spatial_losses(profile, losses)
+    image_ids, names = ImageIds(), MaskPaths()
     encode = msgspec.json.Encoder().encode
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
-            count_unheld(batch, losses, lost, HELD)
+            count_losses(batch, losses, lost, HELD)
             ids = image_ids.of(batch)
             shown = batch.take_segments(np.flatnonzero(sayable(batch, profile.taxonomy, losses)))
             entries = _entries(shown, ids, names, folder, losses)
@@ -52,18 +51,18 @@ def write_panoptic(
 
 
 def _entries(
-    batch: Batch, image_ids: list[int], names: MaskNames, folder: Path, losses: Losses
+    batch: Batch, image_ids: list[int], names: MaskPaths, folder: Path, losses: Losses
 ) -> list[dict[str, object]]:
     """Write the masks of a batch; the entries of `annotations` that say what their ids mean."""
     ids = _segment_ids(batch, losses)
-    count_overlaps(batch, ids, losses)
+    count_overlap_losses(batch, ids, losses)
     attributes = entry_attributes(batch)
     annotation = np.searchsorted(batch.annotation_image, np.arange(len(image_ids))).tolist()
     visible, rows, entries = [], [], list[dict[str, object]]()
-    for k, sheet in enumerate(sheets(batch)):
+    for k, sheet in enumerate(segments_by_image(batch)):
         if sheet.annotated:
             name = names.name(sheet.image_id).removeprefix("masks/")
-            picture = painted(sheet, ids[sheet.segments], UNLABELLED, np.uint32)
+            picture = paint(sheet, ids[sheet.segments], UNLABELLED, np.uint32)
             _save(picture, folder / name)
             runs, seen = _seen(picture, ids[sheet.segments])
             visible.append(runs)
@@ -73,7 +72,7 @@ def _entries(
             )
     kept = np.concatenate([np.empty(0, np.int64), *rows])
     gone = np.setdiff1d(np.arange(batch.n_segments), kept)
-    losses.add("empty-segment", "segments", len(gone), examples=examples(batch, gone))
+    losses.add("empty-segment", "segments", len(gone), examples=segment_examples(batch, gone))
     shown = batch.take_segments(kept, Runs.concatenate(visible, [len(each) for each in rows]))
     segments = segments_of(shown, np.arange(len(kept)), ids[kept])
     bounds = np.cumsum([0, *map(len, rows)]).tolist()
@@ -115,5 +114,5 @@ def _segment_ids(batch: Batch, losses: Losses) -> Ints:
             raise SegdataError(f"an image has {len(taken) + len(missing):,} segments; COCO panoptic holds {MAX_ID:,}")
         ids[missing] = free
     changed = np.flatnonzero(~own | batch.segments["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(changed), examples=examples(batch, changed))
+    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
     return ids

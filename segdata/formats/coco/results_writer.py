@@ -12,12 +12,12 @@ from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.beyond import BEYOND_RESULTS
 from segdata.formats.coco.categories import category_items, count_category_losses
 from segdata.formats.coco.rle import write_rles
 from segdata.formats.coco.saying import ImageIds, as_raw, image_entries, sayable
-from segdata.formats.sheets import annotated, examples
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
+from segdata.formats.shared.painting import annotation_examples, segment_examples
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -32,7 +32,7 @@ def write_results(profile: Profile, batches: Iterable[Batch], target: Path, loss
     default = _number(score)
     target.mkdir(parents=True, exist_ok=True)
     count_category_losses(profile.taxonomy, losses)
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     image_ids, encode = ImageIds(), msgspec.json.Encoder().encode
     images: list[msgspec.Raw] = []
     n_results = 0
@@ -62,12 +62,12 @@ def _number(score: str | float) -> float:
 
 def _count_unheld(batch: Batch, losses: Losses) -> None:
     """Count what results cannot say; that they are not from a model is one of these things."""
-    count_unheld(batch, losses, BEYOND_RESULTS - {"score"}, frozenset({"images.metadata", "annotations.source"}))
+    count_losses(batch, losses, COCO_RESULTS_LOSSES - {"score"}, frozenset({"images.metadata", "annotations.source"}))
     names = batch.images["image_id"].to_pylist()
     bare = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
     losses.add("empty-annotation", "images", len(bare), examples=[names[row] for row in bare[:3]])
     others = [row for row, source in enumerate(batch.annotations["source"].to_pylist()) if source != "model"]
-    losses.add("source", "annotations", len(others), examples=annotated(batch, np.array(others, np.int64)))
+    losses.add("source", "annotations", len(others), examples=annotation_examples(batch, np.array(others, np.int64)))
 
 
 def _results(
@@ -78,10 +78,10 @@ def _results(
     said = batch.segments.take(pa.array(rows))
     scores = said["score"].to_numpy()
     bare = np.flatnonzero(~np.isfinite(scores))
-    losses.add("score", "segments", len(bare), examples=examples(batch, rows[bare]))
+    losses.add("score", "segments", len(bare), examples=segment_examples(batch, rows[bare]))
     changed = whole(said["segment_id"]) != n_before + 1 + np.arange(len(rows))
     moved = np.flatnonzero(changed | said["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(moved), examples=examples(batch, rows[moved]))
+    losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
     scores = np.where(np.isfinite(scores), scores, default)
     coded = write_rles(batch.runs, rows, *batch.segment_size)
     return map(

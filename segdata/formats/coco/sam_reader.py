@@ -23,11 +23,15 @@ from segdata.formats.coco.fault import Fault
 from segdata.formats.coco.items import MISSING, Id, Items, Raw, decode_column, decode_items, problem
 from segdata.formats.coco.listing import MAX_SIDE
 from segdata.formats.coco.segmentation import read_shapes
-from segdata.formats.images import header
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.labelfiles import label_files
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.images import read_header
+from segdata.formats.shared.label_files import pair_label_files
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 
 SAM = Sort("a SAM document", "a list of masks, or an object with image and annotations", "annotations")
 _HEAD = 4096  # bytes, in which SA-1B names the image
@@ -66,7 +70,7 @@ def open_sam(request: Request) -> PerImageSource:
     """The files of a dataset, or one of them; raises UnreadableError where there is none."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
-    entries, defects = label_files(request.root, ".json", request.images, _image_of)
+    entries, defects = pair_label_files(request.root, ".json", request.images, _image_of)
     if not any(entry.files for entry in entries):
         raise UnreadableError(f"{request.root}: no JSON files in it")
     taxonomy, category = _category(request)
@@ -109,9 +113,9 @@ def _category(request: Request) -> tuple[Taxonomy, int]:
     return request.taxonomy, (known.get(name) or others[0]).id
 
 
-def _look(root: Path, category: int, entry: Entry) -> list[Found]:
+def _look(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnotation]:
     """The masks of one image."""
-    document = read_document(entry.files[0], below(root, entry.files[0]), SAM)
+    document = read_document(entry.files[0], relative_path(root, entry.files[0]), SAM)
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
     masks: Items[SamItem] = decode_items(document, "annotations", StrictSamItem, SamItem)
@@ -134,7 +138,7 @@ def _look(root: Path, category: int, entry: Entry) -> list[Found]:
     }
     sound = np.flatnonzero(shapes.sound).tolist()
     return [
-        Found(
+        ImageAnnotation(
             size=(height, width),
             segment_id=np.array([said["segment_id"][i] for i in sound], np.int64),
             category_id=np.full(len(sound), category, np.int64),
@@ -152,7 +156,7 @@ def _at(values: Column, rows: list[int]) -> list[object]:
     return [every[row] for row in rows]
 
 
-def _size(document: Document, masks: Items[SamItem], entry: Entry) -> tuple[int, int]:
+def _size(document: Document, masks: Items[SamItem], entry: ImageEntry) -> tuple[int, int]:
     """Height and width in pixels: what SA-1B says of the image, else what the first mask or the image file says."""
     info = _info(document)
     height, width = info.height, info.width
@@ -160,7 +164,7 @@ def _size(document: Document, masks: Items[SamItem], entry: Entry) -> tuple[int,
         height, width = next(map(_sides, masks.items), (0, 0))
     if 0 in (height, width) and entry.image is not None:
         with suppress(OSError):  # that it cannot be read will be told
-            head = header(entry.image)
+            head = read_header(entry.image)
             height, width = head.height, head.width
     if not (0 <= height <= MAX_SIDE and 0 <= width <= MAX_SIDE):
         message = f"the image is {width} x {height}; sides of 1 to {MAX_SIDE:,} pixels are expected"

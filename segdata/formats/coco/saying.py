@@ -16,7 +16,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import category_items
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.listing import KNOWN as IMAGE_KEYS
-from segdata.formats.sheets import examples, is_painted
+from segdata.formats.shared.painting import in_first_annotation, segment_examples
 
 HELD = frozenset({"images.metadata", "annotations.attributes"})
 
@@ -154,14 +154,14 @@ def sayable(batch: Batch, taxonomy: Taxonomy, losses: Losses) -> NDArray[np.bool
 
     COCO has no void, and an id that is not among its categories means nothing: segments of either are counted.
     """
-    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    category, first = whole(batch.segments["category_id"]), in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
     known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
     kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~known))
     for kind, flag in kinds:
         rows = np.flatnonzero(flag & first)
-        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), examples(batch, rows))
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
     return first & known & ~void
 
 

@@ -12,8 +12,8 @@ from segdata.formats.coco.categories import Categories, read_categories
 from segdata.formats.coco.document import Document, Raw, read_document
 from segdata.formats.coco.items import Id
 from segdata.formats.coco.options import BESIDE
-from segdata.formats.images import ImageFolder, header
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.images import ImageFolder, read_header
+from segdata.formats.shared.per_image import relative_path
 
 
 def truth_of(request: Request, document: Path, used: Sequence[Id] | None = None) -> Document | None:
@@ -26,7 +26,7 @@ def truth_of(request: Request, document: Path, used: Sequence[Id] | None = None)
     named = request.options.get("truth")
     path = Path(str(named)) if named is not None else next(iter(sorted(document.parent.glob(BESIDE))), None)
     if path is not None:
-        found = read_document(path, below(request.root, path))
+        found = read_document(path, relative_path(request.root, path))
         if found.parts is None or "images" not in found.parts:
             raise UnreadableError(f"{path}: lists no images, so it is no ground truth")
         return found
@@ -55,7 +55,7 @@ def _number(stem: str) -> Id:
 def _size(path: Path) -> dict[str, int]:
     """Width and height of an image file, as far as it tells."""
     try:
-        head = header(path)
+        head = read_header(path)
     except OSError:
         return {}
     return {"width": head.width, "height": head.height}

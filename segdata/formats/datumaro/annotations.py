@@ -14,7 +14,7 @@ from segdata.formats.coco.drawing import draw
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.rle import write_rles
 from segdata.formats.coco.saying import as_raw
-from segdata.formats.sheets import examples
+from segdata.formats.shared.painting import segment_examples
 
 _STANDING = frozenset({"is_crowd", "score", "track_id"})  # attributes that stand for what has a column
 _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
@@ -25,11 +25,11 @@ def annotations_of(batch: Batch, rows: Ints, label_of: Mapping[int, int], losses
     """(n,) the annotations that each segment at these rows becomes."""
     said = batch.segments.select(_COLUMNS).take(pa.array(rows))
     moved = np.flatnonzero((whole(said["segment_id"]) == 0) | said["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(moved), examples=examples(batch, rows[moved]))
+    losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
     segments = said.to_pylist()
     attributes = [{key: as_raw(value) for key, value in each["attributes"] or ()} for each in segments]
     taken = np.array([k for k, each in enumerate(attributes) if _STANDING & each.keys()], np.int64)
-    losses.add("attributes", "segments", len(taken), examples=examples(batch, rows[taken]))
+    losses.add("attributes", "segments", len(taken), examples=segment_examples(batch, rows[taken]))
     labels = [label_of[each["category_id"]] for each in segments]
     group, alone = _groups(batch.segment_image[rows].tolist(), labels, attributes)
     shapes = _shapes(batch, rows, alone, losses)
@@ -68,7 +68,7 @@ def _shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Losses) -> 
     masked = [not (each and isinstance(shape, list) and shape) for shape, each in zip(drawn, alone, strict=True)]
     at = np.flatnonzero(masked)
     lost = at[batch.segments["rings"].is_valid().to_numpy()[rows[at]]]
-    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
     coded = iter(write_rles(batch.runs, rows[at], *batch.segment_size))
     return [
         [{"type": "mask", "rle": next(coded)}]

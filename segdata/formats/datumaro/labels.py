@@ -10,7 +10,7 @@ from segdata.core.taxonomy import Attribute, Category, Taxonomy
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document
 from segdata.formats.coco.items import problem
-from segdata.formats.naming import Naming, kind_of, naming
+from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 
 class LabelItem(msgspec.Struct, gc=False):
@@ -59,7 +59,7 @@ def read_labels(document: Document) -> tuple[Category, ...]:
         Category(
             id=id_,
             name=label.name,
-            kind=kind_of(label.name),
+            kind=kind_from_name(label.name),
             color=_sound(colors.get(id_)),
             parent=label.parent or None,
             attributes=tuple(Attribute(name=name) for name in label.attributes),
@@ -72,7 +72,7 @@ def _sound(color: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
     return color if color is not None and all(0 <= value <= 255 for value in color) else None
 
 
-def united(documents: Sequence[Document], given: Taxonomy | None) -> tuple[Naming, list[Categories]]:
+def united(documents: Sequence[Document], given: Taxonomy | None) -> tuple[CategoryNames, list[Categories]]:
     """The categories of all documents by name, and what each document's label ids mean among them.
 
     A label id that means another category than in the first document is SEG202; names decide.
@@ -95,7 +95,7 @@ def united(documents: Sequence[Document], given: Taxonomy | None) -> tuple[Namin
         fresh = [category for category in each if category.name not in known]
         own += [msgspec.structs.replace(category, id=len(own) + k) for k, category in enumerate(fresh)]
         known |= {category.name for category in fresh}
-    named = naming({each.name for each in own}, given, Taxonomy(categories=tuple(own)))
+    named = resolve_names({each.name for each in own}, given, Taxonomy(categories=tuple(own)))
     return named, [
         Categories(named.taxonomy, named.declared, {one.id: named.to[one.name] for one in each}, dict(named.unknown))
         for each in labels

@@ -14,8 +14,6 @@ from segdata.core.batch import Batch, replaced
 from segdata.core.defect import Defect
 from segdata.core.format import Request
 from segdata.core.profile import Profile
-from segdata.formats.altered import SOURCES, AlteredSource
-from segdata.formats.chained import ChainedSource
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document, Kind, read_document
 from segdata.formats.coco.instances import InstancesSource
@@ -24,8 +22,9 @@ from segdata.formats.coco.listing import SKIPPED, Listing, listed
 from segdata.formats.datumaro.drawn import Drawing
 from segdata.formats.datumaro.items import DEFAULT, DatumItem, ImageItems, ShapeItems, image_entries
 from segdata.formats.datumaro.labels import united
-from segdata.formats.images import ImageFolder, header
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.derived_sources import ORIGINS, AlteredSource, ChainedSource
+from segdata.formats.shared.images import ImageFolder, read_header
+from segdata.formats.shared.per_image import relative_path
 
 DATUMARO = Kind("a Datumaro document", "an object with categories and items")
 
@@ -51,7 +50,7 @@ class Subset:
 
 def open_documents(request: Request, paths: Sequence[Path]) -> ChainedSource:
     """Open the documents at `paths`; no segmentation is decoded yet."""
-    documents = [read_document(path, below(request.root, path), DATUMARO) for path in paths]
+    documents = [read_document(path, relative_path(request.root, path), DATUMARO) for path in paths]
     named, categories = united(documents, request.taxonomy)
     images = ImageFolder.below(request.images or _base(paths[0]) / "images")
     subsets = [_subset(document, len(each.to), images) for document, each in zip(documents, categories, strict=True)]
@@ -104,7 +103,7 @@ def _size(item: DatumItem, file: Path | None) -> tuple[int | None, int | None]:
         sizes = [one.rle.size for one in every if one.rle is not None and len(one.rle.size) == 2]
         if sizes:
             return sizes[0][0], sizes[0][1]
-        head = None if file is None else header(file)
+        head = None if file is None else read_header(file)
     except (msgspec.ValidationError, OSError):
         return None, None
     return (None, None) if head is None else (head.height, head.width)
@@ -169,7 +168,7 @@ def _told(split: str | None, batch: Batch) -> Batch:
         if isinstance(name, str):
             annotator[k] = name
             del metadata[row]["annotator"]
-        if whom in SOURCES:
+        if whom in ORIGINS:
             source[k] = whom
             del metadata[row]["source"]
     images = replaced(batch.images, "split", [split] * len(metadata))

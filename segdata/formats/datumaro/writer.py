@@ -13,14 +13,14 @@ import numpy as np
 from segdata.core.batch import Batch, whole
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
-from segdata.formats.beyond import BEYOND_DATUMARO
 from segdata.formats.coco.saying import as_raw
 from segdata.formats.datumaro.annotations import annotations_of
 from segdata.formats.datumaro.items import DEFAULT
 from segdata.formats.datumaro.labels import label_items
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.sheets import examples, is_painted
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
+from segdata.formats.shared.painting import in_first_annotation, segment_examples
+from segdata.formats.shared.taxonomies import write_sidecars
 
 _HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
 _IMAGE = 2  # Datumaro's number for media that are images
@@ -66,7 +66,7 @@ class Documents:
 
 def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
     """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into `target`."""
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     label_of = {category.id: k for k, category in reversed(list(enumerate(profile.taxonomy.categories)))}
     with ExitStack() as stack:
         documents = Documents(target / "annotations", profile, stack)
@@ -75,12 +75,12 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
             for subset, item in _items(batch, label_of, losses):
                 documents.add(subset, item)
         documents.finish()
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _count_unheld(batch: Batch, losses: Losses) -> None:
     """Count what no document holds."""
-    count_unheld(batch, losses, BEYOND_DATUMARO - {"attributes", "rings"}, _HELD)
+    count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD)
     names = batch.images["image_id"].to_pylist()
     bare = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
     losses.add("empty-annotation", "images", len(bare), examples=[names[row] for row in bare[:3]])
@@ -99,11 +99,11 @@ def _subset(split: str | None) -> str:
 def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[tuple[str, _Json]]:
     """The items of a batch, and the subset of each."""
     category = whole(batch.segments["category_id"])
-    first = is_painted(batch)
+    first = in_first_annotation(batch)
     known = np.isin(category, np.array(list(label_of), np.int64))
     strange = np.flatnonzero(first & ~known)
     areas = batch.runs.areas(batch.n_segments)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), examples(batch, strange))
+    losses.add("category", "segments", len(strange), int(areas[strange].sum()), segment_examples(batch, strange))
     rows = np.flatnonzero(first & known)
     annotations = annotations_of(batch, rows, label_of, losses)
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()

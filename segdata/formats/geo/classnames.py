@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element
 
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Category, Color
-from segdata.formats.naming import kind_of
-from segdata.formats.xmlfile import XmlError, read_xml
+from segdata.formats.shared.safe_parsers import XmlError, read_xml
+from segdata.formats.shared.taxonomies import kind_from_name
 
 # GFU_MinMax, GFU_Name, GFU_Red, GFU_Green, GFU_Blue
 _USAGES = {"5": "value", "2": "name", "6": "red", "7": "green", "8": "blue"}
@@ -117,7 +117,7 @@ def _category(row: Mapping[str, str]) -> Category | None:
     color: Color | None = None
     if len(channels) == 3 and all(0 <= each <= 255 for each in channels):
         color = (channels[0], channels[1], channels[2])
-    kind = kind_of(name)
+    kind = kind_from_name(name)
     return Category(id=int(float(value)), name=name, color=color, kind="stuff" if kind == "thing" else kind)
 
 

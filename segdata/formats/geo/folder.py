@@ -18,7 +18,7 @@ from segdata.formats.geo.painter import Painted
 from segdata.formats.geo.place import Place, parsed_crs
 from segdata.formats.geo.raster import read_head
 from segdata.formats.geo.window import Piece, Window
-from segdata.formats.masks.painting import MaskNames
+from segdata.formats.shared.painting import MaskPaths
 
 _BLOCK = 256  # pixels: side of the blocks that a large raster is compressed in
 
@@ -37,7 +37,7 @@ class RasterFolder:
     def __init__(self, target: Path, most: int | None, nodata: int | None, colors: Taxonomy | None) -> None:
         self._target, self._most, self._nodata = target, most, nodata
         self._colors = _colormap(colors)
-        self._names = MaskNames()
+        self._names = MaskPaths()
         self._files: dict[str, tuple[str, list[Window]]] = {}  # raster -> its mask and windows so far
         self._open: tuple[str, Any] | None = None  # Any: rasterio has no types
         self._closing = ExitStack()

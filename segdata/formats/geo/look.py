@@ -12,14 +12,17 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.geo.opening import Pane
 from segdata.formats.geo.raster import BROKEN, MASKED, Patch, RasterHead, read_patch
-from segdata.formats.masks.decoded import cannot_decode
-from segdata.formats.masks.idmeaning import Meaning
-from segdata.formats.masks.idrule import Rule
-from segdata.formats.masks.legend import NOBODY, UNKNOWN, Legend, colour_legend, index_legend, unknown_values
-from segdata.formats.masks.maskfile import MaskFile
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.shared.instance_id_rules import IdRule, ValueMeanings
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, undecodable_mask
+from segdata.formats.shared.mask_values import (
+    UNKNOWN,
+    UNLABELLED,
+    Legend,
+    colour_legend,
+    index_legend,
+    unknown_value_defects,
+)
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 
 Flags = NDArray[np.bool_]
 
@@ -42,16 +45,16 @@ class Looker:
     taxonomy: Taxonomy
     void: int | None
     band: int | None
-    rule: Rule | None = None
+    rule: IdRule | None = None
     background: int = 0
 
-    def __call__(self, entry: Entry) -> list[Found]:
+    def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """What is drawn on an image."""
         pane: Pane = entry.record
         try:
             patch = read_patch(pane.head, pane.window, self.band)
         except OSError as error:
-            raise BrokenLabelsError(cannot_decode(self.root, pane.head.path, error)) from error
+            raise BrokenLabelsError(undecodable_mask(self.root, pane.head.path, error)) from error
         if self.rule is None:
             runs = ValueRuns.of(patch.values)
             drawn = self._categories(pane.head, patch, runs)
@@ -61,15 +64,15 @@ class Looker:
             drawn = _segments(self.rule(runs, entry.image_id))
         if patch.broken is not None and patch.broken.any():
             drawn.defects.append(_no_labels(patch.broken))
-        return [drawn.as_found(below(self.root, pane.head.path), runs, pane.head.encoding)]
+        return [drawn.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
 
     def _categories(self, head: RasterHead, patch: Patch, runs: ValueRuns) -> "_Drawn":
         """A segment for each category."""
         coloured = head.coloured and self.band is None
         meaning = (self._colours if coloured else self._ids).read(runs.value)
         nothing = (runs.value == MASKED) | (runs.value == (MASKED if head.nodata_value is None else head.nodata_value))
-        meaning[nothing & (meaning == UNKNOWN)] = NOBODY if self.void is None else self.void
-        meaning[runs.value == BROKEN] = NOBODY
+        meaning[nothing & (meaning == UNKNOWN)] = UNLABELLED if self.void is None else self.void
+        meaning[runs.value == BROKEN] = UNLABELLED
         mask = MaskFile(patch.values, coloured, head.encoding, head.palette, head.lossy)
         strange = head.lossy is not None or bool((meaning == UNKNOWN).any())
         known = meaning > UNKNOWN
@@ -82,7 +85,7 @@ class Looker:
             np.zeros(len(categories), bool),
             owners,
             coloured,
-            unknown_values(mask, runs, meaning, self.taxonomy) if strange else [],
+            unknown_value_defects(mask, runs, meaning, self.taxonomy) if strange else [],
         )
 
     @cached_property
@@ -105,13 +108,13 @@ class _Drawn:
     coloured: bool
     defects: list[Defect]
 
-    def as_found(self, file: str, runs: ValueRuns, encoding: str) -> Found:
+    def as_found(self, file: str, runs: ValueRuns, encoding: str) -> ImageAnnotation:
         """The same with runs, and where each segment is from."""
         n_segments = len(self.segment_id)
         first = np.zeros(n_segments, np.int64)
         owned = np.flatnonzero(self.owner >= 0)[::-1]
         first[self.owner[owned]] = runs.value[owned]
-        return Found(
+        return ImageAnnotation(
             size=(runs.height, runs.width),
             segment_id=self.segment_id,
             category_id=self.category_id,
@@ -132,7 +135,7 @@ def _place(value: int, coloured: bool) -> str:
     return "masked out" if value == MASKED else f"value {value}"
 
 
-def _segments(meaning: Meaning) -> _Drawn:
+def _segments(meaning: ValueMeanings) -> _Drawn:
     """A segment for each value that means one."""
     kept = np.flatnonzero(meaning.kept)
     owners = np.full(len(meaning.kept), -1, np.int32)

@@ -16,10 +16,10 @@ from segdata.formats.geo.classnames import class_names
 from segdata.formats.geo.opening import OpenRasters
 from segdata.formats.geo.raster import MASKED, RasterHead, read_patch
 from segdata.formats.geo.window import SIDE, Window, windows
-from segdata.formats.masks import colourtable
-from segdata.formats.masks.idrule import Rule, id_rule
-from segdata.formats.masks.preset import preset
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared import taxonomies
+from segdata.formats.shared.instance_id_rules import IdRule, id_rule
+from segdata.formats.shared.per_image import relative_path
+from segdata.formats.shared.taxonomies import load_preset
 
 _MOST = 200  # more different values than this are no categories
 
@@ -45,15 +45,19 @@ def taxonomy_of(request: Request, opened: OpenRasters, band: int | None) -> tupl
     chosen = request.options.get("preset")
     if chosen is not None and request.taxonomy is not None:
         raise SegdataError(f"{request.root}: a taxonomy and the preset {chosen!r}: give one of them")
-    given = request.taxonomy if chosen is None else preset(str(chosen))
-    table = None if given is not None else colourtable.beside(request.root, heads[0].path.parent if heads else None)
+    given = request.taxonomy if chosen is None else load_preset(str(chosen))
+    table = (
+        None
+        if given is not None
+        else taxonomies.find_colour_table(request.root, heads[0].path.parent if heads else None)
+    )
     if table is not None:
-        given = colourtable.load_colour_table(table)
+        given = taxonomies.load_colour_table(table)
     if given is not None:
         return given, True
     named: dict[int, Category] = {}
     for head in heads:
-        for category in class_names(head.path, below(request.root, head.path), band or 1, opened.defects):
+        for category in class_names(head.path, relative_path(request.root, head.path), band or 1, opened.defects):
             named.setdefault(category.id, category)
     if named:
         shown = heads[0].palette
@@ -92,7 +96,7 @@ def with_void(taxonomy: Taxonomy, heads: Iterable[RasterHead]) -> tuple[Taxonomy
     return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, nodata)), id_
 
 
-def rule_of(request: Request, config: InstanceIds, heads: Iterable[RasterHead]) -> tuple[Taxonomy, Rule]:
+def rule_of(request: Request, config: InstanceIds, heads: Iterable[RasterHead]) -> tuple[Taxonomy, IdRule]:
     """What values mean that are ids of segments, as segdata.yaml says; that of no data is void."""
     placed = [head for head in heads if head.masked or head.nodata_value not in (None, config.background)]
     if config.void is None and placed:

@@ -11,10 +11,10 @@ from segdata.formats.geo.index import INDEX, IndexRow, read_index
 from segdata.formats.geo.place import Place
 from segdata.formats.geo.raster import RasterHead, read_head
 from segdata.formats.geo.window import Piece, Window, side_of, windows
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.decoded import cannot_decode
-from segdata.formats.masks.pairing import images_of, no_images, paired
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_files import undecodable_mask
+from segdata.formats.shared.pairing import images_folder, no_images_defect, pair_masks
+from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 _APART = 0.01  # pixels that labels and image may lie apart
 
@@ -47,7 +47,7 @@ class OpenRasters:
     """
 
     root: Path
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ImageEntry] = field(default_factory=list)
     heads: dict[Path, RasterHead] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class OpenRasters:
             try:
                 self.heads[path] = read_head(path)
             except OSError as error:
-                self.defects.append(replace(cannot_decode(self.root, path, error), image=image_id))
+                self.defects.append(replace(undecodable_mask(self.root, path, error), image=image_id))
                 return None
         return self.heads[path]
 
@@ -67,9 +67,9 @@ def open_rasters(request: Request) -> OpenRasters:
     """The rasters that a request asks for; raises UnreadableError where there are none."""
     found = OpenRasters(request.root)
     if request.root.is_dir() and (request.root / INDEX).is_file():
-        _indexed(found, images_of(request))
+        _indexed(found, images_folder(request))
         return found
-    pairing = paired(request.root, images_of(request), paged=False)
+    pairing = pair_masks(request.root, images_folder(request), paged=False)
     if not any(entry.files for entry in pairing.entries):
         raise UnreadableError(f"{request.root}: no rasters of labels; a dataset has images/ and masks/, or is a folder")
     found.defects += pairing.defects
@@ -80,14 +80,14 @@ def open_rasters(request: Request) -> OpenRasters:
     return found
 
 
-def _opened(found: OpenRasters, entry: Entry, side: int | None) -> Iterator[Entry]:
+def _opened(found: OpenRasters, entry: ImageEntry, side: int | None) -> Iterator[ImageEntry]:
     """The images that a raster is: itself, or its windows."""
     head = found.head(entry.files[0], entry.image_id) if entry.files else None
     image = _image_head(entry)
     if head is None:
         yield replace(entry, files=(), metadata={} if image is None else image.metadata)
         return
-    file = below(found.root, head.path)
+    file = relative_path(found.root, head.path)
     try:
         parts = windows(head.width, head.height, side)
     except OSError as error:
@@ -117,14 +117,14 @@ def _opened(found: OpenRasters, entry: Entry, side: int | None) -> Iterator[Entr
         )
 
 
-def _windowed(entry: Entry, part: Window) -> tuple[Mapping[str, str | None], ...] | None:
+def _windowed(entry: ImageEntry, part: Window) -> tuple[Mapping[str, str | None], ...] | None:
     """The same window of each channel."""
     if entry.channels is None:
         return None
     return tuple({**each, "uri": part.uri(Path(each["uri"]))} for each in entry.channels if each["uri"])
 
 
-def _image_head(entry: Entry) -> RasterHead | None:
+def _image_head(entry: ImageEntry) -> RasterHead | None:
     """The head of an image that is a GeoTIFF; what is wrong with images is said elsewhere."""
     if entry.image is None or entry.image.suffix.lower() not in (".tif", ".tiff"):
         return None
@@ -179,13 +179,13 @@ def _indexed(found: OpenRasters, images: Path | None) -> None:
             found.entries.append(entry)
     missing = [each.image_id for each in found.entries if each.image is None and "#" not in (each.uri or "")]
     if missing and len(missing) == len(found.entries):
-        found.defects.append(no_images(len(missing), found.root, images))
+        found.defects.append(no_images_defect(len(missing), found.root, images))
     else:
         gone = (f"image file {name!r} does not exist" for name in missing)
         found.defects += [Defect("SEG002", each, INDEX, image=name) for each, name in zip(gone, missing, strict=True)]
 
 
-def _entry(found: OpenRasters, row: IndexRow, folder: ImageFolder) -> Entry | None:
+def _entry(found: OpenRasters, row: IndexRow, folder: ImageFolder) -> ImageEntry | None:
     """The image of a row; None where its raster has no such window."""
     head = None if row.mask is None else found.head(found.root / row.mask, row.image)
     metadata = dict(row.metadata)
@@ -199,7 +199,7 @@ def _entry(found: OpenRasters, row: IndexRow, folder: ImageFolder) -> Entry | No
     image = folder.paths.get(row.image)
     if image is None and row.uri is not None and "#" not in row.uri and Path(row.uri).is_file():
         image = Path(row.uri)
-    return Entry(
+    return ImageEntry(
         row.image,
         image,
         () if head is None else (head.path,),

@@ -14,11 +14,14 @@ from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.idtable import COLUMNS
-from segdata.formats.masks.instance_writer import category_names, values_of
-from segdata.formats.masks.merging import count_by_category, count_by_segment, count_covered
-from segdata.formats.masks.painting import V, painted
-from segdata.formats.sheets import Sheet, sheets
+from segdata.formats.shared.count_losses import (
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_segment_mask_losses,
+)
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.painting import ImageSegments, PixelValue, paint, pixel_values, segments_by_image
+from segdata.formats.shared.taxonomies import table_names
 
 MOST = 2**32 - 1
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
@@ -87,7 +90,7 @@ class CategoryPainter:
         known = self.taxonomy.by_id()
         category = batch.segments["category_id"].to_pylist()
         values = np.array([each if each in known else -1 for each in category], np.int64)
-        count_by_category(batch, values, self.losses, self.blank)
+        count_category_mask_losses(batch, values, self.losses, self.blank)
         for said, sheet in _sheets(batch):
             pixels = None
             if sheet.annotated:
@@ -95,7 +98,7 @@ class CategoryPainter:
                 self.used = self.used or bool((pixels == self.blank).any())
             yield Painted(said, sheet.height, sheet.width, pixels)
 
-    def _painted(self, batch: Batch, sheet: Sheet, values: Ints) -> Pixels:
+    def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints) -> Pixels:
         """In as few bits as hold all values: large rasters wait for memory."""
         if self.most < 2**8:
             return self._counted(batch, sheet, values, np.uint8)
@@ -103,9 +106,11 @@ class CategoryPainter:
             return self._counted(batch, sheet, values, np.uint16)
         return self._counted(batch, sheet, values, np.uint32)
 
-    def _counted(self, batch: Batch, sheet: Sheet, values: Ints, dtype: type[V]) -> NDArray[V]:
-        pixels = painted(sheet, values, self.blank, dtype)
-        count_covered(batch, sheet, values, pixels, self.losses)
+    def _counted(
+        self, batch: Batch, sheet: ImageSegments, values: Ints, dtype: type[PixelValue]
+    ) -> NDArray[PixelValue]:
+        pixels = paint(sheet, values, self.blank, dtype)
+        count_hidden_segments(batch, sheet, values, pixels, self.losses)
         return pixels
 
 
@@ -113,10 +118,10 @@ class SegmentPainter:
     """Paints a number for each segment, its id where that is possible, and writes the table of them."""
 
     def __init__(self, taxonomy: Taxonomy, losses: Losses, table: Path) -> None:
-        self._names, self._losses = category_names(taxonomy), losses
+        self._names, self._losses = table_names(taxonomy), losses
         self._file = table.open("w", encoding="utf-8", newline="")
         self._table = csv.writer(self._file, lineterminator="\n")
-        self._table.writerow(COLUMNS)
+        self._table.writerow(ID_TABLE_COLUMNS)
 
     def close(self) -> None:
         """Finish the table."""
@@ -126,19 +131,19 @@ class SegmentPainter:
         """The images, in order."""
         category = batch.segments["category_id"].to_pylist()
         known = np.array([each in self._names for each in category], bool)
-        count_by_segment(batch, known, self._losses)
+        count_segment_mask_losses(batch, known, self._losses)
         for said, sheet in _sheets(batch):
             pixels = self._painted(batch, sheet, known[sheet.segments]) if sheet.annotated else None
             yield Painted(said, sheet.height, sheet.width, pixels)
 
-    def _painted(self, batch: Batch, sheet: Sheet, known: NDArray[np.bool_]) -> Pixels:
+    def _painted(self, batch: Batch, sheet: ImageSegments, known: NDArray[np.bool_]) -> Pixels:
         there = known & (sheet.runs.areas(len(sheet.segments)) > 0)
         told = batch.segments.select(["segment_id", "category_id", "iscrowd"]).take(sheet.segments[there]).to_pylist()
         ids = np.array([each["segment_id"] or 0 for each in told], np.int64)
         values: Ints = np.full(len(there), -1, np.int64)
-        values[there] = values_of(ids, MOST)
-        pixels = painted(sheet, values, 0, np.uint32)
-        count_covered(batch, sheet, values, pixels, self._losses)
+        values[there] = pixel_values(ids, MOST)
+        pixels = paint(sheet, values, 0, np.uint32)
+        count_hidden_segments(batch, sheet, values, pixels, self._losses)
         seen = np.isin(values[there], np.unique(pixels))
         for value, segment, is_seen in zip(values[there].tolist(), told, seen.tolist(), strict=True):
             if is_seen:
@@ -148,9 +153,9 @@ class SegmentPainter:
         return pixels
 
 
-def _sheets(batch: Batch) -> Iterator[tuple[dict[str, Any], Sheet]]:  # Any: cells of all types
+def _sheets(batch: Batch) -> Iterator[tuple[dict[str, Any], ImageSegments]]:  # Any: cells of all types
     rows: Iterable[dict[str, Any]] = batch.images.select(list(_NAMES)).to_pylist()
-    yield from zip(rows, sheets(batch), strict=True)
+    yield from zip(rows, segments_by_image(batch), strict=True)
 
 
 def _blank(taxonomy: Taxonomy) -> int:

@@ -13,8 +13,8 @@ from segdata.core import kernels
 from segdata.core.rasterfile import open_raster
 from segdata.formats.geo.place import Place
 from segdata.formats.geo.window import Window
-from segdata.formats.images import MAX_PIXELS
-from segdata.formats.masks.maskfile import Palette, Values
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.mask_files import Palette, Values
 
 MASKED, BROKEN = -(2**31), -(2**31) + 1  # in place of what is masked out, and of what is no label
 _PLAIN = frozenset({"uint8", "uint16", "uint32", "int32"})  # values that are taken as they are

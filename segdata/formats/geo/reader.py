@@ -5,7 +5,7 @@ from segdata.core.profile import Policy, Profile, Task
 from segdata.formats.geo.look import Looker
 from segdata.formats.geo.meaning import band_of, rule_of, taxonomy_of, with_void
 from segdata.formats.geo.opening import open_rasters
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.per_image import PerImageSource
 
 _PER_CHUNK = 2**25  # pixels of images that are loaded at once
 

@@ -11,12 +11,12 @@ from segdata.core.errors import check_choice
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.beyond import BESIDE_PIXELS, BY_CATEGORY
 from segdata.formats.geo.folder import RasterFolder
 from segdata.formats.geo.index import write_index
 from segdata.formats.geo.painter import CategoryPainter, Painter, SegmentPainter
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES, MASK_LOSSES
+from segdata.formats.shared.taxonomies import write_sidecars
 
 TABLE = "instances.csv"
 _HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))
@@ -28,23 +28,23 @@ def write_geotiff(
     """Write the rasters, and beside them what they do not hold."""
     by = values or ("category" if profile.task == "semantic" else "instance")
     check_choice("values", by, ("category", "instance"))
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     if by == "category":
         painter = CategoryPainter(profile.taxonomy, losses)
         void = next(iter(profile.taxonomy.void_ids), None)
         folder = RasterFolder(target, painter.most, void, profile.taxonomy)
-        _save(folder, painter, batches, losses, BY_CATEGORY)
+        _save(folder, painter, batches, losses, CATEGORY_MASK_LOSSES)
         taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
-        write_beside(target, profile, taxonomy)
+        write_sidecars(target, profile, taxonomy)
     else:
         numbers = SegmentPainter(profile.taxonomy, losses, target / TABLE)
         try:
             folder = RasterFolder(target, None, None, None)
-            _save(folder, numbers, batches, losses, BESIDE_PIXELS)
+            _save(folder, numbers, batches, losses, MASK_LOSSES)
         finally:
             numbers.close()
-        write_beside(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+        write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
     write_index(target, folder.rows)
 
 
@@ -54,7 +54,7 @@ def _save(
     """Write all images, while what rasters do not hold is counted."""
     try:
         for batch in batches:
-            count_unheld(batch, losses, kinds, _HELD)
+            count_losses(batch, losses, kinds, _HELD)
             for picture in painter.pictures(batch):
                 folder.save(picture)
     finally:

@@ -10,10 +10,9 @@ from segdata.core import kernels
 from segdata.core.defect import Defect
 from segdata.core.finding import Severity
 from segdata.core.runs import Ints, Runs, spread
-from segdata.formats.images import header
 from segdata.formats.kaggle.rows import Line
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.shared.images import read_header
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry
 
 Order = Literal["column", "row"]
 _COHERENT, _TORN = (
@@ -24,7 +23,7 @@ _FEWEST = 8  # runs that tell anything of that
 Floats = NDArray[np.float64]
 
 
-def look(called: str, ids: Mapping[str | None, int], order: Order | None, entry: Entry) -> list[Found]:
+def look(called: str, ids: Mapping[str | None, int], order: Order | None, entry: ImageEntry) -> list[ImageAnnotation]:
     """What the rows of an image hold: a segment for each that has pairs."""
     height, width = entry.size if 0 not in entry.size else _size_of(entry)
     defects: list[Defect] = []
@@ -40,7 +39,7 @@ def look(called: str, ids: Mapping[str | None, int], order: Order | None, entry:
     categories = np.array([ids[line.category] for line in lines], np.int64)
     columns = {"file": [called] * len(lines), "place": [f"line {line.number}" for line in lines]}
     numbers = np.arange(1, len(lines) + 1, dtype=np.int64)
-    return [Found((height, width), numbers, categories, runs, columns, defects=defects)]
+    return [ImageAnnotation((height, width), numbers, categories, runs, columns, defects=defects)]
 
 
 def _said(line: Line, message: str, called: str, severity: Severity | None = None) -> Defect:
@@ -88,12 +87,12 @@ def _at_once(lines: list[Line], n_pixels: int) -> Runs | None:
     return Runs(start, length, owner)
 
 
-def _size_of(entry: Entry) -> tuple[int, int]:
+def _size_of(entry: ImageEntry) -> tuple[int, int]:
     """Height and width of the image file; raises BrokenLabelsError where it does not tell."""
     try:
         if entry.image is None:
             raise OSError("there is no image file")
-        head = header(entry.image)
+        head = read_header(entry.image)
     except OSError as error:
         message = f"run lengths need the image's size, and {error.strerror or error}"
         raise BrokenLabelsError(Defect("SEG005", message)) from error

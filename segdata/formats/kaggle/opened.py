@@ -7,12 +7,11 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.core.profile import Task
-from segdata.formats.image_folder import find_images
 from segdata.formats.kaggle.look import Order, look
 from segdata.formats.kaggle.rows import Rows, read_rows
-from segdata.formats.naming import naming
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.label_files import find_images
+from segdata.formats.shared.per_image import ImageEntry, PerImageSource
+from segdata.formats.shared.taxonomies import resolve_names
 
 
 def open_table(request: Request, path: Path) -> PerImageSource:
@@ -23,7 +22,7 @@ def open_table(request: Request, path: Path) -> PerImageSource:
     names = {line.category or only for lines in rows.of_image.values() for line in lines}
     taxonomy = request.taxonomy
     by_id = {} if taxonomy is None else {str(id_): each.name for id_, each in taxonomy.by_id().items()}
-    known = naming((by_id.get(name, name) for name in names), taxonomy)
+    known = resolve_names((by_id.get(name, name) for name in names), taxonomy)
     ids = {name: known.to[by_id.get(name, name)] for name in names} | {None: known.to.get(by_id.get(only, only), 0)}
     entries, defects = _entries(request, path, rows, size)
     task: Task = "semantic" if rows.by_class else "instance"
@@ -54,7 +53,7 @@ def _size(request: Request) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _entries(request: Request, path: Path, rows: Rows, size: tuple[int, int]) -> tuple[list[Entry], list[Defect]]:
+def _entries(request: Request, path: Path, rows: Rows, size: tuple[int, int]) -> tuple[list[ImageEntry], list[Defect]]:
     """The images of a table, with their files; raises UnreadableError where no size is known of any of them."""
     names = list(rows.of_image)
     bare = not any(PurePosixPath(name).suffix for name in names)
@@ -66,7 +65,7 @@ def _entries(request: Request, path: Path, rows: Rows, size: tuple[int, int]) ->
         image_id = by_stem.get(name, name)
         sizes = [line.size for line in lines if 0 not in line.size]
         entries.append(
-            Entry(image_id, folder.paths.get(image_id), (path,), lines, (sizes or [size])[0], source_id=name)
+            ImageEntry(image_id, folder.paths.get(image_id), (path,), lines, (sizes or [size])[0], source_id=name)
         )
     if entries and all(entry.image is None and 0 in entry.size for entry in entries):
         raise UnreadableError(

@@ -11,9 +11,9 @@ from segdata.core.batch import Batch
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.sheets import Sheet, examples, sheets
-from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
+from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
+from segdata.formats.shared.taxonomies import write_sidecars
 
 _FILE = "labels.csv"
 
@@ -22,14 +22,14 @@ def write_table(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind]
 ) -> None:
     """Write the table at `target`, or in that folder; `kinds` are what it cannot hold."""
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     alone = target.suffix.lower() == ".csv"
     path = target if alone else target / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     if alone:
         losses.add("category-details", "taxonomies", 1)
     else:
-        write_beside(target, profile, profile.taxonomy)
+        write_sidecars(target, profile, profile.taxonomy)
     with path.open("w", encoding="utf-8", newline="") as file:
         _write(profile, batches, file, losses, kinds)
 
@@ -39,10 +39,10 @@ def _write(profile: Profile, batches: Iterable[Batch], file: TextIO, losses: Los
     lines.writerow(("ImageId", "EncodedPixels", "Height", "Width", "ClassId"))
     names = {id_: category.name for id_, category in profile.taxonomy.by_id().items()}
     for batch in batches:
-        count_unheld(batch, losses, kinds)
-        count_not_annotated(batch, losses)
+        count_losses(batch, losses, kinds)
+        count_unannotated_images(batch, losses)
         category = batch.segments["category_id"].to_pylist()
-        for sheet in sheets(batch):
+        for sheet in segments_by_image(batch):
             written = _kept(batch, sheet, [category[row] in names for row in sheet.segments.tolist()], losses)
             size = (sheet.height or "", sheet.width or "")
             said = [names[category[row]] for row in written.segments.tolist()]
@@ -52,23 +52,25 @@ def _write(profile: Profile, batches: Iterable[Batch], file: TextIO, losses: Los
                 lines.writerow((sheet.image_id, "", *size, ""))
 
 
-def _kept(batch: Batch, sheet: Sheet, known: list[bool], losses: Losses) -> Sheet:
+def _kept(batch: Batch, sheet: ImageSegments, known: list[bool], losses: Losses) -> ImageSegments:
     """The segments of an image that have rows; the others are counted."""
     areas = sheet.runs.areas(len(sheet.segments))
     lacking = sheet.segments[~np.array(known, bool)]
-    losses.add("category", "segments", len(lacking), int(areas[~np.array(known, bool)].sum()), examples(batch, lacking))
+    losses.add(
+        "category", "segments", len(lacking), int(areas[~np.array(known, bool)].sum()), segment_examples(batch, lacking)
+    )
     kept = np.flatnonzero(np.array(known, bool) & (areas > 0))
     empty = sheet.segments[np.array(known, bool) & (areas == 0)]
-    losses.add("empty-segment", "segments", len(empty), examples=examples(batch, empty))
+    losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
     rows = sheet.segments[kept]
     ids = batch.segments["segment_id"].to_numpy()[rows]
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renumbered = rows[(ids != np.arange(1, len(rows) + 1)) | named]
-    losses.add("segment-id", "segments", len(renumbered), examples=examples(batch, renumbered))
+    losses.add("segment-id", "segments", len(renumbered), examples=segment_examples(batch, renumbered))
     return sheet.only(kept)
 
 
-def _pairs(sheet: Sheet) -> Iterator[str]:
+def _pairs(sheet: ImageSegments) -> Iterator[str]:
     """The pairs of each segment; runs that go on in the next column are one."""
     runs, high = sheet.runs, max(sheet.height, 1)
     offset = runs.offsets(len(sheet.segments))

@@ -7,12 +7,11 @@ from dataclasses import replace
 import msgspec
 
 from segdata.core.defect import Defect
-from segdata.formats.images import Header
-from segdata.formats.jsonfile import encoded, parsed
 from segdata.formats.labelstudio.regions import read_regions
 from segdata.formats.labelstudio.tasks import Task
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shared.images import ImageHeader
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry
+from segdata.formats.shared.safe_parsers import encode_json, parse_json
 from segdata.formats.tools.mark import Drawing
 
 
@@ -30,7 +29,7 @@ class _Said(msgspec.Struct, gc=False):
     ground_truth: object = None
 
 
-def look_at_tasks(ids: Mapping[str, int], entry: Entry, head: Header | None) -> list[Drawing]:
+def look_at_tasks(ids: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None) -> list[Drawing]:
     """Every annotation and prediction on one image; `ids` are the categories of labels.
 
     Cancelled annotations are left out, and told. Where one annotator has several on an image, the later ones get a
@@ -93,7 +92,7 @@ def _list(text: bytes, what: str, task: Task, defects: list[Defect]) -> list[_Sa
         pass
     place = f"{task.place}/{what}"
     try:
-        value = parsed(text)
+        value = parse_json(text)
     except (ValueError, RecursionError) as error:
         defects.append(Defect("SEG001", f"{what} cannot be read: {error}", task.file, place))
         return []
@@ -112,7 +111,7 @@ def _drawing(
 ) -> Drawing:
     """One annotation, or prediction; `size` is that of the image where no region tells."""
     read = read_regions(said.result, f"{place}/result", ids, said.score if predicted else None)
-    attributes = [(name, encoded(value)) for name, value in read.said.items()] or None
+    attributes = [(name, encode_json(value)) for name, value in read.said.items()] or None
     return Drawing(
         read.size or size,
         read.marks,

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.imagenames import SUFFIXES
-from segdata.formats.images import ImageFolder
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.images import ImageFolder
 
 _UPLOAD = "data/upload/"
 _PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash
@@ -35,7 +35,7 @@ class ImageName:
 def image_name(data: dict[str, Any], key: str | None) -> ImageName | None:  # Any: JSON
     """The image that the data of a task name, at `key` where that is known; None where they name none."""
     texts = {name: value for name, value in data.items() if isinstance(value, str) and value}
-    named = [name for name, value in texts.items() if PurePosixPath(_path(value)[0]).suffix.lower() in SUFFIXES]
+    named = [name for name, value in texts.items() if PurePosixPath(_path(value)[0]).suffix.lower() in IMAGE_SUFFIXES]
     found = [name for name in (key, *_KEYS) if name in texts] + named
     if not found or found[0] is None:
         return None

@@ -8,9 +8,9 @@ from PIL import ImageColor
 
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Category, Color, Taxonomy
-from segdata.formats.naming import kind_of
-from segdata.formats.perimage.entry import below
-from segdata.formats.xmlfile import XmlError, read_xml
+from segdata.formats.shared.per_image import relative_path
+from segdata.formats.shared.safe_parsers import XmlError, read_xml
+from segdata.formats.shared.taxonomies import kind_from_name
 
 _NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
 _RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
@@ -43,7 +43,7 @@ def config_beside(root: Path, tasks: Path) -> LabelConfig:
         tree = read_xml(path)
     except (XmlError, OSError) as error:
         line = error.line if isinstance(error, XmlError) else None
-        return LabelConfig(defects=(Defect("SEG001", str(error), below(root, path), line=line),))
+        return LabelConfig(defects=(Defect("SEG001", str(error), relative_path(root, path), line=line),))
     labels: dict[str, Color | None] = {}
     for control in tree.iter():
         if control.tag.endswith("Labels"):
@@ -53,7 +53,7 @@ def config_beside(root: Path, tasks: Path) -> LabelConfig:
                     labels[name] = labels.get(name) or _color(label.get("background", ""))
     value = next((each.get("value", "") for each in tree.iter("Image")), "")
     categories = (
-        Category(id=number, name=name, color=color, kind=kind_of(name))
+        Category(id=number, name=name, color=color, kind=kind_from_name(name))
         for number, (name, color) in enumerate(labels.items(), 1)
     )
     return LabelConfig(Taxonomy(categories=tuple(categories)), value.removeprefix("$") or None)

@@ -8,16 +8,16 @@ from segdata.formats.labelstudio.annotations import look_at_tasks
 from segdata.formats.labelstudio.labelconfig import config_beside
 from segdata.formats.labelstudio.regions import NOTATION
 from segdata.formats.labelstudio.tasks import read_tasks
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.naming import naming
+from segdata.formats.shared.pairing import images_folder
+from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.source import ToolSource
 
 
 def open_tasks(request: Request, files: list[Path]) -> ToolSource:
     """The tasks in `files`."""
     config = config_beside(request.root, request.root)
-    tasks = read_tasks(request.root, files, config.image_key, images_of(request))
-    known = naming(
+    tasks = read_tasks(request.root, files, config.image_key, images_folder(request))
+    known = resolve_names(
         {*tasks.labels, *(each.name for each in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
     )
     profile = known.profile("label-studio", request.root, "instance", "sparse", "allow", raster_rule="coco")

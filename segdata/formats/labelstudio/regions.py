@@ -9,8 +9,6 @@ import msgspec
 import numpy as np
 
 from segdata.core.defect import Defect
-from segdata.formats.images import MAX_PIXELS
-from segdata.formats.jsonfile import encoded
 from segdata.formats.labelstudio.brush import BrokenStrokesError, decode_strokes
 from segdata.formats.labelstudio.results import Item, Value, items_of
 from segdata.formats.labelstudio.tasks import LABELS
@@ -19,6 +17,8 @@ from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.scaled import scaled
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Floats, Polygon, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.safe_parsers import encode_json
 from segdata.formats.tools.mark import Mark, Written
 from segdata.formats.tools.written import Notation, mended
 
@@ -171,7 +171,7 @@ def _mark(
         "source": "model" if item.origin == "prediction" else None,
         "source_id": id_ if id_ and own is None else None,
     }
-    attributes = {name: encoded(each) for name, each in said.items()}
+    attributes = {name: encode_json(each) for name, each in said.items()}
     return Mark(labels[0], shape, place, None, own, attributes, columns)
 
 

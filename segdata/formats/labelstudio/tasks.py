@@ -10,12 +10,11 @@ import msgspec
 
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.formats.images import ImageFolder
-from segdata.formats.jsonfile import encoded, half_letters, parsed
 from segdata.formats.labelstudio.imagename import ImageName, find, image_name
-from segdata.formats.masks.pairing import no_images
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import no_images_defect
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import encode_json, lone_surrogates, parse_json
 
 _BOM = b"\xef\xbb\xbf"
 _OURS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
@@ -77,7 +76,7 @@ class Tasks:
     defects : what is wrong
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageEntry, ...]
     labels: frozenset[str]
     defects: tuple[Defect, ...]
 
@@ -88,7 +87,7 @@ def read_tasks(root: Path, files: list[Path], key: str | None, images: Path | No
     labels: set[str] = set()
     by_image: dict[str, list[tuple[Task, ImageName, _Head]]] = {}
     for path in files:
-        file = below(root, path)
+        file = relative_path(root, path)
         try:
             raws = _raws(path, file, defects)
         except BrokenLabelsError as error:
@@ -124,11 +123,11 @@ def _raws(path: Path, file: str, defects: list[Defect]) -> list[tuple[str, bytes
         return [(f"/{i}", bytes(raw)) for i, raw in enumerate(msgspec.json.decode(text, type=list[msgspec.Raw]))]
     try:
         halves: list[str] = []
-        value = parsed(text, halves)
+        value = parse_json(text, halves)
     except (ValueError, RecursionError) as error:
         what = "is empty (0 bytes)" if not text else f"is no JSON, or cut off: {error}"
         raise BrokenLabelsError(Defect("SEG001", what, file)) from error
-    defects += half_letters(halves, file)
+    defects += lone_surrogates(halves, file)
     if isinstance(value, dict):  # a file of a single task, as storages get them
         return [("", msgspec.json.encode(value))]
     if not isinstance(value, list):
@@ -142,9 +141,9 @@ def _head(raw: bytes, place: str, file: str, defects: list[Defect]) -> _Head | N
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         halves: list[str] = []
         with suppress(ValueError, RecursionError):
-            mended = msgspec.json.encode(parsed(raw, halves))
+            mended = msgspec.json.encode(parse_json(raw, halves))
         if halves:
-            defects += half_letters(halves, file, place)
+            defects += lone_surrogates(halves, file, place)
             return _head(mended, place, file, defects)
         defects.append(Defect("SEG004", f"is no task: {error}; left out", file, place or "/"))
         return None
@@ -167,7 +166,7 @@ def _labels(task: Task) -> set[str]:
             )
         except (msgspec.MsgspecError, RecursionError):
             with suppress(ValueError, RecursionError):
-                found.update(_strewn(parsed(text)))
+                found.update(_strewn(parse_json(text)))
     return found
 
 
@@ -186,13 +185,13 @@ def _strewn(value: object) -> Iterator[str]:
 
 def _entries(
     root: Path, by_image: dict[str, list[tuple[Task, ImageName, _Head]]], images: Path | None
-) -> tuple[list[Entry], list[Defect]]:
+) -> tuple[list[ImageEntry], list[Defect]]:
     """An entry for each image, with its file where that is here."""
     here = root if root.is_dir() else root.parent
     places = [images] if images else [here / "images", here]
     folders = [ImageFolder.below(place) for place in places]
     by_file = [{PurePosixPath(name).name: name for name in reversed(folder.paths)} for folder in folders]
-    entries: list[Entry] = []
+    entries: list[ImageEntry] = []
     defects: list[Defect] = []
     for image_id, tasks in by_image.items():
         first, name, head = tasks[0]
@@ -211,7 +210,7 @@ def _entries(
         size = tuple(side for side in sides if type(side) is int and 0 < side < 2**31)
         frame = said.get("frame")
         entries.append(
-            Entry(
+            ImageEntry(
                 image_id,
                 found,
                 record=[task for task, _, _ in tasks],
@@ -221,11 +220,11 @@ def _entries(
                 split=_text(said.get("split")),
                 sequence=_text(said.get("sequence")),
                 frame=frame if type(frame) is int and abs(frame) < 2**63 else None,
-                metadata={key: encoded(value) for key, value in said.items() if key not in _OURS},
+                metadata={key: encode_json(value) for key, value in said.items() if key not in _OURS},
             )
         )
     if entries and not any(entry.image for entry in entries):
-        defects = [no_images(len(entries), here, images)]
+        defects = [no_images_defect(len(entries), here, images)]
     return entries, defects
 
 

@@ -16,22 +16,20 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.jsonfile import encoded, parsed
 from segdata.formats.labelstudio.brush import encode_strokes
 from segdata.formats.labelstudio.imagename import reference
 from segdata.formats.labelstudio.regions import number_of
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.naming import names_by_id
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.differing import differing
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.rings import Drawn
 from segdata.formats.shapes.scaled import scaled
 from segdata.formats.shapes.shape import Bitmap, Polygon
-from segdata.formats.sheets import examples
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.safe_parsers import encode_json, is_xml_text, parse_json
+from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.tools.mark import numbered
-from segdata.formats.unheld import count_spatial, count_unheld
-from segdata.formats.xmlfile import is_xml_text
 
 TASKS = "tasks.json"
 _HELD = frozenset(
@@ -75,7 +73,7 @@ class _Controls:
         results: list[_Json] = []
         lost = 0
         for name, text in pairs or ():
-            value = parsed(text.encode())
+            value = parse_json(text.encode())
             words = value if isinstance(value, list) and len(value) > 1 else [value]
             if name in (_BRUSH, _POLYGON, "meta"):
                 lost += 1
@@ -94,7 +92,7 @@ def write_tasks(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind], prefix: str
 ) -> None:
     """Write the task file `target`, or the folder; `kinds` are the losses that the format declares."""
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     controls = _Controls(names_by_id(profile.taxonomy))
     alone = target.suffix.lower() == ".json"
     path = target if alone else target / TASKS
@@ -102,15 +100,15 @@ def write_tasks(
     with path.open("w", encoding="utf-8", newline="\n") as file:
         number = 0
         for batch in batches:
-            count_unheld(batch, losses, kinds - {"rings", "attributes", "secondary-categories"}, _HELD)
+            count_losses(batch, losses, kinds - {"rings", "attributes", "secondary-categories"}, _HELD)
             for task in _tasks(batch, controls, losses, prefix):
                 number += 1
-                file.write(("[\n" if number == 1 else ",\n") + encoded({"id": number, **task}))
+                file.write(("[\n" if number == 1 else ",\n") + encode_json({"id": number, **task}))
         file.write("\n]\n" if number else "[]\n")
     if alone:
         losses.add("category-details", "taxonomies", 1)
     else:
-        write_beside(target, profile, profile.taxonomy)
+        write_sidecars(target, profile, profile.taxonomy)
         (target / "label_config.xml").write_text(_config(profile.taxonomy, controls), encoding="utf-8")
 
 
@@ -144,7 +142,7 @@ def _data(image: _Json, losses: Losses, prefix: str) -> _Json:
     return {
         "image": reference(prefix, image["image_id"]),
         **{name: value for name, value in columns.items() if value is not None},
-        **{name: parsed(text.encode()) for name, text in more.items() if name not in _TAKEN},
+        **{name: parse_json(text.encode()) for name, text in more.items() if name not in _TAKEN},
     }
 
 
@@ -189,7 +187,7 @@ def _result(
     runs = batch.runs.take(rows, batch.n_segments)
     lacking = rows[~np.array(known, bool)]
     pixels = int(runs.areas(len(rows))[~np.array(known, bool)].sum())
-    losses.add("category", "segments", len(lacking), pixels, examples(batch, lacking))
+    losses.add("category", "segments", len(lacking), pixels, segment_examples(batch, lacking))
     kept = np.flatnonzero(known)
     ids = [segments[k]["source_id"] or str(segments[k]["segment_id"]) for k in kept.tolist()]
     result: list[_Json] = []
@@ -251,7 +249,7 @@ def _region(
     losses.add("secondary-categories", "segments", int(len(kept) != 1 + len(also)), examples=example)
     losses.add("source", "segments", int(segment["source"] in ("human", "consensus")), examples=example)
     pairs = list(segment["attributes"] or ())
-    note = next((parsed(text.encode()) for name, text in pairs if name == "meta"), None)
+    note = next((parse_json(text.encode()) for name, text in pairs if name == "meta"), None)
     noted = isinstance(note, dict) and not note.keys() & {"iscrowd", "track_id"} and bool(note)
     said, lost = controls.said([(name, text) for name, text in pairs if not (name == "meta" and noted)])
     losses.add("attributes", "segments", int(lost > 0), examples=example)

@@ -15,18 +15,27 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.draft import draft_masks
-from segdata.formats.masks import colourtable
-from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.legend import UNKNOWN, Legend, colour_legend, index_legend, unknown_values
 from segdata.formats.masks.maskclue import stored
-from segdata.formats.masks.maskfile import MaskFile, MaskHeader, decode, mask_headers
-from segdata.formats.masks.pairing import opened
-from segdata.formats.masks.preset import implied, preset, preset_names
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared import taxonomies
+from segdata.formats.shared.mask_files import (
+    MaskFile,
+    MaskHeader,
+    ValueRuns,
+    decode_entry_mask,
+    decode_mask,
+    mask_headers,
+)
+from segdata.formats.shared.mask_values import (
+    UNKNOWN,
+    Legend,
+    colour_legend,
+    index_legend,
+    infer_mask_taxonomy,
+    unknown_value_defects,
+)
+from segdata.formats.shared.pairing import open_pairing
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.taxonomies import load_preset, preset_from_names, preset_names
 
 _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
@@ -34,7 +43,7 @@ _TRIED = 4  # masks that are decoded to see whether grey values are ids
 
 def open_colour_masks(request: Request) -> PerImageSource:
     """The dataset; raises UnreadableError where nothing says what values mean."""
-    pairing = opened(request)
+    pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     taxonomy, declared = _taxonomy(request, masks)
     profile = Profile(
@@ -54,12 +63,12 @@ def open_colour_masks(request: Request) -> PerImageSource:
     return PerImageSource(request.root, profile, pairing.entries, defects, found, request.annotator)
 
 
-def _look(root: Path, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list[Found]:
+def _look(root: Path, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
     """What one mask holds: a segment for each category in it, whose id is the category's."""
-    return [found_in(decoded(root, entry), taxonomy, colours, below(root, entry.files[0]))]
+    return [found_in(decode_entry_mask(root, entry), taxonomy, colours, relative_path(root, entry.files[0]))]
 
 
-def found_in(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> Found:
+def found_in(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> ImageAnnotation:
     """A segment for each category in a mask; `colours` is the taxonomy's colour legend, `file` how it is called."""
     runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
@@ -67,9 +76,9 @@ def found_in(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> 
     categories, owner = np.unique(meaning[known], return_inverse=True)
     owners = np.full(len(runs.value), -1, np.int32)
     owners[known] = owner
-    defects = unknown_values(mask, runs, meaning, taxonomy) if mask.lossy or (meaning == UNKNOWN).any() else []
+    defects = unknown_value_defects(mask, runs, meaning, taxonomy) if mask.lossy or (meaning == UNKNOWN).any() else []
     places = _places(mask, runs.value[known], owner, len(categories))
-    return Found(
+    return ImageAnnotation(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=categories,
@@ -94,14 +103,14 @@ def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[
 def _taxonomy(request: Request, masks: list[Path]) -> tuple[Taxonomy, bool]:
     """The user's taxonomy, else the colour table's, else one made up from palettes; and whether a person gave it."""
     root = request.root
-    table = colourtable.beside(root, masks[0].parent if masks else None)
-    named = colourtable.load_colour_table(table) if table else None
+    table = taxonomies.find_colour_table(root, masks[0].parent if masks else None)
+    named = taxonomies.load_colour_table(table) if table else None
     taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
     heads = mask_headers(spread(masks, _SAMPLE))
     taxonomy = _preset(request, masks, heads, taxonomy)
     if taxonomy is None:
         if heads and heads[0].palette is not None:
-            return draft_masks(masks), False
+            return infer_mask_taxonomy(masks), False
         raise UnreadableError(
             f"{root}: the masks are {stored(heads)}, and nothing says what their values mean; "
             f"run `segdata taxonomy init {quote(str(root))} --output {quote(str(root / 'taxonomy.yaml'))}`, "
@@ -125,12 +134,12 @@ def _preset(
             raise SegdataError(
                 f"{request.root}: a taxonomy or colour table, and the preset {chosen!r}: give one of them"
             )
-        return preset(str(chosen))
+        return load_preset(str(chosen))
     if taxonomy is not None or any(head.palette is not None for head in heads):
         return taxonomy
     coloured = bool(heads) and all(head.coloured for head in heads)
-    name = implied(masks, coloured)
-    return None if name is None else preset(name)
+    name = preset_from_names(masks, coloured)
+    return None if name is None else load_preset(name)
 
 
 def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
@@ -149,7 +158,7 @@ def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
     values: set[int] = set()
     for path in masks:
         with suppress(OSError):
-            values |= set(np.unique(decode(path).values).tolist())
+            values |= set(np.unique(decode_mask(path).values).tolist())
     unknown = sorted(values - set(index_legend(taxonomy, None).value.tolist()))
     if unknown and 2 * len(unknown) >= len(values):
         listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
@@ -182,7 +191,7 @@ def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -
             if index in by_id and by_id[index].rgb != color and color in by_color and by_color[color].id != index
         ]
         message = f"the palette contradicts the taxonomy: {'; '.join(wrong[:3])} ({len(wrong)} in all)"
-        seen[head.palette.tobytes()] = Defect("SEG202", message, below(root, path)) if wrong else None
+        seen[head.palette.tobytes()] = Defect("SEG202", message, relative_path(root, path)) if wrong else None
     return [defect for defect in seen.values() if defect]
 
 

@@ -12,14 +12,10 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
-from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.idrule import Rule, id_rule
-from segdata.formats.masks.maskfile import MaskFile, decode
-from segdata.formats.masks.pairing import opened
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.instance_id_rules import IdRule, id_rule
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask, decode_mask
+from segdata.formats.shared.pairing import open_pairing
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 
 _DIVISORS = (1000, 256, 65536)
 _TRIED = 16  # masks that are decoded to detect the divisor
@@ -27,7 +23,7 @@ _TRIED = 16  # masks that are decoded to detect the divisor
 
 def open_instance_ids(request: Request) -> PerImageSource:
     """The dataset; raises UnreadableError where nothing tells the category of a value."""
-    pairing = opened(request)
+    pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     config = request.config.instance_ids or _detected(request, masks)
     taxonomy, rule = id_rule(request, config)
@@ -47,23 +43,23 @@ def open_instance_ids(request: Request) -> PerImageSource:
     return PerImageSource(request.root, profile, pairing.entries, pairing.defects, found, request.annotator)
 
 
-def _look(root: Path, rule: Rule, divisor: int | None, entry: Entry) -> list[Found]:
+def _look(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
     """What one image holds: a segment for each value that means one."""
     path = entry.files[0]
-    mask = decoded(root, entry)
+    mask = decode_entry_mask(root, entry)
     runs = ValueRuns.of(mask.pixels)
     meaning = rule(runs, entry.image_id)
     kept = np.flatnonzero(meaning.kept)
     owner = np.full(len(runs.value), -1, np.int32)
     owner[kept] = np.arange(len(kept), dtype=np.int32)
-    found = Found(
+    found = ImageAnnotation(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=meaning.segment_id[kept],
         category_id=meaning.category_id[kept],
         runs=runs.owned(owner, len(kept)),
         columns={
-            "file": [below(root, path)] * len(kept),
+            "file": [relative_path(root, path)] * len(kept),
             "place": [f"value {value}" for value in runs.value[kept].tolist()],
             "iscrowd": meaning.iscrowd[kept].tolist(),
             "track_id": [] if entry.page is None else meaning.segment_id[kept].tolist(),
@@ -100,7 +96,7 @@ def _detected(request: Request, masks: list[Path]) -> InstanceIds:
     values: set[int] = set()
     for path in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
         with suppress(OSError):
-            values |= set(np.unique(decode(path).values).tolist())
+            values |= set(np.unique(decode_mask(path).values).tolist())
     known = set(taxonomy.by_id()) | {0}
     fits = [each for each in _DIVISORS if max(values, default=0) >= each and {_class(v, each) for v in values} <= known]
     if len(fits) != 1:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from segdata.core.config import Layers
 from segdata.core.errors import SettingError
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.partner import image_names
+from segdata.formats.shared.file_names import images_by_name
 
 _FIELDS = {"{stem}": "stem", "{category}": "category", "{instance}": "instance"}
 
@@ -65,7 +65,7 @@ class LayerNames:
 
     def found(self, files: Mapping[str, Path], images: Mapping[str, Path], taxonomy: Taxonomy | None) -> list[Layer]:
         """The layers among `files`, each with its image among `images`."""
-        known = image_names(images)
+        known = images_by_name(images)
         names = taxonomy.by_name() if taxonomy else {}
         found = []
         for name, path in files.items():

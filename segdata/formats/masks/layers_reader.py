@@ -16,16 +16,18 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Kind, Taxonomy
-from segdata.formats.imagenames import IMAGE_FOLDERS
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.decoded import cannot_decode
 from segdata.formats.masks.layername import Layer, LayerNames
-from segdata.formats.masks.maskfile import MaskFile, decode
-from segdata.formats.masks.pairing import images_of, no_images
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.file_names import IMAGE_FOLDERS
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask, undecodable_mask
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 
 
 def open_layers(request: Request) -> PerImageSource:
@@ -65,7 +67,7 @@ def _pictures(request: Request, names: LayerNames) -> tuple[dict[str, Path], dic
     Images are where the user says, else in a folder called images (raw, …), else whatever the pattern does not fit.
     """
     files = ImageFolder.below(request.root).paths
-    folder = images_of(request)
+    folder = images_folder(request)
     if folder is None:
         folders = {path.name.lower(): path for path in sorted(request.root.iterdir()) if path.is_dir()}
         folder = next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
@@ -78,7 +80,7 @@ def _pictures(request: Request, names: LayerNames) -> tuple[dict[str, Path], dic
 
 def _entries(
     request: Request, layers: list[Layer], pictures: dict[str, Path]
-) -> tuple[list[Entry], dict[Path, Layer], list[Defect]]:
+) -> tuple[list[ImageEntry], dict[Path, Layer], list[Defect]]:
     """The images with their layers, the layers by file, and what stays alone.
 
     A layer without image is left out: a pattern easily fits files that are no layers.
@@ -88,21 +90,22 @@ def _entries(
     of_image: dict[str, list[Path]] = {}
     for layer in used:
         of_image.setdefault(layer.image or layer.stem, []).append(layer.path)
-    entries = [Entry(name, pictures.get(name), tuple(paths)) for name, paths in of_image.items()]
+    entries = [ImageEntry(name, pictures.get(name), tuple(paths)) for name, paths in of_image.items()]
     defects = [
-        Defect("SEG011", f"a layer without image {layer.stem!r}", below(request.root, layer.path))
+        Defect("SEG011", f"a layer without image {layer.stem!r}", relative_path(request.root, layer.path))
         for layer in layers
         if some and not layer.image
     ]
     if not some:
-        defects.append(no_images(len(entries), request.root, images_of(request)))
+        defects.append(no_images_defect(len(entries), request.root, images_folder(request)))
         return entries, {layer.path: layer for layer in used}, defects
     # Images are only those of folders in which some image has layers: other files are no concern of ours.
     homes = {pictures[name].parent for name in of_image}
     alone = [name for name, path in pictures.items() if name not in of_image and path.parent in homes]
-    entries += [Entry(name, pictures[name], ()) for name in alone]
+    entries += [ImageEntry(name, pictures[name], ()) for name in alone]
     defects += [
-        Defect("SEG011", "an image without layers", below(request.root, pictures[name]), image=name) for name in alone
+        Defect("SEG011", "an image without layers", relative_path(request.root, pictures[name]), image=name)
+        for name in alone
     ]
     return sorted(entries, key=lambda entry: entry.image_id), {layer.path: layer for layer in used}, defects
 
@@ -127,8 +130,8 @@ def _categories(
 
 
 def _look(
-    root: Path, threshold: int | None, by_file: dict[Path, Layer], ids: dict[str, int], entry: Entry
-) -> list[Found]:
+    root: Path, threshold: int | None, by_file: dict[Path, Layer], ids: dict[str, int], entry: ImageEntry
+) -> list[ImageAnnotation]:
     """What the layers of one image hold: a segment for each that has pixels, and for each instance."""
     layers: list[Layer] = []
     pieces: list[Runs] = []
@@ -139,33 +142,33 @@ def _look(
         layer, size = by_file[path], mask.pixels.shape[:2]
         encodings.add(mask.encoding.partition(", palette")[0])  # what colours a palette has means nothing here
         runs, doubtful = foreground(mask, threshold)
-        defects += [replace(doubtful, file=below(root, path), category=layer.category)] if doubtful else []
+        defects += [replace(doubtful, file=relative_path(root, path), category=layer.category)] if doubtful else []
         if len(runs) or layer.instance is not None:
             layers.append(layer)
             pieces.append(runs)
     if not encodings:
         raise BrokenLabelsError(*defects)
     categories = np.array([ids[layer.category] for layer in layers], np.int64)
-    found = Found(
+    found = ImageAnnotation(
         size=size,
         encoding="; ".join(sorted(encodings)),
         segment_id=_segment_ids(layers, categories),
         category_id=categories,
         runs=Runs.concatenate(pieces, [1] * len(pieces)),
-        columns={"file": [below(root, layer.path) for layer in layers]},
+        columns={"file": [relative_path(root, layer.path) for layer in layers]},
         defects=defects,
     )
     return [found]
 
 
-def _decoded(root: Path, entry: Entry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
+def _decoded(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
     """The layers of an image, one at a time; broken ones, and those of another size than the first, become defects."""
     size: tuple[int, int] | None = None
     for path in entry.files:
         try:
-            mask = decode(path)
+            mask = decode_mask(path)
         except OSError as error:
-            defects.append(cannot_decode(root, path, error))
+            defects.append(undecodable_mask(root, path, error))
             continue
         height, width = mask.pixels.shape[:2]
         size = size or (height, width)
@@ -173,7 +176,7 @@ def _decoded(root: Path, entry: Entry, defects: list[Defect]) -> Iterator[tuple[
             yield path, mask
         else:
             message = f"the layer is {width}x{height}, others are {size[1]}x{size[0]}"
-            defects.append(Defect("SEG003", message, below(root, path), lost=True))
+            defects.append(Defect("SEG003", message, relative_path(root, path), lost=True))
 
 
 def foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | None]:

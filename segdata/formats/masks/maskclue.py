@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.config import Config
-from segdata.formats.imagenames import holds_images, is_image_name
+from segdata.formats.shared.file_names import has_images, is_image_name
 
 if TYPE_CHECKING:
-    from segdata.formats.masks.maskfile import MaskHeader
+    from segdata.formats.shared.mask_files import MaskHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class MaskClue:
 
 def look(root: Path) -> MaskClue | None:
     """The masks below `root`, at first sight; None where there are none, or only photographs."""
-    named = is_image_name(root.name) if root.is_file() else holds_images(root) or (root / "images.csv").is_file()
+    named = is_image_name(root.name) if root.is_file() else has_images(root) or (root / "images.csv").is_file()
     if not named:
         return None  # most datasets are something else, and need not wait for what opens images
     from segdata.formats.masks.sighted import sighted

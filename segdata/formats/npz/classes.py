@@ -8,7 +8,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet.datasetjson import BACKGROUND, IGNORE, NAME, DatasetJson, read_dataset_json
-from segdata.formats.naming import Naming, kind_of, naming
+from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 UNLABELLED = -1  # in place of a category id
 
@@ -24,7 +24,7 @@ class Classes:
     regions : they are regions that may overlap, so that a threshold belongs to them
     """
 
-    naming: Naming
+    naming: CategoryNames
     category: tuple[int, ...]
     regions: bool = False
 
@@ -77,9 +77,9 @@ def _named(request: Request, names: list[str], unlabelled: int | None, regions: 
     named = [name for position, name in enumerate(names) if position != unlabelled]
     own = Taxonomy(
         categories=tuple(
-            Category(id=k, name=name, kind=kind_of(name)) for k, name in enumerate(names) if k != unlabelled
+            Category(id=k, name=name, kind=kind_from_name(name)) for k, name in enumerate(names) if k != unlabelled
         )
     )
-    meaning = naming(named, request.taxonomy, own)
+    meaning = resolve_names(named, request.taxonomy, own)
     category = [UNLABELLED if k == unlabelled else meaning.to[name] for k, name in enumerate(names)]
     return Classes(meaning, tuple(category), regions)

@@ -11,10 +11,14 @@ from segdata.formats.npz.archive import ArrayHead, UnreadableArrayError, chosen,
 from segdata.formats.npz.classes import UNLABELLED, Classes, classes
 from segdata.formats.npz.scores import Probabilities, above, likeliest, sums_to_one, unsound
 from segdata.formats.npz.volumes import NO_AXIS, Volumes
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.labelfiles import label_files
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.label_files import pair_label_files
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 
 _NAMES = ("class_names", "classes", "names", "labels")
 _REGIONS = 0.5  # above which nnU-Net takes a pixel for a region's
@@ -26,7 +30,7 @@ def open_archives(request: Request) -> PerImageSource:
     root = request.root
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
-    entries, defects = label_files(root, ".npz", request.images)
+    entries, defects = pair_label_files(root, ".npz", request.images)
     layouts = {entry.files[0]: _layout(request, entry.files[0]) for entry in entries if entry.files}
     sound = {path: head for path, head in layouts.items() if isinstance(head, ArrayHead)}
     if not sound:
@@ -119,7 +123,7 @@ def _threshold(request: Request, known: Classes, head: ArrayHead) -> float | Non
         raise UnreadableError(f"threshold is {given!r}; a number is expected") from error
 
 
-def _slices(entry: Entry, layouts: dict[Path, ArrayHead | str], axis: int) -> list[Entry]:
+def _slices(entry: ImageEntry, layouts: dict[Path, ArrayHead | str], axis: int) -> list[ImageEntry]:
     """The images of an archive: one, or each slice of a volume."""
     head = layouts[entry.files[0]] if entry.files else None
     if not isinstance(head, ArrayHead) or len(head.shape) < 4:
@@ -135,13 +139,13 @@ def _slices(entry: Entry, layouts: dict[Path, ArrayHead | str], axis: int) -> li
 
 
 def _look(
-    root: Path, volumes: Volumes, category: tuple[int, ...], threshold: float | None, entry: Entry
-) -> list[Found]:
+    root: Path, volumes: Volumes, category: tuple[int, ...], threshold: float | None, entry: ImageEntry
+) -> list[ImageAnnotation]:
     """The segments of one image: one a class."""
-    file, p = below(root, entry.files[0]), _array(root, volumes, category, entry)
+    file, p = relative_path(root, entry.files[0]), _array(root, volumes, category, entry)
     ids, runs, scores = likeliest(p, category) if threshold is None else above(p, category, threshold)
     return [
-        Found(
+        ImageAnnotation(
             size=(p.shape[1], p.shape[2]),
             segment_id=ids,
             category_id=ids,
@@ -156,10 +160,10 @@ def _look(
     ]
 
 
-def _array(root: Path, volumes: Volumes, category: tuple[int, ...], entry: Entry) -> Probabilities:
+def _array(root: Path, volumes: Volumes, category: tuple[int, ...], entry: ImageEntry) -> Probabilities:
     """The probabilities of one image; raises BrokenLabelsError where they are none."""
     head, k = entry.record
-    file = below(root, entry.files[0])
+    file = relative_path(root, entry.files[0])
     if not isinstance(head, ArrayHead):
         raise BrokenLabelsError(Defect("SEG001", str(head).partition(": ")[2], file))
     try:

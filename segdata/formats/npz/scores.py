@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs
-from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.npz.classes import UNLABELLED
+from segdata.formats.shared.mask_files import ValueRuns
 
 Probabilities = NDArray[np.floating]
 _TOLERANCE = 0.01  # numbers of 16 bits have three digits

@@ -7,9 +7,9 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.legend import colour_legend
 from segdata.formats.parquet.reader import Columns, id2label, listed, look
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.mask_values import colour_legend
+from segdata.formats.shared.per_image import PerImageSource
 
 
 def open_tables(request: Request, shards: list[Path]) -> PerImageSource:

@@ -19,11 +19,9 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.core.unsafe import is_unsafe
 from segdata.core.yamlfile import read_text
 from segdata.formats.masks.colour_reader import found_in
-from segdata.formats.masks.legend import UNKNOWN, Legend, index_legend
-from segdata.formats.masks.maskfile import MaskFile, decode_bytes
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask_bytes
+from segdata.formats.shared.mask_values import UNKNOWN, Legend, index_legend
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 
 _LABELS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
            "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
@@ -89,14 +87,16 @@ def id2label(root: Path) -> dict[int, str] | None:
         raise UnreadableError(f'{path}: is not a JSON object of ids and names, {{"0": "road"}}: {error}') from error
 
 
-def listed(root: Path, shards: list[Path], options: Mapping[str, Option]) -> tuple[list[Entry], Columns, list[Defect]]:
+def listed(
+    root: Path, shards: list[Path], options: Mapping[str, Option]
+) -> tuple[list[ImageEntry], Columns, list[Defect]]:
     """The images of some tables in order; raises UnreadableError where none of them can be read."""
-    entries: list[Entry] = []
+    entries: list[ImageEntry] = []
     defects: list[Defect] = []
     columns: Columns | None = None
     seen: set[str] = set()
     for path in shards:
-        called = below(root, path)
+        called = relative_path(root, path)
         try:
             file = pq.ParquetFile(path)
             columns = columns_of(file.schema_arrow, options)
@@ -121,7 +121,7 @@ def listed(root: Path, shards: list[Path], options: Mapping[str, Option]) -> tup
     return sorted(entries, key=lambda entry: entry.image_id), columns, defects
 
 
-def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> Iterator[Entry]:
+def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> Iterator[ImageEntry]:
     """The images of a table, by the names that it has for them, or ""; with a record where there is a label map."""
     split, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
     pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]
@@ -137,7 +137,7 @@ def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> Iterator[Entry]
             sides = [line.get(side) for side in ("height", "width")]
             height, width = (side if isinstance(side, int) and side > 0 else 0 for side in sides)
             named = line.get("split")
-            yield Entry(
+            yield ImageEntry(
                 "" if name is None else str(name),
                 record=Row(path, group, row, written) if there[row] else None,
                 size=(height, width),
@@ -152,10 +152,10 @@ def _pictures(path: Path, group: int, column: str, written: int) -> list[bytes |
     return [None if each is None else each["bytes"] for each in table[column].to_pylist()]
 
 
-def look(root: Path, columns: Columns, taxonomy: Taxonomy, colours: Legend, entry: Entry) -> list[Found]:
+def look(root: Path, columns: Columns, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments in the label map, or maps, of one image."""
     row: Row = entry.record
-    file, place = below(root, row.path), f"row group {row.group}, row {row.row}"
+    file, place = relative_path(root, row.path), f"row group {row.group}, row {row.row}"
     label = _decoded(row, columns.label, file, place)
     if columns.instance is None:
         found = found_in(label, taxonomy, colours, file)
@@ -175,12 +175,12 @@ def _decoded(row: Row, column: str, file: str, place: str) -> MaskFile:
         data = _pictures(row.path, row.group, column, row.written)[row.row]
         if data is None:
             raise OSError("it has no bytes, only a path")
-        return decode_bytes(data)
+        return decode_mask_bytes(data)
     except (OSError, pa.ArrowException) as error:
         raise BrokenLabelsError(Defect("SEG001", f"{column} cannot be read: {error}", file, place)) from error
 
 
-def _segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) -> Found:
+def _segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) -> ImageAnnotation:
     """A segment for each instance, and one for each category outside of all instances."""
     of_label, of_instance = ValueRuns.of(label.values), ValueRuns.of(instance.values)
     codes = _codes(of_label, label), _codes(of_instance, instance)
@@ -200,7 +200,7 @@ def _segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) ->
     ]
     segment = _ids(ids[known], meaning[known])
     columns = {"file": [file] * len(segment), "place": [f"instance {each}" for each in ids[known].tolist()]}
-    return Found(
+    return ImageAnnotation(
         (runs.height, runs.width), segment, meaning[known], runs.owned(owner, int(known.sum())), columns,
         f"{label.encoding}; {instance.encoding}", defects=defects,
     )  # fmt: skip

@@ -21,13 +21,16 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.imagefiles import local
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.instance_writer import values_of
-from segdata.formats.masks.merging import count_by_category, count_by_segment, count_covered
-from segdata.formats.masks.painting import painted
-from segdata.formats.sheets import Sheet, examples, sheets
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import (
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses,
+    count_segment_mask_losses,
+    count_spatial_losses,
+)
+from segdata.formats.shared.derived_sources import local_path
+from segdata.formats.shared.painting import ImageSegments, paint, pixel_values, segment_examples, segments_by_image
+from segdata.formats.shared.taxonomies import write_sidecars
 
 _ROWS = 100  # images a row group, as `datasets` writes them
 _MOST = 2**16 - 1
@@ -55,7 +58,7 @@ def write_parquet(
     over = [each for each in taxonomy.by_id() if not 0 <= each <= _MOST]
     if over:
         raise SegdataError(f"category id {over[0]} does not fit a label map of 16 bits (0 to 65 535)")
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     blank = _blank(taxonomy)
     with_instances = profile.task != "semantic"
     (target / "data").mkdir(parents=True)
@@ -77,7 +80,7 @@ def write_parquet(
     id2label = {str(id_): category.name for id_, category in sorted(taxonomy.by_id().items())}
     text = json.dumps(id2label, ensure_ascii=False, indent=1)
     (target / "id2label.json").write_text(text + "\n", encoding="utf-8")
-    write_beside(target, profile, msgspec.structs.replace(taxonomy, unlabelled=blank))
+    write_sidecars(target, profile, msgspec.structs.replace(taxonomy, unlabelled=blank))
 
 
 class _Split:
@@ -118,41 +121,41 @@ def _lines(
     batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: Losses, lost: frozenset[Kind]
 ) -> Iterator[dict[str, Any]]:
     """A row for each image."""
-    count_unheld(batch, losses, lost, frozenset({"images.split"}))
+    count_losses(batch, losses, lost, frozenset({"images.split"}))
     category = batch.segments["category_id"].to_numpy()
     known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
     values = np.where(known, category, -1)
     ids = batch.segments["segment_id"].fill_null(0).to_numpy()
     if with_instances:
-        count_by_segment(batch, known, losses)
+        count_segment_mask_losses(batch, known, losses)
     else:
-        count_by_category(batch, values, losses, blank)
-    for sheet in sheets(batch):
+        count_category_mask_losses(batch, values, losses, blank)
+    for sheet in segments_by_image(batch):
         line: dict[str, Any] = {"image_id": sheet.image_id, "image": _file(sheet)}
         line |= {"width": sheet.width or None, "height": sheet.height or None}
         if sheet.annotated:
             of_sheet = values[sheet.segments]
-            label = painted(sheet, of_sheet, blank, np.uint16)
+            label = paint(sheet, of_sheet, blank, np.uint16)
             line["label"] = _png(label, sheet.image_id)
             if with_instances:
                 numbers = _numbers(batch, sheet, ids, of_sheet, losses)
-                instance = painted(sheet, numbers, 0, np.uint16)
-                count_covered(batch, sheet, numbers, instance, losses)
+                instance = paint(sheet, numbers, 0, np.uint16)
+                count_hidden_segments(batch, sheet, numbers, instance, losses)
                 line["instance"] = _png(instance, sheet.image_id)
             else:
-                count_covered(batch, sheet, of_sheet, label, losses)
+                count_hidden_segments(batch, sheet, of_sheet, label, losses)
         yield line
 
 
-def _numbers(batch: Batch, sheet: Sheet, ids: Ints, values: Ints, losses: Losses) -> Ints:
+def _numbers(batch: Batch, sheet: ImageSegments, ids: Ints, values: Ints, losses: Losses) -> Ints:
     """(n,) the value of each segment in the instance map; -1 for one that is not painted."""
     painted_ones = np.flatnonzero((values >= 0) & (sheet.runs.areas(len(values)) > 0))
     rows = sheet.segments[painted_ones]
-    given = values_of(ids[rows])
+    given = pixel_values(ids[rows])
     if len(given) and given.max() > _MOST:
         raise SegdataError(f"image {sheet.image_id!r}: {len(given):,} segments do not fit an instance map of 16 bits")
     changed = rows[given != ids[rows]]
-    losses.add("segment-id", "segments", len(changed), examples=examples(batch, changed))
+    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
     numbers = np.full(len(values), -1, np.int64)
     numbers[painted_ones] = given
     return numbers
@@ -165,9 +168,9 @@ def _png(values: NDArray[np.uint16], name: str) -> dict[str, object]:
     return {"bytes": file.getvalue(), "path": f"{Path(name).stem}.png"}
 
 
-def _file(sheet: Sheet) -> dict[str, object] | None:
+def _file(sheet: ImageSegments) -> dict[str, object] | None:
     """The image file; None where it is not there: `datasets` would look for it."""
-    path = local(sheet.uri)
+    path = local_path(sheet.uri)
     return {"bytes": path.read_bytes(), "path": sheet.image_id} if path is not None and path.is_file() else None
 
 

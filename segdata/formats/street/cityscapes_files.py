@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import check_name
-from segdata.formats.imagenames import SUFFIXES
-from segdata.formats.images import ImageFolder
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.per_image import relative_path
 from segdata.formats.street.pairs import NO_SPLIT, Files, own_key
 
 KINDS = ("instanceIds", "labelIds", "trainIds", "polygons")  # that are read, the best first
@@ -46,8 +46,8 @@ def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> File
         of_key = found[match["type"]].setdefault(_key(root, path, match["type"], match["base"]), {})
         first = of_key.setdefault(_KIND[match["what"]], path)
         if first != path:
-            message = f"labels of the same image as {below(root, first)}, which is read"
-            defects.append(Defect("SEG008", message, below(root, path)))
+            message = f"labels of the same image as {relative_path(root, first)}, which is read"
+            defects.append(Defect("SEG008", message, relative_path(root, path)))
     labels = found[COARSE] | found[FINE]
     if labels and all(kinds.keys() == {"color"} for kinds in labels.values()):
         raise UnreadableError(
@@ -121,7 +121,7 @@ def _pictures(root: Path, images: Path | None) -> ImageFolder:
         inside = {name: path for name, path in found.paths.items() if PurePosixPath(name).is_relative_to(part)}
         if inside:
             return ImageFolder(folder, inside)
-    beside = sorted(path for path in start.rglob(f"*{_MARK}.*") if path.suffix.lower() in SUFFIXES)
+    beside = sorted(path for path in start.rglob(f"*{_MARK}.*") if path.suffix.lower() in IMAGE_SUFFIXES)
     return ImageFolder(start if beside else None, {path.relative_to(start).as_posix(): path for path in beside})
 
 

@@ -12,12 +12,15 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.profile import RasterRule
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import Pairing, images_of
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.pairing import Pairing, has_index, images_folder
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 from segdata.formats.street import cityscapes_table as table
 from segdata.formats.street.cityscapes_files import COARSE, FINE, KINDS, cityscapes_files, kind_of, relabelled
 from segdata.formats.street.codebook import Codebook, codebook
@@ -53,7 +56,7 @@ def open_cityscapes(request: Request) -> PerImageSource:
 
 
 def _paired(request: Request, kind: str | None, type_: str | None) -> Pairing:
-    root, images = request.root, images_of(request)
+    root, images = request.root, images_folder(request)
     if has_index(root):
         return paired_by_index(root, images, kind, kind_of, relabelled)
     return paired_files(root, cityscapes_files(root, images, type_), KINDS, kind, images)
@@ -86,7 +89,7 @@ def _books(labels: Taxonomy, given: Taxonomy | None, trained: bool) -> Mapping[s
     }
 
 
-def _look(look: Look, official: bool, entry: Entry) -> Found:
+def _look(look: Look, official: bool, entry: ImageEntry) -> ImageAnnotation:
     """What is drawn on one image. Coarse labels leave out what is hard to draw."""
     path = entry.files[0]
     annotation = {"coverage": "sparse"} if f"_{COARSE}_" in path.name else {}
@@ -97,11 +100,11 @@ def _look(look: Look, official: bool, entry: Entry) -> Found:
         runs = ValueRuns.of(mask.pixels)
         if official:
             _check_ids(look, str(entry.record), runs, entry)
-        found = look.found(runs, below(look.root, path), mask)
+        found = look.found(runs, relative_path(look.root, path), mask)
     return replace(found, annotation=annotation)
 
 
-def _check_ids(look: Look, kind: str, runs: ValueRuns, entry: Entry) -> None:
+def _check_ids(look: Look, kind: str, runs: ValueRuns, entry: ImageEntry) -> None:
     """Raise BrokenLabelsError where a file can only hold train ids and should hold label ids, or the reverse."""
     labels, _ = look.split(runs.value)
     here = set(labels.tolist())
@@ -118,5 +121,5 @@ def _check_ids(look: Look, kind: str, runs: ValueRuns, entry: Entry) -> None:
             f"its values are {meant} ({int(runs.value[row])} at x={x}, y={y}), its name says {kind}: every label would "
             "be another one; nothing of it is read"
         )
-        file, pixels = below(look.root, entry.files[0]), runs.height * runs.width
+        file, pixels = relative_path(look.root, entry.files[0]), runs.height * runs.width
         raise BrokenLabelsError(Defect("SEG009", message, file, f"x={x}, y={y}", pixels=pixels))

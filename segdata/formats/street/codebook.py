@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.legend import NOBODY, Legend
-from segdata.formats.naming import Naming, naming
+from segdata.formats.shared.mask_values import UNLABELLED, Legend
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Codebook:
     labels : the format's own labels
     """
 
-    naming: Naming
+    naming: CategoryNames
     legend: Legend
     things: Ints
     labels: Taxonomy
@@ -44,11 +44,11 @@ def codebook(labels: Taxonomy, given: Taxonomy | None, code: Mapping[int, int] |
     code : ids in the files -> ids in `labels`, where files have other ids
     """
     name_of = {each.id: _known_as(each, given) for each in labels.categories}
-    named = naming(name_of.values(), given, labels)
+    named = resolve_names(name_of.values(), given, labels)
     meaning = {id_: named.to[name] for id_, name in name_of.items()}
     coded = meaning if code is None else {value: meaning[id_] for value, id_ in code.items() if id_ in meaning}
     if code is None and labels.unlabelled_id is not None:
-        coded = coded | {labels.unlabelled_id: NOBODY}
+        coded = coded | {labels.unlabelled_id: UNLABELLED}
     kinds = {each.id: each.kind for each in reversed(named.taxonomy.categories)}
     things = [id_ for each in labels.categories if kinds.get(id_ := meaning[each.id], each.kind) == "thing"]
     return Codebook(named, Legend.of(coded), np.array(things, np.int64), labels)

@@ -1,9 +1,8 @@
 """KITTI reader: masks of instances, or of labels alone."""
 
 from segdata.core.format import Request
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.per_image import PerImageSource
 from segdata.formats.street.codebook import codebook
 from segdata.formats.street.label_colours import labels_beside
 from segdata.formats.street.look import Look
@@ -20,7 +19,7 @@ def open_kitti(request: Request) -> PerImageSource:
     """The dataset with the labels of Cityscapes, or its own; raises UnreadableError where there are none."""
     kind = chosen(request.options, "labels", tuple(_KINDS))
     joins = chosen(request.options, "stuff", ("joined", "numbered")) != "numbered"
-    root, images = request.root, images_of(request)
+    root, images = request.root, images_folder(request)
     if has_index(root):
         pairing = paired_by_index(root, images, kind, kind_of, relabelled)
     else:

@@ -6,7 +6,7 @@ Datumaro and CVAT write it: the line is the label's id. Their names have no spac
 from pathlib import Path
 
 from segdata.core.taxonomy import Category, Kind, Taxonomy
-from segdata.formats.masks.colourtable import load_colour_table
+from segdata.formats.shared.taxonomies import load_colour_table
 from segdata.formats.street import cityscapes_table
 from segdata.formats.street.colours import told_apart
 

@@ -8,12 +8,9 @@ from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
-from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.legend import UNKNOWN
-from segdata.formats.masks.maskfile import MaskFile
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
+from segdata.formats.shared.mask_values import UNKNOWN
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 from segdata.formats.street.codebook import Codebook
 from segdata.formats.street.numbering import NO_NUMBER, Numbering
 
@@ -37,15 +34,15 @@ class Look:
     groups: bool
     joins_stuff: bool = False
 
-    def at(self, entry: Entry) -> Found:
+    def at(self, entry: ImageEntry) -> ImageAnnotation:
         """What the mask of an entry shows; raises BrokenLabelsError where it cannot be read at all."""
         mask = self.decoded(entry)
-        return self.found(ValueRuns.of(mask.pixels), below(self.root, entry.files[0]), mask)
+        return self.found(ValueRuns.of(mask.pixels), relative_path(self.root, entry.files[0]), mask)
 
-    def decoded(self, entry: Entry) -> MaskFile:
+    def decoded(self, entry: ImageEntry) -> MaskFile:
         """The mask of an entry; raises BrokenLabelsError where it holds no such values."""
-        mask = decoded(self.root, entry)
-        file = below(self.root, entry.files[0])
+        mask = decode_entry_mask(self.root, entry)
+        file = relative_path(self.root, entry.files[0])
         if mask.coloured:
             raise BrokenLabelsError(Defect("SEG009", f"{mask.encoding}: colours, where ids are expected", file))
         if self.numbering is not None and not self.numbering.plain and mask.values.dtype == np.uint8:
@@ -59,7 +56,7 @@ class Look:
             return values, np.full(len(values), NO_NUMBER, np.int64)
         return self.numbering.split(values)
 
-    def found(self, runs: ValueRuns, file: str, mask: MaskFile | None = None) -> Found:
+    def found(self, runs: ValueRuns, file: str, mask: MaskFile | None = None) -> ImageAnnotation:
         """What values stand for: a segment for each numbered one, and one for each category of the others.
 
         Segments have their lowest value as id, those of masks without numbers their category's id.
@@ -73,7 +70,7 @@ class Look:
         rows = known[first]
         owner = np.full(len(runs.value), -1, np.int32)
         owner[known] = segment
-        return Found(
+        return ImageAnnotation(
             size=(runs.height, runs.width),
             segment_id=category[rows] if self.numbering is None else runs.value[rows],
             category_id=category[rows],

@@ -7,19 +7,23 @@ from pathlib import Path
 from segdata.core.defect import Defect
 from segdata.core.format import Request
 from segdata.core.profile import RasterRule, Task
-from segdata.formats.masks.pairing import Pairing
-from segdata.formats.naming import Naming
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.pairing import Pairing
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import CategoryNames
 
 
 def opened(
     request: Request,
     format: str,
     pairing: Pairing,
-    naming: Naming,
-    looks: Mapping[str, Callable[[Entry], Found]],
+    naming: CategoryNames,
+    looks: Mapping[str, Callable[[ImageEntry], ImageAnnotation]],
     numbered: bool,
     raster_rule: RasterRule = "mask-native",
 ) -> PerImageSource:
@@ -35,9 +39,11 @@ def opened(
     return PerImageSource(request.root, profile, pairing.entries, pairing.defects, look, request.annotator)
 
 
-def _look(root: Path, looks: Mapping[str, Callable[[Entry], Found]], entry: Entry) -> list[Found]:
+def _look(
+    root: Path, looks: Mapping[str, Callable[[ImageEntry], ImageAnnotation]], entry: ImageEntry
+) -> list[ImageAnnotation]:
     look = looks.get(str(entry.record))
     if look is None:  # images.csv may name any file
         message = f"is in no folder of labels ({', '.join(looks)})"
-        raise BrokenLabelsError(Defect("SEG004", message, below(root, entry.files[0])))
+        raise BrokenLabelsError(Defect("SEG004", message, relative_path(root, entry.files[0])))
     return [look(entry)]

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
-from segdata.formats.masks.pairing import Pairing, no_images, paired
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.pairing import Pairing, no_images_defect, pair_masks
+from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 NO_SPLIT = "default"  # in place of a split's folder where there is none; Datumaro and CVAT call it so
 
@@ -65,7 +65,7 @@ def paired_files(root: Path, files: Files, kinds: Sequence[str], kind: str | Non
         image_id, image = files.pictures.get(key, (files.named(key), None))
         wanted = (kind,) if kind is not None else kinds
         read = next((each for each in wanted if each in of_key), None)
-        entries.append(Entry(image_id, image, (of_key[read],) if read else (), read, split=_split(key) or None))
+        entries.append(ImageEntry(image_id, image, (of_key[read],) if read else (), read, split=_split(key) or None))
         if of_key and read is None:
             defects.append(_unreadable(root, of_key, kind, image_id))
         elif not of_key and _split(key) in labelled_splits:
@@ -73,7 +73,7 @@ def paired_files(root: Path, files: Files, kinds: Sequence[str], kind: str | Non
         elif of_key and image is None and files.pictures:
             defects.append(Defect("SEG011", "labels without an image", _file(root, of_key[str(read)]), image=image_id))
     if entries and not files.pictures:
-        defects.append(no_images(len(entries), root, images))
+        defects.append(no_images_defect(len(entries), root, images))
     entries.sort(key=lambda entry: entry.image_id)
     return Pairing(tuple(entries), tuple(defects), not files.pictures, dict(files.places))
 
@@ -89,7 +89,7 @@ def paired_by_index(
 
     `kind` is the one asked for; `kind_of` tells that of a file, and `relabelled` where the file of another kind is.
     """
-    pairing = paired(root, images)
+    pairing = pair_masks(root, images)
     entries = []
     for entry in pairing.entries:
         for path in entry.files[:1]:
@@ -102,7 +102,7 @@ def paired_by_index(
 def _unreadable(root: Path, of_key: Mapping[str, Path], kind: str | None, image_id: str) -> Defect:
     there = next(iter(of_key.values()))
     message = f"no labels of the kind {kind!r} here" if kind else "colours cannot be turned back into labels"
-    return Defect("SEG002", message, below(root, there), image=image_id)
+    return Defect("SEG002", message, relative_path(root, there), image=image_id)
 
 
 def _split(key: str) -> str:
@@ -112,4 +112,4 @@ def _split(key: str) -> str:
 
 
 def _file(root: Path, path: Path | None) -> str | None:
-    return None if path is None else below(root, path)
+    return None if path is None else relative_path(root, path)

@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata.core.defect import Defect
-from segdata.formats.masks.decoded import cannot_decode
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.shape import Polygon, Ring
 from segdata.formats.shapes.soundness import check_ring
+from segdata.formats.shared.mask_files import ValueRuns, undecodable_mask
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 from segdata.formats.street.cityscapes_table import PLATE
 from segdata.formats.street.look import Look
 from segdata.formats.street.numbering import CITYSCAPES
@@ -51,13 +49,13 @@ class _Drawing:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look_at_polygons(look: Look, entry: Entry) -> Found:
+def look_at_polygons(look: Look, entry: ImageEntry) -> ImageAnnotation:
     """What the polygons of an entry show; raises BrokenLabelsError where its file is no such JSON.
 
     A segment has the rings of its objects where all that was drawn of them can be seen.
     """
     path = entry.files[0]
-    file = below(look.root, path)
+    file = relative_path(look.root, path)
     document = _document(look.root, path)
     height, width = _size(document, file)
     drawing = _drawing(document, look)
@@ -78,7 +76,9 @@ def _painted(drawing: _Drawing, height: int, width: int) -> NDArray[np.uint16 | 
     return pixels.astype(np.uint16) if max(drawing.value, default=0) < 2**16 else pixels
 
 
-def _objects(drawing: _Drawing, found: Found, runs: ValueRuns) -> tuple[list[list[list[float]] | None], list[str]]:
+def _objects(
+    drawing: _Drawing, found: ImageAnnotation, runs: ValueRuns
+) -> tuple[list[list[list[float]] | None], list[str]]:
     """The rings of each segment, and the place of its first object."""
     rows_of: dict[int, list[int]] = {}
     for row, value in enumerate(drawing.value):
@@ -100,14 +100,14 @@ def _document(root: Path, path: Path) -> dict[str, Any]:  # Any: JSON
     try:
         text = path.read_bytes().removeprefix(_BOM)
     except OSError as error:
-        raise BrokenLabelsError(cannot_decode(root, path, error)) from error
+        raise BrokenLabelsError(undecodable_mask(root, path, error)) from error
     try:
         document = _parsed(text)
     except (ValueError, RecursionError) as error:
-        raise BrokenLabelsError(Defect("SEG001", f"is no JSON: {error}", below(root, path))) from error
+        raise BrokenLabelsError(Defect("SEG001", f"is no JSON: {error}", relative_path(root, path))) from error
     if not isinstance(document, dict) or not isinstance(document.get("objects"), list):
         message = "no list of objects; a file of polygons has imgHeight, imgWidth and objects"
-        raise BrokenLabelsError(Defect("SEG004", message, below(root, path), "/objects"))
+        raise BrokenLabelsError(Defect("SEG004", message, relative_path(root, path), "/objects"))
     return document
 
 

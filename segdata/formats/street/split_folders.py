@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from segdata.formats.images import ImageFolder
+from segdata.formats.shared.images import ImageFolder
 from segdata.formats.street.pairs import NO_SPLIT, Files, own_key
 
 TRAINING = "training"  # the split of what has none

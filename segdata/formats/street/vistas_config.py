@@ -14,7 +14,7 @@ import msgspec
 
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.taxonomy import Category, Color, Taxonomy
-from segdata.formats.masks.colour_writer import voc_color
+from segdata.formats.shared.mask_values import voc_color
 from segdata.formats.street.colours import told_apart
 
 NOBODY = "void--unlabeled"

@@ -6,9 +6,8 @@ from pathlib import Path
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.per_image import PerImageSource
 from segdata.formats.street.codebook import codebook
 from segdata.formats.street.look import Look
 from segdata.formats.street.numbering import VISTAS
@@ -29,7 +28,7 @@ def open_vistas(request: Request) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no labels, or nothing says what they are."""
     kind = chosen(request.options, "labels", _KINDS)
     asked = chosen(request.options, "version", _VERSIONS[:2])
-    root, images = request.root, images_of(request)
+    root, images = request.root, images_folder(request)
     if has_index(root):
         version = _WRITTEN
         pairing = paired_by_index(root, images, kind, kind_of, relabelled)

@@ -14,14 +14,23 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.beyond import BESIDE_STREETS
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.maskindex import Cell, write_index
-from segdata.formats.masks.merging import count_by_category, count_covered
-from segdata.formats.masks.painting import painted
-from segdata.formats.sheets import Sheet, examples, is_painted, sheets
+from segdata.formats.shared.count_losses import (
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses,
+    count_spatial_losses,
+)
+from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    in_first_annotation,
+    paint,
+    segment_examples,
+    segments_by_image,
+)
+from segdata.formats.shared.pairing import Cell, write_index
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.street.numbering import Numbering
-from segdata.formats.unheld import count_spatial, count_unheld
 
 _INDEXED = ["sequence", "frame", "split"]  # what the index tells of images
 NOT_WRITTEN = -1  # in place of a label id
@@ -59,9 +68,9 @@ def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losse
     Raises SegdataError where there are more instances of a label in an image than numbers.
     """
     target.mkdir(parents=True)
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     write_index(target, _rows(profile, batches, target, losses, style), videos=True)
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _rows(
@@ -75,15 +84,15 @@ def _rows(
     stems = _Stems(style)
     for batch in batches:
         ink = _Ink.of(batch, style, np.array(things, np.int64))
-        count_unheld(batch, losses, BESIDE_STREETS - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
+        count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
         indexed = batch.images.select(_INDEXED).to_pylist()
-        for sheet, known in zip(sheets(batch), indexed, strict=True):
+        for sheet, known in zip(segments_by_image(batch), indexed, strict=True):
             path = None
             if sheet.annotated:
                 sheet = _visible(sheet, ink)
                 values = ink.fill(sheet, numbering)
-                pixels = painted(sheet, values, blank, np.uint16)
-                count_covered(batch, sheet, values, pixels, losses)
+                pixels = paint(sheet, values, blank, np.uint16)
+                count_hidden_segments(batch, sheet, values, pixels, losses)
                 path = save(target, stems.stem(sheet.image_id, known["split"]), pixels)
             yield sheet.image_id, path, sheet.width, sheet.height, sheet.uri, *known.values()
         _count(batch, ink, profile, style, numbering is not None, losses)
@@ -123,7 +132,7 @@ class _Ink:
         ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
         return _Ink(label, numbered, crowd & ~kept, ids, np.full(len(label), NOT_WRITTEN, np.int64))
 
-    def fill(self, sheet: Sheet, numbering: Numbering | None) -> Ints:
+    def fill(self, sheet: ImageSegments, numbering: Numbering | None) -> Ints:
         """Decide the values (n,) of one image's segments; raises SegdataError where there are too many."""
         rows = sheet.segments
         label = self.label[rows]
@@ -136,7 +145,7 @@ class _Ink:
         return self.value[rows]
 
 
-def _visible(sheet: Sheet, ink: _Ink) -> Sheet:
+def _visible(sheet: ImageSegments, ink: _Ink) -> ImageSegments:
     """The sheet with the segments that have a label and pixels."""
     kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(len(sheet.segments)) > 0))
     return sheet.only(kept)
@@ -144,7 +153,7 @@ def _visible(sheet: Sheet, ink: _Ink) -> Sheet:
 
 def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bool, losses: Losses) -> None:
     """Count what masks cannot hold; `numbered`: their values are segment ids, else label ids."""
-    mine, areas = is_painted(batch), batch.runs.areas(batch.n_segments)
+    mine, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segments["category_id"].to_numpy()
     void = (ink.label == NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
     nobody = [each for each, label in style.label_of.items() if label == style.blank]
@@ -152,11 +161,11 @@ def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bo
     kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("unlabelled", blank), ("crowd", ink.crowd))
     for kind, flags in kinds:
         rows = np.flatnonzero(mine & flags)
-        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), examples(batch, rows))
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
     others = np.flatnonzero(~void & ~blank)
     # What has no pixels got no value, and is known all the same.
     values = np.where((ink.label >= 0) & (ink.value < 0), 0, ink.value)[others]
-    count_by_category(batch.take_segments(others), values, losses, ids=values if numbered else None)
+    count_category_mask_losses(batch.take_segments(others), values, losses, ids=values if numbered else None)
 
 
 class _Stems:

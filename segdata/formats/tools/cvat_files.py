@@ -16,10 +16,11 @@ from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request
 from segdata.core.sequence import ImageSequence
 from segdata.core.unsafe import check_name, is_unsafe
-from segdata.formats.images import ImageFolder, hint_at
-from segdata.formats.masks.pairing import images_of, no_images
-from segdata.formats.naming import naming
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.images import ImageFolder, similar_name_hint
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import XmlError, read_xml
+from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.cvat_labels import Labels
 from segdata.formats.tools.cvat_shapes import AREAS, NO_AREA, Drawn, Record, look, mended
 from segdata.formats.tools.cvat_tracks import Video, videos
@@ -27,7 +28,6 @@ from segdata.formats.tools.heads import CVAT, head_of
 from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.written import Notation
-from segdata.formats.xmlfile import XmlError, read_xml
 
 NOTATION = Notation(mend=mended)
 _ANSWERS = ("yes", "no", "true", "false")
@@ -42,7 +42,7 @@ class _Opened:
     labels: Labels = field(default_factory=Labels)
     names: set[str] = field(default_factory=set)
     others: Counter[str] = field(default_factory=Counter)
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, ImageEntry] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
     sequences: list[ImageSequence] = field(default_factory=list)
 
@@ -53,7 +53,7 @@ def open_cvat(request: Request) -> ToolSource:
     answer = str(request.options.get("interpolate", "no")).lower()
     check_choice("interpolate", answer, _ANSWERS)
     here = root if root.is_dir() else root.parent
-    images = images_of(request)
+    images = images_folder(request)
     paths = _documents(root)
     opened = _Opened(root, picture_folders(here, images))
     for path in paths:
@@ -63,7 +63,7 @@ def open_cvat(request: Request) -> ToolSource:
         opened.defects.append(Defect("SEG004", f"shapes without area are left out: {said}", severity="info"))
     _look_for_images(opened, here, images)
     own = opened.labels.taxonomy()
-    named = naming(opened.names | opened.labels.categories.keys(), request.taxonomy, own)
+    named = resolve_names(opened.names | opened.labels.categories.keys(), request.taxonomy, own)
     name = root.name if root.is_dir() else root.stem
     profile = named.profile(
         "cvat", root, "instance", "sparse", "allow", name=name, raster_rule="coco", sequences=tuple(opened.sequences)
@@ -98,7 +98,7 @@ def _documents(root: Path) -> list[Path]:
 
 def _add(opened: _Opened, path: Path, *, interpolate: bool) -> None:
     """Add the images of a file."""
-    file = below(opened.root, path)
+    file = relative_path(opened.root, path)
     try:
         document = read_xml(path)
     except (XmlError, OSError) as error:
@@ -121,7 +121,7 @@ def _add(opened: _Opened, path: Path, *, interpolate: bool) -> None:
 
 
 def _add_image(opened: _Opened, path: Path, image: Element, place: str) -> None:
-    file = below(opened.root, path)
+    file = relative_path(opened.root, path)
     name = image.get("name", "").replace("\\", "/")
     if not name:
         opened.defects.append(Defect("SEG004", "an image without name; left out", file, place))
@@ -144,7 +144,7 @@ def _add_image(opened: _Opened, path: Path, image: Element, place: str) -> None:
     size = _side(image.get("height")), _side(image.get("width"))
     hit = first_picture(opened.folders, [image_id, name, *([f"{split}/{name}"] if split else [])])
     record = Record(shapes, tuple(image.iterfind("tag")))
-    opened.entries[image_id] = Entry(
+    opened.entries[image_id] = ImageEntry(
         image_id, hit, (path,), record, size=size, source_id=image.get("id"), split=split, metadata={}
     )
 
@@ -171,7 +171,7 @@ def _side(text: str | None) -> int:
 
 def _add_video(opened: _Opened, path: Path, video: Video) -> None:
     """Add the frames of a video, `frame_000000.png` and so on as CVAT calls them."""
-    file = below(opened.root, path)
+    file = relative_path(opened.root, path)
     folder = posixpath.dirname(file) if path.is_relative_to(opened.root) else ""
     bare = video.name.replace("\\", "/").rpartition("/")[2]
     name = bare if bare not in ("", ".", "..") else path.stem
@@ -193,7 +193,7 @@ def _add_video(opened: _Opened, path: Path, video: Video) -> None:
         opened.names.update(each.label for each in shapes if each.label)
         record = Record(shapes) if frame in annotated else None
         files = (path,) if record else ()
-        opened.entries[image_id] = Entry(
+        opened.entries[image_id] = ImageEntry(
             image_id,
             hit,
             files,
@@ -217,12 +217,12 @@ def _look_for_images(opened: _Opened, here: Path, images: Path | None) -> None:
     """Say which image files are missing, and which nobody lists."""
     gone = [entry for entry in opened.entries.values() if entry.image is None]
     if gone and len(gone) == len(opened.entries):
-        opened.defects.append(no_images(len(gone), here, images))
+        opened.defects.append(no_images_defect(len(gone), here, images))
         return
     for entry in gone:
-        hint = hint_at(near(opened.folders, entry.image_id))
+        hint = similar_name_hint(near(opened.folders, entry.image_id))
         message = f"image file {entry.image_id!r} does not exist{hint}"
-        file = below(opened.root, entry.files[0]) if entry.files else None
+        file = relative_path(opened.root, entry.files[0]) if entry.files else None
         opened.defects.append(Defect("SEG002", message, file, image=entry.image_id))
     if opened.root.is_dir():
         opened.defects += unlisted(opened.folders, opened.entries.values(), "CVAT")

@@ -8,7 +8,7 @@ import msgspec
 
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
-from segdata.formats.naming import kind_of
+from segdata.formats.shared.taxonomies import kind_from_name
 
 # What labels of other types are drawn with has no area, or is no drawing at all.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
@@ -53,7 +53,7 @@ def _category(name: str, label: Element, attributes: Iterable[Element]) -> Categ
         for each in attributes
         if each.findtext("name")
     )
-    return Category(id=0, name=name, kind=kind_of(name), color=_color(label.findtext("color")), attributes=said)
+    return Category(id=0, name=name, kind=kind_from_name(name), color=_color(label.findtext("color")), attributes=said)
 
 
 def _choices(attribute: Element) -> tuple[str, ...]:

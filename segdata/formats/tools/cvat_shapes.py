@@ -8,11 +8,10 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from segdata.core.defect import Defect
-from segdata.formats.images import MAX_PIXELS, Header
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import BrokenLabelsError
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
+from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry
 from segdata.formats.tools.mark import Drawing, Mark, Written, as_text
 
 AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
@@ -59,7 +58,7 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look(types: Types, entry: Entry, head: Header | None) -> list[Drawing]:
+def look(types: Types, entry: ImageEntry, head: ImageHeader | None) -> list[Drawing]:
     """What is drawn on an image; raises BrokenLabelsError where its size is not known."""
     record: Record = entry.record
     size = entry.size

@@ -19,18 +19,18 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
-from segdata.formats.beyond import BEYOND_CVAT
-from segdata.formats.masks.beside import write_beside
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.shape import Bitmap
-from segdata.formats.sheets import examples
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
+from segdata.formats.shared.declared_losses import CVAT_LOSSES
+from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.safe_parsers import is_xml_text
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.cvat_shapes import SEMI, STANDING
 from segdata.formats.tools.mark import GROUP
 from segdata.formats.tools.writing import as_number, groups, names_of, source_polygons, writable
-from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
-from segdata.formats.xmlfile import is_xml_text
 
-_COUNTED = BEYOND_CVAT - {"attributes", "empty-segment", "rings"}  # from columns alone
+_COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
 _SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}
 _TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
@@ -73,13 +73,13 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
     """
     names = {id_: name for id_, name in names_of(profile.taxonomy).items() if is_xml_text(name)}
     target.mkdir(parents=True, exist_ok=True)
-    write_beside(target, profile, profile.taxonomy)
-    count_spatial(profile, losses)
+    write_sidecars(target, profile, profile.taxonomy)
+    count_spatial_losses(profile, losses)
     specs, number = _Specs(), 0
     with tempfile.TemporaryFile() as body:
         for batch in batches:
-            count_unheld(batch, losses, _COUNTED, _HELD)
-            count_not_annotated(batch, losses)
+            count_losses(batch, losses, _COUNTED, _HELD)
+            count_unannotated_images(batch, losses)
             for image in _images(batch, names, specs, losses, number):
                 body.write(image.encode())
                 number += 1
@@ -140,7 +140,7 @@ def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: Losses, 
             fields, inner, is_whole = _said(segment, label, source, kept[k], specs)
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not is_whole:
-                losses.add("attributes", "segments", 1, examples=examples(batch, rows[[bounds[row] + k]]))
+                losses.add("attributes", "segments", 1, examples=segment_examples(batch, rows[[bounds[row] + k]]))
             elements += [
                 f"<{tag} label={quoteattr(label)}{fields}{shape}{group}>{inner}</{tag}>\n" for tag, shape in parts
             ]
@@ -149,7 +149,7 @@ def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: Losses, 
             "segment-id",
             "segments",
             len(renamed),
-            examples=examples(batch, rows[[bounds[row] + k - 1 for k in renamed]]),
+            examples=segment_examples(batch, rows[[bounds[row] + k - 1 for k in renamed]]),
         )
         subset = "" if image["split"] is None else f" subset={quoteattr(image['split'])}"
         size = f' width="{image["width"] or 0}" height="{image["height"] or 0}"'
@@ -177,7 +177,7 @@ def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[tuple[str, str
     rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
     has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
     lost = rest[has_rings[rest]]
-    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
     shapes = [[("polygon", _points(polygon.exterior.tolist())) for polygon in each] for each in polygons]
     height = batch.segment_size[0][rows[rest]]
     bitmaps = crop_bitmaps(batch.runs.take(rows[rest], batch.n_segments), height, len(rest))

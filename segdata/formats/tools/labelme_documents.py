@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from segdata.core.defect import Defect
 from segdata.formats.coco.document import Kind, read_document
-from segdata.formats.jsonfile import read_small
-from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shared.per_image import BrokenLabelsError
+from segdata.formats.shared.safe_parsers import read_small_file
 
 Raw = msgspec.Raw
 Json = dict[str, Any]  # Any: JSON
@@ -61,7 +61,7 @@ def read_labelme(path: Path, name: str, kind: Kind) -> tuple[Json, Sequence[obje
     `name` is what defects call it. Raises BrokenLabelsError where it is no LabelMe file.
     """
     with suppress(OSError, ValueError, RecursionError):
-        data = read_small(path)
+        data = read_small_file(path)
         if data.isascii():  # else texts that are skipped have to be looked at
             file = msgspec.json.decode(data, type=_File)
             return {key: value for key in _SAID if (value := getattr(file, key)) is not UNSET}, file.shapes

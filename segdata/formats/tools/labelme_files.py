@@ -14,13 +14,13 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.document import Kind, read_document
-from segdata.formats.imagenames import SUFFIXES
-from segdata.formats.images import ImageFolder, hint_at
-from segdata.formats.jsonfile import read_small
-from segdata.formats.masks.pairing import images_of, no_images
-from segdata.formats.naming import naming
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.labelfiles import files_below
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.images import ImageFolder, similar_name_hint
+from segdata.formats.shared.label_files import find_label_files
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import read_small_file
+from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.bridges import unbridged
 from segdata.formats.tools.labelme_shapes import AREAS, NOBODY, look
 from segdata.formats.tools.pictures import near
@@ -62,8 +62,8 @@ def open_labelme(request: Request) -> ToolSource:
     seen = _seen(files)
     if not seen.image:
         raise UnreadableError(f"{root}: no LabelMe JSON file, which has shapes and imagePath")
-    entries, defects = _entries(root, {name: files[name] for name in seen.image}, seen.image, images_of(request))
-    named = naming(seen.labels, request.taxonomy)
+    entries, defects = _entries(root, {name: files[name] for name in seen.image}, seen.image, images_folder(request))
+    named = resolve_names(seen.labels, request.taxonomy)
     name = root.name if root.is_dir() else root.stem
     profile = named.profile("labelme", root, "instance", "sparse", "allow", name=name, raster_rule="pil")
     defects += _about(seen)
@@ -75,7 +75,7 @@ def _files(root: Path) -> dict[str, Path]:
     """The JSON files by their paths below the dataset's root."""
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
-    return {name: path for name, path in files_below(root, ".json").items() if root.is_file() or name not in _OURS}
+    return {name: path for name, path in find_label_files(root, ".json").items() if root.is_file() or name not in _OURS}
 
 
 def _seen(files: dict[str, Path]) -> _Seen:
@@ -115,7 +115,7 @@ def _is_bare(told: str) -> bool:
 def _head(path: Path) -> _Head | None:
     """What a file holds; None where it is no JSON."""
     try:
-        return msgspec.json.decode(read_small(path).removeprefix(b"\xef\xbb\xbf"), type=_Head)
+        return msgspec.json.decode(read_small_file(path).removeprefix(b"\xef\xbb\xbf"), type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if str(error).startswith("Expected `object`") and " - at " not in str(error):
             return _Head()  # sound JSON of another kind
@@ -154,7 +154,7 @@ def _about(seen: _Seen) -> list[Defect]:
 
 def _entries(
     root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
-) -> tuple[list[Entry], list[Defect]]:
+) -> tuple[list[ImageEntry], list[Defect]]:
     """The images of the files, and what is wrong with files on either side."""
     here = root if root.is_dir() else root.parent
     places = [images] if images else [here, *(() if root.is_file() else (here / "images",)), here.parent / "images"]
@@ -162,27 +162,27 @@ def _entries(
     found = {name: _image_of(name, named[name], folders) for name in labels}
     used = {at for at, image_id in found.values() if at is not None}
     defects = [_unsafe(root, labels[name], told) for name, told in named.items() if _leaves(name, told, found[name][0])]
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ImageEntry] = {}
     claimed: set[str] = set()
     for name, path in labels.items():
         at, image_id = found[name]
-        file = below(root, path)
+        file = relative_path(root, path)
         if image_id in entries:
             message = f"a second file of labels of image {image_id!r}; the first one is read"
             defects.append(Defect("SEG008", message, file, image=image_id))
             continue
         image = None if at is None else folders[at].paths[image_id]
-        entries[image_id] = Entry(image_id, image, (path,))
+        entries[image_id] = ImageEntry(image_id, image, (path,))
         if at is None and used:
             alike = near(folders, image_id)
             claimed.add(alike or "")
-            message = f"image file {image_id!r} does not exist{hint_at(alike)}"
+            message = f"image file {image_id!r} does not exist{similar_name_hint(alike)}"
             defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
     if not used:
-        return list(entries.values()), [*defects, no_images(len(entries), here, images)]
+        return list(entries.values()), [*defects, no_images_defect(len(entries), here, images)]
     for at in sorted(used) if root.is_dir() else ():
         for name in sorted(folders[at].paths.keys() - entries.keys() - claimed):
-            entries[name] = Entry(name, folders[at].paths[name])
+            entries[name] = ImageEntry(name, folders[at].paths[name])
             defects.append(Defect("SEG011", "an image without labels", name, image=name))
     return sorted(entries.values(), key=lambda entry: entry.image_id), defects
 
@@ -190,7 +190,7 @@ def _entries(
 def _right_in(place: Path) -> ImageFolder:
     """The files right in a folder: around a single JSON file there may be anything."""
     there = sorted(place.iterdir()) if place.is_dir() else []
-    return ImageFolder(place, {path.name: path for path in there if path.suffix.lower() in SUFFIXES})
+    return ImageFolder(place, {path.name: path for path in there if path.suffix.lower() in IMAGE_SUFFIXES})
 
 
 def _image_of(name: str, told: str | None, folders: Sequence[ImageFolder]) -> tuple[int | None, str]:
@@ -225,4 +225,4 @@ def _leaves(name: str, told: str | None, found: int | None) -> bool:
 
 def _unsafe(root: Path, path: Path, told: str | None) -> Defect:
     message = f"path {told!r} leaves the dataset's root; its last part is taken for the name"
-    return Defect("SEG015", message, below(root, path), "/imagePath")
+    return Defect("SEG015", message, relative_path(root, path), "/imagePath")

@@ -13,13 +13,12 @@ from msgspec import UNSET
 from PIL import Image
 
 from segdata.core.defect import Defect
-from segdata.formats.altered import SOURCES
 from segdata.formats.coco.document import Kind
-from segdata.formats.images import MAX_PIXELS, Header
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers
+from segdata.formats.shared.derived_sources import ORIGINS
+from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.tools.labelme_documents import ShapeItem, read_labelme
 from segdata.formats.tools.mark import Drawing, Mark, Written, as_text
 
@@ -56,9 +55,9 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Drawing]:
+def look(root: Path, kind: Kind, entry: ImageEntry, head: ImageHeader | None) -> list[Drawing]:
     """What is drawn on an image; raises BrokenLabelsError where its file is no LabelMe file."""
-    file = below(root, entry.files[0])
+    file = relative_path(root, entry.files[0])
     said, every = read_labelme(entry.files[0], file, kind)
     reading = _Reading(_size(said, head, file))
     for row, shape in enumerate(every):
@@ -74,7 +73,7 @@ def look(root: Path, kind: Kind, entry: Entry, head: Header | None) -> list[Draw
             reading.size,
             reading.marks,
             annotator if isinstance(annotator, str) else None,
-            {"source": source} if source in SOURCES else {},
+            {"source": source} if source in ORIGINS else {},
             _metadata(said),
             reading.defects,
         )
@@ -94,7 +93,7 @@ def _is_plain(shape: ShapeItem) -> bool:
     )
 
 
-def _size(said: Json, head: Header | None, file: str) -> tuple[int, int]:
+def _size(said: Json, head: ImageHeader | None, file: str) -> tuple[int, int]:
     """Height and width in pixels; the image's where the file does not tell."""
     told = [said.get("imageHeight"), said.get("imageWidth")]
     if told == [None, None] and head is not None:
@@ -166,7 +165,7 @@ def _columns(shape: Json) -> Json:
         columns["score"] = float(score)
     elif score is not None:
         raise _Wrong("SEG004", f"score is {score!r:.40}, a number is expected", "/score")
-    if source in SOURCES:
+    if source in ORIGINS:
         columns["source"] = source
     return columns
 
@@ -179,7 +178,7 @@ def _attributes(shape: Json) -> dict[str, str]:
     said = dict(flags or {})
     if description:
         said["description"] = description
-    taken = SHAPE_KEYS | TOLD_OF_SHAPE if shape.get("source") in SOURCES else SHAPE_KEYS | TOLD_OF_SHAPE - {"source"}
+    taken = SHAPE_KEYS | TOLD_OF_SHAPE if shape.get("source") in ORIGINS else SHAPE_KEYS | TOLD_OF_SHAPE - {"source"}
     said |= {key: value for key, value in shape.items() if key not in taken}
     return {key: as_text(value) for key, value in said.items()}
 

@@ -16,23 +16,23 @@ from segdata.core.batch import Batch
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.beyond import BEYOND_LABELME
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.saying import as_raw
-from segdata.formats.masks.beside import write_beside
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap, Polygon
 from segdata.formats.shapes.transcribe import as_polygons
-from segdata.formats.sheets import examples
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
+from segdata.formats.shared.declared_losses import LABELME_LOSSES
+from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.bridges import goes_back
 from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, TOLD_OF_FILE, TOLD_OF_SHAPE
 from segdata.formats.tools.mark import GROUP
 from segdata.formats.tools.writing import groups, names_of, source_polygons, writable
-from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
-_COUNTED = BEYOND_LABELME - {"attributes", "rings"}  # from columns alone
+_COUNTED = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
 _VERSION = "5.5.0"  # of labelme, whose files these are like
 _BOOLEANS = (b"true", b"false")
 Json = dict[str, Any]  # Any: JSON
@@ -42,12 +42,12 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
     """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
     names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name != NOBODY}
     target.mkdir(parents=True, exist_ok=True)
-    count_spatial(profile, losses)
-    write_beside(target, profile, profile.taxonomy)
+    count_spatial_losses(profile, losses)
+    write_sidecars(target, profile, profile.taxonomy)
     taken = {"losses.json"}
     for batch in batches:
-        count_unheld(batch, losses, _COUNTED, _HELD)
-        count_not_annotated(batch, losses)
+        count_losses(batch, losses, _COUNTED, _HELD)
+        count_unannotated_images(batch, losses)
         for image_id, uri, document in _documents(batch, names, losses):
             path = target / _free(image_id, taken)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]]:
     polygons = [each if stays else [] for each, stays in zip(polygons, _stay(polygons), strict=True)]
     rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
     lost = rest[batch.segments["rings"].is_valid().to_numpy()[rows[rest]]]
-    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
     runs = batch.runs.take(rows[rest], batch.n_segments)
     outlined = as_polygons(runs, "pil", height[rest], width[rest])
     stay, right = _stay(outlined.polygons), (outlined.wrong == 0).tolist()
@@ -171,9 +171,9 @@ def _shapes(
         if not is_whole:
             incomplete.append(row)
         shapes += [{"label": label, "group_id": group, **common, **part} for part in parts]
-    losses.add("attributes", "segments", len(incomplete), examples=examples(batch, rows[incomplete]))
+    losses.add("attributes", "segments", len(incomplete), examples=segment_examples(batch, rows[incomplete]))
     renamed = [row for row, segment in enumerate(said) if segment["source_id"] is not None]
-    losses.add("segment-id", "segments", len(renamed), examples=examples(batch, rows[renamed]))
+    losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, rows[renamed]))
     return shapes
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segdata.core.defect import Defect
-from segdata.formats.images import ImageFolder
-from segdata.formats.perimage.entry import Entry
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.per_image import ImageEntry
 
 
 def picture_folders(here: Path, images: Path | None) -> list[ImageFolder]:
@@ -27,7 +27,7 @@ def near(folders: Sequence[ImageFolder], name: str) -> str | None:
     return next((hit for folder in folders if (hit := folder.near(name))), None)
 
 
-def unlisted(folders: Sequence[ImageFolder], entries: Iterable[Entry], tool: str) -> list[Defect]:
+def unlisted(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry], tool: str) -> list[Defect]:
     """SEG011 for each image file that lies in a folder with listed ones and is not listed itself."""
     used = {str(entry.image) for entry in entries if entry.image is not None}  # texts are hashed faster than paths
     beside = {path.rpartition(os.sep)[0] for path in used}

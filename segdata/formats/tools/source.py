@@ -15,12 +15,9 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.polygons import Polygons
 from segdata.formats.coco.polygons import flat as on_lines
-from segdata.formats.images import Header
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.looking import Looked, look_at
-from segdata.formats.perimage.source import portions
-from segdata.formats.perimage.tables import annotation_table
 from segdata.formats.shapes.flat import sums
+from segdata.formats.shared.images import ImageHeader
+from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images
 from segdata.formats.tools.drawn import drawn
 from segdata.formats.tools.mark import Drawing, Joined, Mark, joined
 from segdata.formats.tools.written import Notation, Sketch, sketched
@@ -47,10 +44,10 @@ class ToolSource:
 
     root: Path
     profile: Profile
-    entries: Sequence[Entry]
+    entries: Sequence[ImageEntry]
     defects: tuple[Defect, ...]
     to: Mapping[str, int] = field(repr=False)
-    look: Callable[[Entry, Header | None], Sequence[Drawing]] = field(repr=False)
+    look: Callable[[ImageEntry, ImageHeader | None], Sequence[Drawing]] = field(repr=False)
     annotator: str | None = None
     notation: Notation = field(default=Notation(), repr=False)
     per_chunk: int = 64
@@ -63,11 +60,11 @@ class ToolSource:
 
     def chunks(self) -> list[Ints]:
         """Rows in portions of a few images."""
-        return portions(len(self.entries), self.per_chunk)
+        return chunk_rows(len(self.entries), self.per_chunk)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows; all their shapes are parsed and rasterised at once."""
-        looked = look_at(self.root, [self.entries[row] for row in rows], self.look, self.annotator, self.what)
+        looked = read_images(self.root, [self.entries[row] for row in rows], self.look, self.annotator, self.what)
         marks = [mark for each in looked.drawn for mark in each.marks]
         offset = sums(np.array([len(each.marks) for each in looked.drawn], np.int64))
         size = np.array([each.size for each in looked.drawn], np.int64).reshape(-1, 2).repeat(np.diff(offset), axis=0)
@@ -96,7 +93,7 @@ class ToolSource:
         return Batch(looked.images, annotations, table_of_segments, runs, tuple(looked.defects))
 
 
-def _report_lines(looked: Looked[Drawing], marks: Sequence[Mark], offset: Ints, sketch: Sketch) -> None:
+def _report_lines(looked: ReadImages[Drawing], marks: Sequence[Mark], offset: Ints, sketch: Sketch) -> None:
     """Report the rings whose points are on one line."""
     drawn = sketch.drawn
     on_line = on_lines(Polygons(drawn.points.ravel(), 2 * drawn.ring, drawn.polygon))
@@ -120,7 +117,7 @@ def _columns(marks: Sequence[Mark]) -> dict[str, list[object] | None]:
 
 
 def _joined(
-    looked: Looked[Drawing], marks: Sequence[Mark], offset: Sequence[int], broken: Mapping[int, Defect]
+    looked: ReadImages[Drawing], marks: Sequence[Mark], offset: Sequence[int], broken: Mapping[int, Defect]
 ) -> list[Joined]:
     """The segments of each annotation, of the marks that are not broken; those are reported."""
     found = []

@@ -16,10 +16,10 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.splits import split_of
 from segdata.core.unsafe import check_name, is_unsafe
-from segdata.formats.images import ImageFolder, hint_at
-from segdata.formats.masks.pairing import images_of, no_images
-from segdata.formats.naming import naming
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.images import ImageFolder, similar_name_hint
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import ImageEntry, relative_path
+from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.heads import VIA_CSV, VIA_JSON, head_of
 from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 from segdata.formats.tools.source import ToolSource
@@ -38,9 +38,9 @@ class _Opened:
 
     root: Path
     folders: Sequence[ImageFolder]
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, ImageEntry] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
-    missing: list[tuple[Listed, Entry]] = field(default_factory=list)
+    missing: list[tuple[Listed, ImageEntry]] = field(default_factory=list)
 
 
 def open_via(request: Request) -> ToolSource:
@@ -50,10 +50,10 @@ def open_via(request: Request) -> ToolSource:
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     here = root if root.is_dir() else root.parent
-    images = images_of(request)
+    images = images_folder(request)
     opened = _Opened(root, picture_folders(here, images))
     for path in paths:
-        file = below(root, path)
+        file = relative_path(root, path)
         listed, defects = read_via(path, file)
         opened.defects += defects
         folder = posixpath.dirname(file) if path.is_relative_to(root) else ""
@@ -62,7 +62,7 @@ def open_via(request: Request) -> ToolSource:
             _add(opened, path, file, folder, split, each)
     _must_be_drawable(opened, here, images)
     attribute, census, defects = _census(opened, request.options.get("attribute"))
-    named = naming(census, request.taxonomy)
+    named = resolve_names(census, request.taxonomy)
     name = root.name if root.is_dir() else root.stem
     profile = named.profile("via", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
     entries = sorted(opened.entries.values(), key=lambda entry: entry.image_id)
@@ -110,7 +110,7 @@ def _add(opened: _Opened, path: Path, file: str, folder: str, split: str | None,
         return
     hit = first_picture(opened.folders, (image_id, name))
     size = declared_size(listed)
-    entry = Entry(image_id, hit, (path,), listed, size=size, uri=uri, split=declared_split(listed) or split)
+    entry = ImageEntry(image_id, hit, (path,), listed, size=size, uri=uri, split=declared_split(listed) or split)
     opened.entries[image_id] = entry
     if hit is None:
         opened.missing.append((listed, entry))
@@ -121,16 +121,16 @@ def _must_be_drawable(opened: _Opened, here: Path, images: Path | None) -> None:
     missing = opened.missing
     if len(missing) < len(opened.entries):
         for listed, entry in missing:
-            hint = hint_at(near(opened.folders, entry.image_id))
+            hint = similar_name_hint(near(opened.folders, entry.image_id))
             lost = "" if 0 not in entry.size else ", and nothing else tells its size: its regions cannot be drawn"
             message = f"image file {entry.image_id!r} does not exist{lost}{hint}"
-            file = below(opened.root, entry.files[0])
+            file = relative_path(opened.root, entry.files[0])
             opened.defects.append(Defect("SEG002", message, file, listed.place or None, image=entry.image_id))
     elif missing and all(0 in entry.size for _, entry in missing):
         message = f"none of the {len(missing):,} image files is here, and VIA keeps no sizes to draw regions in"
         raise UnreadableError(f"{opened.root}: {message} (looked in {images or here}); give --images")
     elif missing:
-        opened.defects.append(no_images(len(missing), here, images))
+        opened.defects.append(no_images_defect(len(missing), here, images))
 
 
 @dataclass(slots=True)
@@ -140,14 +140,14 @@ class _Said:
     One list for all: a tuple of each region would keep the garbage collector busy. `others` counts what has no area.
     """
 
-    entries: list[Entry]
+    entries: list[ImageEntry]
     keys: list[object] = field(default_factory=list)
     attributes: list[object] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
-    def of(entries: list[Entry]) -> "_Said":
+    def of(entries: list[ImageEntry]) -> "_Said":
         """What the regions of these entries say."""
         said = _Said(entries)
         for entry in entries:
@@ -162,7 +162,7 @@ class _Said:
             said.ends.append(len(said.attributes))
         return said
 
-    def entry(self, row: int) -> Entry:
+    def entry(self, row: int) -> ImageEntry:
         """Whose region it is."""
         return self.entries[bisect_right(self.ends, row)]
 
@@ -193,7 +193,7 @@ def _census(opened: _Opened, wanted: object) -> tuple[str | None, set[str], list
         )
         entry = said.entry(first)
         place = entry.record.place_of(said.keys[first])
-        defects.append(Defect("SEG004", message, below(opened.root, entry.files[0]), place, severity="warning"))
+        defects.append(Defect("SEG004", message, relative_path(opened.root, entry.files[0]), place, severity="warning"))
     if said.others:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(said.others.items()))
         defects.append(Defect("SEG004", f"regions without area are left out: {listed}", severity="info"))

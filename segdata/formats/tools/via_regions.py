@@ -10,12 +10,11 @@ import numpy as np
 from msgspec import UNSET
 
 from segdata.core.defect import Defect
-from segdata.formats.altered import SOURCES
-from segdata.formats.images import MAX_PIXELS, Header
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import BrokenLabelsError
 from segdata.formats.shapes.shape import Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
+from segdata.formats.shared.derived_sources import ORIGINS
+from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry
 from segdata.formats.tools.mark import Drawing, Mark, Written, as_text
 from segdata.formats.tools.via_categories import NO_CATEGORY, category_of
 from segdata.formats.tools.via_documents import Listed, Outline, Region
@@ -72,7 +71,7 @@ def _side(value: object) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def look(reading: Reading, entry: Entry, head: Header | None) -> list[Drawing]:
+def look(reading: Reading, entry: ImageEntry, head: ImageHeader | None) -> list[Drawing]:
     """What is drawn on an image; its size is that of its file as browsers show it, where no attribute tells."""
     listed: Listed = entry.record
     size = entry.size
@@ -95,14 +94,14 @@ def look(reading: Reading, entry: Entry, head: Header | None) -> list[Drawing]:
     annotator, source = told.get("annotator"), told.get("source")
     known = {"width", "height"} if 0 not in entry.size else set()
     known |= {"annotator"} if isinstance(annotator, str) else set()
-    known |= {"source"} if source in SOURCES else set()
+    known |= {"source"} if source in ORIGINS else set()
     known |= {"split"} if declared_split(listed) else set()
     return [
         Drawing(
             size,
             drawn.marks,
             annotator if isinstance(annotator, str) else None,
-            {"source": source} if source in SOURCES else {},
+            {"source": source} if source in ORIGINS else {},
             {key: as_text(value) for key, value in sorted(told.items()) if key not in known},
             drawn.defects,
         )
@@ -209,7 +208,7 @@ def _mark(reading: Reading, shape: Shape | Written, said: Json, place: str) -> M
     if isinstance(score, (int, float)) and not isinstance(score, bool):
         taken.add("score")
         columns["score"] = float(score)
-    if said.get("source") in SOURCES:
+    if said.get("source") in ORIGINS:
         taken.add("source")
         columns["source"] = said["source"]
     attributes = {key: as_text(value) for key, value in said.items() if key not in taken}

@@ -14,16 +14,16 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.outline import outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.beyond import BEYOND_VIA
 from segdata.formats.coco.saying import as_raw
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.sheets import examples
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
+from segdata.formats.shared.declared_losses import VIA_LOSSES
+from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.via_categories import TOLD
 from segdata.formats.tools.via_regions import TOLD_OF_FILE
 from segdata.formats.tools.writing import names_of, source_polygons, writable
-from segdata.formats.unheld import count_not_annotated, count_spatial, count_unheld
 
-_COUNTED = BEYOND_VIA - {"attributes", "rings", "secondary-categories"}  # from columns alone
+_COUNTED = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
 _NAME = "via_project.json"
 _CATEGORY = "category"
@@ -93,13 +93,13 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
     """Write ``via_project.json`` and ``taxonomy.yaml`` into `target`."""
     names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name.strip()}
     target.mkdir(parents=True, exist_ok=True)
-    count_spatial(profile, losses)
-    write_beside(target, profile, profile.taxonomy)
+    count_spatial_losses(profile, losses)
+    write_sidecars(target, profile, profile.taxonomy)
     with (target / _NAME).open("wb") as file:
         project = _Project(file)
         for batch in batches:
-            count_unheld(batch, losses, _COUNTED, _HELD)
-            count_not_annotated(batch, losses)
+            count_losses(batch, losses, _COUNTED, _HELD)
+            count_unannotated_images(batch, losses)
             for image in _images(batch, names, losses):
                 project.add(image)
             uris = batch.images["uri"].to_pylist()
@@ -148,7 +148,7 @@ def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:
     rest = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
     has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
     lost = rest[has_rings[rest]]
-    losses.add("rings", "segments", len(lost), examples=examples(batch, rows[lost]))
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
     height = batch.segment_size[0][rows[rest]]
     rings = keyhole(outlines(batch.runs.take(rows[rest], batch.n_segments), height))
     made = [np.array(ring).reshape(-1, 2) for ring in rings.as_lists()]
@@ -180,7 +180,7 @@ def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], los
         ("segment-id", renamed),
     )
     for kind, some in kinds:
-        losses.add(kind, "segments", len(some), examples=examples(batch, np.array(some, np.int64)))
+        losses.add(kind, "segments", len(some), examples=segment_examples(batch, np.array(some, np.int64)))
     return iter(found)
 
 

@@ -13,7 +13,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.rings import Drawn
 from segdata.formats.shapes.shape import Polygon
-from segdata.formats.sheets import examples, is_painted
+from segdata.formats.shared.painting import in_first_annotation, segment_examples
 from segdata.formats.tools.mark import GROUP
 
 
@@ -29,15 +29,15 @@ def writable(batch: Batch, names: dict[int, str], losses: Losses, *, empty: bool
     `empty`: those without pixels, too. Those of other categories, and the empty ones where they cannot be written, are
     counted.
     """
-    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    category, first = whole(batch.segments["category_id"]), in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     known = np.isin(category, np.array(list(names), np.int64))
     strange = np.flatnonzero(first & ~known)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), examples(batch, strange))
+    losses.add("category", "segments", len(strange), int(areas[strange].sum()), segment_examples(batch, strange))
     if empty:
         return np.flatnonzero(first & known)
     without = np.flatnonzero(first & known & (areas == 0))
-    losses.add("empty-segment", "segments", len(without), examples=examples(batch, without))
+    losses.add("empty-segment", "segments", len(without), examples=segment_examples(batch, without))
     return np.flatnonzero(first & known & (areas > 0))
 
 

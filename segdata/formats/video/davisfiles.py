@@ -10,7 +10,7 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.runs import Ints
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.davisnames import IMAGES, MASKS, META, SETS, SIZES
 from segdata.formats.video.footage import Footage, first_folder
 from segdata.formats.video.spots import Spot, file_name
@@ -133,10 +133,10 @@ def read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, M
     try:
         meta = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=Meta)
     except msgspec.ValidationError as error:
-        defects.append(Defect("SEG004", f"{error}; categories are not known", below(root, path)))
+        defects.append(Defect("SEG004", f"{error}; categories are not known", relative_path(root, path)))
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        defects.append(Defect("SEG001", f"is not JSON: {error}; categories are not known", below(root, path)))
+        defects.append(Defect("SEG001", f"is not JSON: {error}; categories are not known", relative_path(root, path)))
         return {}
     return {
         name: {int(number): each.category for number, each in video.objects.items() if _NUMBER.fullmatch(number)}

@@ -10,9 +10,9 @@ import numpy as np
 from segdata.core.errors import UnreadableError
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.maskfile import decode
-from segdata.formats.naming import Naming, naming
-from segdata.formats.perimage.entry import Entry
+from segdata.formats.shared.mask_files import decode_mask
+from segdata.formats.shared.per_image import ImageEntry
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 from segdata.formats.video.seen import Flags
 
 VOID, OBJECT = 255, "object"
@@ -34,7 +34,7 @@ class Objects:
     """
 
     year: int
-    naming: Naming
+    naming: CategoryNames
     void: str
     only: str
     listed: Listed
@@ -52,7 +52,7 @@ class Objects:
                 Category(id=max(VOID, len(named) + 1), name=void, kind="void"),
             )
         )
-        return Objects(year, naming([*named, void], given, own), void, only, listed)
+        return Objects(year, resolve_names([*named, void], given, own), void, only, listed)
 
     def categories(self, values: Ints, folder: Path) -> tuple[Ints, Flags]:
         """The category id (k,) of each value in a sequence's masks, 0 where there is none, and whether there is one."""
@@ -66,7 +66,7 @@ class Objects:
         return np.array([to[names[value]] if value in names else 0 for value in values.tolist()], np.int64), known
 
 
-def year_by_values(root: Path, entries: Sequence[Entry]) -> int:
+def year_by_values(root: Path, entries: Sequence[ImageEntry]) -> int:
     """2016 where some sequences hold 0 and 255 alone, 2017 where they hold other values; UnreadableError for both."""
     sequences: dict[Path, list[Path]] = {}
     for entry in entries:
@@ -87,7 +87,7 @@ def _year_of(frames: list[Path]) -> int | None:
     year = None
     for path in frames:
         with suppress(OSError):
-            values = decode(path).values
+            values = decode_mask(path).values
             if ((values > 0) & (values < VOID)).any():
                 return 2017
             year = 2016 if (values == VOID).any() else year

@@ -10,13 +10,15 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request
-from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask
+from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 from segdata.formats.video.davisfiles import Place, places, read_meta, splits, year_of_sets
 from segdata.formats.video.davisnames import MASKS
 from segdata.formats.video.davisobjects import VOID, Objects, year_by_values
@@ -28,7 +30,7 @@ _YEARS = ("2016", "2017", "2019")
 
 def open_davis(request: Request) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no frames, several folders of them, or 255 is unclear."""
-    root, images = request.root, images_of(request)
+    root, images = request.root, images_folder(request)
     found = places(root, images, str(request.options.get("masks", "")))
     pairing = filmed(root, [place.footage for place in found], images, sparse=True)
     if not any(entry.files for entry in pairing.entries) and not has_index(root):
@@ -48,7 +50,7 @@ def open_davis(request: Request) -> PerImageSource:
     return PerImageSource(root, profile, entries, tuple(defects), look, annotator=request.annotator)
 
 
-def _year(request: Request, found: Sequence[Place], entries: Sequence[Entry], known: bool) -> int:
+def _year(request: Request, found: Sequence[Place], entries: Sequence[ImageEntry], known: bool) -> int:
     """Which year's meaning the value 255 has; `known`: there is a meta.json, which only later years have."""
     given = str(request.options.get("year", ""))
     if given:
@@ -58,18 +60,18 @@ def _year(request: Request, found: Sequence[Place], entries: Sequence[Entry], kn
     return 2017 if known else max(told) if told else year_by_values(request.root, entries)
 
 
-def _split(entries: Sequence[Entry], found: Sequence[Place], year: int) -> list[Entry]:
+def _split(entries: Sequence[ImageEntry], found: Sequence[Place], year: int) -> list[ImageEntry]:
     """The entries with the splits that ImageSets tell, where folders do not."""
     told: Mapping[str, str] = {name: split for place in found for name, split in splits(place.root, year).items()}
     return [replace(entry, split=entry.split or told.get(entry.sequence or "")) for entry in entries]
 
 
-def _look(root: Path, objects: Objects, entry: Entry) -> list[Found]:
+def _look(root: Path, objects: Objects, entry: ImageEntry) -> list[ImageAnnotation]:
     """What one frame holds."""
-    mask = decoded(root, entry)
+    mask = decode_entry_mask(root, entry)
     if mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} holds no numbers of objects"
-        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit palette PNG", below(root, entry.files[0])))
+        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit palette PNG", relative_path(root, entry.files[0])))
     runs = ValueRuns.of(mask.pixels)
     category, known = objects.categories(runs.value, entry.files[0].parent)
     void = known & (category == objects.naming.to[objects.void])

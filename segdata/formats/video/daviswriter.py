@@ -12,8 +12,8 @@ from segdata.core.errors import check_choice
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.colour_writer import voc_color
+from segdata.formats.shared.mask_values import voc_color
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.video.davisfiles import SetWriter
 from segdata.formats.video.davisnames import MASKS, SIZES
 from segdata.formats.video.davisobjects import OBJECT, VOID
@@ -49,7 +49,7 @@ def write_davis(
     save = partial(_save, target, size, sets)
     Painter(scheme, 0, Spots(_LAST_FRAME), save, kinds).write(profile, batches, target, losses)
     sets.write()
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _save(target: Path, size: str, sets: SetWriter, spot: Spot, pixels: Values, shown: Ints, category: Ints) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from segdata.core.glance import Glance
 from segdata.core.splits import SPLITS
-from segdata.formats.imagenames import IMAGE_FOLDERS, MASK_FOLDERS
+from segdata.formats.shared.file_names import IMAGE_FOLDERS, MASK_FOLDERS
 
 GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
 # Folders that are not called as a video, but as a split or by what is in them; nor are ours.

@@ -9,10 +9,9 @@ from pathlib import Path, PurePosixPath
 from segdata.core.defect import Defect
 from segdata.core.finding import Severity
 from segdata.core.sequence import ImageSequence
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import Pairing, no_images, paired
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import Pairing, has_index, no_images_defect, pair_masks
+from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +49,19 @@ def filmed(root: Path, footage: Sequence[Footage], images: Path | None = None, s
     image is known that is a single finding.
     """
     if has_index(root):
-        return paired(root, images)
+        return pair_masks(root, images)
     defects: list[Defect] = []
     shot = [_sequences(each, root, defects) for each in footage]
     count = Counter(name for sequences in shot for name in sequences)
     bare = not any(frame.image for sequences in shot for frames in sequences.values() for frame in frames.values())
-    entries: list[Entry] = []
+    entries: list[ImageEntry] = []
     for each, sequences in zip(footage, shot, strict=True):
         for name, frames in sequences.items():
             title = name or each.split or root.name
             entries += _entries(each, each.prefix + title if name and count[name] > 1 else title, frames)
             defects += [] if bare else _alone(root, each, name, frames, sparse)
     if bare and entries:
-        defects.append(no_images(len(entries), root, images))
+        defects.append(no_images_defect(len(entries), root, images))
     places = {"masks": footage[0].masks.as_posix()} if footage else {}
     return Pairing(tuple(entries), tuple(defects), bare, places)
 
@@ -79,15 +78,15 @@ def _sequences(footage: Footage, root: Path, defects: list[Defect]) -> dict[str,
                 setattr(frame, what, path)
             else:
                 message = f"a second {what} of frame {place.stem}; the first one is read"
-                defects.append(Defect("SEG008", message, below(root, path), image=footage.prefix + frame.name))
+                defects.append(Defect("SEG008", message, relative_path(root, path), image=footage.prefix + frame.name))
     return dict(sorted(found.items()))
 
 
-def _entries(footage: Footage, sequence: str, frames: dict[str, _Frame]) -> list[Entry]:
+def _entries(footage: Footage, sequence: str, frames: dict[str, _Frame]) -> list[ImageEntry]:
     stems = sorted(frames)
     numbers = frame_numbers(stems)
     made = [
-        Entry(
+        ImageEntry(
             footage.prefix + frames[stem].name,
             frames[stem].image,
             () if (mask := frames[stem].mask) is None else (mask,),
@@ -115,10 +114,10 @@ def _alone(root: Path, footage: Footage, sequence: str, frames: dict[str, _Frame
     """SEG011 for the files of a sequence that have no partner."""
     unpaired = [frame for frame in frames.values() if frame.image is None]
     if len(unpaired) == len(frames):
-        folder = below(root, footage.masks / sequence)
+        folder = relative_path(root, footage.masks / sequence)
         return [Defect("SEG011", f"there are no images for these {len(frames)} masks", folder)]
     defects = [
-        Defect("SEG011", "a mask without image", below(root, frame.mask), image=footage.prefix + frame.name)
+        Defect("SEG011", "a mask without image", relative_path(root, frame.mask), image=footage.prefix + frame.name)
         for frame in unpaired
         if frame.mask is not None
     ]
@@ -126,7 +125,7 @@ def _alone(root: Path, footage: Footage, sequence: str, frames: dict[str, _Frame
     if unmasked and footage.images is not None:
         message = f"{unmasked} of {len(frames)} frames have no mask: nobody annotated them"
         severity: Severity | None = "info" if sparse else None
-        defects.append(Defect("SEG011", message, below(root, footage.images / sequence), severity=severity))
+        defects.append(Defect("SEG011", message, relative_path(root, footage.images / sequence), severity=severity))
     return defects
 
 
@@ -135,7 +134,7 @@ def first_folder(*places: Path | None) -> Path | None:
     return next((place for place in places if place is not None and place.is_dir()), None)
 
 
-def videos(entries: Iterable[Entry]) -> tuple[ImageSequence, ...]:
+def videos(entries: Iterable[ImageEntry]) -> tuple[ImageSequence, ...]:
     """The sequences that images are frames of."""
     names = dict.fromkeys(entry.sequence for entry in entries)
     return tuple(ImageSequence(name) for name in names if name is not None)

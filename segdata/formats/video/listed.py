@@ -13,10 +13,8 @@ from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, spread
-from segdata.formats.images import size_defects
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.headers import header_of
-from segdata.formats.perimage.tables import image_table
+from segdata.formats.shared.images import size_defects
+from segdata.formats.shared.per_image import ImageEntry, entry_header, image_table, relative_path
 
 _CHUNK = 8_192  # images and segments that are decoded at once
 
@@ -56,7 +54,7 @@ class ListedSource:
 
     root: Path
     profile: Profile
-    entries: Sequence[Entry]
+    entries: Sequence[ImageEntry]
     defects: tuple[Defect, ...]
     at: Ints
     offset: Ints
@@ -101,14 +99,14 @@ class ListedSource:
             image=shown.astype(np.int32),
             annotator=[self.annotator] * n_annotations,
             source=[self.source] * n_annotations,
-            file=[below(self.root, entries[row].files[0]) if entries[row].files else None for row in shown],
+            file=[relative_path(self.root, entries[row].files[0]) if entries[row].files else None for row in shown],
         )
         return Batch(image_table(entries, sizes), annotations, segments, runs, tuple(defects))
 
-    def _size(self, entry: Entry, defects: list[Defect]) -> tuple[int, int]:
+    def _size(self, entry: ImageEntry, defects: list[Defect]) -> tuple[int, int]:
         """Height and width as declared, else as the image file has them."""
-        head = header_of(self.root, entry, defects)
+        head = entry_header(self.root, entry, defects)
         height, width = entry.size
-        file = below(self.root, entry.files[0]) if entry.files else None
+        file = relative_path(self.root, entry.files[0]) if entry.files else None
         defects += size_defects(entry.image_id, head, width, height, "declared size", file, None)
         return (head.height, head.width) if head is not None and 0 in entry.size else entry.size

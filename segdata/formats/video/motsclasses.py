@@ -11,8 +11,8 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.naming import VOID_NAMES, Naming, kind_of, naming
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.per_image import relative_path
+from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, kind_from_name, resolve_names
 
 LABELS = "labels.txt"
 IGNORED, IGNORED_NAME = 10, "ignored"
@@ -39,7 +39,7 @@ class MotsClasses:
     defects : what is wrong with labels.txt
     """
 
-    naming: Naming
+    naming: CategoryNames
     category: Mapping[int, int]
     official: bool
     defects: tuple[Defect, ...] = ()
@@ -64,12 +64,14 @@ def read_classes(root: Path, folder: Path, given: Taxonomy | None) -> MotsClasse
         listed = next((k for k, name in names.items() if name == IGNORED_NAME), None)
         names[IGNORED] = IGNORED_NAME if listed is None else names.pop(listed)
     if names:
-        own = Taxonomy(categories=tuple(Category(id=k, name=name, kind=kind_of(name)) for k, name in names.items()))
+        own = Taxonomy(
+            categories=tuple(Category(id=k, name=name, kind=kind_from_name(name)) for k, name in names.items())
+        )
     called = {category.id: category.name for category in own.categories}
     void = next((each.name for each in given.categories if each.kind == "void"), None) if given else None
     if void is not None and called[IGNORED].lower() in VOID_NAMES and called[IGNORED] not in (given or own).by_name():
         called[IGNORED] = void
-    known = naming(called.values(), given, own)
+    known = resolve_names(called.values(), given, own)
     return MotsClasses(known, {k: known.to[name] for k, name in called.items()}, not names, defects)
 
 
@@ -80,17 +82,17 @@ def _listed(root: Path, path: Path) -> tuple[dict[int, str], tuple[Defect, ...]]
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        return {}, (Defect("SEG001", f"the labels cannot be read: {error}", below(root, path)),)
+        return {}, (Defect("SEG001", f"the labels cannot be read: {error}", relative_path(root, path)),)
     names: dict[int, str] = {}
     defects = []
     for number, line in enumerate(lines, 1):
         name = line.rstrip("\r")
         if name in names.values():
             message = f"label {name!r} is here twice; the first one counts"
-            defects.append(Defect("SEG008", message, below(root, path), line=number))
+            defects.append(Defect("SEG008", message, relative_path(root, path), line=number))
         elif number > LAST:
             message = f"{len(lines)} labels, but 16 bits hold {LAST} classes; the others are left out"
-            defects.append(Defect("SEG004", message, below(root, path), line=number))
+            defects.append(Defect("SEG004", message, relative_path(root, path), line=number))
             break
         else:
             names[number] = name

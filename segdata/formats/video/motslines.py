@@ -15,8 +15,8 @@ from segdata.core.columns import flat_bytes
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints, Runs
 from segdata.formats.coco.rle import read_rles
-from segdata.formats.images import MAX_PIXELS
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.listed import Drawn
 from segdata.formats.video.motsclasses import DIVISOR, MotsClasses
 
@@ -71,7 +71,7 @@ def joined(pieces: Sequence[Lines]) -> Lines:
 
 def read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[Lines, list[Defect]]:
     """The lines of a file that can be read, and what is wrong with the others. An empty file is a video of nothing."""
-    file = below(root, path)
+    file = relative_path(root, path)
     try:
         found, line, defects = _table(path, file)
     except OSError as error:

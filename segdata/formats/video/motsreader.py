@@ -10,14 +10,15 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.format import Request, Source
 from segdata.core.profile import Profile
-from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.maskfile import MaskFile
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
+from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 from segdata.formats.video import motsnames, motstext
 from segdata.formats.video.footage import Footage, filmed, first_folder, videos
 from segdata.formats.video.motsclasses import DIVISOR, LABELS, MotsClasses, read_classes
@@ -35,7 +36,7 @@ def open_mots(request: Request) -> Source:
         raise UnreadableError(f"{root}: does not exist")
     layout = str(request.options.get("layout") or _layout(root))
     check_choice("layout", layout, _LAYOUTS)
-    images = images_of(request)
+    images = images_folder(request)
     if layout == "txt":
         classes = read_classes(root, motstext.folder_of(root), request.taxonomy)
         return motstext.opened(request, images, classes, partial(_profile, request, classes))
@@ -86,7 +87,7 @@ def image_folder(root: Path) -> Path | None:
     return first_folder(root / "training/image_02", root / "image_02", root / "images")
 
 
-def _misnamed(root: Path, entries: Iterable[Entry]) -> list[Defect]:
+def _misnamed(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
     """SEG004, as an information, for each sequence whose frames are not named by six digits."""
     wrong: dict[Path, list[str]] = {}
     for entry in entries:
@@ -97,24 +98,26 @@ def _misnamed(root: Path, entries: Iterable[Entry]) -> list[Defect]:
         Defect(
             "SEG004",
             f"{len(names)} frames are not named as 000000.png, as {names[0]!r}: mots_tools does not read them",
-            below(root, folder),
+            relative_path(root, folder),
             severity="info",
         )
         for folder, names in wrong.items()
     ]
 
 
-def _profile(request: Request, classes: MotsClasses, entries: Iterable[Entry]) -> Profile:
+def _profile(request: Request, classes: MotsClasses, entries: Iterable[ImageEntry]) -> Profile:
     films = videos(entries)
     return classes.naming.profile("mots", request.root, "instance", "sparse", "forbid", sequences=films)
 
 
-def _look(root: Path, classes: MotsClasses, entry: Entry) -> list[Found]:
+def _look(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[ImageAnnotation]:
     """What one frame holds."""
-    mask = decoded(root, entry)
+    mask = decode_entry_mask(root, entry)
     if mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no ids of 16 bits"
-        raise BrokenLabelsError(Defect("SEG010", f"{why}; save them as 16-bit grey PNG", below(root, entry.files[0])))
+        raise BrokenLabelsError(
+            Defect("SEG010", f"{why}; save them as 16-bit grey PNG", relative_path(root, entry.files[0]))
+        )
     runs = ValueRuns.of(mask.pixels)
     category, known = classes.of(runs.value // DIVISOR)
     tracked = ~np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))

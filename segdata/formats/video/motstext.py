@@ -16,11 +16,10 @@ from segdata.core.format import Request
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.unsafe import check_name
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import no_images, paired
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.pairing import has_index, no_images_defect, pair_masks
+from segdata.formats.shared.per_image import ImageEntry, relative_path
 from segdata.formats.video.footage import first_folder, frame_numbers
 from segdata.formats.video.listed import ListedSource
 from segdata.formats.video.motsclasses import DIVISOR, LABELS, MotsClasses
@@ -49,7 +48,7 @@ def files(root: Path) -> list[Path]:
 
 
 def opened(
-    request: Request, images: Path | None, classes: MotsClasses, profile: Callable[[Iterable[Entry]], Profile]
+    request: Request, images: Path | None, classes: MotsClasses, profile: Callable[[Iterable[ImageEntry]], Profile]
 ) -> ListedSource:
     """Open the files of a dataset; raises UnreadableError where there are none."""
     root = request.root
@@ -68,7 +67,7 @@ def opened(
         pieces.append(lines)
         rows.append(row)
     if not indexed and not any(entry.image for entry in entries):
-        defects.append(no_images(len(entries), root, images))
+        defects.append(no_images_defect(len(entries), root, images))
     every, row = joined(pieces), np.concatenate([np.empty(0, np.int64), *rows])
     order = np.argsort(row, kind="stable")
     order = order[row[order] >= 0]
@@ -85,9 +84,9 @@ def opened(
     )
 
 
-def _indexed(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[Entry], Clips]:
+def _indexed(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[ImageEntry], Clips]:
     """The images of `images.csv`, where our writer left one."""
-    pairing = paired(root, images)
+    pairing = pair_masks(root, images)
     defects += pairing.defects
     clips: Clips = {}
     for row, entry in enumerate(pairing.entries):
@@ -96,9 +95,9 @@ def _indexed(root: Path, images: Path | None, defects: list[Defect]) -> tuple[li
     return list(pairing.entries), clips
 
 
-def _filmed(root: Path, images: Path | None) -> tuple[list[Entry], Clips]:
+def _filmed(root: Path, images: Path | None) -> tuple[list[ImageEntry], Clips]:
     """The images of each sequence, as far as they are here."""
-    entries: list[Entry] = []
+    entries: list[ImageEntry] = []
     clips: Clips = {}
     for path in files(root):
         sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
@@ -108,7 +107,7 @@ def _filmed(root: Path, images: Path | None) -> tuple[list[Entry], Clips]:
         prefix = sequence if folder is None or folder.name == sequence else f"{sequence}/{folder.name}"
         clips[path] = {number: len(entries) + k for k, number in enumerate(numbers)}
         entries += [
-            Entry(f"{prefix}/{name}", image, (path,), sequence=sequence, frame=number)
+            ImageEntry(f"{prefix}/{name}", image, (path,), sequence=sequence, frame=number)
             for (name, image), number in zip(found.items(), numbers, strict=True)
         ]
     return entries, clips
@@ -124,19 +123,19 @@ def _images(root: Path, given: Path | None, path: Path, sequence: str) -> Path |
     return first_folder(beside, *(place / sequence for place in places))
 
 
-def _from_lines(path: Path, lines: Lines, entries: list[Entry]) -> dict[int, int]:
+def _from_lines(path: Path, lines: Lines, entries: list[ImageEntry]) -> dict[int, int]:
     """An image for each frame that has a line, where no image files tell of more; adds to `entries`."""
     sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
     numbers = np.unique(lines.frame).tolist()
     clip = {number: len(entries) + k for k, number in enumerate(numbers)}
     entries += [
-        Entry(f"{sequence}/{number:06d}.png", None, (path,), sequence=sequence, frame=number) for number in numbers
+        ImageEntry(f"{sequence}/{number:06d}.png", None, (path,), sequence=sequence, frame=number) for number in numbers
     ]
     return clip
 
 
 def _rows(
-    root: Path, path: Path, lines: Lines, clip: dict[int, int], entries: list[Entry], defects: list[Defect]
+    root: Path, path: Path, lines: Lines, clip: dict[int, int], entries: list[ImageEntry], defects: list[Defect]
 ) -> Ints:
     """(n_lines,) the image of each line, -1 for frames without one; the images get the size that lines tell."""
     numbers, inverse = np.unique(lines.frame, return_inverse=True)
@@ -145,7 +144,7 @@ def _rows(
         at = int(np.flatnonzero(lines.frame == number)[0])
         message = f"frame {number} is not among the images of the sequence; left out"
         line = int(lines.line[at])
-        defects.append(Defect("SEG007", message, below(root, path), f"line {line}", line=line))
+        defects.append(Defect("SEG007", message, relative_path(root, path), f"line {line}", line=line))
     _, first = np.unique(row, return_index=True)
     told = {int(row[at]): tuple(lines.size[at].tolist()) for at in first if row[at] >= 0}
     usual = tuple(lines.size[0].tolist()) if len(lines.size) else (0, 0)

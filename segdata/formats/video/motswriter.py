@@ -12,7 +12,7 @@ from segdata.core.errors import check_choice
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.masks.beside import write_beside
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.video import motsnames, motstext
 from segdata.formats.video.motsclasses import DIVISOR, IGNORED, LABELS, written_classes
 from segdata.formats.video.painter import Painter, Values
@@ -54,7 +54,7 @@ def write_mots(
             Painter(scheme, 0, Spots(_LAST_FRAME, {Path(LABELS).stem}), lines.save, kinds).write(
                 profile, batches, target, losses
             )
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _save(target: Path, spot: Spot, pixels: Values, shown: Ints, category: Ints) -> str:

@@ -11,11 +11,14 @@ from segdata.core.batch import Batch
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.masks.maskindex import Cell, write_index
-from segdata.formats.masks.merging import count_by_category, count_covered
-from segdata.formats.masks.painting import painted
-from segdata.formats.sheets import Sheet, sheets
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import (
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses,
+    count_spatial_losses,
+)
+from segdata.formats.shared.painting import ImageSegments, paint, segments_by_image
+from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.video.scheme import Scheme
 from segdata.formats.video.spots import Spot, Spots
 
@@ -45,33 +48,33 @@ class Painter:
 
     def write(self, profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
         """Write all frames below `target`."""
-        count_spatial(profile, losses)
+        count_spatial_losses(profile, losses)
         write_index(target, self._rows(batches, losses), videos=True)
 
     def _rows(self, batches: Iterable[Batch], losses: Losses) -> Iterator[tuple[Cell, ...]]:
         """Write the masks, and tell the rows of the index."""
         by_columns = self.lost - {"track"} - ({"crowd"} if self.scheme.plain_crowds else set())
         for batch in batches:
-            count_unheld(batch, losses, by_columns, _IN_INDEX)
+            count_losses(batch, losses, by_columns, _IN_INDEX)
             values = self.scheme.values(batch, losses)
-            count_by_category(batch, values, losses, ids=values)
+            count_category_mask_losses(batch, values, losses, ids=values)
             category = batch.segments["category_id"].to_numpy()
             films = zip(*(batch.images[name].to_pylist() for name in ("sequence", "frame", "split")), strict=True)
-            for sheet, spot, film in zip(sheets(batch), self.spots.of(batch), films, strict=True):
+            for sheet, spot, film in zip(segments_by_image(batch), self.spots.of(batch), films, strict=True):
                 name = None
                 if sheet.annotated:
                     pixels, shown, rows = self._painted(batch, sheet, values[sheet.segments], losses)
                     name = self.save(spot, pixels, shown, category[rows])
                 yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri, *film
 
-    def _painted(self, batch: Batch, sheet: Sheet, values: Ints, losses: Losses) -> tuple[Values, Ints, Ints]:
+    def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints, losses: Losses) -> tuple[Values, Ints, Ints]:
         """The values of one frame, those that occur (k,), and a segment of each."""
         kept = np.flatnonzero(values >= 0)
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
         shown = sheet.only(kept)
         # Painted in small numbers: what occurs is soon looked up then.
-        codes = painted(shown, code + 1, 0, np.uint32)
-        count_covered(batch, shown, code + 1, codes, losses)
+        codes = paint(shown, code + 1, 0, np.uint32)
+        count_hidden_segments(batch, shown, code + 1, codes, losses)
         area = np.bincount(codes.reshape(-1), minlength=len(distinct) + 1)
         if self.blank == self.scheme.void and self.scheme.voids and area[0]:
             losses.add("unlabelled", "images", 1, int(area[0]), [sheet.image_id])

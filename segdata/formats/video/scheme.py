@@ -7,7 +7,7 @@ import numpy as np
 from segdata.core.batch import Batch, whole
 from segdata.core.loss import Losses
 from segdata.core.runs import Ints
-from segdata.formats.sheets import examples, is_painted
+from segdata.formats.shared.painting import in_first_annotation, segment_examples
 from segdata.formats.video.tracks import Flags, TrackNumbers
 
 
@@ -36,7 +36,7 @@ class Scheme:
 
         Raises SegdataError where a sequence has more tracks than there are numbers.
         """
-        category, mine = whole(batch.segments["category_id"]), is_painted(batch)
+        category, mine = whole(batch.segments["category_id"]), in_first_annotation(batch)
         kinds, inverse = np.unique(category, return_inverse=True)
         bases = np.array([self.base.get(each, -1) for each in kinds.tolist()], np.int64)[inverse]
         void = np.isin(category, np.array(self.voids, np.int64))
@@ -49,20 +49,20 @@ class Scheme:
         number, own = self.numbers.of(batch, rows, bases[rows])
         values[rows] += number
         loose = np.flatnonzero(mine & (values >= 0) & ~numbered & tracked)
-        losses.add("track", "segments", len(loose), 0, examples(batch, loose))
+        losses.add("track", "segments", len(loose), 0, segment_examples(batch, loose))
         _count_tracks(batch, rows, values[rows], own, losses)
         if self.plain_crowds:
             lost = np.flatnonzero(mine & crowd & (void | ~thing))
-            losses.add("crowd", "segments", len(lost), 0, examples(batch, lost))
+            losses.add("crowd", "segments", len(lost), 0, segment_examples(batch, lost))
         others = np.flatnonzero(mine & void & (category != (self.voids[0] if self.voids else -1)))
         areas = batch.runs.areas(batch.n_segments)
-        losses.add("category", "segments", len(others), int(areas[others].sum()), examples(batch, others))
+        losses.add("category", "segments", len(others), int(areas[others].sum()), segment_examples(batch, others))
         return values
 
 
 def _count_tracks(batch: Batch, rows: Ints, ids: Ints, own: Flags, losses: Losses) -> None:
     """Count the segments at `rows` that get a track of their own, and those whose track gets another id: `ids`."""
     new = rows[~own]
-    losses.add("track", "segments", len(new), 0, examples(batch, new))
+    losses.add("track", "segments", len(new), 0, segment_examples(batch, new))
     renamed = rows[own & (whole(batch.segments["track_id"])[rows] != ids)]
-    losses.add("track-id", "segments", len(renamed), 0, examples(batch, renamed))
+    losses.add("track-id", "segments", len(renamed), 0, segment_examples(batch, renamed))

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
-from segdata.formats.masks.maskfile import MaskFile
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import Found
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, relative_path
 
 Flags = NDArray[np.bool_]
 
@@ -39,19 +37,19 @@ class Shown:
 
 def found_of(
     root: Path,
-    entry: Entry,
+    entry: ImageEntry,
     mask: MaskFile,
     runs: ValueRuns,
     shown: Shown,
     defects: Sequence[Defect],
     place: Callable[[int], str] = "value {}".format,
-) -> Found:
+) -> ImageAnnotation:
     """The annotation in the mask of a frame; `place` says in reports where a segment of an id is."""
     kept = np.flatnonzero(shown.known)
     owner = np.full(len(runs.value), -1, np.int32)
     owner[kept] = np.arange(len(kept), dtype=np.int32)
-    file, ids = below(root, entry.files[0]), shown.ids[kept].tolist()
-    return Found(
+    file, ids = relative_path(root, entry.files[0]), shown.ids[kept].tolist()
+    return ImageAnnotation(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=shown.ids[kept],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.naming import Naming, naming
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 from segdata.formats.street.cityscapes_table import LABELS, TRAINED
 
 VOID = 255
@@ -57,7 +57,7 @@ class StepClasses:
     unlabelled : class 255 is unlabelled, not void: the user's taxonomy says so
     """
 
-    naming: Naming
+    naming: CategoryNames
     category: Mapping[int, int]
     unlabelled: bool = False
 
@@ -80,7 +80,7 @@ def read_classes(root: Path, given: Taxonomy | None, labels: str, occurring: Cal
     if given is None:
         raise UnreadableError(f"{root}: labels=taxonomy needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
     ids = {id_: id_ for id_ in given.by_id()}
-    return StepClasses(Naming(given, True, {}), ids if void is None else ids | {VOID: void}, nobody)
+    return StepClasses(CategoryNames(given, True, {}), ids if void is None else ids | {VOID: void}, nobody)
 
 
 def _of_benchmark(own: Taxonomy, given: Taxonomy | None, void: int | None, nobody: bool) -> StepClasses:
@@ -91,7 +91,7 @@ def _of_benchmark(own: Taxonomy, given: Taxonomy | None, void: int | None, nobod
         for each in own.categories
         if each.id != VOID or (void is None and not nobody)
     }
-    known = naming(names.values(), given, own)
+    known = resolve_names(names.values(), given, own)
     category = {number: known.to[name] for number, name in names.items()}
     return StepClasses(known, category if void is None else category | {VOID: void}, nobody)
 

@@ -9,14 +9,15 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
-from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.maskfile import decode
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask
+from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 from segdata.formats.video.footage import Footage, filmed, first_folder, videos
 from segdata.formats.video.seen import Shown, found_of, unknown_values
 from segdata.formats.video.stepclasses import VOID, StepClasses, read_classes
@@ -27,7 +28,7 @@ _TRIED = 16  # masks that are decoded to see whose classes they have
 
 def open_step(request: Request) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no maps, or nothing tells their classes."""
-    root, images = request.root, images_of(request)
+    root, images = request.root, images_folder(request)
     pairing = filmed(root, _footage(root, images), images)
     masks = [path for entry in pairing.entries for path in entry.files]
     if not masks and not has_index(root):
@@ -60,16 +61,16 @@ def _occurring(masks: list[Path]) -> set[int]:
     found: set[int] = set()
     for path in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
         with suppress(OSError):
-            found |= set(np.unique(decode(path).values & 255).tolist())
+            found |= set(np.unique(decode_mask(path).values & 255).tolist())
     return found
 
 
-def _look(root: Path, classes: StepClasses, entry: Entry) -> list[Found]:
+def _look(root: Path, classes: StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
     """What one frame holds."""
-    mask = decoded(root, entry)
+    mask = decode_entry_mask(root, entry)
     if not mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no class and track"
-        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit RGB PNG", below(root, entry.files[0])))
+        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit RGB PNG", relative_path(root, entry.files[0])))
     runs = ValueRuns.of(mask.pixels)
     kind, number = runs.value & 255, (runs.value >> 8 & 255) * 256 + (runs.value >> 16)
     category = np.array([classes.category.get(each, 0) for each in kind.tolist()], np.int64)

@@ -12,7 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.masks.beside import write_beside
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.video.painter import Painter, Values
 from segdata.formats.video.scheme import Scheme
 from segdata.formats.video.spots import Spot, Spots
@@ -51,7 +51,7 @@ def write_step(
     taxonomy = profile.taxonomy
     if not taxonomy.void_ids:
         taxonomy = msgspec.structs.replace(taxonomy, unlabelled=VOID)
-    write_beside(target, profile, taxonomy, options={"labels": whose})
+    write_sidecars(target, profile, taxonomy, options={"labels": whose})
 
 
 def _save(target: Path, spot: Spot, pixels: Values, shown: Ints, category: Ints) -> str:

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 import msgspec
 
 from segdata.core.defect import Defect
-from segdata.formats.xmlfile import XmlError, is_xml_text, read_xml
+from segdata.formats.shared.safe_parsers import XmlError, is_xml_text, read_xml
 
 FLAGS = ("truncated", "occluded", "difficult")
 # Attributes that are columns here; CVAT and Datumaro call them so.

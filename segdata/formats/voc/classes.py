@@ -1,7 +1,7 @@
 """VOC's classes: the twenty of the challenge, and the two values that every VOC mask has beside classes."""
 
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.colour_writer import voc_color
+from segdata.formats.shared.mask_values import voc_color
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects
 MOST = 254  # classes of a dataset, and objects of an image

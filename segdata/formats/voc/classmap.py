@@ -9,11 +9,9 @@ import numpy as np
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Kind, Taxonomy
-from segdata.formats.masks.colour_writer import voc_color
-from segdata.formats.masks.legend import NOBODY, UNKNOWN, Legend, packed
-from segdata.formats.masks.maskfile import MaskFile
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.naming import VOID_NAMES, Naming, naming
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns
+from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend, pack_color, voc_color
+from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, resolve_names
 from segdata.formats.voc.classes import BACKGROUND, VOC, VOID
 from segdata.formats.voc.labelmap import BACKGROUND_NAMES, Listed, load_label_map
 
@@ -32,7 +30,7 @@ class ClassMap:
     doubts : what is not certain about all this
     """
 
-    categories: Naming
+    categories: CategoryNames
     void: int
     by_index: Legend
     by_color: Legend
@@ -77,12 +75,12 @@ def class_map(folder: Path, given: Taxonomy | None, kind: Kind, stems: Sequence[
 def _by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:
     """Values are category ids, colours those of the categories."""
     by_index = {each: each for each in taxonomy.by_id()}
-    by_color = {packed(color): category.id for color, category in taxonomy.by_color().items()}
+    by_color = {pack_color(color): category.id for color, category in taxonomy.by_color().items()}
     if taxonomy.unlabelled_id is not None:
-        by_index[taxonomy.unlabelled_id] = NOBODY
+        by_index[taxonomy.unlabelled_id] = UNLABELLED
     if taxonomy.unlabelled_color is not None:
-        by_color[packed(taxonomy.unlabelled_color)] = NOBODY
-    return _completed(Naming(taxonomy, declared, {}), by_index, by_color)
+        by_color[pack_color(taxonomy.unlabelled_color)] = UNLABELLED
+    return _completed(CategoryNames(taxonomy, declared, {}), by_index, by_color)
 
 
 def _by_label_map(listed: Sequence[Listed], given: Taxonomy | None, kind: Kind) -> ClassMap:
@@ -101,14 +99,14 @@ def _by_label_map(listed: Sequence[Listed], given: Taxonomy | None, kind: Kind) 
     if len(listed) <= VOID and not any(each.kind == "void" for each in own):
         own.append(Category(id=VOID, name="void", kind="void", color=voc_color(VOID)))
     made = Taxonomy(categories=tuple(own), unlabelled=BACKGROUND)
-    categories = naming(classes.values(), given, made)
-    meaning = {each: categories.to[classes[each]] if each in classes else NOBODY for each in listed}
+    categories = resolve_names(classes.values(), given, made)
+    meaning = {each: categories.to[classes[each]] if each in classes else UNLABELLED for each in listed}
     by_index = {each.index: id_ for each, id_ in meaning.items()}
-    by_color = {packed(each.color): id_ for each, id_ in meaning.items()}
+    by_color = {pack_color(each.color): id_ for each, id_ in meaning.items()}
     return replace(_completed(categories, by_index, by_color), palettes=True)
 
 
-def _completed(categories: Naming, by_index: Mapping[int, int], by_color: Mapping[int, int]) -> ClassMap:
+def _completed(categories: CategoryNames, by_index: Mapping[int, int], by_color: Mapping[int, int]) -> ClassMap:
     """The class map with background and void at the values that VOC has for them, where these mean nothing else."""
     voids, unknown = categories.taxonomy.void_ids, dict(categories.unknown)
     if voids:
@@ -119,8 +117,8 @@ def _completed(categories: Naming, by_index: Mapping[int, int], by_color: Mappin
     return ClassMap(
         replace(categories, unknown=unknown),
         void,
-        Legend.of({BACKGROUND: NOBODY, VOID: void, **by_index}),
-        Legend.of({packed(voc_color(BACKGROUND)): NOBODY, packed(voc_color(VOID)): void, **by_color}),
+        Legend.of({BACKGROUND: UNLABELLED, VOID: void, **by_index}),
+        Legend.of({pack_color(voc_color(BACKGROUND)): UNLABELLED, pack_color(voc_color(VOID)): void, **by_color}),
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Color, Taxonomy
-from segdata.formats.masks.colour_writer import voc_color
+from segdata.formats.shared.mask_values import voc_color
 from segdata.formats.voc.classes import BACKGROUND, MOST, VOID
 
 OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).tobytes()

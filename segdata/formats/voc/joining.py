@@ -11,8 +11,8 @@ from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.finding import Severity
 from segdata.core.runs import Ints, Runs
-from segdata.formats.masks.legend import NOBODY, UNKNOWN
-from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED
 from segdata.formats.voc.classes import VOID
 
 BORDER = -1  # in place of an object's number
@@ -78,9 +78,9 @@ def join(classes: ValueRuns, category: Ints, objects: ValueRuns, number: Ints, v
     row, at = np.divmod(code, len(category))
     pairs = _Pairs(row, number[row], category[at], pixels, start[first])
     of_object = _majority(pairs, len(number))
-    kept = np.flatnonzero((number > 0) & (of_object != NOBODY))
+    kept = np.flatnonzero((number > 0) & (of_object != UNLABELLED))
     kept = kept[np.argsort(number[kept], kind="stable")]
-    region = np.where(pairs.number == BORDER, void, np.where(pairs.number == 0, pairs.category, NOBODY))
+    region = np.where(pairs.number == BORDER, void, np.where(pairs.number == 0, pairs.category, UNLABELLED))
     others = np.unique(region[region > UNKNOWN])
     owner = np.full(len(number), -1, np.int64)
     owner[kept] = np.arange(len(kept))
@@ -103,7 +103,7 @@ def _majority(pairs: _Pairs, n_values: int) -> Ints:
     known = np.flatnonzero((pairs.number > 0) & (pairs.category > UNKNOWN))
     order = known[np.lexsort((pairs.category[known], -pairs.pixels[known], pairs.object[known]))]
     found, first = np.unique(pairs.object[order], return_index=True)
-    category = np.full(n_values, NOBODY, np.int64)
+    category = np.full(n_values, UNLABELLED, np.int64)
     category[found] = pairs.category[order[first]]
     return category
 
@@ -119,7 +119,7 @@ def _disagreements(pairs: _Pairs, of_object: Ints, void: int, things: Ints, heig
     """One SEG014 for objects of several classes, one for those without any, one for things that are no object."""
     meant = np.where(pairs.number == BORDER, void, of_object[pairs.object])
     inside = (pairs.number > 0) | (pairs.number == BORDER)
-    nameless = (pairs.number > 0) & (meant == NOBODY)
+    nameless = (pairs.number > 0) & (meant == UNLABELLED)
     strange = np.isin(pairs.object, pairs.object[pairs.category == UNKNOWN])  # reported by their values
     found: tuple[tuple[Flags, Severity | None, str], ...] = (
         (inside & (meant != pairs.category) & ~nameless & (pairs.category != UNKNOWN), None, "have another class"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Color
 from segdata.core.yamlfile import read_text
-from segdata.formats.masks.colour_writer import voc_color
+from segdata.formats.shared.mask_values import voc_color
 
 LABELMAP, CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})

@@ -7,10 +7,9 @@ from pathlib import Path, PurePosixPath
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import has_index, indexed
-from segdata.formats.masks.pairing import no_images
-from segdata.formats.perimage.entry import Entry, below
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import has_index, no_images_defect, read_index
+from segdata.formats.shared.per_image import ImageEntry, relative_path
 from segdata.formats.voc.lists import read_lists
 
 CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
@@ -38,7 +37,7 @@ class Listing:
     places : the folders that were read, by what is in them
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageEntry, ...]
     defects: tuple[Defect, ...]
     has_objects: bool
     places: dict[str, str]
@@ -67,7 +66,7 @@ def listing(root: Path, folder: Path, classes: str, images: Path | None) -> List
         raise UnreadableError(f"{folder / classes}: holds no mask files")
     splits, defects = read_lists(root, folder, masks)
     place = images or next((folder / name for name in _IMAGE_FOLDERS if (folder / name).is_dir()), None)
-    rows, wrong = indexed(folder, place) if has_index(folder) else ([], [])
+    rows, wrong = read_index(folder, place) if has_index(folder) else ([], [])
     pictures = _by_stem(place)
     stems = sorted(masks.keys() | (splits.keys() if splits or rows else pictures.keys()))
     labels = {
@@ -80,7 +79,7 @@ def listing(root: Path, folder: Path, classes: str, images: Path | None) -> List
     defects += [*wrong, *_alone(root, masks, objects, splits, entries, bool(rows))]
     missing = [entry for entry in entries if entry.image is None]
     if len(missing) == len(entries):
-        defects.append(no_images(len(entries), folder, images))
+        defects.append(no_images_defect(len(entries), folder, images))
     else:
         message = "the image file does not exist"
         defects += [Defect("SEG002", message, each.image_id, image=each.image_id) for each in missing if each.files]
@@ -92,18 +91,18 @@ def listing(root: Path, folder: Path, classes: str, images: Path | None) -> List
 def _entry(
     stem: str,
     labels: Labels | None,
-    row: Entry | None,
+    row: ImageEntry | None,
     pictures: Mapping[str, Path],
     place: Path | None,
     splits: Mapping[str, str | None],
-) -> Entry:
+) -> ImageEntry:
     """The image of a stem; images.csv goes before what names tell."""
     if row is not None:
         return replace(row, files=(labels.classes,) if labels else (), record=labels)
     files = (labels.classes,) if labels else ()
     image = pictures.get(stem)
     suffix = image.suffix if image else labels.classes.suffix if labels else ""
-    return Entry(stem + suffix, image, files, labels, split=splits.get(stem))
+    return ImageEntry(stem + suffix, image, files, labels, split=splits.get(stem))
 
 
 def _alone(
@@ -111,13 +110,13 @@ def _alone(
     masks: Mapping[str, Path],
     objects: Mapping[str, Path],
     splits: Mapping[str, str | None],
-    entries: list[Entry],
+    entries: list[ImageEntry],
     listed: bool,
 ) -> Iterator[Defect]:
     """The files that nothing else names."""
     for stem in sorted(objects.keys() - masks.keys() - splits.keys()):
         message = f"a mask of objects without one of classes: nothing tells the categories of {stem!r}"
-        yield Defect("SEG002", message, below(root, objects[stem]))
+        yield Defect("SEG002", message, relative_path(root, objects[stem]))
     unlisted = sorted(masks.keys() - splits.keys()) if splits else []
     if unlisted:
         message = f"no list in ImageSets/Segmentation names {counted(len(unlisted), 'mask')} ({unlisted[0]!r} …)"
@@ -125,7 +124,7 @@ def _alone(
     if not splits and not listed:
         for entry in entries:
             if not entry.is_annotated and entry.image is not None and _stem(Path(entry.image_id)) not in objects:
-                yield Defect("SEG011", "an image without mask", below(root, entry.image), image=entry.image_id)
+                yield Defect("SEG011", "an image without mask", relative_path(root, entry.image), image=entry.image_id)
 
 
 def _by_stem(folder: Path | None) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.unsafe import is_unsafe
 from segdata.core.yamlfile import read_text
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.per_image import relative_path
 
 LISTS = Path("ImageSets", "Segmentation")
 NO_SPLIT = "default"  # CVAT's and Datumaro's list of images that belong to no split
@@ -42,7 +42,7 @@ def read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[s
     defects: list[Defect] = []
     paths = sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name))
     for path in paths:
-        file = below(root, path)
+        file = relative_path(root, path)
         try:
             lines = list(_lines(path, masked))
         except SegdataError as error:

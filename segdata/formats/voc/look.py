@@ -10,12 +10,9 @@ import numpy as np
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints, boxes
-from segdata.formats.masks.decoded import cannot_decode, decoded
-from segdata.formats.masks.legend import UNKNOWN, unknown_values, unpacked
-from segdata.formats.masks.maskfile import decode
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import Found
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask, undecodable_mask
+from segdata.formats.shared.mask_values import UNKNOWN, unknown_value_defects, unpack_color
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, relative_path
 from segdata.formats.voc.boxes import COLUMNS, Boxed, read_boxes
 from segdata.formats.voc.classes import VOID
 from segdata.formats.voc.classmap import ClassMap
@@ -71,21 +68,21 @@ class Look:
         things = np.array([each.id for each in taxonomy.categories if each.kind == "thing"], np.int64)
         return Look(root, classes, named, things, has_objects)
 
-    def __call__(self, entry: Entry) -> list[Found]:
+    def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The objects and regions of one image."""
         labels: Labels = entry.record
         classes, defects = self._classes(entry)
         found = self._joined(labels, classes.runs, classes.category, defects)
         regions = np.arange(len(found.category_id)) >= found.n_objects
         columns: Columns = {
-            "file": [below(self.root, labels.classes)] * len(regions),
+            "file": [relative_path(self.root, labels.classes)] * len(regions),
             "place": _places(classes, found),
             "iscrowd": (regions & self.has_objects & np.isin(found.category_id, self.things)).tolist(),
         }
         if labels.boxes is not None and found.n_objects:
             self._describe(labels.boxes, found, classes.runs, columns, defects)
         return [
-            Found(
+            ImageAnnotation(
                 size=(classes.runs.height, classes.runs.width),
                 segment_id=found.segment_id,
                 category_id=found.category_id,
@@ -96,13 +93,13 @@ class Look:
             )
         ]
 
-    def _classes(self, entry: Entry) -> tuple[_Classes, list[Defect]]:
+    def _classes(self, entry: ImageEntry) -> tuple[_Classes, list[Defect]]:
         """The mask of classes, and what is wrong with it."""
-        mask = decoded(self.root, entry)
+        mask = decode_entry_mask(self.root, entry)
         runs = ValueRuns.of(mask.pixels)
         category = self.classes.read(mask, runs)
         unsure = bool(mask.lossy or (category == UNKNOWN).any())
-        defects = unknown_values(mask, runs, category, self.classes.taxonomy) if unsure else []
+        defects = unknown_value_defects(mask, runs, category, self.classes.taxonomy) if unsure else []
         encoding = mask.encoding.partition(", palette")[0]  # what colours a palette has means nothing here
         return _Classes(runs, category, mask.coloured, encoding), defects
 
@@ -126,11 +123,11 @@ class Look:
             message = "the mask of objects does not exist, so nothing tells the objects of this image apart"
             defects.append(Defect("SEG002", message))
             return None
-        file = below(self.root, labels.objects)
+        file = relative_path(self.root, labels.objects)
         try:
-            mask = decode(labels.objects)
+            mask = decode_mask(labels.objects)
         except OSError as error:
-            defects.append(cannot_decode(self.root, labels.objects, error))
+            defects.append(undecodable_mask(self.root, labels.objects, error))
             return None
         runs = ValueRuns.of(mask.pixels)
         if (runs.height, runs.width) != (classes.height, classes.width):
@@ -149,7 +146,7 @@ class Look:
 
     def _describe(self, path: Path, found: Joined, runs: ValueRuns, columns: Columns, defects: list[Defect]) -> None:
         """Add to `columns` what the XML file says of the objects, and to `defects` what is wrong with it."""
-        file = below(self.root, path)
+        file = relative_path(self.root, path)
         said, wrong = read_boxes(path, file, (runs.height, runs.width))
         height = np.full(len(found.category_id), runs.height, np.int64)
         drawn = [side[: found.n_objects] for side in boxes(found.runs, height, len(height))]
@@ -186,5 +183,5 @@ def _places(classes: _Classes, found: Joined) -> list[object]:
     places: list[object] = [f"object {id_}" for id_ in found.segment_id[: found.n_objects].tolist()]
     for id_ in found.category_id[found.n_objects :].tolist():
         value = first.get(id_, VOID)
-        places.append(f"colour {unpacked(value)}" if classes.coloured else f"value {value}")
+        places.append(f"colour {unpack_color(value)}" if classes.coloured else f"value {value}")
     return places

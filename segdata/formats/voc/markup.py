@@ -8,8 +8,8 @@ import msgspec
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
+from segdata.formats.shared.safe_parsers import is_xml_text
 from segdata.formats.voc.boxes import COLUMNS, FLAGS, plain_text
-from segdata.formats.xmlfile import is_xml_text
 
 _FLAG = {"false": "0", "true": "1"}
 

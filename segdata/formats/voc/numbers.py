@@ -5,14 +5,12 @@ import numpy as np
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
-from segdata.formats.masks.colour_writer import voc_color
-from segdata.formats.masks.legend import packed, unpacked
-from segdata.formats.masks.maskfile import MaskFile
-from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns
+from segdata.formats.shared.mask_values import pack_color, unpack_color, voc_color
 from segdata.formats.voc.classes import VOID
 from segdata.formats.voc.joining import BORDER
 
-_INDEX = {packed(voc_color(index)): index for index in range(256)}
+_INDEX = {pack_color(voc_color(index)): index for index in range(256)}
 _MANY = 32  # more strange colours than this in one image come from smoothing
 _STRANGE = -2
 
@@ -47,5 +45,5 @@ def _strange_colors(runs: ValueRuns, rows: Ints) -> list[Defect]:
 def _strange_color(runs: ValueRuns, row: int) -> Defect:
     x, y = runs.first_pixel(row)
     area = int(runs.area[row])
-    message = f"colour {unpacked(int(runs.value[row]))} of an object is not in VOC's palette: {area:,} px"
+    message = f"colour {unpack_color(int(runs.value[row]))} of an object is not in VOC's palette: {area:,} px"
     return Defect("SEG009", f"{message}, the first at x={x}, y={y}", place=f"x={x}, y={y}", pixels=area)

@@ -2,8 +2,8 @@
 
 from segdata.core.format import Request
 from segdata.core.profile import Task
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.pairing import images_folder
+from segdata.formats.shared.per_image import PerImageSource
 from segdata.formats.voc.classmap import class_map
 from segdata.formats.voc.listing import CLASSES, listing, voc_folder
 from segdata.formats.voc.look import Look
@@ -15,7 +15,7 @@ def open_voc(request: Request) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no masks, or several datasets."""
     classes = _class_folder(request)
     folder = voc_folder(request.root, classes)
-    images = listing(request.root, folder, classes, images_of(request))
+    images = listing(request.root, folder, classes, images_folder(request))
     stems = [entry.files[0].stem for entry in images.entries if entry.files]
     mapping = class_map(folder, request.taxonomy, "thing" if images.has_objects else "stuff", stems)
     kinds = {each.kind for each in mapping.taxonomy.categories}

@@ -14,14 +14,25 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints, boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.instance_writer import values_of
-from segdata.formats.masks.maskindex import Cell, write_index
-from segdata.formats.masks.merging import count_by_category, count_by_segment, count_covered
-from segdata.formats.masks.painting import MaskNames, painted
-from segdata.formats.masks.valueruns import ValueRuns
-from segdata.formats.sheets import Sheet, examples, is_painted, sheets
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import (
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses,
+    count_segment_mask_losses,
+    count_spatial_losses,
+)
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
+    in_first_annotation,
+    paint,
+    pixel_values,
+    segment_examples,
+    segments_by_image,
+)
+from segdata.formats.shared.pairing import Cell, write_index
+from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.voc.classes import BACKGROUND, MOST, VOC, VOID
 from segdata.formats.voc.ink import OBJECT_PALETTE, Ink, ink_for, picture
 from segdata.formats.voc.labelmap import LABELMAP, write_label_map
@@ -45,7 +56,7 @@ def write_voc(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
     writer = _Writer(profile.taxonomy, semantic, target, ink_for(profile.taxonomy), losses, lost)
     for folder in [CLASSES] if semantic else [CLASSES, OBJECTS]:
         (target / folder).mkdir(parents=True)
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     write_index(target, writer.rows(batches), videos=True)
     (target / LISTS).mkdir(parents=True)
     for split, stems in writer.lists.items():
@@ -53,7 +64,7 @@ def write_voc(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
     if profile.taxonomy != VOC:
         write_label_map(target / LABELMAP, writer.ink.colors)
     if profile.taxonomy != VOC or profile.coverage.declared or profile.overlap.declared:
-        write_beside(target, profile, profile.taxonomy)
+        write_sidecars(target, profile, profile.taxonomy)
 
 
 @dataclass
@@ -77,7 +88,7 @@ class _Writer:
     losses: Losses
     lost: frozenset[Kind]
     lists: dict[str, list[str]] = field(default_factory=dict)
-    _names: MaskNames = field(default_factory=MaskNames)
+    _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and tell the rows of images.csv."""
@@ -85,7 +96,7 @@ class _Writer:
             index = self.ink.values(whole(batch.segments["category_id"]))
             words = self._counted(batch, index)
             films = batch.images.select(["sequence", "frame", "split"]).to_pylist()
-            for sheet, film in zip(sheets(batch), films, strict=True):
+            for sheet, film in zip(segments_by_image(batch), films, strict=True):
                 mask = None
                 if sheet.annotated:
                     stem = self._names.name(sheet.image_id, "").removeprefix("masks/")
@@ -97,42 +108,44 @@ class _Writer:
     def _counted(self, batch: Batch, index: Ints) -> list[dict[str, str]]:
         """The attributes of segments, once what is lost of the batch is counted."""
         if self.semantic:
-            count_unheld(batch, self.losses, self.lost, _HELD)
-            count_by_category(batch, index, self.losses)
+            count_losses(batch, self.losses, self.lost, _HELD)
+            count_category_mask_losses(batch, index, self.losses)
             return []
-        count_unheld(batch, self.losses, self.lost, _HELD | _OF_OBJECTS)
+        count_losses(batch, self.losses, self.lost, _HELD | _OF_OBJECTS)
         self._count_void(batch, index == VOID)
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))
-        count_by_segment(batch, index >= 0, self.losses, same)
+        count_segment_mask_losses(batch, index >= 0, self.losses, same)
         words, unsaid = attributes_of(batch)
         rows = np.array(unsaid, np.int64)
-        self.losses.add("attributes", "segments", len(rows), examples=examples(batch, rows))
+        self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
         return words
 
     def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
         """Count what is said of void, which has no box, and its segments that become one."""
         some = batch.take_segments(np.flatnonzero(void))
-        count_unheld(some, self.losses, _OBJECT_KINDS, frozenset({"annotations.source"}))
+        count_losses(some, self.losses, _OBJECT_KINDS, frozenset({"annotations.source"}))
         areas = batch.runs.areas(batch.n_segments)
-        rows = np.flatnonzero(void & is_painted(batch) & (areas > 0))
+        rows = np.flatnonzero(void & in_first_annotation(batch) & (areas > 0))
         annotation = batch.segment_annotation[rows]
         several = rows[np.bincount(annotation, minlength=batch.annotations.num_rows)[annotation] > 1]
-        self.losses.add("instance", "segments", len(several), int(areas[several].sum()), examples(batch, several))
+        self.losses.add(
+            "instance", "segments", len(several), int(areas[several].sum()), segment_examples(batch, several)
+        )
 
-    def _paint(self, batch: Batch, sheet: Sheet, index: Ints, words: list[dict[str, str]], stem: str) -> None:
+    def _paint(self, batch: Batch, sheet: ImageSegments, index: Ints, words: list[dict[str, str]], stem: str) -> None:
         """Write the files of one image."""
         known = np.flatnonzero((index >= 0) & (sheet.runs.areas(len(index)) > 0))
         seen = sheet.only(known)
-        classes = painted(seen, index[known], BACKGROUND, np.uint8)
+        classes = paint(seen, index[known], BACKGROUND, np.uint8)
         self._save(CLASSES, stem, classes, self.ink.palette)
         if self.semantic:
-            count_covered(batch, seen, index[known], classes, self.losses)
+            count_hidden_segments(batch, seen, index[known], classes, self.losses)
             return
         number = _numbers(batch, seen, index[known], self.losses)
-        objects = painted(seen, number, BACKGROUND, np.uint8)
+        objects = paint(seen, number, BACKGROUND, np.uint8)
         self._save(OBJECTS, stem, objects, OBJECT_PALETTE)
-        count_covered(batch, seen, number, objects, self.losses)
+        count_hidden_segments(batch, seen, number, objects, self.losses)
         self._describe(batch, seen, number, objects, words, stem)
 
     def _save(self, folder: str, stem: str, pixels: Pixels, palette: bytes) -> None:
@@ -141,7 +154,7 @@ class _Writer:
         picture(pixels, palette).save(path)
 
     def _describe(
-        self, batch: Batch, sheet: Sheet, number: Ints, objects: Pixels, words: list[dict[str, str]], stem: str
+        self, batch: Batch, sheet: ImageSegments, number: Ints, objects: Pixels, words: list[dict[str, str]], stem: str
     ) -> None:
         """Write the XML file of one image: a box for each object that can be seen."""
         runs = ValueRuns.of(objects)
@@ -162,7 +175,7 @@ class _Writer:
         path.write_text(text, encoding="utf-8")
 
 
-def _numbers(batch: Batch, sheet: Sheet, index: Ints, losses: Losses) -> Ints:
+def _numbers(batch: Batch, sheet: ImageSegments, index: Ints, losses: Losses) -> Ints:
     """(n,) the value of each segment in the mask of objects; raises SegdataError where there are too many."""
     ids = whole(batch.segments["segment_id"])[sheet.segments]
     is_object = index != VOID
@@ -173,9 +186,9 @@ def _numbers(batch: Batch, sheet: Sheet, index: Ints, losses: Losses) -> Ints:
             "coco-instances, or leave some out"
         )
     number = np.full(len(ids), VOID, np.int64)
-    number[is_object] = values_of(ids[is_object], MOST)
+    number[is_object] = pixel_values(ids[is_object], MOST)
     changed = sheet.segments[number != ids]
-    losses.add("segment-id", "segments", len(changed), examples=examples(batch, changed))
+    losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
     return number
 
 

@@ -10,7 +10,7 @@ from segdata.core import yamlfile
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.per_image import relative_path
 
 _OURS = frozenset({"taxonomy.yaml", "segdata.yaml"})
 _SPLITS = ("train", "val", "test")
@@ -85,7 +85,7 @@ def read_classes(root: Path) -> Classes:
     """What `data.yaml`, else `classes.txt`, says; raises UnreadableError where several files could be meant."""
     path = _yaml_file(root)
     if path is not None:
-        return _from_yaml(path, below(root, path))
+        return _from_yaml(path, relative_path(root, path))
     for name in _NAMES_FILES:
         if (root / name).is_file():
             lines = (root / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()

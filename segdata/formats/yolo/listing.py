@@ -8,10 +8,9 @@ from typing import Literal
 from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.unsafe import check_name
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import by_index
-from segdata.formats.perimage.entry import Entry
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import has_index, pair_by_index
+from segdata.formats.shared.per_image import ImageEntry
 from segdata.formats.yolo.classes import SplitOf
 
 Missing = Literal["unannotated", "background"]
@@ -22,7 +21,7 @@ _NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit
 class Listing:
     """The images of a dataset, and what is wrong with its files."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageEntry, ...]
     defects: tuple[Defect, ...]
 
 
@@ -33,7 +32,7 @@ def listed(root: Path, images: Path | None, split_of: SplitOf, missing: Missing)
     what an image without label file is.
     """
     if has_index(root):
-        entries, defects = by_index(root, images)
+        entries, defects = pair_by_index(root, images)
         return Listing(tuple(entries), tuple(defects))
     labels = _labels(root)
     pictures = ImageFolder.below(images or root)
@@ -47,12 +46,12 @@ def listed(root: Path, images: Path | None, split_of: SplitOf, missing: Missing)
 
 
 def _paired(root: Path, labels: dict[str, Path], pictures: ImageFolder, split_of: SplitOf, missing: Missing) -> Listing:
-    entries: list[Entry] = []
+    entries: list[ImageEntry] = []
     defects: list[Defect] = []
     used: set[str] = set()
     for name, path in pictures.paths.items():
         key, image_id = _key(name, "images"), _without(name, "images")
-        entry = Entry(image_id, path, split=split_of(name))
+        entry = ImageEntry(image_id, path, split=split_of(name))
         if key in labels:
             used.add(key)
             entry = replace(entry, files=(labels[key],))

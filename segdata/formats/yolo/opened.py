@@ -9,11 +9,10 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.images import MAX_PIXELS, Header
-from segdata.formats.masks.pairing import images_of
-from segdata.formats.naming import kind_of, naming
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
+from segdata.formats.shared.pairing import images_folder
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.mark import Drawing
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.yolo.classes import Classes, read_classes
@@ -31,10 +30,12 @@ def open_yolo(request: Request) -> ToolSource:
         raise UnreadableError(f"{request.root}: does not exist")
     classes = read_classes(root)
     absent: Missing = "background" if missing == "background" else "unannotated"
-    listing = listed(root, images_of(request), classes.split_of(root), absent)
+    listing = listed(root, images_folder(request), classes.split_of(root), absent)
     classes = classes if classes.names else _numbered(classes, listing)
-    own = Taxonomy(categories=tuple(Category(id=i, name=name, kind=kind_of(name)) for i, name in _unique(classes)))
-    known = naming(classes.names.values(), request.taxonomy, own)
+    own = Taxonomy(
+        categories=tuple(Category(id=i, name=name, kind=kind_from_name(name)) for i, name in _unique(classes))
+    )
+    known = resolve_names(classes.names.values(), request.taxonomy, own)
     profile = known.profile("yolo-seg", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2")
     look = partial(_look, root, {b"%d" % number: name for number, name in classes.names.items()}, classes.keypoints)
     defects = (*classes.defects, *listing.defects)
@@ -60,7 +61,7 @@ def _numbered(classes: Classes, listing: Listing) -> Classes:
 
 
 def _look(
-    root: Path, names: dict[bytes, str], keypoints: int | None, entry: Entry, head: Header | None
+    root: Path, names: dict[bytes, str], keypoints: int | None, entry: ImageEntry, head: ImageHeader | None
 ) -> list[Drawing]:
     """The segments of one image."""
     size = _size(entry, head)
@@ -69,12 +70,14 @@ def _look(
         text = b"" if path is None else path.read_bytes()
     except OSError as error:
         message = f"the labels cannot be read: {error.strerror or error}"
-        raise BrokenLabelsError(Defect("SEG001", message, None if path is None else below(root, path))) from error
+        raise BrokenLabelsError(
+            Defect("SEG001", message, None if path is None else relative_path(root, path))
+        ) from error
     defects: list[Defect] = []
     return [Drawing(size, read_lines(text, names, keypoints, defects), defects=defects)]
 
 
-def _size(entry: Entry, head: Header | None) -> tuple[int, int]:
+def _size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
     """Height and width of an image in pixels, turned as its EXIF orientation says; raises BrokenLabelsError."""
     if 0 not in entry.size:
         if not 0 < entry.size[0] * entry.size[1] <= MAX_PIXELS or min(entry.size) < 0:

@@ -16,16 +16,15 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.maskindex import Cell, write_index
-from segdata.formats.naming import names_by_id
 from segdata.formats.shapes.differing import differing
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.rings import Drawn
 from segdata.formats.shapes.scaled import scaled
 from segdata.formats.shapes.shape import Floats, Polygon
-from segdata.formats.sheets import Sheet, examples, is_painted, sheets
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import ImageSegments, in_first_annotation, segment_examples, segments_by_image
+from segdata.formats.shared.pairing import Cell, write_index
+from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.yolo.bridges import in_pixels, shapes_of, single_rings
 
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})
@@ -54,19 +53,19 @@ def write_labels(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind]
 ) -> None:
     """Write a dataset; `kinds` are the losses that the format declares."""
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
     names = names_by_id(profile.taxonomy)
     written = _Written({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
-        count_unheld(batch, losses, kinds - {"rings"}, _HELD)
+        count_losses(batch, losses, kinds - {"rings"}, _HELD)
         rows = _writable(batch, written.numbers, losses)
         class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
         lines = [b"%d %b\n" % line for line in zip(class_of, _shares(batch, rows, losses), strict=True)]
         bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
         more = batch.images.select(["sequence", "frame", "split"]).to_pylist()
-        for row, (sheet, film) in enumerate(zip(sheets(batch), more, strict=True)):
+        for row, (sheet, film) in enumerate(zip(segments_by_image(batch), more, strict=True)):
             label = _label(sheet, written.taken)
             if sheet.annotated:
                 path = target / label
@@ -80,7 +79,7 @@ def write_labels(
     _write_yaml(target, list(names.values()), written.lists)
 
 
-def _label(sheet: Sheet, taken: dict[str, str]) -> str:
+def _label(sheet: ImageSegments, taken: dict[str, str]) -> str:
     """The label file of an image, below the target; raises SegdataError where no file can be called so."""
     if is_unsafe(sheet.image_id):
         raise SegdataError(f"image {sheet.image_id!r}: its labels would lie outside the dataset; rename it")
@@ -113,7 +112,7 @@ def _shares(batch: Batch, rows: Ints, losses: Losses) -> list[bytes]:
     kept = {row for row in exact if np.array_equal(scaled(shares[row], sides[row]), source[row])}
     had = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
     lost = rows[[row for row in had if row not in kept]]
-    losses.add("rings", "segments", len(lost), examples=examples(batch, lost))
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
     lines = [texts[row].encode() for row in range(len(rows))]
     _count_bridges(batch, rows, runs, lines, losses)
     return lines
@@ -154,24 +153,24 @@ def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], los
     ]
     more = differing(runs, rasterise(polygons, "cv2", height, width), height, width)
     bridged = np.flatnonzero(more)
-    losses.add("part", "segments", len(bridged), int(more.sum()), examples(batch, rows[bridged]))
+    losses.add("part", "segments", len(bridged), int(more.sum()), segment_examples(batch, rows[bridged]))
 
 
 def _writable(batch: Batch, numbers: dict[int, int], losses: Losses) -> Ints:
     """The rows of the segments that have lines; the others are counted."""
     areas = batch.runs.areas(batch.n_segments)
-    category, first = whole(batch.segments["category_id"]), is_painted(batch)
+    category, first = whole(batch.segments["category_id"]), in_first_annotation(batch)
     known = np.isin(category, np.array(list(numbers), np.int64))
     kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("category", ~known), ("empty-segment", known & (areas == 0)))
     for kind, lacking in kinds:
         rows = np.flatnonzero(first & lacking)
-        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), examples(batch, rows))
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
     rows = np.flatnonzero(first & known & (areas > 0))
     image = batch.segment_image[rows]
     line = np.arange(len(rows)) - np.searchsorted(image, image) + 1
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renamed = rows[(whole(batch.segments["segment_id"])[rows] != line) | named]
-    losses.add("segment-id", "segments", len(renamed), examples=examples(batch, renamed))
+    losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, renamed))
     return rows
 
 

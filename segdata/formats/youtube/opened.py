@@ -12,12 +12,12 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.sequence import ImageSequence
-from segdata.formats.altered import AlteredSource, made_by
 from segdata.formats.coco.document import Document, Kind, read_document
 from segdata.formats.coco.instances import joined
 from segdata.formats.coco.truth import known_categories
-from segdata.formats.image_folder import find_images
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.derived_sources import AlteredSource, with_origin
+from segdata.formats.shared.label_files import find_images
+from segdata.formats.shared.per_image import relative_path
 from segdata.formats.youtube.tracks import SegmentItems, read_tracks
 from segdata.formats.youtube.videos import Videos, read_videos
 
@@ -49,7 +49,7 @@ def open_document(request: Request, path: Path, name: str) -> AlteredSource:
     opened = replace(opened, profile=replace(opened.profile, sequences=sequences))
     unnamed = folder.paths.keys() - set(videos.listing.image_ids)
     source = AlteredSource(opened, partial(_framed, videos, annotated), _unnamed(name, len(unnamed)))
-    return made_by(source, "model") if is_results else source
+    return with_origin(source, "model") if is_results else source
 
 
 def _truth(request: Request, path: Path) -> Document:
@@ -61,7 +61,7 @@ def _truth(request: Request, path: Path) -> Document:
             "truth=FILE.json (the ground truth)"
         )
     truth = Path(str(named))
-    found = read_document(truth, below(request.root, truth), DOCUMENT)
+    found = read_document(truth, relative_path(request.root, truth), DOCUMENT)
     if found.parts is None or "videos" not in found.parts:
         raise UnreadableError(f"{truth}: lists no videos, so it is no ground truth (the option truth)")
     return found

@@ -21,8 +21,8 @@ from segdata.formats.coco.items import Raw
 from segdata.formats.coco.options import POLYGONS
 from segdata.formats.coco.rle import write_rles
 from segdata.formats.coco.saying import as_raw, sayable
-from segdata.formats.sheets import examples
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import segment_examples
 from segdata.formats.video.spool import Spool
 from segdata.formats.youtube.videos import KNOWN, OWN, Own
 
@@ -65,12 +65,12 @@ def write_document(
     """Write the document at `path`; `polygons` is one of `options.POLYGONS`."""
     check_choice("polygons", polygons, tuple(POLYGONS))
     count_category_losses(profile.taxonomy, losses)
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     with Spool() as frames, Spool() as tracks:
         sequence_of: dict[str, str | None] = {}
         single = count()
         for batch in batches:
-            count_unheld(batch, losses, lost - {"rings"}, HELD)
+            count_losses(batch, losses, lost - {"rings"}, HELD)
             for sequence, frame in _frames(batch, profile.taxonomy, losses, polygons):
                 key = f"s{sequence}" if sequence is not None else str(next(single))
                 sequence_of[key] = sequence
@@ -91,7 +91,7 @@ def _frames(batch: Batch, taxonomy: Taxonomy, losses: Losses, polygons: str) -> 
     rows = np.flatnonzero(sayable(batch, taxonomy, losses))
     drawing = draw(batch, rows, polygons)
     lost = rows[np.flatnonzero(drawing.lost)]
-    losses.add("rings", "segments", len(lost), examples=examples(batch, lost))
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
     height, width = batch.image_size
     areas = batch.runs.areas(batch.n_segments)[rows]
     empty = rows[areas == 0]

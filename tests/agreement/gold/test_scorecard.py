@@ -18,7 +18,7 @@ from segdata.core.config import Config, Gold
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.altered import AlteredSource
+from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.report.paper import Paper
 from segdata.report.scorecard import COLUMNS, to_csv, to_text
 from segdata.report.scorecard_json import to_json

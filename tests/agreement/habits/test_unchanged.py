@@ -13,7 +13,7 @@ from segdata.agreement.summary.agreed import Agreement, Unchanged
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.altered import made_by
+from segdata.formats.shared.derived_sources import with_origin
 
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="car", kind="thing"), Category(id=2, name="bus", kind="thing")))
 Boxes = list[tuple[NDArray[np.bool_], str]]
@@ -74,7 +74,7 @@ def test_another_category_is_no_other_drawing() -> None:
 def test_models_are_those_whose_annotations_say_so() -> None:
     images: list[Boxes] = [[(box(0), "car")]]
     model = drawn(images)
-    told = replace(model, source=made_by(model.source, "model"))
+    told = replace(model, source=with_origin(model.source, "model"))
     found = segdata.agree({"ben": drawn(images), "pilot": told}, resamples=100)
     assert [(each.annotator, each.model) for each in found.unchanged] == [("ben", "pilot")]
     assert agreed({"ben": images, "pilot": images}).unchanged == ()

@@ -12,7 +12,7 @@ from segdata.core.batch import Batch, concatenate
 from segdata.core.defect import Defect
 from segdata.core.format import format_named
 from segdata.core.loss import Loss, Losses
-from segdata.formats.images import image_limits
+from segdata.formats.shared.images import image_limits
 
 # A few labels of Cityscapes, as its table has them: id, and whether it has instances.
 CITYSCAPES_IDS = {

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from segdata.formats.perimage.entry import Entry
+from segdata.formats.shared.per_image import ImageEntry
 from segdata.formats.tools.pictures import first_picture, near, picture_folders, unlisted
 
 
@@ -32,7 +32,7 @@ def test_only_neighbours_of_listed_pictures_are_missed(tmp_path: Path) -> None:
     listed = _touch(tmp_path / "batch/a.png")
     _touch(tmp_path / "batch/b.png")
     _touch(tmp_path / "logos/c.png")
-    found = unlisted(picture_folders(tmp_path, None), [Entry("a.png", listed)], "VIA")
+    found = unlisted(picture_folders(tmp_path, None), [ImageEntry("a.png", listed)], "VIA")
     assert [(each.code, each.image, each.message) for each in found] == [
         ("SEG011", "batch/b.png", "an image that no VIA file lists")
     ]

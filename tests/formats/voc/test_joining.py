@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segdata.formats.masks.legend import NOBODY, UNKNOWN
-from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED
 from segdata.formats.voc.joining import BORDER, join
 from segdata.testing.dense import masks_of_runs
 
-CLASSES = np.array([NOBODY, 7, 15, UNKNOWN, 255])  # the category of the values 0 to 4
+CLASSES = np.array([UNLABELLED, 7, 15, UNKNOWN, 255])  # the category of the values 0 to 4
 NUMBERS = np.array([0, 1, 3, BORDER])  # the object of the values 0 to 3
 SIZE = st.tuples(st.integers(1, 5), st.integers(1, 5))
 

@@ -19,12 +19,10 @@ from segdata.formats.medical.dicom.contourplaces import Ring, RingDrawing, RingD
 from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
 from segdata.formats.medical.dicom.objects import SOURCES, Known, Objects
 from segdata.formats.medical.dicom.structures import Region, StructureSet, read_structures
-from segdata.formats.naming import Naming, kind_of, naming
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import Found
-from segdata.formats.perimage.source import PerImageSource
 from segdata.formats.shapes.centre import fill_centres
 from segdata.formats.shapes.flat import Flat
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
+from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 Holes = Literal["xor", "union"]
 
@@ -42,13 +40,13 @@ def open_contours(request: Request) -> PerImageSource:
     return objects.source(request, categories, "centre-evenodd", look.at)
 
 
-def _naming(given: Taxonomy | None, regions: Sequence[Region]) -> Naming:
+def _naming(given: Taxonomy | None, regions: Sequence[Region]) -> CategoryNames:
     """Categories by the names of regions."""
     own: dict[str, Category] = {}
     for each in regions:
         if each.name not in own:
-            own[each.name] = Category(id=len(own) + 1, name=each.name, kind=kind_of(each.name), color=each.color)
-    return naming(own, given, Taxonomy(categories=tuple(own.values())))
+            own[each.name] = Category(id=len(own) + 1, name=each.name, kind=kind_from_name(each.name), color=each.color)
+    return resolve_names(own, given, Taxonomy(categories=tuple(own.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +58,12 @@ class _Look:
     known: Known
     holes: Holes
 
-    def at(self, entry: Entry) -> list[Found]:
+    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """What each structure set has on a slice."""
         drawing: RingDrawing = entry.record
         return [self._drawn(drawing.size, each, rings) for each, rings in drawing.pieces]
 
-    def _drawn(self, size: tuple[int, int], found: StructureSet, rings: list[Ring]) -> Found:
+    def _drawn(self, size: tuple[int, int], found: StructureSet, rings: list[Ring]) -> ImageAnnotation:
         """What one structure set has on a slice."""
         of_region: dict[int, list[Ring]] = {}
         for ring in rings:
@@ -75,7 +73,7 @@ class _Look:
         regions = [each[0].region for each in drawn]
         sources = {SOURCES.get(region.algorithm) for region in found.regions}
         common = next(iter(sources)) if len(sources) == 1 else self.source.get(found.name)
-        return Found(
+        return ImageAnnotation(
             size,
             np.array([self.known.segment_id(found.name, each.number) for each in regions], np.int64),
             np.array([self.known.category(found.name, each.number, each.name) for each in regions], np.int64),

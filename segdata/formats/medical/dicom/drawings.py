@@ -10,7 +10,7 @@ from segdata.core.defect import Defect
 from segdata.core.sequence import ImageSequence
 from segdata.formats.medical.dicom.files import DicomImage
 from segdata.formats.medical.dicom.slices import Series
-from segdata.formats.perimage.entry import Entry
+from segdata.formats.shared.per_image import ImageEntry
 
 
 class Made(Protocol):
@@ -56,9 +56,9 @@ class Drawing(Generic[O, P]):
     pieces: list[tuple[O, list[P]]] = field(default_factory=list)
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> ImageEntry:
         """The image of the slice."""
-        return Entry(
+        return ImageEntry(
             self.image_id,
             record=self if self.pieces else None,
             size=(0, 0) if self.pieces else self.size,
@@ -99,7 +99,7 @@ class Drawings(ABC, Generic[O, P]):
             self.by_id[each.name] = Drawing(each.name, each.size, each, each.uid, series.name, number)
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ImageEntry]:
         """The images, in the order of their ids."""
         return [each.entry for _, each in sorted(self.by_id.items())]
 

@@ -17,10 +17,10 @@ from segdata.core.defect import Defect
 from segdata.core.dicomfile import is_dicom, listening
 from segdata.core.errors import SegdataError
 from segdata.core.unsafe import check_name
-from segdata.formats.images import MAX_PIXELS
 from segdata.formats.medical.dicom.kinds import SEGMENTATIONS, STRUCTURE_SET, kind_of_head
 from segdata.formats.medical.extra import package
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.per_image import relative_path
 
 Floats = NDArray[np.float64]
 _HEAD = 512  # bytes that tell what a file is
@@ -183,7 +183,7 @@ def open_folder(root: Path, kinds: Sequence[str], images: Path | None = None) ->
             elif kind is not None and kind not in (*SEGMENTATIONS, STRUCTURE_SET):
                 _add_image(found, path, start)
             elif kind is None and path != root and (wrong := _no_dicom(path, head)) is not None:
-                found.defects.append(Defect("SEG001", wrong, below(found.root, path)))
+                found.defects.append(Defect("SEG001", wrong, relative_path(found.root, path)))
     found.defects += remarks(found.remarks)
     return found
 
@@ -227,17 +227,17 @@ def _add_image(found: DicomFolder, path: Path, start: Path) -> None:
         with telling() as heard:
             image = image_of(path, start)
         for remark in heard:
-            found.remarks.setdefault(remark, []).append(below(found.root, path))
+            found.remarks.setdefault(remark, []).append(relative_path(found.root, path))
     except OSError as error:
         message = f"image cannot be read: {error.strerror or error}"
-        found.defects.append(Defect("SEG001", message, below(found.root, path)))
+        found.defects.append(Defect("SEG001", message, relative_path(found.root, path)))
         return
     if image is None:
         return
     first = found.images.setdefault(image.uid, image)
     if first.path != path and not path.samefile(first.path):
         message = f"a second image with the UID of {first.name!r}; the first one is taken"
-        found.defects.append(Defect("SEG008", message, below(found.root, path)))
+        found.defects.append(Defect("SEG008", message, relative_path(found.root, path)))
 
 
 def image_of(path: Path, start: Path) -> DicomImage | None:

@@ -13,7 +13,7 @@ from segdata.core.runs import Runs
 from segdata.core.uri import local_file
 from segdata.formats.medical.dicom.files import DicomImage, image_of
 from segdata.formats.medical.dicom.index import IndexImage
-from segdata.formats.unheld import count_unheld
+from segdata.formats.shared.count_losses import count_losses
 
 _HELD = frozenset({"images.sequence", "images.frame", "images.group"})  # by the index
 _SEGMENT = ("segment_id", "source_id", "category_id", "track_id", "source", "attributes", "rings")
@@ -127,7 +127,7 @@ def _layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | None], Laye
 
 def count_beside(batch: Batch, lost: frozenset[Kind], losses: Losses) -> Batch:
     """The batch; what its columns say that DICOM objects have no place for, kinds in `lost`, is counted."""
-    count_unheld(batch, losses, lost, _HELD)
+    count_losses(batch, losses, lost, _HELD)
     said = batch.annotations["source"].to_pylist()
     losses.add("source", "annotations", sum(each == "consensus" for each in said))
     return batch

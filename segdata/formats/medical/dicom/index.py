@@ -13,7 +13,7 @@ from segdata.core.uri import inside, local_file, outside
 from segdata.formats.medical.dicom.files import DicomImage, image_of
 from segdata.formats.medical.dicom.kinds import INDEX
 from segdata.formats.medical.dicom.slices import Series, in_order
-from segdata.formats.naming import Naming
+from segdata.formats.shared.taxonomies import CategoryNames
 
 
 class IndexImage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,7 +93,7 @@ def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], d
 
 
 def meanings(
-    indexed: Mapping[str, IndexFile], naming: Naming, defects: list[Defect]
+    indexed: Mapping[str, IndexFile], naming: CategoryNames, defects: list[Defect]
 ) -> dict[tuple[str, int], IndexSegment]:
     """What an index says of segments, by object and number, where their categories are known."""
     found = {(name, each.number): each for name, file in indexed.items() for each in file.segments}

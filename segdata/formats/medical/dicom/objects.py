@@ -10,16 +10,14 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile, RasterRule
-from segdata.formats.masks.pairing import images_of
 from segdata.formats.medical.dicom.drawings import Drawings, Made
 from segdata.formats.medical.dicom.files import open_folder
 from segdata.formats.medical.dicom.index import IndexFile, IndexSegment, meanings, read_dicom_index
 from segdata.formats.medical.dicom.kinds import INDEX
 from segdata.formats.medical.dicom.slices import series_of
-from segdata.formats.naming import Naming
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.pairing import images_folder
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.taxonomies import CategoryNames
 
 SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # what the third kind, SEMIAUTOMATIC, is nobody can say
 O = TypeVar("O", bound=Made)  # noqa: E741  # an object
@@ -48,12 +46,12 @@ class Objects(Generic[O, P]):
         """Find all of these kinds, and place them; raises UnreadableError where there is neither one nor an index."""
         if not request.root.exists():
             raise UnreadableError(f"{request.root}: does not exist")
-        folder = open_folder(request.root, kinds, images_of(request))
+        folder = open_folder(request.root, kinds, images_folder(request))
         index = lexists(folder.root / INDEX)
         if not folder.objects and not index:
             raise UnreadableError(f"{request.root}: no DICOM {self.what}")
         for path in folder.objects:
-            name = below(folder.root, path)
+            name = relative_path(folder.root, path)
             try:
                 self.found.append(parse(path, name))
             except OSError as error:
@@ -74,7 +72,7 @@ class Objects(Generic[O, P]):
             self.places.add(series)
         self.places.defects += folder.defects
 
-    def known(self, naming: Naming) -> "Known":
+    def known(self, naming: CategoryNames) -> "Known":
         """What the index says of their segments."""
         return Known(naming, meanings(self.indexed, naming, self.places.defects))
 
@@ -84,7 +82,11 @@ class Objects(Generic[O, P]):
         return self.places.annotators(said)
 
     def source(
-        self, request: Request, naming: Naming, rule: RasterRule, look: Callable[[Entry], Sequence[Found]]
+        self,
+        request: Request,
+        naming: CategoryNames,
+        rule: RasterRule,
+        look: Callable[[ImageEntry], Sequence[ImageAnnotation]],
     ) -> PerImageSource:
         """The slices of the dataset, opened."""
         profile = Profile(
@@ -110,7 +112,7 @@ class Objects(Generic[O, P]):
 class Known:
     """What segments are: as an index says it, by object and number, else as the object does."""
 
-    naming: Naming
+    naming: CategoryNames
     kept: Mapping[tuple[str, int], IndexSegment]
 
     def segment_id(self, name: str, number: int) -> int:

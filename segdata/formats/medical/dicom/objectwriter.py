@@ -10,12 +10,12 @@ from segdata.core.dicomfile import listening
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.beside import write_beside
 from segdata.formats.medical.dicom.face import LOSSES
 from segdata.formats.medical.dicom.files import DicomImage
 from segdata.formats.medical.dicom.groups import Group, Groups, Layer, count_beside
 from segdata.formats.medical.dicom.index import IndexFile, IndexSegment, write_dicom_index
 from segdata.formats.medical.dicom.members import KINDS, Key, Said, Segment, attributes_of, index_of, members_of
+from segdata.formats.shared.taxonomies import write_sidecars
 
 Who = tuple[str | None, str | None]  # annotator and source
 
@@ -86,7 +86,7 @@ def write_objects(profile: Profile, batches: Iterable[Batch], target: Path, loss
             segments = index_of(work.numbers, work.members) + more
             files.append(IndexFile(name, who[0], segments, None if segments else KINDS.get(who[1] or "")))
     write_dicom_index(target, kind.format, groups.index, files)
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _work(group: Group, who: Who, taxonomy: Taxonomy, kind: ObjectKind, losses: Losses) -> Work:

@@ -12,9 +12,9 @@ import numpy as np
 
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Color
-from segdata.formats.images import MAX_PIXELS
 from segdata.formats.medical.dicom.files import Plane, plane_of, read_dataset, remarks, telling
 from segdata.formats.medical.extra import package
+from segdata.formats.shared.images import MAX_PIXELS
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 _MOST_FRAMES = 1 << 20

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Runs
-from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.medical.dicom.files import telling
 from segdata.formats.medical.dicom.segobject import SegObject
 from segdata.formats.medical.extra import package
+from segdata.formats.shared.mask_files import ValueRuns
 
 Frame = NDArray[np.uint8 | np.uint16 | np.uint32]
 

@@ -18,10 +18,8 @@ from segdata.formats.medical.dicom.segobject import SegFrame, SegObject, SegSegm
 from segdata.formats.medical.dicom.segpixels import SegPixels, decode_seg
 from segdata.formats.medical.dicom.segplaces import SegDrawing, SegDrawings
 from segdata.formats.medical.shelf import Shelf
-from segdata.formats.naming import Naming, kind_of, naming
-from segdata.formats.perimage.entry import Entry
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
+from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 SCHEME = "99SEGDATA"  # of codes that our writer makes up, because every segment needs some
 UNKNOWN = "unknown"  # what our writer calls an algorithm where nothing is known of who drew
@@ -53,7 +51,7 @@ def _threshold(request: Request) -> float:
     return value
 
 
-def seg_naming(given: Taxonomy | None, segments: Sequence[SegSegment]) -> Naming:
+def seg_naming(given: Taxonomy | None, segments: Sequence[SegSegment]) -> CategoryNames:
     """Categories by the labels of segments; what a code says of one is its definition."""
     own: dict[str, Category] = {}
     for each in segments:
@@ -61,9 +59,13 @@ def seg_naming(given: Taxonomy | None, segments: Sequence[SegSegment]) -> Naming
             code = each.codes.get("property_type", {})
             meaning = code.get("meaning") if code.get("scheme") != SCHEME else None
             own[each.label] = Category(
-                id=len(own) + 1, name=each.label, kind=kind_of(each.label), color=each.color, definition=meaning or None
+                id=len(own) + 1,
+                name=each.label,
+                kind=kind_from_name(each.label),
+                color=each.color,
+                definition=meaning or None,
             )
-    return naming(own, given, Taxonomy(categories=tuple(own.values())))
+    return resolve_names(own, given, Taxonomy(categories=tuple(own.values())))
 
 
 def _said_by(found: SegObject) -> str | None:
@@ -94,10 +96,10 @@ class _Look:
     long: Mapping[str, set[int]]
     known: Known
 
-    def at(self, entry: Entry) -> list[Found]:
+    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """What each segmentation has on a slice."""
         drawing: SegDrawing = entry.record
-        found: list[Found] = []
+        found: list[ImageAnnotation] = []
         broken: list[Defect] = []
         for each, frames in drawing.pieces:
             is_first = self.first[each.name] == drawing.image_id
@@ -113,7 +115,7 @@ class _Look:
         found[0] = replace(found[0], defects=[*found[0].defects, *broken])
         return found
 
-    def _drawn(self, found: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> Found:
+    def _drawn(self, found: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> ImageAnnotation:
         """What one segmentation has on a slice."""
         runs: dict[int, Runs] = {}
         at: dict[int, int] = {}
@@ -132,7 +134,7 @@ class _Look:
         segments = [found.segments[number] for number in sorted(runs)]
         sources = {SOURCES.get(each.algorithm[0]) for each in found.segments.values()}
         common = next(iter(sources)) if len(sources) == 1 else None
-        return Found(
+        return ImageAnnotation(
             found.size,
             np.array([self.known.segment_id(found.name, each.number) for each in segments], np.int64),
             np.array([self.known.category(found.name, each.number, each.label) for each in segments], np.int64),

@@ -7,11 +7,10 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.loss import Losses
 from segdata.core.runs import Ints
-from segdata.formats.masks.merging import count_by_category, count_covered
-from segdata.formats.masks.painting import painted
 from segdata.formats.medical.nifti.layering import Layering
 from segdata.formats.medical.nifti.stack import Picture, Values, picture_rows
-from segdata.formats.sheets import sheets
+from segdata.formats.shared.count_losses import count_category_mask_losses, count_hidden_segments
+from segdata.formats.shared.painting import paint, segments_by_image
 
 
 def pictures_by_category(batches: Iterable[Batch], layering: Layering, losses: Losses) -> Iterator[Picture]:
@@ -23,7 +22,7 @@ def pictures_by_category(batches: Iterable[Batch], layering: Layering, losses: L
             _painted(batch, np.flatnonzero(layer == row), value, layering.blank, losses)
             for row in range(len(layering.layers))
         ]
-        for row, sheet in zip(rows, sheets(batch), strict=True):
+        for row, sheet in zip(rows, segments_by_image(batch), strict=True):
             values = [next(each) for each in layers]
             yield Picture(
                 **row,
@@ -38,13 +37,13 @@ def _painted(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Losses) 
     """The values of one layer in each image of a batch, made of its segments at `rows`; None: it is not annotated."""
     layer = batch.take_segments(rows)
     values = value[rows]
-    count_by_category(layer, values, losses, blank)
+    count_category_mask_losses(layer, values, losses, blank)
     most = max(int(values.max(initial=0)), blank)
     narrow = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
-    for sheet in sheets(layer):
+    for sheet in segments_by_image(layer):
         if not sheet.annotated:
             yield None
             continue
-        pixels = painted(sheet, values[sheet.segments], blank, np.uint32)
-        count_covered(layer, sheet, values[sheet.segments], pixels, losses)
+        pixels = paint(sheet, values[sheet.segments], blank, np.uint32)
+        count_hidden_segments(layer, sheet, values[sheet.segments], pixels, losses)
         yield pixels.astype(narrow)

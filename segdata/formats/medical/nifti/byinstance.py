@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.loss import Kind, Losses
 from segdata.core.runs import Ints
-from segdata.formats.masks.idtable import COLUMNS
-from segdata.formats.masks.merging import count_by_segment, count_covered
-from segdata.formats.masks.painting import painted
 from segdata.formats.medical.nifti.stack import Picture, picture_rows
-from segdata.formats.sheets import Sheet, examples, sheets
+from segdata.formats.shared.count_losses import count_hidden_segments, count_segment_mask_losses
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.painting import ImageSegments, paint, segment_examples, segments_by_image
 
 TABLE = "instances.csv"
 _MOST = 2**31 - 1  # a value
@@ -63,13 +62,13 @@ class InstancePainter:
         """The images of the batches, while what one value a pixel cannot hold is counted."""
         for batch in batches:
             known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
-            count_by_segment(batch, known, self._losses)
-            for row, sheet in zip(picture_rows(batch), sheets(batch), strict=True):
+            count_segment_mask_losses(batch, known, self._losses)
+            for row, sheet in zip(picture_rows(batch), segments_by_image(batch), strict=True):
                 layers = []
                 if sheet.annotated:
                     values = self._values(batch, sheet, known, row["sequence"], row["image_id"])
-                    pixels = painted(sheet, values, 0, np.uint32)
-                    count_covered(batch, sheet, values, pixels, self._losses)
+                    pixels = paint(sheet, values, 0, np.uint32)
+                    count_hidden_segments(batch, sheet, values, pixels, self._losses)
                     layers.append(pixels)
                 yield Picture(**row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers)
 
@@ -77,13 +76,13 @@ class InstancePainter:
         """Write what each value is, volume by volume."""
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(COLUMNS)
+            table.writerow(ID_TABLE_COLUMNS)
             for name, volume in self._volumes.items():
                 for value, (category, segment, crowd) in sorted(volume.meaning.items()):
                     identity = "" if value == segment else segment
                     table.writerow((name, value, self._names[category], identity, int(crowd)))
 
-    def _values(self, batch: Batch, sheet: Sheet, known: Flags, sequence: str | None, image_id: str) -> Ints:
+    def _values(self, batch: Batch, sheet: ImageSegments, known: Flags, sequence: str | None, image_id: str) -> Ints:
         """(n,) the value of each segment of an image, -1: it is not painted; counts what the values do not tell."""
         volume = self._volumes.setdefault(sequence or image_id, _Volume())
         values = np.full(len(sheet.segments), -1, np.int64)
@@ -109,5 +108,5 @@ class InstancePainter:
             seen.add(value)
             values[at] = value
         for kind, lost in wrong.items():
-            self._losses.add(kind, "segments", len(lost), 0, examples(batch, np.array(lost, np.int64)))
+            self._losses.add(kind, "segments", len(lost), 0, segment_examples(batch, np.array(lost, np.int64)))
         return values

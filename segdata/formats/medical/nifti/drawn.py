@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints, Runs
-from segdata.formats.masks.idrule import Rule
-from segdata.formats.masks.legend import NOBODY, UNKNOWN, Legend
-from segdata.formats.masks.valueruns import ValueRuns
+from segdata.formats.shared.instance_id_rules import IdRule
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Drawn:
 Draw = Callable[[ValueRuns, str], Drawn]  # the values of a slice, and the name of its volume
 
 
-def draw_ids(rule: Rule, values: ValueRuns, name: str) -> Drawn:
+def draw_ids(rule: IdRule, values: ValueRuns, name: str) -> Drawn:
     """A segment for each value that is an instance."""
     meaning = rule(values, name)
     kept = np.flatnonzero(meaning.kept)
@@ -53,7 +53,7 @@ def draw_ids(rule: Rule, values: ValueRuns, name: str) -> Drawn:
 def draw_categories(legend: Legend, values: ValueRuns, name: str) -> Drawn:
     """A segment for each category, whose id it has."""
     category = legend.read(values.value)
-    known = (category != NOBODY) & (category != UNKNOWN)
+    known = (category != UNLABELLED) & (category != UNKNOWN)
     ids, owner = np.unique(category[known], return_inverse=True)
     owners = np.full(len(values.value), -1, np.int32)
     owners[known] = owner

@@ -14,8 +14,8 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.formats.images import MAX_PIXELS
 from segdata.formats.medical.extra import package
+from segdata.formats.shared.images import MAX_PIXELS
 
 SUFFIXES = (".nii", ".nii.gz")
 Floats = NDArray[np.float64]

@@ -9,14 +9,14 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.core.profile import Task
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.masks.idrule import id_rule
-from segdata.formats.masks.legend import NOBODY, Legend
 from segdata.formats.medical.nifti.drawn import Draw, draw_categories, draw_ids
 from segdata.formats.medical.nifti.files import LabelFile
 from segdata.formats.medical.nifti.names import Called, LabelNames
 from segdata.formats.medical.nifti.voxels import Volume
 from segdata.formats.medical.shelf import Shelf
-from segdata.formats.naming import kind_of, naming
+from segdata.formats.shared.instance_id_rules import id_rule
+from segdata.formats.shared.mask_values import UNLABELLED, Legend
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 
 _MOST = 500  # more distinct values than this are no categories; brain atlases have some hundred
 
@@ -65,7 +65,7 @@ def id_legend(taxonomy: Taxonomy) -> Legend:
     """Values are category ids; 0 is unlabelled, unless a category has that id."""
     nobody = 0 if taxonomy.unlabelled_id is None else taxonomy.unlabelled_id
     ids = {id_: id_ for id_ in taxonomy.by_id()}
-    return Legend.of({0: NOBODY, **ids} if taxonomy.unlabelled_id is None else {**ids, nobody: NOBODY})
+    return Legend.of({0: UNLABELLED, **ids} if taxonomy.unlabelled_id is None else {**ids, nobody: UNLABELLED})
 
 
 def is_yes(options: Mapping[str, Option], name: str) -> bool:
@@ -123,7 +123,7 @@ def _layered(request: Request, labels: Sequence[LabelFile], shelf: Shelf[Volume]
             for value in sorted(found)
         }
     every = {each.name: each for layer in sorted(called) for each in called[layer].values()}
-    named = naming(every, request.taxonomy, _taxonomy(dict(enumerate(every.values(), 1))))
+    named = resolve_names(every, request.taxonomy, _taxonomy(dict(enumerate(every.values(), 1))))
     layers = {layer: {value: named.to[each.name] for value, each in found.items()} for layer, found in called.items()}
     return by_layers(named.taxonomy, named.declared, labels, layers, named.metadata)
 
@@ -137,9 +137,9 @@ def by_layers(
 ) -> Meanings:
     """Values that mean categories by the layer of their file."""
     draws: dict[str, Draw] = {
-        layer: partial(draw_categories, Legend.of({0: NOBODY, **meaning})) for layer, meaning in layers.items()
+        layer: partial(draw_categories, Legend.of({0: UNLABELLED, **meaning})) for layer, meaning in layers.items()
     }
-    nothing: Draw = partial(draw_categories, Legend.of({0: NOBODY}))
+    nothing: Draw = partial(draw_categories, Legend.of({0: UNLABELLED}))
     by_file = {label.name: draws.get(label.layer, nothing) for label in labels}
     return Meanings(taxonomy, declared, "semantic", by_file, layers, metadata)
 
@@ -163,7 +163,9 @@ def _check_few(request: Request, values: Sequence[int]) -> None:
 def _taxonomy(called: Mapping[int, Called]) -> Taxonomy:
     """Regions by these names; void where the name says so."""
     categories = (
-        Category(id=id_, name=each.name, kind="void" if kind_of(each.name) == "void" else "stuff", color=each.color)
+        Category(
+            id=id_, name=each.name, kind="void" if kind_from_name(each.name) == "void" else "stuff", color=each.color
+        )
         for id_, each in sorted(called.items())
     )
     return Taxonomy(categories=tuple(categories), unlabelled=0)

@@ -20,7 +20,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Color, as_rgb
 from segdata.core.yamlfile import read_text
 from segdata.formats.medical.nifti.head import stem
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.per_image import relative_path
 
 _SNAP = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
 _SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
@@ -82,7 +82,7 @@ class LabelNames:
         except (SegdataError, ValueError, TypeError, RecursionError, csv.Error) as error:
             if path.suffix.lower() != ".txt":  # any text may lie there
                 message = f"names of labels cannot be read: {error}"
-                self.defects.append(Defect("SEG004", message, below(self.root, path)))
+                self.defects.append(Defect("SEG004", message, relative_path(self.root, path)))
             return {}
         return {value: called for value, called in found if called.name.strip()}
 

@@ -9,14 +9,14 @@ from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
-from segdata.formats.images import ImageFolder
-from segdata.formats.masks.pairing import images_of, no_images
 from segdata.formats.medical.nifti.files import LabelFile, Scan, scans
 from segdata.formats.medical.nifti.head import Head, read_head
 from segdata.formats.medical.nifti.index import INDEX, read_index
 from segdata.formats.medical.nifti.place import TOLERANCE_MM, differences
 from segdata.formats.medical.nifti.reel import Reel, reel_of
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import relative_path
 
 _UNPLACED = (
     "the header says nothing about orientation (qform_code and sform_code are 0): which side is left, and whether "
@@ -52,7 +52,7 @@ class OpenVolumes:
 
     def head(self, path: Path, is_image: bool = False) -> Head | None:
         """The header of a file; None, and a defect, where it has none. Images may have more than three dimensions."""
-        file = below(self.root, path)
+        file = relative_path(self.root, path)
         try:
             return read_head(path, is_image)
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class OpenVolumes:
             said = differences(head, heads[0][1], "first channel") if head.shape == heads[0][1].shape else _size(head)
             if said is not None:
                 message = f"the channel does not lie where the first one does: {said}"
-                self.defects.append(Defect("SEG017", message, below(self.root, path)))
+                self.defects.append(Defect("SEG017", message, relative_path(self.root, path)))
         return heads[0][1] if heads else None
 
     def shape(self, path: Path | None) -> tuple[int, int, int] | None:
@@ -85,7 +85,7 @@ class OpenVolumes:
             if head is None:
                 continue
             first = self.heads[kept[0].name] if kept else None
-            file = below(self.root, label.path)
+            file = relative_path(self.root, label.path)
             other, what = (image, "image") if image or not kept else (first, f"labels in {kept[0].path.name}")
             self.defects += _contradictions(file, head, other, what)
             if not head.is_placed and reel.sequence is not None and reel.place is None:
@@ -110,7 +110,7 @@ def open_volumes(request: Request) -> OpenVolumes:
         for reel in reels:
             found.take(reel, None)
         return found
-    every = scans(request.root, images_of(request), _reader(request))
+    every = scans(request.root, images_folder(request), _reader(request))
     found.defects += _masks_beside(request.root)
     if not every:
         raise UnreadableError(f"{request.root}: no volumes; NIfTI files end in .nii or .nii.gz")
@@ -172,13 +172,15 @@ def _size(head: Head) -> str:
 def _alone(root: Path, every: list[Scan], request: Request) -> list[Defect]:
     """SEG011 for what has no counterpart; where no image is here at all, one information."""
     if not any(scan.image for scan in every):
-        return [no_images(len(every), root, images_of(request))]
+        return [no_images_defect(len(every), root, images_folder(request))]
     found = []
     for scan in every:
         if scan.image is None:
-            found += [Defect("SEG011", "labels without image", below(root, label.path)) for label in scan.labels]
+            found += [
+                Defect("SEG011", "labels without image", relative_path(root, label.path)) for label in scan.labels
+            ]
         elif not scan.labels:
-            found.append(Defect("SEG011", "an image without labels", below(root, scan.image)))
+            found.append(Defect("SEG011", "an image without labels", relative_path(root, scan.image)))
     return found
 
 

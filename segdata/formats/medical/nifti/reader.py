@@ -7,7 +7,7 @@ from segdata.formats.medical.nifti.opened import open_volumes
 from segdata.formats.medical.nifti.source import volume_source
 from segdata.formats.medical.nifti.voxels import Volume, decode
 from segdata.formats.medical.shelf import Shelf
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.per_image import PerImageSource
 
 
 def open_nifti(request: Request) -> PerImageSource:

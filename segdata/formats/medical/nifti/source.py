@@ -19,9 +19,13 @@ from segdata.formats.medical.nifti.place import volume_sequence
 from segdata.formats.medical.nifti.reel import Frame, Reel
 from segdata.formats.medical.nifti.voxels import Volume
 from segdata.formats.medical.shelf import Shelf
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 
 LAYERS = "volume_layers"  # in the profile's metadata: which category is which value of which file
 
@@ -49,9 +53,9 @@ def volume_source(request: Request, opened: OpenVolumes, meaning: Meanings, shel
     )
 
 
-def _entry(reel: Reel, frame: Frame) -> Entry:
+def _entry(reel: Reel, frame: Frame) -> ImageEntry:
     worked_on = frame.annotated and bool(reel.labels)
-    return Entry(
+    return ImageEntry(
         frame.image_id,
         files=tuple(label.path for label in reel.labels) if worked_on else (),
         record=(reel, frame) if worked_on else None,
@@ -103,7 +107,7 @@ class _Look:
     meaning: Meanings
     shelf: Shelf[Volume]
 
-    def at(self, entry: Entry) -> list[Found]:
+    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """What is drawn on a slice, by each annotator."""
         reel, frame = entry.record
         by_annotator: dict[str | None, list[LabelFile]] = {}
@@ -119,12 +123,12 @@ class _Look:
 
     def _drawn(
         self, reel: Reel, frame: Frame, labels: list[LabelFile], annotator: str | None, broken: list[Defect]
-    ) -> Found | None:
+    ) -> ImageAnnotation | None:
         """What one annotator drew on a slice; None where no file can be decoded, which is said at the first slice."""
         is_first = frame is reel.frames[0]
         drawing = _Drawing()
         for label in labels:
-            file = below(self.opened.root, label.path)
+            file = relative_path(self.opened.root, label.path)
             try:
                 volume = self.shelf.take(label.path)
             except OSError as error:
@@ -161,7 +165,7 @@ class _Drawing:
         self.places += [f"{place} in slice {k}" for place in drawn.places]
         self.encodings.append(f"NIfTI {volume.head.dtype.name}")
 
-    def found(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> Found:
+    def found(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
         """All segments."""
         segments = np.concatenate([each.segment_id for each in self.drawn])
         crowds = np.concatenate([each.iscrowd for each in self.drawn])
@@ -171,7 +175,7 @@ class _Drawing:
             "iscrowd": crowds.tolist(),
             "track_id": segments.tolist() if tracked else [],
         }
-        return Found(
+        return ImageAnnotation(
             size,
             segments,
             np.concatenate([each.category_id for each in self.drawn]),

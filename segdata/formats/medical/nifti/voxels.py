@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Ints
-from segdata.formats.masks.maskfile import Values
-from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.medical.nifti.head import Head, open_volume, read_head
+from segdata.formats.shared.mask_files import ValueRuns, Values
 
 _TOLERANCE = 1e-3  # how far from a whole number a label may be
 _MOST = 2**31 - 1  # values beyond this come from damage or from another kind of data

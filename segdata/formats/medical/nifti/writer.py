@@ -11,15 +11,14 @@ from segdata.core.errors import check_choice
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.instance_writer import category_names
 from segdata.formats.medical.nifti.bycategory import pictures_by_category
 from segdata.formats.medical.nifti.byinstance import TABLE, InstancePainter
 from segdata.formats.medical.nifti.folder import VolumeFolder
 from segdata.formats.medical.nifti.index import write_index
 from segdata.formats.medical.nifti.layering import Layering, layering_of
 from segdata.formats.medical.nifti.stack import stacks
-from segdata.formats.unheld import count_unheld
+from segdata.formats.shared.count_losses import count_losses
+from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
 _HELD = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
 
@@ -42,20 +41,20 @@ def write_nifti(
         layering = layering_of(profile)
         folder = VolumeFolder(target, profile, layering, losses)
         volumes = [folder.save(stack) for stack in stacks(pictures_by_category(counted, layering, losses))]
-        write_beside(target, profile, _with_blank(profile.taxonomy, layering.blank))
+        write_sidecars(target, profile, _with_blank(profile.taxonomy, layering.blank))
     else:
         layering = Layering(("",), {})
         folder = VolumeFolder(target, profile, layering, losses)
-        painter = InstancePainter(category_names(profile.taxonomy), losses)
+        painter = InstancePainter(table_names(profile.taxonomy), losses)
         volumes = [folder.save(stack) for stack in stacks(painter.pictures(counted))]
         painter.write_table(target / TABLE)
-        write_beside(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+        write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
     write_index(target, volumes, layering.index())
 
 
 def _counted(batch: Batch, losses: Losses, by: str, kinds: frozenset[Kind]) -> Batch:
     """The batch; what its columns say beyond volumes is counted (an instance's track and crowd flag by its painter)."""
-    count_unheld(batch, losses, kinds if by == "category" else kinds - {"crowd", "track"}, _HELD)
+    count_losses(batch, losses, kinds if by == "category" else kinds - {"crowd", "track"}, _HELD)
     return batch
 
 

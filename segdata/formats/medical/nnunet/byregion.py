@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.loss import Losses
-from segdata.formats.masks.merging import count_by_category
-from segdata.formats.masks.painting import painted
 from segdata.formats.medical.nifti.stack import Picture, Values, picture_rows
 from segdata.formats.medical.nnunet.plan import Plan
-from segdata.formats.sheets import Sheet, sheets
+from segdata.formats.shared.count_losses import count_category_mask_losses
+from segdata.formats.shared.painting import ImageSegments, paint, segments_by_image
 
 Mask = NDArray[np.bool_]
 
@@ -22,19 +21,19 @@ def pictures_by_region(batches: Iterable[Batch], plan: Plan, losses: Losses) -> 
     for batch in batches:
         category = batch.segments["category_id"].to_numpy()
         others = batch.take_segments(np.flatnonzero(~np.isin(category, np.array(list(regions), np.int64))))
-        count_by_category(others, np.full(others.n_segments, -1, np.int64), losses)
+        count_category_mask_losses(others, np.full(others.n_segments, -1, np.int64), losses)
         streams = []
         for id_ in regions:
             alone = batch.take_segments(np.flatnonzero(category == id_))
-            count_by_category(alone, np.full(alone.n_segments, plan.values[id_], np.int64), losses, 0)
-            streams.append(sheets(alone))
-        for row, sheet in zip(picture_rows(batch), sheets(batch), strict=True):
+            count_category_mask_losses(alone, np.full(alone.n_segments, plan.values[id_], np.int64), losses, 0)
+            streams.append(segments_by_image(alone))
+        for row, sheet in zip(picture_rows(batch), segments_by_image(batch), strict=True):
             drawn = [next(stream) for stream in streams]
             layers = [_painted(sheet.image_id, drawn, plan, losses)] if sheet.annotated else []
             yield Picture(**row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers)
 
 
-def _painted(image: str, drawn: list[Sheet], plan: Plan, losses: Losses) -> Values:
+def _painted(image: str, drawn: list[ImageSegments], plan: Plan, losses: Losses) -> Values:
     """One image: a pixel has the value of the last region that it lies in.
 
     It is lost where that value means other regions than those that the pixel lies in.
@@ -50,5 +49,5 @@ def _painted(image: str, drawn: list[Sheet], plan: Plan, losses: Losses) -> Valu
     return pixels
 
 
-def _mask(sheet: Sheet) -> Mask:
-    return painted(sheet, np.ones(len(sheet.segments), np.int64), 0, np.uint8).astype(bool)
+def _mask(sheet: ImageSegments) -> Mask:
+    return paint(sheet, np.ones(len(sheet.segments), np.int64), 0, np.uint8).astype(bool)

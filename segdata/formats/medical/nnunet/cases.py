@@ -9,7 +9,7 @@ from segdata.core.defect import Defect
 from segdata.core.unsafe import check_name, is_unsafe
 from segdata.formats.medical.nifti.head import stem
 from segdata.formats.medical.nnunet.datasetjson import NAME, DatasetJson
-from segdata.formats.perimage.entry import below
+from segdata.formats.shared.per_image import relative_path
 
 _FOLDERS = (("train", "imagesTr", "labelsTr"), ("val", "imagesVal", "labelsVal"), ("test", "imagesTs", "labelsTs"))
 
@@ -85,7 +85,7 @@ def _in_folders(root: Path, said: DatasetJson, defects: list[Defect]) -> Iterato
             match = numbered.fullmatch(path.name)
             if match is None:
                 message = f"the name does not end in a channel and {said.ending!r}, as {'case_0000' + said.ending!r}"
-                defects.append(Defect("SEG011", message, below(root, path)))
+                defects.append(Defect("SEG011", message, relative_path(root, path)))
             else:
                 channels.setdefault(match[1], {})[int(match[2] or 0)] = path
         labels: dict[str, Path] = {}
@@ -93,7 +93,7 @@ def _in_folders(root: Path, said: DatasetJson, defects: list[Defect]) -> Iterato
             if path.name.endswith(said.ending):
                 labels[path.name.removesuffix(said.ending)] = path
             else:
-                defects.append(Defect("SEG011", f"the name does not end in {said.ending!r}", below(root, path)))
+                defects.append(Defect("SEG011", f"the name does not end in {said.ending!r}", relative_path(root, path)))
         for case in sorted(channels.keys() | labels.keys()):
             images = channels.get(case, {})
             defects += _incomplete(root, case, images, labels.get(case), said, split)
@@ -108,9 +108,9 @@ def _incomplete(
 ) -> Iterator[Defect]:
     """What a case lacks."""
     if not images and label is not None:
-        yield Defect("SEG011", "labels without image", below(root, label))
+        yield Defect("SEG011", "labels without image", relative_path(root, label))
         return
-    first = below(root, next(iter(images.values())))
+    first = relative_path(root, next(iter(images.values())))
     if label is None and split == "train":
         yield Defect("SEG011", "an image without labels; nnU-Net refuses it", first)
     several = len(images) == 1 and re.search(r"_\d{4}$", stem(first)) is None

@@ -12,12 +12,12 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.unsafe import is_unsafe
 from segdata.core.uri import inside, local_file
-from segdata.formats.imagenames import SUFFIXES
 from segdata.formats.medical.nifti.folder import index_image, place_beside
 from segdata.formats.medical.nifti.head import stem
 from segdata.formats.medical.nifti.index import IndexLabel, IndexVolume
 from segdata.formats.medical.nifti.stack import Picture, Stack
 from segdata.formats.medical.nifti.writing import head_of, write_volume
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 
 _LABELS = "labelsTr"
 
@@ -71,7 +71,7 @@ class NnunetFolder:
         if is_unsafe(name):
             raise SegdataError(f"{name!r} leaves the dataset's root, so its labels have no place")
         path = PurePosixPath(stem(name))
-        bare = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+        bare = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
         case = re.sub(r"[/\\:]", "__", bare.as_posix())
         if case.lower() in self._taken:
             case = f"{case}.{len(self._taken)}"

@@ -18,11 +18,11 @@ from PIL import Image, ImageOps
 
 from segdata.core.counted import counted
 from segdata.core.uri import inside, local_file, moved, outside
-from segdata.formats.imagenames import is_image_name
-from segdata.formats.images import header, open_image
 from segdata.formats.medical.nifti.head import is_volume
 from segdata.formats.medical.nifti.index import INDEX, Index, IndexImage, IndexVolume, write_index
 from segdata.formats.medical.nnunet.datasetjson import NAME
+from segdata.formats.shared.file_names import is_image_name
+from segdata.formats.shared.images import open_image, read_header
 
 _IMAGES = "imagesTr"
 _GREY = frozenset({"1", "L", "I;16", "I;16B", "I;16L", "I"})
@@ -83,7 +83,7 @@ def _put(file: Path, target: Path, label: Path, coloured: bool) -> None:
         with file.open("rb") as plain, gzip.open(target, "wb") as packed:
             shutil.copyfileobj(plain, packed)
     else:
-        drawn, head = header(label), header(file)
+        drawn, head = read_header(label), read_header(file)
         turned = head.turned and (drawn.width, drawn.height) == (head.height, head.width)
         with open_image(file) as image:
             fits = image.format == "PNG" and (image.mode == "RGB" if coloured else image.mode in _GREY)

@@ -12,7 +12,7 @@ from segdata.formats.medical.nifti.reel import Reel
 from segdata.formats.medical.nnunet.cases import cases_of
 from segdata.formats.medical.nnunet.datasetjson import NAME, DatasetJson, read_dataset_json
 from segdata.formats.medical.nnunet.source import case_reel, nnunet_source
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.per_image import PerImageSource
 
 
 def open_nnunet(request: Request) -> PerImageSource:

@@ -12,9 +12,6 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.uri import local_file, slice_uri
-from segdata.formats.masks.decoded import decoded
-from segdata.formats.masks.legend import NOBODY, Legend
-from segdata.formats.masks.valueruns import ValueRuns
 from segdata.formats.medical.nifti.drawn import Draw, draw_categories, draw_regions
 from segdata.formats.medical.nifti.files import LabelFile
 from segdata.formats.medical.nifti.head import is_volume
@@ -26,10 +23,16 @@ from segdata.formats.medical.nifti.voxels import decode
 from segdata.formats.medical.nnunet.cases import Case
 from segdata.formats.medical.nnunet.datasetjson import IGNORE, DatasetJson
 from segdata.formats.medical.shelf import Shelf
-from segdata.formats.naming import naming
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError, Found
-from segdata.formats.perimage.source import PerImageSource
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask
+from segdata.formats.shared.mask_values import UNLABELLED, Legend
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import resolve_names
 
 METADATA = "nnunet"  # in the profile's metadata: dataset.json
 
@@ -57,7 +60,7 @@ def nnunet_source(request: Request, said: DatasetJson, reels: list[Reel], opened
 
 def case_reel(root: Path, case: Case, said: DatasetJson, n_slices: int | None, size: tuple[int, int]) -> Reel:
     """The reel of a case: slices of a volume, or one picture where `n_slices` is None."""
-    label = () if case.label is None else (LabelFile(case.label, below(root, case.label)),)
+    label = () if case.label is None else (LabelFile(case.label, relative_path(root, case.label)),)
     if n_slices is None:
         uri = None if case.image is None else case.image.as_posix()
         frame = Frame(case.name, uri=uri, annotated=bool(label), size=size, channels=_channels(case, said, None))
@@ -97,16 +100,16 @@ def _meaning(given: Taxonomy | None, said: DatasetJson, labels: Sequence[LabelFi
         ),
         unlabelled=0,
     )
-    named = naming(said.labels, given, own)
+    named = resolve_names(said.labels, given, own)
     known = given.by_id() if given is not None else {}
     ids = {name: said.ids[name] if said.ids.get(name) in known else named.to[name] for name in said.labels}
     draw: Draw
     if said.has_regions:
-        allowed = Legend.of({0: NOBODY, **dict.fromkeys(said.values, 0)})
+        allowed = Legend.of({0: UNLABELLED, **dict.fromkeys(said.values, 0)})
         draw = partial(draw_regions, {ids[name]: values for name, values in said.labels.items()}, allowed)
     else:
         legend = {value: ids[name] for name, values in said.labels.items() for value in values}
-        draw = partial(draw_categories, Legend.of({0: NOBODY, **legend}))
+        draw = partial(draw_categories, Legend.of({0: UNLABELLED, **legend}))
     draws = {label.name: draw for label in labels}
     return Meanings(named.taxonomy, named.declared, "semantic", draws, metadata=named.metadata)
 
@@ -128,11 +131,11 @@ def _profile(request: Request, meaning: Meanings) -> Profile:
     )
 
 
-def _entry(reel: Reel, frame: Frame) -> Entry:
+def _entry(reel: Reel, frame: Frame) -> ImageEntry:
     """A picture of its own."""
     path = local_file(frame.uri)
     worked_on = frame.annotated and bool(reel.labels)
-    return Entry(
+    return ImageEntry(
         frame.image_id,
         path if path is not None and path.is_file() else None,
         tuple(label.path for label in reel.labels) if worked_on else (),
@@ -146,16 +149,16 @@ def _entry(reel: Reel, frame: Frame) -> Entry:
     )
 
 
-def _look(root: Path, draws: Mapping[str, Draw], entry: Entry) -> list[Found]:
+def _look(root: Path, draws: Mapping[str, Draw], entry: ImageEntry) -> list[ImageAnnotation]:
     """What the labels of a picture hold."""
-    mask = decoded(root, entry)
+    mask = decode_entry_mask(root, entry)
     label: LabelFile = entry.record
     if mask.coloured:
         raise BrokenLabelsError(Defect("SEG004", f"labels are {mask.encoding}; one channel is needed", label.name))
     values = ValueRuns.of(mask.values)
     drawn = draws[label.name](values, entry.image_id)
     lossy = [Defect("SEG010", f"{mask.lossy} changes values; save labels as PNG")] if mask.lossy else []
-    found = Found(
+    found = ImageAnnotation(
         (values.height, values.width),
         drawn.segment_id,
         drawn.category_id,

@@ -8,7 +8,6 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.masks.beside import write_beside
 from segdata.formats.medical.nifti.bycategory import pictures_by_category
 from segdata.formats.medical.nifti.index import write_index
 from segdata.formats.medical.nifti.stack import Stack, stacks
@@ -16,8 +15,9 @@ from segdata.formats.medical.nnunet.byregion import pictures_by_region
 from segdata.formats.medical.nnunet.datasetjson import NAME
 from segdata.formats.medical.nnunet.folder import NnunetFolder
 from segdata.formats.medical.nnunet.plan import Plan, plan_of
-from segdata.formats.sheets import examples, is_painted
-from segdata.formats.unheld import count_spatial, count_unheld
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import in_first_annotation, segment_examples
+from segdata.formats.shared.taxonomies import write_sidecars
 
 _HELD = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
 
@@ -35,7 +35,7 @@ def write_nnunet(
     """Write the cases: volumes, or pictures."""
     plan = plan_of(profile, file_ending, channels)
     if plan.ending == ".png":
-        count_spatial(profile, losses)
+        count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     folder = NnunetFolder(target, profile, plan.ending, losses)
     counted = (_counted(batch, plan, losses, kinds) for batch in batches)
@@ -49,7 +49,7 @@ def write_nnunet(
         _count_placed(profile, {each.sequence for each in volumes}, losses)
     (target / NAME).write_text(plan.dataset_json(folder.cases), encoding="utf-8")
     write_index(target, volumes, {})
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _count_placed(profile: Profile, written: set[str | None], losses: Losses) -> None:
@@ -60,9 +60,9 @@ def _count_placed(profile: Profile, written: set[str | None], losses: Losses) ->
 
 def _counted(batch: Batch, plan: Plan, losses: Losses, kinds: frozenset[Kind]) -> Batch:
     """The batch; what its columns say beyond labels is counted, and void categories that become one."""
-    count_unheld(batch, losses, kinds, _HELD)
+    count_losses(batch, losses, kinds, _HELD)
     merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))
-    rows = np.flatnonzero(merged & is_painted(batch))
+    rows = np.flatnonzero(merged & in_first_annotation(batch))
     pixels = int(batch.runs.areas(batch.n_segments)[rows].sum())
-    losses.add("void", "segments", len(rows), pixels, examples(batch, rows))
+    losses.add("void", "segments", len(rows), pixels, segment_examples(batch, rows))
     return batch

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from segdata.core.defect import Defect
-from segdata.formats.jsonfile import read_json, read_small
-from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shared.per_image import BrokenLabelsError
+from segdata.formats.shared.safe_parsers import read_json, read_small_file
 
 Raw = msgspec.Raw
 _Json = dict[str, Any]  # Any: JSON
@@ -51,7 +51,7 @@ class File(msgspec.Struct):
 def read_file(path: Path, file: str, halves: list[Defect]) -> File:
     """The content of a file, of whose half letters `halves` tells; raises BrokenLabelsError where it is no image's."""
     try:
-        return msgspec.json.decode(read_small(path), type=File)
+        return msgspec.json.decode(read_small_file(path), type=File)
     except (OSError, ValueError, RecursionError):  # what is wrong is looked at more slowly
         pass
     document = read_json(path, file, halves)

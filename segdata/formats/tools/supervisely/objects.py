@@ -10,13 +10,12 @@ import msgspec
 import numpy as np
 
 from segdata.core.defect import Defect
-from segdata.formats.images import MAX_PIXELS, Header
-from segdata.formats.jsonfile import encoded, parsed
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
+from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import encode_json, parse_json
 from segdata.formats.tools.mark import Drawing, Mark, Written
 from segdata.formats.tools.supervisely.bitmap import BrokenBitmapError, levels_of, mask_of
 from segdata.formats.tools.supervisely.document import Object, read_file
@@ -49,12 +48,14 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look_at_objects(root: Path, classes: Mapping[str, int], entry: Entry, head: Header | None) -> list[Drawing]:
+def look_at_objects(
+    root: Path, classes: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None
+) -> list[Drawing]:
     """What is drawn on one image; raises BrokenLabelsError where its file is no annotation of an image.
 
     `classes` are the category ids by titles.
     """
-    file = below(root, entry.files[0])
+    file = relative_path(root, entry.files[0])
     halves: list[Defect] = []
     document = read_file(entry.files[0], file, halves)
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
@@ -77,7 +78,7 @@ def _shared(reading: _Reading) -> str | None:
         return reading.logins[0]
     for mark, login in zip(reading.marks, reading.logins, strict=True):
         if login:
-            mark.attributes = {**mark.attributes, "labelerLogin": encoded(login)}
+            mark.attributes = {**mark.attributes, "labelerLogin": encode_json(login)}
     return None
 
 
@@ -172,7 +173,7 @@ def _shape(item: Object, kind: str, reading: _Reading, place: str) -> Shape | Wr
 def _value(text: bytes) -> Any:  # Any: JSON
     """The value of a text, which may hold NaN; nothing where that cannot be read."""
     try:
-        return parsed(bytes(text))
+        return parse_json(bytes(text))
     except (ValueError, RecursionError):
         return None
 
@@ -266,4 +267,4 @@ def _said(item: Object, place: str, defects: list[Defect]) -> tuple[_Json, dict[
     columns["score"] = float(said.pop(SCORE)) if type(score) in (int, float) else None
     columns["track_id"] = said.pop(TRACK) if type(track) is int and abs(track) < 2**63 else None
     columns["iscrowd"] = said.pop(CROWD) if crowd is True else False
-    return columns, {name: encoded(value) for name, value in said.items()}
+    return columns, {name: encode_json(value) for name, value in said.items()}

@@ -13,13 +13,11 @@ from segdata.core.format import Request
 from segdata.core.splits import split_of
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.unsafe import check_name
-from segdata.formats.images import ImageFolder
-from segdata.formats.jsonfile import read_json
-from segdata.formats.masks.maskindex import has_index
-from segdata.formats.masks.pairing import by_index, images_of, no_images
-from segdata.formats.naming import kind_of, naming
-from segdata.formats.perimage.entry import Entry, below
-from segdata.formats.perimage.found import BrokenLabelsError
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import read_json
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.supervisely.objects import NOTATION, look_at_objects
 
@@ -36,10 +34,10 @@ def open_supervisely(request: Request) -> ToolSource:
     meta = next((folder / META for folder in (root, root.parent) if (folder / META).is_file()), None)
     if meta is None:
         raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")
-    taxonomy, defects = _classes(meta, below(root, meta))
-    entries, more = _images(root, images_of(request))
+    taxonomy, defects = _classes(meta, relative_path(root, meta))
+    entries, more = _images(root, images_folder(request))
     titles = [each.name for each in taxonomy.categories]
-    known = naming(titles, request.taxonomy, taxonomy)
+    known = resolve_names(titles, request.taxonomy, taxonomy)
     profile = known.profile(
         "supervisely", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
     )
@@ -50,17 +48,17 @@ def open_supervisely(request: Request) -> ToolSource:
     return ToolSource(root, profile, entries, told, ids, look, request.annotator, NOTATION, what=what)
 
 
-def _images(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]:
+def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
     """The images of a project, in order; raises UnreadableError where it has none."""
-    entries, defects = by_index(root, images) if has_index(root) else _walked(root, images)
+    entries, defects = pair_by_index(root, images) if has_index(root) else _walked(root, images)
     if not entries and not has_index(root):
         raise UnreadableError(f"{root}: no annotation files; datasets are folders with ann/ and img/ in them")
     return sorted(entries, key=lambda entry: entry.image_id), defects
 
 
-def _walked(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]:
+def _walked(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
     """The images of all datasets below the project's folder."""
-    entries: list[Entry] = []
+    entries: list[ImageEntry] = []
     defects: list[Defect] = []
     given = ImageFolder.below(images).paths if images else {}
     for folder in _datasets(root):
@@ -78,15 +76,17 @@ def _walked(root: Path, images: Path | None) -> tuple[list[Entry], list[Defect]]
             image_id = start + called
             inside = (image_id, f"{start}img/{called}", called)
             image = there.pop(called, None) or next((given[each] for each in inside if each in given), None)
-            entries.append(Entry(image_id, image, (path,), split=split))
+            entries.append(ImageEntry(image_id, image, (path,), split=split))
             if image is None:
-                defects.append(Defect("SEG002", "the image file does not exist", below(root, path), image=image_id))
+                defects.append(
+                    Defect("SEG002", "the image file does not exist", relative_path(root, path), image=image_id)
+                )
         for file, path in there.items():
             image_id = start + file
-            entries.append(Entry(image_id, path, split=split))
-            defects.append(Defect("SEG011", "an image without annotation", below(root, path), image=image_id))
+            entries.append(ImageEntry(image_id, path, split=split))
+            defects.append(Defect("SEG011", "an image without annotation", relative_path(root, path), image=image_id))
     if entries and all(entry.image is None for entry in entries):
-        defects = [no_images(len(entries), root, images)]
+        defects = [no_images_defect(len(entries), root, images)]
     return entries, defects
 
 
@@ -145,4 +145,4 @@ def _categories(classes: dict[str, dict[str, Any]], file: str, defects: list[Def
             place = f"/classes/{each['at']}/color"
             defects.append(Defect("SEG004", f"colour {color!r:.40} is not '#RRGGBB'", file, place))
             color = None
-        yield Category(id=each["id"] if own else number, name=title, kind=kind_of(title), color=color)
+        yield Category(id=each["id"] if own else number, name=title, kind=kind_from_name(title), color=color)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segdata.formats.jsonfile import encoded, parsed
+from segdata.formats.shared.safe_parsers import encode_json, parse_json
 
 Pairs = list[tuple[str, str]]  # name, value as JSON text
 Tag = dict[str, Any]  # Any: JSON
@@ -31,7 +31,7 @@ def attributes_of(tags: object) -> dict[str, Any] | None:  # Any: JSON
 
 def pairs_of(attributes: dict[str, Any]) -> Pairs:  # Any: JSON
     """The attributes as a column has them."""
-    return [(name, encoded(value)) for name, value in attributes.items()]
+    return [(name, encode_json(value)) for name, value in attributes.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class TagMetas:
         tags: list[Tag] = []
         lost = 0
         for name, text in pairs or ():
-            values = parsed(text.encode())
+            values = parse_json(text.encode())
             several = values if isinstance(values, list) and len(values) > 1 else [values]
             if name in reserved or not self._takes(name, several):
                 lost += 1

@@ -13,17 +13,16 @@ from segdata.core.loss import Affected, Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.jsonfile import encoded
-from segdata.formats.masks.beside import write_beside
-from segdata.formats.masks.maskindex import Cell, write_index
-from segdata.formats.naming import names_by_id
 from segdata.formats.shapes.bitmap import crop_bitmaps
-from segdata.formats.sheets import Sheet, examples, sheets
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
+from segdata.formats.shared.pairing import Cell, write_index
+from segdata.formats.shared.safe_parsers import encode_json
+from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.tools.supervisely.bitmap import encoded_mask
 from segdata.formats.tools.supervisely.objects import CROWD, RESERVED, SCORE, TRACK
 from segdata.formats.tools.supervisely.project import META
 from segdata.formats.tools.supervisely.tags import Tag, TagMetas
-from segdata.formats.unheld import count_spatial, count_unheld
 
 _HELD = frozenset(
     {
@@ -58,29 +57,29 @@ def write_project(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind]
 ) -> None:
     """Write a project; `kinds` are the losses that the format declares."""
-    count_spatial(profile, losses)
+    count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
-    write_beside(target, profile, profile.taxonomy)
+    write_sidecars(target, profile, profile.taxonomy)
     project = _Project(names_by_id(profile.taxonomy))
     for batch in batches:
-        count_unheld(batch, losses, kinds, _HELD)
+        count_losses(batch, losses, kinds, _HELD)
         films = batch.images.select(["sequence", "frame", "split"]).to_pylist()
         first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
         whose = batch.annotations.select(["annotator", "created", "attributes"]).to_pylist()
-        for row, (sheet, film) in enumerate(zip(sheets(batch), films, strict=True)):
+        for row, (sheet, film) in enumerate(zip(segments_by_image(batch), films, strict=True)):
             path = _path(sheet, project.taken)
             if sheet.annotated:
                 written = _annotation(batch, sheet, whose[first[row]], project, losses)
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
-                (target / path).write_text(encoded(written), encoding="utf-8")
+                (target / path).write_text(encode_json(written), encoding="utf-8")
             size = (sheet.width or None, sheet.height or None)
             mask = path if sheet.annotated else None
             project.rows.append((sheet.image_id, mask, *size, sheet.uri, *film.values()))
     write_index(target, project.rows, videos=True)
-    (target / META).write_text(encoded(_meta(profile.taxonomy, project)), encoding="utf-8")
+    (target / META).write_text(encode_json(_meta(profile.taxonomy, project)), encoding="utf-8")
 
 
-def _path(sheet: Sheet, taken: dict[str, str]) -> str:
+def _path(sheet: ImageSegments, taken: dict[str, str]) -> str:
     """The annotation file of an image below the target; raises SegdataError where no file can be called so."""
     if is_unsafe(sheet.image_id):
         raise SegdataError(f"image {sheet.image_id!r}: its annotation would lie outside the project; rename it")
@@ -96,7 +95,7 @@ def _path(sheet: Sheet, taken: dict[str, str]) -> str:
     return path
 
 
-def _annotation(batch: Batch, sheet: Sheet, whose: _Json, project: _Project, losses: Losses) -> _Json:
+def _annotation(batch: Batch, sheet: ImageSegments, whose: _Json, project: _Project, losses: Losses) -> _Json:
     """The annotation of one image."""
     tags, lost = project.metas.held(whose["attributes"])
     there = Affected([sheet.image_id], [sheet.image_id])
@@ -109,18 +108,18 @@ def _annotation(batch: Batch, sheet: Sheet, whose: _Json, project: _Project, los
     return {"description": "", "tags": tags, "size": size, "objects": objects}
 
 
-def _objects(batch: Batch, sheet: Sheet, whose: _Json, project: _Project, losses: Losses) -> list[_Json]:
+def _objects(batch: Batch, sheet: ImageSegments, whose: _Json, project: _Project, losses: Losses) -> list[_Json]:
     """The objects of one image; segments that a project cannot hold are counted."""
     areas = sheet.runs.areas(len(sheet.segments))
     category = batch.segments["category_id"].to_numpy()[sheet.segments]
     known = np.isin(category, np.array(list(project.titles), np.int64))
     lacking, empty = sheet.segments[~known], sheet.segments[known & (areas == 0)]
-    losses.add("category", "segments", len(lacking), int(areas[~known].sum()), examples(batch, lacking))
-    losses.add("empty-segment", "segments", len(empty), examples=examples(batch, empty))
+    losses.add("category", "segments", len(lacking), int(areas[~known].sum()), segment_examples(batch, lacking))
+    losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
     kept = np.flatnonzero(known & (areas > 0))
     rows = sheet.segments[kept]
     named = rows[batch.segments["source_id"].is_valid().to_numpy()[rows]]
-    losses.add("segment-id", "segments", len(named), examples=examples(batch, named))
+    losses.add("segment-id", "segments", len(named), examples=segment_examples(batch, named))
     made = {
         "labelerLogin": whose["annotator"],
         "createdAt": whose["created"],
@@ -133,7 +132,7 @@ def _objects(batch: Batch, sheet: Sheet, whose: _Json, project: _Project, losses
     for row, segment, bitmap in zip(rows, said, bitmaps, strict=True):
         tags, lost = _tags(segment, project.metas)
         if lost:
-            losses.add("attributes", "segments", 1, examples=examples(batch, row[None]))
+            losses.add("attributes", "segments", 1, examples=segment_examples(batch, row[None]))
         drawn = {"data": encoded_mask(bitmap.mask), "origin": [bitmap.x, bitmap.y]}
         objects.append(
             {

@@ -1,0 +1,1 @@
+"""What several families of formats share: images, masks, pairing, taxonomies, counted losses."""

@@ -1,0 +1,73 @@
+"""Declared losses: what the files of formats cannot hold, for formats that lose the same."""
+
+from segdata.core.loss import Kind
+
+# Masks of one value a pixel, whatever the value means.
+MASK_LOSSES: frozenset[Kind] = frozenset(
+    {
+        "annotator",
+        "attributes",
+        "annotation-attributes",
+        "category",
+        "empty-segment",
+        "image-details",
+        "overlap",
+        "rings",
+        "score",
+        "secondary-categories",
+        "segment-id",
+        "source",
+        "track",
+    }
+)
+# Masks of categories.
+CATEGORY_MASK_LOSSES: frozenset[Kind] = MASK_LOSSES | {"crowd", "instance", "unlabelled"}
+# Masks of street scenes, whose categories are numbered.
+STREET_MASK_LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
+# Masks of tracks.
+TRACK_MASK_LOSSES: frozenset[Kind] = MASK_LOSSES | {"crowd", "instance", "spatial", "track-id"}
+# Files of COCO, of instances as of panoptic data.
+COCO_LOSSES: frozenset[Kind] = frozenset(
+    {
+        "annotator",
+        "annotation-attributes",
+        "category",
+        "category-details",
+        "image-details",
+        "rings",
+        "segment-id",
+        "source",
+        "spatial",
+        "void",
+    }
+)
+# Lists of results.
+COCO_RESULTS_LOSSES: frozenset[Kind] = COCO_LOSSES | {
+    "attributes",
+    "crowd",
+    "empty-annotation",
+    "score",
+    "secondary-categories",
+    "track",
+}
+# Files of annotation tools.
+TOOL_LOSSES: frozenset[Kind] = frozenset(
+    {
+        "annotation-attributes",
+        "attributes",
+        "category",
+        "image-details",
+        "rings",
+        "secondary-categories",
+        "segment-id",
+        "spatial",
+    }
+)
+# LabelMe's files.
+LABELME_LOSSES: frozenset[Kind] = TOOL_LOSSES | {"annotator", "empty-annotation"}
+# Projects of VIA.
+VIA_LOSSES: frozenset[Kind] = LABELME_LOSSES | {"empty-segment"}
+# CVAT's XML.
+CVAT_LOSSES: frozenset[Kind] = VIA_LOSSES | {"source"}
+# Datumaro's documents.
+DATUMARO_LOSSES: frozenset[Kind] = LABELME_LOSSES | {"source"}

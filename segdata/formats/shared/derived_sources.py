@@ -1,0 +1,287 @@
+"""Derived sources: opened datasets joined, or changed batch by batch: sequences, regions of interest, image files."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.config import Sequences
+from segdata.core.counts import counts_of_runs
+from segdata.core.dataset import Dataset
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, check_choice
+from segdata.core.format import Source
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.sequence import ImageSequence
+from segdata.formats.shared.file_names import match_names
+from segdata.formats.shared.images import ImageFolder, read_header, size_defects
+from segdata.formats.shared.mask_files import ValueRuns, decode_mask
+from segdata.formats.shared.pairing import no_images_defect
+from segdata.formats.shared.per_image import relative_path
+
+
+@dataclass(frozen=True, slots=True)
+class AlteredSource:
+    """A source with something more.
+
+    Attributes
+    ----------
+    source : the dataset
+    alter : what becomes of each batch; called from any thread
+    more : defects of the whole dataset, beside the source's
+    """
+
+    source: Source
+    alter: Callable[[Batch], Batch]
+    more: tuple[Defect, ...] = ()
+
+    @property
+    def profile(self) -> Profile:
+        """As the source's."""
+        return self.source.profile
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """As the source's."""
+        return self.source.image_ids
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """The source's, and more."""
+        return (*self.source.defects, *self.more)
+
+    @property
+    def files(self) -> Callable[[int], Sequence[Path]] | None:
+        """As the source's, where it has that."""
+        return getattr(self.source, "files", None)
+
+    def chunks(self) -> list[Ints]:
+        """As the source's."""
+        return self.source.chunks()
+
+    def load(self, rows: Ints) -> Batch:
+        """The source's batch, altered."""
+        return self.alter(self.source.load(rows))
+
+
+ORIGINS = ("human", "model", "consensus")
+
+
+def with_origin(source: Source, whom: str) -> AlteredSource:
+    """`source` with `whom` (one of `ORIGINS`) as the origin of all annotations that do not say theirs."""
+    check_choice("source", whom, ORIGINS)
+    return AlteredSource(source, lambda batch: _from(batch, whom))
+
+
+def _from(batch: Batch, whom: str) -> Batch:
+    annotations = replaced(batch.annotations, "source", pc.fill_null(batch.annotations["source"], whom))
+    return replace(batch, annotations=annotations)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedSource:
+    """Sources one after the other.
+
+    Attributes
+    ----------
+    profile : of the whole
+    sources : of images that have different ids
+    more : defects of the whole, beside the sources'
+    """
+
+    profile: Profile
+    sources: tuple[Source, ...]
+    more: tuple[Defect, ...] = ()
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """(n_images,) of all."""
+        return [image_id for source in self.sources for image_id in source.image_ids]
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """Those of all."""
+        return [*(defect for source in self.sources for defect in source.defects), *self.more]
+
+    @property
+    def _first(self) -> Ints:
+        """(n_sources + 1,) the first row of each, and one past the last."""
+        return np.cumsum([0, *(len(source.image_ids) for source in self.sources)])
+
+    def chunks(self) -> list[Ints]:
+        """The sources' portions, rows counted over all."""
+        return [
+            rows + first for source, first in zip(self.sources, self._first, strict=False) for rows in source.chunks()
+        ]
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows, in that order."""
+        first = self._first
+        source = np.searchsorted(first, rows, side="right") - 1
+        stretches = np.split(rows, np.flatnonzero(np.diff(source)) + 1) if len(rows) else []
+        of = [int(np.searchsorted(first, stretch[0], side="right")) - 1 for stretch in stretches]
+        return concatenate([self.sources[k].load(stretch - first[k]) for k, stretch in zip(of, stretches, strict=True)])
+
+
+_FIELDS = {"{sequence}": r"(?P<sequence>.+?)", "{frame}": r"(?P<frame>[0-9]{1,18})", "*": r".*"}
+
+
+@dataclass(frozen=True, slots=True)
+class SequencedSource(AlteredSource):
+    """An altered source whose profile names its sequences."""
+
+    known: Profile | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """The source's, with the sequences."""
+        return self.known or self.source.profile
+
+
+def with_sequences(source: Source, said: Sequences, divisor: int | None) -> SequencedSource:
+    """`source` with the sequences and frame numbers that a pattern finds in the names of its images.
+
+    `divisor` is that of instance ids, for tracks that are numbers within a category. Raises SegdataError where the
+    pattern has no `{frame}` or fits no image.
+    """
+    if said.pattern.count("{frame}") != 1 or said.pattern.count("{sequence}") > 1:
+        raise SegdataError(
+            f"sequences: the pattern {said.pattern!r} needs {{frame}} once, and {{sequence}} at most once"
+        )
+    words = re.split(r"(\{sequence\}|\{frame\}|\*)", said.pattern)
+    pattern = re.compile("".join(_FIELDS.get(word, re.escape(word)) for word in words))
+    name = source.profile.name
+    places = {image: _place(pattern, image, name) for image in source.image_ids}
+    names = dict.fromkeys(place[0] for place in places.values() if place is not None)
+    if not names:
+        first = next(iter(source.image_ids), "none")
+        raise SegdataError(f"sequences: no image fits the pattern {said.pattern!r}; the first one is {first!r}")
+    profile = source.profile
+    sequences = tuple(ImageSequence(each, said.kind) for each in names)
+    things = np.array([each.id for each in profile.taxonomy.categories if each.kind == "thing"], np.int64)
+    alter = partial(_sequenced, places=places, tracks=said.tracks, divisor=divisor, things=things)
+    return SequencedSource(source, alter, (), replace(profile, sequences=sequences))
+
+
+def _place(pattern: re.Pattern[str], image: str, name: str) -> tuple[str, int] | None:
+    """The sequence and number that an image's name tells; None where it does not fit."""
+    found = pattern.fullmatch(image)
+    return None if found is None else (found.groupdict().get("sequence") or name, int(found["frame"]))
+
+
+def _sequenced(
+    batch: Batch, places: dict[str, tuple[str, int] | None], tracks: str | None, divisor: int | None, things: Ints
+) -> Batch:
+    """The batch with sequences, numbers of frames, and tracks where ids are said to be such."""
+    found = [places.get(image) for image in batch.images["image_id"].to_pylist()]
+    images = replaced(batch.images, "sequence", [place and place[0] for place in found])
+    images = replaced(images, "frame", [place and place[1] for place in found])
+    if tracks is None:
+        return replace(batch, images=images)
+    track = batch.segments["segment_id"].to_numpy()
+    if tracks == "numbers":
+        track = track % (divisor or 1000)
+    known = np.isin(batch.segments["category_id"].to_numpy(), things) & ((track > 0) | (tracks == "ids"))
+    segments = replaced(batch.segments, "track_id", pa.array(track, mask=~known))
+    return replace(batch, images=images, segments=segments)
+
+
+def with_regions_of_interest(source: Source, folder: Path) -> AlteredSource:
+    """`source` with the regions of interest in `folder`: masks paired with images by name, everything but 0 inside.
+
+    Raises SegdataError where no mask has the name of an image.
+    """
+    masks = ImageFolder.below(folder)
+    partner, _ = match_names(masks.paths, source.image_ids)
+    if not partner:
+        raise SegdataError(f"{folder}: no mask there has the name of an image; they are paired as masks and images are")
+    files = {image: masks.paths[mask] for mask, image in partner.items()}
+    return AlteredSource(source, partial(_limited, files, folder))
+
+
+def _limited(files: dict[str, Path], folder: Path, batch: Batch) -> Batch:
+    """The batch with a region of interest for each image that has a mask of its size."""
+    defects = list(batch.defects)
+    regions = [
+        _region(files[image], folder, image, (int(high), int(wide)), defects) if image in files else None
+        for image, high, wide in zip(batch.images["image_id"].to_pylist(), *batch.image_size, strict=True)
+    ]
+    return replace(batch, images=replaced(batch.images, "roi", regions), defects=tuple(defects))
+
+
+def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects: list[Defect]) -> bytes | None:
+    """The counts of the region in a mask file; None, which means everywhere, and a defect, where it does not serve."""
+    name = path.relative_to(folder).as_posix()
+    try:
+        values = decode_mask(path).values
+    except OSError as error:
+        defects.append(Defect("SEG001", f"region of interest cannot be read: {error}", name, image=image))
+        return None
+    if values.shape != size:
+        message = f"the region of interest is {values.shape[1]}x{values.shape[0]}, the image {size[1]}x{size[0]}"
+        defects.append(Defect("SEG003", message, name, image=image))
+        return None
+    found = ValueRuns.of(values)
+    inside = found.owned(np.where(found.value == 0, -1, 0).astype(np.int32), 1)
+    counts = counts_of_runs(inside, np.array([size[0]]), np.array([size[1]]))
+    return bytes(counts[0].as_py())
+
+
+def with_image_files(
+    source: Source, root: Path, uris: Sequence[str | None], images: Path | None = None
+) -> AlteredSource:
+    """`source` with the defects of its image files: at `uris`, one an image, or in the folder `images`.
+
+    Where none of them is here that is one information for the dataset, not one defect an image. File names in defects
+    start at `root`.
+    """
+    named = uris if images is None else [str(images / name) for name in source.image_ids]
+    paths = [path for uri in named if (path := local_path(uri)) is not None]
+    none_here = bool(paths) and not any(path.is_file() for path in paths)
+    more = (no_images_defect(len(paths), paths[0].parent, images),) if none_here else ()
+    return AlteredSource(source, partial(_with_defects, root, images, none_here), more)
+
+
+def _with_defects(root: Path, images: Path | None, none_here: bool, batch: Batch) -> Batch:
+    """The batch with the URIs of its image files in the folder `images`, if that is given, and their defects."""
+    names = batch.images["image_id"].to_pylist()
+    uris = batch.images["uri"].to_pylist() if images is None else [str(images / name) for name in names]
+    defects = list(batch.defects)
+    for name, uri, high, wide in zip(names, uris, *(side.tolist() for side in batch.image_size), strict=True):
+        path = local_path(uri)
+        if path is not None and not none_here:
+            defects += _looked_at(name, path, relative_path(root, path), wide, high)
+    return replace(batch, images=replaced(batch.images, "uri", uris), defects=tuple(defects))
+
+
+def find_image_root(data: Dataset) -> Path | None:
+    """The folder below which the first image's file is called as its image_id; None where it is not known."""
+    for rows in data.chunks():
+        first = data.source.load(rows[:1]).images
+        path, name = local_path(first["uri"][0].as_py()), Path(str(first["image_id"][0].as_py()))
+        if path is None or path.parts[-len(name.parts) :] != name.parts:
+            return None
+        return Path(*path.parts[: -len(name.parts)])
+    return None
+
+
+def local_path(uri: str | None) -> Path | None:
+    """The file that a URI names on this machine; None where it names none."""
+    return None if uri is None or "://" in uri else Path(uri)
+
+
+def _looked_at(name: str, path: Path, file: str, width: int, height: int) -> list[Defect]:
+    """What is wrong with the image file at `path`, which `file` is called."""
+    try:
+        return size_defects(name, read_header(path), width, height, "size of the labels", file, None)
+    except FileNotFoundError:
+        return [Defect("SEG002", "the image file does not exist", file, image=name)]
+    except OSError as error:
+        return [Defect("SEG001", f"image cannot be read: {error.strerror or error}", file, image=name)]

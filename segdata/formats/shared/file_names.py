@@ -1,0 +1,159 @@
+"""File names: which files are images or masks, and which of them belong together."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
+MASK_FOLDERS = (
+    "masks",
+    "labels",
+    "annotations",
+    "mask",
+    "label",
+    "segmentationclass",
+    "gt",
+    "groundtruth",
+    "ground_truth",
+    "instances",
+    "instance_ids",
+    "targets",
+)
+IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs")
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is an image, or a mask."""
+    dot = name.rfind(".")
+    return name.rfind("/") + 1 < dot and name[dot:].lower() in IMAGE_SUFFIXES
+
+
+def has_images(root: Path) -> bool:
+    """Whether an image file lies below a folder, at any depth."""
+    return any(is_image_name(name) for _, _, names in os.walk(root) for name in names)
+
+
+_MASK_WORDS = r"(?:masks?|labels?|seg(?:mentation)?|gt|annot(?:ation)?|manual\d?|labelids|instanceids|mat?te)"
+_MASK_END = re.compile(rf"(?:[._-]{_MASK_WORDS}|[._-]L)$", re.IGNORECASE)
+_MASK_BEGIN = re.compile(rf"^{_MASK_WORDS}[._-]?", re.IGNORECASE)
+_IMAGE_END = re.compile(r"[._-](?:images?|img|rgb|sat|test|training|leftimg8bit)$", re.IGNORECASE)
+_IMAGE_BEGIN = re.compile(r"^(?:images?|img|frame)[._-]?", re.IGNORECASE)
+# Bands by the numbers of Sentinel-2 and Landsat (B02, B8A) and of nnU-Net (0000), or by words, in this order.
+_BAND_WORDS = ("rgb", "red", "green", "blue", "rededge", "nir", "swir", "pan", "thermal", "ir", "hh", "hv", "vv", "vh",
+          "dem", "dsm", "ndsm")  # fmt: skip
+_BAND = re.compile(rf"(?:(.+)[._-])?(b\d{{1,2}}a?|\d{{4}}|(?:{'|'.join(_BAND_WORDS)})\d?)", re.IGNORECASE)
+
+
+def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """For each mask the image that it belongs to, and for each second mask of an image that image.
+
+    Names are paths with extension. First the same name, then that name without what marks masks (`_mask`, `_L`,
+    `label_` …), then both without what marks them (`mask2d` and `img2d`). A name that fits several images fits none.
+
+    >>> match(["a_mask.png", "b.png", "c_L.png"], ["a.jpg", "b.jpg", "d.jpg"])[0]
+    {'b.png': 'b.jpg', 'a_mask.png': 'a.jpg'}
+    """
+    names, files = list(masks), list(images)
+    partner: dict[str, str] = {}
+    twice: dict[str, str] = {}
+    taken: set[str] = set()
+    for image_keys, mask_keys in (
+        (_without_extension, _without_extension),
+        (_without_extension, _without_mask_marks),
+        (_without_image_marks, _without_mask_marks),
+    ):
+        by_key: dict[str, set[str]] = {}
+        for file in files:
+            for key in image_keys(file):
+                by_key.setdefault(key, set()).add(file)
+        for name in names:
+            if name in partner or name in twice:
+                continue
+            hits = next((by_key[key] for key in mask_keys(name) if key in by_key), set())
+            free = hits - taken
+            if len(free) == 1 or (free and mask_keys is _without_extension):
+                partner[name] = min(free)
+                taken.add(partner[name])
+            elif hits and not free:
+                twice[name] = min(hits)
+    return partner, twice
+
+
+def group_bands(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The images that are kept in several files, each with its files by band, in the order of the bands.
+
+    Files are bands of one image where they differ in the band at the end of their names alone, or are called as bands
+    and lie in the image's folder, and a mask has the name of the image: then all such files of the dataset are. A file
+    whose whole name a mask has is an image of its own.
+
+    >>> banded(["a.png"], ["a_B08.tif", "a_B02.tif"])
+    {'a.tif': {'B02': 'a_B02.tif', 'B08': 'a_B08.tif'}}
+    >>> banded(["a_mask.tif"], ["a/nir.tif", "a/rgb.tif"])
+    {'a.tif': {'rgb': 'a/rgb.tif', 'nir': 'a/nir.tif'}}
+    >>> banded(["a_0001.png"], ["a_0001.png", "a_0002.png"])
+    {}
+    """
+    names = list(masks)
+    whole = {_without_extension(name)[0] for name in names}
+    found: dict[str, dict[str, str]] = {}
+    for file in images:
+        path = PurePosixPath(file)
+        match = _BAND.fullmatch(path.stem)
+        if match is None or path.with_suffix("").as_posix() in whole:
+            continue
+        image = path.parent / match[1] if match[1] else path.parent
+        if image.name:
+            found.setdefault(f"{image.as_posix()}{path.suffix}", {})[match[2]] = file
+    known = {key for name in names for key in _without_mask_marks(name)}
+    if not any(len(files) > 1 and _without_extension(image)[0] in known for image, files in found.items()):
+        return {}
+    return {image: dict(sorted(files.items(), key=lambda item: _band_order(item[0]))) for image, files in found.items()}
+
+
+def _band_order(band: str) -> tuple[int, int, str]:
+    """Where a band stands among others: numbers first, B8A behind B8, then words as they are listed above."""
+    word, digits = band.lower().rstrip("0123456789"), re.search(r"\d+", band)
+    place = _BAND_WORDS.index(word) if word in _BAND_WORDS else -1
+    return place, int(digits[0]) if digits else 0, band.lower()
+
+
+def images_by_name(images: Iterable[str]) -> dict[str, list[str]]:
+    """The images that each name may stand for: with folders or without, with an image's marks (`_test`) or without.
+
+    >>> image_names(["images/01_test.tif"])
+    {'images/01_test': ['images/01_test.tif'], 'images/01': ['images/01_test.tif'], '01_test': ['images/01_test.tif'], \
+'01': ['images/01_test.tif']}
+    """
+    names: dict[str, list[str]] = {}
+    for image in images:
+        keys = _without_image_marks(image)
+        for key in dict.fromkeys([*keys, *(PurePosixPath(key).name for key in keys)]):
+            names.setdefault(key, []).append(image)
+    return names
+
+
+def _without_extension(name: str) -> list[str]:
+    return [PurePosixPath(name).with_suffix("").as_posix()]
+
+
+def _without_mask_marks(name: str) -> list[str]:
+    """`name` without extension and without the marks of masks: at its end, at its beginning, or both."""
+    return _stripped(name, _MASK_END, _MASK_BEGIN)
+
+
+def _without_image_marks(name: str) -> list[str]:
+    return _stripped(name, _IMAGE_END, _IMAGE_BEGIN)
+
+
+def _stripped(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> list[str]:
+    path = PurePosixPath(name).with_suffix("")
+    stems = [path.name, end.sub("", path.name), begin.sub("", path.name), begin.sub("", end.sub("", path.name))]
+    return [(path.parent / stem).as_posix() for stem in dict.fromkeys(stems) if stem]
+
+
+def split_masks_and_images(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Masks and images that lie in one folder, told apart by their names; all are masks where that fails."""
+    masks = {name: path for name, path in files.items() if len(_without_mask_marks(name)) > 1}
+    pictures = {name: path for name, path in files.items() if name not in masks}
+    return (masks, pictures) if group_bands(masks, pictures) or match_names(masks, pictures)[0] else (files, {})

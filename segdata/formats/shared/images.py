@@ -1,0 +1,253 @@
+"""Image files beside the labels: found by name, opened for header and EXIF only."""
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from PIL import Image, UnidentifiedImageError
+
+from segdata.core.defect import Defect
+from segdata.core.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
+from segdata.core.unsafe import check_name, is_unsafe
+from segdata.formats.shared.file_names import is_image_name
+from segdata.formats.shared.plain_images import jpeg_header, png_header
+
+MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
+_PNG_PIXELS = 8 * 1032  # that a byte can hold at most: of one bit each, packed as far as DEFLATE can
+_EXIF_ORIENTATION = 0x0112
+_EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
+_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+# What a whole file of a format has near its end; some programs append a little of their own.
+_END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_START, _TAIL = 16_384, 4096  # bytes
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # else Windows reads texts
+
+
+@contextmanager
+def image_limits() -> Iterator[None]:
+    """Our own limit on image sizes in place of Pillow's, which is made for web uploads, while the block runs."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses at twice this
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What an image file's header tells: width and height in pixels as stored, and the EXIF orientation (1: none)."""
+
+    width: int
+    height: int
+    orientation: int = 1
+
+    @property
+    def turned(self) -> bool:
+        """A viewer that applies the orientation shows width and height swapped."""
+        return self.orientation in _TURNED
+
+
+def read_header(path: Path) -> ImageHeader:
+    """The header of an image file; raises OSError with the reason where there is none."""
+    file = os.open(path, _READ)  # Python's own file objects take longer to make than the header to read
+    try:
+        found = _plain_header(file)
+    finally:
+        os.close(file)
+    return found or _any_header(path)
+
+
+def _plain_header(file: int) -> ImageHeader | None:
+    """The header of an ordinary and whole PNG or JPEG file, which is open; None where Pillow has to look."""
+    start = os.read(file, _START)
+    size = len(start) if len(start) < _START else os.fstat(file).st_size
+    found, mark = png_header(start), _END_MARKS["PNG"]
+    if found is None:
+        found, mark = jpeg_header(start), _END_MARKS["JPEG"]
+    elif found[0] * found[1] > size * _PNG_PIXELS:
+        return None
+    if found is None:
+        return None
+    if size > len(start):
+        os.lseek(file, max(size - _TAIL, 0), os.SEEK_SET)
+        start = os.read(file, _TAIL)
+    return ImageHeader(*found) if start.find(mark, max(len(start) - _TAIL, 0)) >= 0 else None
+
+
+def _any_header(path: Path) -> ImageHeader:
+    if is_tiff(path):
+        return _tiff_header(path)  # of any number of channels; Pillow knows one to four
+    with path.open("rb") as file, _open(file, os.fstat(file.fileno()).st_size) as image:
+        try:
+            # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
+            known = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
+            if _is_truncated(file, str(image.format)):
+                raise OSError("the file is cut off: its end is missing")
+            exif = image.getexif() if known else {}
+            return ImageHeader(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
+        except (SyntaxError, ValueError, EOFError) as error:
+            raise OSError(f"damaged header: {error}") from error
+
+
+def _tiff_header(path: Path) -> ImageHeader:
+    tags = tiff_tags(path)
+    width, height = tags.get(WIDTH, 0), tags.get(HEIGHT, 0)
+    if not width or not height:
+        raise OSError("damaged header: it says no size")
+    if width * height > MAX_PIXELS:
+        raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)")
+    return ImageHeader(width, height, tags.get(ORIENTATION) or 1)
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image file opened, its pixels not decoded; raises OSError with the reason where it is none."""
+    return _open(path, path.stat().st_size)
+
+
+def open_bytes(data: bytes) -> Image.Image:
+    """An image file in memory opened, its pixels not decoded; raises OSError with the reason where it is none."""
+    return _open(io.BytesIO(data), len(data))
+
+
+def _open(file: Path | IO[bytes], size: int) -> Image.Image:
+    if size == 0:
+        raise OSError("the file is empty (0 bytes)")
+    try:
+        image = Image.open(file)
+    except UnidentifiedImageError as error:
+        raise OSError("is not an image that Pillow knows, or its header is damaged") from error
+    except Image.DecompressionBombError as error:
+        raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
+    except (SyntaxError, ValueError, EOFError) as error:
+        raise OSError(f"damaged header: {error}") from error
+    if image.format == "PNG" and image.width * image.height > size * _PNG_PIXELS:
+        image.close()
+        raise OSError(f"claims {image.width:,} x {image.height:,} pixels, more than {size:,} bytes can hold")
+    return image
+
+
+def _is_truncated(file: IO[bytes], format_name: str) -> bool:
+    """Whether the end mark of the file's format is missing; reads the last few bytes only."""
+    mark = _END_MARKS.get(format_name)
+    if mark is None:
+        return False
+    file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
+    return mark not in file.read()
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """The image files below some folders, listed once.
+
+    Attributes
+    ----------
+    root : where names start; None when there is no such folder
+    paths : name (path below the root, POSIX, with extension) -> file
+    """
+
+    root: Path | None
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    @staticmethod
+    def below(root: Path | None) -> "ImageFolder":
+        """Every image file below `root`, at any depth."""
+        if root is None or not root.is_dir():
+            return ImageFolder(None)
+        found = {}
+        for folder, _, names in os.walk(root, followlinks=False):
+            place = Path(folder)
+            start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
+            plain = folder.isascii()
+            for name in names:
+                if is_image_name(name):
+                    found[start + name] = path = place / name
+                    if not (plain and name.isascii()):
+                        check_name(path)
+        return ImageFolder(root, dict(sorted(found.items())))
+
+    def inside(self, name: str) -> "ImageFolder":
+        """The files below the folder `name` in this one; what a link leads to is looked for there."""
+        start = f"{name}/"
+        there = {each[len(start) :]: path for each, path in self.paths.items() if each.startswith(start)}
+        if self.root is None or there:
+            return ImageFolder(self.root and self.root / name, there)
+        return ImageFolder.below(self.root / name)
+
+    def near(self, name: str) -> str | None:
+        """A name that differs from `name` only in case or extension."""
+        return self._alike.get(_bare(name))
+
+    @cached_property
+    def _alike(self) -> dict[str, str]:
+        """Bare name -> the first name that it is of: many files may be missing, and each asks."""
+        return {_bare(name): name for name in reversed(self.paths)}
+
+    def look(
+        self, name: str, file: str | None, place: str | None
+    ) -> tuple[Path | None, ImageHeader | None, list[Defect]]:
+        """The file and header of an image, and the defects met: missing, unreadable, or outside the root.
+
+        `file` and `place` say where the annotation file names the image, for the defects.
+        """
+        if is_unsafe(name):
+            message = f"path {name!r} leaves the dataset's root; name files below it"
+            return None, None, [Defect("SEG015", message, file, place, image=name)]
+        path = self.paths.get(name)
+        if path is None:
+            message = f"image file {name!r} does not exist{similar_name_hint(self.near(name))}"
+            return None, None, [Defect("SEG002", message, file, place, image=name)]
+        try:
+            return path, read_header(path), []
+        except OSError as error:
+            return path, None, [Defect("SEG001", f"image cannot be read: {error.strerror or error}", name, image=name)]
+
+
+def similar_name_hint(near: str | None) -> str:
+    """How the message about a missing file ends: `near` is a file whose name is almost the missing one's."""
+    return f"; there is {near!r}, which differs only in case or extension" if near else ""
+
+
+def _bare(name: str) -> str:
+    """`name` without extension, in small letters."""
+    if "/" not in name:  # as most are: which is known faster than paths are parsed
+        dot = name.rfind(".")
+        return (name[:dot] if 0 < dot < len(name) - 1 else name).lower()
+    path = PurePosixPath(name)
+    return (path.parent / path.stem).as_posix().lower()
+
+
+def size_defects(
+    image: str, found: ImageHeader | None, width: int, height: int, what: str, file: str | None, place: str | None
+) -> list[Defect]:
+    """SEG003 where an image file and `what` (``"mask"``, ``"declared size"``) of width x height pixels disagree.
+
+    Says when the two are swapped, or agree only before or after EXIF rotation; SEG012 where sizes cannot tell.
+    """
+    if found is None or width == 0 or height == 0:
+        return []
+    same = (found.width, found.height) == (width, height)
+    swapped = (found.height, found.width) == (width, height)
+    if same and found.orientation == 1:
+        return []
+    stored = f"the image file is {found.width}x{found.height}"
+    if same:
+        message = (
+            f"EXIF orientation {found.orientation}: viewers turn the image, the {what} {width}x{height} is not turned"
+        )
+        return [Defect("SEG012", message, image, image=image)]
+    if swapped and found.turned:
+        message = (
+            f"the {what} {width}x{height} is turned as EXIF orientation {found.orientation} says, {stored} as stored"
+        )
+        return [Defect("SEG012", message, image, image=image)]
+    hint = " (width and height are swapped)" if swapped else ""
+    return [Defect("SEG003", f"the {what} is {width}x{height}, {stored}{hint}", file, place, image=image)]

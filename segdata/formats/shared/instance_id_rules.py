@@ -1,0 +1,281 @@
+"""Instance-id rules: which segment and category each value of an instance-id image stands for."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.config import InstanceIds
+from segdata.core.defect import Defect
+from segdata.core.errors import SettingError, UnreadableError
+from segdata.core.format import Request
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.yamlfile import read_text
+from segdata.formats.shared.mask_files import ValueRuns
+
+_MAX_ID = 2**62
+ID_TABLE_COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
+
+
+@dataclass(frozen=True, slots=True)
+class IdTable:
+    """The n rows of a side table.
+
+    Attributes
+    ----------
+    category : (n,) name, or id as text
+    segment_id : (n,) where it is not the value; None else
+    iscrowd : (n,)
+    rows : (image, value) -> row; image "" for all images
+    """
+
+    category: list[str] = field(default_factory=list)
+    segment_id: list[int | None] = field(default_factory=list)
+    iscrowd: list[bool] = field(default_factory=list)
+    rows: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def row_of(self, image: str, value: int) -> int:
+        """The row for a value in an image (its id, file name, or name without extension), else in all images; or -1."""
+        path = PurePosixPath(image)
+        names = (image, path.name, path.stem, "")
+        return next((self.rows[name, value] for name in names if (name, value) in self.rows), -1)
+
+
+def load_id_table(path: Path) -> IdTable:
+    """The side table in a CSV file, or a JSON list of objects; raises UnreadableError with file and line."""
+    text = read_text(path)
+    table = IdTable()
+    for line, record in _records(path, text):
+        try:
+            value, category = int(record["value"]), str(record["category"])
+            segment = record.get("segment_id")
+            identity = None if segment in (None, "") else int(str(segment))
+        except (KeyError, ValueError, TypeError) as error:
+            raise UnreadableError(f"{path}:{line}: a row needs a whole number 'value' and a 'category'") from error
+        if identity is not None and abs(identity) > _MAX_ID:
+            raise UnreadableError(f"{path}:{line}: segment_id {identity} is beyond 62 bits")
+        key = (str(record.get("image") or ""), value)
+        if key in table.rows:
+            raise UnreadableError(f"{path}:{line}: value {value} is here twice{' for ' + key[0] if key[0] else ''}")
+        table.rows[key] = len(table.category)
+        table.category.append(category)
+        table.segment_id.append(identity)
+        table.iscrowd.append(str(record.get("iscrowd") or "0").lower() in ("1", "true"))
+    return table
+
+
+def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
+    if path.suffix.lower() != ".json":
+        return _lines(path, text)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UnreadableError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"{path}: is not a table: it is nested too deeply, or has numbers too long") from error
+    if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
+        raise UnreadableError(f"{path}:1: a JSON table is a list of objects with 'value' and 'category'")
+    return enumerate(data, 1)
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
+    """The records of a CSV file, each with the line that it ends on; a name may hold a line break."""
+    records = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        for record in records:
+            yield records.line_num, record
+    except csv.Error as error:
+        raise UnreadableError(f"{path}:{records.line_num}: is not CSV: {error}") from error
+
+
+_NO_NUMBER = 256  # KITTI's divisor, with which number 0 means "no instance"
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMeanings:
+    """What the k distinct values of one image stand for.
+
+    Attributes
+    ----------
+    kept : (k,) the value is a segment; else it is background, or unknown
+    segment_id, category_id : (k,) int64
+    iscrowd : (k,) bool
+    defects : SEG009 for values without a category
+    """
+
+    kept: Flags
+    segment_id: Ints
+    category_id: Ints
+    iscrowd: Flags
+    defects: tuple[Defect, ...] = ()
+
+
+def meanings_by_category(
+    category: Category, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
+) -> ValueMeanings:
+    """Every value but background and void is an instance of one category."""
+    categories = np.full(len(runs.value), category.id, np.int64)
+    return _under(config, void, runs, runs.value, categories, np.zeros(len(runs.value), bool), _known(runs))
+
+
+def meanings_by_divisor(
+    taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
+) -> ValueMeanings:
+    """Value = category id * divisor + number; below the divisor it is a category id, and for a thing a crowd."""
+    divisor = config.divisor or 1
+    whole = runs.value < divisor
+    categories = np.where(whole, runs.value, runs.value // divisor)
+    things = np.array([each.id for each in taxonomy.categories if each.kind == "thing"], np.int64)
+    unnumbered = whole | ((runs.value % divisor == 0) & (divisor == _NO_NUMBER))
+    known = np.isin(categories, np.array(list(taxonomy.by_id()), np.int64))
+    return _under(config, void, runs, runs.value, categories, unnumbered & np.isin(categories, things), known)
+
+
+def meanings_by_table(
+    table: IdTable, taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
+) -> ValueMeanings:
+    """The side table says it, by image and value, or by value alone."""
+    row = np.array([table.row_of(image, value) for value in runs.value.tolist()], np.int64)
+    known = row >= 0
+    named, by_id = taxonomy.by_name(), taxonomy.by_id()
+    ids = {name: _id_of(name, named, by_id) for name in set(table.category)}
+    columns = [(ids[table.category[at]], table.segment_id[at], table.iscrowd[at]) for at in row[known].tolist()]
+    categories, segments, crowds = np.full(len(row), -1, np.int64), runs.value.copy(), np.zeros(len(row), bool)
+    for place, (category, segment, crowd) in zip(np.flatnonzero(known), columns, strict=True):
+        if category is None:
+            known[place] = False
+            continue
+        categories[place], crowds[place] = category, crowd
+        segments[place] = segments[place] if segment is None else segment
+    return _under(config, void, runs, segments, categories, crowds, known)
+
+
+def _id_of(name: str, named: dict[str, Category], by_id: dict[int, Category]) -> int | None:
+    """The category id of a name, or of an id written as text."""
+    if name in named:
+        return named[name].id
+    return int(name) if name.isdigit() and int(name) in by_id else None
+
+
+def _under(
+    config: InstanceIds,
+    void: int | None,
+    runs: ValueRuns,
+    segments: Ints,
+    categories: Ints,
+    crowds: Flags,
+    known: Flags,
+) -> ValueMeanings:
+    """The meaning once background and void are set apart."""
+    background = runs.value == config.background if config.background is not None else np.zeros(len(runs.value), bool)
+    ignored = runs.value == config.void if config.void is not None else np.zeros(len(runs.value), bool)
+    ignored &= ~background
+    categories = np.where(ignored, void if void is not None else -1, categories)
+    unknown = ~known & ~background & ~ignored
+    return ValueMeanings(
+        ~background & ~unknown, segments, categories, crowds & ~ignored, tuple(_unknown(runs, unknown, categories))
+    )
+
+
+def _known(runs: ValueRuns) -> Flags:
+    return np.ones(len(runs.value), bool)
+
+
+def _unknown(runs: ValueRuns, unknown: Flags, categories: Ints) -> list[Defect]:
+    """One SEG009 for each category id that the taxonomy lacks, with the values that have it."""
+    defects = []
+    for category in np.unique(categories[unknown]).tolist():
+        rows = np.flatnonzero(unknown & (categories == category))
+        x, y = runs.first_pixel(int(rows[0]))
+        values = ", ".join(map(str, runs.value[rows[:5]].tolist())) + (", …" if len(rows) > 5 else "")
+        what = "the table has no category for" if category < 0 else f"category {category} is not in the taxonomy:"
+        area = int(runs.area[rows].sum())
+        message = f"{what} value {values}: {area:,} px, the first at x={x}, y={y}"
+        defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
+    return defects
+
+
+IdRule = Callable[[ValueRuns, str], ValueMeanings]  # of the values of an image with this id
+_MAX_DIVISOR = 2**32  # values have 32 bits at most
+
+
+def id_rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
+    """The taxonomy, and what tells the meaning of values under it; raises SettingError for what is not enough."""
+    given = request.taxonomy
+    chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
+    if len(chosen) != 1:
+        said = f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
+        raise SettingError(said, "instance_ids")
+    if config.divisor is not None:
+        if given is None:
+            said = "instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy"
+            raise SettingError(said, "instance_ids", "divisor")
+        if not 1 <= config.divisor <= _MAX_DIVISOR:
+            said = f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …"
+            raise SettingError(said, "instance_ids", "divisor")
+        return given, partial(meanings_by_divisor, given, config, _void(given, config))
+    if config.category is not None:
+        taxonomy = given or _single(config)
+        return taxonomy, partial(
+            meanings_by_category, _category(taxonomy, config.category), config, _void(taxonomy, config)
+        )
+    table = load_id_table(_folder(request.root) / str(config.table))
+    taxonomy = given or _named_in(table, config)
+    return taxonomy, partial(meanings_by_table, table, taxonomy, config, _void(taxonomy, config))
+
+
+def _folder(root: Path) -> Path:
+    return root if root.is_dir() else root.parent
+
+
+def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
+    """The category of `instance_ids.void`: of that id, else the first of kind void; raises where there is none."""
+    if config.void is None:
+        return None
+    if config.void in taxonomy.void_ids or not taxonomy.void_ids:
+        if not taxonomy.void_ids:
+            said = f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void"
+            raise SettingError(said, "instance_ids", "void")
+        return config.void
+    return taxonomy.void_ids[0]
+
+
+def _single(config: InstanceIds) -> Taxonomy:
+    """A taxonomy of the one category that segdata.yaml names, and void."""
+    if isinstance(config.category, int):
+        said = f"instance_ids: category {config.category} is an id; without a taxonomy give a name"
+        raise SettingError(said, "instance_ids", "category")
+    one = (Category(id=1, name=str(config.category)),)
+    return Taxonomy(categories=one + _made_up_void(config, {1}))
+
+
+def _made_up_void(config: InstanceIds, taken: set[int]) -> tuple[Category, ...]:
+    if config.void is None:
+        return ()
+    number = config.void if config.void not in taken else max(taken) + 1
+    return (Category(id=number, name="void", kind="void"),)
+
+
+def _category(taxonomy: Taxonomy, named: str | int) -> Category:
+    found = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
+    if found is None:
+        near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
+        said = f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}"
+        raise SettingError(said, "instance_ids", "category")
+    return found
+
+
+def _named_in(table: IdTable, config: InstanceIds) -> Taxonomy:
+    """A taxonomy of the names in a side table, in order of their appearance."""
+    names = dict.fromkeys(table.category)
+    categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, 1))
+    return Taxonomy(categories=categories + _made_up_void(config, {category.id for category in categories}))

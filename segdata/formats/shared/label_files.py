@@ -1,0 +1,155 @@
+"""Label files: one for each image, or one document for all, and where the image files are."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from segdata.core.defect import Defect
+from segdata.core.unsafe import check_name, is_unsafe
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES, match_names
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import no_images_defect
+from segdata.formats.shared.per_image import ImageEntry, relative_path
+
+
+def pair_label_files(
+    root: Path, suffix: str, images: Path | None, stated: Callable[[Path], str | None] = lambda path: None
+) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images of the label files at or below `root`, and what is wrong with files on either side.
+
+    Images are below `images`, else beside the label files, or in a folder ``images`` there or next to `root`.
+    `stated` tells the name that a label file gives to its image; else the two have the same name but for the extension.
+    """
+    labels = find_label_files(root, suffix)
+    named = {name: _in_folder_of(name, stated(path)) for name, path in labels.items()}
+    here = root if root.is_dir() else root.parent
+    places = [images] if images else [here, here / "images", here.parent / "images"]
+    partner, folder = _partners(named, [_image_folder(place, deep=root.is_dir()) for place in places])
+    entries: dict[str, ImageEntry] = {}
+    defects = []
+    for name, path in labels.items():
+        image_id = partner.get(name) or named[name] or name
+        if image_id in entries:
+            message = f"a second file of labels of image {image_id!r}; the first one is read"
+            defects.append(Defect("SEG008", message, relative_path(root, path), image=image_id))
+            continue
+        entries[image_id] = ImageEntry(image_id, folder.paths.get(image_id), (path,))
+        if partner and name not in partner:
+            defects.append(Defect("SEG002", "the image file does not exist", relative_path(root, path), image=image_id))
+    if not partner:
+        return list(entries.values()), [no_images_defect(len(entries), here, images)] if entries else []
+    for name in sorted(folder.paths.keys() - entries.keys()) if root.is_dir() else ():
+        entries[name] = ImageEntry(name, folder.paths[name])
+        defects.append(Defect("SEG011", "an image without labels", name, image=name))
+    return sorted(entries.values(), key=lambda entry: entry.image_id), defects
+
+
+def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
+    """The label files by their paths below the dataset's root; `root` may be one itself."""
+    if root.is_file():
+        return {root.name: root}
+    found = {}
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
+        for name in sorted(names):
+            if name.lower().endswith(suffix) and not name.startswith("."):
+                found[start + name] = path = Path(folder, name)
+                check_name(path)
+    return found
+
+
+def _in_folder_of(name: str, image: str | None) -> str | None:
+    """The image that a label file names, in the label file's folder; None where it names none that is safe."""
+    if image is None or is_unsafe(image):
+        return None
+    return PurePosixPath(name).with_name(PurePosixPath(image).name).as_posix()
+
+
+def _image_folder(place: Path, deep: bool) -> ImageFolder:
+    """The image files in a folder; not `deep`: of a single file nothing tells how much else lies below its folder."""
+    if deep or not place.is_dir():
+        return ImageFolder.below(place)
+    return ImageFolder(
+        place, {path.name: path for path in sorted(place.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
+    )
+
+
+def _partners(named: Mapping[str, str | None], folders: Sequence[ImageFolder]) -> tuple[dict[str, str], ImageFolder]:
+    """The image file of each label file, in the first folder that has any; label files may name theirs."""
+    for folder in folders:
+        partner = {name: image for name, image in named.items() if image in folder.paths}
+        labels, images = named.keys() - partner.keys(), folder.paths.keys() - set(partner.values())
+        others, _ = match_names(sorted(labels), sorted(images))
+        partner |= {name: image for name, image in others.items() if named[name] is None}
+        if partner:
+            return partner, folder
+    return {}, ImageFolder(None)
+
+
+_MOST_BESIDE = 50  # folders beside the document that are looked into
+
+
+def find_images(
+    document: Path, called: str, names: Sequence[str], given: Path | None, skip: Sequence[Path] = ()
+) -> tuple[ImageFolder, list[Defect]]:
+    """The folder that holds the images: the `given` one, or the first near the document that has any of them.
+
+    `called` is how defects name the document; `skip` are folders that hold something else. Where none of the files is
+    here, that is one information for the document, not one defect an image.
+    """
+    places = [given] if given is not None else [place for place in _places(document) if place not in skip]
+    there = [place for place in places if place.is_dir()]
+    by_folder: dict[str, set[str]] = {}
+    for name in names:
+        folder, _, file = name.rpartition("/")
+        by_folder.setdefault(folder, set()).add(file)
+    for place in there:
+        if _has_any(place, by_folder):
+            return ImageFolder.below(place), []
+    if not names:
+        return ImageFolder(None), []
+    tried = there or places
+    looked = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
+    message = f"none of the {len(names):,} image files is here (looked in {looked}); give --images"
+    return ImageFolder(None), [Defect("SEG002", message, called, severity="info")]
+
+
+def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
+    """Whether any of the names, given by folder, is below `place`; a folder is listed, not asked for each name."""
+    for folder, names in by_folder.items():
+        try:
+            with os.scandir(place / folder) as entries:
+                if any(entry.name in names for entry in entries):
+                    return True
+        except (OSError, ValueError):  # no such folder, or a name that no folder can have
+            continue
+    return False
+
+
+def _places(path: Path) -> list[Path]:
+    """The folders where images of a document are found in practice, the likeliest first."""
+    here = path.parent
+    split = path.stem.rpartition("_")[2]
+    places = [here / split, here / "images" / split, here / "images", here]
+    around = [here]
+    if here.absolute().name == "annotations":
+        above = here.absolute().parent
+        places += [above / split, above / "images" / split, above / "images", above]
+        around.append(above)
+    beside = [place for folder in around if folder.is_dir() for place in sorted(folder.iterdir()) if place.is_dir()]
+    return list(dict.fromkeys(places + beside[:_MOST_BESIDE]))
+
+
+def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:
+    """SEG011 for every image file that the document does not name.
+
+    Only where the folder is for images alone and no other JSON lies beside the document: else other documents may
+    name them.
+    """
+    here = document.absolute()
+    others = any(other != here for other in here.parent.glob("*.json"))
+    if folder.root is None or others or here.is_relative_to(folder.root.absolute()):
+        return []
+    message = f"image file that {document.name} does not name"
+    return [Defect("SEG011", message, name, image=name) for name in sorted(folder.paths.keys() - set(names))]

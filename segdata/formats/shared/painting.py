@@ -1,0 +1,161 @@
+"""Painting: the first annotation of each image as one array of pixel values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Affected, Losses
+from segdata.core.meet import Side, meet_within
+from segdata.core.runs import Ints, Runs, spread
+from segdata.core.unsafe import is_unsafe
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSegments:
+    """An image with the annotation that is painted: the first where it has several.
+
+    Attributes
+    ----------
+    image_id : of the image
+    uri : where its file is said to be
+    height, width : pixels; 0 where unknown
+    annotated : False: there is no annotation, so that no mask is written
+    segments : (n,) rows of the batch's segments
+    runs : their pixels; `runs.owner` counts from 0 over `segments`
+    """
+
+    image_id: str
+    uri: str | None
+    height: int
+    width: int
+    annotated: bool
+    segments: Ints
+    runs: Runs
+
+    def only(self, kept: Ints) -> "ImageSegments":
+        """The sheet with some of its segments, by their positions."""
+        return replace(self, segments=self.segments[kept], runs=self.runs.take(kept, len(self.segments)))
+
+
+def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
+    """The images of a batch, each with what is painted. Raises SegdataError where an annotated one has no size."""
+    n_images = batch.images.num_rows
+    first = np.searchsorted(batch.annotation_image, np.arange(n_images + 1))
+    bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
+    height, width = batch.image_size
+    ids, uris = batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist()
+    offset, every = batch.runs.offsets(batch.n_segments), batch.runs
+    for image in range(n_images):
+        annotated = bool(first[image] < first[image + 1])
+        begin, end = (bounds[first[image]], bounds[first[image] + 1]) if annotated else (0, 0)
+        if annotated and 0 in (height[image], width[image]):
+            raise SegdataError(f"image {ids[image]!r}: its size is not known, so no mask can be written; give --images")
+        segments = np.arange(begin, end, dtype=np.int64)
+        here = slice(offset[begin], offset[end])
+        runs = Runs(every.start[here], every.length[here], every.owner[here] - np.int32(begin))
+        yield ImageSegments(ids[image], uris[image], int(height[image]), int(width[image]), annotated, segments, runs)
+
+
+def in_first_annotation(batch: Batch) -> NDArray[np.bool_]:
+    """(n_segments,) whether a segment belongs to the first annotation of its image."""
+    image = batch.annotation_image
+    first = np.ones(len(image), bool)
+    first[1:] = image[1:] != image[:-1]
+    return first[batch.segment_annotation]
+
+
+def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> Affected:
+    """The segments at `rows`: the first three as "image: id", where the id is the source's own if it has one."""
+    if len(rows) == 0:
+        return Affected((), ())
+    names, of_segment = batch.images["image_id"], batch.segment_image[rows]
+    every = names.take(pa.array(np.unique(of_segment))).to_pylist()
+    images = names.take(pa.array(of_segment[:3])).to_pylist()
+    ids = batch.segments.select(["source_id", "segment_id"]).take(pa.array(rows[:3])).to_pylist()
+    few = [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]
+    return Affected(few, every)
+
+
+def annotation_examples(batch: Batch, rows: NDArray[np.integer]) -> Affected:
+    """The annotations at `rows`: the images of the first three, and of all."""
+    names, of_annotation = batch.images["image_id"], batch.annotation_image[rows]
+    every = names.take(pa.array(np.unique(of_annotation))).to_pylist()
+    return Affected(names.take(pa.array(of_annotation[:3])).to_pylist(), every)
+
+
+PixelValue = TypeVar("PixelValue", np.uint8, np.uint16, np.uint32, np.int32)
+
+
+def paint(sheet: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue]) -> NDArray[PixelValue]:
+    """The (height, width) array in which segment i has `values[i]` and the rest `blank`; negative: it is left out."""
+    canvas: NDArray[PixelValue] = np.full(sheet.width * sheet.height, blank, dtype)
+    runs, value = sheet.runs, values[sheet.runs.owner]
+    start, length = runs.start, runs.length
+    if (value < 0).any():
+        start, length, value = start[value >= 0], length[value >= 0], value[value >= 0]
+    canvas[spread(start, length)] = np.repeat(value, length)
+    return np.ascontiguousarray(canvas.reshape(sheet.width, sheet.height).T)
+
+
+def are_visible(values: Ints, pixels: NDArray[PixelValue]) -> NDArray[np.bool_]:
+    """(n,) whether any pixel of a painted array has each value: a segment may be covered by later ones."""
+    present = np.zeros(max(int(pixels.max(initial=0)), int(values.max(initial=0))) + 1, bool)
+    present[pixels] = True
+    return present[values]
+
+
+def count_overlap_losses(batch: Batch, painted_as: Ints, losses: Losses) -> None:
+    """Count the pixels that change their meaning because a later segment covers an earlier one.
+
+    `painted_as` (n_segments,) is the value that each segment is painted with; only segments of different values of
+    one annotation count, and -1 stands for a segment that is not painted.
+    """
+    met = meet_within(Side.of(batch.runs, batch.annotation_line, batch.segment_annotation))
+    lost = (painted_as[met.a] >= 0) & (painted_as[met.b] >= 0) & (painted_as[met.a] != painted_as[met.b])
+    losses.add(
+        "overlap",
+        "pairs of segments",
+        int(lost.sum()),
+        int(met.pixels[lost].sum()),
+        segment_examples(batch, met.a[lost]),
+    )
+
+
+class MaskPaths:
+    """Gives each image a mask file of its own, `masks/<image>.png`."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def name(self, image_id: str, suffix: str = ".png") -> str:
+        """The path below the target; raises SegdataError for an id that leaves it."""
+        if is_unsafe(image_id):
+            raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
+        stem = PurePosixPath("masks", image_id).with_suffix("").as_posix()
+        if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems take for the same
+            stem = f"masks/{image_id}.{len(self._taken)}"
+        self._taken.add(stem.lower())
+        return stem + suffix
+
+
+def pixel_values(ids: Ints, most: int = 2**16 - 1) -> Ints:
+    """(n,) the pixel value of each segment of one image: its id where that is 1 to `most` and its own, else a free one.
+
+    >>> values_of(np.array([7, 7, 900100, 2])).tolist()
+    [1, 3, 4, 2]
+    """
+    values, count = np.unique(ids, return_counts=True)
+    own = np.isin(ids, values[(count == 1) & (values > 0) & (values <= most)])
+    taken = ids[own]
+    n_free = int((~own).sum())
+    free = np.setdiff1d(np.arange(1, len(ids) + 1, dtype=np.int64), taken)[:n_free]
+    result = ids.astype(np.int64)
+    result[~own] = free
+    return result

@@ -1,0 +1,399 @@
+"""Pairing: which mask belongs to which image, by folder layout, `images.csv` and file name, never by order."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from os.path import lexists
+from pathlib import Path
+
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.core.splits import split_of
+from segdata.core.unsafe import is_unsafe
+from segdata.core.uri import inside, outside
+from segdata.core.yamlfile import read_text
+from segdata.formats.shared.file_names import (
+    IMAGE_FOLDERS,
+    MASK_FOLDERS,
+    group_bands,
+    has_images,
+    is_image_name,
+    match_names,
+    split_masks_and_images,
+)
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
+from segdata.formats.shared.mask_files import mask_headers, n_pages
+from segdata.formats.shared.per_image import ImageEntry, relative_path
+
+# They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
+_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
+PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
+
+
+class RivalFoldersError(UnreadableError):
+    """Several folders may be the masks: `folders`."""
+
+    def __init__(self, root: Path, folders: list[Path], images: Path | None) -> None:
+        self.folders = folders
+        listed = ", ".join(f"{folder.name}/" for folder in folders)
+        beside = f" --images {images}" if images else ""
+        super().__init__(
+            f"{root}: each of {listed} may be the masks; give one of them as DATA: {folders[0]}{beside} "
+            "(or describe them as layers in segdata.yaml)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MaskLayout:
+    """One folder of masks with its folder of images.
+
+    Attributes
+    ----------
+    masks : the folder, or a single mask file
+    images : the folder or the image file; None where there is none
+    prefix : goes before the names in `images` to make image ids, ``train/``
+    evidence : in words, for the user
+    """
+
+    masks: Path
+    images: Path | None
+    prefix: str
+    evidence: str
+
+    def mask_files(self) -> list[Path]:
+        """The mask file, or every image file below the folder of masks, sorted."""
+        return [self.masks] if self.masks.is_file() else list(ImageFolder.below(self.masks).paths.values())
+
+
+def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
+    """Where the masks of a dataset lie; `images` is where the user says the images are.
+
+    Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
+    `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
+    begin with `train/`; and a folder of masks alone. Empty where there is no image file at all. Raises
+    RivalFoldersError where more than one folder may be that of the masks.
+    """
+    if root.is_file():
+        return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
+    folders = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
+    named = _folders_named_as_masks(folders)
+    if named:
+        beside = images or next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
+        rivals = named + _similar_folders(named[0], [path for path in folders.values() if path not in named], beside)
+        if len(rivals) > 1:
+            raise RivalFoldersError(root, sorted(rivals), beside)
+        where = f" and {beside.name}/" if beside else ""
+        return [MaskLayout(named[0], beside, "", f"folders {named[0].name}/{where}")]
+    twins = list(_paired_folders(folders, images))
+    if twins:
+        return twins
+    if has_images(root):
+        return [MaskLayout(root, images, "", "a folder of image files")]
+    return []
+
+
+def _folders_named_as_masks(folders: dict[str, Path]) -> list[Path]:
+    """The folders that are called what masks are called, `labels/` or `labels_v2/`, and hold image files."""
+    begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
+    return [
+        path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if has_images(path)
+    ]
+
+
+def _similar_folders(named: Path, others: list[Path], images: Path | None) -> list[Path]:
+    """The folders whose files are stored as those in `named`, and have the names of the images as well.
+
+    A folder called mask may hold anything: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
+    """
+    pictures = ImageFolder.below(images).paths
+    if images is None or not pictures:
+        return []
+    found = []
+    for folder in others:
+        if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
+            continue
+        files = ImageFolder.below(folder).paths
+        fits = 2 * len(match_names(files, pictures)[0]) >= min(len(files), len(pictures)) > 0
+        if fits and _stored_as(folder) == _stored_as(named):
+            found.append(folder)
+    return found
+
+
+def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:
+    """Whether the first file of a folder is coloured, of more than 8 bits, and lossy."""
+    heads = mask_headers(list(ImageFolder.below(folder).paths.values())[:1])
+    return (heads[0].coloured, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
+
+
+def _paired_folders(folders: dict[str, Path], images: Path | None) -> list[MaskLayout]:
+    found = []
+    for path in folders.values():
+        suffix = next((end for end in PAIRED_FOLDER_SUFFIXES if path.name.endswith(end) and path.name != end), None)
+        if suffix is None or not has_images(path):
+            continue
+        name = path.name.removesuffix(suffix)
+        inside = [folder for folder in (images and images / name, images, folders.get(name.lower())) if folder]
+        beside = next((folder for folder in inside if folder.is_dir()), None)
+        found.append(MaskLayout(path, beside, f"{name}/", f"folders {name}/ and {path.name}/"))
+    return found
+
+
+INDEX_FILE = "images.csv"
+_COLUMNS = ("image", "mask", "width", "height", "uri")
+_OF_VIDEOS = ("sequence", "frame", "split")
+Cell = str | int | None
+
+
+def write_index(target: Path, rows: Iterable[tuple[Cell, ...]], videos: bool = False) -> None:
+    """Write `images.csv` below `target`.
+
+    `rows` are image id, mask (below `target`; None: not annotated), width, height, uri; of videos also sequence, frame
+    and split. Images below `target` are written as relative paths.
+    """
+    with (target / INDEX_FILE).open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(_COLUMNS + (_OF_VIDEOS if videos else ()))
+        for image, mask, width, height, uri, *film in rows:
+            cells = (image, mask, width, height, inside(None if uri is None else str(uri), target), *film)
+            lines.writerow("" if value is None else value for value in cells)
+
+
+def has_index(root: Path) -> bool:
+    """Whether there is an `images.csv`; a link to nowhere is a broken one, not none."""
+    return lexists(root / INDEX_FILE)
+
+
+def read_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images in `images.csv`, and what is wrong with its lines: unsafe paths, sizes that are none, duplicates."""
+    folder = ImageFolder.below(images or root / "images")
+    entries: list[ImageEntry] = []
+    defects: list[Defect] = []
+    seen: set[str] = set()
+    records = csv.DictReader(io.StringIO(read_text(root / INDEX_FILE), newline=""))
+    try:
+        if "image" not in (records.fieldnames or ()):
+            found = (
+                f"has the columns {', '.join(records.fieldnames)}, not" if records.fieldnames else "is empty; it has"
+            )
+            defects.append(Defect("SEG001", f"{found} {', '.join(_COLUMNS)}", INDEX_FILE))
+            return entries, defects
+        for record in records:
+            entry, line = _index_entry(root, folder, record), records.line_num
+            if isinstance(entry, tuple):
+                defects.append(Defect(entry[0], entry[1], INDEX_FILE, line=line, image=record.get("image") or None))
+            elif entry.image_id in seen:
+                defects.append(Defect("SEG008", "the same image twice", INDEX_FILE, line=line, image=entry.image_id))
+            else:
+                seen.add(entry.image_id)
+                entries.append(entry)
+    except csv.Error as error:
+        message = f"cannot be read from here on: {error}"
+        defects.append(Defect("SEG001", message, INDEX_FILE, line=records.line_num))
+    return entries, defects
+
+
+def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> ImageEntry | tuple[str, str]:
+    """The image of a record, or the code and message of what is wrong with it."""
+    image_id, mask = record.get("image") or "", record.get("mask") or ""
+    if not image_id:
+        return "SEG004", "no image is named in the column 'image'"
+    unsafe = next((name for name in (image_id, mask) if name and is_unsafe(name)), None)
+    if unsafe:
+        return "SEG015", f"path {unsafe!r} leaves the dataset's root; name files below it"
+    try:
+        size = (int(record.get("height") or 0), int(record.get("width") or 0))
+    except ValueError:
+        return "SEG004", f"width {record.get('width')!r} and height {record.get('height')!r} are not whole numbers"
+    if min(size) < 0 or size[0] * size[1] > MAX_PIXELS or max(size) > MAX_PIXELS:
+        return "SEG004", f"the size is {size[1]} x {size[0]}; up to {MAX_PIXELS:,} pixels are expected"
+    uri = outside(record.get("uri") or None, root)
+    image = folder.paths.get(image_id) or (Path(uri) if uri and "://" not in uri and Path(uri).is_file() else None)
+    number = record.get("frame") or ""
+    if number and re.fullmatch(r"-?[0-9]{1,18}", number) is None:
+        return "SEG004", f"frame {number!r} is not a whole number"
+    return ImageEntry(
+        image_id,
+        image,
+        (root / mask,) if mask else (),
+        size=size,
+        uri=uri,
+        sequence=record.get("sequence") or None,
+        frame=int(number) if number else None,
+        split=record.get("split") or None,
+    )
+
+
+Bands = Mapping[str, Mapping[str, Path]]  # image -> band -> file
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """The images of a dataset with their masks, and what is wrong with them.
+
+    Attributes
+    ----------
+    entries : in the order of image ids
+    defects : files that stay alone, and what else was met
+    bare : there are no images
+    places : the folders that were read, by what is in them
+    """
+
+    entries: tuple[ImageEntry, ...]
+    defects: tuple[Defect, ...]
+    bare: bool = False
+    places: dict[str, str] = field(default_factory=dict)
+
+
+def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) -> Pairing:
+    """The images and masks of a dataset: by `images.csv` where our writers left one, else by layout and name.
+
+    The bands of an image may be files of their own (`partner.banded`). What stays alone on either side is SEG011; when
+    not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own; else they are
+    the overviews of one.
+    """
+    if has_index(root):
+        entries, defects = pair_by_index(root, images)
+        bare = bool(entries) and all(entry.image is None for entry in entries)
+        return Pairing(tuple(entries), tuple(defects), bare)
+    laid_out = find_layouts(root, images)
+    found = [_pair_folders(root, layout) for layout in laid_out]
+    entries = [entry for pairing in found for entry in pairing.entries]
+    defects = [defect for pairing in found for defect in pairing.defects]
+    bare = all(pairing.bare for pairing in found)
+    if entries and bare:
+        defects.append(no_images_defect(len(entries), root, images))
+    elif entries:
+        defects += [_no_images_in_folder(root, pairing) for pairing in found if pairing.bare and pairing.entries]
+    pages = _pages(entries) if paged else entries
+    return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
+
+
+def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
+    """The entries of one folder of masks and its folder of images."""
+    masks, pictures = _files(layout.masks), _files(layout.images)
+    if layout.images is None:
+        masks, pictures = split_masks_and_images(masks)
+    if not pictures:
+        return Pairing(
+            tuple(_paired_entry(layout.prefix, name, None, path) for name, path in masks.items()), (), bare=True
+        )
+    bands = {
+        name: {band: pictures.pop(file) for band, file in files.items()}
+        for name, files in group_bands(masks, pictures).items()
+    }
+    pictures |= {name: next(iter(files.values())) for name, files in bands.items()}
+    partner, twice = match_names(masks, pictures)
+    if not partner:
+        examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
+        message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
+        defects = [Defect("SEG011", message, relative_path(root, layout.masks))]
+        return Pairing(
+            tuple(_paired_entry(layout.prefix, name, None, path) for name, path in masks.items()), tuple(defects)
+        )
+    entries, defects = [], list(_missing_bands(root, layout.prefix, bands))
+    for name, path in masks.items():
+        file = relative_path(root, path)
+        if name in twice:
+            message = f"a second mask of image {twice[name]!r}; the first one is read"
+            defects.append(Defect("SEG008", message, file, image=layout.prefix + twice[name]))
+            continue
+        image = partner.get(name, name)
+        entry = _paired_entry(
+            layout.prefix, image, pictures.get(image) if name in partner else None, path, bands.get(image)
+        )
+        entries.append(entry)
+        if entry.image is None:
+            defects.append(Defect("SEG011", "a mask without image", file, image=entry.image_id))
+    alone = pictures.keys() - set(partner.values())
+    for name in sorted(alone):
+        entries.append(_paired_entry(layout.prefix, name, pictures[name], None, bands.get(name)))
+        defects.append(
+            Defect("SEG011", "an image without mask", relative_path(root, pictures[name]), image=entries[-1].image_id)
+        )
+    return Pairing(tuple(entries), tuple(defects))
+
+
+def _places(laid_out: list[MaskLayout]) -> dict[str, str]:
+    """Where the masks and the images were found."""
+    masks = [layout.masks.as_posix() for layout in laid_out]
+    images = [layout.images.as_posix() for layout in laid_out if layout.images is not None]
+    return {what: ", ".join(folders) for what, folders in (("masks", masks), ("images", images)) if folders}
+
+
+def _no_images_in_folder(root: Path, pairing: Pairing) -> Defect:
+    folder = pairing.entries[0].files[0].parent
+    return Defect("SEG011", f"there are no images for these {len(pairing.entries)} masks", relative_path(root, folder))
+
+
+def _missing_bands(root: Path, prefix: str, bands: Bands) -> Iterator[Defect]:
+    """SEG002 for a band that an image has not, and more than half of the others have."""
+    counts = Counter(band for files in bands.values() for band in files)
+    usual = [band for band, count in counts.items() if 2 * count > len(bands)]
+    for name, files in bands.items():
+        missing = [band for band in usual if band not in files]
+        if missing:
+            message = f"the image has no band {', '.join(missing)}, which others have"
+            yield Defect("SEG002", message, relative_path(root, next(iter(files.values()))), image=prefix + name)
+
+
+def _paired_entry(
+    prefix: str, name: str, image: Path | None, mask: Path | None, bands: Mapping[str, Path] | None = None
+) -> ImageEntry:
+    image_id = prefix + name
+    channels = tuple({"uri": path.as_posix(), "name": band} for band, path in (bands or {}).items())
+    masks = () if mask is None else (mask,)
+    return ImageEntry(image_id, image, masks, split=split_of(image_id), channels=channels or None)
+
+
+def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images of `images.csv`, and what is wrong with it: its lines, and the image files that are not here."""
+    entries, defects = read_index(root, images)
+    gone = [entry.image_id for entry in entries if entry.image is None]
+    if gone and len(gone) == len(entries):
+        return entries, [*defects, no_images_defect(len(gone), root, images)]
+    missing = [Defect("SEG002", f"image file {name!r} does not exist", INDEX_FILE, image=name) for name in gone]
+    return entries, [*defects, *missing]
+
+
+def no_images_defect(n_images: int, root: Path, images: Path | None) -> Defect:
+    """The one finding for a dataset none of whose image files is here."""
+    message = f"none of the {n_images:,} image files is here (looked in {images or root}); give --images"
+    return Defect("SEG002", message, severity="info")
+
+
+def _files(place: Path | None) -> dict[str, Path]:
+    if place is not None and place.is_file():
+        return {place.name: place}
+    return ImageFolder.below(place).paths
+
+
+def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
+    """Each page of a stack of slices as an image of its own, `volume.tif/0007`."""
+    for entry in entries:
+        count = n_pages(entry.files[0]) if entry.files else 1
+        if count == 1:
+            yield entry
+        else:
+            volume = entry.image_id
+            for page in range(count):
+                yield replace(entry, image_id=f"{volume}/{page:04d}", page=page, sequence=volume, frame=page)
+
+
+def images_folder(request: Request) -> Path | None:
+    """Where the user says the images are: on the command line, else in segdata.yaml (from the dataset's root)."""
+    if request.images is not None:
+        return request.images
+    start = request.root if request.root.is_dir() else request.root.parent
+    return None if request.config.images is None else start / request.config.images
+
+
+def open_pairing(request: Request) -> Pairing:
+    """The entries that a request asks for; raises UnreadableError where there is neither a mask nor an index."""
+    pairing = pair_masks(request.root, images_folder(request))
+    if not pairing.entries and not has_index(request.root):
+        raise UnreadableError(f"{request.root}: no mask files; a dataset has images/ and masks/, or is a mask folder")
+    return pairing

@@ -1,0 +1,165 @@
+"""Safe parsers: JSON and XML files whose content nobody vouches for."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, fromstring
+from xml.parsers import expat
+
+import msgspec
+
+from segdata.core.defect import Defect
+from segdata.formats.shared.per_image import BrokenLabelsError
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_small_file(path: Path) -> bytes:
+    """All bytes of a small file; raises OSError. A buffer, as Python's files have, costs more than they do."""
+    with path.open("rb", buffering=0) as file:
+        return file.read()
+
+
+def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
+    """What a JSON file holds; `file` is how defects call it. Raises BrokenLabelsError where it is none.
+
+    NaN and a byte order mark, which JSON has not, are read all the same; of halves of letters `defects` tell.
+    """
+    try:
+        text = path.read_bytes().removeprefix(_BOM)
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+        raise BrokenLabelsError(Defect("SEG001", message, file)) from error
+    try:
+        halves: list[str] = []
+        value = parse_json(text, halves)
+        defects += lone_surrogates(halves, file)
+        return value
+    except (ValueError, RecursionError) as error:
+        what = "is empty (0 bytes)" if not text else f"is no JSON, or cut off: {error}"
+        raise BrokenLabelsError(Defect("SEG001", what, file)) from error
+
+
+def parse_json(text: bytes, halves: list[str] | None = None) -> Any:  # Any: JSON
+    """The value of a JSON text; raises ValueError, or RecursionError.
+
+    Halves of surrogate pairs are no letters, and no table holds them: they are read as question marks, and `halves`
+    gets the JSON pointers of the texts that have them.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = json.loads(text)  # takes NaN, and says more precisely what is wrong
+        return _mended(value, "", [] if halves is None else halves)
+
+
+def lone_surrogates(halves: Iterable[str], file: str, place: str = "") -> list[Defect]:
+    """A defect for each text with half a letter; their JSON pointers go on from `place`."""
+    message = "a text holds half of a surrogate pair, which is no letter; it is read as a question mark"
+    return [Defect("SEG004", message, file, place + each, severity="warning") for each in halves]
+
+
+def _mended(value: Any, place: str, halves: list[str]) -> Any:  # Any: JSON
+    if isinstance(value, dict):
+        places = {key: f"{place}/{_shown(key)}" for key in value}
+        return {_mended(key, places[key], halves): _mended(each, places[key], halves) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_mended(each, f"{place}/{row}", halves) for row, each in enumerate(value)]
+    if isinstance(value, str) and (shown := _shown(value)) != value:
+        halves.append(place)
+        return shown
+    return value
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def encode_json(value: object) -> str:
+    """A value as JSON text, on one line."""
+    return msgspec.json.encode(value).decode()
+
+
+_DEEPEST = 64  # elements within elements; annotation files have about six
+# What careful reading is for. A document type has a "!", whatever the encoding: expat takes none in which other bytes
+# are markup, and UTF-16 has zeros.
+_NOT_PLAIN = (b"!", b"\0", b"xmlns", b"xml:")
+_NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class XmlError(Exception):
+    """A file that is no XML, or not XML that is safe to read; `line` counts from 1."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def read_xml(path: Path) -> Element:
+    """The root element of an XML file.
+
+    Raises XmlError for what is not well formed, declares a document type (the place of entities), or is nested deeper
+    than any annotation; OSError where the file cannot be read.
+
+    Source: Python documentation, section "XML security" (billion laughs, external entities).
+    """
+    data = path.read_bytes()
+    root = None if any(mark in data for mark in _NOT_PLAIN) else _plain(data)
+    return _careful(data) if root is None else root
+
+
+def _plain(data: bytes) -> Element | None:
+    """The root element of XML without declarations and namespaces, which the parser in C may see; None: it may not."""
+    try:
+        level = [root := fromstring(data)]
+    except (ParseError, LookupError, ValueError):  # told with its line by the careful parser
+        return None
+    for _ in range(_DEEPEST):
+        level = [child for element in level for child in element]
+        if not level:
+            return root
+    return None
+
+
+def _careful(data: bytes) -> Element:
+    """The root element, of which every element and declaration is looked at while it is built."""
+    parser, builder = expat.ParserCreate(), TreeBuilder()
+    depth = 0
+
+    def refuse(*_: object) -> NoReturn:
+        raise XmlError("has a document type declaration, which annotation files do not need", parser.CurrentLineNumber)
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            raise XmlError(f"is nested deeper than {_DEEPEST} elements", parser.CurrentLineNumber)
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise XmlError(f"is not well formed: {expat.ErrorString(error.code)}", error.lineno) from error
+    except LookupError as error:  # an encoding that Python does not know
+        raise XmlError(str(error), 1) from error
+    return builder.close()
+
+
+def is_xml_text(text: str) -> bool:
+    r"""Whether XML 1.0 can hold a text: it has no place for control characters, however they are written.
+
+    >>> is_xml_text("Straße"), is_xml_text("bell \x07")
+    (True, False)
+    """
+    return _NO_TEXT.search(text) is None

@@ -1,0 +1,295 @@
+"""Taxonomies of datasets: from the names in a source, from colour tables and presets, and written beside the labels."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from segdata.core import yamlfile
+from segdata.core.config import Config, Coverage, InstanceIds, Option, Overlap, nearest
+from segdata.core.errors import SegdataError
+from segdata.core.profile import Policy, Profile, RasterRule, Task
+from segdata.core.sequence import ImageSequence
+from segdata.core.taxonomy import Category, Kind, Taxonomy, dump_taxonomy, load_taxonomy
+
+# What annotation tools and datasets call regions that are to be ignored.
+VOID_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"})
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryNames:
+    """Categories by the names that a source has for them.
+
+    Attributes
+    ----------
+    taxonomy : the user's, or made of the names
+    declared : the taxonomy is the user's
+    to : name in the source -> category id; for a name that the taxonomy lacks an id that nobody has
+    unknown : those ids -> the source's names
+    aliases : names in the source that are old ones in the taxonomy -> category id
+    """
+
+    taxonomy: Taxonomy
+    declared: bool
+    to: Mapping[str, int]
+    unknown: Mapping[int, str] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """For the profile: the names of categories that the taxonomy lacks or calls otherwise, as JSON."""
+        return name_metadata(self.unknown, self.aliases)
+
+    def profile(
+        self,
+        format: str,
+        root: Path,
+        task: Task,
+        coverage: Coverage,
+        overlap: Overlap,
+        *,
+        name: str | None = None,
+        raster_rule: RasterRule = "mask-native",
+        places: Mapping[str, str] | None = None,
+        sequences: tuple[ImageSequence, ...] = (),
+    ) -> Profile:
+        """The profile of the dataset at `root`: `coverage` and `overlap` are habits of its format, nothing declared.
+
+        `name` is that of the dataset, for want of which `root` tells; the others are as in `Profile`.
+        """
+        return Profile(
+            name=root.stem if name is None else name,
+            format=format,
+            task=task,
+            taxonomy=self.taxonomy,
+            taxonomy_declared=self.declared,
+            coverage=Policy(coverage),
+            overlap=Policy(overlap),
+            raster_rule=raster_rule,
+            files=root.as_posix(),
+            metadata=self.metadata,
+            places=dict(places or {}),
+            sequences=sequences,
+        )
+
+
+def resolve_names(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | None = None) -> CategoryNames:
+    """The categories of a source's names.
+
+    Parameters
+    ----------
+    names : every name that occurs, in any order
+    given : the user's taxonomy: a name is looked up in it, then among its aliases
+    own : what the source itself says of its categories (ids, colours, kinds), for want of a user's taxonomy
+
+    A taxonomy that has to be made up has the names in alphabetical order with ids from 1, things all of them except
+    those that mean void.
+    """
+    occurring = sorted(set(names))
+    base = given or own or Taxonomy()
+    known = base.by_name()
+    to = {name: known[name].id for name in occurring if name in known}
+    next_id = max([0, *base.by_id()]) + 1
+    lacking = {name: next_id + row for row, name in enumerate(name for name in occurring if name not in known)}
+    if given is not None:
+        unknown = {id_: name for name, id_ in lacking.items()}
+        return CategoryNames(given, True, to | lacking, unknown, aliases_used(occurring, given))
+    made = tuple(Category(id=id_, name=name, kind=kind_from_name(name)) for name, id_ in lacking.items())
+    taxonomy = Taxonomy(categories=base.categories + made, unlabelled=base.unlabelled)
+    return CategoryNames(taxonomy, False, to | lacking)
+
+
+def aliases_used(names: Iterable[str], taxonomy: Taxonomy) -> dict[str, int]:
+    """The names that are old ones in the taxonomy, and the ids of what they mean."""
+    known = taxonomy.by_name()
+    return {name: known[name].id for name in names if name in known and known[name].name != name}
+
+
+def name_metadata(unknown: Mapping[int, str], aliases: Mapping[str, int]) -> dict[str, str]:
+    """For the metadata of a profile, as JSON: names that the taxonomy lacks by id, and old names that it has."""
+    said: dict[str, str] = {}
+    if unknown:
+        names = {str(id_): name for id_, name in sorted(unknown.items())}
+        said["unknown_categories"] = json.dumps(names, ensure_ascii=False)
+    if aliases:
+        said["aliases_used"] = json.dumps(dict(sorted(aliases.items())), ensure_ascii=False)
+    return said
+
+
+def kind_from_name(name: str) -> Kind:
+    """Void where the name says so, else thing."""
+    return "void" if name.strip().lower() in VOID_NAMES else "thing"
+
+
+def names_by_id(taxonomy: Taxonomy) -> dict[int, str]:
+    """The names of categories by id, in order; without those whose id or name an earlier one has already."""
+    by_id, by_name = taxonomy.by_id(), taxonomy.by_name()
+    return {each.id: each.name for each in taxonomy.categories if by_id[each.id] is each is by_name[each.name]}
+
+
+def table_names(taxonomy: Taxonomy) -> dict[int, str]:
+    """Category id -> what the table calls it: its name, or its id where another category has that name first."""
+    named = taxonomy.by_name()
+    called = {}
+    for identity, category in taxonomy.by_id().items():
+        name = category.name if named[category.name].id == identity else str(identity)
+        if name != category.name and name in named:
+            raise SegdataError(f"categories {named[name].name!r} and {identity} cannot be told apart; rename one")
+        called[identity] = name
+    return called
+
+
+COLOUR_TABLE_NAMES = (
+    "label_colors.txt",
+    "labelmap.txt",
+    "classes.csv",
+    "class_dict.csv",
+    "class_dict_seg.csv",
+    "classes.txt",
+)
+ColourRow = tuple[int, str, tuple[int, int, int]]  # id, name, colour
+_COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
+_LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
+
+
+def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
+    """The colour table of a dataset: in its folder, or in that of its masks."""
+    folders = [folder for folder in (root, masks, root.parent if root.is_file() else None) if folder]
+    places = (folder / name for folder in folders if folder.is_dir() for name in COLOUR_TABLE_NAMES)
+    return next((path for path in places if path.is_file()), None)
+
+
+def load_colour_table(path: Path) -> Taxonomy:
+    """The taxonomy in a colour table; raises SegdataError with file and line.
+
+    Ids are the `id` column of a CSV file, else the position, from 0: so grey masks of CVAT read as they should.
+    Categories are stuff, except those called void, ignore or unlabelled.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    read = _csv_rows if path.suffix == ".csv" else _text_rows
+    categories = tuple(
+        Category(id=number, name=name, color=color, kind="void" if name.lower() in VOID_NAMES else "stuff")
+        for number, name, color in read(text, path)
+    )
+    if not categories:
+        raise SegdataError(f"{path}:1: no categories; lines are 'r g b name' or 'name:r,g,b:parts:actions'")
+    return Taxonomy(categories=categories)
+
+
+def _text_rows(text: str, path: Path) -> list[ColourRow]:
+    rows: list[ColourRow] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        color_first, labelmap = _COLOR_FIRST.fullmatch(line), _LABELMAP.fullmatch(line)
+        if color_first:
+            rows.append((len(rows), color_first[4], _color(color_first.group(1, 2, 3), path, number)))
+        elif labelmap:
+            rows.append((len(rows), labelmap[1].strip(), _color(labelmap.group(2, 3, 4), path, number)))
+        else:
+            raise SegdataError(f"{path}:{number}: {line!r} is neither 'r g b name' nor 'name:r,g,b:parts:actions'")
+    return rows
+
+
+def _csv_rows(text: str, path: Path) -> list[ColourRow]:
+    rows: list[ColourRow] = []
+    records = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    for number, record in enumerate(records, 2):
+        cell = {(key or "").strip().lower(): str(value or "").strip() for key, value in record.items()}
+        name = cell.get("name") or cell.get("class") or cell.get("label") or cell.get("category")
+        color = next((keys for keys in (("r", "g", "b"), ("red", "green", "blue")) if keys[0] in cell), None)
+        if not name or color is None:
+            raise SegdataError(f"{path}:{number}: columns are name, r, g, b (and id); found {', '.join(cell)}")
+        identity = cell.get("id") or str(len(rows))
+        if not identity.lstrip("-").isdigit():
+            raise SegdataError(f"{path}:{number}: id {identity!r} is not a whole number")
+        rows.append((int(identity), name, _color(tuple(cell.get(key, "") for key in color), path, number)))
+    return rows
+
+
+def _color(texts: tuple[str, ...], path: Path, line: int) -> tuple[int, int, int]:
+    values = [int(text) if text.isdigit() else -1 for text in texts]
+    if len(values) != 3 or any(not 0 <= value <= 255 for value in values):
+        raise SegdataError(f"{path}:{line}: colour {', '.join(texts)} is not three values from 0 to 255")
+    return (values[0], values[1], values[2])
+
+
+_FOLDER = Path(__file__).parent / "presets"
+_CAMVID = re.compile(r"(?:0001TP_\d{6}|0006R0_f\d{5}|0016E5_\d{5}|Seq05VD_f\d{5})(?:_L)?")
+_SCENEPARSE = re.compile(r"ADE_(?:train|val|test)_\d{8}")
+
+
+def preset_names() -> list[str]:
+    """What can be asked for."""
+    return sorted([*(path.stem for path in _FOLDER.glob("*.yaml")), "sceneparse150-reduced", "voc"])
+
+
+@cache
+def load_preset(name: str) -> Taxonomy:
+    """The taxonomy of this name; raises SegdataError that lists the known ones.
+
+    `sceneparse150-reduced` is for masks from whose values 1 was taken, so that 0, the other objects, became 255 (what
+    mmsegmentation calls `reduce_zero_label`).
+    """
+    if name not in preset_names():
+        known = preset_names()
+        raise SegdataError(f"no preset is called {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+    if name == "voc":
+        from segdata.formats.voc.classes import VOC
+
+        return VOC
+    if name == "sceneparse150-reduced":
+        whole = load_preset("sceneparse150")
+        categories = [msgspec.structs.replace(each, id=(each.id - 1) % 256) for each in whole.categories]
+        return msgspec.structs.replace(whole, name="SceneParse150, reduced", categories=tuple(categories))
+    return load_taxonomy(_FOLDER / f"{name}.yaml")
+
+
+def preset_from_names(masks: Sequence[Path], coloured: bool) -> str | None:
+    """The preset that files tell by their names, as those of CamVid and SceneParse do; None where they do not.
+
+    `coloured`: the masks are RGB; else they are grey.
+    """
+    if not masks:
+        return None
+
+    def all_called(pattern: re.Pattern[str]) -> bool:
+        return all(pattern.fullmatch(path.stem) for path in masks)
+
+    if all_called(_CAMVID):
+        if coloured:
+            return "camvid32"
+        return "camvid11" if all(path.parent.name.endswith("annot") for path in masks) else None
+    return "sceneparse150" if not coloured and all_called(_SCENEPARSE) else None
+
+
+def write_sidecars(
+    target: Path,
+    profile: Profile,
+    taxonomy: Taxonomy,
+    instance_ids: InstanceIds | None = None,
+    options: Mapping[str, Option] | None = None,
+) -> None:
+    """Write `taxonomy.yaml`, and `segdata.yaml` where something is declared.
+
+    `instance_ids` and `options` of the format are what reading needs to know.
+    """
+    (target / "taxonomy.yaml").write_text(dump_taxonomy(taxonomy), encoding="utf-8")
+    config = Config(
+        coverage=profile.coverage.value if profile.coverage.declared else None,
+        overlap=profile.overlap.value if profile.overlap.declared else None,
+        instance_ids=instance_ids,
+        options=dict(options or {}),
+    )
+    said = msgspec.to_builtins(config, str_keys=True)
+    if said:
+        lines = [yamlfile.flow({key: value})[1:-1] + "\n" for key, value in said.items()]
+        (target / "segdata.yaml").write_text("".join(lines), encoding="utf-8")

@@ -1,0 +1,131 @@
+"""Unknown formats: what a dataset looks like that no format recognises, and what to do about it."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from segdata.core.errors import SegdataError, UnknownFormatError, UnreadableError
+from segdata.core.format import detect, formats
+from segdata.formats.coco.sniff import is_broken, sort_of
+from segdata.formats.masks.maskclue import look
+from segdata.formats.shared.file_names import has_images
+
+_MOST_FILES = 5_000  # that are listed
+_MOST_HEADS = 8  # that are looked into, of one suffix
+_MOST_FOLDERS = 24  # in which a dataset is looked for
+_HEAD = 1 << 16  # bytes
+_OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
+_PLAIN = ("colour-masks", "instance-ids")  # formats that any folder of images may be
+# Formats that are known and not read: what their paths match, and the first bytes of such a file.
+_FOREIGN = {
+    "DICOM images without a segmentation or structure set": (r"\.dcm$", None),
+    "VoTT JSON": (r"\.json$", rb'"assets"\s*:\s*\{'),
+    "Pascal VOC XML": (r"\.xml$", rb"<annotation>"),
+    "YOLO boxes": (r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}\s"),
+}
+
+
+def detect_format(root: Path) -> str:
+    """The name of the format that a dataset is in; raises SegdataError that says what is seen where there is none."""
+    try:
+        name = detect(root)
+        several = list(_apart(root)) if name in _PLAIN else []
+        if several:
+            raise UnreadableError(
+                f"{root}: holds {len(several)} {'datasets' if len(several) > 1 else 'dataset'}, {', '.join(several)}: "
+                f"give one as DATA; or --from {name} reads all of its images as masks"
+            )
+        return name
+    except UnknownFormatError as error:
+        names = list(islice(_names(root), _MOST_FILES))
+        foreign = _foreign(root, names)
+        inside = [] if root.is_file() else list(_inside(root))
+        seen = (
+            f"it looks like {foreign}, which segdata cannot read yet" if foreign else f"it holds {_held(root, names)}"
+        )
+        remedy = (
+            f"folders in it that can be read are {', '.join(inside)}: give one as DATA"
+            if inside
+            else "expected is a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical "
+            f"dataset; or name a format with --from ({', '.join(formats())})"
+        )
+        # Of what is not even known the masks may still be drafted from.
+        raise (SegdataError if foreign else UnreadableError)(f"{error}: {seen}; {remedy}") from error
+
+
+def _names(root: Path) -> Iterator[str]:
+    """Paths of the files below `root`, POSIX; of a file its own name."""
+    if root.is_file():
+        yield root.name
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        yield from (Path(folder, name).relative_to(root).as_posix() for name in sorted(names))
+
+
+def _foreign(root: Path, names: list[str]) -> str | None:
+    """The known format that files look like."""
+    looked: dict[str, bytes] = {}
+    for title, (path, text) in _FOREIGN.items():
+        hits = [name for name in names if re.search(path, name, re.IGNORECASE)]
+        if text is None and hits:
+            return title
+        for name in hits[:_MOST_HEADS] if text else []:
+            if name not in looked:
+                looked[name] = _head(root if root.is_file() else root / name)
+            if text and re.search(text, looked[name]):
+                return title
+    return None
+
+
+def _head(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(_HEAD)
+    return b""
+
+
+def _held(root: Path, names: list[str]) -> str:
+    """The files by suffix, and what the JSON files among them lack."""
+    counts = Counter(Path(name).suffix.lower() or "files without suffix" for name in names)
+    held = [f"{count:,} {suffix}" for suffix, count in counts.most_common(4)]
+    documents = [root if root.is_file() else root / name for name in names if name.lower().endswith(".json")]
+    some = documents[:_MOST_HEADS]
+    broken = sum(map(is_broken, some))
+    if broken:
+        held.append(f"{broken} of the JSON files empty, cut off or no JSON")
+    elif some and not any(map(sort_of, some)):
+        held.append("no JSON file with images and annotations")
+    return ", ".join(held) or "no files"
+
+
+def _apart(root: Path) -> Iterator[str]:
+    """The folders of a folder of images with no order of its own, where each of them is a dataset that has one."""
+    clue = look(root)
+    if root.is_file() or clue is None or clue.named:
+        return
+    found = []
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and has_images(path))
+    for folder in folders if len(folders) <= _MOST_FOLDERS else []:
+        try:
+            name = detect(folder)
+        except SegdataError:
+            return
+        if name in _PLAIN:
+            return
+        found.append(f"{folder.name} ({name})")
+    yield from found
+
+
+def _inside(root: Path) -> Iterator[str]:
+    """The folders at most two below `root` that are datasets, each with its format."""
+    folders = sorted(path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
+    found: list[Path] = []
+    for folder in folders[:_MOST_FOLDERS]:
+        if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in found):
+            with suppress(SegdataError):
+                name = detect(folder)
+                found.append(folder)
+                yield f"{folder.relative_to(root).as_posix()} ({name})"

@@ -1,0 +1,122 @@
+"""Painting: the first annotation of each image, and its pixel values."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.config import load_config
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Losses
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Runs
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats import colour_masks, instance_ids
+from segdata.formats.shared.painting import MaskPaths, are_visible, paint, segment_examples, segments_by_image
+from segdata.testing.dense import runs_of_masks
+
+PROFILE = Profile(
+    name="x",
+    format="x",
+    task="instance",
+    taxonomy=Taxonomy(categories=(Category(id=1, name="a"), Category(id=2, name="b"))),
+    taxonomy_declared=True,
+    coverage=Policy("exhaustive", declared=True),
+    overlap=Policy("forbid"),
+)
+WRITERS = pytest.mark.parametrize("write", [colour_masks.write, instance_ids.write])
+
+
+def batch_of(categories: list[int], masks: list[list[list[int]]], size: tuple[int, int] | None = None) -> Batch:
+    """One annotated image with a segment for each mask."""
+    height, width = size or np.array(masks[0]).shape
+    return Batch(
+        table(BATCH_IMAGES, 1, image_id=["a.jpg"], height=[height], width=[width]),
+        table(BATCH_ANNOTATIONS, 1, image=np.zeros(1, np.int32)),
+        table(
+            BATCH_SEGMENTS,
+            len(categories),
+            annotation=np.zeros(len(categories), np.int32),
+            segment_id=list(range(1, len(categories) + 1)),
+            category_id=categories,
+        ),
+        runs_of_masks([np.array(mask, bool) for mask in masks]),
+    )
+
+
+def test_later_segments_are_on_top() -> None:
+    batch = batch_of([1, 2], [[[1, 1], [1, 0]], [[0, 1], [0, 1]]])
+    (sheet,) = segments_by_image(batch)
+    pixels = paint(sheet, np.array([7, 9]), 0, np.uint8)
+    assert pixels.tolist() == [[7, 9], [7, 9]]
+    assert are_visible(np.array([7, 9, 5]), pixels).tolist() == [True, True, False]
+
+
+def test_each_image_has_a_mask_of_its_own() -> None:
+    """Also where only the extension or, for some file systems, the case tells them apart."""
+    names = MaskPaths()
+    found = [names.name(each) for each in ("d/a.jpg", "d/a.png", "d/A.png", "b.jpg")]
+    assert found[0] == "masks/d/a.png"
+    assert len({each.lower() for each in found}) == 4
+    with pytest.raises(SegdataError, match="leaves the dataset's root"):
+        names.name("../a.jpg")
+
+
+@WRITERS
+def test_unknown_categories_are_a_loss(write: object, tmp_path: Path) -> None:
+    losses = Losses()
+    write(PROFILE, [batch_of([1, 5], [[[1, 0]], [[0, 1]]])], tmp_path / "out", losses)  # type: ignore[operator]  # a writer
+    (loss,) = [each for each in losses.listed() if each.kind == "category"]
+    assert (loss.count, loss.pixels, loss.examples) == (1, 1, ["a.jpg: 2"])
+
+
+@WRITERS
+def test_a_mask_needs_a_size(write: object, tmp_path: Path) -> None:
+    batch = batch_of([], [], size=(0, 0))
+    batch = replace(batch, images=replaced(batch.images, "height", [None]))
+    with pytest.raises(SegdataError, match="its size is not known"):
+        write(PROFILE, [batch], tmp_path / "out", Losses())  # type: ignore[operator]  # a writer
+
+
+@WRITERS
+def test_what_is_declared_is_written_down(write: object, tmp_path: Path) -> None:
+    write(PROFILE, [], tmp_path / "out", Losses())  # type: ignore[operator]  # a writer
+    config = load_config(tmp_path / "out/segdata.yaml")
+    assert (config.coverage, config.overlap) == ("exhaustive", None)
+
+
+def _batch() -> Batch:
+    """Two images of 2 x 2 pixels: a.png with three segments, b.png with one."""
+    return Batch(
+        table(BATCH_IMAGES, 2, image_id=["a.png", "b.png"], width=[2, 2], height=[2, 2]),
+        table(BATCH_ANNOTATIONS, 2, image=np.array([0, 1], np.int32)),
+        table(
+            BATCH_SEGMENTS,
+            4,
+            annotation=np.array([0, 0, 0, 1], np.int32),
+            segment_id=[5, 6, 7, 8],
+            source_id=[None, "x", None, None],
+            category_id=[1, 1, 1, 1],
+            iscrowd=[False] * 4,
+        ),
+        Runs(np.array([0, 1, 2, 3]), np.ones(4, np.int64), np.arange(4, dtype=np.int32)),
+        (),
+    )
+
+
+def test_examples_are_called_as_the_source_calls_them() -> None:
+    assert list(segment_examples(_batch(), np.array([3, 1]))) == ["b.png: 8", "a.png: x"]
+
+
+def test_three_examples_are_enough() -> None:
+    assert list(segment_examples(_batch(), np.arange(4))) == ["a.png: 5", "a.png: x", "a.png: 7"]
+    assert list(segment_examples(_batch(), np.empty(0, np.int64))) == []
+
+
+def test_a_sheet_of_some_segments_has_their_pixels() -> None:
+    sheet = next(segments_by_image(_batch())).only(np.array([2, 0]))
+    assert sheet.segments.tolist() == [2, 0]
+    np.testing.assert_array_equal(sheet.runs.start[np.argsort(sheet.runs.owner)], [2, 0])

@@ -1,0 +1,224 @@
+"""Pairing of masks and images, by names and by images.csv."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segdata
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.file_names import match_names
+from segdata.formats.shared.pairing import find_layouts, pair_masks
+
+
+def touch(root: Path, *names: str) -> None:
+    """Small image files at these paths."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((2, 3), np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"),
+    [
+        ("a.png", "a.jpg"),
+        ("a_mask.png", "a.jpg"),
+        ("0016E5_07959_L.png", "0016E5_07959.png"),
+        ("mask2d.tif", "img2d.tif"),
+        ("01_manual1.gif", "01_test.tif"),
+        ("city/a_gtFine_labelIds.png", "city/a_gtFine.png"),
+        ("label_7.png", "image_7.png"),
+    ],
+)
+def test_names_that_belong_together(mask: str, image: str) -> None:
+    assert match_names([mask], [image, "b.jpg"])[0] == {mask: image}
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"), [("labels00000000.png", "00.tif"), ("x/a.png", "y/a.png"), ("a_mask.png", "a2.png")]
+)
+def test_names_that_do_not(mask: str, image: str) -> None:
+    assert match_names([mask], [image])[0] == {}
+
+
+def test_an_exact_name_goes_before_a_similar_one() -> None:
+    assert match_names(["a.png", "a_mask.png"], ["a.jpg", "a_mask.jpg"])[0] == {
+        "a.png": "a.jpg",
+        "a_mask.png": "a_mask.jpg",
+    }
+
+
+def test_a_second_mask_of_an_image_is_a_duplicate(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "masks/a.png", "masks/a_mask.png")
+    pairing = pair_masks(tmp_path)
+    assert [pair.image_id for pair in pairing.entries] == ["a.png"]
+    assert [(each.code, each.file) for each in pairing.defects] == [("SEG008", "masks/a_mask.png")]
+
+
+def test_both_sides_may_be_alone(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png", "masks/a.png", "masks/c.png")
+    pairing = pair_masks(tmp_path)
+    assert [(pair.image_id, pair.image is None, len(pair.files)) for pair in pairing.entries] == [
+        ("a.png", False, 1),
+        ("b.png", False, 0),
+        ("c.png", True, 1),
+    ]
+    assert sorted((each.code, each.file) for each in pairing.defects) == [
+        ("SEG011", "images/b.png"),
+        ("SEG011", "masks/c.png"),
+    ]
+
+
+def test_no_image_at_all_is_one_finding(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    (defect,) = pair_masks(tmp_path).defects
+    assert (defect.code, defect.severity, defect.image) == ("SEG002", "info", None)
+    assert "none of the 2 image files" in defect.message
+
+
+def test_names_that_never_match_are_one_finding(tmp_path: Path) -> None:
+    touch(tmp_path, "masks/labels00.png", "masks/labels01.png", "raw/x.png", "raw/y.png")
+    pairing = pair_masks(tmp_path)
+    (defect,) = pairing.defects
+    assert (defect.code, defect.file, defect.severity) == ("SEG011", "masks", None)
+    assert "none of 2 masks has the name of one of 2 images" in defect.message
+    assert [pair.image_id for pair in pairing.entries] == ["labels00.png", "labels01.png"]
+
+
+def test_a_split_without_images_is_one_finding(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.png", "trainannot/a.png", "valannot/b.png", "valannot/c.png")
+    (defect,) = pair_masks(tmp_path).defects
+    assert (defect.code, defect.file) == ("SEG011", "valannot")
+
+
+def test_twin_folders_are_one_dataset_with_splits(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.png", "trainannot/a.png", "val/b.png", "valannot/b.png", "palette.png")
+    pairing = pair_masks(tmp_path)
+    assert [(pair.image_id, pair.split) for pair in pairing.entries] == [("train/a.png", "train"), ("val/b.png", "val")]
+    assert pairing.defects == ()
+    assert pairing.places == {
+        "masks": f"{tmp_path}/trainannot, {tmp_path}/valannot",
+        "images": f"{tmp_path}/train, {tmp_path}/val",
+    }
+
+
+def test_images_given_by_the_user(tmp_path: Path) -> None:
+    touch(tmp_path, "m/a.png", "elsewhere/a.jpg")
+    (pair,) = pair_masks(tmp_path / "m", tmp_path / "elsewhere").entries
+    assert (pair.image_id, pair.image) == ("a.jpg", tmp_path / "elsewhere/a.jpg")
+    (pair,) = pair_masks(tmp_path / "m/a.png", tmp_path / "elsewhere/a.jpg").entries
+    assert (pair.image_id, pair.files) == ("a.jpg", (tmp_path / "m/a.png",))
+
+
+def test_masks_and_images_in_one_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "img1.png", "mask1.png")
+    assert [(pair.image_id, pair.files[0].name) for pair in pair_masks(tmp_path).entries] == [("img1.png", "mask1.png")]
+
+
+def test_pages_become_images(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.zeros((2, 3), np.uint16))] * 3
+    pages[0].save(tmp_path / "v.tif", save_all=True, append_images=pages[1:])
+    assert [(pair.image_id, pair.page) for pair in pair_masks(tmp_path).entries] == [
+        ("v.tif/0000", 0),
+        ("v.tif/0001", 1),
+        ("v.tif/0002", 2),
+    ]
+
+
+def test_index_file_decides(tmp_path: Path) -> None:
+    touch(tmp_path, "masks/1.png", "images/a.png")
+    (tmp_path / "images.csv").write_text(
+        "image,mask,width,height,uri\na.png,masks/1.png,3,2,\nb.jpg,,9,8,\na.png,,3,2,\n../x.png,,1,1,\nc.png,,wide,1,\n"
+    )
+    pairing = pair_masks(tmp_path)
+    assert [(pair.image_id, len(pair.files), pair.size) for pair in pairing.entries] == [
+        ("a.png", 1, (2, 3)),
+        ("b.jpg", 0, (8, 9)),
+    ]
+    assert sorted((each.code, each.line) for each in pairing.defects if each.line) == [
+        ("SEG004", 6),
+        ("SEG008", 4),
+        ("SEG015", 5),
+    ]
+    assert [each.image for each in pairing.defects if each.code == "SEG002"] == ["b.jpg"]
+
+
+def test_folders_without_images_are_no_layout(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    assert find_layouts(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        (("masks/a.png", "labels/a.png", "images/a.jpg"), "labels/, masks/"),
+        (("labels_1/a.png", "labels_2/a.png", "images/a.jpg"), "labels_1/, labels_2/"),
+        (("mask/1_mask.png", "1st/1_manual1.png", "2nd/1_manual2.png", "images/1.tif"), "1st/, 2nd/, mask/"),
+    ],
+)
+def test_of_several_folders_that_fit_none_is_taken(tmp_path: Path, names: tuple[str, ...], listed: str) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(UnreadableError, match=f"each of {listed} may be the masks; .* --images {tmp_path}/images"):
+        pair_masks(tmp_path)
+
+
+def test_a_folder_of_something_else_is_no_rival(tmp_path: Path) -> None:
+    """Other names, other storage (pictures of the masks), regions of interest, and VOC's numbers of objects."""
+    touch(
+        tmp_path, "SegmentationClass/a.png", "SegmentationObject/a.png", "JPEGImages/a.jpg", "other/b.png", "roi/a.png"
+    )
+    (tmp_path / "shown").mkdir()
+    Image.new("RGB", (3, 2)).save(tmp_path / "shown" / "a.png")
+    (pair,) = pair_masks(tmp_path).entries
+    assert pair.files == (tmp_path / "SegmentationClass/a.png",)
+
+
+def test_a_folder_with_more_in_its_name_is_one_of_masks(tmp_path: Path) -> None:
+    touch(tmp_path, "labels_v2/a.png", "images/a.jpg")
+    (pair,) = pair_masks(tmp_path).entries
+    assert (pair.image_id, pair.files) == ("a.jpg", (tmp_path / "labels_v2/a.png",))
+
+
+TAXONOMY = Taxonomy(categories=(Category(id=1, name="road", kind="stuff", color=(9, 9, 9)),), unlabelled=0)
+FORMATS = ("colour-masks", "instance-ids", "cityscapes", "pascal-voc", "yolo-seg", "davis")
+
+
+def written(folder: Path, format: str) -> Path:
+    data = segdata.from_arrays({"a.png": np.eye(4, dtype=np.uint8)}, TAXONOMY)
+    if format == "cityscapes":
+        data = segdata.from_arrays({"a.png": np.eye(4, dtype=np.uint8)}, ["road"])
+    segdata.convert(data, folder / "out", to=format)
+    assert (folder / "out" / "images.csv").is_file()
+    return folder / "out"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "is empty; it has image, mask"), ("name;path\na;b\n", "has the columns name;path, not image, mask")],
+)
+def test_an_index_without_its_columns(tmp_path: Path, format: str, text: str, words: str) -> None:
+    root = written(tmp_path, format)
+    (root / "images.csv").write_text(text)
+    found = segdata.validate(segdata.read(root, format=format), select=["SEG001"]).findings
+    assert [(each.file, each.image) for each in found] == [("images.csv", None)]
+    assert words in found[0].message
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_index_that_is_a_link_to_itself(tmp_path: Path, format: str) -> None:
+    root = written(tmp_path, format)
+    (root / "images.csv").unlink()
+    (root / "images.csv").symlink_to("images.csv")
+    with pytest.raises(SegdataError, match=r"images\.csv: cannot be read"):
+        segdata.read(root, format=format)
+
+
+def test_an_index_that_names_itself_as_a_mask(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "images.csv").write_text("image,mask\na.png,images.csv\n")
+    data = segdata.read(tmp_path, format="colour-masks", taxonomy=TAXONOMY)
+    assert [each.file for each in segdata.validate(data, select=["SEG001"]).findings] == ["images.csv"]

@@ -1,0 +1,81 @@
+"""What no format recognises is described: what it looks like, what it holds, and what in it can be read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.formats.unknown_format import detect_format
+
+VOTT = {"assets": {}}
+
+
+def said(root: Path) -> str:
+    with pytest.raises(SegdataError) as caught:
+        detect_format(root)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "title"),
+    [
+        ("a.json", json.dumps(VOTT), "VoTT JSON"),
+        ("labels/a.txt", "0 0.1 0.2 0.3 0.4\n", "YOLO boxes"),
+        ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),
+        ("a.dcm", "", "DICOM images"),
+        ("gtFine/x/a_gtFine_polygons.txt", "word", None),
+    ],
+)
+def test_known_formats_that_are_not_read_are_named(tmp_path: Path, name: str, text: str, title: str | None) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert (f"looks like {title}" in said(tmp_path)) == (title is not None)
+    if title is not None and path.parent == tmp_path:
+        assert f"looks like {title}" in said(path)
+
+
+def test_other_files_are_counted(tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"{number}.json").write_text('{"a": 1}')
+    assert "it holds 7 .json, no JSON file with images and annotations; expected is a COCO JSON" in said(tmp_path)
+    (tmp_path / "0.json").write_text('{"images": [')
+    assert "1 of the JSON files empty, cut off or no JSON" in said(tmp_path)
+
+
+def test_folders_that_can_be_read_are_named(tmp_path: Path) -> None:
+    """Not those of images, and not the folders of what is named already."""
+    for name in ("a/masks/1.png", "b/masks/1.png", "images/1.png", "raw.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((2, 3), np.uint8)).save(path)
+    assert "folders in it that can be read are a (colour-masks), b (colour-masks): give one" in said(tmp_path)
+
+
+def test_only_what_is_not_known_at_all_may_be_drafted_from(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    with pytest.raises(UnreadableError):
+        detect_format(tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps(VOTT))
+    with pytest.raises(SegdataError) as caught:
+        detect_format(tmp_path)
+    assert not isinstance(caught.value, UnreadableError)
+
+
+def test_a_folder_of_datasets_is_no_folder_of_masks(tmp_path: Path) -> None:
+    """Two systems' videos, each of which is a dataset; with a folder of plain masks beside it is one of masks again."""
+    for system in ("osvos", "rvos"):
+        for k in range(3):
+            path = tmp_path / system / "dog" / f"{k:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mask = Image.fromarray(np.tri(20, dtype=np.uint8), "P")
+            mask.putpalette([0, 0, 0, 200, 0, 0])
+            mask.save(path)
+    assert detect_format(tmp_path / "osvos") == "davis"
+    assert "holds 2 datasets, osvos (davis), rvos (davis): give one as DATA" in said(tmp_path)
+    (tmp_path / "more").mkdir()
+    Image.fromarray(np.tri(20, dtype=np.uint8)).save(tmp_path / "more" / "a.png")
+    assert detect_format(tmp_path) == "colour-masks"
