@@ -19,8 +19,8 @@ from rules_proof import IMAGES, written
 
 import segdata
 from segdata.sample import make
-from segdata.sample.proof import prove, seeded
-from segdata.sample.write import Json
+from segdata.sample.writers import Json
+from tests.generators.seeded_defects import compare_defects, read_seeded_defects
 
 HERE = Path(__file__).parent
 PYTHON = HERE.parent / "build/peers/bin/python"
@@ -115,12 +115,12 @@ def seeded_table(folder: Path) -> Iterator[str]:
     yield "| set | seeded | segdata | Datumaro | found by Datumaro | all that Datumaro says |"
     yield "| --- | ---: | ---: | ---: | --- | --- |"
     total = Counter[str]()
-    for name, entries in seeded(folder / "defects").items():
+    for name, entries in read_seeded_defects(folder / "defects").items():
         path = folder / "defects" / name
         file = next((file for file in SAMPLES if (path / file).exists()), None)
         if file is None or name in OURS | INDEX or "instance_ids" in (path / "segdata.yaml").read_text():
             continue
-        ours = prove(entries, segdata.validate(path).findings).found
+        ours = compare_defects(entries, segdata.validate(path).findings).found
         said = datumaro(SAMPLES[file], path if file == "masks" else path / file)
         theirs = [entry for entry in entries if is_found(entry, name, said)]
         total.update(seeded=len(entries), segdata=len(ours), datumaro=len(theirs))

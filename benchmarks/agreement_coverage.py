@@ -23,8 +23,7 @@ from segdata.agreement.summary.estimates import Amounts, Everyone, Resampling, c
 from segdata.agreement.summary.plans import plan
 from segdata.core.opposed import Opposed
 from segdata.core.statistics.bootstrap import Floats
-from segdata.testing.opposing import opposed_of_maps
-from segdata.testing.two_annotators import CATEGORIES, two_annotators
+from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
 
 SCORES = ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy")
 RARE = ("iou", "pq")  # of a category that three images of ten have
@@ -67,7 +66,7 @@ def coverage(n_clusters: int, size: int, n_campaigns: int, truth: dict[str, floa
     held: dict[str, list[bool]] = {name: [] for name in COLUMNS}
     for campaign in range(n_campaigns):
         rng, how = np.random.default_rng([n_clusters, size, campaign]), Resampling(n_draws=DRAWS, seed=campaign)
-        for name, (_, low, high) in values(two_annotators(rng, n_clusters, size), how).items():
+        for name, (_, low, high) in values(simulate_two_annotators(rng, n_clusters, size), how).items():
             if np.isfinite(low):
                 held[name].append(low <= truth[name] <= high)
     return [float(np.mean(held[name])) for name in COLUMNS]
@@ -78,7 +77,7 @@ def false_alarms(n_clusters: int, size: int, n_campaigns: int) -> list[float]:
     names, alarms = ("iou", "pq", "kappa"), []
     for campaign in range(n_campaigns):
         rng = np.random.default_rng([7, n_clusters, size, campaign])
-        amounts = Amounts.of(two_annotators(rng, n_clusters, size))
+        amounts = Amounts.of(simulate_two_annotators(rng, n_clusters, size))
         every = Everyone.of(amounts, amounts.every)
         half = rng.permutation(np.arange(n_clusters) % 2)
         _, p = differences(every.statistic(names), half, np.zeros(n_clusters, np.int64), campaign, n_draws=199)
@@ -101,7 +100,7 @@ def unsteady(n_images: int, n_campaigns: int, further: float = 0.0) -> float:
             for person, of in zip(PASSES, maps, strict=True):
                 wrong = rng.random(truth.shape) < rate + (further if person == 0 else 0.0)
                 of.append(np.where(wrong, rng.integers(-1, len(CATEGORIES), truth.shape), truth))
-        opposed = replace(opposed_of_maps(maps, CATEGORIES, task="semantic"), persons=PASSES)
+        opposed = replace(tables_of_maps(maps, CATEGORIES, task="semantic"), persons=PASSES)
         behind = repeats(opposed, Resampling(n_draws=DRAWS, seed=campaign))["behind_low"]
         found.append(bool((behind > 0).any()))
     return float(np.mean(found))
@@ -113,9 +112,9 @@ def planned(n_pilots: int) -> None:
     images: dict[str, list[int]] = {name: [] for name in widths}
     for pilot in range(n_pilots):
         rng = np.random.default_rng([9, pilot])
-        for each in plan(two_annotators(rng, 40), HALF_WIDTH, Resampling(seed=pilot)):
+        for each in plan(simulate_two_annotators(rng, 40), HALF_WIDTH, Resampling(seed=pilot)):
             if each.category is None and each.images is not None:
-                amounts = Amounts.of(two_annotators(rng, each.images))
+                amounts = Amounts.of(simulate_two_annotators(rng, each.images))
                 found = overall_scores(amounts, amounts.every, Resampling(seed=pilot))[each.score]
                 widths[each.score].append((found.high - found.low) / 2)
                 images[each.score].append(each.images)
@@ -136,7 +135,7 @@ def main() -> None:
         rng = np.random.default_rng([1, size])
         truth = {
             name: each[0]
-            for name, each in values(two_annotators(rng, TRUTH // size, size), Resampling(n_draws=2)).items()
+            for name, each in values(simulate_two_annotators(rng, TRUTH // size, size), Resampling(n_draws=2)).items()
         }
         found = coverage(n_clusters, size, n_campaigns, truth)
         print(f"| {n_clusters} | {size} | " + " | ".join(f"{each:.3f}" for each in found) + " |", flush=True)

@@ -4,7 +4,7 @@
 
 DATA is the folder with camvid11 and gbm40_nuclei; without them only sample_data is drawn from. Real segments, in small
 pieces of the images, are taken for what is there; annotators of known habits draw them
-(`segdata.testing.annotators`), and the whole chain judges them: from pixels to findings. A campaign takes pieces by
+(`tests.generators.annotators`), and the whole chain judges them: from pixels to findings. A campaign takes pieces by
 lot, and everybody draws each anew. Parts: honest, planted, coverage, least. Sets: sample_data, gbm40_nuclei, camvid11.
 """
 
@@ -24,8 +24,8 @@ from segdata.api import agree
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.config import Config
 from segdata.core.dataset import Dataset
-from segdata.testing.annotators import Annotator, Habits, drawn_by
-from segdata.testing.pictures import Drawing
+from segdata.testing.pictures import PictureDataset
+from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "panoptic"
 RESAMPLES = 500
@@ -43,8 +43,8 @@ class Population:
     name: str
     batch: Batch
     data: Dataset
-    honest: Habits
-    planted: Mapping[str, Callable[[Habits], Habits]]
+    honest: ErrorRates
+    planted: Mapping[str, Callable[[ErrorRates], ErrorRates]]
 
     @property
     def common(self) -> list[str]:
@@ -61,10 +61,12 @@ class Population:
 
     def take(self, rows: np.ndarray) -> Dataset:
         """Some pieces."""
-        return Dataset(Drawing(self.data.profile, self.batch.take_images(np.sort(rows))), self.data.profile, Config())
+        return Dataset(
+            PictureDataset(self.data.profile, self.batch.take_images(np.sort(rows))), self.data.profile, Config()
+        )
 
 
-def population(name: str, data: Dataset, size: int | tuple[int, int], honest: Habits, *planted: str) -> Population:
+def population(name: str, data: Dataset, size: int | tuple[int, int], honest: ErrorRates, *planted: str) -> Population:
     """Tiles of a dataset with at least one segment, each for itself."""
     with tempfile.TemporaryDirectory() as folder:
         segdata.tile(data, Path(folder) / "tiles", size, crop_images=False)
@@ -85,12 +87,12 @@ def population(name: str, data: Dataset, size: int | tuple[int, int], honest: Ha
     return Population(name, batch, replace(tiles, profile=replace(tiles.profile, sequences=())), honest, chosen)
 
 
-PLANTED: Mapping[str, Callable[[Habits], Habits]] = {
+PLANTED: Mapping[str, Callable[[ErrorRates], ErrorRates]] = {
     "missed": lambda honest: replace(honest, misses=honest.misses + 0.25),
     "extra": lambda honest: replace(honest, adds=honest.adds + 0.35),
     "offset": lambda honest: replace(honest, larger=2.0),
 }
-HAND = Habits(misses=0.05, adds=0.05, uneven=0.5, jitter=0.5, shift=0.5, splits=0.02, merges=0.02)
+HAND = ErrorRates(misses=0.05, adds=0.05, uneven=0.5, jitter=0.5, shift=0.5, splits=0.02, merges=0.02)
 
 
 def populations(folder: Path | None) -> Iterator[Population]:
@@ -106,19 +108,25 @@ def populations(folder: Path | None) -> Iterator[Population]:
 
 
 def campaign(
-    of: Population, seed: int, n: int, hands: Mapping[str, Annotator], *, again: str | None = None, select: str = ""
+    of: Population,
+    seed: int,
+    n: int,
+    hands: Mapping[str, SimulatedAnnotator],
+    *,
+    again: str | None = None,
+    select: str = "",
 ) -> Agreement:
     """Pieces by lot, drawn by everybody; by one of them `again`."""
     rng = np.random.default_rng([1, seed])
     truth = of.take(rng.choice(len(of), min(n, len(of)), replace=False))
     names = [*hands, *([again] if again else [])]
-    drawn = [(name, drawn_by(truth, hands[name], int(rng.integers(2**40)))) for name in names]
+    drawn = [(name, simulate_annotator(truth, hands[name], int(rng.integers(2**40)))) for name in names]
     return agree(drawn, resamples=RESAMPLES, seed=seed, jobs=1, select=select.split(",") if select else ())
 
 
 def honest(of: Population, campaigns: int) -> None:
     """In how many campaigns of people who are all alike somebody is told of, or a category that is clear in truth."""
-    hands = dict.fromkeys("abc", Annotator(of.honest))
+    hands = dict.fromkeys("abc", SimulatedAnnotator(of.honest))
     large = campaign(of, LAST, LARGE, hands)
     kinds = {each.category: "stuff" if of.data.profile.task == "semantic" else each.kind for each in large.categories}
     score = {each.category: each.scores[AGREED[kinds[each.category]]].value for each in large.categories}
@@ -143,8 +151,10 @@ def planted(of: Population, campaigns: int) -> None:
     kinds, shares = list(of.planted), []
     for seed in range(campaigns):
         kind, category = kinds[seed % len(kinds)], of.common[seed // len(kinds) % len(of.common)]
-        other = Annotator(of.honest, {category: of.planted[kind](of.honest)})
-        found = campaign(of, seed, 36, dict.fromkeys("abcd", Annotator(of.honest)) | {"c": other}, select="SEG406")
+        other = SimulatedAnnotator(of.honest, {category: of.planted[kind](of.honest)})
+        found = campaign(
+            of, seed, 36, dict.fromkeys("abcd", SimulatedAnnotator(of.honest)) | {"c": other}, select="SEG406"
+        )
         told = [(each.annotator, each.category, doing(each.message)) for each in found.findings]
         false = [each for each in told if each[0] != "c"]
         tried[kind] += 1
@@ -176,7 +186,9 @@ def values_of(found: Agreement, category: str) -> dict[str, Value]:
 def coverage(of: Population, campaigns: int) -> None:
     """How often the intervals of small campaigns hold what the whole population gives."""
     other = replace(of.honest, larger=2.0, misses=of.honest.misses + 0.1)
-    hands = dict.fromkeys("ab", Annotator(of.honest)) | {"c": Annotator(of.honest, {of.common[0]: other})}
+    hands = dict.fromkeys("ab", SimulatedAnnotator(of.honest)) | {
+        "c": SimulatedAnnotator(of.honest, {of.common[0]: other})
+    }
     truth = values_of(campaign(of, LAST, LARGE, hands), of.common[0])
     held: dict[str, list[bool]] = {}
     for seed in range(campaigns):

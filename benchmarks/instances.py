@@ -29,7 +29,7 @@ from segdata.core.rule import rule_named
 from segdata.core.runs import Runs
 from segdata.measure.measure import measure
 from segdata.measure.window import Windows
-from segdata.testing.pictures import Drawing
+from segdata.testing.pictures import PictureDataset
 
 Mask = NDArray[np.uint8]
 Change = tuple[tuple[int, ...], list[Mask], tuple[int, int]]  # segments that go, those that come, and x, y of these
@@ -160,7 +160,7 @@ def _runs(mask: Mask, place: tuple[int, int], height: int, width: int) -> Runs:
 def found(batch: Batch, profile: Profile, codes: tuple[str, ...]) -> set[int]:
     """The segments that the rules name."""
     rules = [rule_named(code) for code in codes]
-    tables = measure(Drawing(profile, batch), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
+    tables = measure(PictureDataset(profile, batch), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
     return {row for rule in rules for each in rule.check(tables) for row in each.segments}
 
 

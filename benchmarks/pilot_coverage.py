@@ -26,7 +26,7 @@ from segdata.campaign.outlook import Plan, outlook
 from segdata.campaign.projection import Range, Units
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.testing.populations import PRESENCE, SKEWS, Population, Skew
+from tests.generators.populations import PRESENCE, SKEWS, Population, Skew
 
 IMAGES = 2000
 WANTED = 100

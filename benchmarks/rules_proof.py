@@ -25,7 +25,7 @@ from segdata.formats.shared.images import image_limits
 from segdata.report.pictures import draw_image
 from segdata.sample import make
 from segdata.sample.dataset import CLEAN
-from segdata.sample.proof import Proof, prove, seeded
+from tests.generators.seeded_defects import DefectComparison, compare_defects, read_seeded_defects
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "rules_proof.md"
@@ -87,11 +87,11 @@ def judgements() -> dict[str, Any]:
     return said
 
 
-def spoiled(folder: Path) -> dict[str, Proof]:
+def spoiled(folder: Path) -> dict[str, DefectComparison]:
     """Seeded defects against findings, for each spoiled dataset of the sample data."""
     return {
-        name: prove(entries, segdata.validate(folder / "defects" / name).findings)
-        for name, entries in seeded(folder / "defects").items()
+        name: compare_defects(entries, segdata.validate(folder / "defects" / name).findings)
+        for name, entries in read_seeded_defects(folder / "defects").items()
     }
 
 
@@ -121,7 +121,7 @@ def number(count: float | None) -> str:
     return "–" if count is None else f"{count:,.1f}".removesuffix(".0") if count else ""
 
 
-def rule_table(proofs: dict[str, Proof], clean: list[Finding], real: list[Row]) -> list[str]:
+def rule_table(proofs: dict[str, DefectComparison], clean: list[Finding], real: list[Row]) -> list[str]:
     """One line for each rule."""
     hit = Counter(each["code"] for proof in proofs.values() for each in proof.found)
     missed = Counter(each["code"] for proof in proofs.values() for each in proof.missed)
@@ -158,7 +158,7 @@ def real_table(real: list[Row]) -> list[str]:
     return lines
 
 
-def beyond_table(proofs: dict[str, Proof], said: list[Judgement]) -> list[str]:
+def beyond_table(proofs: dict[str, DefectComparison], said: list[Judgement]) -> list[str]:
     """What was found in spoiled datasets beside the seeded defects, and why."""
     why = {(each["rule"], each["dataset"]): each["why"] for each in said}
     counted = Counter((name, finding.code) for name, proof in proofs.items() for finding in proof.beyond)

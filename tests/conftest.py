@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from segdata.core.finding import Finding
     from segdata.sample import Truth
-    from segdata.testing.pictures import Drawing
+    from segdata.testing.pictures import PictureDataset
 
 # Laws are tried on half as many examples as is usual: there are a thousand of them, and each run draws others.
 settings.register_profile(
@@ -71,13 +71,13 @@ def interruptible() -> Callable[[Sequence[str]], list[str]]:
 
 
 @pytest.fixture
-def findings_in() -> "Callable[[Drawing, str], list[Finding]]":
+def findings_in() -> "Callable[[PictureDataset, str], list[Finding]]":
     """What the rules with these codes find in a drawing."""
     from segdata.core.config import Config
     from segdata.core.judge import judge, needed, selected
     from segdata.measure.measure import measure
 
-    def find(drawing: "Drawing", codes: str) -> "list[Finding]":
+    def find(drawing: "PictureDataset", codes: str) -> "list[Finding]":
         chosen = selected(Config(), codes.split(","))
         return list(judge(measure(drawing, needed(chosen, drawing.profile)), chosen, Config()).findings)
 

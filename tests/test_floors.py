@@ -109,9 +109,9 @@ def test_kernels_stand_alone() -> None:
     assert found == []
 
 
-def test_files_stay_under_300_lines() -> None:
+def test_files_stay_under_700_lines() -> None:
     lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in modules()}
-    assert {path: length for path, length in lengths.items() if length > 300} == {}
+    assert {path: length for path, length in lengths.items() if length > 700} == {}
 
 
 @pytest.mark.parametrize("command", ["import segdata", "import sys; sys.argv = ['segdata', '--help']; HELP"])

@@ -10,7 +10,7 @@ import segdata
 from segdata.cli.main import main
 from segdata.core.rule import rules
 from segdata.sample import Truth, make
-from segdata.sample.proof import Proof, prove, seeded
+from tests.generators.seeded_defects import DefectComparison, compare_defects, read_seeded_defects
 
 # Rules without a seeded defect in the sample data, and what proves them.
 UNSEEDED = {
@@ -34,13 +34,16 @@ def defects(spoilt: Truth) -> Path:
 
 
 @pytest.fixture(scope="session")
-def proofs(defects: Path) -> dict[str, Proof]:
+def proofs(defects: Path) -> dict[str, DefectComparison]:
     """Seeded defects against findings, by dataset."""
     folder = defects
-    return {name: prove(entries, segdata.validate(folder / name).findings) for name, entries in seeded(folder).items()}
+    return {
+        name: compare_defects(entries, segdata.validate(folder / name).findings)
+        for name, entries in read_seeded_defects(folder).items()
+    }
 
 
-def test_every_seeded_defect_is_found(proofs: dict[str, Proof]) -> None:
+def test_every_seeded_defect_is_found(proofs: dict[str, DefectComparison]) -> None:
     missed = [
         f"{entry['code']} in {name}: {entry['what']} ({entry['image']})"
         for name, proof in proofs.items()
@@ -49,13 +52,13 @@ def test_every_seeded_defect_is_found(proofs: dict[str, Proof]) -> None:
     assert not missed, "\n".join(missed)
 
 
-def test_every_rule_has_a_seeded_defect(proofs: dict[str, Proof]) -> None:
+def test_every_rule_has_a_seeded_defect(proofs: dict[str, DefectComparison]) -> None:
     found = {entry["code"] for proof in proofs.values() for entry in proof.found}
     ours = {code for code, rule in rules().items() if rule.command == "validate"}
     assert ours - found == set(UNSEEDED)
 
 
-def test_nothing_else_is_found_but_what_seeds_entail(proofs: dict[str, Proof]) -> None:
+def test_nothing_else_is_found_but_what_seeds_entail(proofs: dict[str, DefectComparison]) -> None:
     """That three points on a line leave an empty segment, for example: each such rule and dataset has its reason."""
     entailed = {(each["dataset"], each["rule"]) for each in yaml.safe_load(JUDGED.read_text("utf-8"))["beyond"]}
     assert {(name, finding.code) for name, proof in proofs.items() for finding in proof.beyond} == entailed
@@ -63,13 +66,13 @@ def test_nothing_else_is_found_but_what_seeds_entail(proofs: dict[str, Proof]) -
 
 def test_proof_tells_places_apart(defects: Path) -> None:
     """A defect moved elsewhere is missed, and what was found is then none of the seeded ones."""
-    (speck,) = (each for each in seeded(defects)["mask_shapes"] if each["code"] == "SEG106")
+    (speck,) = (each for each in read_seeded_defects(defects)["mask_shapes"] if each["code"] == "SEG106")
     findings = segdata.validate(defects / "mask_shapes", select="SEG106").findings
-    assert prove([speck], findings) == Proof((speck,), (), ())
+    assert compare_defects([speck], findings) == DefectComparison((speck,), (), ())
     x, y, width, height = speck["bbox"]
     for change in ({"image": "street001.jpg"}, {"category": "sky"}, {"bbox": [x + width, y, width, height]}):
         moved = speck | change
-        assert prove([moved], findings) == Proof((), (moved,), tuple(findings)), change
+        assert compare_defects([moved], findings) == DefectComparison((), (moved,), tuple(findings)), change
 
 
 @pytest.mark.parametrize("name", ["semantic", "instances", "panoptic", "instance_ids", "layers"])

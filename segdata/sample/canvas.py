@@ -1,4 +1,4 @@
-"""A canvas that keeps, beside the colours, which segment is visible at each pixel."""
+"""The canvas of the sample street: camera, surface textures, and which segment is visible at each pixel."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.sample.taxonomy import Category
-from segdata.sample.texture import Field
+
+Field = NDArray[np.float32]
+
+
+def value_noise(rng: np.random.Generator, height: int, width: int, cell: float) -> Field:
+    """Smooth noise of shape (height, width) whose bumps are about `cell` pixels wide."""
+    rows, columns = int(height / cell) + 3, int(width / cell) + 3
+    grid = rng.uniform(-1, 1, (rows, columns)).astype(np.float32)
+    large = cv2.resize(grid, (int(columns * cell) + 1, int(rows * cell) + 1), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large[:height, :width], dtype=np.float32)
+
+
+def layered_noise(rng: np.random.Generator, height: int, width: int, cells: tuple[float, ...]) -> Field:
+    """Noise of several cell sizes, each as strong as the last, about -1 to 1."""
+    layers = [value_noise(rng, height, width, cell) for cell in cells]
+    return np.asarray(np.sum(layers, axis=0) / len(cells) ** 0.5, dtype=np.float32)
+
+
+def surface_textures(rng: np.random.Generator, height: int, width: int) -> dict[str, Field]:
+    """The surfaces of a street by name, each of shape (height, width)."""
+    leaf = layered_noise(rng, height, width, (3.5, 7, 15))
+    return {
+        "plain": value_noise(rng, height, width, 3) * np.float32(0.3),
+        "asphalt": value_noise(rng, height, width, 2) * np.float32(0.6)
+        + value_noise(rng, height, width, 60) * np.float32(0.5),
+        "leaf": np.tanh(leaf * 2.5).astype(np.float32),
+        "cloud": cloud(rng, height, width),
+        "plaster": value_noise(rng, height, width, 4) * np.float32(0.5)
+        + value_noise(rng, height, width, 40) * np.float32(0.5),
+        "slab": paving(rng, height, width),
+    }
+
+
+def cloud(rng: np.random.Generator, height: int, width: int) -> Field:
+    """Soft heaps, wider than high: each finer layer is half as strong."""
+    layers = [
+        value_noise(rng, height * 2, width, cell)[::2] * np.float32(share)
+        for cell, share in ((120, 1), (60, 0.5), (28, 0.25), (13, 0.12))
+    ]
+    return np.asarray(np.sum(layers, axis=0), dtype=np.float32)
+
+
+def paving(rng: np.random.Generator, height: int, width: int) -> Field:
+    """Slabs with darker joints and a little grain."""
+    rows = np.arange(height)[:, None]
+    columns = np.arange(width)[None, :] + 18 * (rows // 13 % 2)
+    joints = np.where((rows % 13 < 1) | (columns % 36 < 1), np.float32(-0.8), np.float32(0.1))
+    return np.asarray(joints + value_noise(rng, height, width, 2) * np.float32(0.5), np.float32)
+
 
 OVERSAMPLE = 2
 FRACTION_BITS = 4  # cv2 takes fixed-point vertices: edges are placed to a sixteenth of a fine pixel
@@ -94,7 +142,61 @@ class Canvas:
         return inside.astype(bool), rows, columns
 
 
-def scaled(colour: Colour, by: float) -> Colour:
+def scale_colour(colour: Colour, by: float) -> Colour:
     """A colour made darker (below 1) or lighter."""
     red, green, blue = colour
     return red * by, green * by, blue * by
+
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class View:
+    """A pinhole camera that looks along a street: `x` to the right, `up` from the ground, `z` ahead, all in metres."""
+
+    width: int
+    height: int
+    horizon: float
+    vanish_x: float
+    focal: float
+    eye: float
+
+    def project(self, x: object, up: object, z: object) -> Points:
+        """Pixel positions, shape (n, 2), of the points with these coordinates in metres (each broadcast to n)."""
+        across, above, ahead = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in (x, up, z)))
+        scale = self.focal / ahead
+        return np.stack([self.vanish_x + across * scale, self.horizon + (self.eye - above) * scale], axis=-1)
+
+    def board(self, x: float, z: float, outline: object) -> Points:
+        """An outline of (right, up) metres, shape (n, 2), standing upright at (x, z)."""
+        points = np.asarray(outline, dtype=float)
+        return self.project(x + points[:, 0], points[:, 1], z)
+
+    def pixels(self, metres: float, z: float) -> float:
+        """How many pixels a length has at a distance."""
+        return metres * self.focal / z
+
+
+def circle(x: float, y: float, radius: float, n: int = 24, squeeze: float = 1.0) -> Points:
+    """An ellipse as a ring of n points; `squeeze` is its width over its height."""
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return np.stack([x + radius * squeeze * np.cos(angle), y + radius * np.sin(angle)], axis=-1)
+
+
+def box(left: float, bottom: float, right: float, top: float) -> Points:
+    """An upright rectangle as a ring of four points."""
+    return np.array([(left, bottom), (right, bottom), (right, top), (left, top)], dtype=float)
+
+
+@dataclass(frozen=True)
+class StreetObject:
+    """A thing at (x, z) metres; `seed` fixes its looks, `facing` is 1 (rightwards) or -1, `stride` its step phase."""
+
+    kind: str
+    x: float
+    z: float
+    seed: int
+    track: int
+    facing: int = 1
+    stride: float = 0.3

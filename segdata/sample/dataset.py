@@ -6,14 +6,55 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.sample import write
-from segdata.sample.annotators import write_annotators
-from segdata.sample.defects.build import build_defects
-from segdata.sample.defects.site import Defect
-from segdata.sample.noise import write_noise
-from segdata.sample.scene import compose, render
-from segdata.sample.video import film, write_film
-from segdata.sample.write import Json, Shot
+from segdata.sample import writers
+from segdata.sample.canvas import StreetObject, View
+from segdata.sample.defects.seeding import SeededDefect, build_defects
+from segdata.sample.label_noise import write_annotators, write_noise
+from segdata.sample.scene import Scene, compose, render
+from segdata.sample.writers import Json, NamedPicture, write_instance_ids
+
+CAR_TRACK, BUS_TRACK, WALKER_TRACK = 1, 2, 3
+
+
+def write_video(folder: Path, shots: Sequence[NamedPicture]) -> None:
+    """Instance ids in a folder for each sequence, and in segdata.yaml what of them is the track."""
+    write_instance_ids(folder, shots, sequences={"pattern": "{sequence}/{frame}.jpg", "tracks": "numbers"})
+
+
+def render_video(
+    seed: int, frames: int = 12, size: tuple[int, int] = (320, 240), sequence: str = "street", until: float = 1.0
+) -> list[NamedPicture]:
+    """The frames of a sequence, named `street/000000` and so on; `until` is when it ends, 1 being all that happens.
+
+    The car (track 1) drives out of the frame to the right and comes back; the walker (track 3) vanishes behind the
+    bus (track 2) and comes out again; the others stay or drift. Labels of a thing keep its track.
+    """
+    width, height = size
+    view = View(width, height, horizon=height * 0.43, vanish_x=width * 0.5, focal=width * 0.9, eye=2.2)
+    rng = np.random.default_rng([seed, 77])
+    looks = [int(look) for look in rng.integers(2**31, size=8)]
+    shots = []
+    for frame in range(frames):
+        time = until * frame / max(frames - 1, 1)
+        scene = Scene(view, seed, _street_objects(time, looks), noise_seed=frame, lamps=((-4.7, 9.0),))
+        shots.append(NamedPicture(f"{sequence}/{frame:06d}", render(scene)))
+    return shots
+
+
+def _street_objects(time: float, looks: list[int]) -> tuple[StreetObject, ...]:
+    """Who is where at a time from 0 to 1."""
+    out_and_back = 1.0 + 10.0 * np.sin(np.pi * time)
+    swing = np.pi * 8 * time
+    return (
+        StreetObject("car side", out_and_back, 11.0, looks[0], CAR_TRACK, facing=1 if time < 0.5 else -1),
+        StreetObject("bus", -1.5, 16.0, looks[1], BUS_TRACK),
+        StreetObject("person", -8.2 + 15.0 * time, 18.5, looks[2], WALKER_TRACK, facing=1, stride=swing),
+        StreetObject("person", -4.5 + 1.5 * time, 8.5, looks[3], 4, facing=1, stride=swing + 1),
+        StreetObject("car back", -1.8, 26.0 - 8 * time, looks[4], 5, facing=-1),
+        StreetObject("car back", -3.3, 13.0, looks[5], 6),
+        StreetObject("sign", 4.9, 10.0, looks[6], 7),
+    )
+
 
 SIZES = ((320, 240), (320, 240), (320, 240), (400, 260), (320, 240), (264, 320))
 DEFECT_SIZE = (240, 180)
@@ -21,12 +62,12 @@ DEFECT_IMAGES = 12
 DEFECT_FRAMES = 8
 PARTS = ("clean", "annotators", "video", "defects", "noise")
 
-CLEAN: dict[str, Callable[[Path, Sequence[Shot]], None]] = {
-    "semantic": write.write_semantic,
-    "instances": write.write_instances,
-    "panoptic": write.write_panoptic,
-    "instance_ids": write.write_instance_ids,
-    "layers": write.write_layers,
+CLEAN: dict[str, Callable[[Path, Sequence[NamedPicture]], None]] = {
+    "semantic": writers.write_semantic,
+    "instances": writers.write_instances,
+    "panoptic": writers.write_panoptic,
+    "instance_ids": writers.write_instance_ids,
+    "layers": writers.write_layers,
 }
 
 
@@ -39,17 +80,19 @@ class Truth:
     """
 
     folder: Path
-    shots: list[Shot] = field(default_factory=list)
-    frames: list[Shot] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
+    shots: list[NamedPicture] = field(default_factory=list)
+    frames: list[NamedPicture] = field(default_factory=list)
+    defects: list[SeededDefect] = field(default_factory=list)
     annotators: Json = field(default_factory=dict)
     noise: list[Json] = field(default_factory=list)
 
 
-def shoot(seed: int, images: int, sizes: Sequence[tuple[int, int]] = SIZES) -> list[Shot]:
+def render_streets(seed: int, images: int, sizes: Sequence[tuple[int, int]] = SIZES) -> list[NamedPicture]:
     """Pictures street001, street002, ... of random streets; the n-th depends on the seed and n alone."""
     return [
-        Shot(f"street{number:03d}", render(compose(np.random.default_rng([seed, number]), *sizes[number % len(sizes)])))
+        NamedPicture(
+            f"street{number:03d}", render(compose(np.random.default_rng([seed, number]), *sizes[number % len(sizes)]))
+        )
         for number in range(1, images + 1)
     ]
 
@@ -62,18 +105,18 @@ def make(folder: str | Path, seed: int = 0, images: int = 24, only: Collection[s
     if unknown := set(only) - set(PARTS):
         raise ValueError(f"unknown parts {sorted(unknown)}: choose among {', '.join(PARTS)}")
     root = Path(folder)
-    truth = Truth(root, shoot(seed, images) if {"clean", "annotators", "noise"} & set(only) else [])
+    truth = Truth(root, render_streets(seed, images) if {"clean", "annotators", "noise"} & set(only) else [])
     if "clean" in only:
         for name, writer in CLEAN.items():
             writer(root / "clean" / name, truth.shots)
     if "annotators" in only:
         truth.annotators.update(write_annotators(root / "annotators", truth.shots, seed))
     if "video" in only:
-        truth.frames.extend(film(seed))
-        write_film(root / "video", truth.frames)
+        truth.frames.extend(render_video(seed))
+        write_video(root / "video", truth.frames)
     if "defects" in only:
-        spoilt = shoot(seed + 1, DEFECT_IMAGES, [DEFECT_SIZE])
-        truth.defects.extend(build_defects(root / "defects", spoilt, film(seed, DEFECT_FRAMES, DEFECT_SIZE)))
+        spoilt = render_streets(seed + 1, DEFECT_IMAGES, [DEFECT_SIZE])
+        truth.defects.extend(build_defects(root / "defects", spoilt, render_video(seed, DEFECT_FRAMES, DEFECT_SIZE)))
     if "noise" in only:
         truth.noise.extend(write_noise(root / "noise", truth.shots, seed))
     return truth

@@ -8,16 +8,47 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.sample import street, texture
-from segdata.sample.actor import Actor
-from segdata.sample.canvas import OVERSAMPLE, Canvas, Segment
-from segdata.sample.pedestrians import draw_crowd, draw_person
-from segdata.sample.signs import draw_sign
-from segdata.sample.tidy import tidy
-from segdata.sample.vehicles import draw_bus, draw_car_back, draw_car_side
-from segdata.sample.view import View
+from segdata.sample import street
+from segdata.sample.canvas import OVERSAMPLE, Canvas, Segment, StreetObject, View, surface_textures
+from segdata.sample.street import draw_bus, draw_car_back, draw_car_side, draw_crowd, draw_person, draw_sign
 
-DRAW: dict[str, Callable[[Canvas, View, Actor, np.random.Generator], None]] = {
+
+def remove_small_parts(labels: NDArray[np.int32], min_pixels: int) -> tuple[NDArray[np.int32], list[int]]:
+    """Give parts under `min_pixels` to the nearest large part, then number the labels 1, 2, ...
+
+    Takes and returns (height, width) maps, without 0; the list tells which old label each new one was.
+    Parts are 4-connected.
+    """
+    while (loose := small_parts(labels, min_pixels)).any():
+        if loose.all():
+            raise ValueError(f"no part of the label map has {min_pixels} pixels")
+        labels = nearest_label(labels, ~loose)
+    kept, numbered = np.unique(labels, return_inverse=True)
+    return (numbered.reshape(labels.shape) + 1).astype(np.int32), [int(label) for label in kept]
+
+
+def small_parts(labels: NDArray[np.int32], min_pixels: int) -> NDArray[np.bool_]:
+    """Which pixels of a label map lie in 4-connected parts of fewer pixels than that, (height, width)."""
+    loose = np.zeros(labels.shape, bool)
+    for label in np.unique(labels):
+        _, parts, stats, _ = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8), connectivity=4)
+        small = stats[:, cv2.CC_STAT_AREA] < min_pixels
+        small[0] = False
+        loose |= small[parts]
+    return loose
+
+
+def nearest_label(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The map where each pixel outside `kept` has the label of the nearest pixel inside."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~kept).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    label_of = np.zeros(int(nearest.max()) + 1, np.int32)
+    label_of[nearest[kept]] = labels[kept]
+    return np.asarray(label_of[nearest])
+
+
+DRAW: dict[str, Callable[[Canvas, View, StreetObject, np.random.Generator], None]] = {
     "car side": draw_car_side, "car back": draw_car_back, "bus": draw_bus,
     "person": draw_person, "crowd": draw_crowd, "sign": draw_sign,
 }  # fmt: skip
@@ -29,7 +60,7 @@ class Scene:
 
     view: View
     seed: int
-    actors: tuple[Actor, ...]
+    actors: tuple[StreetObject, ...]
     noise_seed: int = 0
     lamps: tuple[tuple[float, float], ...] = ()
 
@@ -66,45 +97,49 @@ def compose(rng: np.random.Generator, width: int, height: int) -> Scene:
     return Scene(view, int(rng.integers(2**31)), tuple(tracks), int(rng.integers(2**31)), lamps)
 
 
-def _actor(rng: np.random.Generator, kind: str, x: float, z: float) -> Actor:
-    return Actor(kind, x, z, int(rng.integers(2**31)), 0, int(rng.choice([-1, 1])), float(rng.uniform(0.6, 2.4)))
+def _street_object(rng: np.random.Generator, kind: str, x: float, z: float) -> StreetObject:
+    return StreetObject(kind, x, z, int(rng.integers(2**31)), 0, int(rng.choice([-1, 1])), float(rng.uniform(0.6, 2.4)))
 
 
-def _traffic(rng: np.random.Generator) -> list[Actor]:
+def _traffic(rng: np.random.Generator) -> list[StreetObject]:
     """Cars that cross, cars in lanes, parked cars that touch in the picture, and often a bus."""
     actors = []
     if rng.random() < 0.7:
         x = rng.uniform(-5, 2.0)
-        actors += [_actor(rng, "car side", x, 12.5), _actor(rng, "car side", x + rng.uniform(3.2, 4.4), 13.4)]
+        actors += [
+            _street_object(rng, "car side", x, 12.5),
+            _street_object(rng, "car side", x + rng.uniform(3.2, 4.4), 13.4),
+        ]
     for z in np.cumsum(rng.uniform(5.5, 9, 2)) + 10:
-        actors.append(_actor(rng, "car back", float(rng.choice([-1.7, 1.7]) + rng.uniform(-0.3, 0.3)), z))
+        actors.append(_street_object(rng, "car back", float(rng.choice([-1.7, 1.7]) + rng.uniform(-0.3, 0.3)), z))
     actors += [
-        _actor(rng, "car back", float(rng.choice([-1, 1])) * 3.3, z) for z in rng.uniform(9, 11) + np.arange(2) * 5.2
+        _street_object(rng, "car back", float(rng.choice([-1, 1])) * 3.3, z)
+        for z in rng.uniform(9, 11) + np.arange(2) * 5.2
     ]
     if rng.random() < 0.55:
-        actors.append(_actor(rng, "bus", rng.uniform(-5, 5), rng.uniform(16, 19)))
+        actors.append(_street_object(rng, "bus", rng.uniform(-5, 5), rng.uniform(16, 19)))
     return actors
 
 
-def _people(rng: np.random.Generator) -> list[Actor]:
+def _people(rng: np.random.Generator) -> list[StreetObject]:
     """Walkers on both sidewalks, pairs that hide each other, and sometimes a crowd far away."""
     actors = []
     for _ in range(rng.integers(2, 5)):
         x, z = float(rng.choice([-1, 1]) * rng.uniform(4.7, 6.4)), rng.uniform(10, 20)
-        actors.append(_actor(rng, "person", x, z))
+        actors.append(_street_object(rng, "person", x, z))
         if rng.random() < 0.5:
-            actors.append(_actor(rng, "person", x + rng.uniform(0.25, 0.5), z + 0.4))
+            actors.append(_street_object(rng, "person", x + rng.uniform(0.25, 0.5), z + 0.4))
     if rng.random() < 0.6:
-        actors.append(_actor(rng, "person", rng.uniform(-3, 3), rng.uniform(7.5, 10)))
+        actors.append(_street_object(rng, "person", rng.uniform(-3, 3), rng.uniform(7.5, 10)))
     if rng.random() < 0.3:
-        actors.append(_actor(rng, "crowd", float(rng.choice([-5.2, 5.2])), rng.uniform(26, 32)))
+        actors.append(_street_object(rng, "crowd", float(rng.choice([-5.2, 5.2])), rng.uniform(26, 32)))
     return actors
 
 
-def _signs(rng: np.random.Generator) -> list[Actor]:
+def _signs(rng: np.random.Generator) -> list[StreetObject]:
     count = rng.integers(1, 4)
     return [
-        _actor(rng, "sign", float(rng.choice([-1, 1]) * rng.uniform(4.5, 5.2)), rng.uniform(7.5, 15))
+        _street_object(rng, "sign", float(rng.choice([-1, 1]) * rng.uniform(4.5, 5.2)), rng.uniform(7.5, 15))
         for _ in range(count)
     ]
 
@@ -117,19 +152,19 @@ def render(scene: Scene, min_pixels: int = 24) -> Picture:
     canvas = Canvas(
         np.zeros((height, width, 3), np.float32),
         np.zeros((height, width), np.int32),
-        texture.fields(rng, height, width),
+        surface_textures(rng, height, width),
     )
     _draw_backdrop(canvas, view, rng)
     standing = [(z, partial(street.draw_lamp, canvas, view, x, z)) for x, z in scene.lamps]
-    moving = [(actor.z, partial(_draw_actor, canvas, view, actor)) for actor in scene.actors]
+    moving = [(actor.z, partial(_draw_street_object, canvas, view, actor)) for actor in scene.actors]
     for _, draw in sorted(standing + moving, key=lambda item: -item[0]):
         draw()
-    labels, kept = tidy(canvas.label[::OVERSAMPLE, ::OVERSAMPLE], min_pixels)
+    labels, kept = remove_small_parts(canvas.label[::OVERSAMPLE, ::OVERSAMPLE], min_pixels)
     segments = tuple(canvas.segments[label - 1] for label in kept)
     return Picture(_expose(canvas, scene), labels, segments)
 
 
-def _draw_actor(canvas: Canvas, view: View, actor: Actor) -> None:
+def _draw_street_object(canvas: Canvas, view: View, actor: StreetObject) -> None:
     DRAW[actor.kind](canvas, view, actor, np.random.default_rng(actor.seed))
 
 

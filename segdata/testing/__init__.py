@@ -1,1 +1,1 @@
-"""Pictures, strategies and laws, for our tests and for those of plugin authors."""
+"""For tests, also of plugins: pictures of rules, Hypothesis strategies, the round-trip law, injected label errors."""

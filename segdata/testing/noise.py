@@ -19,11 +19,11 @@ from segdata.noise.evidence.drawn import VOID, Drawn, Flags, shared
 from segdata.noise.mistakes.injection import Rates, spoiled
 from segdata.noise.mistakes.mistakes import Mistakes
 from segdata.noise.types import CODES
-from segdata.testing.pictures import Drawing
+from segdata.testing.pictures import PictureDataset
 
 
 @dataclass(frozen=True, slots=True)
-class Error:
+class InjectedError:
     """One error that was put in.
 
     Attributes
@@ -54,7 +54,9 @@ class Error:
         return asdict(self)
 
 
-def noisy(data: Dataset, seed: int, rates: Rates | None = None, share: float = 1.0) -> tuple[Dataset, list[Error]]:
+def noisy(
+    data: Dataset, seed: int, rates: Rates | None = None, share: float = 1.0
+) -> tuple[Dataset, list[InjectedError]]:
     """A dataset with errors in a `share` of its images, and all of them; the same seed makes the same ones.
 
     In instance datasets all categories are things, in panoptic ones those that say so; of others each connected part
@@ -66,14 +68,14 @@ def noisy(data: Dataset, seed: int, rates: Rates | None = None, share: float = 1
     ids = np.array([0, *rank], np.int64)
     things = _things(profile, rank)
     first = np.unique(batch.annotation_image, return_index=True)[1]
-    pages, errors = [], list[Error]()
+    pages, errors = [], list[InjectedError]()
     for annotation in first.tolist():
         rng = np.random.default_rng([seed, annotation])
         page = _Page(batch, annotation, rank)
         if rng.random() < share:
             errors += page.spoil(things, rates or Rates(), rng)
         pages.append(page)
-    return Dataset(Drawing(profile, _bound(batch, first, pages, ids)), profile, Config()), errors
+    return Dataset(PictureDataset(profile, _join_pages(batch, first, pages, ids)), profile, Config()), errors
 
 
 def _things(profile: Profile, rank: dict[int, int]) -> Flags:
@@ -98,24 +100,24 @@ class _Page:
         self.drawn = Drawn.of(runs, np.where(crowd, VOID, known), height, width)
         self.origin = np.arange(len(self.rows))
 
-    def spoil(self, things: Flags, rates: Rates, rng: np.random.Generator) -> list[Error]:
+    def spoil(self, things: Flags, rates: Rates, rng: np.random.Generator) -> list[InjectedError]:
         """Errors made on this page."""
         clean, ids = self.drawn, self.ids
         new, truth = spoiled(clean, things, rates, rng)
-        self.drawn, self.origin = _whole(clean, new, truth)
+        self.drawn, self.origin = _join_parts(clean, new, truth)
         more = int(ids.max(initial=0)) + 1 + np.cumsum(self.origin < 0) - 1
         self.ids = np.where(self.origin >= 0, ids[self.origin] if len(ids) else 0, more)
         changed = truth.changed(clean.height)
         n = len(truth)
         box = np.column_stack(boxes(changed, np.full(n, clean.height, np.int64), n))
         pixels = changed.areas(n)
-        before, after = _held(truth.old, n, clean), _held(truth.new, n, self.drawn)
+        before, after = _holding_segments(truth.old, n, clean), _holding_segments(truth.new, n, self.drawn)
         sizes = np.full(n, clean.height, np.int64), np.full(n, clean.width, np.int64)
         was, left = (
             [rle.decode() for rle in counts_of_runs(runs, *sizes).to_pylist()] for runs in (truth.old, truth.new)
         )
         return [
-            Error(
+            InjectedError(
                 CODES[kind_type], kind_type, kind, float(truth.severity[at]), self.image,
                 tuple(self.ids[after[at]].tolist()), tuple(ids[before[at]].tolist()),
                 tuple(box[at].tolist()), int(pixels[at]), left[at], was[at],
@@ -125,7 +127,7 @@ class _Page:
         ]  # fmt: skip
 
 
-def _whole(clean: Drawn, new: Drawn, truth: Mistakes) -> tuple[Drawn, Ints]:
+def _join_parts(clean: Drawn, new: Drawn, truth: Mistakes) -> tuple[Drawn, Ints]:
     """The spoiled segments with the parts of each category as one again, and the clean row that each comes from."""
     n_parts = truth.n_parts
     named, row = np.unique(new.category[:n_parts], return_inverse=True)
@@ -139,7 +141,7 @@ def _whole(clean: Drawn, new: Drawn, truth: Mistakes) -> tuple[Drawn, Ints]:
     return Drawn.of(runs, category, clean.height, clean.width), origin
 
 
-def _held(runs: Runs, n: int, drawn: Drawn) -> list[Ints]:
+def _holding_segments(runs: Runs, n: int, drawn: Drawn) -> list[Ints]:
     """For each mistake the segments that hold its pixels, a tenth of them at least."""
     mistakes = Drawn.of(runs, np.ones(n, np.int64), drawn.height, drawn.width)
     met = shared(mistakes, drawn)
@@ -147,7 +149,7 @@ def _held(runs: Runs, n: int, drawn: Drawn) -> list[Ints]:
     return [met.b[large & (met.a == at)].astype(np.int64) for at in range(n)]
 
 
-def _bound(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) -> Batch:
+def _join_pages(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) -> Batch:
     """All pages as one batch."""
     rows, category, given = [], [], whole(batch.segments["category_id"])
     for page in pages:

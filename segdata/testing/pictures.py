@@ -33,11 +33,13 @@ import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
@@ -45,15 +47,139 @@ from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS
 from segdata.core.config import Overlap
 from segdata.core.defect import Defect
 from segdata.core.profile import Policy, Profile, Task
+from segdata.core.relations import Relation
 from segdata.core.runs import Ints, Runs
 from segdata.core.sequence import ImageSequence, Kind
-from segdata.testing.legend import Entry, Legend, read_legend
+from segdata.core.taxonomy import Attribute, Category, Expected, MaxVoid, Size, Taxonomy
+
+_KINDS = ("thing", "stuff", "void")
+_LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|encoding|sequence|frame)(:| =) (.+)")
+
+
+@dataclass(slots=True)
+class LegendEntry:
+    """`car (thing, id 7)`: a name and the words in brackets, each with what follows it."""
+
+    name: str
+    words: dict[str, str]
+
+    @staticmethod
+    def of(text: str) -> "LegendEntry":
+        """The entry that a text shows."""
+        name, _, words = text.strip().removesuffix(")").partition("(")
+        pairs = (word.strip().partition(" ") for word in words.split(",") if word.strip())
+        return LegendEntry(name.strip(), {word: rest.strip() for word, _, rest in pairs})
+
+    @property
+    def kind(self) -> Any:  # Any: Category checks it
+        """The kind of the category, where one is said."""
+        return next((kind for kind in _KINDS if kind in self.words), None)
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """Attributes and their values, `driven = parked`."""
+        return [(word, rest[1:].strip()) for word, rest in self.words.items() if rest.startswith("=")]
+
+    def names(self, word: str) -> tuple[str, ...]:
+        """The names after a word."""
+        return tuple(self.words.get(word, "").split())
+
+    def category(self, place: int) -> Category:
+        """The entry of a taxonomy; `place` is its id where it names none."""
+        color, size, expected = self.numbers("color"), self.numbers("size"), self.names("expected")
+        share = float(expected[0]) if expected and expected[0][0].isdigit() else None
+        made = Category(
+            id=int(self.words.get("id", place)),
+            name=self.name,
+            kind=self.kind or "thing",
+            color=None if color is None else tuple(int(value) for value in color),
+            parent=self.words.get("parent"),
+            aliases=self.names("alias"),
+            thin="thin" in self.words,
+            attributes=tuple(Attribute(name, tuple(values.split()), True) for name, values in self.said),
+            expected=Expected(least_share=share, whenever=() if share else expected) if expected else None,
+            size=None if size is None else Size(min_pixels=int(size[0]), max_pixels=int(size[1])),
+        )
+        return msgspec.structs.replace(made, **{name: self.names(name) for name in get_args(Relation)})
+
+    def numbers(self, word: str) -> list[float] | None:
+        """The numbers after a word; None where it is not said."""
+        return [float(each) for each in self.words[word].split()] if word in self.words else None
+
+
+@dataclass(slots=True)
+class PictureLegend:
+    """What the lines of a picture say: pixels, segments, shared pixels, categories, and the rest by its name."""
+
+    images: list[list[str]] = field(default_factory=list)
+    details: list[dict[str, str]] = field(default_factory=list)
+    letters: dict[str, LegendEntry] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
+    entries: list[LegendEntry] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def taxonomy(self) -> Taxonomy:
+        """The categories that are entered, and after them those that only letters name."""
+        categories = tuple(entry.category(place) for place, entry in enumerate(self._every_entry(), start=1))
+        share = self.settings.get("max_void")
+        return Taxonomy(categories=categories, max_void=None if share is None else MaxVoid(image=float(share)))
+
+    def unknown(self) -> dict[str, int]:
+        """The names that the taxonomy lacks, with negative ids."""
+        names = dict.fromkeys(entry.name for entry in self.letters.values() if "unknown" in entry.words)
+        return {name: -1 - place for place, name in enumerate(names)}
+
+    def aliases_used(self) -> list[str]:
+        """The names of letters that are old names of categories."""
+        names = {entry.name for entry in self._every_entry()} | self.unknown().keys()
+        return sorted({entry.name for entry in self.letters.values()} - names)
+
+    def _every_entry(self) -> list[LegendEntry]:
+        entered = {name for entry in self.entries for name in (entry.name, *entry.names("alias"))}
+        others = {each.name: each for each in reversed(self.letters.values()) if "unknown" not in each.words}
+        order = [each.name for each in self.letters.values() if each.name in others]
+        made = [
+            LegendEntry(name, {others[name].kind: ""} if others[name].kind else {}) for name in dict.fromkeys(order)
+        ]
+        return self.entries + [entry for entry in made if entry.name not in entered]
+
+
+def read_legend(text: str) -> PictureLegend:
+    """What a picture shows and says; raises ValueError for a line that is neither."""
+    legend, within = PictureLegend(), False
+    for line in text.splitlines():
+        said = _LINE.fullmatch(line.strip())
+        if said is None and " " in line.strip():
+            raise ValueError(f"{line!r} is neither a row of a picture nor a line about it")
+        if said is None and line.strip():
+            if not within:
+                legend.images.append([])
+                legend.details.append({})
+            legend.images[-1].append(line.strip())
+        within = said is None and bool(line.strip())
+        if said is None:
+            continue
+        name, sign, rest = said.groups()
+        if sign == " =":
+            legend.shared[name] = rest.replace(" + ", "")
+        elif name == "category":
+            legend.entries.append(LegendEntry.of(rest))
+        elif name in ("split", "encoding", "frame"):
+            legend.details[-1][name] = rest
+        elif len(name) > 1 and "," not in name:
+            legend.settings[name] = rest
+        else:
+            legend.letters |= {letter: LegendEntry.of(rest) for letter in name.split(", ")}
+    drawn_letters = {each for rows in legend.images for row in rows for each in row} - {"."} - legend.shared.keys()
+    legend.letters |= {letter: LegendEntry(letter, {}) for letter in sorted(drawn_letters - legend.letters.keys())}
+    return legend
+
 
 _HEADING = re.compile(r"(Flagged|Fine)(?:, [^(:]+)??(?: \((.*)\))?:")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class RulePicture:
     """A picture in a rule's documentation: whether it is flagged, with which options, and what is drawn."""
 
     flagged: bool
@@ -61,7 +187,7 @@ class Picture:
     text: str
 
 
-def pictures(page: str) -> list[Picture]:
+def read_pictures(page: str) -> list[RulePicture]:
     """The pictures of a documentation page: the indented blocks under `Flagged:` and `Fine:`.
 
     With a caption that is `Fine, it is open:`, with options `Fine (option=1):`, or both, in this order.
@@ -75,12 +201,12 @@ def pictures(page: str) -> list[Picture]:
         end = next((i for i, other in enumerate(rest) if other and not other.startswith(" ")), len(rest))
         call = cast(ast.Call, ast.parse(f"f({heading[2] or ''})", mode="eval").body)
         options = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-        found.append(Picture(heading[1] == "Flagged", options, textwrap.dedent("\n".join(rest[:end])).strip("\n")))
+        found.append(RulePicture(heading[1] == "Flagged", options, textwrap.dedent("\n".join(rest[:end])).strip("\n")))
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class PictureDataset:
     """A drawn dataset, complete with its profile; it can be measured like one that was read from files."""
 
     profile: Profile
@@ -101,7 +227,7 @@ class Drawing:
         return self.batch.take_images(rows)
 
 
-def drawn(text: str) -> Drawing:
+def draw_picture(text: str) -> PictureDataset:
     """The dataset that a picture shows; raises ValueError for a line that is neither picture nor legend."""
     legend = read_legend(text)
     taxonomy, unknown = legend.taxonomy(), legend.unknown()
@@ -120,21 +246,21 @@ def drawn(text: str) -> Drawing:
         },
         sequences=tuple(ImageSequence("film", cast(Kind, kind)) for kind in _sequence(legend)),
     )
-    return Drawing(profile, _batch(legend, ids))
+    return PictureDataset(profile, _batch(legend, ids))
 
 
-def _sequence(legend: Legend) -> list[str]:
+def _sequence(legend: PictureLegend) -> list[str]:
     """The kind of the sequence that the images are, where they are one."""
     return [legend.settings["sequence"]] if "sequence" in legend.settings else []
 
 
-def _policy(legend: Legend, name: str, habit: str) -> Policy[Any]:
+def _policy(legend: PictureLegend, name: str, habit: str) -> Policy[Any]:
     """A policy as the legend says it, else the format's habit."""
     value, _, how = legend.settings.get(name, f"{habit} (habit)").partition(" ")
     return Policy(value, declared=how != "(habit)")
 
 
-def _batch(legend: Legend, ids: dict[str, int]) -> Batch:
+def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
     pieces: list[Runs] = []
     segments: defaultdict[str, list[Any]] = defaultdict(list)  # Any: each column has its own type
     for image, rows in enumerate(legend.images):
@@ -187,7 +313,7 @@ def _runs(pixels: Any, letter: str, shared: dict[str, str]) -> Runs:  # Any: num
     return Runs(start[set_], length[set_], np.zeros(int(set_.sum()), np.int32))
 
 
-def _rings(entry: Entry) -> list[list[float]] | None:
+def _rings(entry: LegendEntry) -> list[list[float]] | None:
     if "polygon" not in entry.words:
         return None
     return [[float(each) for each in ring.split()] for ring in entry.words["polygon"].split("|")]
@@ -198,3 +324,32 @@ def _polygon(rings: list[list[float]], size: tuple[int, ...]) -> Runs:
     ends = np.cumsum([0, *(len(ring) for ring in rings)]).astype(np.int64)
     height, width = (np.array([side], np.int64) for side in size)
     return Runs(*kernels.rasterise(np.concatenate(rings), ends, np.array([0, len(rings)]), height, width))
+
+
+Mask = NDArray[np.bool_]
+
+
+def runs_of_masks(masks: Sequence[Mask]) -> Runs:
+    """The runs of masks (H, W), each mask an owner; sizes may differ.
+
+    >>> runs_of_masks([np.array([[True, False], [True, True]])]).start.tolist()
+    [0, 3]
+    """
+    start, length, owner = [], [], []
+    for row, mask in enumerate(masks):
+        for x in range(mask.shape[1]):
+            column = np.concatenate([[0], mask[:, x].astype(np.int8), [0]])
+            edges = np.flatnonzero(np.diff(column))
+            for top, bottom in zip(edges[::2], edges[1::2], strict=True):
+                start.append(x * mask.shape[0] + int(top))
+                length.append(int(bottom - top))
+                owner.append(row)
+    return Runs(np.array(start, np.int64), np.array(length, np.int64), np.array(owner, np.int32))
+
+
+def masks_of_runs(runs: Runs, height: Ints, width: Ints) -> list[Mask]:
+    """The masks (H, W) of each owner; `height` and `width` (n_owners,) in pixels."""
+    masks = [np.zeros(int(h) * int(w), bool) for h, w in zip(height, width, strict=True)]
+    for start, length, owner in zip(runs.start, runs.length, runs.owner, strict=True):
+        masks[owner][start : start + length] = True
+    return [mask.reshape(int(w), int(h)).T for mask, h, w in zip(masks, height, width, strict=True)]

@@ -15,7 +15,7 @@ from segdata.core.format import Format, Request
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 # What says where things came from, not what they are.
 _PROVENANCE = frozenset({"source_id", "uri", "sha256", "declared_area", "declared_bbox", "file", "place", "encoding"})

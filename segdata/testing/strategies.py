@@ -12,7 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.dense import Mask, runs_of_masks
+from segdata.testing.pictures import Mask, runs_of_masks
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]  # Any: a strategy may draw anything
 NAMES = st.text("abcäß水 _-", min_size=1, max_size=4)

@@ -14,7 +14,7 @@ from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.core.batch import Batch, replaced
-from segdata.testing.panels import Panel, panel_of_masks
+from tests.generators.panels import Panel, panel_of_masks
 
 Mask = np.ndarray
 Row = dict[str, Any]

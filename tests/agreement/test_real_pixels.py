@@ -15,7 +15,7 @@ from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.opposite import opposites
 from segdata.agreement.pixels.pixels import pixels
 from segdata.agreement.pixels.voting import voted
-from segdata.testing.panels import Panel, panel_of_masks
+from tests.generators.panels import Panel, panel_of_masks
 
 DICE = (0.8039, 0.8290, 0.7845, 0.8022, 0.7897, 0.7699, 0.7684, 0.7423, 0.7700, 0.7661)
 KAPPA = (0.7751, 0.8000, 0.7503, 0.7728, 0.7595, 0.7332, 0.7381, 0.7116, 0.7394, 0.7369)

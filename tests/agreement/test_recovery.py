@@ -11,9 +11,9 @@ from segdata.core.dataset import Dataset
 from segdata.core.opposed import Opposed
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
-from segdata.testing.annotators import Annotator, Habits, drawn_by
+from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 
-HAND = Habits(misses=0.03, adds=0.03, uneven=0.4, jitter=0.4, shift=0.4)
+HAND = ErrorRates(misses=0.03, adds=0.03, uneven=0.4, jitter=0.4, shift=0.4)
 
 
 def cells(rng: np.random.Generator, n_images: int) -> Dataset:
@@ -29,11 +29,11 @@ def cells(rng: np.random.Generator, n_images: int) -> Dataset:
     return segdata.from_arrays(labels, ["cell", "knot"])
 
 
-def campaign(seed: int, n_images: int, **others: Annotator) -> Agreement:
+def campaign(seed: int, n_images: int, **others: SimulatedAnnotator) -> Agreement:
     """What four annotators do, who have the same habits but for some."""
     truth = cells(np.random.default_rng(seed), n_images)
-    people = dict.fromkeys("abcd", Annotator(HAND)) | others
-    drawn = {name: drawn_by(truth, who, 100 * seed + k) for k, (name, who) in enumerate(people.items())}
+    people = dict.fromkeys("abcd", SimulatedAnnotator(HAND)) | others
+    drawn = {name: simulate_annotator(truth, who, 100 * seed + k) for k, (name, who) in enumerate(people.items())}
     return agree(drawn, resamples=300, seed=seed, jobs=1, select=["SEG406", "SEG408", "SEG409"])
 
 
@@ -47,7 +47,7 @@ def told(found: Agreement) -> set[tuple[str | None, str | None]]:
 
 
 def test_who_draws_larger_does_so_by_as_many_pixels() -> None:
-    found = campaign(0, 16, c=Annotator(HAND, {"knot": Habits(larger=3.0, uneven=0.4)}))
+    found = campaign(0, 16, c=SimulatedAnnotator(HAND, {"knot": ErrorRates(larger=3.0, uneven=0.4)}))
     offset = bias(found, "c", "knot").boundary_offset
     assert offset.low <= offset.value <= offset.high
     assert abs(offset.value - 3.0) < 0.3  # a disc of pixels is no disc
@@ -57,10 +57,14 @@ def test_who_draws_larger_does_so_by_as_many_pixels() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "habits"),
-    [("missed", Habits(misses=0.4)), ("extra", Habits(adds=0.6)), ("confused", Habits(calls={"cell": 0.5}))],
+    [
+        ("missed", ErrorRates(misses=0.4)),
+        ("extra", ErrorRates(adds=0.6)),
+        ("confused", ErrorRates(calls={"cell": 0.5})),
+    ],
 )
-def test_who_misses_adds_or_confuses_is_told_of_alone(kind: str, habits: Habits) -> None:
-    found = campaign(1, 16, b=Annotator(HAND, {"knot": habits}))
+def test_who_misses_adds_or_confuses_is_told_of_alone(kind: str, habits: ErrorRates) -> None:
+    found = campaign(1, 16, b=SimulatedAnnotator(HAND, {"knot": habits}))
     assert kind in bias(found, "b", "knot").found
     assert {annotator for annotator, _ in told(found)} == {"b"}
     share = getattr(bias(found, "b", "knot"), kind)
@@ -70,7 +74,7 @@ def test_who_misses_adds_or_confuses_is_told_of_alone(kind: str, habits: Habits)
 
 def test_who_is_told_of_is_not_found_because_of_another() -> None:
     """One who draws larger makes no small ones of the rest, however few they are."""
-    found = campaign(2, 12, a=Annotator(Habits(larger=2.0)))
+    found = campaign(2, 12, a=SimulatedAnnotator(ErrorRates(larger=2.0)))
     assert {each.annotator for each in found.annotator_bias if "offset" in each.found} == {"a"}
 
 

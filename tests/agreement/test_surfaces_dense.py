@@ -14,8 +14,8 @@ from scipy import ndimage
 from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.instances.instances import instances
 from segdata.agreement.opposite import opposites
-from segdata.testing.panels import Panel, panel_of_masks, panels
 from tests.agreement.dense_boundaries import assert_like, blobs, compare, dense, measured, nsd, one, only, volumes
+from tests.generators.panels import Panel, panel_of_masks, panels
 
 spacings = st.sampled_from([np.nan, 1.0, 0.7, 2.5])
 

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from segdata.agreement.instances.instances import instances
 from segdata.agreement.opposite import opposites
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel_of_masks
+from segdata.testing.pictures import masks_of_runs
 from tests.agreement.dense_boundaries import assd, assert_like, blobs, measured, nsd, one, only
+from tests.generators.panels import Panel, panel_of_masks
 
 
 def transformed(panel: Panel, how: Any) -> Panel:

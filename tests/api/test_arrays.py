@@ -77,7 +77,7 @@ def test_what_is_no_label_is_refused(labels: object, words: str) -> None:
 @given(datasets(Details(several=False)))
 def test_maps_are_the_masks(made: tuple[object, list[object]]) -> None:
     from segdata.core.label_maps import LabelMaps
-    from segdata.testing.dense import masks_of_runs
+    from segdata.testing.pictures import masks_of_runs
 
     profile, batches = made
     maps = LabelMaps.of(batches, profile.taxonomy)  # type: ignore[arg-type,attr-defined]

@@ -12,10 +12,9 @@ from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.annotators import Annotator, Habits, drawn_by
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.pictures import Drawing
-from segdata.testing.sequences import filmed
+from segdata.testing.pictures import PictureDataset, masks_of_runs
+from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
+from tests.generators.sequences import sequence_dataset
 
 STREET = Taxonomy(categories=(Category(id=7, name="road", kind="stuff"), Category(id=9, name="car")))
 HAZY = Taxonomy(categories=(*STREET.categories, Category(id=3, name="haze", kind="void")))
@@ -143,7 +142,10 @@ def test_semantic_data_by_staple(tmp_path: Path) -> None:
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_the_same_whatever_the_threads_and_the_order(tmp_path: Path, jobs: int) -> None:
     truth = drawn(**{f"i{k:02}": [CAR, OTHER, ("road", 0, 5, 10, 8)] for k in range(12)})
-    people = {name: drawn_by(truth, Annotator(Habits(jitter=1, misses=0.2)), k, name) for k, name in enumerate("abc")}
+    people = {
+        name: simulate_annotator(truth, SimulatedAnnotator(ErrorRates(jitter=1, misses=0.2)), k, name)
+        for k, name in enumerate("abc")
+    }
     one = segdata.consensus(people, tmp_path / "one", jobs=1, resamples=100)
     other = segdata.consensus(dict(reversed(people.items())), tmp_path / "other", jobs=jobs, resamples=100)
     assert shown(segdata.read(tmp_path / "one")) == shown(segdata.read(tmp_path / "other"))
@@ -181,9 +183,9 @@ def test_a_thing_of_a_volume_is_one_in_all_slices(tmp_path: Path) -> None:
     shorter = np.where((solid == 1) & (np.arange(6) < 1)[:, None, None], 0, solid)
     people: dict[str, Dataset] = {}
     for name, labels in (("anna", solid), ("ben", shorter), ("carl", np.where(solid == 2, 0, solid))):
-        film = filmed(labels, kind="volume", tracked=True, task="instance")
+        film = sequence_dataset(labels, kind="volume", tracked=True, task="instance")
         profile = people["anna"].profile if people else film.profile  # all were asked for both categories
-        people[name] = Dataset(Drawing(profile, film.batch), profile, Config())
+        people[name] = Dataset(PictureDataset(profile, film.batch), profile, Config())
     done = segdata.consensus(people, tmp_path / "out", resamples=100)
     made = segdata.read(tmp_path / "out")
     of = made.segments.groupby("category")

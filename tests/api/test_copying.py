@@ -12,8 +12,8 @@ import segdata
 from segdata.core.format import formats
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.uri import local_file
-from segdata.testing.dicom_files import contour, write_ct, write_structures
-from segdata.testing.nifti_files import write_nifti
+from tests.generators.dicom_files import contour, write_ct, write_structures
+from tests.generators.nifti_files import write_nifti
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "panoptic"
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="field", kind="stuff"),), unlabelled=0)

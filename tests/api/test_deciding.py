@@ -23,7 +23,7 @@ from segdata.core.redraw import runs_of
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.validation import Validation
 from segdata.review import log
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 SPECKS = """
 aaaaaaaaaaaaaaaaaaaa.....
@@ -40,7 +40,7 @@ cc
 @pytest.fixture
 def street(tmp_path: Path) -> Path:
     """A canonical dataset, in which two segments of the first image have a speck each."""
-    drawing = drawn(SPECKS)
+    drawing = draw_picture(SPECKS)
     segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / "street")
     return tmp_path / "street"
 
@@ -209,7 +209,7 @@ def test_an_adjudication_is_not_reopened_by_the_same_file_pulled_without_it(stre
 
 
 def test_a_fix_in_a_slice_of_a_volume_is_left_to_people(tmp_path: Path) -> None:
-    drawing = drawn(f"{SPECKS}\nsequence: volume")
+    drawing = draw_picture(f"{SPECKS}\nsequence: volume")
     segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / "volume")
     asked = Finding(
         code="SEG106", rule="speck", severity="warning", message="", image="1.png", bbox=(24, 1, 1, 1), pixels=1,
@@ -244,7 +244,7 @@ def test_a_finding_about_several_annotators_is_silent_until_one_changes() -> Non
 def test_findings_of_agreement_are_silent_too(tmp_path: Path) -> None:
     both, one = "aaaa....bbbb\n" * 4, "aaaa........\n" * 4
     for name, text in (("anna", both), ("ben", one)):
-        drawing = drawn(f"{text}............\n\n{both}............\n\na, b: car")
+        drawing = draw_picture(f"{text}............\n\n{both}............\n\na, b: car")
         segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / name)
     everybody = {name: tmp_path / name for name in ("anna", "ben")}
     compared = segdata.api.compare_annotators(everybody, gold="anna", resamples=20)
@@ -285,7 +285,7 @@ def test_a_segment_without_a_finding(street: Path) -> None:
 
 
 def test_only_a_canonical_dataset_has_revisions(tmp_path: Path) -> None:
-    drawing = drawn(SPECKS)
+    drawing = draw_picture(SPECKS)
     segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / "coco.json", to="coco-instances")
     with pytest.raises(SegdataError, match="a new revision of a canonical dataset"):
         segdata.apply_decisions(tmp_path / "coco.json")

@@ -16,8 +16,8 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flagged import Flagged
 from segdata.noise.mistakes.injection import Rates
 from segdata.noise.networks.settings import Settings
-from segdata.testing.blobs import blobs
 from segdata.testing.noise import noisy
+from tests.generators.oracle import blobs
 
 NAMES = ("cell", "dust")
 KINDS = Taxonomy(

@@ -22,9 +22,8 @@ from segdata.noise.flagged import Flagged
 from segdata.noise.mistakes.injection import Rates
 from segdata.noise.networks.settings import Settings
 from segdata.review import log
-from segdata.testing.blobs import blobs, patches
-from segdata.testing.noise import Error, noisy
-from segdata.testing.witnesses import Knowing
+from segdata.testing.noise import InjectedError, noisy
+from tests.generators.oracle import OracleModel, blobs, patches
 
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"),))
 LAND = Taxonomy(categories=tuple(Category(id=at, name=name) for at, name in enumerate(("soil", "crop", "weed"), 1)))
@@ -49,7 +48,7 @@ def clean(*, stuff: bool = False, n: int = 4) -> Dataset:
 
 
 @cache
-def made(*, stuff: bool = False, seed: int = 1) -> tuple[Dataset, tuple[Error, ...]]:
+def made(*, stuff: bool = False, seed: int = 1) -> tuple[Dataset, tuple[InjectedError, ...]]:
     data, errors = noisy(clean(stuff=stuff), seed, Rates(0.15 if stuff else 0.08))
     return data, tuple(errors)
 
@@ -57,7 +56,9 @@ def made(*, stuff: bool = False, seed: int = 1) -> tuple[Dataset, tuple[Error, .
 @cache
 def found(*, stuff: bool = False, budget: str | None = None, seed: int = 1) -> Flagged:
     data, _ = made(stuff=stuff, seed=seed)
-    return flag(data, settings=ONE, predictions=Knowing(clean(stuff=stuff)), budget=budget, truth=clean(stuff=stuff))
+    return flag(
+        data, settings=ONE, predictions=OracleModel(clean(stuff=stuff)), budget=budget, truth=clean(stuff=stuff)
+    )
 
 
 @pytest.mark.parametrize("stuff", [False, True])
@@ -97,7 +98,7 @@ def check(finding: Finding, names: tuple[str, ...], size: tuple[int, int]) -> No
 
 def test_the_same_input_gives_the_same_findings() -> None:
     several = Settings(jobs=2, max_memory=2**26)
-    again = flag(made()[0], settings=several, predictions=Knowing(clean()), truth=clean())
+    again = flag(made()[0], settings=several, predictions=OracleModel(clean()), truth=clean())
     assert again.validation.findings == found().validation.findings
     assert again.quality[0].recall == found().quality[0].recall
 
@@ -106,7 +107,7 @@ def test_known_errors_may_be_clean_labels_or_a_list(tmp_path: Path) -> None:
     data, errors = made()
     path = tmp_path / "errors.json"
     path.write_text(json.dumps([each.row() for each in errors]))
-    listed = flag(data, settings=ONE, predictions=Knowing(clean()), truth=path).quality[0]
+    listed = flag(data, settings=ONE, predictions=OracleModel(clean()), truth=path).quality[0]
     compared = found().quality[0]
     assert listed.n_mistakes == len(errors)
     assert listed.auroc.value > 0.8
@@ -141,7 +142,7 @@ def test_no_more_is_told_than_there_is_time_for() -> None:
 
 def test_rules_can_be_chosen_and_configured() -> None:
     data, _ = made()
-    witness = Knowing(clean())
+    witness = OracleModel(clean())
     only = flag(data, settings=ONE, predictions=witness, select=["SEG501", "SEG502"])
     assert set(only.validation.by_code) <= {"SEG501", "SEG502"}
     strict = Dataset(data.source, data.profile, Config(rules={"SEG504": {"min_probability": 1.0}}))
@@ -152,7 +153,7 @@ def test_a_model_that_sees_something_else_is_not_believed() -> None:
     other = from_arrays(
         {f"{at}.png": masks(blobs(np.random.default_rng(at + 50), height=130, n=30)) for at in range(4)}, CELLS
     )
-    result = flag(made()[0], settings=ONE, predictions=Knowing(other))
+    result = flag(made()[0], settings=ONE, predictions=OracleModel(other))
     assert result.validation.findings == ()
     (trust,) = result.trust
     assert trust.reason is not None
@@ -162,14 +163,14 @@ def test_a_model_that_sees_something_else_is_not_believed() -> None:
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     data, _ = made()
     with pytest.raises(SegdataError, match="write 200, 5%"):
-        flag(data, predictions=Knowing(clean()), budget="soon")
+        flag(data, predictions=OracleModel(clean()), budget="soon")
     path = tmp_path / "errors.json"
     path.write_text('[{"clean_counts": 3}]')
     with pytest.raises(SegdataError, match="no list of errors"):
-        flag(data, predictions=Knowing(clean()), truth=path)
+        flag(data, predictions=OracleModel(clean()), truth=path)
     with pytest.raises(SegdataError, match="other images"):
-        flag(data, predictions=Knowing(clean()), truth=from_arrays({"x.png": np.ones((9, 9), int)}, ["cell"]))
-    blank = Knowing(clean())
+        flag(data, predictions=OracleModel(clean()), truth=from_arrays({"x.png": np.ones((9, 9), int)}, ["cell"]))
+    blank = OracleModel(clean())
     blank.usable = np.zeros(4, bool)
     with pytest.raises(SegdataError, match="no image has predictions"):
         flag(data, predictions=blank)
@@ -179,7 +180,7 @@ def reviewed(folder: Path, *verdicts: Verdict) -> tuple[Dataset, Flagged]:
     """The noisy labels in a folder, and what is flagged before they are reviewed with these verdicts, over and over."""
     convert(made()[0], folder)
     data = read(folder)
-    before = flag(data, settings=ONE, predictions=Knowing(clean()))
+    before = flag(data, settings=ONE, predictions=OracleModel(clean()))
     told = before.validation.findings
     seen = imprints(data, told, 1)
     said = [
@@ -197,7 +198,7 @@ def places(result: Flagged) -> set[tuple[object, ...]]:
 
 def test_decisions_move_probabilities_and_settle_findings(tmp_path: Path) -> None:
     data, before = reviewed(tmp_path / "data", "reject")
-    after = flag(data, settings=ONE, predictions=Knowing(clean()))
+    after = flag(data, settings=ONE, predictions=OracleModel(clean()))
     assert after.parts["probability"].max() < before.parts["probability"].max()
     assert after.parts["probability"].is_monotonic_decreasing
     assert (after.threshold < before.threshold).all()
@@ -208,7 +209,7 @@ def test_decisions_move_probabilities_and_settle_findings(tmp_path: Path) -> Non
 
 def test_a_second_round_tells_others(tmp_path: Path) -> None:
     data, before = reviewed(tmp_path / "data", "reject", "accept")
-    after = flag(data, settings=ONE, predictions=Knowing(clean()), budget="20")
+    after = flag(data, settings=ONE, predictions=OracleModel(clean()), budget="20")
     assert len(after.validation.findings) == 20
     assert not places(after) & places(before)
     assert after.sample is not None
@@ -220,7 +221,7 @@ def test_decisions_on_labels_that_have_changed_since_say_nothing(tmp_path: Path)
     assert apply_decisions(data).done
     corrected = read(tmp_path / "data")
     told, plain = (
-        flag(corrected, settings=ONE, predictions=Knowing(clean()), review=review) for review in (True, False)
+        flag(corrected, settings=ONE, predictions=OracleModel(clean()), review=review) for review in (True, False)
     )
     assert told.parts["probability"].tolist() == plain.parts["probability"].tolist()
     assert told.validation.decided == 0
@@ -229,7 +230,12 @@ def test_decisions_on_labels_that_have_changed_since_say_nothing(tmp_path: Path)
 def test_a_sample_stays_whole_and_what_is_expected_is_of_the_findings_told() -> None:
     whole = found(budget="20")
     part = flag(
-        made()[0], settings=ONE, predictions=Knowing(clean()), budget="20", select=["SEG501", "SEG502"], review=False
+        made()[0],
+        settings=ONE,
+        predictions=OracleModel(clean()),
+        budget="20",
+        select=["SEG501", "SEG502"],
+        review=False,
     )
     assert whole.sample is not None
     assert part.sample is not None
@@ -250,7 +256,7 @@ def test_images_without_clean_labels_are_no_part_of_the_evaluation() -> None:
         from_arrays({f"{at}.png": masks(blobs(np.random.default_rng([7, at]), height=130, n=30)) for at in half}, CELLS)
         for half in ((0, 1), (2, 3))
     ]
-    results = [flag(made()[0], settings=ONE, predictions=Knowing(clean()), truth=half) for half in halves]
+    results = [flag(made()[0], settings=ONE, predictions=OracleModel(clean()), truth=half) for half in halves]
     assert all("2 of 4 images have no clean labels" in each.notes[-1] for each in results)
     every, parts = found().quality[0], [each.quality[0] for each in results]
     assert sum(each.n_mistakes for each in parts) == every.n_mistakes

@@ -24,7 +24,7 @@ from segdata.formats.shared.taxonomies import name_metadata
 from segdata.report.html.document import FIELDS
 from segdata.review.task import sent, with_findings
 from segdata.store.revise import revise
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 TOOLS: tuple[Tool, ...] = ("cvat", "label-studio")
 PICTURE = """
@@ -52,7 +52,7 @@ OTHER = Finding(code="SEG107", rule="pinhole", severity="info", message="whole i
 @pytest.fixture
 def street(tmp_path: Path) -> Path:
     """A canonical dataset of three images."""
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / "street")
     return tmp_path / "street"
 
@@ -206,12 +206,12 @@ def test_a_drawing_lowers_no_stage(street: Path, tmp_path: Path) -> None:
 
 
 def test_the_category_of_findings_is_none_that_the_taxonomy_lacks() -> None:
-    profile = replace(drawn(PICTURE).profile, metadata=name_metadata({7: "moon"}, {}))
+    profile = replace(draw_picture(PICTURE).profile, metadata=name_metadata({7: "moon"}, {}))
     assert with_findings(profile).categories[-1].id == 8
 
 
 def test_an_empty_id_is_an_id() -> None:
-    drawing = drawn("aa..\n....\n")
+    drawing = draw_picture("aa..\n....\n")
     batch = replace(drawing.batch, segments=replaced(drawing.batch.segments, "source_id", [""]))
     _, noted = sent(Annotation.each(batch)[0], [], drawing.profile, with_findings(drawing.profile), asks=True)
     assert [each.id for each in noted.segments] == [""]

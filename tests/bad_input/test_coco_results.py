@@ -10,7 +10,7 @@ from segdata import convert, read
 from segdata.core.errors import SegdataError
 from segdata.core.format import Request
 from segdata.formats import coco_results
-from segdata.testing.coco_documents import SQUARE, document, loaded, written
+from tests.generators.coco_documents import SQUARE, document, load_all, write_document
 
 SOUND = {"image_id": 1, "category_id": 1, "segmentation": [SQUARE], "score": 0.5}
 
@@ -35,9 +35,9 @@ BROKEN: list[tuple[Any, str, str, int]] = [
 def test_a_broken_result_is_named_and_the_rest_is_read(
     tmp_path: Path, item: Any, code: str, place: str, n_kept: int
 ) -> None:
-    truth = written(tmp_path, document(), "gt.json")
-    path = written(tmp_path, json.dumps([item, SOUND]).encode(), "results.json")
-    batch, defects = loaded(coco_results.read(Request(path, options={"truth": str(truth)})))
+    truth = write_document(tmp_path, document(), "gt.json")
+    path = write_document(tmp_path, json.dumps([item, SOUND]).encode(), "results.json")
+    batch, defects = load_all(coco_results.read(Request(path, options={"truth": str(truth)})))
     assert [(each.code, each.place, each.file) for each in defects] == [(code, place, "results.json")]
     assert batch.n_segments == 1 + n_kept
 
@@ -46,16 +46,16 @@ def test_a_broken_result_is_named_and_the_rest_is_read(
     "content", [b"", b"[", b'[{"image_id": 1, "category_id": 1,', b"[}", b"null", b"3", b"[" * 9999]
 )
 def test_what_is_no_list_is_one_defect(tmp_path: Path, content: bytes) -> None:
-    truth = written(tmp_path, document(), "gt.json")
-    path = written(tmp_path, content, "results.json")
-    _, defects = loaded(coco_results.read(Request(path, options={"truth": str(truth)})))
+    truth = write_document(tmp_path, document(), "gt.json")
+    path = write_document(tmp_path, content, "results.json")
+    _, defects = load_all(coco_results.read(Request(path, options={"truth": str(truth)})))
     assert [(each.code, each.file) for each in defects] == [("SEG001", "results.json")]
 
 
 def test_the_defects_of_the_truth_are_told_as_its_own(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "a.png", "width": 6, "height": 5}, {"id": 1, "file_name": "b.png"}]
-    truth = written(tmp_path, document(images=images), "gt.json")
-    path = written(tmp_path, json.dumps([SOUND]).encode(), "results.json")
+    truth = write_document(tmp_path, document(images=images), "gt.json")
+    path = write_document(tmp_path, json.dumps([SOUND]).encode(), "results.json")
     defects = read(path, options={"truth": str(truth)}).source.defects
     assert [(each.code, each.file, each.place) for each in defects if each.severity != "info"] == [
         ("SEG008", "gt.json", "/images/1/id")
@@ -63,6 +63,6 @@ def test_the_defects_of_the_truth_are_told_as_its_own(tmp_path: Path) -> None:
 
 
 def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, document(), "gt.json")
+    path = write_document(tmp_path, document(), "gt.json")
     with pytest.raises(SegdataError, match="coco-results has no write option 'scores'; did you mean 'score'"):
         convert(path, tmp_path / "out", to="coco-results", write_options={"scores": 1})

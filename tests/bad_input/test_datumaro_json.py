@@ -8,7 +8,7 @@ import pytest
 from segdata import read
 from segdata.core.format import Request
 from segdata.formats import datumaro_json
-from segdata.testing.coco_documents import SQUARE, loaded, written
+from tests.generators.coco_documents import SQUARE, load_all, write_document
 
 SOUND = {"id": 5, "type": "polygon", "label_id": 0, "points": SQUARE, "attributes": {}, "group": 0, "z_order": 0}
 LABELS = {"label": {"labels": [{"name": "cat", "parent": "", "attributes": []}]}}
@@ -48,13 +48,13 @@ BROKEN: list[tuple[Any, str, str]] = [
 
 def opened(path: Path) -> tuple[list[int], list[tuple[str, str | None, str | None]]]:
     """The ids of the segments, and code, place and image of each defect."""
-    batch, defects = loaded(datumaro_json.read(Request(path)))
+    batch, defects = load_all(datumaro_json.read(Request(path)))
     return batch.segments["segment_id"].to_pylist(), [(each.code, each.place, each.image) for each in defects]
 
 
 @pytest.mark.parametrize(("broken", "code", "place"), BROKEN)
 def test_a_broken_annotation_is_named_and_the_rest_is_read(tmp_path: Path, broken: Any, code: str, place: str) -> None:
-    path = written(tmp_path, content(broken, SOUND | {"id": 6}))
+    path = write_document(tmp_path, content(broken, SOUND | {"id": 6}))
     assert opened(path) == ([6], [(code, f"/items/0/annotations/0{place}", "a.png")])
 
 
@@ -79,20 +79,20 @@ def test_a_broken_annotation_is_named_and_the_rest_is_read(tmp_path: Path, broke
     ],
 )
 def test_broken_parts_are_named(tmp_path: Path, keys: dict[str, Any], told: list[tuple[str, str]]) -> None:
-    path = written(tmp_path, content(**keys))
+    path = write_document(tmp_path, content(**keys))
     assert [each[:2] for each in opened(path)[1]] == told
 
 
 @pytest.mark.parametrize("bytes_", [b"", b'{"dm_format_version": "1.0", "items": [', b"[]", b"null", b'{"a":' * 9999])
 def test_what_is_no_document_is_one_defect(tmp_path: Path, bytes_: bytes) -> None:
-    path = written(tmp_path, bytes_)
+    path = write_document(tmp_path, bytes_)
     assert [each[0] for each in opened(path)[1]] == ["SEG001"]
 
 
 def test_ids_that_repeat_are_told_once_an_item(tmp_path: Path) -> None:
     """Not those of the parts of one segment, and not 0, which is none."""
     part = SOUND | {"group": 3}
-    path = written(
+    path = write_document(
         tmp_path, content(SOUND, SOUND, part | {"id": 6}, part | {"id": 6}, SOUND | {"id": 0}, SOUND | {"id": 0})
     )
     ids, told = opened(path)
@@ -102,7 +102,7 @@ def test_ids_that_repeat_are_told_once_an_item(tmp_path: Path) -> None:
 
 def test_parts_that_contradict_each_other_are_told(tmp_path: Path) -> None:
     first, second = (SOUND | {"group": 3, "attributes": {"pose": pose}} for pose in ("left", "right"))
-    path = written(tmp_path, content(first, second))
+    path = write_document(tmp_path, content(first, second))
     data = read(path, format="datumaro")
     assert [dict(each) for each in data.segments["attributes"]] == [{"pose": '"left"'}]
     assert [(each.code, each.severity, each.place) for each in data.source.defects if each.severity != "info"] == [
@@ -112,7 +112,9 @@ def test_parts_that_contradict_each_other_are_told(tmp_path: Path) -> None:
 
 def test_attributes_that_are_none_are_kept_as_they_are(tmp_path: Path) -> None:
     """A score that is a text is no score, and attributes that are a list have no names."""
-    path = written(tmp_path, content(SOUND | {"attributes": {"score": "high"}}, SOUND | {"id": 6, "attributes": [1]}))
+    path = write_document(
+        tmp_path, content(SOUND | {"attributes": {"score": "high"}}, SOUND | {"id": 6, "attributes": [1]})
+    )
     segments = read(path, format="datumaro").segments
     assert [dict(each) for each in segments["attributes"]] == [{"score": '"high"'}, {"attributes": "[1]"}]
     assert segments["score"].isna().all()

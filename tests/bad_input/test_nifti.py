@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from segdata import read, validate
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.testing.nifti_files import nifti_bytes, write_nifti
+from tests.generators.nifti_files import nifti_bytes, write_nifti
 
 pytest.importorskip("nibabel")
 VOXELS = np.arange(24, dtype=np.uint8).reshape(2, 3, 4) % 3

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from segdata import read, validate
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.testing.dicom_files import CtSeries, contour, item, write_ct, write_structures
 from tests.bad_input.scribble import Scribble, scribbled, scribbles
+from tests.generators.dicom_files import CtSeries, contour, item, write_ct, write_structures
 
 pydicom = pytest.importorskip("pydicom")
 SIZE = (5, 6)

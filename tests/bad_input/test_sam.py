@@ -8,7 +8,7 @@ import pytest
 
 from segdata.core.format import Request
 from segdata.formats import sam
-from segdata.testing.coco_documents import loaded
+from tests.generators.coco_documents import load_all
 
 SOUND = {"segmentation": {"size": [5, 6], "counts": [4, 2, 24]}, "predicted_iou": 0.5, "stability_score": 0.9}
 IMAGE = {"image_id": 1, "width": 6, "height": 5, "file_name": "a.jpg"}
@@ -34,7 +34,7 @@ def opened(folder: Path, content: Any) -> tuple[int, list[tuple[str, str | None]
     """How many segments there are, and code and place of each defect."""
     path = folder / "a.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    batch, defects = loaded(sam.read(Request(path)))
+    batch, defects = load_all(sam.read(Request(path)))
     return batch.n_segments, [(each.code, each.place) for each in defects]
 
 

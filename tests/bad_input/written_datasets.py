@@ -10,9 +10,9 @@ import numpy as np
 
 from segdata.api import convert
 from segdata.core.format import formats
-from segdata.testing.dicom_files import contour, segment, write_ct, write_seg, write_structures
-from segdata.testing.nifti_files import write_nifti
 from tests.bad_input.sound_datasets import HEIGHT, NAMES, WIDTH, labels, write_sound
+from tests.generators.dicom_files import contour, segment, write_ct, write_seg, write_structures
+from tests.generators.nifti_files import write_nifti
 
 
 def _dicom_seg(root: Path) -> None:

@@ -12,7 +12,7 @@ from segdata.agreement.panel.panel import panel
 from segdata.campaign.concord import Concord, concord
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.annotators import Annotator, Habits, drawn_by
+from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 
 CATEGORIES = ("car", "bus", "tram")
 TAXONOMY = Taxonomy(
@@ -38,16 +38,18 @@ def truth(n_images: int = 24) -> Dataset:
     return segdata.from_arrays(labels, TAXONOMY)
 
 
-def of(*people: Annotator) -> Concord:
+def of(*people: SimulatedAnnotator) -> Concord:
     data = truth()
-    opposed = compare(panel([Member(drawn_by(data, who, k, "abc"[k])) for k, who in enumerate(people)])).opposed
+    opposed = compare(
+        panel([Member(simulate_annotator(data, who, k, "abc"[k])) for k, who in enumerate(people)])
+    ).opposed
     assert opposed is not None
     found = concord(opposed)
     assert found is not None
     return found
 
 
-HONEST = Annotator(Habits(jitter=0.5))
+HONEST = SimulatedAnnotator(ErrorRates(jitter=0.5))
 
 
 def test_careful_annotators_agree() -> None:
@@ -61,7 +63,7 @@ def test_careful_annotators_agree() -> None:
 
 
 def test_an_unclear_category_is_told_from_an_unclear_person() -> None:
-    vague = Annotator(Habits(jitter=0.5), of={"tram": Habits(misses=0.7)})
+    vague = SimulatedAnnotator(ErrorRates(jitter=0.5), of={"tram": ErrorRates(misses=0.7)})
     everybody = of(vague, vague, vague)
     assert [each.category for each in everybody.categories if each.is_surely_low] == ["tram"]
     one = of(HONEST, HONEST, vague)
@@ -72,9 +74,9 @@ def test_an_unclear_category_is_told_from_an_unclear_person() -> None:
 
 def test_confused_categories_are_counted_as_they_were_called() -> None:
     data = truth()
-    muddled = Annotator(of={"bus": Habits(calls={"tram": 0.5})})
-    other = drawn_by(data, muddled, 3, "b")
-    opposed = compare(panel([Member(drawn_by(data, Annotator(), 0, "a")), Member(other)])).opposed
+    muddled = SimulatedAnnotator(of={"bus": ErrorRates(calls={"tram": 0.5})})
+    other = simulate_annotator(data, muddled, 3, "b")
+    opposed = compare(panel([Member(simulate_annotator(data, SimulatedAnnotator(), 0, "a")), Member(other)])).opposed
     assert opposed is not None
     found = concord(opposed)
     assert found is not None
@@ -90,8 +92,8 @@ def test_confused_categories_are_counted_as_they_were_called() -> None:
 
 def test_the_pilot_says_so() -> None:
     data = truth()
-    muddled = Annotator(of={"bus": Habits(calls={"tram": 0.5}), "car": Habits(misses=0.8)})
-    both = [drawn_by(data, each, k, "ab"[k]) for k, each in enumerate((muddled, muddled))]
+    muddled = SimulatedAnnotator(of={"bus": ErrorRates(calls={"tram": 0.5}), "car": ErrorRates(misses=0.8)})
+    both = [simulate_annotator(data, each, k, "ab"[k]) for k, each in enumerate((muddled, muddled))]
     whole = panel([Member(each) for each in both])
     found = segdata.pilot(Dataset(whole, whole.profile, data.config))
     assert found.agreement is not None

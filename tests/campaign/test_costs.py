@@ -13,7 +13,7 @@ from segdata.core.config import Cost
 from segdata.core.decision import Decision
 from segdata.core.table import Table
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 
 def _decision(second: int, reviewer: str = "anna") -> Decision:
@@ -23,7 +23,7 @@ def _decision(second: int, reviewer: str = "anna") -> Decision:
 
 def _costs(rows: list[tuple[int, str | None, float | None, int]], cost: Cost | None = None, n_errors: int = 0) -> Costs:
     """Of annotations: image, source, seconds, how many segments."""
-    drawing = drawn("a.")
+    drawing = draw_picture("a.")
     tables = measure(drawing, frozenset())
     annotations = Table(
         {

@@ -9,14 +9,14 @@ from segdata.campaign.likeness import Confusable, confusable
 from segdata.core.rule import Tables
 from segdata.core.table import Table
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 FAMILIES = frozenset({"pairs", "shapes"})
-EMPTY = measure(drawn("category: cup\ncategory: mug"), FAMILIES, jobs=1)
+EMPTY = measure(draw_picture("category: cup\ncategory: mug"), FAMILIES, jobs=1)
 
 
 def pairs_in(text: str) -> list[Confusable]:
-    tables = measure(drawn(text), FAMILIES, jobs=1)
+    tables = measure(draw_picture(text), FAMILIES, jobs=1)
     return list(confusable(tables, np.full((len(tables.segments), 3), np.nan)))
 
 

@@ -9,7 +9,7 @@ from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan, outlook
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 PICTURES = """
     aabb..
@@ -32,7 +32,7 @@ PICTURES = """
 
 
 def measured(text: str) -> Tables:
-    return measure(drawn(text), frozenset({"coverage"}), jobs=1)
+    return measure(draw_picture(text), frozenset({"coverage"}), jobs=1)
 
 
 def named(found: Outlook) -> dict[str, CategoryOutlook]:

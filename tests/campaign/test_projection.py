@@ -11,7 +11,7 @@ from scipy import stats
 
 from segdata.campaign.outlook import Plan, outlook
 from segdata.campaign.projection import Units, amounts, shares
-from segdata.testing.populations import SKEWS, Population, Skew
+from tests.generators.populations import SKEWS, Population, Skew
 
 COUNTS = st.integers(4, 30).flatmap(lambda n: arrays(np.float64, (n, 3), elements=st.integers(0, 9)))
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from segdata.core.companions import are_things, usual
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
-PICTURE = drawn("aabbcc\naabbcc\n\nddeeff\nddeeff\n\na, b, d, e: car\nc, f: bus")
+PICTURE = draw_picture("aabbcc\naabbcc\n\nddeeff\nddeeff\n\na, b, d, e: car\nc, f: bus")
 
 
 def tables_of(text: str) -> Tables:
-    return measure(drawn(text), frozenset(), jobs=1)
+    return measure(draw_picture(text), frozenset(), jobs=1)
 
 
 @given(

@@ -12,7 +12,7 @@ from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS
 from segdata.core.content import content_hash
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
 from segdata.testing.strategies import datasets
 
 

@@ -10,13 +10,13 @@ from segdata.core.deal import deal, grouped
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 from segdata.testing.strategies import Details, datasets
 
 PARTS = {"train": 0.5, "val": 0.3, "test": 0.2}
 
 
-def tables_of(drawing: Drawing) -> Tables:
+def tables_of(drawing: PictureDataset) -> Tables:
     return measure(drawing, frozenset(), jobs=1)
 
 
@@ -30,7 +30,7 @@ def test_parts_are_disjoint_cover_and_follow_names_alone(made: object, seed: int
     moved = concatenate([together.take_images(np.array([row])) for row in order])
     found = []
     for batch in (together, moved):
-        tables = tables_of(Drawing(profile, batch))
+        tables = tables_of(PictureDataset(profile, batch))
         found.append(deal(tables, PARTS, grouped(tables, ()), seed))
     first, second = found
     assert dict(first.part_of) == dict(second.part_of)
@@ -41,7 +41,7 @@ def test_parts_are_disjoint_cover_and_follow_names_alone(made: object, seed: int
 
 def test_groups_and_pairs_stay_together() -> None:
     picture = "\n\n".join(["ab\n.."] * 6)
-    tables = tables_of(drawn(picture))
+    tables = tables_of(draw_picture(picture))
     unit = grouped(tables, (), [(0, 3), (3, 5)])
     assert unit[0] == unit[3] == unit[5]
     assert len(set(unit.tolist())) == 4
@@ -51,7 +51,7 @@ def test_groups_and_pairs_stay_together() -> None:
 
 
 def test_counts_are_those_of_the_parts() -> None:
-    tables = tables_of(drawn("aab\n..b\n\na..\n...\n\nb..\nb..\n\n...\n..a"))
+    tables = tables_of(draw_picture("aab\n..b\n\na..\n...\n\nb..\nb..\n\n...\n..a"))
     found = deal(tables, {"x": 0.5, "y": 0.5}, grouped(tables, ()), 1)
     for at, category in enumerate(found.categories):
         for place, part in enumerate(found.parts):
@@ -65,7 +65,7 @@ def test_counts_are_those_of_the_parts() -> None:
 
 
 def test_what_cannot_be_is_said() -> None:
-    tables = tables_of(drawn("a"))
+    tables = tables_of(draw_picture("a"))
     for parts in ({"train": 1.0}, {"train": 0.7, "val": 0.2}, {"train": 1.2, "val": -0.2}, {"a": float("nan"), "b": 1}):
         with pytest.raises(SegdataError, match="sum to 1"):
             deal(tables, parts, np.zeros(1, np.int64), 0)

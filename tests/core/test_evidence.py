@@ -11,13 +11,13 @@ from segdata.core.correction import Action, Correction
 from segdata.core.evidence import Evidence, evidence
 from segdata.core.finding import Finding
 from segdata.core.rule import rules
-from segdata.testing.pictures import Drawing, drawn, pictures
+from segdata.testing.pictures import PictureDataset, draw_picture, read_pictures
 
-FindingsIn = Callable[[Drawing, str], list[Finding]]
+FindingsIn = Callable[[PictureDataset, str], list[Finding]]
 COUNTED = ("SEG101", "SEG102", "SEG104", "SEG106", "SEG107", "SEG111")
 
 
-def marked(drawing: Drawing, row: int, found: Evidence) -> np.ndarray:
+def marked(drawing: PictureDataset, row: int, found: Evidence) -> np.ndarray:
     """The evidence as a dense picture."""
     height, width = (int(size[row]) for size in drawing.batch.image_size)
     flat = np.zeros(height * width, int)
@@ -31,8 +31,8 @@ def marked(drawing: Drawing, row: int, found: Evidence) -> np.ndarray:
 def test_every_documented_picture_has_its_pixels_marked(code: str, findings_in: FindingsIn) -> None:
     """With the rule's own pictures: as many pixels as the finding says, none twice, some in its box."""
     seen = 0
-    for picture in pictures(rules()[code].page):
-        drawing = drawn(picture.text)
+    for picture in read_pictures(rules()[code].page):
+        drawing = draw_picture(picture.text)
         if not picture.flagged or picture.options:
             continue
         for finding in findings_in(drawing, code):
@@ -50,7 +50,7 @@ def test_every_documented_picture_has_its_pixels_marked(code: str, findings_in: 
 
 
 def test_gaps_outside_the_region_of_interest_are_not_marked() -> None:
-    drawing = drawn("aa.\naa.\ncoverage: exhaustive")
+    drawing = draw_picture("aa.\naa.\ncoverage: exhaustive")
     finding = Finding(code="SEG101", rule="gap", severity="error", message="", image="1.png", pixels=2)
     everywhere = evidence(Annotation(drawing.batch), finding)
     assert marked(drawing, 0, everywhere).tolist() == [[0, 0, 1], [0, 0, 1]]
@@ -67,7 +67,7 @@ def test_gaps_outside_the_region_of_interest_are_not_marked() -> None:
 
 
 def test_an_unknown_value_marks_the_region_of_its_first_pixel() -> None:
-    drawing = drawn("aa..a.\naa..a.")
+    drawing = draw_picture("aa..a.\naa..a.")
     finding = Finding(code="SEG009", rule="unknown-value", severity="error", message="", place="x=2, y=0", pixels=4)
     found = evidence(Annotation(drawing.batch), finding)
     assert marked(drawing, 0, found).tolist() == [[0, 0, 1, 1, 0, 0]] * 2
@@ -75,14 +75,16 @@ def test_an_unknown_value_marks_the_region_of_its_first_pixel() -> None:
 
 
 def test_an_unknown_value_among_many_others_marks_its_first_pixel_alone() -> None:
-    drawing = drawn("aa....\naa....")
+    drawing = draw_picture("aa....\naa....")
     finding = Finding(code="SEG009", rule="unknown-value", severity="error", message="", place="x=2, y=1", pixels=1)
     found = evidence(Annotation(drawing.batch), finding)
     assert (len(found.runs), found.points.tolist(), found.box) == (0, [[2.5, 1.5]], (2, 1, 1, 1))
 
 
 def test_crossings_are_marked_with_the_outline(findings_in: FindingsIn) -> None:
-    drawing = drawn("........\n........\n........\n........\n\na: car (polygon 0 0 6 4 6 0 0 4)".replace("\n\n", "\n"))
+    drawing = draw_picture(
+        "........\n........\n........\n........\n\na: car (polygon 0 0 6 4 6 0 0 4)".replace("\n\n", "\n")
+    )
     (finding,) = findings_in(drawing, "SEG114")
     found = evidence(Annotation(drawing.batch), finding)
     assert len(found.rings) == 1
@@ -90,19 +92,19 @@ def test_crossings_are_marked_with_the_outline(findings_in: FindingsIn) -> None:
 
 
 def test_vertices_outside_the_frame_are_marked() -> None:
-    drawing = drawn("....\n....\na: car (polygon 1 0 9 0 9 2 1 2)")
+    drawing = draw_picture("....\n....\na: car (polygon 1 0 9 0 9 2 1 2)")
     finding = Finding(code="SEG115", rule="out-of-frame", severity="warning", message="", segments=(1,))
     assert evidence(Annotation(drawing.batch), finding).points.tolist() == [[9, 0], [9, 2]]
 
 
 def test_a_declared_box_is_shown() -> None:
-    drawing = drawn("aa..\naa..\na: car (box 2 0 2 2)")
+    drawing = draw_picture("aa..\naa..\na: car (box 2 0 2 2)")
     finding = Finding(code="SEG013", rule="stale-measure", severity="warning", message="", segments=(1,))
     assert evidence(Annotation(drawing.batch), finding).declared == (2, 0, 2, 2)
 
 
 def test_a_finding_without_a_box_is_looked_for_at_its_segments() -> None:
-    drawing = drawn("..b.\naab.")
+    drawing = draw_picture("..b.\naab.")
     both = Finding(code="SEG103", rule="duplicate-instance-id", severity="error", message="", segments=(1, 2))
     assert evidence(Annotation(drawing.batch), both).box == (0, 0, 3, 2)
     nothing = Finding(code="SEG312", rule="unannotated-image", severity="warning", message="")
@@ -120,7 +122,7 @@ def test_a_finding_without_a_box_is_looked_for_at_its_segments() -> None:
     ],
 )
 def test_a_correction_marks_what_it_would_change(action: Action, proposed: str | None, changes: str) -> None:
-    drawing = drawn("aaa.")
+    drawing = draw_picture("aaa.")
     counts = () if proposed is None else (encode(np.asfortranarray([[each == "#" for each in proposed]]))["counts"],)
     correction = Correction(action=action, category="car", size=(1, 4), counts=tuple(each.decode() for each in counts))
     finding = Finding(

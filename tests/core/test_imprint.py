@@ -5,13 +5,13 @@ import numpy as np
 from segdata.core.annotation import Annotation
 from segdata.core.imprint import imprint, imprints
 from segdata.core.runs import Runs
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 NONE = np.empty(0, np.int64)
 
 
 def _of(picture: str, rows: list[int], box: tuple[int, int, int, int] | None = None) -> str:
-    drawing = drawn(picture)
+    drawing = draw_picture(picture)
     annotation = Annotation.each(drawing.load(np.array([0])))[0]
     return imprint(annotation, drawing.profile, np.array(rows, np.int64), box)
 
@@ -38,7 +38,7 @@ def test_of_a_box_what_is_outside_does_not_matter() -> None:
 
 def test_of_each_segment_alone_at_once() -> None:
     """The same as one by one, also of a segment without pixels."""
-    drawing = drawn("aab.\n.bbc")
+    drawing = draw_picture("aab.\n.bbc")
     annotation = Annotation.each(drawing.load(np.array([0])))[0]
     batch = annotation.batch
     names = [drawing.profile.name_of(id_) for id_ in batch.segments["category_id"].to_pylist()]

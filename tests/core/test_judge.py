@@ -13,7 +13,7 @@ from segdata.core.finding import Finding, Severity
 from segdata.core.judge import errors_among, judge, needed, selected
 from segdata.core.rule import rule_named, rules
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 
 DAY = datetime.date(2026, 5, 17)
 SPECKLED = """
@@ -24,7 +24,7 @@ aaaaaaaaaaaaaaaaaa..
 
 
 def found(config: Config, picture: str = SPECKLED) -> list[Finding]:
-    drawing = drawn(picture)
+    drawing = draw_picture(picture)
     chosen = selected(config)
     tables = measure(drawing, needed(chosen, drawing.profile), jobs=1)
     return list(judge(tables, chosen, config, DAY).findings)
@@ -140,11 +140,11 @@ def test_overrides_speak_of_their_scope_and_the_later_goes_before() -> None:
 
 
 def test_overrides_know_a_single_annotator_whom_reports_leave_out() -> None:
-    drawing = drawn(SPECKLED)
+    drawing = draw_picture(SPECKLED)
     batch = replace(drawing.batch, annotations=replaced(drawing.batch.annotations, "annotator", ["anna"]))
     config = Config(select=("SEG106",), overrides=(Override(annotator="anna", severity={"SEG106": "error"}),))
     chosen = selected(config)
-    tables = measure(Drawing(drawing.profile, batch), needed(chosen, drawing.profile), jobs=1)
+    tables = measure(PictureDataset(drawing.profile, batch), needed(chosen, drawing.profile), jobs=1)
     (finding,) = judge(tables, chosen, config).findings
     assert (finding.severity, finding.annotator) == ("error", None)
 
@@ -188,6 +188,6 @@ def test_findings_are_sorted_worst_first() -> None:
 
 
 def test_only_what_the_selected_rules_need_is_measured() -> None:
-    profile = drawn(SPECKLED).profile
+    profile = draw_picture(SPECKLED).profile
     assert needed(selected(Config(select=("SEG105",))), profile) == frozenset()
     assert "parts" in needed(selected(Config(select=("SEG106",))), profile)

@@ -12,7 +12,7 @@ from segdata.core.kept_parts import kept_parts
 from segdata.core.rule import Tables, rule_named
 from segdata.core.table import Table
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 
 WIDE = 8  # pixels of a letter
 
@@ -21,14 +21,14 @@ def of_one_image(*pictures: str, images: int = 1) -> Tables:
     """What annotators drew on an image, each a row of letters: upper and lower case are two categories."""
     rows = [[line for _ in range(WIDE) for line in ["".join(each * WIDE for each in picture)]] for picture in pictures]
     legend = "a, b, c: car\nA, B: bus"
-    drawing = drawn("\n\n".join("\n".join(each) for each in rows * images) + f"\n\n{legend}")
+    drawing = draw_picture("\n\n".join("\n".join(each) for each in rows * images) + f"\n\n{legend}")
     batch = drawing.batch
     n = len(pictures)
     image = np.repeat(np.arange(images), n).astype(np.int32)
     annotations = replaced(batch.annotations, "image", image)
     annotations = replaced(annotations, "annotator", [f"annotator {k % n}" for k in range(n * images)])
     shared = Batch(batch.images.slice(0, images), annotations, batch.segments, batch.runs)
-    return measure(Drawing(drawing.profile, shared), rule_named("SEG212").needs, jobs=1)
+    return measure(PictureDataset(drawing.profile, shared), rule_named("SEG212").needs, jobs=1)
 
 
 def rows(found: Table) -> list[tuple[int, bool]]:

@@ -11,7 +11,7 @@ from segdata.core import kernels
 from segdata.core.keyhole import keyhole
 from segdata.core.outline import Rings, outlines
 from segdata.core.unkeyhole import bridged, unkeyhole
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
 
 Mask = np.ndarray
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from segdata.core.nesting import smallest_around
 from segdata.core.outline import Rings, outlines
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=11))
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from segdata.core.outline import Rings, outlines
 from segdata.core.runs import Runs
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
 
 Mask = np.ndarray
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9))

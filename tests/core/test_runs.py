@@ -13,7 +13,7 @@ from segdata.core.line import Line
 from segdata.core.meet import Side, meet, meet_within, touch_within
 from segdata.core.parts import holes, shape
 from segdata.core.runs import Runs, boxes
-from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 
 CROSS = ndimage.generate_binary_structure(2, 1)
 SQUARE = np.ones((3, 3), bool)

@@ -11,7 +11,7 @@ from segdata.core.strata import image_strata, splits, strata
 from segdata.core.table import Table
 from segdata.core.tallies import Tally, numbered, units
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def tables() -> Tables:
         return found
 
     return replace(
-        measure(drawn("aa"), frozenset(), jobs=1),
+        measure(draw_picture("aa"), frozenset(), jobs=1),
         images=Table(
             {
                 "image_id": column("train/a.png", "val/b.png", "c.png"),
@@ -92,7 +92,7 @@ def test_names_are_numbered_in_their_order(tables: Tables) -> None:
 
 
 def test_tallies_count_by_owner_and_category() -> None:
-    tables = measure(drawn("aab.d\n\n..c\n\na, b, d: car\nc: bus"), frozenset(), jobs=1)
+    tables = measure(draw_picture("aab.d\n\n..c\n\na, b, d: car\nc: bus"), frozenset(), jobs=1)
     tally = Tally.of(tables.segments, tables.segments["image"])
     assert list(zip(tally.owner, tally.category, tally.segments, tally.pixels, strict=True)) == [
         (0, 1, 3, 4),

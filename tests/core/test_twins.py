@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segdata.core.twins import first_twins
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
 
 
 @given(st.lists(st.tuples(hnp.arrays(bool, (2, 2)), st.integers(0, 1)), max_size=8))

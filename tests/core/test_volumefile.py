@@ -11,8 +11,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.planes import planes
 from segdata.core.volumefile import volume_slice
 from segdata.report.ground import Ground
-from segdata.testing.dicom_files import save, write_ct
-from segdata.testing.nifti_files import nifti_bytes, write_nifti
+from tests.generators.dicom_files import save, write_ct
+from tests.generators.nifti_files import nifti_bytes, write_nifti
 
 nibabel = pytest.importorskip("nibabel")
 pydicom = pytest.importorskip("pydicom")

@@ -15,8 +15,7 @@ from segdata.core.profile import Profile
 from segdata.edit.cut import around, box, cut, starts, tiles
 from segdata.edit.paste import Places, by_id, paste
 from segdata.edit.tile import prefixes, tile_of
-from segdata.testing.dense import masks_of_runs, runs_of_masks
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture, masks_of_runs, runs_of_masks
 from segdata.testing.round_trip import content
 from segdata.testing.strategies import datasets
 
@@ -86,7 +85,7 @@ def test_cut_and_pasted_is_the_same(made: tuple[Profile, list[Batch]], data: st.
 
 def test_where_tiles_disagree_the_nearer_one_counts() -> None:
     """Two tiles of 4 pixels that share 2: the left one owns 3 pixels of its row."""
-    drawing = drawn("aaaaaa")
+    drawing = draw_picture("aaaaaa")
     found = cut(drawing.batch, tiles(4, 4, 2)(drawing.batch), prefixes(["1.png"]))
     known = [each for each in map(tile_of, found.images["metadata"].to_pylist()) if each is not None]
     places = Places.of(known, np.array([4, 4]), np.array([1, 1]))
@@ -97,7 +96,7 @@ def test_where_tiles_disagree_the_nearer_one_counts() -> None:
 
 
 def test_a_box_and_the_surroundings_of_segments() -> None:
-    drawing = drawn("......\n..ab..\n......")
+    drawing = draw_picture("......\n..ab..\n......")
     one = cut(drawing.batch, box(1, 1, 10, 10)(drawing.batch), prefixes(["1.png"]))
     assert one.images.select(["image_id", "width", "height"]).to_pylist() == [
         {"image_id": "1_x00001_y00001.png", "width": 5, "height": 2}
@@ -120,7 +119,7 @@ def test_an_overlap_as_wide_as_a_tile_is_refused() -> None:
 @given(st.data())
 def test_regions_and_work_come_back(data: st.DataObject) -> None:
     """The region of interest is cut like a segment; the seconds that an annotation took are those of its tiles."""
-    drawing = drawn("aab..\na.bb.\n....b\n\nccc\nc..")
+    drawing = draw_picture("aab..\na.bb.\n....b\n\nccc\nc..")
     batch = drawing.batch
     inside = data.draw(st.lists(st.booleans(), min_size=15, max_size=15))
     mask = np.array(inside, bool).reshape(3, 5)
@@ -145,7 +144,7 @@ def test_regions_and_work_come_back(data: st.DataObject) -> None:
 
 
 def test_tiles_of_tiles_know_both() -> None:
-    drawing = drawn("aabb\naabb")
+    drawing = draw_picture("aabb\naabb")
     once = cut(drawing.batch, tiles(2, 2, 0)(drawing.batch), prefixes(["1.png"]))
     twice = cut(once, tiles(1, 1, 0)(once), prefixes(once.images["image_id"].to_pylist()))
     last = tile_of(twice.images["metadata"][-1].as_py())

@@ -11,11 +11,11 @@ from segdata.core.profile import Profile
 from segdata.core.rule import Tables
 from segdata.edit.draw import Purpose, draw
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 from segdata.testing.strategies import datasets
 
 
-def tables_of(drawing: Drawing) -> Tables:
+def tables_of(drawing: PictureDataset) -> Tables:
     return measure(drawing, frozenset(), jobs=1)
 
 
@@ -33,14 +33,14 @@ def test_n_images_whatever_their_order(
     n = data.draw(st.integers(1, n_images))
     order = data.draw(st.permutations(range(n_images)))
     moved = concatenate([together.take_images(np.array([row])) for row in order])
-    found = [draw(tables_of(Drawing(made[0], each)), n, purpose=purpose, wanted=2) for each in (together, moved)]
+    found = [draw(tables_of(PictureDataset(made[0], each)), n, purpose=purpose, wanted=2) for each in (together, moved)]
     assert found[0].images == found[1].images
     assert len(set(found[0].images)) == n
     assert (found[0].drawn <= found[0].segments).all()
 
 
 def test_the_rare_category_is_in_a_gold_set() -> None:
-    tables = tables_of(drawn("\n\n".join(["ab.\n.a."] * 9 + ["ac.\n..."] + ["ab.\n..."] * 9)))
+    tables = tables_of(draw_picture("\n\n".join(["ab.\n.a."] * 9 + ["ac.\n..."] + ["ab.\n..."] * 9)))
     found = draw(tables, 2, wanted=2)
     assert "10.png" in found.images
     assert found.short == ("b", "c")
@@ -50,14 +50,14 @@ def test_the_rare_category_is_in_a_gold_set() -> None:
 def test_greedy_takes_fewer_images_than_chance() -> None:
     """Of 26 images with one letter each and one with all of them the latter alone covers everything."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    tables = tables_of(drawn("\n\n".join([*letters, letters])))
+    tables = tables_of(draw_picture("\n\n".join([*letters, letters])))
     found = draw(tables, 1, wanted=1)
     assert (found.images, found.short) == (("27.png",), ())
 
 
 def test_strata_give_their_shares() -> None:
     picture = "\n\n".join(["a\nsplit: train"] * 6 + ["a\nsplit: val"] * 3 + ["a"])
-    found = draw(tables_of(drawn(picture)), 5, purpose="pilot", stratify="split")
+    found = draw(tables_of(draw_picture(picture)), 5, purpose="pilot", stratify="split")
     assert found.strata == (("train", 6, 3), ("val", 3, 1), ("(none)", 1, 1)) or found.strata == (
         ("train", 6, 3),
         ("val", 3, 2),
@@ -66,12 +66,12 @@ def test_strata_give_their_shares() -> None:
 
 
 def test_another_seed_draws_other_images() -> None:
-    tables = tables_of(drawn("\n\n".join(["a"] * 40)))
+    tables = tables_of(draw_picture("\n\n".join(["a"] * 40)))
     assert len({draw(tables, 5, purpose="pilot", seed=seed).images for seed in range(5)}) == 5
 
 
 def test_what_cannot_be_is_said() -> None:
-    tables = tables_of(drawn("a"))
+    tables = tables_of(draw_picture("a"))
     with pytest.raises(SegdataError, match="2 images cannot be drawn from 1"):
         draw(tables, 2)
     with pytest.raises(SegdataError, match="'camera'"):

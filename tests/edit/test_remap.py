@@ -14,8 +14,7 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile, Task
 from segdata.core.taxonomy import Category, Kind, Taxonomy
 from segdata.edit.remap import Remap
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture, masks_of_runs
 from segdata.testing.strategies import datasets
 
 TASKS: Sequence[Task] = ("semantic", "instance", "panoptic")
@@ -62,7 +61,7 @@ def test_pixels_of_categories_stay(made: tuple[Profile, list[Batch]], data: st.D
 
 
 def remapped(text: str, to: dict[str, str | None], kinds: dict[str, Kind], task: Task) -> tuple[Batch, Losses]:
-    drawing = drawn(text)
+    drawing = draw_picture(text)
     old = drawing.profile.taxonomy
     new = Taxonomy(
         categories=tuple(Category(id=10 + n, name=name, kind=kind) for n, (name, kind) in enumerate(kinds.items()))
@@ -122,7 +121,7 @@ def test_secondary_categories_follow() -> None:
 
 
 def test_a_category_that_the_map_does_not_know_is_refused() -> None:
-    drawing = drawn("a.b\n\na: car\nb: cra (unknown)")
+    drawing = draw_picture("a.b\n\na: car\nb: cra (unknown)")
     remap = Remap({1: 1}, drawing.profile.taxonomy, drawing.profile.taxonomy, "instance")
     with pytest.raises(SegdataError, match="category id -1"):
         remap(drawing.batch)

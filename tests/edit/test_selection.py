@@ -9,7 +9,7 @@ from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.edit.expression import Expression
 from segdata.edit.selection import COLUMNS, Flagged, Selection
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 from segdata.testing.round_trip import content
 from segdata.testing.strategies import datasets
 
@@ -66,7 +66,7 @@ def names(batch: Batch) -> tuple[list[str], list[int]]:
 
 
 def test_each_depth_drops_its_own() -> None:
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     ids = dict(zip("abc", drawing.batch.segments["segment_id"].to_pylist(), strict=True))
     for text, images, letters in (
         ("split == 'train'", ["1.png"], "ab"),
@@ -83,7 +83,7 @@ def test_each_depth_drops_its_own() -> None:
 
 
 def test_findings_count_for_the_segments_they_name() -> None:
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     first = drawing.batch.segments["segment_id"].to_pylist()[0]
     found = Finding(code="SEG106", rule="speck", severity="info", message="", image="1.png", segments=(first,))
     whole = Finding(code="SEG101", rule="gap", severity="info", message="", image="2.png")

@@ -26,23 +26,23 @@ from segdata.core.runs import Runs
 from segdata.fixes.fix import fixes
 from segdata.measure.measure import measure
 from segdata.sample import Truth
-from segdata.testing.pictures import Drawing, drawn, pictures
+from segdata.testing.pictures import PictureDataset, draw_picture, read_pictures
 
 FIXABLE = [rule for rule in rules().values() if rule.fix is not None]
 # SEG104 shows near twins, of which nobody can say which to keep: identical ones have a test of their own.
-SHOWN = [rule.code for rule in FIXABLE if pictures(rule.page) and rule.code != "SEG104"]
+SHOWN = [rule.code for rule in FIXABLE if read_pictures(rule.page) and rule.code != "SEG104"]
 
 
-def found(drawing: Drawing, code: str, options: dict[str, object]) -> list[Finding]:
+def found(drawing: PictureDataset, code: str, options: dict[str, object]) -> list[Finding]:
     rule = rules()[code]
     return list(judge(measure(drawing, rule.needs, jobs=1), [rule], Config(rules={code: options})).findings)
 
 
-def mended(drawing: Drawing, findings: list[Finding]) -> Drawing:
+def mended(drawing: PictureDataset, findings: list[Finding]) -> PictureDataset:
     data = Dataset(drawing, drawing.profile, Config())
     images = list(mend(data, findings, unsafe=True))
     assert len(images) == 1
-    return Drawing(drawing.profile, images[0].after)
+    return PictureDataset(drawing.profile, images[0].after)
 
 
 def test_every_rule_that_promises_a_fix_has_one() -> None:
@@ -52,8 +52,8 @@ def test_every_rule_that_promises_a_fix_has_one() -> None:
 @pytest.mark.parametrize("code", SHOWN)
 def test_the_documented_findings_are_gone(code: str) -> None:
     n_mended = 0
-    for picture in pictures(rules()[code].page):
-        drawing = drawn(picture.text)
+    for picture in read_pictures(rules()[code].page):
+        drawing = draw_picture(picture.text)
         findings = [each for each in found(drawing, code, picture.options) if each.fix]
         if len(drawing.image_ids) == 1 and findings and not drawing.profile.sequences:
             assert found(mended(drawing, findings), code, picture.options) == []
@@ -62,7 +62,7 @@ def test_the_documented_findings_are_gone(code: str) -> None:
 
 
 def test_of_identical_segments_the_first_stays() -> None:
-    drawing = drawn("xxx\nxxx\nccc\n\nx = a + b\na, b, c: car")
+    drawing = draw_picture("xxx\nxxx\nccc\n\nx = a + b\na, b, c: car")
     findings = found(drawing, "SEG104", {})
     assert [each.fix for each in findings] == ["safe"]
     again = mended(drawing, findings)
@@ -139,7 +139,7 @@ def gappy(tmp_path: Path) -> Path:
     bbbbbb
     coverage: exhaustive
     """
-    drawing = drawn(text)
+    drawing = draw_picture(text)
     segdata.convert(Dataset(drawing, drawing.profile, Config()), tmp_path / "set")
     return tmp_path / "set"
 

@@ -10,15 +10,15 @@ from segdata.core.format import Request
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats import coco_instances
-from segdata.testing.coco_documents import annotation, document, loaded, written
+from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 
 def read(folder: Path, *categories: Any, taxonomy: Taxonomy | None = None) -> tuple[Profile, Batch, list[Defect]]:
     """A document with these categories, and an annotation of each of the ids 1, 2 and 3."""
     annotations = [annotation(id=id_, category_id=id_) for id_ in (1, 2, 3)]
-    path = written(folder, document(categories=list(categories), annotations=annotations))
+    path = write_document(folder, document(categories=list(categories), annotations=annotations))
     source = coco_instances.read(Request(path, taxonomy))
-    return source.profile, *loaded(source)
+    return source.profile, *load_all(source)
 
 
 THREE = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "sky"}]

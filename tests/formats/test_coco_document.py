@@ -10,12 +10,12 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.formats import coco_instances, coco_panoptic
-from segdata.testing.coco_documents import annotation, document, loaded, written
+from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 
 def read(folder: Path, content: object) -> tuple[Batch, list[Defect]]:
     """A document as COCO instances."""
-    return loaded(coco_instances.read(Request(written(folder, content))))  # type: ignore[arg-type]  # some are wrong
+    return load_all(coco_instances.read(Request(write_document(folder, content))))  # type: ignore[arg-type]  # some are wrong
 
 
 WHOLE = json.dumps(document(), indent=1).encode()
@@ -39,8 +39,8 @@ WHOLE = json.dumps(document(), indent=1).encode()
 )
 def test_no_json_is_one_finding(tmp_path: Path, format_: object, content: bytes, words: str, line: int | None) -> None:
     """The dataset is empty then, with the reason; nothing is raised."""
-    source = format_.read(Request(written(tmp_path, content)))  # type: ignore[attr-defined]  # a module
-    batch, defects = loaded(source)
+    source = format_.read(Request(write_document(tmp_path, content)))  # type: ignore[attr-defined]  # a module
+    batch, defects = load_all(source)
     assert (batch.images.num_rows, source.chunks()) == (0, [])
     errors = [each for each in defects if each.severity is None]
     assert [each.code for each in errors] == ["SEG001"]
@@ -98,15 +98,15 @@ def test_misuse_is_refused_in_one_line(tmp_path: Path) -> None:
         coco_instances.read(Request(tmp_path / "none.json"))
     with pytest.raises(UnreadableError, match="no COCO instances JSON"):
         coco_instances.read(Request(tmp_path))
-    written(tmp_path, document(), "a.json")
-    written(tmp_path, document(), "annotations/b.json")
+    write_document(tmp_path, document(), "a.json")
+    write_document(tmp_path, document(), "annotations/b.json")
     with pytest.raises(UnreadableError, match=r"name one of them: a\.json, annotations/b\.json"):
         coco_instances.read(Request(tmp_path))
 
 
 def test_document_in_a_folder_is_found(tmp_path: Path) -> None:
-    written(tmp_path, document(), "annotations/instances_train.json")
-    written(tmp_path, b'{"info": {}, "licenses": []}', "annotations/other.json")
+    write_document(tmp_path, document(), "annotations/instances_train.json")
+    write_document(tmp_path, b'{"info": {}, "licenses": []}', "annotations/other.json")
     source = coco_instances.read(Request(tmp_path))
     assert source.profile.name == tmp_path.name
     assert source.defects[0].file == "annotations/instances_train.json"

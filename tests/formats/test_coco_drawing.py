@@ -26,9 +26,9 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats import coco_instances
-from segdata.testing.coco_documents import SQUARE, annotation, document, loaded, written
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 from segdata.testing.strategies import Details, datasets
+from tests.generators.coco_documents import SQUARE, annotation, document, load_all, write_document
 
 Written = dict[str, Any]  # Any: JSON
 WIDTH, HEIGHT = 9, 7
@@ -37,7 +37,7 @@ WIDTH, HEIGHT = 9, 7
 def written_as(polygons: str, source: Any, folder: Path) -> tuple[list[Written], Path, Losses]:
     """The annotations of what was read, the file, and what was lost."""
     path, losses = folder / f"{polygons}.json", Losses()
-    coco_instances.write(source.profile, [loaded(source)[0]], path, losses, polygons=polygons)
+    coco_instances.write(source.profile, [load_all(source)[0]], path, losses, polygons=polygons)
     return json.loads(path.read_bytes())["annotations"], path, losses
 
 
@@ -45,7 +45,7 @@ def drawn(folder: Path, *annotations: Written) -> Any:
     """A document on an image of 9 x 7 pixels, read."""
     images = [{"id": 1, "file_name": "a.png", "height": HEIGHT, "width": WIDTH}]
     listed = [annotation(**each, id=number) for number, each in enumerate(annotations, start=1)]
-    return coco_instances.read(Request(written(folder, document(images=images, annotations=listed))))
+    return coco_instances.read(Request(write_document(folder, document(images=images, annotations=listed))))
 
 
 def coded(*holes: tuple[int, int], box: tuple[int, int, int, int] = (1, 1, 6, 6)) -> Written:
@@ -76,7 +76,7 @@ def test_pixels_come_back(dataset: tuple[Profile, list[Batch]], polygons: str) -
         path, losses, usual = Path(folder) / "out.json", Losses(), Losses()
         coco_instances.write(profile, batches, Path(folder) / "usual.json", usual)
         coco_instances.write(profile, batches, path, losses, polygons=polygons)
-        back, defects = loaded(coco_instances.read(Request(path)))
+        back, defects = load_all(coco_instances.read(Request(path)))
         masks = official_masks(path)
     assert [each for each in defects if each.code != "SEG002"] == []
     for column in ("start", "length", "owner"):
@@ -131,7 +131,7 @@ def test_what_was_written_exactly_stays_as_it_is(tmp_path: Path) -> None:
     items, path, _ = written_as("exact", source, tmp_path)
     assert [each.get("segdata_keyhole") for each in items] == [1, 1, None]
     again = coco_instances.read(Request(path))
-    batch, defects = loaded(again)
+    batch, defects = load_all(again)
     assert defects == []
     assert batch.segments["rings"].to_pylist() == [each["segmentation"] for each in items]
     assert batch.segments["attributes"].null_count == 3
@@ -142,7 +142,7 @@ def test_what_was_written_exactly_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_rings_that_no_longer_fit_are_outlined_and_counted(tmp_path: Path) -> None:
     source = drawn(tmp_path, {"segmentation": [SQUARE]})
-    batch, losses = loaded(source)[0], Losses()
+    batch, losses = load_all(source)[0], Losses()
     wrong = replace(batch, segments=replaced(batch.segments, "rings", [[[0.0, 0, 1, 0, 1, 1]]]))
     coco_instances.write(source.profile, [wrong], tmp_path / "out.json", losses, polygons="exact")
     (item,) = json.loads((tmp_path / "out.json").read_bytes())["annotations"]
@@ -160,7 +160,7 @@ def test_what_is_found_does_not_depend_on_how_it_is_written(tmp_path: Path) -> N
     shapes = [{"size": each["size"], "counts": each["counts"].decode()} for each in coded]
     images = [{"id": 1, "file_name": "a.png", "height": 40, "width": 60}]
     listed = [annotation(id=number, segmentation=shape) for number, shape in enumerate(shapes, start=1)]
-    source = coco_instances.read(Request(written(tmp_path, document(images=images, annotations=listed))))
+    source = coco_instances.read(Request(write_document(tmp_path, document(images=images, annotations=listed))))
     found = []
     for polygons in ("never", "exact"):
         _, path, _ = written_as(polygons, source, tmp_path)

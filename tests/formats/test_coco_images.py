@@ -10,7 +10,7 @@ from segdata.core.batch import Batch
 from segdata.core.defect import Defect
 from segdata.core.format import Request, Source
 from segdata.formats import coco_instances
-from segdata.testing.coco_documents import annotation, document, loaded, written
+from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 
 def entry(**keys: Any) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def entry(**keys: Any) -> dict[str, Any]:
 def read(folder: Path, *images: dict[str, Any], **request: Any) -> tuple[Batch, list[Defect]]:
     """A document with these images, and an annotation of the image 1 and of the image 2."""
     annotations = [annotation(), annotation(id=2, image_id=2)] if len(images) > 1 else [annotation()]
-    path = written(folder, document(images=list(images), annotations=annotations))
-    return loaded(coco_instances.read(Request(path, **request)))
+    path = write_document(folder, document(images=list(images), annotations=annotations))
+    return load_all(coco_instances.read(Request(path, **request)))
 
 
 def picture(path: Path, width: int = 6, height: int = 5, orientation: int | None = None) -> None:
@@ -99,7 +99,7 @@ def test_backslashes_are_separators(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["", "images", "train", "images/train", "../images/train", "../train", "pictures"])
 def test_images_are_found(tmp_path: Path, folder: str) -> None:
     picture(tmp_path / "annotations" / folder / "a.png")
-    path = written(tmp_path, document(), "annotations/instances_train.json")
+    path = write_document(tmp_path, document(), "annotations/instances_train.json")
     source = coco_instances.read(Request(path))
     assert source.load(source.chunks()[0]).images["uri"][0].as_py().endswith("a.png")
     assert source.defects == []
@@ -111,7 +111,7 @@ def informations(source: Source) -> list[tuple[str, str]]:
 
 def test_no_image_at_all_is_one_information(tmp_path: Path) -> None:
     images = [entry(id=i, file_name=f"{i}.png") for i in range(1, 4)]
-    source = coco_instances.read(Request(written(tmp_path, document(images=images))))
+    source = coco_instances.read(Request(write_document(tmp_path, document(images=images))))
     (told,) = informations(source)
     assert told[0] == "SEG002"
     assert "none of the 3 image files is here" in told[1]
@@ -161,7 +161,7 @@ def test_image_files_that_nobody_names(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "z.png")
     _, defects = read(tmp_path, entry())
     assert [(each.code, each.file) for each in defects] == [("SEG011", "z.png")]
-    written(tmp_path, document(), "other.json")
+    write_document(tmp_path, document(), "other.json")
     assert read(tmp_path, entry())[1] == []
 
 

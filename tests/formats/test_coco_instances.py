@@ -16,8 +16,8 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Losses
 from segdata.formats import coco_instances, coco_panoptic
-from segdata.testing.coco_documents import SQUARE, annotation, document, loaded, written
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.coco_documents import SQUARE, annotation, document, load_all, write_document
 
 SIDES = (7, 9)  # height, width
 
@@ -49,8 +49,8 @@ flat = st.lists(st.booleans(), min_size=63, max_size=63)
 def test_polygons_have_the_official_pixels(tmp_path_factory: pytest.TempPathFactory, segmentations: Any) -> None:
     """Rings that are left out hold no pixels anyway."""
     annotations = [annotation(id=i, segmentation=each) for i, each in enumerate(segmentations)]
-    path = written(tmp_path_factory.mktemp("coco"), on([]) | {"annotations": annotations})
-    batch, _ = loaded(coco_instances.read(Request(path)))
+    path = write_document(tmp_path_factory.mktemp("coco"), on([]) | {"annotations": annotations})
+    batch, _ = load_all(coco_instances.read(Request(path)))
     masks = dict(
         zip(batch.segments["segment_id"].to_pylist(), masks_of_runs(batch.runs, *batch.segment_size), strict=True)
     )
@@ -70,8 +70,8 @@ def test_rle_has_the_official_pixels(
     else:
         changes = np.flatnonzero(np.diff(mask.T.ravel(), prepend=0)).tolist()
         segmentation = {"size": list(SIDES), "counts": np.diff([0, *changes, mask.size]).tolist()}
-    path = written(tmp_path_factory.mktemp("coco"), on(segmentation))
-    batch, defects = loaded(coco_instances.read(Request(path)))
+    path = write_document(tmp_path_factory.mktemp("coco"), on(segmentation))
+    batch, defects = load_all(coco_instances.read(Request(path)))
     assert defects == []
     np.testing.assert_array_equal(masks_of_runs(batch.runs, *batch.segment_size)[0], mask.astype(bool))
     batch.runs.checked(*batch.segment_size)
@@ -80,16 +80,16 @@ def test_rle_has_the_official_pixels(
 def test_inner_ring_is_filled_as_coco_does(tmp_path: Path) -> None:
     """COCO unites the rings of an annotation; whether a hole was meant is for a rule to ask."""
     hole = [[0, 0, 6, 0, 6, 6, 0, 6], [2, 2, 4, 2, 4, 4, 2, 4]]
-    batch, defects = loaded(coco_instances.read(Request(written(tmp_path, on(hole)))))
+    batch, defects = load_all(coco_instances.read(Request(write_document(tmp_path, on(hole)))))
     assert (batch.runs.areas(1).tolist(), defects) == ([36], [])
 
 
 @pytest.mark.parametrize("crowd", [0, 1])
 @pytest.mark.parametrize("segmentation", [[SQUARE], {"size": [7, 9], "counts": [8, 2, 53]}])
 def test_crowd_and_encoding_are_independent(tmp_path: Path, crowd: int, segmentation: Any) -> None:
-    path = written(tmp_path, on(segmentation, iscrowd=crowd))
+    path = write_document(tmp_path, on(segmentation, iscrowd=crowd))
     source = coco_instances.read(Request(path))
-    batch, _ = loaded(source)
+    batch, _ = load_all(source)
     assert batch.segments["iscrowd"].to_pylist() == [crowd == 1]
     coco_instances.write(source.profile, [batch], tmp_path / "out.json", Losses())
     again = json.loads((tmp_path / "out.json").read_bytes())["annotations"][0]
@@ -106,8 +106,8 @@ def test_everything_that_is_said_is_read(tmp_path: Path) -> None:
         "keypoints": [1, 2],
         "attributes": {"a": "ä"},
     }
-    source = coco_instances.read(Request(written(tmp_path, on([SQUARE], **said)), annotator="ann"))
-    batch, defects = loaded(source)
+    source = coco_instances.read(Request(write_document(tmp_path, on([SQUARE], **said)), annotator="ann"))
+    batch, defects = load_all(source)
     assert defects == []
     row = batch.segments.to_pylist()[0]
     assert (row["declared_area"], row["declared_bbox"]) == (3.5, [1, 1, 2, 2.5])
@@ -125,7 +125,7 @@ def test_everything_that_is_said_is_read(tmp_path: Path) -> None:
 def test_other_types_of_widely_used_keys_are_attributes(tmp_path: Path) -> None:
     """They are no keys of COCO's own, so nobody can say that they are wrong."""
     said = {"score": "high", "track_id": "a7", "attributes": ["x"], "iscrowd": True}
-    batch, defects = loaded(coco_instances.read(Request(written(tmp_path, on([SQUARE], **said)))))
+    batch, defects = load_all(coco_instances.read(Request(write_document(tmp_path, on([SQUARE], **said)))))
     assert defects == []
     row = batch.segments.to_pylist()[0]
     assert (row["score"], row["track_id"], row["iscrowd"]) == (None, None, True)
@@ -133,8 +133,8 @@ def test_other_types_of_widely_used_keys_are_attributes(tmp_path: Path) -> None:
 
 
 def test_image_without_annotation_is_annotated_and_empty(tmp_path: Path) -> None:
-    source = coco_instances.read(Request(written(tmp_path, document(annotations=[]))))
-    batch, defects = loaded(source)
+    source = coco_instances.read(Request(write_document(tmp_path, document(annotations=[]))))
+    batch, defects = load_all(source)
     assert (batch.annotations["image"].to_pylist(), batch.n_segments, defects) == ([0], 0, [])
 
 
@@ -142,7 +142,7 @@ def test_load_in_any_order_and_from_any_thread(tmp_path: Path) -> None:
     """The chunks hold every image once; other orders and threads give the same images."""
     images = [{"id": i, "file_name": f"{i}.png", "width": 6, "height": 5} for i in range(50)]
     annotations = [annotation(id=i, image_id=i * 7 % 50) for i in range(20_000)]
-    source = coco_instances.read(Request(written(tmp_path, document(images=images, annotations=annotations))))
+    source = coco_instances.read(Request(write_document(tmp_path, document(images=images, annotations=annotations))))
     chunks = source.chunks()
     assert len(chunks) > 1
     assert np.concatenate(chunks).tolist() == list(range(50))
@@ -162,9 +162,9 @@ def test_load_in_any_order_and_from_any_thread(tmp_path: Path) -> None:
 
 def test_source_rings_are_written_number_for_number(tmp_path: Path) -> None:
     ring = [0.1, 0.30000000000000004, 5.999999999999999, 0.5, 6.25, 6.7]
-    source = coco_instances.read(Request(written(tmp_path, on([ring]))))
+    source = coco_instances.read(Request(write_document(tmp_path, on([ring]))))
     losses = Losses()
-    coco_instances.write(source.profile, [loaded(source)[0]], tmp_path / "out", losses)
+    coco_instances.write(source.profile, [load_all(source)[0]], tmp_path / "out", losses)
     (again,) = json.loads((tmp_path / "out" / "annotations.json").read_bytes())["annotations"]
     assert again["segmentation"] == [ring]
     mask = official([ring])
@@ -179,9 +179,9 @@ def test_hole_is_written_as_rle(tmp_path: Path) -> None:
     mask[1:6, 1:6], mask[3, 3] = 1, 0
     coded = coco_mask.encode(np.asfortranarray(mask))
     source = coco_instances.read(
-        Request(written(tmp_path, on({"size": coded["size"], "counts": coded["counts"].decode()})))
+        Request(write_document(tmp_path, on({"size": coded["size"], "counts": coded["counts"].decode()})))
     )
-    coco_instances.write(source.profile, [loaded(source)[0]], tmp_path / "out.json", Losses())
+    coco_instances.write(source.profile, [load_all(source)[0]], tmp_path / "out.json", Losses())
     (again,) = json.loads((tmp_path / "out.json").read_bytes())["annotations"]
     assert again["segmentation"] == {"size": list(SIDES), "counts": coded["counts"].decode()}
 
@@ -190,9 +190,9 @@ def test_written_file_loads_in_pycocotools(tmp_path: Path, capsys: pytest.Captur
     from pycocotools.coco import COCO
 
     annotations = [annotation(id=0), annotation(id=5, iscrowd=1), annotation(id=5)]
-    source = coco_instances.read(Request(written(tmp_path, document(annotations=annotations))))
+    source = coco_instances.read(Request(write_document(tmp_path, document(annotations=annotations))))
     losses = Losses()
-    coco_instances.write(source.profile, [loaded(source)[0]], tmp_path / "out.json", losses)
+    coco_instances.write(source.profile, [load_all(source)[0]], tmp_path / "out.json", losses)
     official_reader = COCO(str(tmp_path / "out.json"))
     capsys.readouterr()
     assert sorted(official_reader.anns) == [5, 6, 7]
@@ -202,7 +202,7 @@ def test_written_file_loads_in_pycocotools(tmp_path: Path, capsys: pytest.Captur
 
 def test_info_and_licenses_survive(tmp_path: Path) -> None:
     about = {"info": {"year": 2020, "x": "ä"}, "licenses": [{"id": 1}]}
-    source = coco_instances.read(Request(written(tmp_path, document(**about))))
+    source = coco_instances.read(Request(write_document(tmp_path, document(**about))))
     coco_instances.write(source.profile, [], tmp_path / "out.json", Losses())
     again = json.loads((tmp_path / "out.json").read_bytes())
     assert {key: again[key] for key in about} == about
@@ -222,7 +222,7 @@ def test_info_and_licenses_survive(tmp_path: Path) -> None:
     ],
 )
 def test_detection_looks_at_keys(tmp_path: Path, content: Any, sort: str | None) -> None:
-    path = written(tmp_path, content)
+    path = write_document(tmp_path, content)
     for name, format_ in (("instances", coco_instances), ("panoptic", coco_panoptic)):
         for root in (path, tmp_path):
             assert isinstance(format_.detect(Glance(root)), Clue) == (name == sort)
@@ -233,6 +233,6 @@ def test_detection_of_a_large_file_looks_at_samples(tmp_path: Path) -> None:
     images = [{"id": i, "file_name": f"{i:0100}.png", "width": 6, "height": 5} for i in range(10_000)]
     entries = [{"image_id": i, "file_name": "x.png", "segments_info": []} for i in range(10_000)]
     categories = [{"id": i, "name": "x" * 1000} for i in range(300)]
-    path = written(tmp_path, {"images": images, "annotations": entries, "categories": categories})
+    path = write_document(tmp_path, {"images": images, "annotations": entries, "categories": categories})
     assert coco_panoptic.detect(Glance(path)) is not None
     assert coco_instances.detect(Glance(path)) is None

@@ -13,8 +13,8 @@ from segdata.core.defect import Defect
 from segdata.core.format import Request
 from segdata.formats import coco_panoptic
 from segdata.formats.coco.panoptic_mask import regions
-from segdata.testing.coco_documents import document, loaded, written
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.coco_documents import document, load_all, write_document
 
 Ids = NDArray[np.uint32]
 FIRST, SECOND = 7, 300  # two ids: one fits a byte, the other does not
@@ -51,8 +51,8 @@ def read(folder: Path, *infos: dict[str, Any], **parts: Any) -> tuple[Batch, lis
     if not (folder / "some" / "a.png").exists():
         save(folder, rgb(picture()))
     entry = {"image_id": 1, "file_name": "a.png", "segments_info": list(infos) or [info(), info(SECOND)]}
-    path = written(folder, document(**({"annotations": [entry]} | parts)))
-    return loaded(coco_panoptic.read(Request(path)))
+    path = write_document(folder, document(**({"annotations": [entry]} | parts)))
+    return load_all(coco_panoptic.read(Request(path)))
 
 
 def test_pixels_and_what_is_said_of_them(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_pixels_and_what_is_said_of_them(tmp_path: Path) -> None:
 def test_habits(tmp_path: Path) -> None:
     save(tmp_path, rgb(picture()))
     categories = [{"id": 1, "name": "sky", "isthing": 0, "color": [1, 2, 3]}]
-    source = coco_panoptic.read(Request(written(tmp_path, document(annotations=[], categories=categories))))
+    source = coco_panoptic.read(Request(write_document(tmp_path, document(annotations=[], categories=categories))))
     profile = source.profile
     assert (profile.task, profile.coverage.value, profile.overlap.value) == ("panoptic", "exhaustive", "forbid")
     assert not profile.coverage.declared
@@ -206,7 +206,7 @@ def test_missing_masks(tmp_path: Path) -> None:
     (tmp_path / "some" / "a.png").unlink()
     save(tmp_path, rgb(picture()), name="some/B.PNG")
     source = coco_panoptic.read(Request(tmp_path / "some.json"))
-    batch, defects = loaded(source)
+    batch, defects = load_all(source)
     assert [each.code for each in defects] == ["SEG002"]
     assert "none of the 2 masks" in defects[0].message
     assert (batch.images.num_rows, batch.annotations.num_rows) == (2, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from segdata import read, validate
 from segdata.core.config import Option
-from segdata.testing.traps.coco_panoptic import halves, info, scene, sound
+from tests.generators.traps.coco_panoptic import halves, info, scene, sound
 
 KEPT = ("id", "category_id")
 

@@ -17,8 +17,8 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Runs
 from segdata.formats import coco_panoptic
-from segdata.testing.coco_documents import document, written
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
+from tests.generators.coco_documents import document, write_document
 
 
 def write(folder: Path, profile: Profile, masks: list[NDArray[np.bool_]], ids: list[int], **columns: Any) -> Losses:
@@ -36,7 +36,7 @@ def write(folder: Path, profile: Profile, masks: list[NDArray[np.bool_]], ids: l
 
 
 def profile_of(tmp_path: Path) -> Profile:
-    return coco_panoptic.read(Request(written(tmp_path, document(annotations=[])))).profile
+    return coco_panoptic.read(Request(write_document(tmp_path, document(annotations=[])))).profile
 
 
 def test_later_segments_win_and_what_they_hide_is_counted(tmp_path: Path) -> None:

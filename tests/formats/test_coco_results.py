@@ -16,7 +16,7 @@ from segdata import convert, read, validate
 from segdata.core.config import Option
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
-from segdata.testing.coco_documents import SQUARE, annotation, document, written
+from tests.generators.coco_documents import SQUARE, annotation, document, write_document
 
 TRUTH = document(
     images=[{"id": k, "file_name": f"{k}.png", "width": 6, "height": 5} for k in (1, 2)],
@@ -39,7 +39,7 @@ def results(folder: Path, *items: Any) -> Path:
 
 
 def truth_option(folder: Path) -> dict[str, Option]:
-    return {"truth": str(written(folder, TRUTH, "truth/gt.json"))}
+    return {"truth": str(write_document(folder, TRUTH, "truth/gt.json"))}
 
 
 def test_scores_and_provenance_are_kept(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_an_image_without_results_was_looked_at(tmp_path: Path) -> None:
 def test_results_of_lvis(tmp_path: Path) -> None:
     """Its ground truth names images by URL."""
     entry = {"id": 1, "width": 6, "height": 5, "coco_url": "http://x/val2017/1.jpg", "neg_category_ids": []}
-    truth = written(tmp_path, TRUTH | {"images": [entry]}, "lvis.json")
+    truth = write_document(tmp_path, TRUTH | {"images": [entry]}, "lvis.json")
     found = read(results(tmp_path, result()), options={"truth": str(truth)})
     assert found.segments[["image_id", "category"]].values.tolist() == [["val2017/1.jpg", "dog"]]
 
@@ -74,7 +74,7 @@ def test_results_of_lvis(tmp_path: Path) -> None:
 def test_images_may_be_listed_beside_the_results(tmp_path: Path) -> None:
     """As COCO lists those of its test sets."""
     path = results(tmp_path, result())
-    written(tmp_path, {key: TRUTH[key] for key in ("images", "categories")}, "image_info_test.json")
+    write_document(tmp_path, {key: TRUTH[key] for key in ("images", "categories")}, "image_info_test.json")
     assert detect(tmp_path) == "coco-results"
     assert read(path).segments["category"].tolist() == ["dog"]
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_is_refused_with_a_remedy(tmp_path: Path, items: lis
 
 def test_a_truth_that_is_none_is_refused(tmp_path: Path) -> None:
     path = results(tmp_path, result())
-    for truth in (written(tmp_path, b"[]", "a.json"), written(tmp_path, {"categories": []}, "b.json")):
+    for truth in (write_document(tmp_path, b"[]", "a.json"), write_document(tmp_path, {"categories": []}, "b.json")):
         with pytest.raises(UnreadableError, match="no ground truth"):
             read(path, options={"truth": str(truth)})
     with pytest.raises(SegdataError, match=r"c\.json: cannot be read"):
@@ -122,7 +122,7 @@ def test_two_files_that_may_be_one_image_are_refused(tmp_path: Path) -> None:
 
 
 def test_results_beside_their_truth_are_not_what_a_folder_means(tmp_path: Path) -> None:
-    written(tmp_path, TRUTH, "gt.json")
+    write_document(tmp_path, TRUTH, "gt.json")
     results(tmp_path, result())
     assert detect(tmp_path) == "coco-instances"
     assert detect(tmp_path / "results.json") == "coco-results"
@@ -130,7 +130,7 @@ def test_results_beside_their_truth_are_not_what_a_folder_means(tmp_path: Path) 
 
 def test_pycocotools_evaluates_what_is_written(tmp_path: Path) -> None:
     """Without `bbox`, from which it would take the areas."""
-    gt = written(tmp_path, TRUTH, "gt.json")
+    gt = write_document(tmp_path, TRUTH, "gt.json")
     conversion = convert(gt, tmp_path / "out", to="coco-results")
     assert {(loss.kind, loss.count) for loss in conversion.losses} == {
         ("rings", 1),
@@ -153,7 +153,7 @@ def test_predictions_come_back_whole(tmp_path: Path) -> None:
 
 
 def test_the_score_of_segments_without_one(tmp_path: Path) -> None:
-    gt = written(tmp_path, TRUTH, "gt.json")
+    gt = write_document(tmp_path, TRUTH, "gt.json")
     convert(gt, tmp_path / "out", to="coco-results", write_options={"score": "0.5"})
     assert [each["score"] for each in json.loads((tmp_path / "out" / "results.json").read_bytes())] == [0.5]
     with pytest.raises(SegdataError, match="score is 'high'"):

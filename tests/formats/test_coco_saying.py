@@ -8,12 +8,12 @@ from segdata.api.converting import convert
 from segdata.api.opening import read
 from segdata.core.config import Config
 from segdata.core.dataset import Dataset
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 
 @pytest.mark.parametrize("to", ["coco-instances", "coco-panoptic"])
 def test_unknown_categories_and_void_are_left_out_and_counted(tmp_path: Path, to: str) -> None:
-    drawing = drawn("aabbb\naabbb\nccccd\n\na: car\nb: cra (unknown)\nc: nothing (void)\nd: car")
+    drawing = draw_picture("aabbb\naabbb\nccccd\n\na: car\nb: cra (unknown)\nc: nothing (void)\nd: car")
     source = Dataset(drawing, drawing.profile, Config())
     result = convert(source, tmp_path / "out.json", to=to, verify=True)
     listed = {each.kind: (each.count, each.pixels) for each in result.losses if each.of == "segments"}

@@ -10,7 +10,7 @@ from segdata.core.batch import Batch
 from segdata.core.defect import Defect
 from segdata.core.format import Request
 from segdata.formats import coco_instances
-from segdata.testing.coco_documents import SQUARE, annotation, document, loaded, written
+from tests.generators.coco_documents import SQUARE, annotation, document, load_all, write_document
 
 Read = Callable[[dict[str, Any]], tuple[Batch, list[Defect]]]
 NAN = float("nan")
@@ -64,7 +64,7 @@ BROKEN: list[tuple[dict[str, Any], str, str, str, int]] = [
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     """Writes a document and reads it as COCO instances."""
-    return lambda content: loaded(coco_instances.read(Request(written(tmp_path, content))))
+    return lambda content: load_all(coco_instances.read(Request(write_document(tmp_path, content))))
 
 
 @pytest.mark.parametrize(("keys", "code", "place", "words", "n_segments"), BROKEN)

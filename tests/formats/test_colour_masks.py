@@ -19,7 +19,7 @@ from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.colour_masks import detect, read, write
 from segdata.formats.shared.mask_values import mask_palette, voc_color
 from segdata.formats.shared.per_image import PerImageSource
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 ROAD = Category(id=1, name="road", kind="stuff", color=(128, 64, 128))
 CAR = Category(id=2, name="car", color=(0, 0, 142))

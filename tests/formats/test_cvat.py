@@ -16,7 +16,7 @@ from segdata import Dataset, convert, read
 from segdata.core.batch import Batch, concatenate
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
-from segdata.testing.dense import Mask, masks_of_runs
+from segdata.testing.pictures import Mask, masks_of_runs
 
 META = """<meta><task><name>street</name><mode>annotation</mode><labels>
 <label><name>car</name><color>#00ff00</color><type>any</type><attributes>

@@ -14,10 +14,10 @@ from segdata import convert, read
 from segdata.core.batch import concatenate
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect
-from segdata.testing.coco_documents import annotation, document, written
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.traps.coco_instances import ring
-from segdata.testing.traps.coco_rle import rle
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.coco_documents import annotation, document, write_document
+from tests.generators.traps.coco_instances import ring
+from tests.generators.traps.coco_rle import rle
 
 PYTHON = Path(__file__).parents[2] / "build" / "peers" / "bin" / "python"
 CONVERT = """
@@ -71,7 +71,7 @@ def content(*annotations: dict[str, Any], **item: Any) -> dict[str, Any]:
 
 
 def save(folder: Path, *annotations: dict[str, Any], subset: str = "default", **item: Any) -> Path:
-    return written(folder, content(*annotations, **item), f"annotations/{subset}.json")
+    return write_document(folder, content(*annotations, **item), f"annotations/{subset}.json")
 
 
 def test_fields_and_attributes_that_stand_for_them(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_labels_that_differ_between_subsets_go_by_name(tmp_path: Path) -> None:
     save(tmp_path, drawn(), subset="train")
     other = content(drawn(label_id=2), id="b", image={"path": "b.png", "size": [5, 6]})
     other["categories"]["label"]["labels"] = [{"name": name} for name in ("dog", "owl", "cat")]
-    written(tmp_path, other, "annotations/val.json")
+    write_document(tmp_path, other, "annotations/val.json")
     data = read(tmp_path)
     assert [each.name for each in data.taxonomy.categories] == ["cat", "dog", "owl"]
     assert data.segments["category"].tolist() == ["cat", "cat"]
@@ -166,7 +166,7 @@ def test_it_is_told_from_other_json(tmp_path: Path) -> None:
     path = save(tmp_path / "new", drawn())
     legacy = content(drawn())
     del legacy["dm_format_version"], legacy["media_type"]
-    written(tmp_path / "old", legacy, "annotations/train.json")
+    write_document(tmp_path / "old", legacy, "annotations/train.json")
     assert [detect(each) for each in (tmp_path / "new", path, tmp_path / "old")] == ["datumaro"] * 3
     with pytest.raises(UnreadableError, match="no Datumaro JSON"):
         read(tmp_path, format="datumaro")
@@ -178,7 +178,7 @@ def test_what_is_written_names_the_same_things(tmp_path: Path) -> None:
     hole = np.ones((5, 6), bool)
     hole[2, 2] = False
     segments = [annotation(segmentation=rings), annotation(id=2, segmentation=rle(hole), category_id=5, iscrowd=1)]
-    source = written(
+    source = write_document(
         tmp_path, document(annotations=segments, categories=[{"id": 5, "name": "dog"}, {"id": 1, "name": "cat"}])
     )
     convert(source, tmp_path / "out", to="datumaro", on_loss="error")
@@ -207,7 +207,7 @@ def test_groups_survive(tmp_path: Path) -> None:
 
 def test_two_images_that_differ_in_extension_alone(tmp_path: Path) -> None:
     images = [{"id": k, "file_name": name, "width": 6, "height": 5} for k, name in enumerate(("a.jpg", "a.png"), 1)]
-    convert(written(tmp_path, document(images=images)), tmp_path / "out", to="datumaro")
+    convert(write_document(tmp_path, document(images=images)), tmp_path / "out", to="datumaro")
     assert read(tmp_path / "out").image_ids == ["a.jpg", "a.png"]
 
 
@@ -215,7 +215,7 @@ def test_datumaro_reads_what_is_written(tmp_path: Path) -> None:
     """The same pixels, from polygons and masks."""
     rings = [ring(0, 0, 2, 2), ring(4, 0, 6, 2)]
     segments = [annotation(id=7, segmentation=rings), annotation(id=8, segmentation=rle(np.eye(5, 6, dtype=bool)))]
-    convert(written(tmp_path, document(annotations=segments)), tmp_path / "out", to="datumaro")
+    convert(write_document(tmp_path, document(annotations=segments)), tmp_path / "out", to="datumaro")
     found = json.loads(datumaro(MASKS, tmp_path / "out"))
     assert [(name, id_, label) for name, id_, label, *_ in found] == [("a", 7, 0), ("a", 7, 0), ("a", 8, 0)]
     first, second, third = (np.array(each[5], bool) for each in found)

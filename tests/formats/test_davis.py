@@ -12,7 +12,7 @@ from segdata.core.batch import Batch, concatenate
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 
 def png(path: Path, values: object, colours: bool = True) -> None:

@@ -10,10 +10,10 @@ import pytest
 from segdata import convert, diff, read
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.dicom_files import CtSeries, item, segment, write_ct, write_seg
+from segdata.testing.pictures import masks_of_runs
 from tests.formats.medical.found import box as box_of
 from tests.formats.medical.found import by_id, lists, met, whole
+from tests.generators.dicom_files import CtSeries, item, segment, write_ct, write_seg
 
 pytest.importorskip("highdicom")
 SIZE = (5, 6)

@@ -20,7 +20,7 @@ from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.instance_ids import detect, read, write
 from segdata.formats.shared.painting import pixel_values
 from segdata.formats.shared.per_image import PerImageSource
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 TAXONOMY = Taxonomy(
     categories=(

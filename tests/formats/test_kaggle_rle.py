@@ -17,7 +17,7 @@ from segdata.core.format import detect, format_named
 from segdata.formats.kaggle.look import look
 from segdata.formats.kaggle.rows import Line
 from segdata.formats.shared.per_image import ImageEntry
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 

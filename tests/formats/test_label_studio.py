@@ -16,7 +16,7 @@ import segdata
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.formats.labelstudio.brush import decode_strokes, encode_strokes
-from segdata.testing.dense import Mask, masks_of_runs
+from segdata.testing.pictures import Mask, masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 

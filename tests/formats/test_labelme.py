@@ -23,7 +23,7 @@ from segdata.formats.tools.drawn import drawn as drawn_marks
 from segdata.formats.tools.labelme_files import LABELME, NOTATION
 from segdata.formats.tools.labelme_shapes import look
 from segdata.formats.tools.written import sketched
-from segdata.testing.dense import Mask, masks_of_runs
+from segdata.testing.pictures import Mask, masks_of_runs
 
 SQUARE = [[1, 1], [4, 1], [4, 4], [1, 4]]
 

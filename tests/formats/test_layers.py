@@ -17,7 +17,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.layers import detect, read
 from segdata.formats.masks.layername import LayerNames
 from segdata.formats.shared.per_image import PerImageSource
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 
 def save(path: Path, values: object) -> None:

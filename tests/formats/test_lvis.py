@@ -14,7 +14,7 @@ from segdata.core.batch import Batch
 from segdata.core.defect import Defect
 from segdata.core.format import Request, detect
 from segdata.formats import lvis
-from segdata.testing.coco_documents import annotation, document, loaded, written
+from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 URL = "http://images.cocodataset.org/train2017/000000391895.jpg"
 NAME = "train2017/000000391895.jpg"
@@ -41,7 +41,7 @@ def entry(**keys: Any) -> dict[str, Any]:
 def opened(folder: Path, *images: dict[str, Any], annotations: Sequence[Any] = ()) -> tuple[Batch, list[Defect]]:
     """A document with these images, read."""
     content = document(images=list(images), annotations=list(annotations), categories=CATEGORIES)
-    return loaded(lvis.read(Request(written(folder, content))))
+    return load_all(lvis.read(Request(write_document(folder, content))))
 
 
 def test_what_is_known_of_categories_is_the_coverage(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_document_survives_the_canonical_dataset(tmp_path: Path, target: str) 
     ]
     drawn = [annotation(area=4.0, bbox=[1.0, 1.0, 2.0, 2.0]), annotation(id=2, category_id=3)]
     content = document(info={"year": 2020}, images=images, annotations=drawn, categories=CATEGORIES)
-    convert(written(tmp_path, content), tmp_path / "canonical")
+    convert(write_document(tmp_path, content), tmp_path / "canonical")
     assert convert(tmp_path / "canonical", tmp_path / target, to="lvis").losses == ()
     path = tmp_path / target if target.endswith(".json") else tmp_path / target / "annotations.json"
     again = json.loads(path.read_bytes())
@@ -94,7 +94,7 @@ def test_frequencies_are_counted_where_nobody_tells(tmp_path: Path) -> None:
         for k, (id_, image) in enumerate((id_, image) for id_, count in n_images.items() for image in range(count))
     ]
     names = [{"id": id_, "name": str(id_)} for id_ in (1, 2, 3, 4)]
-    source = written(tmp_path, document(images=images, annotations=drawn, categories=names))
+    source = write_document(tmp_path, document(images=images, annotations=drawn, categories=names))
     convert(source, tmp_path / "l.json", to="lvis")
     content = json.loads((tmp_path / "l.json").read_bytes())
     assert [each["frequency"] for each in content["categories"]] == ["r", "c", "f", "r"]
@@ -104,7 +104,7 @@ def test_frequencies_are_counted_where_nobody_tells(tmp_path: Path) -> None:
 
 def test_exhaustive_coverage_makes_all_others_negative(tmp_path: Path) -> None:
     """That every pixel is labelled cannot be said, and is counted."""
-    written(tmp_path, document(categories=[{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]), "labels.json")
+    write_document(tmp_path, document(categories=[{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]), "labels.json")
     (tmp_path / "segdata.yaml").write_text("coverage: exhaustive\n")
     result = convert(tmp_path / "labels.json", tmp_path / "l.json", to="lvis")
     assert [(loss.kind, loss.count) for loss in result.losses] == [("annotation-attributes", 1)]
@@ -127,7 +127,7 @@ def test_any_coverage_comes_back(
     more = {ids[name] for name, each in said.items() if each == "sparse"}
     image = entry(neg_category_ids=sorted(full - present), not_exhaustive_category_ids=sorted((present - full) | more))
     drawn = [annotation(id=id_, category_id=id_) for id_ in sorted(present)]
-    path = written(folder, document(images=[image], annotations=drawn, categories=CATEGORIES))
+    path = write_document(folder, document(images=[image], annotations=drawn, categories=CATEGORIES))
     found = read(path).annotations["coverage"].dropna().tolist()
     silent = {name: each for name, each in said.items() if each == "exhaustive" or ids[name] not in present}
     assert (json.loads(found[0]) if found else {}) == silent
@@ -138,7 +138,7 @@ def test_any_coverage_comes_back(
 
 def test_what_the_official_reader_asks_for_is_there(tmp_path: Path) -> None:
     """The keys that lvis/lvis.py and lvis/eval.py take without asking whether they are there."""
-    convert(written(tmp_path, document()), tmp_path / "l.json", to="lvis")
+    convert(write_document(tmp_path, document()), tmp_path / "l.json", to="lvis")
     content = json.loads((tmp_path / "l.json").read_bytes())
     asked = {
         "images": {"id", "height", "width", "neg_category_ids", "not_exhaustive_category_ids"},
@@ -151,9 +151,9 @@ def test_what_the_official_reader_asks_for_is_there(tmp_path: Path) -> None:
 
 def test_it_is_told_from_coco(tmp_path: Path) -> None:
     """By images that say what is not in them, or by the synsets of categories; the pixels are COCO's in any case."""
-    written(tmp_path / "a", document(images=[entry()]))
-    written(tmp_path / "b", document(categories=CATEGORIES))
-    written(tmp_path / "c", document())
+    write_document(tmp_path / "a", document(images=[entry()]))
+    write_document(tmp_path / "b", document(categories=CATEGORIES))
+    write_document(tmp_path / "c", document())
     assert [detect(tmp_path / name) for name in "abc"] == ["lvis", "lvis", "coco-instances"]
     as_coco = read(tmp_path / "a" / "some.json", format="coco-instances")
     assert as_coco.image_ids == [NAME]
@@ -161,14 +161,14 @@ def test_it_is_told_from_coco(tmp_path: Path) -> None:
 
 
 def test_definitions_are_the_taxonomys(tmp_path: Path) -> None:
-    source = read(written(tmp_path, document(images=[entry()], categories=CATEGORIES)))
+    source = read(write_document(tmp_path, document(images=[entry()], categories=CATEGORIES)))
     assert [each.definition for each in source.taxonomy.categories] == ["a feline", "a canine", "a bird"]
     assert json.loads(source.profile.metadata["category_keys"])["1"]["synonyms"] == ["cat", "kitty"]
 
 
 def test_names_of_the_users_taxonomy_go_first(tmp_path: Path) -> None:
     """Coverage and the further keys follow the names."""
-    path = written(tmp_path, document(images=[entry(neg_category_ids=[2])], categories=CATEGORIES))
+    path = write_document(tmp_path, document(images=[entry(neg_category_ids=[2])], categories=CATEGORIES))
     (tmp_path / "taxonomy.yaml").write_text(
         "categories:\n  - {id: 50, name: Katze, aliases: [cat]}\n  - {id: 51, name: dog}\n  - {id: 52, name: owl}\n"
     )

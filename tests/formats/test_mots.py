@@ -13,7 +13,7 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 FRAMES = {
     "0002/000000": [[0, 1000, 1000], [2007, 10000, 0]],

@@ -21,10 +21,10 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.nifti import write
-from segdata.testing.nifti_files import write_nifti
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 from tests.formats.medical.found import by_category, codes, met, whole
+from tests.generators.nifti_files import write_nifti
 
 pytest.importorskip("nibabel")
 PLACED = np.array([[-1.5, 0, 0, 10], [0, 1, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])

@@ -18,10 +18,10 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.nnunet import write
-from segdata.testing.nifti_files import write_nifti
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 from tests.formats.medical.found import by_category, lists, met, whole
+from tests.generators.nifti_files import write_nifti
 
 pytest.importorskip("nibabel")
 PLACED = np.diag([-1.0, 1.0, 3.0, 1.0])

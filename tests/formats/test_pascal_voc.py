@@ -15,11 +15,11 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.coco_documents import annotation, document, written
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 from tests.formats.voc.scenes import an_object, boxed, drawn, opened, save, scene
+from tests.generators.coco_documents import annotation, document, write_document
 
 WITHOUT_OVERLAPS = Details(overlaps=False, several=False)
 EXACT = Details(overlaps=False, several=False, extras=False, void=False)
@@ -245,7 +245,7 @@ def test_void_over_an_object_is_an_overlap_and_void_over_void_is_none(tmp_path: 
     ring = [0, 0, 2, 0, 2, 1, 0, 1]
     annotations = [annotation(id=k, category_id=category, segmentation=[ring]) for k, category in enumerate((1, 2, 2))]
     categories = [{"id": each.id, "name": each.name} for each in taxonomy.categories]
-    written(tmp_path, document(annotations=annotations, categories=categories), "labels.json")
+    write_document(tmp_path, document(annotations=annotations, categories=categories), "labels.json")
     conversion = convert(tmp_path / "labels.json", tmp_path / "out", to="pascal-voc", taxonomy=taxonomy)
     lost = {loss.kind: (loss.count, loss.pixels) for loss in conversion.losses}
     assert (lost["overlap"], lost["instance"], lost["empty-segment"]) == ((2, 4), (2, 4), (1, 0))

@@ -19,7 +19,7 @@ from segdata.core.config import Option
 from segdata.core.dataset import Dataset
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 Array = NDArray[np.floating]
 

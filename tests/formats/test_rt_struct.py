@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from segdata import Dataset, read, validate
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
-from segdata.testing.dicom_files import CtSeries, Points, contour, item, save, write_ct, write_structures
 from tests.formats.medical.found import box as box_of
 from tests.formats.medical.found import by_id, met, whole
+from tests.generators.dicom_files import CtSeries, Points, contour, item, save, write_ct, write_structures
 
 pytest.importorskip("pydicom")
 SIZE = (7, 9)

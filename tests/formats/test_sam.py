@@ -16,9 +16,9 @@ from segdata import convert, read
 from segdata.core.batch import concatenate
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect
-from segdata.testing.coco_documents import annotation, document
-from segdata.testing.dense import Mask, masks_of_runs
-from segdata.testing.traps.coco_rle import rle
+from segdata.testing.pictures import Mask, masks_of_runs
+from tests.generators.coco_documents import annotation, document
+from tests.generators.traps.coco_rle import rle
 
 CORNER = np.zeros((5, 6), bool)
 CORNER[:2, :3] = True

@@ -20,7 +20,7 @@ import segdata
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.formats.tools.supervisely.bitmap import BrokenBitmapError, encoded_mask, mask_of
-from segdata.testing.dense import Mask, masks_of_runs
+from segdata.testing.pictures import Mask, masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 

@@ -14,10 +14,10 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 import segdata
-from segdata.testing.coco_documents import annotation, document, written
-from segdata.testing.dense import Mask, masks_of_runs
-from segdata.testing.traps.coco_instances import image
-from segdata.testing.traps.coco_rle import rle
+from segdata.testing.pictures import Mask, masks_of_runs
+from tests.generators.coco_documents import annotation, document, write_document
+from tests.generators.traps.coco_instances import image
+from tests.generators.traps.coco_rle import rle
 
 PEERS = Path(__file__).parents[2] / "build" / "peers"
 # Reads datasets, tells [image, category, crowd, box, size, counts] of each segment, and writes some again.
@@ -135,7 +135,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
     ]
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
     content = document(images=[image(WIDTH, HEIGHT)], annotations=segments, categories=categories)
-    source, images = written(folder / "source", content), str(folder / "source" / "images")
+    source, images = write_document(folder / "source", content), str(folder / "source" / "images")
     Path(images).mkdir()
     Image.new("RGB", (WIDTH, HEIGHT)).save(Path(images) / "a.png")
     asked = {}

@@ -14,7 +14,7 @@ from segdata import Dataset, convert, read
 from segdata.core.batch import Batch, concatenate
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
-from segdata.testing.dense import Mask, masks_of_runs
+from segdata.testing.pictures import Mask, masks_of_runs
 
 POLYGON = {"name": "polygon", "all_points_x": [2, 12, 12, 2], "all_points_y": [3, 3, 9, 9]}
 HEADER = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"

@@ -16,7 +16,7 @@ from segdata.core.format import detect, format_named
 from segdata.formats.shapes.bridge import bridged
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.yolo.bridges import in_pixels, shapes_of, single_rings
-from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 

@@ -14,7 +14,7 @@ from segdata.core.batch import Batch, concatenate
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 Json = dict[str, Any]  # Any: a JSON document
 BOX = np.zeros((4, 6), np.uint8)

@@ -5,12 +5,12 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch, replaced
 from segdata.measure.accepted import Accepted, accepted
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 
 def _batch(*pictures: str) -> Batch:
     """One image, annotated first by a model, then by people."""
-    batches = [drawn(each).load(np.array([0])) for each in pictures]
+    batches = [draw_picture(each).load(np.array([0])) for each in pictures]
     annotations = pa.concat_tables([each.annotations for each in batches])
     source = ["model"] + ["human"] * (len(pictures) - 1)
     shift = np.cumsum([0] + [each.n_segments for each in batches])
@@ -42,5 +42,5 @@ def test_two_alike_accept_one_of_the_models_once() -> None:
 
 
 def test_where_no_model_drew_nothing_is_counted() -> None:
-    batch = drawn("aab.").load(np.array([0]))
+    batch = draw_picture("aab.").load(np.array([0]))
     assert accepted([batch]) == Accepted(0, 0)

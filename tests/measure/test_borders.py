@@ -12,7 +12,7 @@ from segdata.core.meet import Side
 from segdata.core.table import Table
 from segdata.measure.borders import WIDEST, borders
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 
 VOID = "v: void (void)"
 PICTURES = st.integers(1, 9).flatmap(
@@ -20,7 +20,7 @@ PICTURES = st.integers(1, 9).flatmap(
 )
 
 
-def measured(drawing: Drawing) -> Counter[tuple[str, str, str]]:
+def measured(drawing: PictureDataset) -> Counter[tuple[str, str, str]]:
     """Places by pair of categories and way."""
     batch = drawing.batch
     line = batch.annotation_line
@@ -52,13 +52,13 @@ def walked(rows: list[str]) -> Counter[tuple[str, str, str]]:
 
 @given(PICTURES)
 def test_every_place_is_found(rows: list[str]) -> None:
-    assert measured(drawn("\n".join([*rows, VOID]))) == walked(rows)
+    assert measured(draw_picture("\n".join([*rows, VOID]))) == walked(rows)
 
 
 @given(PICTURES)
 def test_mirror_images_have_the_same(rows: list[str]) -> None:
-    assert measured(drawn("\n".join([*rows[::-1], VOID]))) == walked(rows)
-    assert measured(drawn("\n".join([*(row[::-1] for row in rows), VOID]))) == walked(rows)
+    assert measured(draw_picture("\n".join([*rows[::-1], VOID]))) == walked(rows)
+    assert measured(draw_picture("\n".join([*(row[::-1] for row in rows), VOID]))) == walked(rows)
 
 
 @pytest.mark.parametrize("height", [1, 2, 5])
@@ -66,15 +66,15 @@ def test_columns_and_images_are_not_neighbours(height: int) -> None:
     """The lowest pixel of a column and the highest of the next, or of the next image, do not follow each other."""
     column = ["a."] * (height - 1) + ["a."] if height == 1 else [".b", *["a."] * (height - 1)]
     text = "\n".join(column) + "\n\n" + "\n".join(row[::-1] for row in column)
-    assert measured(drawn(text)) == Counter()
+    assert measured(draw_picture(text)) == Counter()
 
 
 def test_overlap_counts_as_touching() -> None:
-    assert measured(drawn("a\nx\nb\n\nx = a + b"))["a", "b", "touching"] == 1
+    assert measured(draw_picture("a\nx\nb\n\nx = a + b"))["a", "b", "touching"] == 1
 
 
 def test_no_images_have_no_borders() -> None:
-    drawing = drawn("aa")
-    empty = Drawing(drawing.profile, Batch.empty())
+    drawing = draw_picture("aa")
+    empty = PictureDataset(drawing.profile, Batch.empty())
     assert len(measure(empty, frozenset({"borders"}), jobs=1).borders) == 0
     np.testing.assert_array_equal(measure(empty, frozenset({"borders"}), jobs=1).borders["apart"], [])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 Picture = NDArray[np.uint8]
 
@@ -29,7 +29,7 @@ def found_in(picture: Picture, words: str = "thin") -> list[tuple[int, int]]:
     """Pieces and between of each segment listed."""
     rows = ["".join(".a"[int(value)] for value in row) for row in picture.tolist()]
     text = "\n".join(rows) + f"\n\ncategory: pole ({words})\na: pole"
-    return list(measure(drawn(text), frozenset({"dashes"}), jobs=1).dashes.lines("pieces", "between"))
+    return list(measure(draw_picture(text), frozenset({"dashes"}), jobs=1).dashes.lines("pieces", "between"))
 
 
 @settings(max_examples=25)
@@ -49,7 +49,9 @@ def test_two_pieces_are_a_line_that_is_hidden_somewhere(angle: float) -> None:
 def test_a_turned_picture_has_the_same_box(turns: int) -> None:
     picture = np.rot90(dashed(20, 4), turns)
     rows = ["".join(".a"[int(value)] for value in row) for row in picture.tolist()]
-    table = measure(drawn("\n".join(rows) + "\n\ncategory: p (thin)\na: p"), frozenset({"dashes"}), jobs=1).dashes
+    table = measure(
+        draw_picture("\n".join(rows) + "\n\ncategory: p (thin)\na: p"), frozenset({"dashes"}), jobs=1
+    ).dashes
     y, x = np.nonzero(picture)
     box = (x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1)
     assert [tuple(line) for line in table.lines("x", "y", "width", "height")] == [tuple(int(each) for each in box)]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segdata.measure.ends import SHORTEST
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 Ends = set[tuple[int, bool, int, int, bool]]
 PICTURES = st_numpy.arrays(np.int64, (14, 18), elements=st.integers(0, 2), fill=st.just(1))
@@ -17,7 +17,7 @@ PICTURES = st_numpy.arrays(np.int64, (14, 18), elements=st.integers(0, 2), fill=
 def ends_of(picture: NDArray[np.int64]) -> Ends:
     """Value, upright, at, length and begins of every flat end; 0 is unlabelled."""
     rows = ["".join(".abc"[value] for value in row) for row in picture.tolist()]
-    table = measure(drawn("\n".join(rows)), frozenset({"ends"}), jobs=1).ends
+    table = measure(draw_picture("\n".join(rows)), frozenset({"ends"}), jobs=1).ends
     values = sorted(set(picture.ravel().tolist()) - {0})
     return {(values[row], *rest) for row, *rest in table.lines("segment", "upright", "at", "length", "begins")}
 

@@ -4,11 +4,11 @@ import random
 
 from segdata.measure.fit import advice
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 
 def said(text: str) -> list[str]:
-    return list(advice(measure(drawn(text), frozenset({"parts"}), jobs=1)))
+    return list(advice(measure(draw_picture(text), frozenset({"parts"}), jobs=1)))
 
 
 def cells(wide: list[int]) -> str:

@@ -15,7 +15,7 @@ from segdata.measure.apart import apart
 from segdata.measure.lobes import COMPANIONS, lobes
 from segdata.measure.shapes import shapes
 from segdata.measure.window import Windows
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 Mask = NDArray[np.uint8]
 MASKS = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 1))
@@ -35,7 +35,7 @@ def dumbbell(radius: int, half_neck: int, away: int = 0) -> Mask:
 def test_windows_show_the_pixels(mask: Mask) -> None:
     assume(mask.any())
     text = "\n".join("".join(".a"[value] for value in row) for row in mask)
-    batch = drawn(text).batch
+    batch = draw_picture(text).batch
     windows = Windows(batch.runs, batch.segment_size[0])
     x, y, width, height = (int(side[0]) for side in windows.box)
     np.testing.assert_array_equal(windows.mask(0), mask[y : y + height, x : x + width])
@@ -99,7 +99,7 @@ eee.fff.ggg.ggg
 
 
 def test_a_segment_with_lobes_is_told_beside_what_is_usual() -> None:
-    (row,) = lobes(drawn(f"{GRID}\na, b, c, d, e, f, g: cell").batch).to_pylist()
+    (row,) = lobes(draw_picture(f"{GRID}\na, b, c, d, e, f, g: cell").batch).to_pylist()
     assert (row["segment"], row["lobes"], row["neck"], row["typical"]) == (6, 2, 0.5, pytest.approx(9))
     assert {row["first"], row["second"]} == {9, 10}
     assert row["solidity"] == pytest.approx(19 / 21)
@@ -112,7 +112,7 @@ def test_a_segment_with_lobes_is_told_beside_what_is_usual() -> None:
 )
 def test_fewer_companions_tell_nothing(legend: str) -> None:
     assert COMPANIONS == 7
-    assert lobes(drawn(f"{GRID}\n{legend}").batch).num_rows == 0
+    assert lobes(draw_picture(f"{GRID}\n{legend}").batch).num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_fewer_companions_tell_nothing(legend: str) -> None:
     ],
 )
 def test_things_hide_what_lies_between_two_parts(row: str, legend: str, hidden: float) -> None:
-    drawing = drawn(f"{row}\n{row}\n\n{legend}")
+    drawing = draw_picture(f"{row}\n{row}\n\n{legend}")
     batch, line = drawing.batch, drawing.batch.annotation_line
     side = Side.of(batch.runs, line, batch.segment_annotation)
     (found,) = apart(batch, shapes(batch)["parts"], side, line, drawing.profile.taxonomy).to_pylist()
@@ -136,7 +136,7 @@ def test_things_hide_what_lies_between_two_parts(row: str, legend: str, hidden: 
 
 
 def test_a_small_second_part_is_left_out() -> None:
-    drawing = drawn("aaaaaaaa.a\naaaaaaaa..\n\na: car")
+    drawing = draw_picture("aaaaaaaa.a\naaaaaaaa..\n\na: car")
     batch, line = drawing.batch, drawing.batch.annotation_line
     side = Side.of(batch.runs, line, batch.segment_annotation)
     assert apart(batch, shapes(batch)["parts"], side, line, drawing.profile.taxonomy).num_rows == 0

@@ -22,7 +22,7 @@ from segdata.core.rule import Family
 from segdata.core.runs import Runs
 from segdata.measure.measure import Measured, measure_batch, together
 from segdata.measure.outlines import outlines
-from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
 
 EVERYTHING: frozenset[Family] = frozenset(get_args(Family))

@@ -15,8 +15,7 @@ from segdata.core.sequence import ImageSequence
 from segdata.measure.feret import feret
 from segdata.measure.moments import moments
 from segdata.measure.objects import objects
-from segdata.testing.dense import runs_of_masks
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture, runs_of_masks
 
 MASKS = st.integers(1, 9).flatmap(lambda high: st.integers(1, 9).flatmap(lambda wide: arrays(bool, (high, wide))))
 
@@ -93,7 +92,7 @@ PICTURE = "aa...\n.aa.b\n....b\n\na: road (stuff)\nb: car"
 
 
 def test_a_row_for_each_segment() -> None:
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     rows = objects(drawing.batch, drawing.profile).to_pylist()
     assert [(row["category"], row["part"], row["area_px"], row["perimeter_px"]) for row in rows] == [
         ("road", None, 4, 10),
@@ -106,7 +105,7 @@ def test_a_row_for_each_segment() -> None:
 
 
 def test_in_semantic_data_each_part_is_a_thing() -> None:
-    drawing = drawn("a.b.a\na...a\n\na: hut\ntask: semantic")
+    drawing = draw_picture("a.b.a\na...a\n\na: hut\ntask: semantic")
     rows = objects(drawing.batch, drawing.profile).to_pylist()
     assert [(row["category"], row["part"], row["x"], row["area_px"]) for row in rows] == [
         ("hut", 1, 0, 2),
@@ -119,8 +118,8 @@ def test_in_semantic_data_each_part_is_a_thing() -> None:
 def test_parts_are_those_of_scikit_image(masks: list[np.ndarray]) -> None:
     high, wide = (max(mask.shape[axis] for mask in masks) for axis in (0, 1))
     padded = [np.pad(mask, ((0, high - mask.shape[0]), (0, wide - mask.shape[1]))) for mask in masks]
-    drawing = drawn("\n".join(["." * wide] * high) + "\n\ntask: semantic")
-    letters = drawn("\n".join(["".join("abcdefghi"[: len(masks)]).ljust(wide + 9, ".")]) + "\n\ntask: semantic")
+    drawing = draw_picture("\n".join(["." * wide] * high) + "\n\ntask: semantic")
+    letters = draw_picture("\n".join(["".join("abcdefghi"[: len(masks)]).ljust(wide + 9, ".")]) + "\n\ntask: semantic")
     segments = letters.batch.segments.slice(0, len(masks))
     batch = Batch(drawing.batch.images, drawing.batch.annotations, segments, runs_of_masks(padded))
     found = objects(batch, letters.profile)
@@ -132,7 +131,7 @@ def test_parts_are_those_of_scikit_image(masks: list[np.ndarray]) -> None:
 
 
 def test_millimetres_of_pixels_that_are_not_square() -> None:
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     place = ImageSequence("s", "volume", spacing=(2.0, 0.5, 1.0))
     batch = replace(drawing.batch, images=replaced(drawing.batch.images, "sequence", ["s"]))
     rows = objects(batch, replace(drawing.profile, sequences=(place,))).to_pylist()

@@ -10,7 +10,7 @@ from segdata.core import kernels
 from segdata.core.format import Request
 from segdata.formats import coco_instances
 from segdata.measure.outlines import outlines
-from segdata.testing.coco_documents import annotation, document, loaded, written
+from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 SQUARE = [[1, 1], [9, 1], [9, 9], [1, 9]]
 BOW = [[20, 1], [29, 9], [29, 1], [20, 9]]
@@ -21,8 +21,8 @@ def measured(folder: Path, *rings: list[list[float]]) -> dict[str, Any]:
     """The columns of one segment with these rings."""
     segmentation = [np.ravel(ring).tolist() for ring in rings]
     images = [{"id": 1, "file_name": "a.png", "height": 12, "width": 40}]
-    path = written(folder, document(images=images, annotations=[annotation(segmentation=segmentation)]))
-    return outlines(loaded(coco_instances.read(Request(path)))[0]).to_pylist()[0]
+    path = write_document(folder, document(images=images, annotations=[annotation(segmentation=segmentation)]))
+    return outlines(load_all(coco_instances.read(Request(path)))[0]).to_pylist()[0]
 
 
 def bridged(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:

@@ -11,12 +11,11 @@ from segdata.core.batch import Batch
 from segdata.core.runs import Ints
 from segdata.measure import retained
 from segdata.measure.retained import Retained
-from segdata.testing.films import films
-from segdata.testing.sequences import Filmed, filmed
+from tests.generators.sequences import SequenceDataset, sequence_dataset, videos
 
 
 @dataclass(frozen=True, slots=True)
-class Counting(Filmed):
+class Counting(SequenceDataset):
     """A dataset that notes what is loaded of it."""
 
     loaded: list[int] = field(default_factory=list)
@@ -24,7 +23,7 @@ class Counting(Filmed):
     def load(self, rows: Ints) -> Batch:
         """Some of the images."""
         self.loaded.extend(rows.tolist())
-        return Filmed.load(self, rows)
+        return SequenceDataset.load(self, rows)
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -34,7 +33,7 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 @settings(max_examples=40)
-@given(films(), st.data())
+@given(videos(), st.data())
 def test_rows_come_again_as_the_source_has_them(made: tuple[object, list[Batch]], data: st.DataObject) -> None:
     profile, (batch,) = made
     source = Counting(profile, batch)  # type: ignore[arg-type]  # a profile
@@ -43,13 +42,13 @@ def test_rows_come_again_as_the_source_has_them(made: tuple[object, list[Batch]]
         kept.load(rows)
     n_loaded = len(source.loaded)
     rows = np.array(data.draw(st.permutations(range(n_images))))[: data.draw(st.integers(1, n_images))]
-    assert same(kept.load(rows), Filmed.load(source, rows))
+    assert same(kept.load(rows), SequenceDataset.load(source, rows))
     assert len(source.loaded) == n_loaded
 
 
 def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retained, "MOST_BYTES", 0)
-    whole = filmed(np.ones((4, 3, 3), np.int64))
+    whole = sequence_dataset(np.ones((4, 3, 3), np.int64))
     source = Counting(whole.profile, whole.batch)
     kept = Retained(source)
     for _ in range(2):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segdata.core.runs import Ints
 from segdata.measure.rows import segments
 from segdata.measure.seams import SHORTEST, STRAIGHTEST, seams, siblings
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 Labels = NDArray[np.int64]
 BLOCKS = arrays(np.int64, (3, 3), elements=st.integers(0, 3)).map(lambda small: np.kron(small, np.ones((7, 8), int)))
@@ -26,7 +26,7 @@ def text_of(labels: Labels, legend: str = "a, b, c: car") -> str:
 
 def measured(labels: Labels) -> pa.Table:
     present = [".abcd"[value] for value in np.unique(labels[labels > 0])]
-    batch = drawn(text_of(labels, f"{', '.join(present)}: car" if present else "")).batch
+    batch = draw_picture(text_of(labels, f"{', '.join(present)}: car" if present else "")).batch
     return seams(batch, segments(batch))
 
 
@@ -100,7 +100,7 @@ def _crooked() -> list[Labels]:
 @given(BLOCKS)
 def test_siblings_are_those_whose_boxes_touch(most: int, labels: Labels) -> None:
     """Of groups that are too large to compare all are taken."""
-    batch = drawn(text_of(labels, "")).batch if not (labels > 0).any() else drawn(_alike(labels)).batch
+    batch = draw_picture(text_of(labels, "")).batch if not (labels > 0).any() else draw_picture(_alike(labels)).batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("segdata.measure.seams._MANY", most)
         found, begin, end = siblings(batch, segments(batch))

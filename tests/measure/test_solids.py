@@ -14,7 +14,7 @@ from scipy import ndimage
 from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.measure.measure import measure
-from segdata.testing.sequences import Filmed, filmed
+from tests.generators.sequences import SequenceDataset, sequence_dataset
 
 FAMILIES: frozenset[Family] = frozenset({"shapes", "parts", "holes", "volumes"})
 CORNERS = np.ones((3, 3, 3), bool)
@@ -29,7 +29,7 @@ def volumes(categories: int = 2) -> st.SearchStrategy[Labels]:
 
 
 def measured(labels: Labels, **how: object) -> Tables:
-    return measure(filmed(labels, kind="volume", **how), FAMILIES, jobs=1)
+    return measure(sequence_dataset(labels, kind="volume", **how), FAMILIES, jobs=1)
 
 
 @settings(max_examples=50)
@@ -83,7 +83,7 @@ def test_a_skip_is_over_and_under_what_is_missing(labels: Labels) -> None:
     assert Counter(found.lines("image", "shared", "smaller")) == expected
 
 
-def chopped(source: Filmed, draw: st.DataObject) -> list[Ints]:
+def chopped(source: SequenceDataset, draw: st.DataObject) -> list[Ints]:
     """The images in any order, in any portions."""
     order = draw.draw(st.permutations(range(len(source.image_ids))))
     cuts = sorted(draw.draw(st.sets(st.integers(1, len(order)))))
@@ -93,7 +93,7 @@ def chopped(source: Filmed, draw: st.DataObject) -> list[Ints]:
 @settings(max_examples=15)
 @given(volumes(), st.data())
 def test_nothing_depends_on_chunks_or_jobs(labels: Labels, data: st.DataObject) -> None:
-    source = filmed(np.concatenate([labels] * 4), kind="volume")
+    source = sequence_dataset(np.concatenate([labels] * 4), kind="volume")
     whole = measure(source, FAMILIES, jobs=1)
     cut = measure(replace(source, portions=chopped(source, data)), FAMILIES, jobs=2)
     for name in ("solids", "cavities", "skips"):

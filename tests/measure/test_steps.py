@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as st_numpy
 from numpy.typing import NDArray
 
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 Mask = NDArray[np.bool_]
 SMALL = st_numpy.arrays(np.bool_, st.tuples(st.integers(2, 7), st.integers(2, 7)))
@@ -16,7 +16,7 @@ SMALL = st_numpy.arrays(np.bool_, st.tuples(st.integers(2, 7), st.integers(2, 7)
 def steps_of(mask: Mask) -> tuple[int, ...] | None:
     """Across, down, n_across and n_down; None where the segment is not listed."""
     rows = ["".join(".a"[int(value)] for value in row) for row in mask.tolist()]
-    table = measure(drawn("\n".join(rows)), frozenset({"steps"}), jobs=1).steps
+    table = measure(draw_picture("\n".join(rows)), frozenset({"steps"}), jobs=1).steps
     return next(table.lines("across", "down", "n_across", "n_down"), None)
 
 

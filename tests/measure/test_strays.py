@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 SEGMENTS = arrays.arrays(
     np.dtype("<U1"), st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from(".ab")
@@ -21,7 +21,7 @@ def text(pixels: np.ndarray) -> str:
 
 @given(SEGMENTS)
 def test_cluster_is_the_area_of_the_8_connected_region(pixels: np.ndarray) -> None:
-    tables = measure(drawn(text(pixels)), frozenset({"parts"}), jobs=1)
+    tables = measure(draw_picture(text(pixels)), frozenset({"parts"}), jobs=1)
     expected = []
     for letter in sorted(set(pixels.ravel()) - {"."}):
         parts, n_parts = ndimage.label(pixels == letter, FOUR)
@@ -37,7 +37,7 @@ def test_cluster_is_the_area_of_the_8_connected_region(pixels: np.ndarray) -> No
 
 @given(SEGMENTS)
 def test_a_hole_is_empty_where_all_of_it_is_unlabelled(pixels: np.ndarray) -> None:
-    tables = measure(drawn(text(pixels)), frozenset({"holes"}), jobs=1)
+    tables = measure(draw_picture(text(pixels)), frozenset({"holes"}), jobs=1)
     expected = []
     for letter in sorted(set(pixels.ravel()) - {"."}):
         outside = np.pad(pixels != letter, 1, constant_values=True)
@@ -49,7 +49,7 @@ def test_a_hole_is_empty_where_all_of_it_is_unlabelled(pixels: np.ndarray) -> No
 
 
 def test_a_hole_is_empty_only_in_its_own_annotation() -> None:
-    tables = measure(drawn("aaa\na.a\naaa\n\naaa\naba\naaa\n\naaa\na.a\naaa\n"), frozenset({"holes"}), jobs=1)
+    tables = measure(draw_picture("aaa\na.a\naaa\n\naaa\naba\naaa\n\naaa\na.a\naaa\n"), frozenset({"holes"}), jobs=1)
     assert tables.holes["empty"].tolist() == [True, False, True]
 
 
@@ -57,6 +57,6 @@ def test_rings_that_the_raster_keeps_whole_are_drawn() -> None:
     frame = "\n".join(["." * 12] * 8)
     dumbbell = "0 0 4 0 4 2.6 8 2.6 8 0 12 0 12 5 8 5 8 2.8 4 2.8 4 5 0 5"
     for rings, drawn_parts in ((dumbbell, 0), ("0 0 4 0 4 4 0 4 | 8 2 10 2 10 4 8 4", 2)):
-        tables = measure(drawn(f"{frame}\n\na: car (polygon {rings})"), frozenset({"parts"}), jobs=1)
+        tables = measure(draw_picture(f"{frame}\n\na: car (polygon {rings})"), frozenset({"parts"}), jobs=1)
         assert len(tables.parts) > 1
         assert int(tables.parts["drawn"].sum()) == drawn_parts

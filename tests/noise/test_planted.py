@@ -15,7 +15,7 @@ from segdata.noise.networks.settings import Settings
 from segdata.noise.scoring.look import look
 from segdata.noise.scoring.scores import suspicions
 from segdata.noise.witness import Trained
-from segdata.testing.noise import Error, noisy
+from segdata.testing.noise import InjectedError, noisy
 
 TINY = Settings(
     folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
@@ -45,7 +45,7 @@ def test_errors_planted_before_the_training_come_out_on_top(
     assert auroc(found.images(), bad)[0] > 0.5
 
 
-def _is_wrong(given: Given, errors: list[Error], image: int, row: int) -> bool:
+def _is_wrong(given: Given, errors: list[InjectedError], image: int, row: int) -> bool:
     """Whether a segment has an error; what is no segment is a thing that is missing where any of the image is."""
     mine = [each for each in errors if each.image == given.maps.image_ids[image]]
     if row < 0:

@@ -14,7 +14,7 @@ from segdata.agreement.summary.portions import by_names
 from segdata.agreement.summary.summary import summary
 from segdata.api.agreeing import Compared
 from segdata.report.agreement_csv import HEAD, to_csv
-from segdata.testing.two_annotators import two_annotators
+from tests.generators.agreement_tables import simulate_two_annotators
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -50,7 +50,7 @@ def test_habits_have_p_and_whether_they_stand(habits: Compared) -> None:
 
 
 def test_portions_and_plans() -> None:
-    opposed, how = two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
+    opposed, how = simulate_two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
     names = np.empty(12, object)
     names[:] = ["x", "y"] * 6
     found = summary(opposed, how, by=by_names(opposed, "site", names, how), plan=plan(opposed, 0.1, how))

@@ -18,13 +18,13 @@ from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.agreement.summary.summary import summary
 from segdata.core.finding import Finding
 from segdata.report.agreement_json import schema, to_json
-from segdata.testing.two_annotators import two_annotators
+from tests.generators.agreement_tables import simulate_two_annotators
 
 HOW = Resampling(n_draws=50)
 
 
 def report(seed: int = 0) -> str:
-    opposed = two_annotators(np.random.default_rng(seed), 12)
+    opposed = simulate_two_annotators(np.random.default_rng(seed), 12)
     names = np.empty(12, object)
     names[:] = ["x", "y"] * 6
     finding = Finding(
@@ -72,7 +72,7 @@ def test_fits_its_schema() -> None:
 
 def test_the_tolerance_that_repeats_propose_is_there_and_fits_the_schema() -> None:
     twice = ProposedTolerance("mm", 0.8000001, ("a",), 12, 40)
-    agreed = replace(summary(two_annotators(np.random.default_rng(0), 4), HOW), proposed_tolerance=(twice,))
+    agreed = replace(summary(simulate_two_annotators(np.random.default_rng(0), 4), HOW), proposed_tolerance=(twice,))
     found = json.loads(to_json(agreed))
     jsonschema.validate(found, schema())
     assert found["proposed_tolerance"] == [

@@ -15,7 +15,7 @@ from segdata.api.agreeing import Compared
 from segdata.core.opposed import Opposed
 from segdata.report.agreement_text import to_text
 from segdata.report.paper import Paper, columns
-from segdata.testing.two_annotators import two_annotators
+from tests.generators.agreement_tables import simulate_two_annotators
 
 Compare = Callable[..., Compared]
 TYPED = ["agreement", "anna=a", "ben=b"]
@@ -62,7 +62,7 @@ def test_many_annotators_are_listed_by_pairs(compare: Compare) -> None:
 
 
 def test_portions_and_plans(habits: Compared) -> None:
-    opposed, how = two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
+    opposed, how = simulate_two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
     names = np.empty(12, object)
     names[:] = ["x", "y"] * 6
     found = summary(opposed, how, by=by_names(opposed, "site", names, how), plan=plan(opposed, 0.1, how))

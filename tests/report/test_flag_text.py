@@ -16,8 +16,7 @@ from segdata.noise.networks.settings import Settings
 from segdata.report.flag_text import flag_text, statements
 from segdata.report.paper import Paper
 from segdata.report.text import Asked
-from segdata.testing.blobs import blobs
-from segdata.testing.witnesses import Knowing
+from tests.generators.oracle import OracleModel, blobs
 
 PLAN = plan_for(Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
@@ -36,7 +35,9 @@ def cells(*, spoilt: bool) -> Dataset:
 @cache
 def found() -> tuple[Dataset, Flagged]:
     data = cells(spoilt=True)
-    return data, flag(data, settings=Settings(jobs=1), predictions=Knowing(cells(spoilt=False), errors=0), budget="6")
+    return data, flag(
+        data, settings=Settings(jobs=1), predictions=OracleModel(cells(spoilt=False), errors=0), budget="6"
+    )
 
 
 def told(result: Flagged) -> str:

@@ -9,7 +9,7 @@ from segdata.core.batch import Batch
 from segdata.report.ground import Ground
 from segdata.report.outlines import COLORS, Drawn, color_of, densest
 from segdata.report.view import View
-from segdata.testing.panels import panel_of_masks
+from tests.generators.panels import panel_of_masks
 
 VIEW = View(0, 0, 12, 10, 1.0)
 

@@ -11,9 +11,9 @@ from segdata.core.finding import Finding
 from segdata.report.ground import Ground
 from segdata.report.overlay import overlay
 from segdata.report.view import View
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 
-FindingsIn = Callable[[Drawing, str], list[Finding]]
+FindingsIn = Callable[[PictureDataset, str], list[Finding]]
 # A car with a stray pixel at x=37, y=2; an image pixel is 8 canvas pixels.
 PICTURE = "\n".join(
     ["." * 40, *["." * 4 + "a" * 24 + "." * 9 + ("a" if row == 1 else ".") + ".." for row in range(12)]]
@@ -28,7 +28,7 @@ def stripes(picture: Image.Image) -> np.ndarray:
 
 
 def test_a_stray_pixel_is_striped_at_its_place_and_in_an_inset(findings_in: FindingsIn) -> None:
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     found = findings_in(drawing, "SEG106")
     seen = stripes(overlay(drawing.batch, drawing.profile, found))
     assert seen[2 * 8 : 3 * 8, 37 * 8 : 38 * 8].all()
@@ -39,7 +39,7 @@ def test_a_stray_pixel_is_striped_at_its_place_and_in_an_inset(findings_in: Find
 
 def test_segments_are_drawn_over_the_image(tmp_path: Path) -> None:
     Image.fromarray(np.full((13, 40, 3), 100, np.uint8)).save(tmp_path / "a.png")
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     batch = drawing.batch
     batch = type(batch)(
         replaced(batch.images, "uri", [str(tmp_path / "a.png")]), batch.annotations, batch.segments, batch.runs
@@ -73,14 +73,14 @@ def test_deep_grey_images_are_seen(tmp_path: Path) -> None:
 
 
 def test_the_same_picture_every_time(findings_in: FindingsIn) -> None:
-    drawing = drawn(PICTURE)
+    drawing = draw_picture(PICTURE)
     found = findings_in(drawing, "SEG106")
     first, second = (overlay(drawing.batch, drawing.profile, found) for _ in range(2))
     np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
 
 
 def test_many_findings_and_an_empty_annotation_can_be_drawn(findings_in: FindingsIn) -> None:
-    drawing = drawn("....\n....")
+    drawing = draw_picture("....\n....")
     finding = Finding(code="SEG312", rule="unannotated-image", severity="warning", message="m " * 300, image="1.png")
     picture = overlay(drawing.batch, drawing.profile, [finding] * 100)
     assert picture.height < 2000

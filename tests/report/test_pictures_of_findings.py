@@ -11,11 +11,11 @@ from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.report import pictures
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 
 def dataset(n_images: int) -> Dataset:
-    drawing = drawn("\n\n".join(["aa\naa"] * n_images))
+    drawing = draw_picture("\n\n".join(["aa\naa"] * n_images))
     return Dataset(drawing, drawing.profile, Config())
 
 
@@ -30,7 +30,7 @@ def test_each_image_with_findings_is_drawn_once(tmp_path: Path) -> None:
 
 
 def test_every_image_has_a_file_of_its_own(tmp_path: Path) -> None:
-    drawing = drawn("aa\naa\n\nbb\nbb\n\ncc\ncc")
+    drawing = draw_picture("aa\naa\n\nbb\nbb\n\ncc\ncc")
     names = {"1.png": "a/b.png", "2.png": "a__b.png", "3.png": "../c.png"}
 
     class Renamed:

@@ -17,7 +17,7 @@ from segdata.core.decision import Decision, Verdict
 from segdata.core.finding import Box, Finding
 from segdata.core.redraw import dense, runs_of
 from segdata.review.carried import Carried, carried
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 
 FREE = 100
 
@@ -59,11 +59,11 @@ def finding(
     )  # fmt: skip
 
 
-def run(drawing: Drawing, *decisions: Decision) -> Carried:
+def run(drawing: PictureDataset, *decisions: Decision) -> Carried:
     return carried(Annotation.each(drawing.batch)[0], decisions, drawing.profile, no_mend, FREE)
 
 
-def shown(found: Carried, drawing: Drawing) -> dict[tuple[int, str], str]:
+def shown(found: Carried, drawing: PictureDataset) -> dict[tuple[int, str], str]:
     """The segments of an annotation as they became: id and category -> rows of x."""
     assert found.after is not None
     batch, size = found.after, Annotation(found.after).size
@@ -76,7 +76,7 @@ def shown(found: Carried, drawing: Drawing) -> dict[tuple[int, str], str]:
     return told
 
 
-def ids(drawing: Drawing) -> dict[str, int]:
+def ids(drawing: PictureDataset) -> dict[str, int]:
     """The ids of segments by their category, where each has one of its own."""
     rows = drawing.batch.segments.to_pylist()
     return {drawing.profile.name_of(row["category_id"]): row["segment_id"] for row in rows}
@@ -96,7 +96,7 @@ SIZE = (3, 4)
 def test_add_on_free_ground_and_where_nothing_may_overlap() -> None:
     more = finding("add", "c", "..xx ..xx ....", size=SIZE)
     for policy, left in (("allow", "..x. ..x. ...."), ("forbid", None)):
-        drawing = drawn(f"{INSTANCES}\noverlap: {policy}")
+        drawing = draw_picture(f"{INSTANCES}\noverlap: {policy}")
         a, b = ids(drawing)["a"], ids(drawing)["b"]
         found = run(drawing, decision(more))
         expected = {(a, "a"): "xx.. xx.. ....", (FREE, "c"): "..xx ..xx ...."}
@@ -108,7 +108,7 @@ def test_add_on_free_ground_and_where_nothing_may_overlap() -> None:
 
 
 def test_delete_rename_redraw() -> None:
-    drawing = drawn(f"{INSTANCES}\noverlap: forbid")
+    drawing = draw_picture(f"{INSTANCES}\noverlap: forbid")
     a, b = ids(drawing)["a"], ids(drawing)["b"]
     gone = run(drawing, decision(finding("delete", None, segments=(a,), size=SIZE)))
     assert shown(gone, drawing) == {(b, "b"): "..x. ..x. ...."}
@@ -119,12 +119,12 @@ def test_delete_rename_redraw() -> None:
 
 
 def test_split_and_join() -> None:
-    drawing = drawn("aaa.\naaa.\n....\n")
+    drawing = draw_picture("aaa.\naaa.\n....\n")
     a = ids(drawing)["a"]
     pieces = ("x... x... ....", ".xx. .xx. ....")
     found = run(drawing, decision(finding("split", "a", *pieces, segments=(a,), size=SIZE)))
     assert shown(found, drawing) == {(a, "a"): pieces[1], (FREE, "a"): pieces[0]}
-    drawing = drawn("aab.\naab.\n....\n")
+    drawing = draw_picture("aab.\naab.\n....\n")
     a, b = ids(drawing)["a"], ids(drawing)["b"]
     found = run(drawing, decision(finding("join", "a", segments=(a,), joins=b, size=SIZE)))
     assert shown(found, drawing) == {(a, "a"): "xxx. xxx. ...."}
@@ -140,7 +140,7 @@ task: semantic
 
 
 def test_in_a_map_only_what_is_shown_changes() -> None:
-    drawing = drawn(f"{MAP}\noverlap: forbid")
+    drawing = draw_picture(f"{MAP}\noverlap: forbid")
     r, s = ids(drawing)["r"], ids(drawing)["s"]
     one = decision(finding("rename", "r", segments=(s,), bbox=(2, 1, 2, 1), size=SIZE))
     other = decision(finding("delete", None, segments=(s,), bbox=(0, 2, 2, 1), size=SIZE), minute=1)
@@ -155,7 +155,7 @@ def test_in_a_map_only_what_is_shown_changes() -> None:
 
 
 def test_void_takes_the_pixels_of_all() -> None:
-    drawing = drawn(f"{INSTANCES}\ncategory: nothing (void)\noverlap: allow")
+    drawing = draw_picture(f"{INSTANCES}\ncategory: nothing (void)\noverlap: allow")
     a, b = ids(drawing)["a"], ids(drawing)["b"]
     found = run(drawing, decision(None, "void", segment=b))
     assert shown(found, drawing) == {(a, "a"): "xx.. xx.. ....", (FREE, "nothing"): "..x. ..x. ...."}
@@ -164,14 +164,14 @@ def test_void_takes_the_pixels_of_all() -> None:
 
 
 def test_without_void_it_is_said_which_line_to_add() -> None:
-    drawing = drawn(INSTANCES)
+    drawing = draw_picture(INSTANCES)
     found = run(drawing, decision(None, "void", segment=ids(drawing)["b"]))
     assert found.after is None
     assert found.conflicts[0].why.endswith("- {id: 255, name: void, kind: void}")
 
 
 def test_a_rejected_segment_goes_and_an_accepted_one_stays() -> None:
-    drawing = drawn(INSTANCES)
+    drawing = draw_picture(INSTANCES)
     a, b = ids(drawing)["a"], ids(drawing)["b"]
     found = run(drawing, decision(None, "reject", segment=b), decision(None, "accept", segment=a))
     assert shown(found, drawing) == {(a, "a"): "xx.. xx.. ...."}
@@ -179,14 +179,14 @@ def test_a_rejected_segment_goes_and_an_accepted_one_stays() -> None:
 
 
 def test_fix_waits_for_a_person() -> None:
-    drawing = drawn(INSTANCES)
+    drawing = draw_picture(INSTANCES)
     about = finding("delete", None, segments=(ids(drawing)["a"],), size=SIZE)
     found = run(drawing, decision(about, "fix"))
     assert (found.after, len(found.by_hand), found.conflicts) == (None, 1, [])
 
 
 def test_the_first_by_time_is_carried_out() -> None:
-    drawing = drawn(INSTANCES)
+    drawing = draw_picture(INSTANCES)
     a = ids(drawing)["a"]
     late = decision(finding("delete", None, segments=(a,), size=SIZE), minute=5)
     early = decision(finding("rename", "c", segments=(a,), size=SIZE), minute=1)
@@ -198,7 +198,7 @@ def test_the_first_by_time_is_carried_out() -> None:
 
 def test_neighbours_are_moved_together() -> None:
     """Each is drawn where the other was, or was in part, and neither is in the other's way."""
-    drawing = drawn("aab.\naab.\n....\n\noverlap: forbid")
+    drawing = draw_picture("aab.\naab.\n....\n\noverlap: forbid")
     a, b = ids(drawing)["a"], ids(drawing)["b"]
     moves = [
         decision(finding("redraw", "a", ".xx. .xx. ....", segments=(a,), size=SIZE), minute=1),
@@ -210,7 +210,7 @@ def test_neighbours_are_moved_together() -> None:
 
 
 def test_a_neighbour_that_cannot_be_moved_makes_room() -> None:
-    drawing = drawn("aab.\naab.\n....\n\noverlap: forbid")
+    drawing = draw_picture("aab.\naab.\n....\n\noverlap: forbid")
     a, b = ids(drawing)["a"], ids(drawing)["b"]
     first = decision(finding("redraw", "a", ".xx. .x.. ....", segments=(a,), size=SIZE), minute=1)
     second = decision(finding("redraw", "b", ".x.. .... ....", segments=(b,), size=SIZE), minute=2)
@@ -230,7 +230,7 @@ def test_a_neighbour_that_cannot_be_moved_makes_room() -> None:
     ],
 )
 def test_what_cannot_be_done_is_a_conflict(asked: Finding, why: str) -> None:
-    found = run(drawn(INSTANCES), decision(asked))
+    found = run(draw_picture(INSTANCES), decision(asked))
     assert found.after is None
     assert [each.why for each in found.conflicts] == [why]
 
@@ -238,15 +238,15 @@ def test_what_cannot_be_done_is_a_conflict(asked: Finding, why: str) -> None:
 def test_damaged_pixels_are_a_conflict() -> None:
     broken = Correction(action="add", category="c", size=SIZE, counts=("\x7f\x7f", "é"))
     about = Finding(code="SEG501", rule="x", severity="warning", message="", image="1.png", correction=broken)
-    found = run(drawn(INSTANCES), decision(about))
+    found = run(draw_picture(INSTANCES), decision(about))
     assert found.conflicts[0].why.startswith("the correction's pixels are damaged: ")
 
 
 @st.composite
-def proposals(draw: st.DrawFn) -> tuple[Drawing, list[Decision]]:
+def proposals(draw: st.DrawFn) -> tuple[PictureDataset, list[Decision]]:
     """A picture of disjoint segments that may not overlap, and things to do with them."""
     rows = draw(st.lists(st.text("abc.", min_size=5, max_size=5), min_size=4, max_size=4))
-    drawing = drawn("\n".join(["abc..", *rows]) + "\n\ntask: instance\noverlap: forbid")
+    drawing = draw_picture("\n".join(["abc..", *rows]) + "\n\ntask: instance\noverlap: forbid")
     known = sorted(ids(drawing).values())
     decisions = []
     for minute in range(draw(st.integers(1, 4))):
@@ -262,7 +262,7 @@ def proposals(draw: st.DrawFn) -> tuple[Drawing, list[Decision]]:
 
 
 @given(proposals())
-def test_what_may_not_overlap_never_does(case: tuple[Drawing, list[Decision]]) -> None:
+def test_what_may_not_overlap_never_does(case: tuple[PictureDataset, list[Decision]]) -> None:
     """Every decision is carried out or a conflict, and a pixel outside of what was asked for keeps its segment."""
     drawing, decisions = case
     found = run(drawing, *decisions)

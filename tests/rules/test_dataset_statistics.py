@@ -18,7 +18,7 @@ from segdata.rules.size_outlier import size_outlier
 from segdata.rules.split_drift import split_drift
 from segdata.rules.split_missing import split_missing
 from segdata.rules.too_few import too_few
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 from tests.rules.campaigns import Habit, campaign, tables_of, with_guideline
 
 Judged = Callable[..., list[Finding]]
@@ -165,7 +165,7 @@ def test_co_occurrence_is_the_product_of_presences(at_once: int, monkeypatch: py
 def test_two_ways_of_borders_are_found_and_whose_they_are() -> None:
     touching, apart = "aaaa\nbbbb", "aaaa\n....\nbbbb"
     text = "\n\n".join([touching, apart] * 3) + "\n\na: road\nb: car"
-    tables = measure(drawn(text), frozenset({"borders"}), jobs=1)
+    tables = measure(draw_picture(text), frozenset({"borders"}), jobs=1)
     (found,) = messages(boundary_treatment(tables, min_places=4))
     assert found.startswith("'road' and 'car' touch in 3 annotations (1.png, 3.png, 5.png)")
     assert found.endswith("0 in between")
@@ -177,7 +177,7 @@ def test_two_ways_of_borders_are_found_and_whose_they_are() -> None:
 def test_borders_between_both_ways_are_no_two_ways() -> None:
     mixed = "aaaa\n..bb\nbb.."
     text = "\n\n".join(["aaaa\nbbbb", "aaaa\n....\nbbbb", mixed] * 3) + "\n\na: road\nb: car"
-    tables = measure(drawn(text), frozenset({"borders"}), jobs=1)
+    tables = measure(draw_picture(text), frozenset({"borders"}), jobs=1)
     assert not list(boundary_treatment(tables, min_places=4))
 
 

@@ -7,7 +7,7 @@ from segdata.core.config import Config
 from segdata.core.dataset import Dataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 BLOCK = """
 ..aaaaaa....
@@ -36,7 +36,7 @@ def told(*texts: str, gold: str | None = None, **options: dict[str, object]) -> 
     config = Config(rules=options)
     named = []
     for name, text in zip("abcdef", texts, strict=False):
-        drawing = drawn(text)
+        drawing = draw_picture(text)
         named.append((name, Dataset(drawing, drawing.profile, config)))
     found = agree(named, gold=gold, resamples=100).findings
     return [each for each in found if each.code < "SEG410"]

@@ -12,7 +12,7 @@ from segdata.api import validate
 from segdata.core.config import Config, InstanceIds
 from segdata.core.rule import rule_named
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 CODES = ("SEG108", "SEG109", "SEG110", "SEG120")
 LETTERS = "abcdefghijklmnopqrstuvwx"
@@ -34,7 +34,7 @@ def found_in(picture: NDArray[np.int64], order: list[int]) -> set[tuple[str, fro
     """Codes and values of the findings; value v is drawn with the letter order[v - 1]."""
     rows = ["".join("." if value == 0 else LETTERS[order[value - 1]] for value in row) for row in picture.tolist()]
     values = sorted(set(picture.ravel().tolist()) - {0}, key=lambda value: order[value - 1])
-    drawing = drawn("\n".join(rows) + f"\n\n{', '.join(LETTERS[order[value - 1]] for value in values)}: cell")
+    drawing = draw_picture("\n".join(rows) + f"\n\n{', '.join(LETTERS[order[value - 1]] for value in values)}: cell")
     rules = [rule_named(code) for code in CODES]
     tables = measure(drawing, frozenset().union(*(rule.needs for rule in rules)), jobs=1)
     return {

@@ -13,11 +13,11 @@ from segdata.core.rule import Tables, rule_named
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 RULE = rule_named("SEG212")
 LEGEND = "category: car\ncategory: person\ncategory: pole"
-EMPTY = measure(drawn(f"...\n\n{LEGEND}"), RULE.needs, jobs=1)
+EMPTY = measure(draw_picture(f"...\n\n{LEGEND}"), RULE.needs, jobs=1)
 AREA = 1000
 
 

@@ -13,7 +13,7 @@ from segdata.api import validate
 from segdata.core.rule import rule_named
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 CODES = ("SEG116", "SEG117", "SEG118")
 LETTERS = "abcdefghijklmnop"
@@ -41,7 +41,7 @@ def found_in(picture: NDArray[np.int64], order: list[int]) -> set[tuple[str, fro
     rows = ["".join("." if value == 0 else LETTERS[order[value - 1]] for value in row) for row in picture.tolist()]
     values = sorted(set(picture.ravel().tolist()) - {0}, key=lambda value: order[value - 1])
     rules = [rule_named(code) for code in CODES]
-    tables = measure(drawn("\n".join(rows)), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
+    tables = measure(draw_picture("\n".join(rows)), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
     return {
         (rule.code, frozenset(values[row] for row in each.segments)) for rule in rules for each in rule.check(tables)
     }
@@ -64,7 +64,7 @@ def test_pictures_taken_from_close_by_may_be_filled() -> None:
     rule = rule_named("SEG117")
 
     def found(images: list[str]) -> int:
-        return len(list(rule.check(measure(drawn("\n\n".join(images)), rule.needs, jobs=1))))
+        return len(list(rule.check(measure(draw_picture("\n\n".join(images)), rule.needs, jobs=1))))
 
     assert found([full] * 4 + [half] * 4) == 4
     assert found([full] * 5 + [half] * 4) == 0

@@ -11,13 +11,13 @@ from segdata.core.finding import Finding
 from segdata.core.judge import judge
 from segdata.core.rule import Family, Rule, rules
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, Picture, drawn, pictures
+from segdata.testing.pictures import PictureDataset, RulePicture, draw_picture, read_pictures
 
 OURS = [rule for rule in rules().values() if rule.check.__module__.startswith("segdata.rules.")]
 PICTURES = [
     pytest.param(rule, picture, id=f"{rule.code}-{number}")
     for rule in OURS
-    for number, picture in enumerate(pictures(rule.page))
+    for number, picture in enumerate(read_pictures(rule.page))
 ]
 # No picture shows files, or many images, or several annotators, or what a model sees: rules about copies, about whole
 # datasets, about disputes and about noise have tests of their own.
@@ -25,24 +25,24 @@ DISPUTES = {f"SEG4{number:02}" for number in range(1, 10)}
 WITHOUT_PICTURES = [
     rule
     for rule in OURS
-    if not (pictures(rule.page) or rule.needs & {"copies", "noise"} or rule.whole or rule.code in DISPUTES)
+    if not (read_pictures(rule.page) or rule.needs & {"copies", "noise"} or rule.whole or rule.code in DISPUTES)
 ]
 
 
-def found(rule: Rule, drawing: Drawing, options: dict[str, object]) -> list[Finding]:
+def found(rule: Rule, drawing: PictureDataset, options: dict[str, object]) -> list[Finding]:
     tables = measure(drawing, rule.needs, jobs=1)
     return list(judge(tables, [rule], Config(rules={rule.code: options})).findings)
 
 
 @pytest.mark.parametrize(("rule", "picture"), PICTURES)
-def test_picture(rule: Rule, picture: Picture) -> None:
-    findings = found(rule, drawn(picture.text), picture.options)
+def test_picture(rule: Rule, picture: RulePicture) -> None:
+    findings = found(rule, draw_picture(picture.text), picture.options)
     assert {finding.code for finding in findings} == ({rule.code} if picture.flagged else set())
 
 
-@pytest.mark.parametrize("rule", [rule for rule in OURS if pictures(rule.page)], ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", [rule for rule in OURS if read_pictures(rule.page)], ids=lambda rule: rule.code)
 def test_a_rule_shows_a_flagged_and_a_fine_picture(rule: Rule) -> None:
-    assert {picture.flagged for picture in pictures(rule.page)} == {True, False}
+    assert {picture.flagged for picture in read_pictures(rule.page)} == {True, False}
 
 
 @pytest.mark.parametrize("rule", WITHOUT_PICTURES, ids=lambda rule: rule.code)
@@ -51,8 +51,8 @@ def test_a_rule_without_pictures_passes_on_what_readers_met(rule: Rule) -> None:
         rule.code, "told", file="a.json", place="/annotations/3", line=7, image="1.png", segments=(3, "3"), pixels=5
     )
     other = Defect("SEG099", "of nobody")
-    drawing = drawn("aa.")
-    (finding,) = found(rule, Drawing(drawing.profile, drawing.batch, (other, defect)), {})
+    drawing = draw_picture("aa.")
+    (finding,) = found(rule, PictureDataset(drawing.profile, drawing.batch, (other, defect)), {})
     assert (finding.code, finding.rule, finding.severity) == (rule.code, rule.name, rule.severity)
     for name in ("message", "file", "place", "line", "image", "segments", "pixels"):
         assert getattr(finding, name) == getattr(defect, name)
@@ -70,12 +70,12 @@ def test_a_page_is_complete(rule: Rule) -> None:
 @pytest.mark.parametrize("task", ["semantic", "instance", "panoptic"])
 @pytest.mark.parametrize("text", ["...", "aa.", "a.\nbb\n\n..\n.b"])
 def test_every_rule_can_judge_any_small_dataset(text: str, task: str) -> None:
-    tables = measure(drawn(f"{text}\n\ntask: {task}"), frozenset(get_args(Family)), jobs=1)
+    tables = measure(draw_picture(f"{text}\n\ntask: {task}"), frozenset(get_args(Family)), jobs=1)
     assert {finding.code for finding in judge(tables, OURS, Config()).findings} <= {rule.code for rule in OURS}
 
 
 def test_a_picture_is_what_it_shows() -> None:
-    drawing = drawn("aab.\naxb.\n\nx = a + b\na, b: car (crowd)\ncoverage: exhaustive\n\n..c\nsplit: train")
+    drawing = draw_picture("aab.\naxb.\n\nx = a + b\na, b: car (crowd)\ncoverage: exhaustive\n\n..c\nsplit: train")
     batch = drawing.batch
     assert batch.images["width"].to_pylist() == [4, 3]
     assert batch.images["split"].to_pylist() == [None, "train"]
@@ -88,17 +88,17 @@ def test_a_picture_is_what_it_shows() -> None:
 
 def test_a_line_that_says_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="neither"):
-        drawn("aa.\ncoverage is exhaustive")
+        draw_picture("aa.\ncoverage is exhaustive")
 
 
 def test_options_of_a_picture_are_read() -> None:
-    (picture,) = pictures("It.\n\nFine (min_pixels=1, max_share=0.5):\n    aa\n    a.\n\nWhy: so.")
-    assert picture == Picture(False, {"min_pixels": 1, "max_share": 0.5}, "aa\na.")
+    (picture,) = read_pictures("It.\n\nFine (min_pixels=1, max_share=0.5):\n    aa\n    a.\n\nWhy: so.")
+    assert picture == RulePicture(False, {"min_pixels": 1, "max_share": 0.5}, "aa\na.")
 
 
 def test_a_picture_may_have_a_caption() -> None:
     page = "It.\n\nFlagged, both at once:\n    aa\n\nFine, it is open (min_pixels=1):\n    a.\n"
-    assert pictures(page) == [Picture(True, {}, "aa"), Picture(False, {"min_pixels": 1}, "a.")]
+    assert read_pictures(page) == [RulePicture(True, {}, "aa"), RulePicture(False, {"min_pixels": 1}, "a.")]
 
 
 @pytest.mark.parametrize("rule", OURS, ids=lambda rule: rule.code)

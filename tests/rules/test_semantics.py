@@ -24,17 +24,17 @@ from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Expected, MaxVoid, Size, Taxonomy
 from segdata.core.twins import first_twins
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 from segdata.testing.strategies import datasets
 
 Judged = Callable[..., list[Finding]]
 
 
-def found(code: str, profile: Profile, drawing: Drawing) -> list[Finding]:
+def found(code: str, profile: Profile, drawing: PictureDataset) -> list[Finding]:
     """The findings of a rule in a drawing, under another profile."""
     rule = rule_named(code)
     assert rule.applies(profile)
-    tables = measure(Drawing(profile, drawing.batch), rule.needs, jobs=1)
+    tables = measure(PictureDataset(profile, drawing.batch), rule.needs, jobs=1)
     return list(judge(tables, [rule], Config()).findings)
 
 
@@ -42,14 +42,14 @@ def judged_under(
     code: str, text: str, taxonomy: Taxonomy | None = None, *, taxonomy_declared: bool = True
 ) -> list[Finding]:
     """The findings of a rule in a picture, under another taxonomy than the picture's."""
-    drawing = drawn(text)
+    drawing = draw_picture(text)
     given = drawing.profile.taxonomy if taxonomy is None else taxonomy
     return found(code, replace(drawing.profile, taxonomy=given, taxonomy_declared=taxonomy_declared), drawing)
 
 
 @pytest.mark.parametrize("code", ["SEG207", "SEG209", "SEG210", "SEG213", "SEG214"])
 def test_where_nothing_is_declared_nothing_is_measured(code: str) -> None:
-    assert not rule_named(code).applies(drawn("aab\n\na, b: car").profile)
+    assert not rule_named(code).applies(draw_picture("aab\n\na, b: car").profile)
 
 
 def test_an_old_name_is_said_once(judged: Judged) -> None:
@@ -196,9 +196,9 @@ def test_expected_categories_may_be_there_as_their_children(judged: Judged) -> N
 
 
 def test_an_image_that_nobody_annotated_expects_nothing() -> None:
-    drawing = drawn("r\n\ns\n\nr: road\ns: sky\ncategory: road (expected 1)")
+    drawing = draw_picture("r\n\ns\n\nr: road\ns: sky\ncategory: road (expected 1)")
     assert len(found("SEG213", drawing.profile, drawing)) == 1
-    first = Drawing(drawing.profile, drawing.batch.take_images(np.array([0])))
+    first = PictureDataset(drawing.profile, drawing.batch.take_images(np.array([0])))
     assert not found("SEG213", drawing.profile, first)
 
 
@@ -229,13 +229,13 @@ def test_sizes_are_said_once_an_annotation_with_the_worst(judged: Judged) -> Non
 def test_sizes_in_mm2_where_the_spacing_is_known() -> None:
     taxonomy = Taxonomy(categories=(Category(id=1, name="spot", size=Size(max_mm2=1.0)),))
     volume = ImageSequence("scan", "volume", spacing=(0.5, 0.5, 3.0))
-    drawing = drawn("......\n.aaaa.\n.aa...\n......\n\na: spot")
+    drawing = draw_picture("......\n.aaaa.\n.aa...\n......\n\na: spot")
     profile = replace(drawing.profile, taxonomy=taxonomy, sequences=(volume,))
     assert not found("SEG214", profile, drawing)
     images = drawing.batch.images
     at = images.schema.get_field_index("sequence")
     named = replace(drawing.batch, images=images.set_column(at, images.schema.field(at), [["scan"]]))
-    (finding,) = found("SEG214", profile, Drawing(profile, named))
+    (finding,) = found("SEG214", profile, PictureDataset(profile, named))
     assert finding.message == "1 segment (1.5 mm²) larger than 1 mm²"
 
 

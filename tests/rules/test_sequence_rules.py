@@ -20,16 +20,15 @@ from segdata.core.profile import Profile
 from segdata.core.rule import rule_named
 from segdata.core.sequence import Kind
 from segdata.measure.measure import measure
-from segdata.sample.video import film, write_film
-from segdata.testing.films import films
-from segdata.testing.sequences import Filmed, filmed
+from segdata.sample.dataset import render_video, write_video
+from tests.generators.sequences import SequenceDataset, sequence_dataset, videos
 
 VIDEO = ["SEG351", "SEG352", "SEG353", "SEG354", "SEG355", "SEG356", "SEG357"]
 
 
 def found(code: str, labels: np.ndarray, options: dict[str, object] | None = None, **how: object) -> list[Finding]:
     rule = rule_named(code)
-    tables = measure(filmed(labels, **how), rule.needs, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
+    tables = measure(sequence_dataset(labels, **how), rule.needs, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
     return list(judge(tables, [rule], Config(rules={code: options or {}})).findings)
 
 
@@ -144,7 +143,7 @@ def test_small_parts_and_holes_of_volumes_are_those_of_the_whole() -> None:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("street")
-    write_film(folder, film(1, 10, (240, 180)))
+    write_video(folder, render_video(1, 10, (240, 180)))
     return folder
 
 
@@ -212,7 +211,7 @@ def test_real_volumes(real_data: Path) -> None:
 
 
 @settings(max_examples=40)
-@given(films(), st.sampled_from(["video", "volume"]), st.data())
+@given(videos(), st.sampled_from(["video", "volume"]), st.data())
 def test_any_sequence_can_be_judged_however_it_is_cut(
     made: tuple[Profile, list[Batch]], kind: Kind, data: st.DataObject
 ) -> None:
@@ -236,7 +235,7 @@ def test_any_sequence_can_be_judged_however_it_is_cut(
     cuts = data.draw(st.sets(st.sampled_from(rows.tolist())))
     portions = [piece for piece in np.split(rows, sorted(cuts)) if len(piece)]
     told = [
-        judge(measure(Filmed(profile, batch, each), families, jobs=1), rules, eager).findings
+        judge(measure(SequenceDataset(profile, batch, each), families, jobs=1), rules, eager).findings
         for each in (None, portions)
     ]
     assert told[0] == told[1]

@@ -13,7 +13,7 @@ from segdata.core.judge import judge
 from segdata.core.rule import rule_named
 from segdata.core.taxonomy import Taxonomy
 from segdata.measure.measure import measure
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 
 Judged = Callable[..., list[Finding]]
 BLOCK = "\n".join(["a" * 12] * 6)
@@ -42,10 +42,10 @@ def test_crowds_void_and_lossy_masks_are_left_alone(judged: Judged, code: str, p
 
 @pytest.mark.parametrize(("code", "picture"), [("SEG106", SPECKS), ("SEG107", PINHOLES)])
 def test_thin_categories_are_left_alone(code: str, picture: str) -> None:
-    drawing = drawn(picture)
+    drawing = draw_picture(picture)
     (category,) = drawing.profile.taxonomy.categories
     thin = Taxonomy(categories=(msgspec.structs.replace(category, thin=True),))
-    drawing = Drawing(replace(drawing.profile, taxonomy=thin), drawing.batch, ())
+    drawing = PictureDataset(replace(drawing.profile, taxonomy=thin), drawing.batch, ())
     assert not judge(measure(drawing, rule_named(code).needs, jobs=1), [rule_named(code)], Config()).findings
 
 
@@ -65,7 +65,8 @@ def test_a_polygon_that_its_raster_breaks_has_no_specks_but_a_small_ring_is_one(
     frame = "\n".join(["." * 24] * 12) + "\n"
     broken = "1 1 11 1 11 2.6 20 2.6 20 2 22 2 22 4 20 4 20 2.8 11 2.8 11 11 1 11"
     assert (
-        measure(drawn(f"{frame}\na: car (polygon {broken})"), frozenset({"shapes"}), jobs=1).segments["parts"][0] == 2
+        measure(draw_picture(f"{frame}\na: car (polygon {broken})"), frozenset({"shapes"}), jobs=1).segments["parts"][0]
+        == 2
     )
     assert not judged("SEG106", f"{frame}\na: car (polygon {broken})")
     (finding,) = judged("SEG106", f"{frame}\na: car (polygon 1 1 11 1 11 11 1 11 | 20 2 22 2 22 4 20 4)")

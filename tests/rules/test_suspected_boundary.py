@@ -10,7 +10,7 @@ from segdata.core.rule import Tables, rules
 from segdata.core.suspected import Suspected
 from segdata.core.table import Table
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 ROW: dict[str, Any] = {
     "annotation": 0, "segment": 0, "type": "boundary", "probability": 0.3, "category": "car", "seen": "car",
@@ -36,7 +36,7 @@ def test_the_reason_is_what_the_model_sees(row: dict[str, Any], correction: dict
         {name: np.array([value], object if isinstance(value, str) else None) for name, value in (ROW | row).items()}
     )
     suspected = Suspected(table, (Correction(category="car", size=(2, 2), counts=("04",), **correction),))
-    tables = measure(drawn("aa\naa\n\na: car\n"), frozenset())
+    tables = measure(draw_picture("aa\naa\n\na: car\n"), frozenset())
     told = Tables(**{name: getattr(tables, name) for name in Tables.__slots__} | {"suspected": suspected})
     (found,) = rules()["SEG504"].check(told)
     assert found.message.endswith(f"may have the wrong outline: P 0.30, {why}")

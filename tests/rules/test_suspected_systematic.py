@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rules
 from segdata.core.suspected import Suspected
 from segdata.core.table import Table
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 CONFUSED = {"given": "van", "seen": "car", "n": 41, "reverse": 3, "expected": 22.0, "images": 20, "p": 0.0004}
 DOUBTED = {"column": "annotator", "name": "ben", "difference": 0.12, "usual": 0.05, "n": 40, "p": 0.0005}
@@ -20,7 +20,7 @@ def table(row: dict[str, Any]) -> Table:
 
 
 def found(code: str, suspected: Suspected | None, **options: float) -> list[Found]:
-    drawing = drawn("aa\naa\n\na: car\n")
+    drawing = draw_picture("aa\naa\n\na: car\n")
     tables = measure(drawing, frozenset())
     told = Tables(**{name: getattr(tables, name) for name in Tables.__slots__} | {"suspected": suspected})
     return list(rules()[code].check(told, **options))

@@ -1,14 +1,14 @@
 import pytest
 
 from segdata.sample import Truth, make
-from segdata.sample.dataset import shoot
-from segdata.sample.write import Shot
+from segdata.sample.dataset import render_streets
+from segdata.sample.writers import NamedPicture
 
 
 @pytest.fixture(scope="session")
-def shots() -> list[Shot]:
+def shots() -> list[NamedPicture]:
     """Four small pictures."""
-    return shoot(seed=4, images=4, sizes=[(200, 150), (150, 180)])
+    return render_streets(seed=4, images=4, sizes=[(200, 150), (150, 180)])
 
 
 @pytest.fixture(scope="session")

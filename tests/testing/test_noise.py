@@ -10,7 +10,7 @@ from segdata.core.batch import Batch, concatenate
 from segdata.core.dataset import Dataset
 from segdata.noise.mistakes.injection import Rates
 from segdata.noise.types import KINDS, Kind
-from segdata.testing.noise import Error, noisy
+from segdata.testing.noise import InjectedError, noisy
 
 SAMPLE = Path(segdata.__file__).parent.parent / "sample_data"
 
@@ -70,7 +70,7 @@ def test_images_that_no_lot_fell_on_are_as_they_were(panoptic: Dataset) -> None:
 def test_the_truth_has_what_a_report_needs(panoptic: Dataset) -> None:
     _, errors = noisy(panoptic, 6, Rates(0.2))
     for each in errors:
-        assert isinstance(each, Error)
+        assert isinstance(each, InjectedError)
         row = each.row()
         assert row["code"].startswith("SEG50")
         assert each.pixels <= each.bbox[2] * each.bbox[3]

@@ -13,7 +13,7 @@ from segdata.core.format import format_named
 from segdata.core.loss import Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
 from segdata.testing.round_trip import assert_round_trip
 
 Change = Callable[[Batch], Batch]

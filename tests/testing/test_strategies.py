@@ -7,7 +7,7 @@ from segdata.core.batch import Batch, concatenate
 from segdata.core.cover import cover
 from segdata.core.meet import Side
 from segdata.core.profile import Profile
-from segdata.testing.dense import masks_of_runs, runs_of_masks
+from segdata.testing.pictures import masks_of_runs, runs_of_masks
 from segdata.testing.strategies import Details, datasets
 
 Dataset = tuple[Profile, list[Batch]]

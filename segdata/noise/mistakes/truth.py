@@ -26,7 +26,7 @@ _INSIDE = 0.5  # the share of a segment within another that makes it a piece
 
 
 class Known(msgspec.Struct, frozen=True):
-    """One error of a list, as `segdata.testing.noise` writes it; see `segdata.testing.noise.Error`."""
+    """One error of a list, as `segdata.testing.noise` writes it; see `segdata.testing.noise.InjectedError`."""
 
     kind: Kind
     image: str

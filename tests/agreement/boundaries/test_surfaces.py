@@ -7,8 +7,8 @@ from scipy import ndimage
 from segdata.agreement.boundaries.surfaces import Tolerance, surfaces
 from segdata.agreement.metrics.boundary_iou import boundary_iou
 from segdata.agreement.metrics.surface_distance import surface_distance
-from segdata.testing.panels import panel_of_masks
 from tests.agreement.dense_boundaries import Mask, assd, edges_of, measured, nsd, one, only, opposite_of
+from tests.generators.panels import panel_of_masks
 
 
 def box(size: int, top: int, bottom: int, left: int, right: int) -> Mask:

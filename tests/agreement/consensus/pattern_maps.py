@@ -3,7 +3,7 @@
 import numpy as np
 
 from segdata.agreement.pixels.voting import Votes
-from segdata.testing.panels import Panel
+from tests.generators.panels import Panel
 
 
 def pattern_maps(drawn: Panel, votes: Votes) -> list[np.ndarray]:

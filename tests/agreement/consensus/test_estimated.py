@@ -12,8 +12,8 @@ from segdata.agreement.consensus.majority import UNDECIDED, plurality
 from segdata.agreement.consensus.staple import staple
 from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, voted
 from segdata.core.errors import SegdataError
-from segdata.testing.panels import Panel, panel, panel_of_masks, panels
 from tests.agreement.consensus.pattern_maps import pattern_maps
+from tests.generators.panels import Panel, panel, panel_of_masks, panels
 
 
 def region(says: np.ndarray, there: np.ndarray, extent: Extent, margin: int) -> np.ndarray:

@@ -11,9 +11,8 @@ from segdata.agreement.consensus.instances import Things, instance_consensus
 from segdata.agreement.consensus.majority import UNDECIDED
 from segdata.agreement.instances.everyone import Everyone, everyone
 from segdata.agreement.instances.members import Clusters, clustered, listed
-from segdata.testing.dense import Mask, masks_of_runs
-from segdata.testing.panels import Panel, panel
-from segdata.testing.scenes import scenes
+from segdata.testing.pictures import Mask, masks_of_runs
+from tests.generators.panels import Panel, panel, scenes
 
 few = settings(max_examples=40)
 

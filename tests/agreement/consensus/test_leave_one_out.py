@@ -10,10 +10,10 @@ from segdata.agreement.panel.paired import Member
 from segdata.agreement.panel.panel import Panel, panel
 from segdata.agreement.summary.estimates import Resampling
 from segdata.core.dataset import Dataset
-from segdata.testing.annotators import Annotator, Habits, drawn_by
+from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 
 HOW = Resampling(n_draws=200)
-CAREFUL = Annotator(Habits(jitter=0.4))
+CAREFUL = SimulatedAnnotator(ErrorRates(jitter=0.4))
 
 
 def truth(n_images: int = 16) -> Dataset:
@@ -31,12 +31,12 @@ def truth(n_images: int = 16) -> Dataset:
     return segdata.from_arrays(labels, ["bus", "car"])
 
 
-def panel_of(**people: Annotator) -> Panel:
+def panel_of(**people: SimulatedAnnotator) -> Panel:
     data = truth()
-    return panel([Member(drawn_by(data, who, k, name)) for k, (name, who) in enumerate(people.items())])
+    return panel([Member(simulate_annotator(data, who, k, name)) for k, (name, who) in enumerate(people.items())])
 
 
-def against(method: str = "auto", **people: Annotator) -> dict[str, AgainstOthers]:
+def against(method: str = "auto", **people: SimulatedAnnotator) -> dict[str, AgainstOthers]:
     whole = panel_of(**people)
     how = Method.of(method, whole.profile.task)
     return {each.annotator: each for each in leave_one_out(whole, people, how, how=HOW, jobs=1)}
@@ -44,7 +44,10 @@ def against(method: str = "auto", **people: Annotator) -> dict[str, AgainstOther
 
 def test_a_miss_and_an_extra_are_found() -> None:
     found = against(
-        anna=CAREFUL, ben=CAREFUL, carl=Annotator(Habits(jitter=0.4, misses=0.3)), dora=Annotator(Habits(adds=0.25))
+        anna=CAREFUL,
+        ben=CAREFUL,
+        carl=SimulatedAnnotator(ErrorRates(jitter=0.4, misses=0.3)),
+        dora=SimulatedAnnotator(ErrorRates(adds=0.25)),
     )
     assert list(found) == ["anna", "ben", "carl", "dora"]
     assert found["carl"].missed_things.value == pytest.approx(0.3, abs=0.08)
@@ -58,7 +61,7 @@ def test_a_miss_and_an_extra_are_found() -> None:
 @pytest.mark.parametrize(("grown", "name"), [(1.0, "anna"), (1.0, "zoe"), (-1.0, "zoe")])
 def test_who_draws_larger(grown: float, name: str) -> None:
     """The sign does not depend on whose name comes first."""
-    found = against(mia=CAREFUL, nina=CAREFUL, **{name: Annotator(Habits(jitter=0.4, larger=grown))})
+    found = against(mia=CAREFUL, nina=CAREFUL, **{name: SimulatedAnnotator(ErrorRates(jitter=0.4, larger=grown))})
     assert found[name].boundary_offset.value == pytest.approx(grown, abs=0.35)
     assert found[name].boundary_offset.low <= found[name].boundary_offset.value <= found[name].boundary_offset.high
     assert (found[name].extra.value > found[name].missed.value) == (grown > 0)
@@ -66,7 +69,9 @@ def test_who_draws_larger(grown: float, name: str) -> None:
 
 def test_one_who_never_agrees_is_not_helped_by_their_own_work() -> None:
     """Of three, the others make the consensus: with their own vote in it the third would be nearer to it."""
-    found = against("majority", anna=CAREFUL, ben=CAREFUL, carl=Annotator(Habits(jitter=0.4, shift=4.0, misses=0.2)))
+    found = against(
+        "majority", anna=CAREFUL, ben=CAREFUL, carl=SimulatedAnnotator(ErrorRates(jitter=0.4, shift=4.0, misses=0.2))
+    )
     assert found["carl"].scores["iou_micro"].value < found["anna"].scores["iou_micro"].value - 0.15
 
 
@@ -78,7 +83,7 @@ def test_of_two_annotators_the_other() -> None:
 
 
 def test_identical_annotators_are_the_consensus() -> None:
-    found = against(anna=Annotator(), ben=Annotator(), carl=Annotator())
+    found = against(anna=SimulatedAnnotator(), ben=SimulatedAnnotator(), carl=SimulatedAnnotator())
     for each in found.values():
         assert each.scores["iou_micro"].value == each.scores["f1"].value == 1
         assert (each.missed.value, each.extra.value) == (0, 0)
@@ -88,7 +93,8 @@ def test_identical_annotators_are_the_consensus() -> None:
 def test_the_consensus_has_nothing_of_the_one_left_out() -> None:
     """Pixel by pixel the same, whatever the annotator draws."""
     one, other = (
-        panel_of(anna=CAREFUL, ben=CAREFUL, carl=who) for who in (CAREFUL, Annotator(Habits(larger=2.0, misses=0.5)))
+        panel_of(anna=CAREFUL, ben=CAREFUL, carl=who)
+        for who in (CAREFUL, SimulatedAnnotator(ErrorRates(larger=2.0, misses=0.5)))
     )
     runs = []
     for whole in (one, other):
@@ -103,5 +109,5 @@ def test_the_consensus_has_nothing_of_the_one_left_out() -> None:
 
 
 def test_images_that_too_few_others_annotated_do_not_count() -> None:
-    found = against(anna=CAREFUL, ben=CAREFUL, carl=Annotator(Habits(), skips=0.5))
+    found = against(anna=CAREFUL, ben=CAREFUL, carl=SimulatedAnnotator(ErrorRates(), skips=0.5))
     assert found["anna"].images == found["ben"].images == found["carl"].images < 16

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from segdata.agreement.consensus.majority import UNDECIDED, majority, plurality
 from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, voted
-from segdata.testing.panels import panel
 from tests.agreement.consensus.pattern_maps import pattern_maps
+from tests.generators.panels import panel
 
 ballots = st.integers(1, 5).flatmap(
     lambda n: st.lists(st.lists(st.integers(-2, 2), min_size=n, max_size=n), min_size=1, max_size=8)

@@ -18,8 +18,8 @@ from segdata.core.batch import replaced
 from segdata.core.errors import SegdataError
 from segdata.core.line import Line
 from segdata.core.meet import Side
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel, panels
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.panels import Panel, panel, panels
 
 METHODS = [Method("majority"), Method("staple"), Method("instances")]
 methods = st.sampled_from(METHODS)

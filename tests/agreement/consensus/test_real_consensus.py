@@ -11,9 +11,9 @@ from segdata.agreement.consensus.estimated import estimated
 from segdata.agreement.pixels.voting import voted
 from segdata.core.dataset import Dataset
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import panel_of_masks
+from segdata.testing.pictures import masks_of_runs
 from tests.agreement.consensus.pattern_maps import pattern_maps
+from tests.generators.panels import panel_of_masks
 
 N_DRIVE = 3  # images: more tell nothing else
 

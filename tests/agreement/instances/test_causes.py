@@ -7,9 +7,8 @@ from segdata.agreement.instances.causes import NAMES, causes
 from segdata.agreement.instances.instances import Columns, instances
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.agreement.pixels.pixels import pixels
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel
-from segdata.testing.scenes import scenes
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.panels import Panel, panel, scenes
 
 few = settings(max_examples=100)
 

@@ -20,8 +20,7 @@ from segdata.api.opening import read
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.counts import counts_of_runs
 from segdata.core.runs import Runs
-from segdata.testing.panels import Panel, panel, panel_of_masks
-from segdata.testing.scenes import scenes
+from tests.generators.panels import Panel, panel, panel_of_masks, scenes
 
 Scores = NDArray[np.float64]
 SMALL = ((0.0, 1e10), (0.0, 4.0), (4.0, 9.0), (9.0, 1e10))

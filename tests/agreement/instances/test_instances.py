@@ -14,9 +14,8 @@ from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.core.batch import replaced
 from segdata.core.runs import Ints
-from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
-from segdata.testing.panels import Panel, panel
-from segdata.testing.scenes import scenes
+from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
+from tests.generators.panels import Panel, panel, scenes
 
 few = settings(max_examples=30)
 

@@ -14,9 +14,8 @@ from segdata.agreement.metrics.coincidences import coincidences
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.opposite import opposites
 from segdata.core.runs import Runs
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel
-from segdata.testing.scenes import scenes
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.panels import Panel, panel, scenes
 
 few = settings(max_examples=40)
 

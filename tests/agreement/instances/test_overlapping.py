@@ -15,9 +15,8 @@ from segdata.agreement.opposite import Opposite, opposites
 from segdata.api.opening import read
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.runs import Runs
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel
-from segdata.testing.scenes import scenes
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.panels import Panel, panel, scenes
 
 
 def both(given_: Panel) -> Opposite:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.opposite import Drawn, Opposite, opposites
 from segdata.agreement.pixels.pixels import pixels
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel, panels
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.panels import Panel, panel, panels
 
 Rows = list[tuple[int, ...]]
 

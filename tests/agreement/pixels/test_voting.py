@@ -11,8 +11,8 @@ from segdata.agreement.opposite import opposites
 from segdata.agreement.pixels import voting
 from segdata.agreement.pixels.pixels import pixels
 from segdata.agreement.pixels.voting import ABSENT, UNLABELLED, Votes, voted
-from segdata.testing.dense import masks_of_runs
-from segdata.testing.panels import Panel, panel, panels
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.panels import Panel, panel, panels
 
 
 def votes_of(given_: Panel) -> Votes:

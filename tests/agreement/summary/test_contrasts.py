@@ -9,7 +9,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
-from segdata.testing.opposing import opposed_of_maps
+from tests.generators.agreement_tables import tables_of_maps
 
 CATEGORIES = (Category(id=1, name="car", kind="thing"), Category(id=2, name="road", kind="stuff"))
 HOW = Resampling(n_draws=200)
@@ -23,7 +23,7 @@ def panel(seed: int, wrong: tuple[float, float], n: int = 16) -> Opposed:
         [np.where(rng.random((4, 6)) < share, rng.integers(-1, 2, (4, 6)), each) for each in truth] for share in wrong
     ]
     maps[1][-1] = None
-    return opposed_of_maps([*maps, list(truth)], CATEGORIES)
+    return tables_of_maps([*maps, list(truth)], CATEGORIES)
 
 
 def test_differences_are_those_of_the_scores_on_the_same_images() -> None:
@@ -66,7 +66,7 @@ def test_no_image_in_common() -> None:
         [None, np.zeros((2, 2), int)],
         [np.zeros((2, 2), int)] * 2,
     ]
-    assert contrasts(opposed_of_maps(maps, CATEGORIES), ("a", "c"), ("b", "c"), HOW) == {}
+    assert contrasts(tables_of_maps(maps, CATEGORIES), ("a", "c"), ("b", "c"), HOW) == {}
 
 
 def test_every_two_annotators_against_the_reference() -> None:
@@ -101,11 +101,11 @@ def test_alike_annotators_seldom_stand() -> None:
 
 def test_there_must_be_two_pairs_and_not_too_many() -> None:
     rng = np.random.default_rng(0)
-    two = opposed_of_maps([[rng.integers(-1, 2, (2, 2))] for _ in range(2)], CATEGORIES)
+    two = tables_of_maps([[rng.integers(-1, 2, (2, 2))] for _ in range(2)], CATEGORIES)
     with pytest.raises(SegdataError, match="contrasts: they take three annotators, there are: a, b"):
         contrasted(two)
     with pytest.raises(SegdataError, match="they take two annotators beside the reference"):
         contrasted(two, 0)
-    many = opposed_of_maps([[rng.integers(-1, 2, (2, 2))] for _ in range(7)], CATEGORIES)
+    many = tables_of_maps([[rng.integers(-1, 2, (2, 2))] for _ in range(7)], CATEGORIES)
     with pytest.raises(SegdataError, match=f"21 pairs of annotators make 210, at most {MOST} are tested"):
         contrasted(many)

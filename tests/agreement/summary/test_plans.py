@@ -6,14 +6,13 @@ import pytest
 from segdata.agreement.summary.estimates import Amounts, Resampling, overall_scores
 from segdata.agreement.summary.plans import plan
 from segdata.core.errors import SegdataError
-from segdata.testing.opposing import opposed_of_maps
-from segdata.testing.two_annotators import CATEGORIES, two_annotators
+from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
 
 
 def test_plans_have_the_width() -> None:
     """A campaign of the planned size has nearly the width that was asked for."""
     rng = np.random.default_rng(0)
-    found = {(each.score, each.category): each for each in plan(two_annotators(rng, 80), 0.03)}
+    found = {(each.score, each.category): each for each in plan(simulate_two_annotators(rng, 80), 0.03)}
     assert set(found) == {
         *((score, None) for score in ("iou", "pq", "kappa")),
         *((score, each.name) for score in ("iou", "pq") for each in CATEGORIES),
@@ -22,13 +21,15 @@ def test_plans_have_the_width() -> None:
         planned = found[score, None]
         assert planned.images is not None
         assert planned.reached <= 0.0315
-        amounts = Amounts.of(two_annotators(rng, planned.images))
+        amounts = Amounts.of(simulate_two_annotators(rng, planned.images))
         reached = overall_scores(amounts, amounts.every, Resampling(n_draws=300))[score]
         assert (reached.high - reached.low) / 2 == pytest.approx(0.03, rel=0.35)
 
 
 def test_rare_categories_take_more_images_and_30_segments() -> None:
-    found = {(each.score, each.category): each for each in plan(two_annotators(np.random.default_rng(1), 80), 0.1)}
+    found = {
+        (each.score, each.category): each for each in plan(simulate_two_annotators(np.random.default_rng(1), 80), 0.1)
+    }
     rare, common = found["iou", "rare"], found["iou", "common"]
     assert rare.images is not None
     assert common.images is not None
@@ -38,17 +39,19 @@ def test_rare_categories_take_more_images_and_30_segments() -> None:
 
 def test_sequences_of_images_that_are_alike() -> None:
     """Five images a sequence: more images are needed, by the design effect, and whole sequences."""
-    found = {each.score: each for each in plan(two_annotators(np.random.default_rng(2), 60, 5, alike=1.0), 0.02)[:3]}
+    found = {
+        each.score: each for each in plan(simulate_two_annotators(np.random.default_rng(2), 60, 5, alike=1.0), 0.02)[:3]
+    }
     for each in found.values():
         assert each.clusters is not None
         assert each.images == 5 * each.clusters
     assert found["kappa"].design_effect > 1.5
-    single = plan(two_annotators(np.random.default_rng(2), 60), 0.02)
+    single = plan(simulate_two_annotators(np.random.default_rng(2), 60), 0.02)
     assert {each.design_effect for each in single} == {1.0}
 
 
 def test_a_finite_campaign_needs_fewer() -> None:
-    opposed = two_annotators(np.random.default_rng(3), 60)
+    opposed = simulate_two_annotators(np.random.default_rng(3), 60)
     endless, finite = plan(opposed, 0.02)[0], plan(opposed, 0.02, population=150)[0]
     assert endless.images is not None
     assert finite.images is not None
@@ -56,7 +59,7 @@ def test_a_finite_campaign_needs_fewer() -> None:
 
 
 def test_nothing_to_plan_from_and_no_width() -> None:
-    assert plan(opposed_of_maps([[np.array([[0, 1]])]], CATEGORIES)) == ()
+    assert plan(tables_of_maps([[np.array([[0, 1]])]], CATEGORIES)) == ()
     for half_width in (0.0, 1.0, -1.0):
         with pytest.raises(SegdataError, match="half width"):
-            plan(two_annotators(np.random.default_rng(4), 5), half_width)
+            plan(simulate_two_annotators(np.random.default_rng(4), 5), half_width)

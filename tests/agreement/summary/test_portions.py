@@ -13,8 +13,8 @@ from segdata.core.opposed import Opposed
 from segdata.core.rule import Tables
 from segdata.core.strata import Names
 from segdata.measure.measure import measure
-from segdata.testing.pictures import drawn
-from segdata.testing.two_annotators import two_annotators
+from segdata.testing.pictures import draw_picture
+from tests.generators.agreement_tables import simulate_two_annotators
 
 HOW = Resampling(n_draws=50)
 
@@ -33,7 +33,7 @@ def worse(opposed: Opposed, images: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
 
 
 def test_portions_are_as_if_alone() -> None:
-    opposed = two_annotators(np.random.default_rng(0), 30)
+    opposed = simulate_two_annotators(np.random.default_rng(0), 30)
     found = by_names(opposed, "site", named(["x" if k < 10 else None if k == 10 else "y" for k in range(30)]), HOW)
     assert [(each.name, each.images, each.pairs) for each in found.strata] == [("x", 10, 10), ("y", 19, 19)]
     assert found.unknown == 1
@@ -45,7 +45,7 @@ def test_portions_are_as_if_alone() -> None:
 
 def test_a_planted_difference_is_found_and_nothing_else() -> None:
     """Images of one site share half the pixels; panoptic quality, which is of segments, is left as it was."""
-    opposed = two_annotators(np.random.default_rng(1), 60)
+    opposed = simulate_two_annotators(np.random.default_rng(1), 60)
     site = np.arange(60) % 3 == 0
     found = by_names(worse(opposed, site), "site", named(["x" if each else "y" for each in site]), HOW)
     stands = {(each.score, each.category) for each in found.differences if each.stands}
@@ -60,7 +60,7 @@ def test_as_many_false_alarms_as_said(size: int, crossed: bool) -> None:
     alarms = []
     for campaign in range(50):
         rng = np.random.default_rng([campaign, size, crossed])
-        amounts = Amounts.of(two_annotators(rng, 12, size, alike=0.9))
+        amounts = Amounts.of(simulate_two_annotators(rng, 12, size, alike=0.9))
         label = rng.permutation(np.arange(12 * size) % 2 if crossed else np.arange(12) % 2)
         names = named([str(each) for each in (label if crossed else np.repeat(label, size))])
         alarms.append(_p_of_iou(amounts, names) <= 0.05)
@@ -75,8 +75,8 @@ def _p_of_iou(amounts: Amounts, names: Names) -> float:
 
 def test_columns_of_images_and_of_annotations() -> None:
     """Two annotators of two images; the opposed tables' rows are those of the measured ones."""
-    tables: Tables = measure(drawn("aa..\n\nbb.."), frozenset())
-    opposed = two_annotators(np.random.default_rng(2), len(tables.images))
+    tables: Tables = measure(draw_picture("aa..\n\nbb.."), frozenset())
+    opposed = simulate_two_annotators(np.random.default_rng(2), len(tables.images))
     rows = np.zeros(len(tables.images), np.int64)
     opposed = replace(opposed, pairs=opposed.pairs.beside(annotation_a=rows, annotation_b=rows))
     found = by_column(tables, opposed, "folder", HOW)
@@ -87,12 +87,12 @@ def test_columns_of_images_and_of_annotations() -> None:
 
 
 def test_annotations_are_not_tested() -> None:
-    opposed = two_annotators(np.random.default_rng(3), 20)
+    opposed = simulate_two_annotators(np.random.default_rng(3), 20)
     names = named(["old" if k % 2 else "new" for k in range(20)])
     assert by_names(opposed, "stage", names, HOW, is_of_images=False).differences == ()
 
 
 def test_too_many_portions() -> None:
-    opposed = two_annotators(np.random.default_rng(4), 60)
+    opposed = simulate_two_annotators(np.random.default_rng(4), 60)
     with pytest.raises(SegdataError, match="60 different values; at most 50"):
         by_names(opposed, "frame", named([str(k) for k in range(60)]), HOW)

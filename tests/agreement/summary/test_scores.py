@@ -17,8 +17,7 @@ from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
-from segdata.testing.opposing import opposed_of_maps
-from segdata.testing.two_annotators import two_annotators
+from tests.generators.agreement_tables import simulate_two_annotators, tables_of_maps
 
 CATEGORIES = (
     Category(id=1, name="car", kind="thing"),
@@ -69,7 +68,7 @@ def mean(numbers: list[float]) -> float:
 @settings(max_examples=15)
 @given(label_maps())
 def test_iou_and_dice_are_means_by_image_then_category(maps: Maps) -> None:
-    found = values(opposed_of_maps(maps, CATEGORIES))
+    found = values(tables_of_maps(maps, CATEGORIES))
     for name, metric in (("iou", jaccard_score), ("dice", f1_score)):
         single = [
             mean([
@@ -85,7 +84,7 @@ def test_iou_and_dice_are_means_by_image_then_category(maps: Maps) -> None:
 @given(label_maps())
 def test_kappa_and_accuracy_are_of_all_pixels(maps: Maps) -> None:
     a, b = (np.concatenate([each.ravel() for each in of]) for of in maps)
-    opposed = opposed_of_maps(maps, CATEGORIES)
+    opposed = tables_of_maps(maps, CATEGORIES)
     found = values(opposed)
     assert found["accuracy"] == pytest.approx(accuracy_score(a, b))
     one_for_all = len(np.union1d(a, b)) == 1
@@ -115,7 +114,7 @@ def test_panoptic_quality_is_of_all_images(maps: Maps) -> None:
         quality["rq"].append(len(fits) / size if size else np.nan)
         quality["sq"].append(float(np.mean(fits)) if fits else 0.0 if size else np.nan)
         quality["iou_micro"].append(both / either if either else np.nan)
-    opposed = opposed_of_maps(maps, CATEGORIES)
+    opposed = tables_of_maps(maps, CATEGORIES)
     found = values(opposed)
     for name, expected in quality.items():
         assert category_values(opposed, name) == pytest.approx(expected, nan_ok=True)
@@ -130,9 +129,9 @@ def test_weights_are_repetitions(maps: Maps, data: st.DataObject) -> None:
     times = data.draw(st.lists(st.integers(0, 3), min_size=len(maps[0]), max_size=len(maps[0])))
     if not any(times):
         return
-    amounts = Amounts.of(opposed_of_maps(maps, CATEGORIES))
+    amounts = Amounts.of(tables_of_maps(maps, CATEGORIES))
     weighed = amounts.weighed(amounts.sums, np.array([times], float))
-    repeated = opposed_of_maps(
+    repeated = tables_of_maps(
         [[each for each, n in zip(of, times, strict=True) for _ in range(n)] for of in maps], CATEGORIES
     )
     expected = values(repeated)
@@ -145,7 +144,7 @@ def test_weights_are_repetitions(maps: Maps, data: st.DataObject) -> None:
 def test_clusters_are_the_sums_of_their_images(maps: Maps) -> None:
     """Values do not depend on what is drawn together, intervals do."""
     one, other = (
-        overall_values(opposed_of_maps(maps, CATEGORIES, clusters=each)) for each in (None, [0] * len(maps[0]))
+        overall_values(tables_of_maps(maps, CATEGORIES, clusters=each)) for each in (None, [0] * len(maps[0]))
     )
     assert one == pytest.approx(other, nan_ok=True)
 
@@ -153,7 +152,7 @@ def test_clusters_are_the_sums_of_their_images(maps: Maps) -> None:
 @settings(max_examples=15)
 @given(label_maps())
 def test_swapping_annotators_changes_the_sign_of_what_is_signed(maps: Maps) -> None:
-    one, other = values(opposed_of_maps(maps, CATEGORIES)), values(opposed_of_maps(maps[::-1], CATEGORIES))
+    one, other = values(tables_of_maps(maps, CATEGORIES)), values(tables_of_maps(maps[::-1], CATEGORIES))
     for name in OF_PAIRS:
         sign = -1 if name in ("offset", "count_difference") else 1
         assert one[name] == pytest.approx(sign * other[name], nan_ok=True)
@@ -171,14 +170,14 @@ def test_what_does_not_matter(maps: Maps, change: str) -> None:
         "reversed": lambda of: of[::-1],
     }[change]
     kinds = [Category(id=each.id, name=each.name, kind="stuff") for each in CATEGORIES]
-    one, other = (values(opposed_of_maps(each, kinds)) for each in (maps, [changed(of) for of in maps]))
+    one, other = (values(tables_of_maps(each, kinds)) for each in (maps, [changed(of) for of in maps]))
     assert one == pytest.approx(other, nan_ok=True)
 
 
 @settings(max_examples=15)
 @given(label_maps())
 def test_the_same_work_agrees_in_everything(maps: Maps) -> None:
-    found = values(opposed_of_maps([maps[0], maps[0]], CATEGORIES))
+    found = values(tables_of_maps([maps[0], maps[0]], CATEGORIES))
     for name in ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy", "iou_micro", "dice_micro"):
         assert found[name] == pytest.approx(1) or np.isnan(found[name])
     assert found["count_gap"] == 0 or np.isnan(found["count_gap"])
@@ -188,7 +187,7 @@ def test_the_same_work_agrees_in_everything(maps: Maps) -> None:
 @given(label_maps(annotators=3, absent=True))
 def test_scores_of_all_annotators(maps: Maps) -> None:
     """Kappa is the mean of the pairs', by their images; others are as of one pair with all pairs' images."""
-    opposed = opposed_of_maps(maps, CATEGORIES)
+    opposed = tables_of_maps(maps, CATEGORIES)
     overall = overall_values(opposed)
     together: Maps = [[], []]
     kappas, images = [], []
@@ -197,12 +196,12 @@ def test_scores_of_all_annotators(maps: Maps) -> None:
         if shared:
             one, other = (list(each) for each in zip(*shared, strict=True))
             together = [together[0] + one, together[1] + other]
-            kappas.append(values(opposed_of_maps([one, other], CATEGORIES))["kappa"])
+            kappas.append(values(tables_of_maps([one, other], CATEGORIES))["kappa"])
             images.append(len(shared))
     if not images:
         assert np.isnan(list(overall.values())).all()
         return
-    expected = values(opposed_of_maps(together, CATEGORIES))
+    expected = values(tables_of_maps(together, CATEGORIES))
     for name in overall:
         if name not in ("kappa", "accuracy"):
             assert overall[name] == pytest.approx(expected[name], nan_ok=True)
@@ -225,20 +224,20 @@ def test_alpha_by_its_definition(maps: Maps) -> None:
     observed = sum(sum(a != b for a in votes for b in votes) / (len(votes) - 1) for votes in units)
     every = [vote for votes in units for vote in votes]
     chance = sum(a != b for a in every for b in every) / (len(every) - 1) if every else 0
-    found = reliability(opposed_of_maps(maps, CATEGORIES), FEW)
+    found = reliability(tables_of_maps(maps, CATEGORIES), FEW)
     assert found["alpha"].value == pytest.approx(1 - observed / chance if chance else np.nan, nan_ok=True)
 
 
 def test_fleiss_only_where_all_images_have_as_many_annotators() -> None:
     rng = np.random.default_rng(0)
     maps: Maps = [[rng.integers(0, 2, (4, 4)) for _ in range(5)] for _ in range(3)]
-    full = reliability(opposed_of_maps(maps, CATEGORIES), FEW)["fleiss_kappa"]
+    full = reliability(tables_of_maps(maps, CATEGORIES), FEW)["fleiss_kappa"]
     counts = np.stack([sum((each == code).ravel() for each in np.array(maps)) for code in (0, 1)], axis=1)
     p, agree = counts.sum(axis=0) / counts.sum(), ((counts**2).sum(axis=1) - 3) / 6
     assert full.value == pytest.approx((agree.mean() - (p**2).sum()) / (1 - (p**2).sum()))
     assert (full.n, full.n_undefined) == (5, 0)
     maps[2][0] = None
-    partly = reliability(opposed_of_maps(maps, CATEGORIES), FEW)["fleiss_kappa"]
+    partly = reliability(tables_of_maps(maps, CATEGORIES), FEW)["fleiss_kappa"]
     assert np.isnan(partly.value)
     assert (partly.n, partly.n_undefined) == (0, 5)
 
@@ -260,7 +259,7 @@ def alpha_of_things(members: Table) -> float:
 @settings(max_examples=15)
 @given(label_maps(annotators=3, absent=True))
 def test_instance_alpha_is_the_metric(maps: Maps) -> None:
-    opposed = opposed_of_maps(maps, CATEGORIES)
+    opposed = tables_of_maps(maps, CATEGORIES)
     members = opposed.members
     expected = alpha_of_things(members) if len(members) else np.nan
     found = reliability(opposed, FEW)["instance_alpha"].value
@@ -270,7 +269,7 @@ def test_instance_alpha_is_the_metric(maps: Maps) -> None:
 def test_how_many_values_a_score_is_made_of() -> None:
     """Two images: car in one of them, sky in none."""
     one, other = np.array([[0, 0, 1, 1]]), np.array([[1, 1, 1, -1]])
-    opposed = opposed_of_maps([[one, other], [one, other]], CATEGORIES)
+    opposed = tables_of_maps([[one, other], [one, other]], CATEGORIES)
     amounts = Amounts.of(opposed)
     found = pair_scores(amounts, amounts.every, FEW)
     assert (found["iou"].n, found["iou"].n_undefined) == (2, 2)
@@ -281,14 +280,14 @@ def test_how_many_values_a_score_is_made_of() -> None:
 
 def test_prevalence_is_the_share_of_all_votes_of_all_images() -> None:
     one, other = np.array([[0, 0, 1, 1]]), np.array([[1, 1, 1, -1]])
-    opposed = opposed_of_maps([[one, other], [one, one]], CATEGORIES)
+    opposed = tables_of_maps([[one, other], [one, one]], CATEGORIES)
     np.testing.assert_allclose(category_values(opposed, "prevalence")[:2], [6 / 16, 9 / 16])
 
 
 def test_surfaces_of_things_are_those_of_matched_segments() -> None:
     """A whole category that is far apart, since a segment was missed, does not count for a thing; it does for stuff."""
     one = np.array([[0, 0, 1, 1]])
-    opposed = opposed_of_maps([[one], [one]], CATEGORIES)
+    opposed = tables_of_maps([[one], [one]], CATEGORIES)
     columns = {name: [0] * 5 for name in opposed.surfaces.names}
     columns |= {"category": [0, 0, 0, 1, 1], "match": [-1, 0, 1, -1, 2], "edge_a": [4] * 5, "edge_b": [4] * 5}
     columns |= {"hd95": [90.0, 1.0, 3.0, 7.0, 50.0], "offset": [9.0, -1.0, -2.0, 4.0, 50.0], "near_a": [4, 0, 0, 2, 0]}
@@ -307,7 +306,7 @@ def test_surfaces_of_things_are_those_of_matched_segments() -> None:
 
 def test_nobody_to_compare() -> None:
     """One annotator: there are no pairs, and no score is defined."""
-    opposed = opposed_of_maps([[np.array([[0, 1]])]], CATEGORIES)
+    opposed = tables_of_maps([[np.array([[0, 1]])]], CATEGORIES)
     amounts = Amounts.of(opposed)
     assert np.isnan([each.value for each in overall_scores(amounts, amounts.every, FEW).values()]).all()
     assert np.isnan([each.value for each in reliability(opposed, FEW).values()]).all()
@@ -316,7 +315,7 @@ def test_nobody_to_compare() -> None:
 
 def test_many_categories_stay_sparse() -> None:
     """1,200 categories, of which an image has a few: sums take memory by what there is."""
-    opposed = two_annotators(np.random.default_rng(0), 30)
+    opposed = simulate_two_annotators(np.random.default_rng(0), 30)
     kinds = [Category(id=k + 1, name=f"c{k}", kind="stuff") for k in range(1200)]
     every = Everyone.of(Amounts.of(replace(opposed, categories=tuple(kinds))), np.arange(30))
     assert every.category_statistic(["iou", "pq"])(np.ones((2, every.n))).shape == (2, 2, 1200)

@@ -15,8 +15,7 @@ from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
-from segdata.testing.opposing import opposed_of_maps
-from segdata.testing.two_annotators import two_annotators
+from tests.generators.agreement_tables import simulate_two_annotators, tables_of_maps
 
 CATEGORIES = (
     Category(id=1, name="car", kind="thing"),
@@ -51,7 +50,7 @@ def flat(found: Agreement) -> dict[tuple[str, ...], tuple[float, ...]]:
 def test_what_is_counted() -> None:
     drawn = maps(3, 6)
     drawn[2][0] = drawn[2][1] = None
-    found = summary(opposed_of_maps(drawn, CATEGORIES, clusters=[0, 0, 1, 1, 2, 2]), HOW)
+    found = summary(tables_of_maps(drawn, CATEGORIES, clusters=[0, 0, 1, 1, 2, 2]), HOW)
     assert [(each.a, each.b, each.images, each.clusters) for each in found.pairs] == [
         ("a", "b", 6, 3),
         ("a", "c", 4, 2),
@@ -62,7 +61,7 @@ def test_what_is_counted() -> None:
     assert all(each.images <= 14 for each in found.categories)
     iou = found.overall["iou"]
     assert np.isnan([iou.low, iou.high]).all()  # of three clusters
-    alone = summary(opposed_of_maps(drawn, CATEGORIES), HOW).overall["iou"]
+    alone = summary(tables_of_maps(drawn, CATEGORIES), HOW).overall["iou"]
     assert alone.low <= alone.value == iou.value <= alone.high
     assert (iou.n, iou.n_undefined) == (2, 1)  # void is no category to agree on
     assert (found.overall["kappa"].n, found.overall["alpha"].n) == (14, 6)
@@ -70,7 +69,7 @@ def test_what_is_counted() -> None:
 
 def test_order_of_cases_and_seed() -> None:
     """Rows in another order give the same values and intervals; another seed gives the same values alone."""
-    opposed = opposed_of_maps(maps(2, 8), CATEGORIES)
+    opposed = tables_of_maps(maps(2, 8), CATEGORIES)
     order = np.random.default_rng(0).permutation(8)
     rank = np.argsort(order)
     moved = replace(
@@ -97,18 +96,18 @@ def test_second_passes_are_compared_but_do_not_count() -> None:
     """Anna's two passes agree perfectly: she does not agree better with others for that."""
     drawn = maps(2, 6)
     three = [drawn[0], drawn[0], drawn[1]]
-    twice = replace(opposed_of_maps(three, CATEGORIES), persons=(0, 0, 1), annotators=("anna", "anna (2)", "ben"))
+    twice = replace(tables_of_maps(three, CATEGORIES), persons=(0, 0, 1), annotators=("anna", "anna (2)", "ben"))
     found = summary(twice, HOW)
     assert found.pairs[0].scores["kappa"].value == pytest.approx(1)
-    alone = summary(opposed_of_maps(drawn, CATEGORIES), HOW)
+    alone = summary(tables_of_maps(drawn, CATEGORIES), HOW)
     for name in ("iou", "kappa", "alpha", "instance_alpha", "pq"):
         assert found.overall[name].value == pytest.approx(alone.overall[name].value, nan_ok=True)
-    only = summary(replace(opposed_of_maps([drawn[0], drawn[0]], CATEGORIES), persons=(0, 0)), HOW)
+    only = summary(replace(tables_of_maps([drawn[0], drawn[0]], CATEGORIES), persons=(0, 0)), HOW)
     assert only.overall["kappa"].value == pytest.approx(1)
 
 
 def test_bias_and_findings_are_taken_over() -> None:
-    opposed = opposed_of_maps(maps(3, 10), CATEGORIES)
+    opposed = tables_of_maps(maps(3, 10), CATEGORIES)
     cells = biases(opposed, n_draws=50)
     findings = [
         Finding(code="SEG401", rule="missed-object", severity=severity, message="m") for severity in ("info", "error")
@@ -128,7 +127,7 @@ def test_bias_and_findings_are_taken_over() -> None:
 
 def test_one_annotator_and_nothing() -> None:
     for drawn in (maps(1, 3), [[None, None], [None, None]]):
-        found = summary(opposed_of_maps(drawn, CATEGORIES), HOW)
+        found = summary(tables_of_maps(drawn, CATEGORIES), HOW)
         assert (found.images, found.pairs, found.categories) == (0, (), ())
         assert np.isnan([each.value for each in found.overall.values()]).all()
     bare = Opposed((), (), (), "panoptic", **dict.fromkeys(NAMES, Table({})))
@@ -152,12 +151,12 @@ NAMES = (
 
 def test_simulated_campaigns_are_covered() -> None:
     """Of 60 campaigns of 40 images, intervals of 80 % hold the truth as often; the bounds are three standard errors."""
-    truth_of = Amounts.of(two_annotators(np.random.default_rng(99), 20_000))
+    truth_of = Amounts.of(simulate_two_annotators(np.random.default_rng(99), 20_000))
     truth = overall_scores(truth_of, truth_of.every, Resampling(n_draws=2))
     names = ("iou", "pq", "kappa")
     held = np.zeros(len(names))
     for campaign in range(60):
-        amounts = Amounts.of(two_annotators(np.random.default_rng([1, campaign]), 40))
+        amounts = Amounts.of(simulate_two_annotators(np.random.default_rng([1, campaign]), 40))
         how = Resampling(confidence=0.8, n_draws=200, seed=campaign)
         found = overall_scores(amounts, amounts.every, how)
         held += [found[name].low <= truth[name].value <= found[name].high for name in names]

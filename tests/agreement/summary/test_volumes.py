@@ -9,7 +9,7 @@ import segdata
 from segdata.api import agree
 from segdata.core.config import Config
 from segdata.core.dataset import Dataset
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 N_VOLUMES = 8
 SPACING = (0.5, 1.0, 2.0)
@@ -27,7 +27,7 @@ def volumes(folder: Path, grow: int, noise: np.ndarray) -> Dataset:
 
 
 def dataset(text: str) -> Dataset:
-    drawing = drawn(text)
+    drawing = draw_picture(text)
     return Dataset(drawing, drawing.profile, Config())
 
 

@@ -18,7 +18,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.edit.diff.compare import compare
 from segdata.edit.diff.difference import Change, Difference
 from segdata.edit.diff.kinds import Kind
-from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
 from tests.edit.diff.memory import SMALL, TAXONOMY, dataset, memberships, profile_of, small, with_cell, with_masks
 

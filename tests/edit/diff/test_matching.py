@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from segdata.core.batch import Batch
 from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.edit.diff.compare import compare
-from segdata.testing.dense import Mask, runs_of_masks
+from segdata.testing.pictures import Mask, runs_of_masks
 from tests.edit.diff.memory import small
 
 Segment = tuple[Mask, int]

@@ -11,7 +11,7 @@ from PIL import Image
 from segdata import Dataset, read
 from segdata.core.batch import Batch, concatenate
 from segdata.core.defect import Defect
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 CAR, PERSON, WHEEL = 401, 1831, 3035
 NAMES = {CAR: "car, auto", PERSON: "person, individual", WHEEL: "wheel"}

@@ -9,7 +9,7 @@ from segdata.formats.ade.drawn import Drawn
 from segdata.formats.ade.linking import linked, wholes
 from segdata.formats.ade.note import Note
 from segdata.formats.ade.regions import Regions
-from segdata.testing.dense import runs_of_masks
+from segdata.testing.pictures import runs_of_masks
 
 
 def regions(mask: np.ndarray, category: int = 401) -> Regions:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segdata import read
-from segdata.testing.traps.street_scenes import names_of_images_that_are_not_there
+from tests.generators.traps.street_scenes import names_of_images_that_are_not_there
 
 
 @pytest.mark.parametrize("given", [None, "leftImg8bit", "leftImg8bit/train"])

@@ -11,9 +11,9 @@ from pycocotools import mask as coco_mask
 
 from segdata.core.format import Request
 from segdata.formats import coco_instances
-from segdata.testing.coco_documents import annotation, document, loaded, written
-from segdata.testing.dense import Mask
-from segdata.testing.traps.coco_rle import counts_of
+from segdata.testing.pictures import Mask
+from tests.generators.coco_documents import annotation, document, load_all, write_document
+from tests.generators.traps.coco_rle import counts_of
 
 HEIGHT, WIDTH = 23, 31
 
@@ -22,8 +22,8 @@ def read(folder: Path, segmentation: Any, bbox: list[float] | None) -> tuple[int
     """How many segments are read, and the codes of the defects."""
     keys = {"segmentation": segmentation} | ({} if bbox is None else {"bbox": bbox})
     image = {"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}
-    batch, defects = loaded(
-        coco_instances.read(Request(written(folder, document(images=[image], annotations=[annotation(**keys)]))))
+    batch, defects = load_all(
+        coco_instances.read(Request(write_document(folder, document(images=[image], annotations=[annotation(**keys)]))))
     )
     return batch.n_segments, [each.code for each in defects]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from segdata import Dataset
 from segdata.core.batch import Batch, concatenate
 from segdata.core.defect import Defect
-from segdata.testing.dense import Mask, masks_of_runs
+from segdata.testing.pictures import Mask, masks_of_runs
 
 Key = TypeVar("Key", int, str)
 

@@ -12,10 +12,9 @@ from segdata.core.batch import Batch
 from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.loss import Losses
 from segdata.formats.rt_struct import write
-from segdata.testing.dicom_files import contour, write_ct, write_structures
-from segdata.testing.dicom_scenes import dataset_of
 from tests.formats.medical.found import box as box_of
 from tests.formats.medical.found import whole
+from tests.generators.dicom_files import contour, dicom_dataset, write_ct, write_structures
 
 pytest.importorskip("pydicom")
 SIZE = (7, 9)
@@ -35,7 +34,7 @@ def test_contours_that_were_read_are_written_again(tmp_path: Path) -> None:
 
 
 def test_rings_that_do_not_give_the_pixels_are_counted(tmp_path: Path) -> None:
-    profile, batch = dataset_of(write_ct(tmp_path / "ct", 1, SIZE), [[(1, None, box(0, 0, 3, 3))]])
+    profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 1, SIZE), [[(1, None, box(0, 0, 3, 3))]])
     for ring, lost in (([0.0, 0, 3, 0, 3, 3, 0, 3], 0), ([0.0, 0, 4, 0, 4, 4], 1), ([0.0, 0, float("nan"), 1], 1)):
         segments = batch.segments.drop_columns(["rings"]).append_column(
             "rings",
@@ -54,7 +53,7 @@ def test_other_programs_find_a_whole_structure_set(tmp_path: Path) -> None:
     pydicom = pytest.importorskip("pydicom")
     scene = [[(1, 5, box(0, 0, 5, 5) & ~box(1, 1, 3, 3)), (2, None, box(6, 1, 8, 2))], [(1, 5, box(2, 2, 4, 5))]]
     series = write_ct(tmp_path / "ct", 2, SIZE)
-    profile, batch = dataset_of(series, scene)
+    profile, batch = dicom_dataset(series, scene)
     write(profile, [batch], tmp_path / "out", Losses())
     (path,) = (tmp_path / "out/structures").iterdir()
     said = pydicom.dcmread(path)

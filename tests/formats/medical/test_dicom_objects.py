@@ -15,11 +15,21 @@ from segdata.core.batch import Batch, replaced
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect, format_named
 from segdata.core.loss import Losses
-from segdata.testing.dicom_files import CtSeries, contour, item, segment, write_ct, write_seg, write_structures
-from segdata.testing.dicom_scenes import Scene, dataset_of, scenes
 from segdata.testing.round_trip import assert_round_trip
 from tests.formats.medical.found import box as box_of
 from tests.formats.medical.found import codes, met
+from tests.generators.dicom_files import (
+    CtSeries,
+    Scene,
+    contour,
+    dicom_dataset,
+    dicom_scenes,
+    item,
+    segment,
+    write_ct,
+    write_seg,
+    write_structures,
+)
 
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
@@ -39,10 +49,10 @@ def drawn_on(folder: Path, name: str, series: CtSeries) -> Path:
 
 @each_format
 @settings(max_examples=12)
-@given(scene=scenes(3, SIZE))
+@given(scene=dicom_scenes(3, SIZE))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, name: str, scene: Scene) -> None:
     folder = tmp_path_factory.mktemp("law")
-    profile, batch = dataset_of(write_ct(folder / "ct", 3, SIZE), scene)
+    profile, batch = dicom_dataset(write_ct(folder / "ct", 3, SIZE), scene)
     losses = assert_round_trip(format_named(name), profile, [batch], folder)
     assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "segment-id", "instance"}
 
@@ -50,7 +60,7 @@ def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, na
 @each_format
 def test_images_that_nobody_worked_on_come_back(tmp_path: Path, name: str) -> None:
     """Without any object the index is all there is."""
-    profile, batch = dataset_of(write_ct(tmp_path / "ct", 3, SIZE), [[], [], []])
+    profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), [[], [], []])
     bare = Batch(batch.images, batch.annotations.slice(0, 0), batch.segments, batch.runs)
     losses = Losses()
     format_named(name).write(profile, [bare], tmp_path / "out", losses)  # type: ignore[misc]  # it is written
@@ -129,7 +139,7 @@ def test_what_drew_comes_back_or_is_counted(
     tmp_path: Path, name: str, of_all: str | None, own: tuple[str | None, ...], lost: list[str]
 ) -> None:
     scene = [[(1, 5, box(0, 0, 3, 3)), (2, None, box(3, 3, 5, 4))], [], []]
-    profile, batch = dataset_of(write_ct(tmp_path / "ct", 3, SIZE), scene)
+    profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), scene)
     given = replace(
         batch,
         annotations=replaced(batch.annotations, "source", [of_all] * 2),
@@ -167,7 +177,7 @@ def test_attributes_of_other_formats_are_counted(tmp_path: Path) -> None:
         "description": ["a"],
         "algorithm_type": 1,
     }
-    profile, batch = dataset_of(write_ct(tmp_path / "ct", 3, SIZE), [[(1, 5, box(0, 0, 3, 3))], [], []])
+    profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), [[(1, 5, box(0, 0, 3, 3))], [], []])
     said = [[(key, json.dumps(value)) for key, value in sorted(values.items())]]
     given = replace(batch, segments=replaced(batch.segments, "attributes", said))
     for name in ("dicom-seg", "rt-struct"):

@@ -12,7 +12,7 @@ from segdata.formats.medical.dicom.contourplaces import millimetres_of, pixels_o
 from segdata.formats.medical.dicom.files import Plane, open_folder, plane_of
 from segdata.formats.medical.dicom.kinds import SEGMENTATIONS, kind_of_head
 from segdata.formats.medical.dicom.slices import same_place, series_of, volume_of
-from segdata.testing.dicom_files import CT, write_ct
+from tests.generators.dicom_files import CT, write_ct
 
 pytest.importorskip("pydicom")
 

@@ -10,9 +10,8 @@ import pytest
 from segdata import convert, diff, read
 from segdata.core.loss import Losses
 from segdata.formats.dicom_seg import write
-from segdata.testing.dicom_files import segment, write_ct, write_seg
-from segdata.testing.dicom_scenes import dataset_of
 from tests.formats.medical.found import box as box_of
+from tests.generators.dicom_files import dicom_dataset, segment, write_ct, write_seg
 
 pytest.importorskip("highdicom")
 SIZE = (5, 6)
@@ -24,7 +23,7 @@ def test_highdicom_reads_what_is_written(tmp_path: Path) -> None:
     import highdicom
 
     scene = [[(1, 5, box(0, 0, 3, 3)), (2, None, box(1, 1, 4, 4))], [(1, 5, box(2, 2, 4, 5))], []]
-    profile, batch = dataset_of(write_ct(tmp_path / "ct", 3, SIZE), scene)
+    profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), scene)
     losses = Losses()
     write(profile, [batch], tmp_path / "out", losses)
     assert losses.listed() == []

@@ -14,8 +14,8 @@ from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nifti.voxels import decode
 from segdata.formats.nifti import write
-from segdata.testing.nifti_files import nifti_bytes, write_nifti
 from tests.formats.medical.found import codes, met, voxels_of, whole
+from tests.generators.nifti_files import nifti_bytes, write_nifti
 
 pytest.importorskip("nibabel")
 PLACED = np.array([[-1.5, 0, 0, 10], [0, 1, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])

@@ -9,7 +9,7 @@ from segdata import Dataset, convert, read
 from segdata.core.batch import Batch, concatenate
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
-from segdata.testing.nifti_files import write_nifti
+from tests.generators.nifti_files import write_nifti
 
 pytest.importorskip("nibabel")
 PLACED = np.array([[-1.5, 0, 0, 10], [0, 1, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])

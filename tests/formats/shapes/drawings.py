@@ -17,7 +17,7 @@ from segdata.core.runs import Runs
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.rings import ring_lists
 from segdata.formats.shapes.shape import Polygon, Ring, Shape
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 Mask = NDArray[np.bool_]
 Draw = Callable[[st.SearchStrategy[Any]], Any]  # Any: a strategy may draw anything

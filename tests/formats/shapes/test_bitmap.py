@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from segdata.core.runs import Runs
 from segdata.formats.shapes.bitmap import crop_bitmaps, fill_bitmaps
 from segdata.formats.shapes.shape import Bitmap
-from segdata.testing.dense import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 
 pictures = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9))
 places = st.integers(-12, 12)

@@ -7,7 +7,7 @@ from segdata.core.profile import RasterRule
 from segdata.core.runs import Runs
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Polygon, box
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 from tests.formats.shapes.drawings import RULES, drawn, full_canvas, polygons, rings, sizes
 
 LIBRARIES: tuple[RasterRule, ...] = ("coco", "pil", "cv2")

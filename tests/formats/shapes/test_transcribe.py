@@ -10,7 +10,7 @@ from scipy import ndimage
 from segdata.core.profile import RasterRule
 from segdata.formats.shapes.shape import Polygon
 from segdata.formats.shapes.transcribe import as_polygons
-from segdata.testing.dense import Mask, runs_of_masks
+from segdata.testing.pictures import Mask, runs_of_masks
 from segdata.testing.strategies import masks
 from tests.formats.shapes.drawings import RULES, drawn, full_canvas
 

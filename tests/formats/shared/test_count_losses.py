@@ -9,7 +9,7 @@ from segdata import convert
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, formats
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.testing.nifti_files import write_nifti
+from tests.generators.nifti_files import write_nifti
 
 pytest.importorskip("nibabel")
 PLACED = np.array([[-1.5, 0, 0, 10], [0, 1, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])

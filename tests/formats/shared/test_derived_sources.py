@@ -13,7 +13,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import Request
 from segdata.formats import coco_instances
 from segdata.formats.shared.derived_sources import ChainedSource
-from segdata.testing.coco_documents import annotation, document, written
+from tests.generators.coco_documents import annotation, document, write_document
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def chained(tmp_path: Path) -> ChainedSource:
     for name in "ab":
         images = [{"id": k, "file_name": f"{name}{k}.png", "width": 6, "height": 5} for k in (1, 2)]
         drawn = [annotation(id=k, image_id=k) for k in (1, 2)] + [annotation(id=3, image_id=9)]
-        path = written(tmp_path / name, document(images=images, annotations=drawn))
+        path = write_document(tmp_path / name, document(images=images, annotations=drawn))
         sources.append(coco_instances.read(Request(path)))
     return ChainedSource(sources[0].profile, tuple(sources))
 
@@ -51,7 +51,7 @@ def test_a_dataset_of_several_documents_is_read_in_order(tmp_path: Path) -> None
             "categories": {"label": {"labels": []}},
             "items": [{"id": name, "image": {"path": f"{name}.png", "size": [5, 6]}} for name in names],
         }
-        written(tmp_path, content, f"annotations/{subset}.json")
+        write_document(tmp_path, content, f"annotations/{subset}.json")
     batches = read(tmp_path).batches(in_order=True)
     assert [name for batch in batches for name in batch.images["image_id"].to_pylist()] == [
         "a.png",

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, decoded_pixels, mask_header, n_pages
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 IDS = np.array([[0, 1, 2], [255, 7, 3]], np.uint8)
 

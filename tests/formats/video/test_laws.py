@@ -17,10 +17,10 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.sequence import ImageSequence
 from segdata.store.canonical import write as write_canonical
-from segdata.testing.dense import masks_of_runs, runs_of_masks
-from segdata.testing.films import STREET, films
+from segdata.testing.pictures import masks_of_runs, runs_of_masks
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import datasets
+from tests.generators.sequences import VIDEO_TAXONOMY, videos
 
 Film = tuple[Profile, list[Batch]]
 FORMATS = {
@@ -55,14 +55,14 @@ def test_only_what_was_counted_is_lost(tmp_path_factory: pytest.TempPathFactory,
 
 @each_format
 @settings(max_examples=15)
-@given(film=films())
+@given(film=videos())
 def test_of_videos_too(tmp_path_factory: pytest.TempPathFactory, name: str, film: Film) -> None:
     losses = assert_round_trip(format_of(name), *film, tmp_path_factory.mktemp("law"))
     assert "image-details" not in {loss.kind for loss in losses.listed()}, "sequence, frame and split are held"
 
 
 @settings(max_examples=15)
-@given(film=films(tracked=True))
+@given(film=videos(tracked=True))
 def test_youtube_vis_keeps_the_very_tracks(tmp_path_factory: pytest.TempPathFactory, film: Film) -> None:
     losses = assert_round_trip(format_of("youtube-vis"), *film, tmp_path_factory.mktemp("law"))
     assert {loss.kind for loss in losses.listed()} <= {"segment-id", "void"}
@@ -128,7 +128,7 @@ def film() -> Film:
         table(BATCH_SEGMENTS, len(rows), iscrowd=[False] * len(rows), **segments),
         runs_of_masks(masks),
     )
-    profile = Profile("film", "random", "instance", STREET, True, Policy("sparse"), Policy("allow"))
+    profile = Profile("film", "random", "instance", VIDEO_TAXONOMY, True, Policy("sparse"), Policy("allow"))
     return replace(profile, sequences=(ImageSequence("0002"), ImageSequence("b"))), [batch]
 
 

@@ -10,7 +10,7 @@ from segdata import Dataset, read
 from segdata.core.batch import Batch, concatenate
 from segdata.core.defect import Defect
 from segdata.formats.voc.ink import OBJECT_PALETTE, picture
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 
 def save(path: Path, values: object, palette: bytes | None = OBJECT_PALETTE) -> None:

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED
 from segdata.formats.voc.joining import BORDER, join
-from segdata.testing.dense import masks_of_runs
+from segdata.testing.pictures import masks_of_runs
 
 CLASSES = np.array([UNLABELLED, 7, 15, UNKNOWN, 255])  # the category of the values 0 to 4
 NUMBERS = np.array([0, 1, 3, BORDER])  # the object of the values 0 to 3

@@ -12,8 +12,7 @@ from segdata.noise.evidence import alignment as module
 from segdata.noise.evidence.alignment import Alignment, alignment, moves
 from segdata.noise.evidence.drawn import Drawn, Flags, of_map
 from segdata.noise.evidence.evidence import Evidence
-from segdata.testing.blobs import blobs, patches
-from segdata.testing.oracle import oracle
+from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
@@ -22,7 +21,7 @@ THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
 def scene(seed: int, things: Flags) -> tuple[Drawn, Evidence]:
     rng = np.random.default_rng(seed)
     clean = blobs(rng, height=130, n=32) if things.any() else patches(rng, height=130)
-    return clean, oracle(clean, things, rng)
+    return clean, oracle_evidence(clean, things, rng)
 
 
 @settings(max_examples=20, deadline=None)

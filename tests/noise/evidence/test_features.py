@@ -8,8 +8,7 @@ from segdata.noise.evidence.drawn import VOID, Drawn, Pixels, of_map
 from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.evidence.features import drawn_features, region_features
 from segdata.noise.mistakes.injection import Rates, spoiled
-from segdata.testing.blobs import blobs
-from segdata.testing.oracle import oracle
+from tests.generators.oracle import blobs, oracle_evidence
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
 
@@ -97,7 +96,7 @@ def test_void_is_no_candidate() -> None:
 def test_the_order_of_segments_changes_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
     clean = blobs(rng)
-    evidence = oracle(clean, THINGS, rng)
+    evidence = oracle_evidence(clean, THINGS, rng)
     given, _ = spoiled(clean, THINGS, Rates(0.1), rng)
     order = rng.permutation(len(given))
     found, again = candidates(given, evidence, THINGS), candidates(given.take(order), evidence, THINGS)
@@ -112,7 +111,7 @@ def test_the_order_of_segments_changes_nothing(seed: int) -> None:
 def test_doubt_is_the_mean_over_the_pixels_of_each() -> None:
     rng = np.random.default_rng(4)
     clean = blobs(rng)
-    evidence = oracle(clean, THINGS, rng)
+    evidence = oracle_evidence(clean, THINGS, rng)
     table = named(drawn_features(candidates(clean, evidence, THINGS), clean, evidence))
     pixels = Pixels.of_runs(clean.runs, len(clean))
     for row in range(len(clean)):

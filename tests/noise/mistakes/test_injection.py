@@ -9,7 +9,7 @@ from segdata.noise.evidence.drawn import VOID, Drawn, Pixels, of_map, shared
 from segdata.noise.evidence.evidence import Evidence
 from segdata.noise.mistakes.injection import LEARNT, Rates, labels, lesson, overlapping, spoiled
 from segdata.noise.types import KINDS, Kind
-from segdata.testing.blobs import blobs, patches
+from tests.generators.oracle import blobs, patches
 
 THINGS = np.array([False, True, True])
 STUFF = np.zeros(4, bool)

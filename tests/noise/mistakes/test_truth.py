@@ -8,7 +8,7 @@ from segdata.noise.evidence.drawn import Drawn, Flags, runs_of_pixels
 from segdata.noise.mistakes.injection import Rates, spoiled
 from segdata.noise.mistakes.truth import differences
 from segdata.noise.types import Kind
-from segdata.testing.blobs import blobs, patches
+from tests.generators.oracle import blobs, patches
 
 Box = tuple[int, int, int, int, int]  # x, y, width, height, category
 ONE, TWO = np.array([False, True]), np.array([False, True, True])

@@ -7,17 +7,17 @@ from segdata.core.rule import Tables
 from segdata.measure.measure import measure
 from segdata.noise.networks.folds import fold_of, units
 from segdata.noise.networks.settings import Settings
-from segdata.testing.pictures import Drawing, drawn
+from segdata.testing.pictures import PictureDataset, draw_picture
 
 ALONE = Settings(near=False)
 
 
 def tables_of(n: int, groups: list[str] | None = None) -> Tables:
-    drawing = drawn("\n\n".join(["ab\n.."] * n))
+    drawing = draw_picture("\n\n".join(["ab\n.."] * n))
     if groups is not None:
         batch = drawing.batch
         images = replaced(batch.images, "group", groups)
-        drawing = Drawing(drawing.profile, Batch(images, batch.annotations, batch.segments, batch.runs))
+        drawing = PictureDataset(drawing.profile, Batch(images, batch.annotations, batch.segments, batch.runs))
     return measure(drawing, frozenset(), jobs=1)
 
 

@@ -9,7 +9,7 @@ from segdata.core.errors import SegdataError
 from segdata.measure.measure import measure
 from segdata.noise.networks.plan import MULTIPLE, Facts, Plan, least_instance, placed, plan_for
 from segdata.noise.networks.settings import Settings
-from segdata.testing.pictures import drawn
+from segdata.testing.pictures import draw_picture
 
 FACTS = Facts(
     n_images=200,
@@ -80,11 +80,11 @@ def test_what_the_network_is_made_of_is_told_unless_it_is_the_users() -> None:
 
 
 def test_a_category_that_is_always_above_tells_which_way_is_up() -> None:
-    above = measure(drawn("\n\n".join(["ss\ns.\n..\ng.\ngg"] * 10)), frozenset())
+    above = measure(draw_picture("\n\n".join(["ss\ns.\n..\ng.\ngg"] * 10)), frozenset())
     assert placed(above) in ("s", "g")
-    anywhere = measure(drawn("\n\n".join(["ss\n..\ngg", "gg\n..\nss"] * 5)), frozenset())
+    anywhere = measure(draw_picture("\n\n".join(["ss\n..\ngg", "gg\n..\nss"] * 5)), frozenset())
     assert placed(anywhere) is None
-    assert placed(measure(drawn("ss\n.."), frozenset())) is None  # of one image nothing follows
+    assert placed(measure(draw_picture("ss\n.."), frozenset())) is None  # of one image nothing follows
     rotated = plan_for(replace(FACTS, placed="sky"), Settings(), 2**30)
     assert not rotated.rotate
     assert "sky has its place in the image" in str(rotated)

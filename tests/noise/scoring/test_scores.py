@@ -17,8 +17,7 @@ from segdata.noise.scoring.look import Look, look
 from segdata.noise.scoring.scores import Suspicions, suspicions
 from segdata.noise.scoring.trust import Trust, flagged, thresholds, trusts
 from segdata.noise.types import TYPES
-from segdata.testing.blobs import blobs, patches
-from segdata.testing.oracle import oracle
+from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
@@ -33,7 +32,7 @@ def case(seed: int, stuff: bool = False, n_images: int = 5) -> Case:
     for at in range(n_images):
         rng = np.random.default_rng([seed, at])
         clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
-        evidence = oracle(clean, things, rng, errors=0.02)
+        evidence = oracle_evidence(clean, things, rng, errors=0.02)
         given, truth = spoiled(clean, things, Rates(0.1 if stuff else 0.05), rng)
         looks.append(look(given, evidence, things, rng))
         found.append(labels(looks[-1].found, given, truth, things))
@@ -127,7 +126,7 @@ def test_images_of_a_group_share_a_fold() -> None:
 
 def test_one_image_and_no_mistakes_are_survived() -> None:
     clean = blobs(np.random.default_rng(0), n=3)
-    evidence = oracle(clean, THINGS, np.random.default_rng(0))
+    evidence = oracle_evidence(clean, THINGS, np.random.default_rng(0))
     for rates in (Rates(), Rates(0.0, ("missing",))):
         result = suspicions([look(clean, evidence, THINGS, np.random.default_rng(0), rates)])
         assert np.isfinite(result.probability).all()
@@ -138,7 +137,7 @@ def test_a_model_that_is_too_weak_says_so() -> None:
     for at in range(4):
         rng = np.random.default_rng(at)
         clean, other = blobs(rng, n=30), blobs(rng, n=30)
-        looks.append(look(clean, oracle(other, THINGS, rng), THINGS, rng))
+        looks.append(look(clean, oracle_evidence(other, THINGS, rng), THINGS, rng))
     result = suspicions(looks)
     weak = trusts(result, ["nothing", "cell"])
     assert weak[0].reason is not None
@@ -202,7 +201,7 @@ def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(st
     for at in range(5):
         rng = np.random.default_rng([7, at])
         clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
-        evidence = oracle(clean, things, rng, errors=0.02)
+        evidence = oracle_evidence(clean, things, rng, errors=0.02)
         given = moved_by(clean, 6, -4) if at == bad else clean
         looks.append(look(given, evidence, things, rng))
         pages.append((given, evidence))

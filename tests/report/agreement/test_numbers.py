@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from segdata.agreement.summary.agreed import Value
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.numbers import LENGTHS, NAMES, NONE, extent, percent, shown, unit, with_interval
-from segdata.testing.opposing import opposed_of_maps
+from tests.generators.agreement_tables import tables_of_maps
 
 
 @given(st.floats(0, 1), st.sampled_from(sorted(NAMES)))
@@ -41,6 +41,6 @@ def test_only_what_is_whole_says_so() -> None:
 
 
 def test_extent_and_unit() -> None:
-    two = opposed_of_maps([[np.zeros((2, 2), int)] * 3] * 2, [Category(id=1, name="a", kind="stuff")])
+    two = tables_of_maps([[np.zeros((2, 2), int)] * 3] * 2, [Category(id=1, name="a", kind="stuff")])
     assert extent(two) == "3 images"
     assert unit(two) == "px"

@@ -5,7 +5,7 @@ import numpy as np
 from segdata.api.agreeing import Compared
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.per_image import PerImage
-from segdata.testing.opposing import opposed_of_maps
+from tests.generators.agreement_tables import tables_of_maps
 
 CATEGORIES = [Category(id=k + 1, name=name, kind="stuff") for k, name in enumerate(("road", "car"))]
 
@@ -17,7 +17,7 @@ def iou(a: np.ndarray, b: np.ndarray, code: int) -> float:
 def test_by_brute_force() -> None:
     rng = np.random.default_rng(0)
     drawn = [[rng.integers(0, 2, (5, 6)) for _ in range(4)] for _ in range(3)]
-    images = PerImage.of(opposed_of_maps(drawn, CATEGORIES))
+    images = PerImage.of(tables_of_maps(drawn, CATEGORIES))
     expected = [
         np.mean([iou(drawn[i][k], drawn[j][k], code) for i, j in ((0, 1), (0, 2), (1, 2)) for code in (0, 1)])
         for k in range(4)
@@ -35,7 +35,7 @@ def test_the_worst_image_names_category_and_pair() -> None:
     car[:, 3:] = 1
     less = road.copy()
     less[:, 5:] = 1
-    (worst,) = PerImage.of(opposed_of_maps([[car], [car], [less]], CATEGORIES)).worst(3)
+    (worst,) = PerImage.of(tables_of_maps([[car], [car], [less]], CATEGORIES)).worst(3)
     assert (worst.category, worst.between, worst.n_categories) == ("car", 1 / 3, 2)
     assert 2 in (worst.a, worst.b)
     assert worst.low == (1 + 1 / 3 + 1 / 3) / 3
@@ -44,7 +44,7 @@ def test_the_worst_image_names_category_and_pair() -> None:
 def test_what_nobody_drew_is_in_no_mean() -> None:
     empty = np.full((2, 3), -1)
     full = np.zeros((2, 3), np.int64)
-    images = PerImage.of(opposed_of_maps([[empty, full], [empty, full]], CATEGORIES))
+    images = PerImage.of(tables_of_maps([[empty, full], [empty, full]], CATEGORIES))
     assert images.of_cases[0].tolist() == [1]
     assert images.of_cases[1].tolist() == [1.0]
 

@@ -18,7 +18,7 @@ from segdata.api.scoring import cards_of
 from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.html.agreement import Pictures, pictures, to_html
-from segdata.testing.two_annotators import two_annotators
+from tests.generators.agreement_tables import simulate_two_annotators
 from tests.report.html.page import Page
 
 Compare = Callable[..., Compared]
@@ -82,7 +82,7 @@ def test_the_findings_are_listed_as_they_are(habits: Compared) -> None:
 
 
 def test_portions_and_plans(habits: Compared) -> None:
-    opposed, how = two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
+    opposed, how = simulate_two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
     names = np.empty(12, object)
     names[:] = ["x", "y"] * 6
     found = summary(opposed, how, by=by_names(opposed, "site", names, how), plan=plan(opposed, 0.1, how))

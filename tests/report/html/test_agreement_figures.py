@@ -10,7 +10,7 @@ from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.habits import Habit
 from segdata.report.agreement.per_image import PerImage
 from segdata.report.html.agreement_figures import confusion_heat, forest, spreads
-from segdata.testing.opposing import opposed_of_maps
+from tests.generators.agreement_tables import tables_of_maps
 
 CATEGORIES = [Category(id=1, name="road", kind="stuff"), Category(id=2, name="car", kind="stuff")]
 
@@ -57,20 +57,20 @@ def test_without_intervals_there_is_a_dot() -> None:
 def test_histograms_count_every_image() -> None:
     rng = np.random.default_rng(0)
     drawn = [[rng.integers(0, 2, (5, 6)) for _ in range(7)] for _ in range(3)]
-    images = PerImage.of(opposed_of_maps(drawn, CATEGORIES))
+    images = PerImage.of(tables_of_maps(drawn, CATEGORIES))
     rows = spreads(images, ["a", "b", "c"])
     assert [each.name for each in rows] == ["all", "a", "b", "c"]
     for row in rows:
         assert sum(int(bar.title.split()[0]) for bar in row.bars) == row.n == 7
         assert max(bar.height for bar in row.bars) == 100
         assert row.median == f"{row.middle / 100:.2f}"
-    one = PerImage.of(opposed_of_maps([each[:1] for each in drawn], CATEGORIES))
+    one = PerImage.of(tables_of_maps([each[:1] for each in drawn], CATEGORIES))
     assert spreads(one, ["a", "b", "c"]) == []
 
 
 def test_confusion_says_the_shares_of_rows() -> None:
     one, two = np.array([[0, 0, 0, 1]]), np.array([[0, 0, 1, 1]])
-    heat = confusion_heat(Confusion.of(opposed_of_maps([[one], [two]], CATEGORIES)))
+    heat = confusion_heat(Confusion.of(tables_of_maps([[one], [two]], CATEGORIES)))
     assert heat.heads == ("road", "car")
     cells = [[cell.text if cell else None for cell in cells] for _, cells in heat.rows]
     assert cells == [["80%", "20%"], ["33%", "67%"]]

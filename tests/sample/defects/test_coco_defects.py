@@ -11,12 +11,12 @@ from pycocotools import mask as coco
 from scipy import ndimage
 
 from segdata.sample import Truth
-from segdata.sample.defects.site import Defect
+from segdata.sample.defects.seeding import SeededDefect
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 
 
-def of(spoilt: Truth, code: str, dataset: str) -> list[Defect]:
+def of(spoilt: Truth, code: str, dataset: str) -> list[SeededDefect]:
     """The defects of a code in a dataset: there is at least one."""
     found = [defect for defect in spoilt.defects if (defect.code, defect.dataset) == (code, dataset)]
     assert found
@@ -47,7 +47,7 @@ def box(mask: np.ndarray) -> list[int]:
     return [int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1]
 
 
-def holds(defect: Defect, mask: np.ndarray) -> None:
+def holds(defect: SeededDefect, mask: np.ndarray) -> None:
     """The defect's box and pixels are those of a mask."""
     assert (defect.bbox, defect.pixels) == (box(mask), int(mask.sum()))
 
@@ -144,7 +144,7 @@ def test_shapes(spoilt: Truth) -> None:
     """Filled hole, empty, speck, pinhole, crossing ring, over the edge, box masks."""
     data = document(spoilt, "coco_shapes")
 
-    def only(code: str) -> tuple[Defect, dict[str, Any], np.ndarray]:
+    def only(code: str) -> tuple[SeededDefect, dict[str, Any], np.ndarray]:
         (defect,) = of(spoilt, code, "coco_shapes")
         one = annotation(data, (defect.segments or [0])[0])
         return defect, one, raster(data, one)

@@ -1,0 +1,114 @@
+"""A model that knows the truth but blurs it and errs, in place of a trained one; and images to try it on."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from segdata.core.dataset import Dataset
+from segdata.core.strokes import shaken
+from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, of_map, runs_of_pixels
+from segdata.noise.evidence.evidence import Evidence, Fields
+from segdata.noise.evidence.given import Given
+from segdata.noise.mistakes.injection import Rates, spoiled
+from segdata.noise.types import KINDS
+
+ERRING = tuple(kind for kind in KINDS if kind not in ("misaligned", "shift"))
+SURE = 3.0  # logits by which a category stands out
+
+
+def oracle_evidence(
+    truth: Drawn,
+    things: Flags,
+    rng: np.random.Generator,
+    *,
+    errors: float = 0.03,
+    blur: float = 1.5,
+    noise: float = 1.0,
+    jitter: float = 0.7,
+) -> Evidence:
+    """Evidence of an image whose true segments are known; categories are those of `things` (K,).
+
+    Parameters
+    ----------
+    errors : the share of segments that the model gets wrong, of each of three kinds
+    blur : pixels over which its edges fade
+    noise : the standard deviation of its logits, in blots of about 6 pixels
+    jitter : that of where its outlines are, in pixels
+    """
+    from scipy.ndimage import gaussian_filter
+
+    seen, _ = spoiled(truth, things, Rates(errors, ERRING, 3), rng)
+    wave = shaken(seen.runs, seen.heights, seen.widths, np.full(len(seen), jitter), rng)
+    seen = replace(seen, runs=wave, score=rng.uniform(0.7, 1.0, len(seen)))
+    seen = seen.take(np.flatnonzero((seen.areas > 0) & (seen.category > UNLABELLED)))
+    shape = (len(things), seen.width, seen.height)
+    flat = np.zeros((len(things), seen.width * seen.height))
+    flat[seen.categories(), np.arange(flat.shape[1])] = 1.0
+    soft = gaussian_filter(flat.reshape(shape), (0, blur, blur))
+    blots = gaussian_filter(rng.normal(size=shape), (0, 3, 3))
+    logits = 2 * SURE * soft + noise * blots / max(float(blots.std()), 1e-9)
+    p = np.exp(logits - logits.max(axis=0))
+    p = (p / p.sum(axis=0)).astype(np.float32)
+    found = Evidence(p.reshape(len(things), -1), seen, np.zeros(shape[1] * shape[2], np.float32))
+    predicted = seen if things.any() else None
+    return Evidence.of(p.transpose(0, 2, 1), predicted, _edges(found, blur))
+
+
+def _edges(found: Evidence, blur: float) -> Fields:
+    """(height, width) borders of the segments that the model sees, blurred."""
+    from scipy.ndimage import gaussian_filter
+
+    border = found.border.reshape(found.width, found.height).astype(np.float32)
+    faded = gaussian_filter(border, blur) * 2.5 * blur
+    return np.asarray(np.minimum(faded, 1.0).T, np.float32)
+
+
+class OracleModel:
+    """Knows the clean labels of a dataset, but blurs them and errs; see `tests.generators.oracle.oracle_evidence`.
+
+    A `segdata.noise.witness.Witness` for labels of the same images and taxonomy. `errors` is the share of segments
+    that it gets wrong, of each of three kinds; the same `seed` errs in the same way.
+    """
+
+    kinds = KINDS
+    agnostic = False
+
+    def __init__(self, clean: Dataset, *, errors: float = 0.02, seed: int = 0) -> None:
+        maps = clean.maps()
+        kind = {each.id: each.kind for each in clean.taxonomy.categories}
+        countable = clean.profile.task != "semantic"
+        self.categories = maps.classes
+        self.things = np.array([False, *(countable and kind[each] == "thing" for each in maps.classes)])
+        self.usable = np.ones(len(maps), bool)
+        self._given, self._errors, self._seed = Given.of(maps, self.categories), errors, seed
+
+    def evidence(self, row: int) -> Evidence:
+        """What it says of the image at a row."""
+        rng = np.random.default_rng([self._seed, row])
+        return oracle_evidence(self._given.drawn(row), self.things, rng, errors=self._errors)
+
+
+def blobs(
+    rng: np.random.Generator, *, height: int = 160, width: int = 180, n: int = 24, n_categories: int = 2
+) -> Drawn:
+    """Things of categories 1 to `n_categories` - 1 that share no pixels, each a disc or what others leave of one."""
+    y, x = rng.uniform(0, height, n), rng.uniform(0, width, n)
+    radius = rng.uniform(5, 11, n)
+    rows, columns = np.mgrid[:height, :width]
+    away = np.hypot(rows[..., None] - y, columns[..., None] - x) / radius  # (height, width, n)
+    owner = np.where(away.min(axis=2) < 1, away.argmin(axis=2), -1).T.ravel()
+    at = np.flatnonzero(owner >= 0)
+    number, of = np.unique(owner[at], return_inverse=True)
+    runs = runs_of_pixels(at, of.reshape(-1).astype(np.int64), height)
+    kept = np.flatnonzero(runs.areas(len(number)) >= 40)
+    return Drawn.of(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
+
+
+def patches(rng: np.random.Generator, *, height: int = 160, width: int = 180, n_categories: int = 4) -> Drawn:
+    """A map of categories 1 to `n_categories` - 1 without any gap, in connected parts: cells around random centres."""
+    n = 40
+    y, x = rng.uniform(0, height, n), rng.uniform(0, width, n)
+    rows, columns = np.mgrid[:height, :width]
+    cell = np.hypot(rows[..., None] - y, columns[..., None] - x).argmin(axis=2)
+    category = rng.integers(1, n_categories, n)[cell]
+    return of_map(category.T.ravel().astype(np.int64), height, width)

@@ -1,0 +1,180 @@
+"""Small videos and volumes: from arrays of labels, or drawn by Hypothesis with tracks that come, go and return."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch, concatenate
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.defect import Defect
+from segdata.core.profile import Policy, Profile, Task
+from segdata.core.runs import Ints
+from segdata.core.sequence import ImageSequence, Kind
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.testing.pictures import Mask, runs_of_masks
+from segdata.testing.strategies import Draw, masks
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceDataset:
+    """A dataset in memory that can be measured like one that was read from files.
+
+    Attributes
+    ----------
+    profile, batch : what is known of it, and all of its images
+    portions : rows of its images as they are loaded; None: all at once
+    """
+
+    profile: Profile
+    batch: Batch
+    portions: list[Ints] | None = None
+    defects: Sequence[Defect] = field(default=())
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """The images' names."""
+        return cast(list[str], self.batch.images["image_id"].to_pylist())
+
+    def chunks(self) -> list[Ints]:
+        """As `portions` says."""
+        return [np.arange(self.batch.images.num_rows)] if self.portions is None else self.portions
+
+    def load(self, rows: Ints) -> Batch:
+        """Some of the images, in the order of `rows`."""
+        order = np.argsort(rows, kind="stable")
+        batch = self.batch.take_images(rows[order])
+        return (
+            batch if (order == np.arange(len(rows))).all() else reorder_images(batch, np.argsort(order, kind="stable"))
+        )
+
+
+def reorder_images(batch: Batch, rows: Ints) -> Batch:
+    """The images of a batch in another order."""
+    return concatenate([batch.take_images(np.array([row])) for row in rows])
+
+
+def sequence_dataset(
+    labels: NDArray[np.int64],
+    *,
+    kind: Kind = "video",
+    tracked: bool = False,
+    unannotated: Sequence[int] = (),
+    frames: Sequence[int] | None = None,
+    task: Task = "semantic",
+    void: Sequence[int] = (),
+    tracks: Sequence[int] = (),
+) -> SequenceDataset:
+    """One sequence of frames (n, height, width), label 0 being nothing: each other value of a frame is a segment.
+
+    A label is a category, and with `tracked` a track, too; `tracks` are those of the labels from 1 on, where several
+    have one. `frames`: their numbers. `void`: the categories of that kind.
+    """
+    n, height, width = labels.shape
+    annotated = [frame for frame in range(n) if frame not in unannotated]
+    shown = [(row, int(value)) for row, frame in enumerate(annotated) for value in np.unique(labels[frame]) if value]
+    batch = Batch(
+        table(
+            BATCH_IMAGES,
+            n,
+            image_id=[f"{frame:04d}.png" for frame in range(n)],
+            height=[height] * n,
+            width=[width] * n,
+            sequence=["film"] * n,
+            frame=list(range(n) if frames is None else frames),
+        ),
+        table(BATCH_ANNOTATIONS, len(annotated), image=pa.array(annotated, pa.int32())),
+        table(
+            BATCH_SEGMENTS,
+            len(shown),
+            annotation=[row for row, _ in shown],
+            segment_id=[value for _, value in shown],
+            category_id=[value for _, value in shown],
+            track_id=[tracks[value - 1] if tracks else value if tracked else None for _, value in shown],
+            iscrowd=[False] * len(shown),
+        ),
+        runs_of_masks([labels[annotated[row]] == value for row, value in shown]),
+    )
+    named = [
+        Category(id=id_, name=f"c{id_}", kind="void" if id_ in void else "thing")
+        for id_ in sorted({value for _, value in shown})
+    ]
+    profile = Profile(
+        name="film",
+        format="film",
+        task=task,
+        taxonomy=Taxonomy(categories=tuple(named)),
+        taxonomy_declared=True,
+        coverage=Policy("sparse"),
+        overlap=Policy("forbid"),
+        sequences=(ImageSequence("film", kind),),
+    )
+    return SequenceDataset(profile, batch)
+
+
+# Categories that every video format has a place for.
+VIDEO_TAXONOMY = Taxonomy(
+    categories=(
+        Category(id=1, name="car"),
+        Category(id=2, name="pedestrian"),
+        Category(id=9, name="ignored", kind="void"),
+    )
+)
+
+
+@st.composite
+def videos(draw: Draw, taxonomy: Taxonomy = VIDEO_TAXONOMY, tracked: bool = False) -> tuple[Profile, list[Batch]]:
+    """Up to three videos of one to four frames; segments of a frame do not overlap.
+
+    `tracked`: every segment that is not void has a track and pixels.
+    """
+    images: dict[str, list[Any]] = {  # Any: columns of every type
+        name: [] for name in ("image_id", "sequence", "frame", "split", "height", "width")
+    }
+    annotated: list[int] = []
+    segments: dict[str, list[Any]] = {name: [] for name in ("annotation", "segment_id", "category_id", "track_id")}
+    drawn: list[Mask] = []
+    things = [each.id for each in taxonomy.categories if each.kind != "void"]
+    for sequence in sorted(draw(st.sets(st.sampled_from(["0002", "a b", "train/x"]), min_size=1))):
+        size = draw(st.integers(2, 6)), draw(st.integers(2, 6))
+        split = draw(st.sampled_from([None, "train", "val"]))
+        # A track is of one category.
+        tracks = {id_: draw(st.sampled_from(things)) for id_ in draw(st.sets(st.integers(0, 3000), max_size=3))}
+        for frame in sorted(draw(st.sets(st.integers(0, 20), min_size=1, max_size=4))):
+            for name, value in zip(images, (f"{sequence}/{frame:05d}.png", sequence, frame, split, *size), strict=True):
+                images[name].append(value)
+            if draw(st.integers(0, 5)) == 0:
+                continue
+            annotated.append(len(images["image_id"]) - 1)
+            free = np.ones(size, bool)
+            loose = [] if tracked else [(None, draw(st.sampled_from(taxonomy.categories)).id)]
+            for number, (track, category) in enumerate([*tracks.items(), *loose]):
+                mask = draw(masks(*size)) & free
+                if (track is None or draw(st.booleans())) and (mask.any() or not tracked):
+                    free &= ~mask
+                    drawn.append(mask)
+                    row = (len(annotated) - 1, number + 1, category, track)
+                    for name, value in zip(segments, row, strict=True):
+                        segments[name].append(value)
+    batch = Batch(
+        table(BATCH_IMAGES, len(images["image_id"]), **images),
+        table(BATCH_ANNOTATIONS, len(annotated), image=annotated),
+        table(BATCH_SEGMENTS, len(drawn), iscrowd=[False] * len(drawn), **segments),
+        runs_of_masks(drawn),
+    )
+    names = dict.fromkeys(images["sequence"])
+    profile = Profile(
+        name="film",
+        format="random",
+        task="instance",
+        taxonomy=taxonomy,
+        taxonomy_declared=True,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        sequences=tuple(ImageSequence(name) for name in names),
+    )
+    return profile, [batch]
