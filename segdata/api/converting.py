@@ -21,7 +21,7 @@ from segdata.core.loss import Loss, Losses
 from segdata.edit.diff.proof import Proof
 from segdata.edit.remap import Remap
 from segdata.edit.taxonomy_map import TaxonomyMap
-from segdata.formats.shapes.disagreement import Disagreement, disagreement
+from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.report.certificate import NAME, Place, certificate
@@ -58,7 +58,7 @@ class Conversion:
     n_errors: int = 0
     proof: Proof | None = None
     certificate: Path | None = None
-    apart: Disagreement | None = None
+    apart: RasterDisagreement | None = None
     not_copied: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -191,7 +191,9 @@ class _Stream:
     def __init__(self, dataset: Dataset, losses: Losses, progress: Progress, remap: Remap | None = None) -> None:
         self.losses, self.defects = losses, list(dataset.source.defects)
         self.n_images = self.n_segments = 0
-        self.apart: Disagreement | None = None if dataset.profile.raster_rule in _EXACT_IN_COCO else Disagreement()
+        self.apart: RasterDisagreement | None = (
+            None if dataset.profile.raster_rule in _EXACT_IN_COCO else RasterDisagreement()
+        )
         self._dataset, self._progress, self._remap = dataset, progress, remap
 
     def _unread(self) -> list[Defect]:
@@ -207,7 +209,7 @@ class _Stream:
             self.n_images += batch.images.num_rows
             self.n_segments += batch.n_segments
             if self.apart is not None:
-                self.apart += disagreement(batch)
+                self.apart += raster_disagreement(batch)
             yield batch
             self._progress(batch.images.num_rows)
         if self._remap is not None:
