@@ -20,10 +20,10 @@ import numpy as np
 import segdata
 from segdata.agreement.habits.bias import RATE, least_clusters
 from segdata.agreement.summary.agreed import Agreement, Value
-from segdata.api import agree
+from segdata.api.agreement import agree
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.testing.pictures import PictureDataset
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 
@@ -42,7 +42,7 @@ class Population:
 
     name: str
     batch: Batch
-    data: Dataset
+    data: OpenDataset
     honest: ErrorRates
     planted: Mapping[str, Callable[[ErrorRates], ErrorRates]]
 
@@ -59,14 +59,16 @@ class Population:
     def __len__(self) -> int:
         return int(self.batch.images.num_rows)
 
-    def take(self, rows: np.ndarray) -> Dataset:
+    def take(self, rows: np.ndarray) -> OpenDataset:
         """Some pieces."""
-        return Dataset(
+        return OpenDataset(
             PictureDataset(self.data.profile, self.batch.take_images(np.sort(rows))), self.data.profile, Config()
         )
 
 
-def population(name: str, data: Dataset, size: int | tuple[int, int], honest: ErrorRates, *planted: str) -> Population:
+def population(
+    name: str, data: OpenDataset, size: int | tuple[int, int], honest: ErrorRates, *planted: str
+) -> Population:
     """Tiles of a dataset with at least one segment, each for itself."""
     with tempfile.TemporaryDirectory() as folder:
         segdata.tile(data, Path(folder) / "tiles", size, crop_images=False)

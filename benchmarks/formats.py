@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import segdata
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -73,7 +73,7 @@ def street_scene(rng: np.random.Generator) -> tuple[NDArray[np.int32], dict[int,
     return picture, {number: name for number, name in names.items() if number in there}
 
 
-def street(folder: Path) -> Dataset:
+def street(folder: Path) -> OpenDataset:
     """The scenes as frames of one drive."""
     kinds = {name: "thing" if name in THINGS else "stuff" for name in STREET}
     taxonomy = Taxonomy(
@@ -101,7 +101,7 @@ class Took:
         return self.opening + self.decoding - self.parsing
 
 
-def documents(folder: Path, n_images: int) -> Dataset:
+def documents(folder: Path, n_images: int) -> OpenDataset:
     """Synthetic COCO polygons with blank images."""
     folder.mkdir()
     generate(n_images, folder / "coco.json")
@@ -114,7 +114,7 @@ def documents(folder: Path, n_images: int) -> Dataset:
     return segdata.read(folder / "coco.json")
 
 
-def load(dataset: Dataset) -> int:
+def load(dataset: OpenDataset) -> int:
     """Decode everything on one thread; how many segments there are."""
     return sum(dataset.source.load(chunk).n_segments for chunk in dataset.chunks())
 
@@ -126,7 +126,7 @@ def decode(files: list[Path]) -> None:
             np.asarray(image)
 
 
-def written(dataset: Dataset, name: str, folder: Path) -> Path | None:
+def written(dataset: OpenDataset, name: str, folder: Path) -> Path | None:
     """The dataset in a format; None, with the reason printed, where that refuses it."""
     target = folder / name
     try:
@@ -137,7 +137,7 @@ def written(dataset: Dataset, name: str, folder: Path) -> Path | None:
     return target
 
 
-def print_documents(folders: list[Path], sources: list[Dataset]) -> None:
+def print_documents(folders: list[Path], sources: list[OpenDataset]) -> None:
     """A row for each format: as our writer writes it, and as drawn where our writer makes more points of polygons."""
     for name in DOCUMENTS:
         if name not in wanted():
@@ -216,7 +216,7 @@ def parse(texts: list[Path], pictures: list[Path]) -> None:
             pass
 
 
-def mask_row(scenes: Dataset, name: str, folder: Path) -> None:
+def mask_row(scenes: OpenDataset, name: str, folder: Path) -> None:
     """Write the scenes in a format, and print how much processor time decoding and reading take."""
     target = written(scenes, name, folder)
     if target is None:
@@ -248,7 +248,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def read_files(dataset: Dataset, target: Path) -> list[Path]:
+def read_files(dataset: OpenDataset, target: Path) -> list[Path]:
     """The mask files that Python opens when the dataset is read; where a library of C opens them all that there are."""
     opened: set[str] = set()
     watches.append(opened)

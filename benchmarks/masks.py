@@ -16,7 +16,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.config import Config, InstanceIds
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 
 HEIGHT, WIDTH, N, ROUNDS = 1024, 2048, 48, 5
@@ -39,7 +39,7 @@ def labels(rng: np.random.Generator) -> NDArray[np.uint16]:
     return picture
 
 
-def write(folder: Path) -> dict[str, Dataset]:
+def write(folder: Path) -> dict[str, OpenDataset]:
     """The same scenes as 16-bit ids, as a palette, and as colours."""
     rng = np.random.default_rng(0)
     palette = rng.integers(0, 255, (256, 3), dtype=np.uint8)
@@ -91,11 +91,11 @@ def main() -> None:
                     with Image.open(path) as image:
                         np.asarray(image)
 
-            def read(dataset: Dataset = dataset) -> None:
+            def read(dataset: OpenDataset = dataset) -> None:
                 for chunk in dataset.chunks():
                     dataset.source.load(chunk)
 
-            def validate(dataset: Dataset = dataset) -> None:
+            def validate(dataset: OpenDataset = dataset) -> None:
                 segdata.validate(dataset, jobs=1)
 
             rounds = [(seconds(decode), seconds(read), seconds(validate)) for _ in range(ROUNDS)]

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.noise_proof import BUDGET, tried
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
 from benchmarks.noise_trial import Trial
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise.evidence.candidates import candidates
 from segdata.noise.evidence.depth import Deep
@@ -45,7 +45,7 @@ RARE = (-100.0, -6.0, -5.0, -4.0)  # log odds, as of `unknown`; -100: what looks
 COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 
 
-def families(data: Dataset, found: Predictions) -> Names:
+def families(data: OpenDataset, found: Predictions) -> Names:
     """The features of each family, as the first image has them."""
     row = int(np.flatnonzero(found.usable)[0])
     networks, given = witness(data, found), Given.of(data.maps(), found.categories).drawn(row)

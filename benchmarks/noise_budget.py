@@ -185,19 +185,19 @@ def systematic(reviews: int) -> None:
 
 def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     """How reviews of a dataset go whose errors are known: what they find, and what they say of all errors."""
-    from segdata.api import measured, read
-    from segdata.api.known import known, ranked
-    from segdata.api.witnesses import Labels
+    from segdata.api.flag import FlagInput, rank_errors, read_truth
+    from segdata.api.read import read
+    from segdata.api.validate import measure_dataset
     from segdata.noise.networks.settings import Settings
     from segdata.noise.opinion import opinion
     from segdata.noise.suspects import likely_types
 
     dataset = read(data)
-    labels = Labels(dataset, measured(dataset, frozenset()), dataset.maps(None), Settings())
+    labels = FlagInput(dataset, measure_dataset(dataset, frozenset()), dataset.maps(None), Settings())
     seen = labels.told(predictions)
     thought = opinion(seen.case, jobs=1)
     found = thought.found
-    wrong = ranked(found, seen.case, known(truth))[0].mistake >= 0
+    wrong = rank_errors(found, seen.case, read_truth(truth))[0].mistake >= 0
     p, kind = found.probability, likely_types(found, seen.case.witness.things)
     told = found.odds if found.odds.std() > 0 else np.log(p / (1 - p))
     print(f"{len(p)} candidates, {wrong.sum()} wrong ({wrong.mean():.2%}); expected {p.sum():.0f}")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from segdata.api import measured, read
+from segdata.api.read import read
+from segdata.api.validate import measure_dataset
 from segdata.noise.networks.crops import Labels, Places, choose, painted, scaled
 from segdata.noise.networks.encoders import Convolutions
 from segdata.noise.networks.heads import instances_of, targets
@@ -133,7 +134,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     dataset = read(asked.data)
-    maps, places = dataset.maps(), Places.of(measured(dataset, frozenset()))
+    maps, places = dataset.maps(), Places.of(measure_dataset(dataset, frozenset()))
     pictures = Pictures(maps, 2**30)
     pictures.survey(1)
     labels = Labels(maps, np.ones(1, np.int64), np.ones(1, bool))

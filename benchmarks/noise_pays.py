@@ -22,7 +22,7 @@ from scipy.stats import t as student
 
 from benchmarks.fresh_pixels import Map, filtered, learned, mean_iou, reduced, reduced_map
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise.evidence.drawn import Drawn, Pixels
 from segdata.noise.evidence.given import Given
@@ -42,7 +42,7 @@ DRAWN = 2026  # begins the seeds of errors, so that they are none of those the n
 class Scene:
     """The clean labels of a dataset, and what the filters say of its pictures at a smaller scale."""
 
-    def __init__(self, data: Dataset, found: Predictions, scale: int) -> None:
+    def __init__(self, data: OpenDataset, found: Predictions, scale: int) -> None:
         given = Given.of(data.maps(), found.categories)
         self.witness, self.scale = witness(data, found), scale
         self.things = self.witness.things

@@ -15,15 +15,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from segdata.api import flag, from_arrays, read
-from segdata.core.dataset import Dataset
+from segdata.api.arrays import from_arrays
+from segdata.api.flag import flag
+from segdata.api.read import read
+from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.settings import Settings
 from segdata.noise.networks.stage import Stage
 
 
-def generated(folder: Path, n: int, side: int) -> Dataset:
+def generated(folder: Path, n: int, side: int) -> OpenDataset:
     """Images of 30 discs and squares each."""
     y, x = np.mgrid[:side, :side]
     labels = {}

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.real_sets import SETS, real_sets
-from segdata.api import read
-from segdata.core.dataset import Dataset
+from segdata.api.read import read
+from segdata.core.dataset import OpenDataset
 from segdata.noise.evidence.given import Given
 from segdata.noise.evidence.pixelwise import agreement
 from segdata.noise.mistakes.injection import Rates
@@ -76,7 +76,7 @@ def rates(rate: float) -> Rates:
 
 
 @contextmanager
-def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[Dataset]:
+def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[OpenDataset]:
     """One of the datasets, or what it was corrected to."""
     chosen = CHOSEN[name]
     wanted = chosen.corrected if corrected else chosen.name
@@ -90,14 +90,20 @@ def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[Data
     raise KeyError(f"{wanted} is none of {[each.name for each in SETS]}")
 
 
-def witness(data: Dataset, found: Predictions) -> Trained:
+def witness(data: OpenDataset, found: Predictions) -> Trained:
     """The networks as a witness: what they say of an image, and which categories are countable."""
     kinds = data.taxonomy.categories if data.profile.task != "semantic" else ()
     return Trained(found, frozenset(each.id for each in kinds if each.kind == "thing"))
 
 
 def predicted(
-    data: Dataset, name: str, rate: float, seed: int, out: Path, threads: int = 1, asked: dict[str, Any] | None = None
+    data: OpenDataset,
+    name: str,
+    rate: float,
+    seed: int,
+    out: Path,
+    threads: int = 1,
+    asked: dict[str, Any] | None = None,
 ) -> Predictions:
     """The probabilities of networks trained on labels with errors, which are made where they are not there yet.
 

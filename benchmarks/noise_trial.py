@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.noise_sets import SPOILED, rates, witness
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise.evidence.candidates import Candidates
 from segdata.noise.evidence.drawn import VOID, Drawn, Flags, Floats, Pixels, parts_of, shared
@@ -88,7 +88,7 @@ class _Page:
 
 
 def seeded(
-    data: Dataset,
+    data: OpenDataset,
     found: Predictions,
     rate: float,
     seed: int,
@@ -110,7 +110,7 @@ def seeded(
     return _bound(pages)
 
 
-def corrected(data: Dataset, clean: Dataset, found: Predictions, untold: frozenset[str] = frozenset()) -> Trial:
+def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold: frozenset[str] = frozenset()) -> Trial:
     """Real errors: what an expert changed; without the images of which nobody has said what is right."""
     networks = witness(data, found)
     before, after = (Given.of(each.maps(), found.categories) for each in (data, clean))

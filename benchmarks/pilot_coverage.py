@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import segdata
-from segdata.api import measured
+from segdata.api.validate import measure_dataset
 from segdata.campaign.outlook import Plan, outlook
 from segdata.campaign.projection import Range, Units
 from segdata.core.rule import Tables
@@ -102,7 +102,7 @@ def part(tables: Tables, images: Ints) -> Tables:
 
 def of_real_data(file: Path, n_pilot: int, n_campaigns: int) -> dict[str, float]:
     """As `study`, with pilots of a dataset."""
-    every = measured(segdata.read(file), frozenset({"coverage"}))
+    every = measure_dataset(segdata.read(file), frozenset({"coverage"}))
     rng, plan = np.random.default_rng(n_pilot), Plan(campaign=len(every.images))
     truth = outlook(every, plan)
     held: dict[str, list[bool]] = {name: [] for name in ("instances", "images", "pixels", "all segments")}

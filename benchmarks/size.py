@@ -19,7 +19,7 @@ import segdata
 from segdata.core.batch import replaced
 from segdata.core.config import Config, InstanceIds
 from segdata.core.counts import counts_of_runs
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.loss import Losses
 from segdata.store import canonical
 
@@ -37,7 +37,7 @@ DATASETS: dict[str, tuple[str, dict[str, object], str]] = {
 }
 
 
-def coco_rle_zipped(dataset: Dataset) -> int:
+def coco_rle_zipped(dataset: OpenDataset) -> int:
     """Bytes of the dataset as COCO-RLE JSON, zipped."""
     images, annotations = [], []
     for batch in dataset.batches():
@@ -64,7 +64,7 @@ def coco_rle_zipped(dataset: Dataset) -> int:
     return len(zlib.compress(text.encode(), 9))
 
 
-def on_disk(dataset: Dataset, with_rings: bool) -> int:
+def on_disk(dataset: OpenDataset, with_rings: bool) -> int:
     """Bytes of the canonical dataset, with or without the polygons of the source."""
     batches = dataset.batches(in_order=True)
     if not with_rings:

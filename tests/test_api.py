@@ -11,7 +11,7 @@ import pytest
 
 import segdata
 from segdata import InvalidDatasetError, LossError, SegdataError
-from segdata.api.opening import ReadOptions
+from segdata.api.read import ReadOptions
 from segdata.core.config import Config
 from segdata.sample import make
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from segdata.api import convert, validate
+from segdata.api.convert import convert
+from segdata.api.validate import validate
 from segdata.core.config import Config, InstanceIds, Layers
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.validation import Validation

@@ -10,18 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from segdata.core import kernels
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.mask_files import ValueRuns, Values
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 
-Named = str | int  # a category: its name or its id
-Labels = ArrayLike | tuple[ArrayLike, Mapping[int, Named]] | Sequence[tuple[ArrayLike, Named]]
+CategoryRef = str | int  # a category: its name or its id
+Labels = ArrayLike | tuple[ArrayLike, Mapping[int, CategoryRef]] | Sequence[tuple[ArrayLike, CategoryRef]]
 SourceName = Literal["human", "model", "consensus"]
 
 
@@ -52,10 +52,10 @@ def from_arrays(
     nothing; other values that are no category become findings (SEG009) of `validate`. Raises SegdataError for arrays
     of another shape or kind.
     """
-    known = taxonomy if isinstance(taxonomy, Taxonomy) else _of_names(taxonomy)
+    known = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy_of_names(taxonomy)
     folder = None if images is None else Path(images)
     entries = [
-        ImageEntry(image_id, _file(folder, image_id), record=value) for image_id, value in sorted(labels.items())
+        ImageEntry(image_id, _image_file(folder, image_id), record=value) for image_id, value in sorted(labels.items())
     ]
     profile = Profile(
         name=name,
@@ -67,17 +67,17 @@ def from_arrays(
         overlap=Policy("allow"),
         files=name,
     )
-    look = partial(_look, known, {} if source is None else {"source": source})
+    look = partial(_read_entry, known, {} if source is None else {"source": source})
     opened = PerImageSource(folder or Path(), profile, entries, (), look, annotator, what="label array")
     with image_limits():
         return Dataset(opened, profile, Config())
 
 
-def _of_names(names: Iterable[str]) -> Taxonomy:
+def _taxonomy_of_names(names: Iterable[str]) -> Taxonomy:
     return Taxonomy(categories=tuple(Category(id=id_, name=name) for id_, name in enumerate(names, 1)))
 
 
-def _file(folder: Path | None, image_id: str) -> Path | None:
+def _image_file(folder: Path | None, image_id: str) -> Path | None:
     path = None if folder is None else folder / image_id
     return path if path is not None and path.is_file() else None
 
@@ -90,44 +90,48 @@ def _task(labels: Iterable[Labels], taxonomy: Taxonomy) -> Task:
     return "panoptic" if kinds >= {"thing", "stuff"} else "instance"
 
 
-def _look(taxonomy: Taxonomy, said: Mapping[str, object], entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_entry(taxonomy: Taxonomy, said: Mapping[str, object], entry: ImageEntry) -> list[ImageAnnotation]:
     labels: Labels = entry.record
     if isinstance(labels, tuple):
-        found = _of_ids(entry.image_id, labels[0], labels[1], taxonomy)
+        found = _segments_of_ids(entry.image_id, labels[0], labels[1], taxonomy)
     elif isinstance(labels, list):
-        found = _of_masks(entry.image_id, labels, taxonomy)
+        found = _segments_of_masks(entry.image_id, labels, taxonomy)
     else:
-        found = _of_categories(_checked(entry.image_id, labels), taxonomy)
+        found = _segments_of_categories(_check_array(entry.image_id, labels), taxonomy)
     size, ids, categories, runs, defects = found
     return [ImageAnnotation(size, ids, categories, runs, annotation=said, defects=defects)]
 
 
-Drawn = tuple[tuple[int, int], Ints, Ints, Runs, list[Defect]]
+ImageSegments = tuple[tuple[int, int], Ints, Ints, Runs, list[Defect]]
 
 
-def _of_categories(array: Values, taxonomy: Taxonomy) -> Drawn:
+def _segments_of_categories(array: Values, taxonomy: Taxonomy) -> ImageSegments:
     """One segment for each category that occurs."""
     runs = ValueRuns.of(array)
     ids = set(taxonomy.by_id())
     nothing = taxonomy.unlabelled_id if taxonomy.unlabelled_id is not None else 0
     known = np.array([value in ids for value in runs.value.tolist()], bool)
     strange = [row for row in np.flatnonzero(~known).tolist() if runs.value[row] != nothing or nothing in ids]
-    defects = [_unknown(runs, row) for row in strange]
-    return (runs.height, runs.width), runs.value[known], runs.value[known], _owned(runs, known), defects
+    defects = [_unknown_value(runs, row) for row in strange]
+    return (runs.height, runs.width), runs.value[known], runs.value[known], _owned_runs(runs, known), defects
 
 
-def _of_ids(image_id: str, array: ArrayLike, categories: Mapping[int, Named], taxonomy: Taxonomy) -> Drawn:
+def _segments_of_ids(
+    image_id: str, array: ArrayLike, categories: Mapping[int, CategoryRef], taxonomy: Taxonomy
+) -> ImageSegments:
     """One segment for each value with a category."""
-    runs = ValueRuns.of(_checked(image_id, array))
+    runs = ValueRuns.of(_check_array(image_id, array))
     named = {id_: _category(image_id, each, taxonomy) for id_, each in categories.items()}
     known = np.array([value in named for value in runs.value.tolist()], bool)
-    defects = [_unknown(runs, row) for row in np.flatnonzero(~known & (runs.value != 0)).tolist()]
+    defects = [_unknown_value(runs, row) for row in np.flatnonzero(~known & (runs.value != 0)).tolist()]
     ids = runs.value[known]
     of_segment = np.array([named[id_] for id_ in ids.tolist()], np.int64)
-    return (runs.height, runs.width), ids, of_segment, _owned(runs, known), defects
+    return (runs.height, runs.width), ids, of_segment, _owned_runs(runs, known), defects
 
 
-def _of_masks(image_id: str, masks: Sequence[tuple[ArrayLike, Named]], taxonomy: Taxonomy) -> Drawn:
+def _segments_of_masks(
+    image_id: str, masks: Sequence[tuple[ArrayLike, CategoryRef]], taxonomy: Taxonomy
+) -> ImageSegments:
     """One segment for each mask."""
     pieces: list[Runs] = []
     size: tuple[int, int] = (0, 0)
@@ -146,7 +150,7 @@ def _of_masks(image_id: str, masks: Sequence[tuple[ArrayLike, Named]], taxonomy:
     return size, ids, of_segment, Runs.concatenate(pieces, [1] * len(pieces)), []
 
 
-def _checked(image_id: str, labels: object) -> Values:
+def _check_array(image_id: str, labels: object) -> Values:
     """The labels as an array of whole numbers (height, width)."""
     array = np.asarray(labels)
     if array.ndim != 2 or not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
@@ -160,7 +164,7 @@ def _checked(image_id: str, labels: object) -> Values:
     return values
 
 
-def _category(image_id: str, named: Named, taxonomy: Taxonomy) -> int:
+def _category(image_id: str, named: CategoryRef, taxonomy: Taxonomy) -> int:
     category = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
     if category is None:
         near = taxonomy.nearest(str(named)) or [each.name for each in taxonomy.categories[:5]]
@@ -168,13 +172,13 @@ def _category(image_id: str, named: Named, taxonomy: Taxonomy) -> int:
     return category.id
 
 
-def _owned(runs: ValueRuns, known: NDArray[np.bool_]) -> Runs:
+def _owned_runs(runs: ValueRuns, known: NDArray[np.bool_]) -> Runs:
     """The runs of the known values, each value an owner."""
     owner = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
     return runs.owned(owner, int(known.sum()))
 
 
-def _unknown(runs: ValueRuns, row: int) -> Defect:
+def _unknown_value(runs: ValueRuns, row: int) -> Defect:
     x, y = runs.first_pixel(row)
     message = f"value {int(runs.value[row])} has no category; its pixels are unlabelled"
     return Defect("SEG009", message, place=f"x={x}, y={y}", pixels=int(runs.area[row]))

@@ -16,16 +16,16 @@ from segdata.core.batch import whole
 from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS, table
 from segdata.core.config import Config
 from segdata.core.counts import counts_of_runs
-from segdata.core.dataset import Dataset
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.dataset import Dataset
 from segdata.formats.coco.segmentation import read_shapes
 from segdata.formats.shared.derived_sources import with_image_files
 from segdata.formats.shared.images import image_limits
-from segdata.store.source import MAX_SIDE, CanonicalSource, Part
+from segdata.store.revision_reader import MAX_SIDE, CanonicalSource, SegmentPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,18 +65,26 @@ def from_frames(
     Columns of other names are not looked at, nor are area and bbox: they follow from the pixels. Raises SegdataError
     for a column that is missing or of another kind; pixels and references that are wrong become findings of `validate`.
     """
-    pictures = _rows(images, IMAGES, "images", ("image_id", "height", "width"))
-    drawn = _rows(segments, SEGMENTS, "segments", ("image_id",))
+    pictures = _known_columns(images, IMAGES, "images", ("image_id", "height", "width"))
+    drawn = _known_columns(segments, SEGMENTS, "segments", ("image_id",))
     known = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(segments, taxonomy)
-    size = _sizes(drawn["image_id"], pictures)
+    size = _image_sizes(drawn["image_id"], pictures)
     made, rings, kept, defects = _pixels(segments, drawn, *size)
-    columns = {"category_id": _categories(segments, known), "counts": made, "segment_id": _ids(segments, drawn)}
+    columns = {
+        "category_id": _category_ids(segments, known),
+        "counts": made,
+        "segment_id": _segment_ids(segments, drawn),
+    }
     if rings is not None:
         columns["rings"] = rings
     for column, values in columns.items():
         drawn = drawn.set_column(drawn.schema.get_field_index(column), SEGMENTS.field(column), values)
     drawn = drawn.filter(pa.array(kept))
-    who = _implied(pictures, drawn) if annotations is None else _rows(annotations, ANNOTATIONS, "annotations")
+    who = (
+        _implied_annotations(pictures, drawn)
+        if annotations is None
+        else _known_columns(annotations, ANNOTATIONS, "annotations")
+    )
     kinds = {category.kind for category in known.categories}
     profile = Profile(
         name=name,
@@ -91,11 +99,15 @@ def from_frames(
     )
     with image_limits():
         files = ("the table of images", "the table of annotations")
-        opened = CanonicalSource(profile, pictures, who, _parts(drawn), files=files, root=Path(), defects=defects)
+        opened = CanonicalSource(
+            profile, pictures, who, _segment_parts(drawn), files=files, root=Path(), defects=defects
+        )
         return Dataset(with_image_files(opened, Path(), opened.uris), profile, Config())
 
 
-def _rows(frame: "pd.DataFrame", schema: pa.Schema, what: str, needed: Sequence[str] = ("image_id",)) -> pa.Table:
+def _known_columns(
+    frame: "pd.DataFrame", schema: pa.Schema, what: str, needed: Sequence[str] = ("image_id",)
+) -> pa.Table:
     """The columns of a table that are ours, and no pixels."""
     for name in needed:
         if name not in frame:
@@ -134,7 +146,7 @@ def _taxonomy(segments: "pd.DataFrame", names: Iterable[str] | None) -> Taxonomy
     return Taxonomy(categories=tuple(Category(id=int(id_), name=str(name)) for id_, name in pairs))
 
 
-def _categories(segments: "pd.DataFrame", taxonomy: Taxonomy) -> pa.Array:
+def _category_ids(segments: "pd.DataFrame", taxonomy: Taxonomy) -> pa.Array:
     """(n,) the category id of each segment."""
     if "category_id" in segments:
         return _column(segments, SEGMENTS.field("category_id"), "segments")
@@ -148,14 +160,14 @@ def _categories(segments: "pd.DataFrame", taxonomy: Taxonomy) -> pa.Array:
     return pa.array([by_name[named].id for named in segments["category"]], pa.int64())
 
 
-def _ids(segments: "pd.DataFrame", drawn: pa.Table) -> pa.Array:
+def _segment_ids(segments: "pd.DataFrame", drawn: pa.Table) -> pa.Array:
     """(n,) the ids of the segments; 1, 2, … on each image where there are none."""
     if "segment_id" in segments:
         return _column(segments, SEGMENTS.field("segment_id"), "segments")
     return pa.array(drawn["image_id"].to_pandas().groupby(drawn["image_id"].to_pandas()).cumcount() + 1, pa.int64())
 
 
-def _sizes(image_id: pa.ChunkedArray, images: pa.Table) -> tuple[Ints, Ints]:
+def _image_sizes(image_id: pa.ChunkedArray, images: pa.Table) -> tuple[Ints, Ints]:
     """Height and width (n,) in pixels of the images of n segments; 0 where they are not known."""
     row = pc.index_in(image_id, value_set=images["image_id"].combine_chunks())
     height, width = whole(images["height"].take(row)), whole(images["width"].take(row))
@@ -176,7 +188,7 @@ def _pixels(segments: "pd.DataFrame", drawn: pa.Table, height: Ints, width: Ints
     if column == "counts":
         return _column(segments, SEGMENTS.field("counts"), "segments"), None, every, []
     if column == "mask":
-        return _of_masks(segments["mask"], drawn, height, width), None, every, []
+        return _mask_counts(segments["mask"], drawn, height, width), None, every, []
     shapes = read_shapes([_as_json(value) for value in segments[column]], height, width)
     image, ids = drawn["image_id"], segments.get("segment_id")
     defects = [
@@ -193,7 +205,9 @@ def _pixels(segments: "pd.DataFrame", drawn: pa.Table, height: Ints, width: Ints
     return counts_of_runs(shapes.runs, height, width), shapes.rings, shapes.sound, defects
 
 
-def _of_masks(masks: Iterable[Any], drawn: pa.Table, height: Ints, width: Ints) -> pa.Array:  # Any: what users put in
+def _mask_counts(
+    masks: Iterable[Any], drawn: pa.Table, height: Ints, width: Ints
+) -> pa.Array:  # Any: what users put in
     """The counts of masks, each of the size of its image."""
     pieces: list[Runs] = []
     for row, each in enumerate(masks):
@@ -213,19 +227,19 @@ def _as_json(value: object) -> msgspec.Raw:
     if isinstance(value, dict) and isinstance(value.get("counts"), bytes):  # as pycocotools has it
         value = {**value, "counts": value["counts"].decode("ascii", "replace")}
     try:
-        return msgspec.Raw(b"" if value is None else msgspec.json.encode(value, enc_hook=_plain))
+        return msgspec.Raw(b"" if value is None else msgspec.json.encode(value, enc_hook=_json_value))
     except (TypeError, ValueError):
         return msgspec.Raw(msgspec.json.encode(str(value)))
 
 
-def _plain(value: object) -> object:
+def _json_value(value: object) -> object:
     """An array, or a number of numpy, as JSON has them."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     raise TypeError(type(value).__name__)
 
 
-def _implied(images: pa.Table, segments: pa.Table) -> pa.Table:
+def _implied_annotations(images: pa.Table, segments: pa.Table) -> pa.Table:
     """The annotations that segments tell of, and empty ones where nobody else can have drawn."""
     pairs = segments.select(["image_id", "annotator"]).group_by(["image_id", "annotator"]).aggregate([])
     names = pc.unique(pairs["annotator"])
@@ -236,7 +250,7 @@ def _implied(images: pa.Table, segments: pa.Table) -> pa.Table:
     return table(ANNOTATIONS, pairs.num_rows, image_id=pairs["image_id"], annotator=pairs["annotator"])
 
 
-def _parts(segments: pa.Table) -> list[Part]:
+def _segment_parts(segments: pa.Table) -> list[SegmentPart]:
     """The segments in portions of whole images."""
     code = segments["image_id"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
     order = np.argsort(code, kind="stable")
@@ -245,10 +259,10 @@ def _parts(segments: pa.Table) -> list[Part]:
     ordered = segments.take(pa.array(order))
     pieces = [ordered.slice(a, b - a) for a, b in itertools.pairwise(cuts.tolist())]
     return [
-        Part("the table of segments", f"part {number}", pc.unique(piece["image_id"]), partial(_itself, piece))
+        SegmentPart("the table of segments", f"part {number}", pc.unique(piece["image_id"]), partial(_identity, piece))
         for number, piece in enumerate(pieces)
     ]
 
 
-def _itself(rows: pa.Table) -> pa.Table:
+def _identity(rows: pa.Table) -> pa.Table:
     return rows

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.lab import lab
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 _MOST = 300  # images that are looked at, evenly spread over the dataset
 
 
-def mean_colours(dataset: Dataset, jobs: int = 0) -> Floats:
+def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
     """(n_segments, 3) the mean colour of each segment in CIELAB, in the order in which a dataset is measured.
 
     NaN where the image file is not there or cannot be read, and for images beyond 300, evenly spread. Images of one

@@ -59,7 +59,7 @@ def plan(
     often a delivery is accepted of which so many images are defective, and
     what is left of the defects where rejected deliveries are mended.
     """
-    from segdata.api.accepting import Quality
+    from segdata.api.acceptance import Quality
     from segdata.cli.output import emit, paper
     from segdata.report.acceptance import plan_text
     from segdata.report.acceptance_json import plan_json
@@ -119,7 +119,7 @@ def judge(
 
     Exits with 1 where the delivery is not accepted.
     """
-    from segdata.api.accepting import Quality, accept
+    from segdata.api.acceptance import Quality, accept
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.report.acceptance import to_text

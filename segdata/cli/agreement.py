@@ -24,7 +24,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
-    from segdata.api.agreeing import Compared
+    from segdata.api.agreement import AgreementRun
     from segdata.report.paper import Paper
 
 
@@ -95,7 +95,7 @@ def command(
     Exits with 1 where an annotator is below the bar of the gold standard, or
     for any finding at or above --fail-on.
     """
-    from segdata.api import compare_annotators
+    from segdata.api.agreement import compare_annotators
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes
@@ -135,7 +135,7 @@ def command(
     return FOUND if found.agreement.fails(fail_on) else 0
 
 
-def _report(form: str, found: "Compared", typed: list[str], paper: "Paper", fail_on: FailOn, jobs: int) -> str:
+def _report(form: str, found: "AgreementRun", typed: list[str], paper: "Paper", fail_on: FailOn, jobs: int) -> str:
     """The report in one of the forms of `--format`."""
     if form == "json":
         from segdata.report.agreement_json import to_json
@@ -152,13 +152,13 @@ def _report(form: str, found: "Compared", typed: list[str], paper: "Paper", fail
     return to_text(found.agreement, found.tables, typed, paper, fail_on)
 
 
-def _html(found: "Compared", typed: list[str], fail_on: FailOn, jobs: int) -> str:
+def _html(found: "AgreementRun", typed: list[str], fail_on: FailOn, jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst images and findings."""
-    from segdata.api.scoring import cards_of
+    from segdata.api.scorecard import scorecard_of_agreement
     from segdata.formats.shared.images import image_limits
     from segdata.report.html.agreement import pictures, to_html
 
-    scored = cards_of(found)
+    scored = scorecard_of_agreement(found)
     with image_limits():
         drawn = pictures(found.dataset, found.tables, found.agreement.findings, jobs, scored.cards)
     return to_html(found.agreement, found.tables, drawn, typed, fail_on, scored)

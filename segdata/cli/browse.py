@@ -10,7 +10,7 @@ from segdata.cli.exits import say
 from segdata.cli.options import DATA, Opening, data_options, example
 
 if TYPE_CHECKING:
-    from segdata.api.browsing import Browsed
+    from segdata.api.browse import BrowseResult
     from segdata.core.finding import Finding
 
 
@@ -59,7 +59,7 @@ def command(
     findings; segdata review pull reads the decisions. The App runs on this
     machine only, until Ctrl-C. FiftyOne is installed with segdata[browse].
     """
-    from segdata.api import browse
+    from segdata.api.browse import browse
     from segdata.cli.progress import progress
     from segdata.report.fiftyone.reports import findings_of, predictions_of
 
@@ -78,7 +78,7 @@ def command(
         shown.wait()
 
 
-def _tell(browsed: "Browsed") -> None:
+def _tell(browsed: "BrowseResult") -> None:
     """What is in FiftyOne now, and what it has no place for."""
     from segdata.core.counted import counted
 

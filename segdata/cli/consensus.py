@@ -89,7 +89,7 @@ def command(
 
     Exits with 1 where something could not be read.
     """
-    from segdata.api import consensus
+    from segdata.api.consensus import consensus
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.report.consensus import to_text

@@ -11,7 +11,7 @@ from segdata.cli.exits import FOUND, say
 from segdata.cli.options import Opening, data_options, example, pairs
 
 if TYPE_CHECKING:
-    from segdata.api.converting import OnLoss
+    from segdata.api.convert import OnLoss
     from segdata.core.loss import Loss
 
 
@@ -90,7 +90,7 @@ def command(
     that is no counted loss (DST is kept), or when SRC has defects that
     `segdata validate` calls errors; everything else is written nevertheless.
     """
-    from segdata.api import convert
+    from segdata.api.convert import convert
     from segdata.cli.output import emit, paper
     from segdata.cli.progress import progress
     from segdata.core.errors import LossError

@@ -37,7 +37,7 @@ def command(
     lies outside the windows is not in OUT; segments that are cut keep their
     ids.
     """
-    from segdata.api import crop
+    from segdata.api.tile import crop
     from segdata.cli.outcome import tell
     from segdata.cli.progress import progress
 

@@ -11,7 +11,7 @@ from segdata.cli.exits import FOUND, say
 from segdata.cli.options import Opening, data_options, example, pairs, report_options, word
 
 if TYPE_CHECKING:
-    from segdata.edit.diff.difference import Difference
+    from segdata.store.diff.difference import Difference
 
 F = TypeVar("F", bound=Callable[..., object])
 _PATH = click.Path(path_type=Path)
@@ -67,7 +67,7 @@ def command(
     and --jobs are for both. Exits with 0 where A and B are the same, else
     with 1, and with 2 when they could not be compared.
     """
-    from segdata.api import diff
+    from segdata.api.diff import diff
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes

@@ -11,7 +11,7 @@ from segdata.cli.exits import FOUND, say
 from segdata.cli.options import Opening, data_options, example, pairs
 
 if TYPE_CHECKING:
-    from segdata.api import Draft
+    from segdata.api.draft import DraftResult
 
 
 @click.command(
@@ -96,13 +96,13 @@ def command(
     jobs, confidence = opening.jobs, 0.5 if confidence is None else confidence
     with progress("draft", None) as done:
         if predictions is not None:
-            from segdata.api import draft_from
+            from segdata.api.draft import draft_from
 
             found = draft_from(
                 opening.read(predictions, images=data), out, confidence=confidence, jobs=jobs, progress=done
             )
         else:
-            from segdata.api import draft
+            from segdata.api.draft import draft
 
             taxonomy = opening.given.get("taxonomy")
             of = opening.read(data) if opening.given.keys() - {"taxonomy"} else data
@@ -126,10 +126,11 @@ def _refuse(what: str, is_asked: bool, given: Mapping[str, object]) -> None:
             raise click.UsageError(f"{name} goes with {what}")
 
 
-def _by_model(data: Path, out: Path, precision: float, quick: bool, work: Path | None, opening: Opening) -> "Draft":
+def _by_model(
+    data: Path, out: Path, precision: float, quick: bool, work: Path | None, opening: Opening
+) -> "DraftResult":
     """Draft by networks, with a bar for each stage of the training and one for the drafting."""
-    from segdata.api import draft_by_model
-    from segdata.api.prelabelling import unannotated
+    from segdata.api.draft import draft_by_model, unannotated
     from segdata.cli.progress import stages
     from segdata.noise.networks.settings import Settings
     from segdata.noise.networks.stage import Stage
@@ -156,7 +157,7 @@ def _by_model(data: Path, out: Path, precision: float, quick: bool, work: Path |
         )
 
 
-def _told(found: "Draft", out: Path) -> int:
+def _told(found: "DraftResult", out: Path) -> int:
     """Say what was drafted; returns the exit code."""
     written = found.written
     click.echo(f"{written.n_segments:,} segments drafted on {written.n_images:,} images: {out}")

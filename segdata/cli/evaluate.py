@@ -43,7 +43,7 @@ def command(
     images and categories it speaks of. PQ is panopticapi's, AP pycocotools'.
     What options say about reading holds for GOLD and PREDICTIONS.
     """
-    from segdata.api import evaluate
+    from segdata.api.evaluate import evaluate
     from segdata.cli.agreement import named
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress

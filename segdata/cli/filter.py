@@ -68,7 +68,7 @@ def command(
     'seconds / n_segments > 60', 'attributes["truncated"] == True',
     'matches(image_id, "^night/")', 'stage == None'.
     """
-    from segdata.api import filter
+    from segdata.api.filter import filter
     from segdata.cli.outcome import tell
     from segdata.cli.output import emit, paper
     from segdata.cli.progress import progress

@@ -12,7 +12,7 @@ from segdata.cli.options import DATA, Opening, data_options, example, report_opt
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
-    from segdata.core.dataset import Dataset
+    from segdata.core.dataset import OpenDataset
     from segdata.noise.flagged import Flagged
     from segdata.noise.networks.settings import Settings
     from segdata.report.text import Asked
@@ -132,7 +132,7 @@ def command(
 
     Exits with 0 unless something is found at or above --fail-on.
     """
-    from segdata.api import flag
+    from segdata.api.flag import flag
     from segdata.cli.forms import draw
     from segdata.cli.output import emit, spare, spare_folder
     from segdata.cli.progress import explained, stages
@@ -169,7 +169,7 @@ def command(
 
 
 def _asked(
-    dataset: "Dataset", found: "Flagged", typed: list[str], again: list[str], fail_on: FailOn, most: int | None
+    dataset: "OpenDataset", found: "Flagged", typed: list[str], again: list[str], fail_on: FailOn, most: int | None
 ) -> "Asked":
     from segdata.core.rule import rules
     from segdata.report.text import Asked
@@ -179,7 +179,7 @@ def _asked(
 
 
 def _report(
-    form: str, found: "Flagged", asked: "Asked", data: Path, dataset: "Dataset", output: Path | None, jobs: int
+    form: str, found: "Flagged", asked: "Asked", data: Path, dataset: "OpenDataset", output: Path | None, jobs: int
 ) -> str:
     """The report in one of the forms of `--format`."""
     from segdata.cli.forms import as_html, as_text

@@ -8,7 +8,7 @@ from segdata.cli.exits import say
 from segdata.core.validation import Validation
 
 if TYPE_CHECKING:
-    from segdata.core.dataset import Dataset
+    from segdata.core.dataset import OpenDataset
     from segdata.report.text import Asked
 
 
@@ -33,10 +33,10 @@ def as_text(form: str, result: Validation, asked: "Asked", data: Path, output: P
 
 
 def as_html(
-    dataset: "Dataset", result: Validation, asked: "Asked", most: int, jobs: int, said: Sequence[str] = ()
+    dataset: "OpenDataset", result: Validation, asked: "Asked", most: int, jobs: int, said: Sequence[str] = ()
 ) -> str:
     """The report as one HTML file, with pictures of the worst of each rule; `said`: of the dataset as a whole."""
-    from segdata.api.imprinting import imprints
+    from segdata.api.decisions import label_hashes
     from segdata.cli.progress import progress
     from segdata.formats.shared.images import image_limits
     from segdata.report.html.document import to_html
@@ -44,13 +44,13 @@ def as_html(
 
     known = () if result.baseline is None else result.baseline.known
     listed = [each for some in (result.findings, known) for each in some[: asked.max_findings]]
-    seen = imprints(dataset, listed, jobs)
+    seen = label_hashes(dataset, listed, jobs)
     chosen = pictured(dataset, result, most, asked.max_findings)
     with progress("draw", len({each.image for each in chosen})) as done, image_limits():
         return to_html(result, asked, thumbnails(dataset, chosen, jobs, done), seen, said)
 
 
-def draw(dataset: "Dataset", result: Validation, folder: Path) -> None:
+def draw(dataset: "OpenDataset", result: Validation, folder: Path) -> None:
     """Draw the images with findings into a folder, and say so."""
     from segdata.cli.progress import progress
     from segdata.formats.shared.images import image_limits

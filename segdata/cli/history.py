@@ -21,7 +21,7 @@ def command(data: Path, report: str, output: Path | None) -> None:
     with * is current. Wherever a command takes DATA, DATA@r0001 is one of its
     revisions.
     """
-    from segdata.api import history
+    from segdata.api.history import history
     from segdata.cli.output import emit, paper, spare
     from segdata.report.history import to_json, to_text
 

@@ -48,7 +48,7 @@ def command(
     opening: Opening,
 ) -> None:
     """Count images, segments and pixels, by category and stratum."""
-    from segdata.api import info
+    from segdata.api.validate import info
     from segdata.cli.output import emit, paper, spare
     from segdata.report.info import to_csv, to_json, to_text
 
@@ -65,7 +65,7 @@ def command(
         with_shapes=shapes,
     )
     if objects is not None:
-        from segdata.api import write_objects
+        from segdata.api.info import write_objects
 
         n = write_objects(dataset, objects, jobs=opening.jobs)
         say(f"{n:,} rows written to {objects}")

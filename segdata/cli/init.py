@@ -24,14 +24,14 @@ def command(data: Path, output: Path | None, force: bool, opening: Opening) -> N
     categories that the data brings, or a draft made from its values. Where
     DATA cannot be read even so nothing is written, and the reason is said.
     """
-    from segdata.api.drafting import begun, config_text, taxonomy_text
-    from segdata.api.opening import CONFIG, TAXONOMY, folder_of
+    from segdata.api.read import CONFIG, TAXONOMY, dataset_folder
+    from segdata.api.taxonomy import draft_config_text, draft_project, draft_taxonomy_text
     from segdata.cli.output import emit, free, paper
     from segdata.report.text import typeable
 
-    folder = output or folder_of(data)
-    taxonomy, profile = begun(data, **opening.given)
-    texts = {folder / CONFIG: config_text(profile), folder / TAXONOMY: taxonomy_text(taxonomy)}
+    folder = output or dataset_folder(data)
+    taxonomy, profile = draft_project(data, **opening.given)
+    texts = {folder / CONFIG: draft_config_text(profile), folder / TAXONOMY: draft_taxonomy_text(taxonomy)}
     for target in texts:
         free(target, force)
     for target, text in texts.items():

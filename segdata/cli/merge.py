@@ -40,7 +40,7 @@ def command(
     name whose sizes or files differ are two, the later one below a folder with
     the name of its dataset. What was renamed is said.
     """
-    from segdata.api import merge
+    from segdata.api.merge import merge
     from segdata.cli.outcome import tell
     from segdata.cli.output import emit
     from segdata.cli.progress import progress

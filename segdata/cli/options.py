@@ -12,7 +12,7 @@ import click
 from segdata.core.errors import SegdataError
 
 if TYPE_CHECKING:
-    from segdata.core.dataset import Dataset
+    from segdata.core.dataset import OpenDataset
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -60,13 +60,13 @@ class Opening:
     jobs: int = 0
     words: tuple[str, ...] = ()
 
-    def read(self, data: Path, **more: object) -> "Dataset":
+    def read(self, data: Path, **more: object) -> "OpenDataset":
         """Open DATA; `more` are further arguments of `segdata.read`."""
         from segdata.cli.startup import collect_seldom, spare_pandas
 
         spare_pandas()
         collect_seldom()
-        from segdata.api import read
+        from segdata.api.read import read
 
         return read(data, **{**self.given, **more})
 

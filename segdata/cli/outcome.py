@@ -7,7 +7,7 @@ from segdata.cli.exits import FOUND
 from segdata.cli.options import Opening
 
 if TYPE_CHECKING:
-    from segdata.api.converting import Conversion
+    from segdata.api.convert import Conversion
 
 
 def tell(done: "Conversion", data: Path, opening: Opening) -> int:

@@ -56,7 +56,7 @@ def command(
 
     Exits with 0 when it is ready, with 1 when not.
     """
-    from segdata.api import pilot
+    from segdata.api.pilot import pilot
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes

@@ -18,7 +18,7 @@ def command(data: Path, keep: int, dry_run: bool) -> None:
 
     The current revision always stays. Folders that a crash left go too.
     """
-    from segdata.api import prune
+    from segdata.api.history import prune
     from segdata.cli.output import emit, paper
     from segdata.core.counted import counted
     from segdata.report.history import bytes_

@@ -21,15 +21,15 @@ def rehearse(data: Path, flagged: Path, truth: Path, target: Path) -> "list[Deci
     """
     import msgspec
 
-    from segdata.api import read
-    from segdata.api.imprinting import imprints
+    from segdata.api.decisions import label_hashes
+    from segdata.api.read import read
     from segdata.core.decision import Decision
     from segdata.report.fiftyone.reports import findings_of
     from segdata.review.exported import Export
 
     findings, dataset = findings_of(flagged), read(data)
     seeded = {each["image"]: each for each in json.loads(truth.read_text(encoding="utf-8"))}
-    seen = imprints(dataset, findings)
+    seen = label_hashes(dataset, findings)
     decisions = [
         Decision(
             verdict=_verdict(each, seeded.get(each.image or "")),

@@ -43,7 +43,7 @@ def command(
     in each annotation; instances stay apart. What is dropped and joined is
     counted.
     """
-    from segdata.api import remap
+    from segdata.api.remap import remap
     from segdata.cli.outcome import tell
     from segdata.cli.output import emit
     from segdata.cli.progress import progress

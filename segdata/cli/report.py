@@ -34,13 +34,13 @@ def command(
     annotators, suspected labels, how far the review is, and the hours and
     cost of annotation and quality assurance (`cost` in segdata.yaml).
     """
-    from segdata.api import overview
-    from segdata.api.caching import folder
+    from segdata.api.report import overview
+    from segdata.api.source_cache import cache_folder
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
 
     spare(output, [*opening.inputs(data), flagged])
-    dataset = opening.read(data, cache=folder())
+    dataset = opening.read(data, cache=cache_folder())
     with progress("report", len(dataset)) as done:
         found = overview(dataset, flagged=flagged, agreement=not no_agreement, jobs=opening.jobs, progress=done)
     if report == "json":

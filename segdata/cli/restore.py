@@ -16,7 +16,7 @@ def command(data: Path, revision: str) -> None:
     Nothing is deleted: later revisions stay in the history, and can be
     restored too. The next change makes a revision after the last one.
     """
-    from segdata.api import restore
+    from segdata.api.history import restore
     from segdata.cli.output import emit
 
     before = restore(data, revision)

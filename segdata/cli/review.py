@@ -66,7 +66,7 @@ def pull(
     review.jsonl in the folder of a canonical dataset, else beside the data,
     as NAME.review.jsonl; it only grows.
     """
-    from segdata.api.deciding import pull_decisions
+    from segdata.api.review import pull_decisions
     from segdata.cli.output import emit, spare
     from segdata.report.review_json import pulled_json
     from segdata.report.review_text import pulled_text
@@ -104,7 +104,7 @@ def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: 
     for somebody to settle it. Doing it again changes nothing. Exits with 1
     when there are conflicts or disputes.
     """
-    from segdata.api.deciding import apply_decisions
+    from segdata.api.review import apply_decisions
     from segdata.cli.output import emit, paper, spare
     from segdata.report.review_json import applied_json
     from segdata.report.review_text import applied_text
@@ -136,9 +136,9 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     where --findings names no reports. Of a report of `segdata flag --budget`
     it also follows how many labels are wrong in all.
     """
-    from segdata.api.caching import folder
-    from segdata.api.deciding import review_progress
-    from segdata.api.reporting import label_errors_of
+    from segdata.api.report import label_errors_of
+    from segdata.api.review import review_progress
+    from segdata.api.source_cache import cache_folder
     from segdata.cli.output import emit, paper, spare
     from segdata.report.fiftyone.reports import findings_of
     from segdata.report.review_json import progress_json
@@ -146,7 +146,7 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
 
     spare(output, [*opening.inputs(data), *findings])
     earlier = [each for path in findings for each in findings_of(path)]
-    dataset = opening.read(data, cache=folder())
+    dataset = opening.read(data, cache=cache_folder())
     found = review_progress(dataset, findings=[] if findings else None, earlier=earlier, jobs=opening.jobs)
     name, errors = dataset.profile.files, label_errors_of(dataset, findings)
     text = progress_text(found, name, paper(output), errors) if report == "text" else progress_json(found, name, errors)
@@ -187,16 +187,16 @@ def export(
     attribute `segdata` as it is: by it labels are known again. Without
     --findings those of `segdata validate` are taken.
     """
-    from segdata.api import validate
-    from segdata.api.caching import folder
-    from segdata.api.redrawing import export_findings
+    from segdata.api.review import export_findings
+    from segdata.api.source_cache import cache_folder
+    from segdata.api.validate import validate
     from segdata.cli.output import emit, spare
     from segdata.core.counted import counted
     from segdata.report.fiftyone.reports import findings_of
     from segdata.report.review_json import exported_json
 
     spare(output, [*opening.inputs(data), *findings])
-    dataset = opening.read(data, cache=folder())
+    dataset = opening.read(data, cache=cache_folder())
     given = [each for path in findings for each in findings_of(path)]
     found = given if findings else validate(dataset, jobs=opening.jobs).findings
     done = export_findings(dataset, found, to, target, prefix=prefix, copy_images=copy_images, jobs=opening.jobs)  # type: ignore[arg-type]  # click has checked it
@@ -234,7 +234,7 @@ def import_(
     is a conflict, and nothing is overwritten. Exits with 1 when there are
     conflicts.
     """
-    from segdata.api.redrawing import import_task
+    from segdata.api.review import import_task
     from segdata.cli.output import emit, paper, spare
     from segdata.report.review_json import imported_json
     from segdata.report.review_text import imported_text

@@ -46,7 +46,7 @@ def command(
     AFTER are two datasets, or two revisions of one (DATA@r0001). What options
     say about reading holds for both.
     """
-    from segdata.api import rework
+    from segdata.api.scorecard import rework
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.report.rework import to_csv, to_text

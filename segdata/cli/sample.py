@@ -8,7 +8,7 @@ import click
 from segdata.cli.options import DATA, Opening, data_options, example, report_options
 
 if TYPE_CHECKING:
-    from segdata.edit.draw import Purpose
+    from segdata.store.sample import Purpose
 
 
 @click.command(
@@ -58,7 +58,7 @@ def command(
     of a pilot are drawn at random, so that `segdata pilot` may conclude from
     them on the whole.
     """
-    from segdata.api import draw_sample
+    from segdata.api.sample import draw_sample
     from segdata.cli.outcome import tell
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress

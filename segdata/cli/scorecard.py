@@ -19,7 +19,7 @@ from segdata.cli.options import (
 from segdata.core.config import DISTANCES, Metric
 
 if TYPE_CHECKING:
-    from segdata.api.scoring import Scored
+    from segdata.api.scorecard import ScorecardRun
 
 _PATH = click.Path(path_type=Path)
 
@@ -68,7 +68,7 @@ def command(
     trend by month, mix of images left out of account, and the worst examples
     with what the guideline says. DATA as for `segdata agreement`.
     """
-    from segdata.api.scoring import score_annotators
+    from segdata.api.scorecard import score_annotators
     from segdata.cli.agreement import named
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
@@ -102,7 +102,7 @@ def command(
     return 0
 
 
-def _html(scored: "Scored", typed: list[str], jobs: int) -> str:
+def _html(scored: "ScorecardRun", typed: list[str], jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst examples."""
     from segdata.formats.shared.images import image_limits
     from segdata.report.html.agreement_pictures import example_pictures

@@ -32,7 +32,7 @@ def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, op
     IMAGE is the id of an image (its path below the folder of images), or the
     end of one. Prints the files written.
     """
-    from segdata.api import validate
+    from segdata.api.validate import validate
     from segdata.cli.output import emit, spare
     from segdata.formats.shared.images import image_limits
     from segdata.report.pictures import draw_image, image_named

@@ -65,7 +65,7 @@ def command(
     nearly the same picture, are never separated. The same images and seed
     give the same division, whatever their order.
     """
-    from segdata.api import split
+    from segdata.api.split import split
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.report.split import to_json, to_text

@@ -35,10 +35,10 @@ def init(data: Path, output: Path | None, force: bool, opening: Opening) -> None
     becomes one, and its definition says how often it occurs. Give names and
     kinds, and save it as taxonomy.yaml beside DATA (--output).
     """
-    from segdata.api.drafting import drafted, taxonomy_text
+    from segdata.api.taxonomy import draft_taxonomy_of, draft_taxonomy_text
     from segdata.cli.output import emit, free
 
-    text = taxonomy_text(drafted(data, **opening.given)[0])
+    text = draft_taxonomy_text(draft_taxonomy_of(data, **opening.given)[0])
     if output is not None:
         free(output, force)
     emit(text, output)
@@ -57,17 +57,16 @@ def check(file: Path, quiet: bool) -> int:
     colours that are easily mistaken. Exits with 1 when rule SEG208 finds
     something, with 2 when the file cannot be read.
     """
-    from segdata.api import validate
-    from segdata.api.imageless import dataset_of
-    from segdata.api.taxonomies import file_of
+    from segdata.api.taxonomy import taxonomy_dataset, taxonomy_file
+    from segdata.api.validate import validate
     from segdata.cli.output import emit, paper
     from segdata.core.advice import advice
     from segdata.core.counted import counted
     from segdata.core.taxonomy import load_taxonomy
 
-    path = file_of(file)
+    path = taxonomy_file(file)
     taxonomy = load_taxonomy(path)
-    findings = validate(dataset_of(taxonomy), select=["SEG208"]).findings
+    findings = validate(taxonomy_dataset(taxonomy), select=["SEG208"]).findings
     on = paper()
     lines = []
     for finding in findings:
@@ -115,16 +114,16 @@ def diff(old: Path, new: Path, report: str, output: Path | None, force: bool) ->
     """
     from os.path import relpath
 
-    from segdata.api.taxonomies import diff_taxonomies, file_of
+    from segdata.api.taxonomy import diff_taxonomies, taxonomy_file
     from segdata.cli.output import emit, free, paper
-    from segdata.edit.taxonomy_map import map_text
     from segdata.report.taxonomy_diff import diff_json, diff_text
+    from segdata.store.remap import dump_map
 
     found = diff_taxonomies(old, new)
     if output is not None:
         free(output, force)
-        beside = Path(relpath(file_of(new).absolute(), output.absolute().parent)).as_posix()
-        emit(map_text(found.migration, beside), output)
+        beside = Path(relpath(taxonomy_file(new).absolute(), output.absolute().parent)).as_posix()
+        emit(dump_map(found.migration, beside), output)
         say(f"map written to {output}")
     if report == "json":
         emit(diff_json(found, str(old), str(new)))
@@ -150,12 +149,12 @@ def doc(file: Path, report: str, output: Path | None, force: bool) -> None:
     is hidden, attributes and examples. Examples that name picture files are
     shown; an HTML page has them within.
     """
-    from segdata.api.taxonomies import file_of
+    from segdata.api.taxonomy import taxonomy_file
     from segdata.cli.output import emit, free
     from segdata.core.taxonomy import load_taxonomy
     from segdata.report.guideline import guideline_html, guideline_markdown
 
-    path = file_of(file)
+    path = taxonomy_file(file)
     taxonomy = load_taxonomy(path)
     title = f"{taxonomy.name or path.absolute().parent.name}: how to annotate"
     if output is not None:

@@ -8,7 +8,7 @@ import click
 from segdata.cli.options import DATA, Opening, data_options, example
 
 if TYPE_CHECKING:
-    from segdata.api.tiling import Match
+    from segdata.api.tile import Match
 
 
 def pixels(text: str) -> tuple[int, int]:
@@ -76,7 +76,7 @@ def command(
     again; where predictions on two tiles differ, each is right up to the
     middle of what they share.
     """
-    from segdata.api import tile, untile
+    from segdata.api.tile import tile, untile
     from segdata.cli.outcome import tell
     from segdata.cli.progress import progress
 

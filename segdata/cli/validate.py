@@ -11,7 +11,7 @@ from segdata.cli.options import BY, DATA, Opening, data_options, example, report
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
-    from segdata.core.dataset import Dataset
+    from segdata.core.dataset import OpenDataset
     from segdata.core.rule import Rule
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -29,9 +29,9 @@ class Choice:
     by: str | None
     review: bool = True
 
-    def findings(self, dataset: "Dataset", jobs: int) -> Validation:
+    def findings(self, dataset: "OpenDataset", jobs: int) -> Validation:
         """What the rules find."""
-        from segdata.api import validate
+        from segdata.api.validate import validate
         from segdata.cli.progress import progress
 
         with progress("validate", len(dataset)) as done:
@@ -45,7 +45,7 @@ class Choice:
                 progress=done,
             )
 
-    def rules(self, dataset: "Dataset", result: Validation) -> "list[Rule]":
+    def rules(self, dataset: "OpenDataset", result: Validation) -> "list[Rule]":
         """The rules that ran."""
         from segdata.core.judge import selected
 
@@ -124,7 +124,7 @@ def command(
     Exits with 0 when nothing was found at or above --fail-on, else with 1,
     and with 2 when it could not check.
     """
-    from segdata.api.caching import folder
+    from segdata.api.source_cache import cache_folder
     from segdata.cli.forms import as_html, as_text, draw
     from segdata.cli.output import emit, spare_folder
     from segdata.core.counted import counted
@@ -135,7 +135,7 @@ def command(
         raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
     _spare(output, write_baseline, opening.inputs(data))
     before = None if baseline is None else read_findings(baseline)
-    place = None if no_cache else folder()
+    place = None if no_cache else cache_folder()
     dataset = opening.read(data, cache=place)
     spare_folder(overlays, [data, *dataset.profile.places.values()])
     choice = Choice(select, ignore, by, not no_review)
@@ -173,13 +173,13 @@ def _spare(output: Path | None, baseline: Path | None, inputs: list[object]) -> 
         raise click.UsageError("--output and --write-baseline name the same file")
 
 
-def _mend(dataset: "Dataset", result: Validation, unsafe: bool) -> bool:
+def _mend(dataset: "OpenDataset", result: Validation, unsafe: bool) -> bool:
     """Fix what can be fixed, and say so; returns whether there is a new revision."""
-    from segdata.api.fixing import fix
     from segdata.core.counted import counted
+    from segdata.store.fixes import write_fixes
 
     mended: list[int] = []  # findings of each image
-    revision = fix(dataset, result.findings, unsafe=unsafe, seen=lambda image: mended.append(len(image.mended)))
+    revision = write_fixes(dataset, result.findings, unsafe=unsafe, seen=lambda image: mended.append(len(image.mended)))
     if revision is None:
         rest = 0 if unsafe else sum(each.fix == "unsafe" for each in result.findings)
         more = f"; of {counted(rest, 'finding')} the fix changes what somebody drew: --unsafe-fixes" if rest else ""
@@ -191,16 +191,16 @@ def _mend(dataset: "Dataset", result: Validation, unsafe: bool) -> bool:
 
 
 def _show_fixes(
-    dataset: "Dataset", result: Validation, unsafe: bool, overlays: Path | None, output: Path | None
+    dataset: "OpenDataset", result: Validation, unsafe: bool, overlays: Path | None, output: Path | None
 ) -> int:
     """Print, and draw, what fixes would change."""
-    from segdata.api.fixing import mend
     from segdata.cli.output import emit, paper
     from segdata.report.mending import draw, lines
+    from segdata.store.fixes import fixed_images
 
     sheet, n_images = paper(output), 0
     told: list[str] = []
-    for image in mend(dataset, result.findings, unsafe=unsafe):
+    for image in fixed_images(dataset, result.findings, unsafe=unsafe):
         n_images += 1
         told += lines(image, dataset.profile, sheet)
         if overlays is not None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class OpenDataset:
     """An opened dataset: some images of a source, and what is known and decided about it.
 
     ``for batch in dataset`` goes through its pixels, in portions of many images; ``len(dataset)`` counts images. Its

@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.edit.diff.difference import Difference, Half
-from segdata.edit.diff.kinds import Kind
+from segdata.store.diff.difference import DatasetSide, Difference, DifferenceKind
 
 VERSION: Literal[1] = 1
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -61,7 +60,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     ids; `bbox` is [x, y, width, height] in pixels.
     """
 
-    kind: Kind
+    kind: DifferenceKind
     image: str | None
     annotator: str | None
     segment_a: int | str | None
@@ -115,7 +114,7 @@ def schema() -> dict[str, Any]:  # Any: JSON
     return msgspec.json.schema(Report)
 
 
-def _read(half: Half) -> Read:
+def _read(half: DatasetSide) -> Read:
     defects = dict(sorted(half.defects.items()))
     return Read(dataset=half.files, format=half.format, images=half.n_images, segments=half.n_segments, defects=defects)
 

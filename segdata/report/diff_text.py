@@ -3,10 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from segdata.core.counted import counted
-from segdata.edit.diff.difference import Change, Count, Difference, Half
-from segdata.edit.diff.kinds import SUMMARIES, Kind, unit
 from segdata.report.paper import Paper, columns, shorten, table
 from segdata.report.text import typeable
+from segdata.store.diff.difference import (
+    KIND_SUMMARIES,
+    DatasetSide,
+    Difference,
+    DifferenceKind,
+    KindCount,
+    LabelChange,
+    kind_unit,
+)
 
 FIRST = 3  # differences of each kind that are shown
 MOST_MOVES = 8  # pairs of categories that are shown
@@ -27,7 +34,7 @@ def to_text(found: Difference, typed: Sequence[str], paper: Paper, first: int = 
     return "\n".join(lines) + "\n"
 
 
-def listed(changes: Sequence[Change], paper: Paper) -> Iterator[str]:
+def listed(changes: Sequence[LabelChange], paper: Paper) -> Iterator[str]:
     """Differences, each in a line or two: where, and what."""
     for change in changes:
         yield from _where(change, paper)
@@ -45,7 +52,7 @@ def _head(found: Difference, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(said, "  ", style="warning")
 
 
-def _read(half: Half) -> str:
+def _read(half: DatasetSide) -> str:
     size = f"{half.format}: {counted(half.n_images, 'image')}, {counted(half.n_segments, 'segment')}"
     if not half.defects:
         return size
@@ -53,20 +60,20 @@ def _read(half: Half) -> str:
     return f"{size}; met while reading: {counted(sum(half.defects.values()), 'defect')} ({codes})"
 
 
-def _group(kind: Kind, count: Count, shown: Sequence[Change], paper: Paper) -> Iterator[str]:
-    facts = counted(count.n, unit(kind))
-    if count.images and unit(kind) != "image":
+def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[LabelChange], paper: Paper) -> Iterator[str]:
+    facts = counted(count.n, kind_unit(kind))
+    if count.images and kind_unit(kind) != "image":
         facts += f" in {counted(count.images, 'image')}"
     if count.pixels:
         facts += f", {count.pixels:,} px"
     yield from paper.pieces((f"{kind}:", "bold"), (facts, None))
-    yield from paper.wrap(SUMMARIES[kind], "  ", style="dim")
+    yield from paper.wrap(KIND_SUMMARIES[kind], "  ", style="dim")
     yield from listed(shown, paper)
     if count.n > len(shown):
         yield f"  … and {count.n - len(shown):,} more"
 
 
-def _where(change: Change, paper: Paper) -> list[str]:
+def _where(change: LabelChange, paper: Paper) -> list[str]:
     """Image, category and id, box, annotator."""
     ids = [change.segment_a, change.segment_b]
     told = dict.fromkeys(str(each) for each in ids if each is not None)

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from segdata.core.counted import counted
-from segdata.edit.draw import Draw
 from segdata.report.paper import Paper, shorten, table
+from segdata.store.sample import ImageSample
 
 _LISTED = 15  # categories, the rarest
 
 
-def to_text(draw: Draw, paper: Paper) -> str:
+def to_text(draw: ImageSample, paper: Paper) -> str:
     """How many images, and how many segments of each category, the rarest first."""
     lines = [f"{counted(len(draw.images), 'image')} of {draw.of:,} drawn"]
     if draw.wanted:
@@ -35,13 +35,13 @@ def to_text(draw: Draw, paper: Paper) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _all_there(draw: Draw) -> bool:
+def _all_there(draw: ImageSample) -> bool:
     """Whether of each category that is short every segment was drawn."""
     short = draw.drawn < draw.wanted
     return bool(short.any()) and bool((draw.drawn[short] == draw.segments[short]).all())
 
 
-def to_json(draw: Draw, **more: Any) -> str:  # Any: JSON
+def to_json(draw: ImageSample, **more: Any) -> str:  # Any: JSON
     """The same as one JSON object, with the images; `more`: what the command did with it."""
     found = {
         "version": 1,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from segdata.report.paper import Paper, table
-from segdata.store.history import Past
+from segdata.store.revisions import RevisionInfo
 
 
-def to_text(revisions: Sequence[Past], paper: Paper) -> str:
+def to_text(revisions: Sequence[RevisionInfo], paper: Paper) -> str:
     """A line for each revision, the current one marked, and below it how it came about."""
     rows = [
         [
@@ -29,7 +29,7 @@ def to_text(revisions: Sequence[Past], paper: Paper) -> str:
     return "\n".join(found) + "\n"
 
 
-def to_json(revisions: Sequence[Past]) -> str:
+def to_json(revisions: Sequence[RevisionInfo]) -> str:
     """The same as one JSON object."""
     rows = [{**asdict(each), "created": each.created.isoformat()} for each in revisions]
     return json.dumps({"version": 1, "revisions": rows}, ensure_ascii=False, indent=2) + "\n"

@@ -9,16 +9,16 @@ from typing import Protocol
 from segdata.core.counted import counted
 from segdata.core.defect import Defect
 from segdata.core.loss import Loss
-from segdata.edit.diff.proof import Proof
 from segdata.report.diff_text import listed as differences
 from segdata.report.paper import Paper
 from segdata.report.text import typeable
+from segdata.store.diff.proof import ConversionProof
 
 FIRST = 5  # defects, or differences, that are shown
 
 
 class Apart(Protocol):
-    """How far two rules for drawing polygons are apart; see `segdata.formats.shapes.source_polygons`."""
+    """How far two rules for drawing polygons are apart; see `segdata.formats.shapes.disagreement`."""
 
     @property
     def drawn(self) -> int:
@@ -34,7 +34,7 @@ class Apart(Protocol):
 
 
 class Converted(Protocol):
-    """What a conversion did; see `segdata.api.Conversion`."""
+    """What a conversion did; see `segdata.api.convert.Conversion`."""
 
     @property
     def target(self) -> Path:
@@ -69,7 +69,7 @@ class Converted(Protocol):
         """How many of the defects are errors."""
 
     @property
-    def proof(self) -> Proof | None:
+    def proof(self) -> ConversionProof | None:
         """What reading it back has shown; None where nobody looked."""
 
     @property
@@ -110,7 +110,7 @@ def written(done: Converted, typed: Sequence[str], paper: Paper) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _proved(proof: Proof, done: Converted, typed: Sequence[str], paper: Paper) -> Iterator[str]:
+def _proved(proof: ConversionProof, done: Converted, typed: Sequence[str], paper: Paper) -> Iterator[str]:
     """What came back, and whether all else is a counted loss."""
     found = proof.difference
     all_same = found.n_same == found.n_kept

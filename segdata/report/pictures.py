@@ -11,7 +11,7 @@ from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.config import nearest
 from segdata.core.counted import counted
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.unsafe import is_unsafe
@@ -21,7 +21,7 @@ MOST = 50  # images that `--overlays` draws
 
 
 def draw_findings(
-    data: Dataset, findings: Sequence[Finding], folder: Path, progress: Callable[[int], None] = lambda done: None
+    data: OpenDataset, findings: Sequence[Finding], folder: Path, progress: Callable[[int], None] = lambda done: None
 ) -> str:
     """Draw the first `MOST` images that have findings, the worst first, into a folder; says what was drawn."""
     concerned = list(dict.fromkeys(finding.image for finding in findings if finding.image is not None))
@@ -39,7 +39,7 @@ def draw_findings(
     return f"{counted(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
 
 
-def draw_image(data: Dataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
+def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
     """Draw every annotation of one image with its findings; returns the files, none where the size is unknown.
 
     The files are called as the image, with its folders, and where there are several annotators as these too.
@@ -76,7 +76,7 @@ def _is_ours(path: Path) -> bool:
         return b"tEXtSoftware\0segdata" in file.read(128)
 
 
-def image_named(data: Dataset, name: str) -> str:
+def image_named(data: OpenDataset, name: str) -> str:
     """The image_id that a user means by an id, or by the end or the stem of one; raises SegdataError otherwise."""
     ids = list(dict.fromkeys(data.image_ids))
     if name in ids:
@@ -91,7 +91,7 @@ def image_named(data: Dataset, name: str) -> str:
     raise SegdataError(f"no image {name!r} in {data.profile.files}{hint}")
 
 
-def annotations_of(data: Dataset, row: int) -> Iterator[tuple[str | None, Batch]]:
+def annotations_of(data: OpenDataset, row: int) -> Iterator[tuple[str | None, Batch]]:
     """Each annotation of one of the source's images as a batch of its own, with the annotator where there are several.
 
     None at all where the size of the image is unknown.

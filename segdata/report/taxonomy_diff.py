@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 
 from segdata.core.counted import counted
-from segdata.edit.taxonomy_diff import CHANGE_KINDS, TaxonomyDifference
 from segdata.report.paper import Paper
 from segdata.report.text import typeable
+from segdata.store.taxonomy_diff import TAXONOMY_CHANGE_KINDS, TaxonomyDifference
 
 _HEADS: Mapping[str, str] = {
     "added": "new categories",
@@ -27,7 +27,7 @@ _HEADS: Mapping[str, str] = {
 def diff_text(found: TaxonomyDifference, old: str, new: str, written: str | None, paper: Paper) -> str:
     """The report, in lines of at most `paper.width` columns; `written`: the map that the command wrote."""
     lines = [paper.paint("segdata taxonomy diff", "bold"), f"  old  {old}", f"  new  {new}", ""]
-    for kind in CHANGE_KINDS:
+    for kind in TAXONOMY_CHANGE_KINDS:
         changes = [change for change in found.changes if change.kind == kind]
         if changes:
             lines += [paper.paint(f"{kind}: {len(changes):,}", "bold"), *paper.wrap(_HEADS[kind], "  ", style="dim")]

@@ -8,8 +8,7 @@ import msgspec
 
 from segdata.core.decision import Decision
 from segdata.store import manifest as manifests
-from segdata.store.history import ancestors
-from segdata.store.revise import LOG
+from segdata.store.revisions import CHANGES_FILE, ancestors
 
 
 class _Line(msgspec.Struct):
@@ -31,7 +30,7 @@ class Past:
 
     def __init__(self, root: Path) -> None:
         manifest = manifests.load(root)
-        done = {each.name: _decisions(root / each.name / LOG) for each in manifest.revisions}
+        done = {each.name: _decisions(root / each.name / CHANGES_FILE) for each in manifest.revisions}
         self._done = {decision for decisions in done.values() for decision in decisions}
         self.here = {each for name in ancestors(root, manifest.revision) for each in done.get(name, ())}
         pruned = [each.created for each in manifest.revisions if each.parent is not None and each.parent not in done]

@@ -31,7 +31,7 @@ def detect(seen: Glance) -> Clue | None:
 
 def read(request: Request) -> Source:
     """Open a revision of a canonical dataset, the current one where none is named."""
-    from segdata.store.revision import open_revision
+    from segdata.store.revision_reader import open_revision
 
     root = request.root.parent if request.root.name == manifests.NAME else request.root
     manifest = manifests.load(root)
@@ -45,6 +45,6 @@ def write(
     profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, made: str | None = None
 ) -> None:
     """Write batches (images in ascending order of image_id) as a new dataset with the revision r0001."""
-    from segdata.store.fresh import write_canonical
+    from segdata.store.revision_writer import write_canonical
 
     write_canonical(profile, batches, target, losses, made)

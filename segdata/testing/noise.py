@@ -12,7 +12,7 @@ import pyarrow as pa
 from segdata.core.batch import Batch, concatenate, replaced, whole
 from segdata.core.config import Config
 from segdata.core.counts import counts_of_runs
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, boxes
 from segdata.noise.evidence.drawn import VOID, Drawn, Flags, shared
@@ -55,8 +55,8 @@ class InjectedError:
 
 
 def noisy(
-    data: Dataset, seed: int, rates: Rates | None = None, share: float = 1.0
-) -> tuple[Dataset, list[InjectedError]]:
+    data: OpenDataset, seed: int, rates: Rates | None = None, share: float = 1.0
+) -> tuple[OpenDataset, list[InjectedError]]:
     """A dataset with errors in a `share` of its images, and all of them; the same seed makes the same ones.
 
     In instance datasets all categories are things, in panoptic ones those that say so; of others each connected part
@@ -75,7 +75,7 @@ def noisy(
         if rng.random() < share:
             errors += page.spoil(things, rates or Rates(), rng)
         pages.append(page)
-    return Dataset(PictureDataset(profile, _join_pages(batch, first, pages, ids)), profile, Config()), errors
+    return OpenDataset(PictureDataset(profile, _join_pages(batch, first, pages, ids)), profile, Config()), errors
 
 
 def _things(profile: Profile, rank: dict[int, int]) -> Flags:

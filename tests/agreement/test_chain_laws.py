@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import segdata
 from segdata.agreement.summary.agreed import Agreement, Value
-from segdata.api import agree
+from segdata.api.agreement import agree
 from segdata.core.batch import Batch
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -41,11 +41,11 @@ def drawings(draw: st.DrawFn) -> list[Maps]:
     return [first, second]
 
 
-def dataset(maps: Maps, names: Mapping[int, str] = CATEGORIES) -> Dataset:
+def dataset(maps: Maps, names: Mapping[int, str] = CATEGORIES) -> OpenDataset:
     return segdata.from_arrays({f"{k}.png": (each, names) for k, each in enumerate(maps)}, TAXONOMY)
 
 
-def agreed(one: Dataset, other: Dataset, jobs: int = 1) -> Agreement:
+def agreed(one: OpenDataset, other: OpenDataset, jobs: int = 1) -> Agreement:
     return agree({"a": one, "b": other}, resamples=100, jobs=jobs, select=["SEG410"])
 
 
@@ -113,7 +113,7 @@ def test_the_order_of_images_does_not_matter(drawn: list[Maps], random: object) 
 class OneByOne:
     """A source whose portions are single images."""
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: OpenDataset) -> None:
         self.of = data.source
         self.profile, self.image_ids, self.defects = self.of.profile, self.of.image_ids, self.of.defects
 

@@ -8,7 +8,7 @@ import segdata
 from segdata.agreement.compare import compare
 from segdata.agreement.panel.paired import Member
 from segdata.agreement.panel.panel import panel
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 
 N_ROWS, CELL, SQUARE = 72, 12, 7
@@ -16,7 +16,7 @@ N = N_ROWS**2
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="cell", kind="thing"),))
 
 
-def drawn(shift: int, missed: int) -> Dataset:
+def drawn(shift: int, missed: int) -> OpenDataset:
     """Squares on a grid, all moved to the right, without the last ones."""
     ids = np.zeros((N_ROWS * CELL, N_ROWS * CELL), np.uint16)
     blocks = ids.reshape(N_ROWS, CELL, N_ROWS, CELL)

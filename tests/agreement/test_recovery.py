@@ -6,8 +6,8 @@ import pytest
 import segdata
 from segdata.agreement.habits.bias import biases, least_clusters
 from segdata.agreement.summary.agreed import Agreement, AnnotatorBias
-from segdata.api import agree
-from segdata.core.dataset import Dataset
+from segdata.api.agreement import agree
+from segdata.core.dataset import OpenDataset
 from segdata.core.opposed import Opposed
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
@@ -16,7 +16,7 @@ from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate
 HAND = ErrorRates(misses=0.03, adds=0.03, uneven=0.4, jitter=0.4, shift=0.4)
 
 
-def cells(rng: np.random.Generator, n_images: int) -> Dataset:
+def cells(rng: np.random.Generator, n_images: int) -> OpenDataset:
     """Images with six discs each, of two categories."""
     y, x = np.mgrid[:70, :100]
     labels = {}

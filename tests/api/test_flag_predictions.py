@@ -9,8 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from segdata.api import convert, flag, from_arrays
-from segdata.core.dataset import Dataset
+from segdata.api.arrays import from_arrays
+from segdata.api.convert import convert
+from segdata.api.flag import flag
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flagged import Flagged
@@ -95,7 +97,7 @@ def sam(folder: Path, labels: Path) -> Path:
     return folder / "sam"
 
 
-def judged(labels: tuple[Path, Path], predictions: Path | Dataset) -> Flagged:
+def judged(labels: tuple[Path, Path], predictions: Path | OpenDataset) -> Flagged:
     return flag(labels[0], predictions=predictions, truth=labels[1], settings=Settings(jobs=1))
 
 

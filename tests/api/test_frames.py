@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 import segdata
 from segdata.core.batch import Batch, concatenate
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -40,7 +40,7 @@ class Held:
 @given(datasets())
 def test_the_tables_of_a_dataset_are_the_dataset(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
-    given_ = Dataset(Held(profile, concatenate(batches)), profile, Config())
+    given_ = OpenDataset(Held(profile, concatenate(batches)), profile, Config())
     again = segdata.from_frames(given_.images, given_.segments, given_.annotations, taxonomy=given_.taxonomy)
     assert not list(again.source.defects)
     lost = frozenset[str]()
@@ -56,7 +56,7 @@ def scene() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=FRAME_COLUMNS)
 
 
-def pixels(dataset: Dataset) -> dict[str, list[list[list[bool]]]]:
+def pixels(dataset: OpenDataset) -> dict[str, list[list[list[bool]]]]:
     """Of each image the masks of its segments."""
     maps = dataset.maps()
     return {name: maps.instances(row).masks().tolist() for row, name in enumerate(maps.image_ids)}

@@ -11,7 +11,7 @@ import numpy as np
 from click.testing import CliRunner
 from PIL import Image
 
-from segdata.api import convert
+from segdata.api.convert import convert
 from segdata.cli.main import main
 
 WIDTH, HEIGHT = 40, 30

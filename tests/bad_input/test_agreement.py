@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.api import agree
+from segdata.api.agreement import agree
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy

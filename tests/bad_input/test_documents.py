@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.api import convert
+from segdata.api.convert import convert
 from tests.bad_input.sound_datasets import CATEGORIES, Make, Said, segdata, validated
 
 DOCUMENTS = {"coco-instances": "coco.json", "coco-panoptic": "panoptic.json"}

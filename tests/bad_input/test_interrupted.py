@@ -16,10 +16,9 @@ import pyarrow as pa
 import pytest
 
 import segdata
-from segdata.api import fixing
 from segdata.cli import exits
 from segdata.core.errors import SegdataError
-from segdata.store import manifest, revise
+from segdata.store import fixes, manifest, revisions
 from tests.bad_input.sound_datasets import CATEGORIES, Make, left_behind
 from tests.bad_input.sound_datasets import segdata as said_of
 
@@ -58,7 +57,7 @@ def codes(root: Path) -> set[str]:
 
 def fix(root: Path) -> str | None:
     data = segdata.read(root)
-    return fixing.fix(data, segdata.validate(data, select="speck", jobs=1).findings, unsafe=True)
+    return fixes.write_fixes(data, segdata.validate(data, select="speck", jobs=1).findings, unsafe=True)
 
 
 COMMANDS = {
@@ -170,7 +169,7 @@ def test_a_fix_of_what_has_changed_meanwhile_is_refused(work: Path) -> None:
     assert fix(work) == "r0002"
     before = contents(work)
     with pytest.raises(SegdataError, match="revision r0002 has been made since r0001 was read; nothing is changed"):
-        fixing.fix(data, findings, unsafe=True)
+        fixes.write_fixes(data, findings, unsafe=True)
     assert contents(work) == before
 
 
@@ -185,7 +184,7 @@ def test_a_fix_while_another_is_made_is_refused(work: Path) -> None:
         yield {"what": "nothing"}
 
     rows: dict[str, pa.Table] = {}
-    assert revise.revise(work, rows, "nothing", log()) == "r0002"
+    assert revisions.revise(work, rows, "nothing", log()) == "r0002"
     assert {name: data for name, data in contents(work).items() if name.startswith("r0001")} == {
         name: data for name, data in before.items() if name.startswith("r0001")
     }
@@ -209,7 +208,7 @@ def test_two_programs_fix_at_the_same_time(work: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["a file", "below a file", "a loop"])
 def test_a_cache_that_cannot_be(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr("segdata.api.caching.WORTH", 0.0)
+    monkeypatch.setattr("segdata.api.source_cache.MIN_SECONDS", 0.0)
     root, place = make("colour-masks"), tmp_path / "cache"
     expected = said_of("validate", root, "--no-cache").out
     if kind == "a loop":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segdata import read
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import UnreadableError
 
 SOUND = np.stack([np.full((4, 5), 0.75), np.full((4, 5), 0.25)]).astype(np.float32)
@@ -31,7 +31,7 @@ def claiming(shape: tuple[int, ...], n_bytes: int = 100) -> bytes:
     return buffer.getvalue()
 
 
-def beside_a_sound_one(folder: Path, content: bytes) -> tuple[Dataset, list[tuple[str, str | None, str]]]:
+def beside_a_sound_one(folder: Path, content: bytes) -> tuple[OpenDataset, list[tuple[str, str | None, str]]]:
     (folder / "a.npz").write_bytes(archive(probabilities=SOUND))
     (folder / "b.npz").write_bytes(content)
     data = read(folder, format="npz", options={"classes": "first"})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from segdata.api import convert
+from segdata.api.convert import convert
 from segdata.core.format import formats
 from tests.bad_input.sound_datasets import HEIGHT, NAMES, WIDTH, labels, write_sound
 from tests.generators.dicom_files import contour, segment, write_ct, write_seg, write_structures

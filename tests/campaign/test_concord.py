@@ -10,7 +10,7 @@ from segdata.agreement.compare import compare
 from segdata.agreement.panel.paired import Member
 from segdata.agreement.panel.panel import panel
 from segdata.campaign.concord import Concord, concord
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 
@@ -23,7 +23,7 @@ TAXONOMY = Taxonomy(
 )
 
 
-def truth(n_images: int = 24) -> Dataset:
+def truth(n_images: int = 24) -> OpenDataset:
     """Images of 60 x 60 pixels with two of each category, well apart."""
     rng = np.random.default_rng(5)
     labels = {}
@@ -95,7 +95,7 @@ def test_the_pilot_says_so() -> None:
     muddled = SimulatedAnnotator(of={"bus": ErrorRates(calls={"tram": 0.5}), "car": ErrorRates(misses=0.8)})
     both = [simulate_annotator(data, each, k, "ab"[k]) for k, each in enumerate((muddled, muddled))]
     whole = panel([Member(each) for each in both])
-    found = segdata.pilot(Dataset(whole, whole.profile, data.config))
+    found = segdata.pilot(OpenDataset(whole, whole.profile, data.config))
     assert found.agreement is not None
     blocking = {(reason.kind, reason.categories) for reason in found.reasons if reason.blocks}
     assert ("confused", ("bus", "tram")) in blocking

@@ -9,7 +9,7 @@ import pytest
 
 import segdata
 from segdata.campaign.readiness import Pilot, Reason
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, MaxVoid, Taxonomy
 
@@ -22,7 +22,7 @@ def taxonomy(*names: str, **more: object) -> Taxonomy:
     return Taxonomy(categories=categories, **more)  # type: ignore[arg-type]  # fields of a taxonomy
 
 
-def dataset(known: Taxonomy, n_images: int = 30, bus_in: int = 30) -> Dataset:
+def dataset(known: Taxonomy, n_images: int = 30, bus_in: int = 30) -> OpenDataset:
     """Images of 20 x 20 pixels with two cars, and in some of them a bus."""
     rng = np.random.default_rng(8)
     labels = {}

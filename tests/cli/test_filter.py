@@ -30,7 +30,7 @@ def test_a_report_chooses_segments(run: Run, masks: Path, tmp_path: Path) -> Non
 
 
 def test_help_names_every_column(run: Run) -> None:
-    from segdata.edit.selection import COLUMNS
+    from segdata.store.selection import COLUMNS
 
     text = run("filter", "--help").stdout
     assert [name for name in COLUMNS if name not in text] == []

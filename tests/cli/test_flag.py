@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from segdata.api import decide, flag, read
-from segdata.api.imprinting import imprints
+from segdata.api.decisions import label_hashes
+from segdata.api.flag import flag
+from segdata.api.read import read
+from segdata.api.review import decide
 from segdata.cli.flag import Wanted, training_options
 from segdata.cli.progress import explained
 from segdata.core.decision import Decision
@@ -115,7 +117,7 @@ def test_what_reviewers_decided_is_counted_and_not_told(run: Run, cells: tuple[P
     data, clean = cells
     seen = read(data)
     told = flag(seen, predictions=clean, settings=Settings(jobs=1)).validation.findings
-    imprint = imprints(seen, told, 1)
+    imprint = label_hashes(seen, told, 1)
     decide(seen, [
         Decision(verdict="reject", reviewer="anna", time="2026-01-01T00:00:00Z", via="python", image=each.image,
                  segment=next(iter(each.segments), None), finding=each, imprint=imprint[each])

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 import segdata
-from segdata.api.imprinting import imprints
+from segdata.api.decisions import label_hashes
 from segdata.report.review_json import schemas as review_schemas
 
 Run = Callable[..., Result]
@@ -31,7 +31,7 @@ def export(data: Path, tmp_path: Path) -> Callable[..., Path]:
     def written(who: str, minute: int = 0, **verdicts: str) -> Path:
         dataset = segdata.read(data)
         findings = segdata.validate(dataset, select="SEG1", review=False).findings
-        seen = imprints(dataset, findings)
+        seen = label_hashes(dataset, findings)
         decisions = [
             segdata.Decision(
                 verdict=verdicts[each.code], reviewer=who, time=f"2026-01-01T00:{minute:02d}:00Z", via="html",

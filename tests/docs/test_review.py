@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import segdata
-from segdata.api.imprinting import imprints
+from segdata.api.decisions import label_hashes
 from segdata.cli.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def test_from_the_html_report(street: Path) -> None:
         code="SEG106", rule="speck", severity="warning", message="a speck", bbox=(0, 0, 9, 9),
         image=batch.images["image_id"][0].as_py(),
     )  # fmt: skip
-    seen = imprints(segdata.read(street), [finding])[finding]
+    seen = label_hashes(segdata.read(street), [finding])[finding]
     decision = segdata.Decision(
         verdict="fix", reviewer="anna", time="2026-11-20T00:00:00Z", via="html", image=finding.image, finding=finding,
         imprint=seen,

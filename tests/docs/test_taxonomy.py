@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from segdata.api import validate
-from segdata.api.imageless import dataset_of
+from segdata.api.taxonomy import taxonomy_dataset
+from segdata.api.validate import validate
 from segdata.core import yamlfile
 from segdata.core.taxonomy import Category, Taxonomy, parse_taxonomy
-from segdata.edit.taxonomy_map import TaxonomyMap
+from segdata.store.remap import TaxonomyMap
 
 PAGE = (Path(__file__).parents[2] / "docs" / "taxonomy.md").read_text(encoding="utf-8")
 TAXONOMY, MAP = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -15,7 +15,7 @@ TAXONOMY, MAP = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 def test_the_example_is_sound_and_says_everything_that_can_be_said() -> None:
     taxonomy = parse_taxonomy(TAXONOMY)
-    assert not validate(dataset_of(taxonomy), select=["SEG208"]).findings
+    assert not validate(taxonomy_dataset(taxonomy), select=["SEG208"]).findings
     for field in Category.__struct_fields__:
         default = getattr(Category(id=0, name=""), field, None)
         assert any(getattr(each, field) != default for each in taxonomy.categories), field

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata import convert, read
 from segdata.core.batch import Batch, concatenate
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
 from segdata.testing.pictures import masks_of_runs
@@ -29,13 +29,13 @@ def jpg(path: Path, height: int, width: int) -> None:
     Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(path)
 
 
-def whole(dataset: Dataset) -> Batch:
+def whole(dataset: OpenDataset) -> Batch:
     batch = concatenate(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 
 
-def told(dataset: Dataset) -> set[tuple[object, ...]]:
+def told(dataset: OpenDataset) -> set[tuple[object, ...]]:
     """Image, category, segment id, track and pixels."""
     batch = whole(dataset)
     images = batch.images["image_id"].to_pylist()

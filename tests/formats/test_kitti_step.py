@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata import convert, read
 from segdata.core.batch import Batch, concatenate
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
@@ -25,13 +25,13 @@ def png(path: Path, pixels: list[list[tuple[int, int]]]) -> None:
     Image.fromarray(np.array(rgb, np.uint8)).save(path)
 
 
-def whole(dataset: Dataset) -> Batch:
+def whole(dataset: OpenDataset) -> Batch:
     batch = concatenate(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 
 
-def told(dataset: Dataset) -> set[tuple[object, ...]]:
+def told(dataset: OpenDataset) -> set[tuple[object, ...]]:
     """Image, category, track, crowd and area of each segment."""
     batch = whole(dataset)
     images = batch.images["image_id"].to_pylist()

@@ -9,7 +9,7 @@ from pycocotools import mask as coco
 
 from segdata import convert, read, validate
 from segdata.core.batch import Batch, concatenate
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
@@ -50,13 +50,13 @@ def write_txt(root: Path, folder: str = "instances_txt") -> None:
                 file.write(line(int(frame), id_, pixels == id_))
 
 
-def whole(dataset: Dataset) -> Batch:
+def whole(dataset: OpenDataset) -> Batch:
     batch = concatenate(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 
 
-def told(dataset: Dataset) -> set[tuple[object, ...]]:
+def told(dataset: OpenDataset) -> set[tuple[object, ...]]:
     """Image, sequence, frame, id, category, track and pixels of each segment."""
     batch = whole(dataset)
     images = batch.images.to_pylist()

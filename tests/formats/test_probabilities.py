@@ -16,7 +16,7 @@ from PIL import Image
 from segdata import read
 from segdata.core.batch import concatenate
 from segdata.core.config import Option
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect
 from segdata.testing.pictures import masks_of_runs
@@ -37,7 +37,7 @@ def save(path: Path, **named: Any) -> Path:
     return path
 
 
-def found(data: Dataset) -> dict[tuple[str, str], tuple[list[list[bool]], float]]:
+def found(data: OpenDataset) -> dict[tuple[str, str], tuple[list[list[bool]], float]]:
     """Image and category of every segment, its mask and score."""
     batch = concatenate(list(data))
     masks = masks_of_runs(batch.runs, *batch.segment_size)

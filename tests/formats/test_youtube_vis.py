@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 
 from segdata import convert, read
 from segdata.core.batch import Batch, concatenate
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
 from segdata.testing.pictures import masks_of_runs
@@ -56,19 +56,19 @@ def written(root: Path, content: object, name: str = "instances.json") -> Path:
     return root / name
 
 
-def whole(dataset: Dataset) -> Batch:
+def whole(dataset: OpenDataset) -> Batch:
     batch = concatenate(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 
 
-def met(dataset: Dataset) -> list[tuple[str, str | None]]:
+def met(dataset: OpenDataset) -> list[tuple[str, str | None]]:
     """Codes and places of all defects that are more than information."""
     every = [*dataset.source.defects, *whole(dataset).defects]
     return sorted((each.code, each.place) for each in every if each.severity != "info")
 
 
-def told(dataset: Dataset) -> dict[tuple[str, int], Json]:
+def told(dataset: OpenDataset) -> dict[tuple[str, int], Json]:
     """The segments by image and track; pixels as a list of lists."""
     batch = whole(dataset)
     images = batch.images["image_id"].to_pylist()

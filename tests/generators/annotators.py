@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.meet import Side, touch_within
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, boxes, columns
@@ -67,7 +67,7 @@ class SimulatedAnnotator:
         return self.of.get(name, self.habits)
 
 
-def simulate_annotator(data: Dataset, who: SimulatedAnnotator, seed: int, name: str | None = None) -> Dataset:
+def simulate_annotator(data: OpenDataset, who: SimulatedAnnotator, seed: int, name: str | None = None) -> OpenDataset:
     """What an annotator draws of a dataset's images, whose segments are taken for what is really there.
 
     Segments share pixels only where the dataset allows that; else the one whose outline was moved further out is on
@@ -84,7 +84,7 @@ def simulate_annotator(data: Dataset, who: SimulatedAnnotator, seed: int, name: 
     if data.profile.overlap.value != "allow":
         hand.flatten()
     result = hand.finished(name)
-    return Dataset(PictureDataset(data.profile, result), data.profile, Config())
+    return OpenDataset(PictureDataset(data.profile, result), data.profile, Config())
 
 
 class _Redrawing:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.strokes import shaken
 from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, of_map, runs_of_pixels
 from segdata.noise.evidence.evidence import Evidence, Fields
@@ -73,7 +73,7 @@ class OracleModel:
     kinds = KINDS
     agnostic = False
 
-    def __init__(self, clean: Dataset, *, errors: float = 0.02, seed: int = 0) -> None:
+    def __init__(self, clean: OpenDataset, *, errors: float = 0.02, seed: int = 0) -> None:
         maps = clean.maps()
         kind = {each.id: each.kind for each in clean.taxonomy.categories}
         countable = clean.profile.task != "semantic"

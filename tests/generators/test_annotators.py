@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from segdata.core.batch import Batch
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.profile import Policy
 from segdata.testing.pictures import draw_picture
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
@@ -32,14 +32,14 @@ category: void (void)
 """
 
 
-def scene(times: int = 1, *, overlap: str = "allow") -> Dataset:
+def scene(times: int = 1, *, overlap: str = "allow") -> OpenDataset:
     """The scene as several images."""
     drawing = draw_picture("\n\n".join([SCENE.split("\n\n")[0]] * times) + "\n\n" + SCENE.split("\n\n")[1])
     profile = replace(drawing.profile, overlap=Policy(overlap))  # type: ignore[arg-type]  # one of three words
-    return Dataset(replace(drawing, profile=profile), profile, Config())
+    return OpenDataset(replace(drawing, profile=profile), profile, Config())
 
 
-def batch_of(data: Dataset) -> Batch:
+def batch_of(data: OpenDataset) -> Batch:
     (batch,) = data.batches(1)
     batch.runs.checked(*batch.segment_size)
     return batch
@@ -69,7 +69,7 @@ def test_rates_are_shares_of_segments(habits: ErrorRates, expected: float) -> No
 
 def test_touching_segments_of_a_category_are_merged() -> None:
     data = draw_picture("aabb\naabb\n\na, b: car")
-    every = Dataset(data, data.profile, Config())
+    every = OpenDataset(data, data.profile, Config())
     found = batch_of(simulate_annotator(every, SimulatedAnnotator(ErrorRates(merges=1.0)), 0))
     assert found.runs.areas(found.n_segments).tolist() == [8]
 
@@ -89,7 +89,7 @@ def test_names_and_void() -> None:
 
 def test_outlines_move_by_whole_pixels_whose_mean_is_as_said() -> None:
     data = draw_picture("\n".join(["." * 13] * 5 + ["....." + "aaa" + "....."] * 3 + ["." * 13] * 5))
-    every = Dataset(data, data.profile, Config())
+    every = OpenDataset(data, data.profile, Config())
     areas = {
         int(batch_of(simulate_annotator(every, SimulatedAnnotator(ErrorRates(larger=0.5)), k)).runs.length.sum())
         for k in range(20)

@@ -225,7 +225,7 @@ def _profile() -> Profile:
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_the_result_does_not_depend_on_threads(jobs: int, tmp_path: Path) -> None:
-    from segdata.api import validate
+    from segdata.api.validate import validate
 
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()

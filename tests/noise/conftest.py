@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.api import from_arrays
-from segdata.core.dataset import Dataset
+from segdata.api.arrays import from_arrays
+from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.plan import Facts, Plan, plan_for
 from segdata.noise.networks.settings import Settings
@@ -33,7 +33,7 @@ def scene(seed: int, side: int = SIDE) -> tuple[NDArray[np.uint8], list[tuple[Ma
     return picture.clip(0, 255).astype(np.uint8), segments
 
 
-def written(folder: Path, n: int, *, labels: dict[str, list[tuple[Mask, str]]] | None = None) -> Dataset:
+def written(folder: Path, n: int, *, labels: dict[str, list[tuple[Mask, str]]] | None = None) -> OpenDataset:
     """A dataset of n scenes whose images are PNG files in the folder; `labels` instead of an image's own."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
@@ -44,7 +44,7 @@ def written(folder: Path, n: int, *, labels: dict[str, list[tuple[Mask, str]]] |
     return from_arrays(drawn | (labels or {}), TAXONOMY, images=folder)
 
 
-def semantic(folder: Path, n: int) -> Dataset:
+def semantic(folder: Path, n: int) -> OpenDataset:
     """The same with an array of category ids for each image."""
     known = written(folder, n).maps()
     ids = np.array([*known.classes, 0])
@@ -54,13 +54,13 @@ def semantic(folder: Path, n: int) -> Dataset:
 
 
 @pytest.fixture
-def shapes() -> Callable[[Path, int], Dataset]:
+def shapes() -> Callable[[Path, int], OpenDataset]:
     """Writes discs and squares on a grey ground, with their segments: what a network learns in seconds."""
     return written
 
 
 @pytest.fixture
-def areas() -> Callable[[Path, int], Dataset]:
+def areas() -> Callable[[Path, int], OpenDataset]:
     """The same with category ids for pixels."""
     return semantic
 

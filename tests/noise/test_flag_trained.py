@@ -9,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.api import flag, from_arrays
-from segdata.core.dataset import Dataset
+from segdata.api.arrays import from_arrays
+from segdata.api.flag import flag
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.settings import Settings, model_named
 
-Make = Callable[..., Dataset]
+Make = Callable[..., OpenDataset]
 TINY = Settings(
     folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
 )
@@ -39,7 +40,7 @@ def pictures(folder: Path, arrays: list[NDArray[np.generic]]) -> list[str]:
     return names
 
 
-def blocks(folder: Path, arrays: list[NDArray[np.generic]]) -> Dataset:
+def blocks(folder: Path, arrays: list[NDArray[np.generic]]) -> OpenDataset:
     """A disc in each image, whatever the image shows."""
     drawn = {}
     for name, pixels in zip(pictures(folder, arrays), arrays, strict=True):

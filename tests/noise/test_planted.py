@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.noise.evidence.given import Given
 from segdata.noise.mistakes.evaluation import auroc
 from segdata.noise.mistakes.injection import Rates
@@ -26,7 +26,7 @@ N_IMAGES = 12
 
 @pytest.mark.parametrize("seed", range(2))
 def test_errors_planted_before_the_training_come_out_on_top(
-    shapes: Callable[[Path, int], Dataset], tmp_path: Path, seed: int
+    shapes: Callable[[Path, int], OpenDataset], tmp_path: Path, seed: int
 ) -> None:
     labels, errors = noisy(shapes(tmp_path / "images", N_IMAGES), seed, PLANTED, 0.5)
     predictions = out_of_fold(labels, tmp_path / "found", TINY)

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.api.agreeing import Compared, compare_annotators
+from segdata.api.agreement import AgreementRun, compare_annotators
 
 Mask = NDArray[np.uint8]
-Compare = Callable[..., Compared]
+Compare = Callable[..., AgreementRun]
 TAXONOMY = """\
 unlabelled: 0
 categories:
@@ -74,7 +74,7 @@ def compare(tmp_path: Path) -> Compare:
 
 
 @pytest.fixture(scope="session")
-def habits(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def habits(tmp_path_factory: pytest.TempPathFactory) -> AgreementRun:
     """Four annotators of 12 images: carl forgets cars, dora draws them larger, the others are shaky."""
     rng, images = np.random.default_rng(0), truth(12)
     drawn = {who: [shaky(each, rng) for each in images] for who in ("anna", "ben", "carl", "dora")}
@@ -83,7 +83,7 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     return compared(tmp_path_factory.mktemp("habits"), drawn)
 
 
-def compared(folder: Path, masks: Mapping[str, Sequence[Mask]], **more: object) -> Compared:
+def compared(folder: Path, masks: Mapping[str, Sequence[Mask]], **more: object) -> AgreementRun:
     """Annotators' masks, written with images of noise, and compared."""
     rng = np.random.default_rng(1)
     first = next(iter(masks.values()))

@@ -12,7 +12,7 @@ from segdata.agreement.summary.estimates import Resampling
 from segdata.agreement.summary.plans import plan
 from segdata.agreement.summary.portions import by_names
 from segdata.agreement.summary.summary import summary
-from segdata.api.agreeing import Compared
+from segdata.api.agreement import AgreementRun
 from segdata.report.agreement_csv import HEAD, to_csv
 from tests.generators.agreement_tables import simulate_two_annotators
 
@@ -21,7 +21,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_every_score_has_a_row(habits: Compared) -> None:
+def test_every_score_has_a_row(habits: AgreementRun) -> None:
     found = habits.agreement
     told = rows(to_csv(found))
     assert tuple(told[0]) == HEAD
@@ -38,7 +38,7 @@ def test_every_score_has_a_row(habits: Compared) -> None:
     assert categories == {each.category for each in found.categories}
 
 
-def test_habits_have_p_and_whether_they_stand(habits: Compared) -> None:
+def test_habits_have_p_and_whether_they_stand(habits: AgreementRun) -> None:
     told = [row for row in rows(to_csv(habits.agreement)) if row["scope"] == "annotator"]
     standing = {(row["annotator_a"], row["category"], row["score"]) for row in told if row["stands"] == "yes"}
     assert standing == {
@@ -62,7 +62,7 @@ def test_portions_and_plans() -> None:
     assert [row["value"] for row in planned] == [str(each.images or "") for each in found.plan]
 
 
-def test_names_with_commas_and_quotes_come_back(habits: Compared) -> None:
+def test_names_with_commas_and_quotes_come_back(habits: AgreementRun) -> None:
     from dataclasses import replace
 
     name = 'a, "b"\nc'
@@ -71,7 +71,7 @@ def test_names_with_commas_and_quotes_come_back(habits: Compared) -> None:
     assert {row["annotator_a"] for row in told if row["scope"] == "pair"} == {name}
 
 
-def test_what_else_is_told_has_rows_of_its_own(habits: Compared) -> None:
+def test_what_else_is_told_has_rows_of_its_own(habits: AgreementRun) -> None:
     value = Value(0.2, 0.1, 0.3, 12, 0)
     found = replace(
         habits.agreement,

@@ -11,22 +11,22 @@ from segdata.agreement.summary.estimates import Resampling
 from segdata.agreement.summary.plans import plan
 from segdata.agreement.summary.portions import by_names
 from segdata.agreement.summary.summary import summary
-from segdata.api.agreeing import Compared
+from segdata.api.agreement import AgreementRun
 from segdata.core.opposed import Opposed
 from segdata.report.agreement_text import to_text
 from segdata.report.paper import Paper, columns
 from tests.generators.agreement_tables import simulate_two_annotators
 
-Compare = Callable[..., Compared]
+Compare = Callable[..., AgreementRun]
 TYPED = ["agreement", "anna=a", "ben=b"]
 
 
-def opposed_of(compared: Compared) -> Opposed:
+def opposed_of(compared: AgreementRun) -> Opposed:
     assert compared.tables.opposed is not None
     return compared.tables.opposed
 
 
-def test_conclusions_come_first_and_tables_after(habits: Compared) -> None:
+def test_conclusions_come_first_and_tables_after(habits: AgreementRun) -> None:
     text = to_text(habits.agreement, habits.tables, TYPED, Paper())
     order = [
         "agreement: IoU",
@@ -45,7 +45,7 @@ def test_conclusions_come_first_and_tables_after(habits: Compared) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
-def test_sentences_fit(habits: Compared, width: int) -> None:
+def test_sentences_fit(habits: AgreementRun, width: int) -> None:
     text = to_text(habits.agreement, habits.tables, TYPED, Paper(width))
     head = text[: text.index("annotator by annotator")]
     assert all(columns(line) <= width for line in head.splitlines())
@@ -61,7 +61,7 @@ def test_many_annotators_are_listed_by_pairs(compare: Compare) -> None:
     assert all(columns(line) <= 80 for line in text.splitlines())
 
 
-def test_portions_and_plans(habits: Compared) -> None:
+def test_portions_and_plans(habits: AgreementRun) -> None:
     opposed, how = simulate_two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
     names = np.empty(12, object)
     names[:] = ["x", "y"] * 6
@@ -73,7 +73,7 @@ def test_portions_and_plans(habits: Compared) -> None:
     assert "plan: For intervals of ±0.1 IoU takes " in text
 
 
-def test_the_verdict(habits: Compared) -> None:
+def test_the_verdict(habits: AgreementRun) -> None:
     found: Agreement = habits.agreement
     passed = to_text(found, habits.tables, TYPED, Paper())
     assert f"passed: {len(found.findings)} findings (--fail-on error)" in passed

@@ -4,19 +4,25 @@ from collections import Counter
 
 import pytest
 
-from segdata.edit.diff.difference import Change, Count, Difference, Half
-from segdata.edit.diff.kinds import KINDS, SUMMARIES
 from segdata.report.diff_json import to_json
 from segdata.report.diff_text import to_text
 from segdata.report.paper import Paper
+from segdata.store.diff.difference import (
+    DIFFERENCE_KINDS,
+    KIND_SUMMARIES,
+    DatasetSide,
+    Difference,
+    KindCount,
+    LabelChange,
+)
 
-A = Half("/data/" + "long/" * 30 + "a.json", "coco-instances", 1500, 4784, Counter(SEG005=2))
-B = Half("/data/b", "canonical", 1499, 4784)
-GONE = Change(
+A = DatasetSide("/data/" + "long/" * 30 + "a.json", "coco-instances", 1500, 4784, Counter(SEG005=2))
+B = DatasetSide("/data/b", "canonical", 1499, 4784)
+GONE = LabelChange(
     kind="segment-missing", message="1,200 px in A only", image="batch_1/000006.jpg", annotator="anna",
     segment_a=17, category_a="Cigarette", pixels=1200, bbox=(1, 2, 30, 40),
 )  # fmt: skip
-BOTH = Change(
+BOTH = LabelChange(
     kind="category", message="car in A, van in B", image="x.png", segment_a=1, segment_b="uuid", category_a="car",
     category_b="van", bbox=(0, 0, 3, 4),
 )  # fmt: skip
@@ -25,7 +31,11 @@ BOTH = Change(
 def difference(**changed: object) -> Difference:
     values: dict[str, object] = {
         "a": A, "b": B, "paired_by": "id", "n_images": 1499, "n_kept": 4700, "n_same": 4650,
-        "counts": {"segment-missing": Count(2, 1, 2400), "category": Count(1, 1, 0), "segment-id": Count(9, 3, 0)},
+        "counts": {
+            "segment-missing": KindCount(2, 1, 2400),
+            "category": KindCount(1, 1, 0),
+            "segment-id": KindCount(9, 3, 0),
+        },
         "changes": (GONE, BOTH), "moves": {("Cigarette", None): 2400, ("car", "van"): 12},
     }  # fmt: skip
     return Difference(**{**values, **changed})  # type: ignore[arg-type]  # as above
@@ -74,4 +84,4 @@ def test_what_was_not_listed_is_counted() -> None:
 
 
 def test_every_kind_is_explained() -> None:
-    assert tuple(SUMMARIES) == KINDS
+    assert tuple(KIND_SUMMARIES) == DIFFERENCE_KINDS

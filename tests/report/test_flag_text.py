@@ -6,8 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from segdata.api import flag, from_arrays
-from segdata.core.dataset import Dataset
+from segdata.api.arrays import from_arrays
+from segdata.api.flag import flag
+from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flagged import Flagged
@@ -22,7 +23,7 @@ PLAN = plan_for(Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
 
 
-def cells(*, spoilt: bool) -> Dataset:
+def cells(*, spoilt: bool) -> OpenDataset:
     """Two images of cells; a cell of each is missing in what is spoilt."""
     images = {}
     for at in range(2):
@@ -33,7 +34,7 @@ def cells(*, spoilt: bool) -> Dataset:
 
 
 @cache
-def found() -> tuple[Dataset, Flagged]:
+def found() -> tuple[OpenDataset, Flagged]:
     data = cells(spoilt=True)
     return data, flag(
         data, settings=Settings(jobs=1), predictions=OracleModel(cells(spoilt=False), errors=0), budget="6"

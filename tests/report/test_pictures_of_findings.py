@@ -7,16 +7,16 @@ import pytest
 
 from segdata.core.batch import Batch, replaced
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.report import pictures
 from segdata.testing.pictures import draw_picture
 
 
-def dataset(n_images: int) -> Dataset:
+def dataset(n_images: int) -> OpenDataset:
     drawing = draw_picture("\n\n".join(["aa\naa"] * n_images))
-    return Dataset(drawing, drawing.profile, Config())
+    return OpenDataset(drawing, drawing.profile, Config())
 
 
 def finding(image: str | None) -> Finding:
@@ -43,7 +43,7 @@ def test_every_image_has_a_file_of_its_own(tmp_path: Path) -> None:
                 batch, images=replaced(batch.images, "image_id", [names[batch.images["image_id"][0].as_py()]])
             )
 
-    data = Dataset(Renamed(), drawing.profile, Config())
+    data = OpenDataset(Renamed(), drawing.profile, Config())
     files = [path for name in names.values() for path in pictures.draw_image(data, name, (), tmp_path / "seen")]
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == {
         "seen/a/b.png.png", "seen/a__b.png.png", "seen/..%2Fc.png.png",

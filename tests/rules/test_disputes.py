@@ -2,9 +2,9 @@
 
 import pytest
 
-from segdata.api import agree
+from segdata.api.agreement import agree
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.testing.pictures import draw_picture
@@ -37,7 +37,7 @@ def told(*texts: str, gold: str | None = None, **options: dict[str, object]) -> 
     named = []
     for name, text in zip("abcdef", texts, strict=False):
         drawing = draw_picture(text)
-        named.append((name, Dataset(drawing, drawing.profile, config)))
+        named.append((name, OpenDataset(drawing, drawing.profile, config)))
     found = agree(named, gold=gold, resamples=100).findings
     return [each for each in found if each.code < "SEG410"]
 

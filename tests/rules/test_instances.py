@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segdata.api import validate
+from segdata.api.validate import validate
 from segdata.core.config import Config, InstanceIds
 from segdata.core.rule import rule_named
 from segdata.measure.measure import measure

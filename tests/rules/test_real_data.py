@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segdata.api import validate
+from segdata.api.validate import validate
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
 

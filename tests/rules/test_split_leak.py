@@ -9,10 +9,10 @@ from PIL import Image
 
 import segdata
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 
 
-def dataset(folder: Path, pictures: dict[str, int]) -> Dataset:
+def dataset(folder: Path, pictures: dict[str, int]) -> OpenDataset:
     """Masks in folders that are splits; `pictures`: image -> the seed of its pixels."""
     for name, seed in pictures.items():
         image, mask = folder / "images" / name, folder / "masks" / name
@@ -24,7 +24,7 @@ def dataset(folder: Path, pictures: dict[str, int]) -> Dataset:
     return segdata.read(folder, format="colour-masks")
 
 
-def leaks(data: Dataset) -> list[tuple[str | None, str]]:
+def leaks(data: OpenDataset) -> list[tuple[str | None, str]]:
     found = segdata.validate(data, select=["SEG304"]).findings
     return [(each.image, each.message) for each in found]
 
@@ -38,7 +38,7 @@ def test_copies_in_a_split_and_files_of_one_size_are_fine(tmp_path: Path) -> Non
     assert leaks(dataset(tmp_path, {"train/a.png": 1, "train/b.png": 1, "val/c.png": 2})) == []
 
 
-def saved_again(folder: Path, names: dict[str, int]) -> Dataset:
+def saved_again(folder: Path, names: dict[str, int]) -> OpenDataset:
     """Blobs in folders that are splits; `names`: image -> the seed of its blobs. JPEGs are brighter, and noisy."""
     for name, seed in names.items():
         image, mask = folder / "images" / name, folder / "masks" / Path(name).with_suffix(".png")

@@ -24,7 +24,7 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.store import canonical
 from segdata.store.manifest import load
-from segdata.store.source import CanonicalSource
+from segdata.store.revision_reader import CanonicalSource
 from segdata.testing.pictures import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip, content
 from segdata.testing.strategies import datasets

@@ -7,7 +7,7 @@ import pytest
 
 import segdata
 from segdata.core.batch import Batch, concatenate
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.noise.mistakes.injection import Rates
 from segdata.noise.types import KINDS, Kind
 from segdata.testing.noise import InjectedError, noisy
@@ -15,7 +15,7 @@ from segdata.testing.noise import InjectedError, noisy
 SAMPLE = Path(segdata.__file__).parent.parent / "sample_data"
 
 
-def whole(data: Dataset) -> Batch:
+def whole(data: OpenDataset) -> Batch:
     return concatenate(list(data.batches(1)))
 
 
@@ -32,12 +32,12 @@ def segments(batch: Batch) -> dict[tuple[str, int], tuple[int, frozenset[int]]]:
 
 
 @pytest.fixture(scope="module")
-def panoptic() -> Dataset:
+def panoptic() -> OpenDataset:
     return segdata.read(SAMPLE / "panoptic")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_what_the_truth_tells_changes_much(panoptic: Dataset, kind: Kind) -> None:
+def test_only_what_the_truth_tells_changes_much(panoptic: OpenDataset, kind: Kind) -> None:
     data, errors = noisy(panoptic, 2, Rates(0.2, (kind,)))
     assert errors
     batch = whole(data)
@@ -54,20 +54,20 @@ def test_only_what_the_truth_tells_changes_much(panoptic: Dataset, kind: Kind) -
             assert clean[key][1] - pixels <= covered  # nothing is lost but to a segment that the truth tells of
 
 
-def test_the_same_seed_gives_the_same_dataset(panoptic: Dataset) -> None:
+def test_the_same_seed_gives_the_same_dataset(panoptic: OpenDataset) -> None:
     one, other = noisy(panoptic, 3), noisy(panoptic, 3)
     assert one[1] == other[1]
     assert segments(whole(one[0])) == segments(whole(other[0]))
     assert noisy(panoptic, 4)[1] != one[1]
 
 
-def test_images_that_no_lot_fell_on_are_as_they_were(panoptic: Dataset) -> None:
+def test_images_that_no_lot_fell_on_are_as_they_were(panoptic: OpenDataset) -> None:
     data, errors = noisy(panoptic, 5, share=0.0)
     assert errors == []
     assert segments(whole(data)) == segments(whole(panoptic))
 
 
-def test_the_truth_has_what_a_report_needs(panoptic: Dataset) -> None:
+def test_the_truth_has_what_a_report_needs(panoptic: OpenDataset) -> None:
     _, errors = noisy(panoptic, 6, Rates(0.2))
     for each in errors:
         assert isinstance(each, InjectedError)

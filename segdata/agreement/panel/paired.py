@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segdata.core.counted import counted
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.pairing import By, Key, keys
@@ -27,7 +27,7 @@ class Member:
     depth : of how many parts of its path what it is called is made
     """
 
-    dataset: Dataset
+    dataset: OpenDataset
     name: str | None = None
     depth: int = 1
 
@@ -68,11 +68,11 @@ def paired(members: Sequence[Member], pair_by: str | None) -> tuple[By, Found]:
     raise SegdataError(f"no image is in two datasets, by {' or '.join(tried)}: {said}; rename them, or try --pair")
 
 
-def _keys_of(dataset: Dataset, by: By) -> list[Key]:
+def _keys_of(dataset: OpenDataset, by: By) -> list[Key]:
     return _contents(dataset) if by == "content" else keys(dataset.image_ids, by)
 
 
-def _contents(dataset: Dataset) -> list[Key]:
+def _contents(dataset: OpenDataset) -> list[Key]:
     """(n,) hashes of the image files; an image without a file has its id."""
     order = {name: k for k, name in reversed(list(enumerate(dataset.image_ids)))}
     found: list[Key] = [(name, "id") for name in dataset.image_ids]

@@ -1,39 +1,22 @@
-"""Regions of ADE20K's masks, and which object of the text file each of them is.
+"""Regions: what one mask of ADE20K shows, class in red and green, instance in blue."""
 
-A mask has the class in red and green, and the instance in blue. Neither file says which region is which object: the
-blue values of regions count neither the ids nor the order of the objects in a JSON file (in three sample images their
-ranks have nothing to do with either), so a region is the object that covers it. Source: CSAILVision/ADE20K.
-
-Visible and hidden pixels of an object together are an attribute in COCO's RLE, not a segment: training, counting and
-comparing would see every occluded object twice, and rules would call the two duplicates. The attribute goes with the
-object into every format that holds attributes, exactly.
-"""
-
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core import kernels
 from segdata.core.counted import counted
-from segdata.core.counts import counts_of_runs, runs_of_counts
 from segdata.core.defect import Defect
-from segdata.core.finding import Severity
 from segdata.core.runs import Ints, Runs
-from segdata.formats.ade.documents import COLUMNS, AdeObject
-from segdata.formats.shapes.geometry import Polygon, check_ring
-from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
 from segdata.formats.shared.mask_values import unpack_color
 from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
 
 @dataclass(frozen=True, slots=True)
-class LevelRegions:
+class Regions:
     """The n regions of one level, in the order of their blue values.
 
     Attributes
@@ -76,7 +59,7 @@ class LevelRegions:
         return result
 
 
-def read_regions(root: Path, path: Path, level: int, expected: Container[int], known: Container[int]) -> LevelRegions:
+def regions(root: Path, path: Path, level: int, expected: Container[int], known: Container[int]) -> Regions:
     """The regions of a mask.
 
     Parameters
@@ -109,7 +92,7 @@ def read_regions(root: Path, path: Path, level: int, expected: Container[int], k
     keys, owner = np.unique(blue[shown] << 16 | category[shown], return_inverse=True)
     owners = np.full(len(runs.value), -1, np.int32)
     owners[shown] = owner
-    return LevelRegions(
+    return Regions(
         level,
         keys & 0xFFFF,
         keys >> 16,
@@ -141,333 +124,3 @@ def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool
             first = unpack_color(int(runs.value[rows[0]]))
             message = f"{counted(len(rows), 'colour')} {said}: {area:,} px, the first, {first}, at x={x}, y={y}"
             yield Defect(code, message, file, f"x={x}, y={y}", pixels=area)
-
-
-Size = tuple[int, int]
-
-
-class _Rle(msgspec.Struct):
-    size: list[int]
-    counts: str
-
-
-def encode_rle(runs: Runs, size: Size) -> str:
-    """The runs of owner 0 in an image of this height and width as COCO's RLE, in JSON.
-
-    >>> rle(Runs(np.array([2]), np.array([1]), np.zeros(1, np.int32)), (2, 2))
-    '{"size":[2,2],"counts":"211"}'
-    """
-    height, width = size
-    counts = counts_of_runs(runs, np.array([height]), np.array([width]))[0].as_py()
-    return msgspec.json.encode({"size": [height, width], "counts": counts.decode()}).decode()
-
-
-def decode_rle(json: str, size: Size) -> Runs | None:
-    """The runs of an RLE; None where it is none of an image of this height and width."""
-    try:
-        said = msgspec.json.decode(json, type=_Rle)
-    except msgspec.DecodeError:
-        return None
-    if said.size != list(size):
-        return None
-    counts = pa.array([said.counts.encode("ascii", "replace")], pa.binary())
-    runs, error = runs_of_counts(counts, np.array([size[0]]), np.array([size[1]]))
-    return None if error[0] else runs
-
-
-VISIBLE, HIDDEN = 255, 128
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectMask:
-    """Where an object lies.
-
-    Attributes
-    ----------
-    runs : of the one owner 0; with a mask what can be seen of it, else the inside of its polygon
-    amodal : visible and hidden pixels as COCO's RLE, JSON; None where nothing is hidden, or nobody says so
-    """
-
-    runs: Runs
-    amodal: str | None = None
-
-
-class _Polygon(msgspec.Struct):
-    x: list[float]
-    y: list[float]
-
-
-def locate_object(
-    root: Path, note: AdeObject, size: tuple[int, int], with_mask: bool, defects: list[Defect]
-) -> ObjectMask:
-    """Where the object of a note lies in an image of this size; `with_mask`: its own mask is looked into."""
-    if with_mask and note.mask is not None and note.mask.is_file():
-        runs = _mask_runs(root, note.mask, size, defects)
-        if runs is not None:
-            hidden = runs.value == HIDDEN
-            visible = runs.owned(np.where(runs.value == VISIBLE, 0, -1).astype(np.int32), 1)
-            if len(visible) or hidden.any():
-                whole = np.where(hidden | (runs.value == VISIBLE), 0, -1).astype(np.int32)
-                return ObjectMask(visible, encode_rle(runs.owned(whole, 1), size) if hidden.any() else None)
-    return ObjectMask(_polygon_runs(note, size))
-
-
-def _mask_runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defect]) -> ValueRuns | None:
-    """The values in the mask of an object; None, with a defect, where it cannot be used."""
-    file = relative_path(root, path)
-    try:
-        mask = decode_mask(path)
-    except OSError as error:
-        defects.append(undecodable_mask(root, path, error))
-        return None
-    runs = ValueRuns.of(mask.pixels)
-    if (runs.height, runs.width) != size:
-        message = f"the mask of an object is {runs.width}x{runs.height}, that of all is {size[1]}x{size[0]}"
-        defects.append(Defect("SEG003", message, file, lost=True))
-        return None
-    strange = np.flatnonzero(~np.isin(runs.value, (0, HIDDEN, VISIBLE)))
-    if len(strange):
-        x, y = runs.first_pixel(int(strange[0]))
-        area = int(runs.area[strange].sum())
-        message = (
-            f"{counted(len(strange), 'value')} beside {VISIBLE}, visible, and {HIDDEN}, hidden: {area:,} px, "
-            f"the first, {runs.value[strange[0]]}, at x={x}, y={y}"
-        )
-        defects.append(Defect("SEG009", message, file, f"x={x}, y={y}", pixels=area))
-    return runs
-
-
-def _polygon_runs(note: AdeObject, size: tuple[int, int]) -> Runs:
-    """The pixels inside the polygon of a note; none where it has no sound one."""
-    try:
-        said = msgspec.json.decode(note.attributes.get("polygon", "null"), type=_Polygon)
-    except msgspec.ValidationError:
-        return Runs.empty()
-    if len(said.x) != len(said.y):
-        return Runs.empty()
-    points = np.column_stack([said.x, said.y])
-    if check_ring(points) is not None:
-        return Runs.empty()
-    return rasterise([[Polygon(points)]], "centre-evenodd", *size)
-
-
-def missing_masks(root: Path, notes: Sequence[AdeObject], file: str) -> Iterator[Defect]:
-    """SEG002 for the masks of objects that do not exist: for an image without any an info."""
-    named = [note for note in notes if note.mask is not None]
-    missing = [note for note in named if note.mask is not None and not note.mask.is_file()]
-    if missing and missing[0].mask is not None:
-        first = relative_path(root, missing[0].mask)
-        message = f"{len(missing)} of {counted(len(named), 'mask')} of objects do not exist ({first} …)"
-        severity: Severity | None = "info" if len(missing) == len(named) else None
-        yield Defect("SEG002", message, file, f"{missing[0].place}/instance_mask", severity=severity)
-
-
-Floats = NDArray[np.float64]
-
-
-def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], drawn: Sequence[ObjectMask]) -> Ints:
-    """(n_regions,) the row of the note that each region is, -1 for none; notes of other levels are none.
-
-    First those that share most with the region, of its class and with more than half of it; then the only note of a
-    class that is left for the only region of it.
-    """
-    found = np.full(len(regions), -1, np.int64)
-    taken = np.array([note.level != regions.level for note in notes], bool)
-    classes = np.array([note.category for note in notes], np.int64)
-    same = (regions.category[:, None] == classes) & ~taken & (regions.key > 0)[:, None]
-    iou, covered = _overlap(regions, drawn)
-    region, note = np.nonzero(same & (covered > 0.5))
-    for at in np.argsort(-iou[region, note], kind="stable").tolist():
-        if found[region[at]] < 0 and not taken[note[at]]:
-            found[region[at]] = note[at]
-            taken[note[at]] = True
-    free = same & ~taken & (found < 0)[:, None]
-    alone = free & (free.sum(axis=1, keepdims=True) == 1) & (free.sum(axis=0, keepdims=True) == 1)
-    region, note = np.nonzero(alone)
-    found[region] = note
-    return found
-
-
-def _overlap(regions: LevelRegions, drawn: Sequence[ObjectMask]) -> tuple[Floats, Floats]:
-    """(n_regions, n_notes) shared pixels over those of either, and over the region's."""
-    order = np.argsort(regions.runs.start, kind="stable")
-    start, owner = regions.runs.start[order], regions.runs.owner[order]
-    end = start + regions.runs.length[order]
-    shared = np.zeros((len(regions), len(drawn)))
-    for column, each in enumerate(drawn):
-        mine, _, _, length = kernels.strips(
-            start, end, owner, each.runs.start, each.runs.start + each.runs.length, each.runs.owner
-        )
-        shared[:, column] = np.bincount(mine, weights=length, minlength=len(regions))
-    area = regions.runs.areas(len(regions))[:, None]
-    theirs = np.array([int(each.runs.length.sum()) for each in drawn], np.int64)
-    return shared / np.maximum(area + theirs - shared, 1), shared / np.maximum(area, 1)
-
-
-def match_by_number(regions: LevelRegions, notes: Sequence[AdeObject]) -> Ints | None:
-    """(n_regions,) the row of the note that each region is, by its number; None where numbers cannot be told."""
-    rows = {note.number: row for row, note in enumerate(notes) if note.level == regions.level}
-    numbers = regions.numbers(len(rows))
-    if numbers is None:
-        return None
-    return np.array([rows.get(number, -1) for number in numbers.tolist()], np.int64)
-
-
-def match_wholes(parts: LevelRegions, objects: LevelRegions) -> Ints:
-    """(n_parts,) the row of the object that shares most pixels with each part; -1 where none does."""
-    sides = [_sorted_runs(each) for each in (parts, objects)]
-    a, b, _, length = kernels.strips(*sides[0], *sides[1])
-    shared = np.zeros((len(parts), len(objects) + 1))
-    np.add.at(shared, (a, b + 1), length)  # column 0: none
-    found: Ints = shared.argmax(axis=1).astype(np.int64)
-    return found - 1
-
-
-def _sorted_runs(regions: LevelRegions) -> tuple[Ints, Ints, NDArray[np.int32]]:
-    """Start, end and owner of the runs, sorted by start."""
-    order = np.argsort(regions.runs.start, kind="stable")
-    start = regions.runs.start[order]
-    return start, start + regions.runs.length[order], regions.runs.owner[order]
-
-
-_LEVEL = 1000  # between the ids of two levels, where objects have numbers only
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSegments:
-    """The n regions of all levels.
-
-    Attributes
-    ----------
-    index, key, level : (n,) class index, blue value and level of each
-    row : (n,) the row of `notes` that each is; -1: nothing is said of it
-    whole : (n,) the segment that each is a part of, by its place; -1: none
-    file : (n,) the mask that each was read from
-    runs : owners are the regions
-    size : height and width in pixels
-    notes : what the text file says
-    drawn : where its objects lie; empty where they are numbered
-    """
-
-    index: Ints
-    key: Ints
-    level: Ints
-    row: Ints
-    whole: Ints
-    file: list[str]
-    runs: Runs
-    size: tuple[int, int]
-    notes: Sequence[AdeObject]
-    drawn: Sequence[ObjectMask]
-
-    @staticmethod
-    def of(
-        levels: Sequence[LevelRegions], notes: Sequence[AdeObject], drawn: Sequence[ObjectMask], defects: list[Defect]
-    ) -> "ImageSegments":
-        """The regions of all levels; what the text file says is found by place, else by number."""
-        counts = [len(each) for each in levels]
-        before = np.concatenate([[0], np.cumsum(counts)])
-        row = [_match_rows(each, notes, drawn, defects) for each in levels]
-        whole = [np.full(counts[0], -1, np.int64)]
-        for k in range(1, len(levels)):
-            found = match_wholes(levels[k], levels[k - 1])
-            whole.append(np.where(found < 0, -1, found + before[k - 1]))
-        return ImageSegments(
-            np.concatenate([each.category for each in levels]),
-            np.concatenate([each.key for each in levels]),
-            np.repeat([each.level for each in levels], counts),
-            np.concatenate(row),
-            np.concatenate(whole),
-            [each.file for each in levels for _ in range(len(each))],
-            Runs.concatenate([each.runs for each in levels], counts),
-            levels[0].size,
-            notes,
-            drawn,
-        )
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def note(self, segment: int) -> AdeObject | None:
-        """What is said of a segment."""
-        return self.notes[self.row[segment]] if self.row[segment] >= 0 else None
-
-    def first_pixel(self, segment: int) -> str:
-        """Where a segment begins, as a place."""
-        x, y = divmod(int(self.runs.start[self.runs.offsets(len(self))[segment]]), max(self.size[0], 1))
-        return f"x={x}, y={y}"
-
-    def ids(self) -> Ints:
-        """(n,) ids of the text file, else level and number, else free ones."""
-        ids = np.full(len(self), -1, np.int64)
-        told = np.zeros(len(self), bool)
-        for segment in range(len(self)):
-            note = self.note(segment)
-            if note is not None:
-                ids[segment] = note.level * _LEVEL + (note.number or 0) if note.id is None else note.id
-                told[segment] = True
-        ids[~told] = max(0, int(ids[told].max(initial=0))) + 1 + np.arange(int((~told).sum()))
-        return ids
-
-    def columns(self, kept: Ints, ids: Ints) -> dict[str, list[object]]:
-        """Further columns of some segments."""
-        columns: dict[str, list[object]] = {name: [] for name in ("attributes", "file", "place", *COLUMNS)}
-        for segment in kept.tolist():
-            note = self.note(segment)
-            said: dict[str, object] = dict(note.columns) if note else {}
-            if self.key[segment] == 0:
-                said["iscrowd"] = True  # the class is known, the instance is not
-            columns["attributes"].append(sorted(self._attributes(segment, note, ids).items()) or None)
-            columns["file"].append(self.file[segment])
-            columns["place"].append(f"class {self.index[segment]}, blue {self.key[segment]}")
-            for name in COLUMNS:
-                columns[name].append(said.get(name))
-        return columns
-
-    def _attributes(self, segment: int, note: AdeObject | None, ids: Ints) -> dict[str, str]:
-        """What is said of a segment, with its place in the levels and what is hidden of it."""
-        said = dict(note.attributes) if note else {}
-        if self.drawn and note is not None:
-            amodal = self.drawn[self.row[segment]].amodal
-            said |= {"amodal": amodal} if amodal else {}
-        if self.level[segment]:
-            said["part_level"] = str(self.level[segment])
-            by_place = int(ids[self.whole[segment]]) if self.whole[segment] >= 0 else None
-            whole = note.part_of if note is not None and note.id is not None else by_place
-            said |= {} if whole is None else {"part_of": str(whole)}
-        return said
-
-    def disagreements(self, file: str) -> Iterator[Defect]:
-        """SEG014 where the masks have regions that the text file does not name, or the reverse; `file` is that file."""
-        nameless = np.flatnonzero((self.row < 0) & (self.key > 0))
-        if len(nameless):
-            area = int(self.runs.areas(len(self))[nameless].sum())
-            place = self.first_pixel(int(nameless[0]))
-            said = f"no object of {file} is {counted(len(nameless), 'region')} of the masks: {area:,} px"
-            yield Defect("SEG014", f"{said}, the first at {place}", self.file[nameless[0]], place, pixels=area)
-        levels = set(self.level.tolist()) | {0}
-        hidden = set(range(len(self.notes))) - set(self.row.tolist())
-        lost = [self.notes[row] for row in sorted(hidden) if self.notes[row].level in levels]
-        if lost:
-            message = f"{counted(len(lost), 'object')} without a region in the masks ({lost[0].name!r} …)"
-            ids = tuple(note.id for note in lost if note.id is not None)
-            yield Defect("SEG014", message, file, lost[0].place, segments=ids, severity="info")
-
-
-def _match_rows(
-    regions: LevelRegions, notes: Sequence[AdeObject], drawn: Sequence[ObjectMask], defects: list[Defect]
-) -> Ints:
-    """(n,) the row of the note that each region is; -1 for none."""
-    if drawn:
-        return match_objects(regions, notes, drawn)
-    if not notes:
-        return np.full(len(regions), -1, np.int64)
-    rows = match_by_number(regions, notes)
-    if rows is None:
-        mine = sum(note.level == regions.level for note in notes)
-        message = (
-            f"the mask has {counted(len(regions), 'region')}, the text file {counted(mine, 'object')} on this level"
-        )
-        defects.append(Defect("SEG014", f"{message}: nothing tells which is which", regions.file))
-        return np.full(len(regions), -1, np.int64)
-    return rows

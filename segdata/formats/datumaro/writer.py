@@ -1,11 +1,7 @@
-"""Writes Datumaro documents: one for each split, an item for each image, a batch at a time.
-
-A segment is one polygon, several polygons of one group, or a mask.
-"""
+"""Writes Datumaro documents: one a split, an item for each image, a batch at a time."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -13,122 +9,26 @@ from typing import IO, Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from segdata.core.batch import Batch, whole
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
-from segdata.formats.coco.drawing import draw
-from segdata.formats.coco.items import Raw
-from segdata.formats.coco.rle import write_rles
 from segdata.formats.coco.saying import as_raw
+from segdata.formats.datumaro.annotations import annotations_of
 from segdata.formats.datumaro.items import DEFAULT
-from segdata.formats.datumaro.reader import label_items
+from segdata.formats.datumaro.labels import label_items
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 from segdata.formats.shared.painting import in_first_annotation, segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
 
-_COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes that stand for what has a column
-_COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
-Json = dict[str, Any]  # Any: JSON
-
-
-def segment_annotations(batch: Batch, rows: Ints, label_of: Mapping[int, int], losses: Losses) -> list[list[Json]]:
-    """(n,) the annotations that each segment at these rows becomes."""
-    said = batch.segments.select(_COLUMNS).take(pa.array(rows))
-    moved = np.flatnonzero((whole(said["segment_id"]) == 0) | said["source_id"].is_valid().to_numpy())
-    losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
-    segments = said.to_pylist()
-    attributes = [{key: as_raw(value) for key, value in each["attributes"] or ()} for each in segments]
-    taken = np.array([k for k, each in enumerate(attributes) if _COLUMN_ATTRIBUTES & each.keys()], np.int64)
-    losses.add("attributes", "segments", len(taken), examples=segment_examples(batch, rows[taken]))
-    labels = [label_of[each["category_id"]] for each in segments]
-    group, alone = _groups(batch.segment_image[rows].tolist(), labels, attributes)
-    shapes = _segment_shapes(batch, rows, alone, losses)
-    own = max(group, default=0) + 1
-    return [
-        [
-            {**_annotation_fields(each, kept, label), "group": number or (own + k if len(parts) > 1 else 0), **part}
-            for part in parts
-        ]
-        for k, (each, kept, label, number, parts) in enumerate(
-            zip(segments, attributes, labels, group, shapes, strict=True)
-        )
-    ]
-
-
-def _groups(
-    image: Sequence[int], labels: Sequence[int], attributes: Sequence[dict[str, Raw]]
-) -> tuple[list[int], list[bool]]:
-    """(n,) the group of each segment, 0 for none, and whether it is the only one there with its label.
-
-    A group of several segments is no attribute, but a field; polygons of one group and label would become one segment.
-    """
-    number = [int(bytes(each["group"])) if bytes(each.get("group", b"")).isdigit() else 0 for each in attributes]
-    size = Counter(zip(image, number, strict=True))
-    group = [each if each and size[where, each] > 1 else 0 for where, each in zip(image, number, strict=True)]
-    for each, kept in zip(group, attributes, strict=True):
-        if each:
-            del kept["group"]
-    alike = Counter(zip(image, group, labels, strict=True))
-    alone = [
-        not each or alike[where, each, label] == 1 for where, each, label in zip(image, group, labels, strict=True)
-    ]
-    return group, alone
-
-
-def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Losses) -> list[list[Json]]:
-    """(n,) the polygons of each segment, or its mask where it cannot be polygons."""
-    drawn = draw(batch, rows, "source").shapes
-    masked = [not (each and isinstance(shape, list) and shape) for shape, each in zip(drawn, alone, strict=True)]
-    at = np.flatnonzero(masked)
-    lost = at[batch.segments["rings"].is_valid().to_numpy()[rows[at]]]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
-    coded = iter(write_rles(batch.runs, rows[at], *batch.segment_size))
-    return [
-        [{"type": "mask", "rle": next(coded)}]
-        if mask
-        else [{"type": "polygon", "points": ring} for ring in _rings(shape)]
-        for shape, mask in zip(drawn, masked, strict=True)
-    ]
-
-
-def _rings(shape: object) -> list[object]:
-    return shape if isinstance(shape, list) else []
-
-
-def _annotation_fields(segment: Json, attributes: Mapping[str, Raw], label: int) -> Json:
-    """What an annotation says beside its shape."""
-    kept: Json = {key: value for key, value in attributes.items() if key not in _COLUMN_ATTRIBUTES}
-    if segment["iscrowd"]:
-        kept["is_crowd"] = True
-    if segment["score"] is not None:
-        kept["score"] = segment["score"]
-    z_order, track = _as_integer(kept.get("z_order")), segment["track_id"]
-    if z_order:
-        del kept["z_order"]
-    said: Json = {"id": segment["segment_id"] or 0, "label_id": label, "z_order": z_order, "attributes": kept}
-    if track is not None and track >= 0:
-        said["object_id"] = track
-    elif track is not None:
-        kept["track_id"] = track
-    return said
-
-
-def _as_integer(raw: Raw | None) -> int:
-    """A JSON text as a number; 0 where it is none."""
-    text = b"" if raw is None else bytes(raw)
-    return int(text) if text.removeprefix(b"-").isdigit() and len(text) < 10 else 0
-
-
 _HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
 _IMAGE = 2  # Datumaro's number for media that are images
 _OURS = frozenset({"annotator", "source"})  # what an item's attributes say of its annotation
+_Json = dict[str, Any]  # Any: JSON
 
 
-class DocumentWriter:
+class Documents:
     """The documents of a dataset, one a split, opened when the first item comes."""
 
     def __init__(self, folder: Path, profile: Profile, stack: ExitStack) -> None:
@@ -140,7 +40,7 @@ class DocumentWriter:
         self._ids: set[tuple[str, str]] = set()
         folder.mkdir(parents=True)
 
-    def add(self, subset: str, item: Json) -> None:
+    def add(self, subset: str, item: _Json) -> None:
         """Write an item; its id is the path of its image, without extension unless another has that."""
         path = item["image"]["path"]
         bare = PurePosixPath(path).with_suffix("").as_posix()
@@ -169,7 +69,7 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
     count_spatial_losses(profile, losses)
     label_of = {category.id: k for k, category in reversed(list(enumerate(profile.taxonomy.categories)))}
     with ExitStack() as stack:
-        documents = DocumentWriter(target / "annotations", profile, stack)
+        documents = Documents(target / "annotations", profile, stack)
         for batch in batches:
             _count_unheld(batch, losses)
             for subset, item in _items(batch, label_of, losses):
@@ -196,7 +96,7 @@ def _subset(split: str | None) -> str:
     return split if split and re.fullmatch(r"[^/\\.][^/\\]*", split) else DEFAULT
 
 
-def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[tuple[str, Json]]:
+def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[tuple[str, _Json]]:
     """The items of a batch, and the subset of each."""
     category = whole(batch.segments["category_id"])
     first = in_first_annotation(batch)
@@ -205,7 +105,7 @@ def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[t
     areas = batch.runs.areas(batch.n_segments)
     losses.add("category", "segments", len(strange), int(areas[strange].sum()), segment_examples(batch, strange))
     rows = np.flatnonzero(first & known)
-    annotations = segment_annotations(batch, rows, label_of, losses)
+    annotations = annotations_of(batch, rows, label_of, losses)
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
     annotated = set(batch.annotation_image.tolist())
@@ -215,7 +115,7 @@ def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[t
     for row, (image, (begin, end)) in enumerate(zip(images, pairwise(bounds), strict=True)):
         said = {key: as_raw(value) for key, value in image["metadata"] or () if key not in _OURS}
         said |= {key: value for key, value in (whose[annotation[row]] if row in annotated else {}).items() if value}
-        media: Json = {"path": image["image_id"]}
+        media: _Json = {"path": image["image_id"]}
         if height[row] and width[row]:
             media["size"] = [height[row], width[row]]
         drawn = [part for parts in annotations[begin:end] for part in parts]

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.config import Sequences
 from segdata.core.counts import counts_of_runs
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import Source
@@ -261,7 +261,7 @@ def _with_defects(root: Path, images: Path | None, none_here: bool, batch: Batch
     return replace(batch, images=replaced(batch.images, "uri", uris), defects=tuple(defects))
 
 
-def find_image_root(data: Dataset) -> Path | None:
+def find_image_root(data: OpenDataset) -> Path | None:
     """The folder below which the first image's file is called as its image_id; None where it is not known."""
     for rows in data.chunks():
         first = data.source.load(rows[:1]).images

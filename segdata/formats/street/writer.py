@@ -1,4 +1,4 @@
-"""Writes street scenes: masks of label ids and numbers, one image at a time, with `images.csv` and taxonomy.yaml."""
+"""Writer: masks of label ids and numbers, one image at a time, with `images.csv` and taxonomy.yaml beside them."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.street.instance_masks import InstanceEncoding
+from segdata.formats.street.numbering import Numbering
 
 _INDEXED = ["sequence", "frame", "split"]  # what the index tells of images
 NOT_WRITTEN = -1  # in place of a label id
@@ -38,7 +38,7 @@ Pixels = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
-class MaskStyle:
+class Style:
     """How one format writes masks.
 
     Attributes
@@ -52,7 +52,7 @@ class MaskStyle:
     crowds : a region of a thing without a number is a crowd
     """
 
-    numbering: InstanceEncoding
+    numbering: Numbering
     label_of: Mapping[int, int]
     blank: int
     stem: Callable[[str | None, str], str]
@@ -61,7 +61,7 @@ class MaskStyle:
     crowds: bool
 
 
-def write_scenes(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: MaskStyle) -> None:
+def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: Style) -> None:
     """Write a dataset: of several annotations of an image the first, of segments that overlap the later one wins.
 
     Of a semantic dataset only masks of label ids are written: nothing says which pixels of a thing are one instance.
@@ -74,22 +74,22 @@ def write_scenes(profile: Profile, batches: Iterable[Batch], target: Path, losse
 
 
 def _rows(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: MaskStyle
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: Style
 ) -> Iterator[tuple[Cell, ...]]:
     """Write the masks, and tell the rows of the index."""
     numbering = None if profile.task == "semantic" else style.numbering
     save = style.save_labels if numbering is None else style.save
     blank = style.blank if numbering is None else int(numbering.region(np.array([style.blank], np.int64))[0])
     things = [each.id for each in profile.taxonomy.categories if each.kind == "thing" and numbering is not None]
-    stems = _FileStems(style)
+    stems = _Stems(style)
     for batch in batches:
-        ink = _SegmentValues.of(batch, style, np.array(things, np.int64))
+        ink = _Ink.of(batch, style, np.array(things, np.int64))
         count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
         indexed = batch.images.select(_INDEXED).to_pylist()
         for sheet, known in zip(segments_by_image(batch), indexed, strict=True):
             path = None
             if sheet.annotated:
-                sheet = _visible_segments(sheet, ink)
+                sheet = _visible(sheet, ink)
                 values = ink.fill(sheet, numbering)
                 pixels = paint(sheet, values, blank, np.uint16)
                 count_hidden_segments(batch, sheet, values, pixels, losses)
@@ -99,7 +99,7 @@ def _rows(
 
 
 @dataclass(frozen=True, slots=True)
-class _SegmentValues:
+class _Ink:
     """What the segments of a batch are painted with.
 
     Attributes
@@ -118,7 +118,7 @@ class _SegmentValues:
     value: Ints
 
     @staticmethod
-    def of(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
+    def of(batch: Batch, style: Style, things: Ints) -> "_Ink":
         categories = batch.segments["category_id"].to_numpy()
         label = np.array([style.label_of.get(each, NOT_WRITTEN) for each in categories.tolist()], np.int64)
         label[label == style.blank] = NOT_WRITTEN  # pixels that nobody painted are blank
@@ -130,9 +130,9 @@ class _SegmentValues:
         alone = count[same.reshape(-1)] == 1
         numbered = np.where(thing & ~kept, 1, np.where(~thing & alone, -1, 0))
         ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
-        return _SegmentValues(label, numbered, crowd & ~kept, ids, np.full(len(label), NOT_WRITTEN, np.int64))
+        return _Ink(label, numbered, crowd & ~kept, ids, np.full(len(label), NOT_WRITTEN, np.int64))
 
-    def fill(self, sheet: ImageSegments, numbering: InstanceEncoding | None) -> Ints:
+    def fill(self, sheet: ImageSegments, numbering: Numbering | None) -> Ints:
         """Decide the values (n,) of one image's segments; raises SegdataError where there are too many."""
         rows = sheet.segments
         label = self.label[rows]
@@ -145,15 +145,13 @@ class _SegmentValues:
         return self.value[rows]
 
 
-def _visible_segments(sheet: ImageSegments, ink: _SegmentValues) -> ImageSegments:
+def _visible(sheet: ImageSegments, ink: _Ink) -> ImageSegments:
     """The sheet with the segments that have a label and pixels."""
     kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(len(sheet.segments)) > 0))
     return sheet.only(kept)
 
 
-def _count(
-    batch: Batch, ink: _SegmentValues, profile: Profile, style: MaskStyle, numbered: bool, losses: Losses
-) -> None:
+def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bool, losses: Losses) -> None:
     """Count what masks cannot hold; `numbered`: their values are segment ids, else label ids."""
     mine, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segments["category_id"].to_numpy()
@@ -170,10 +168,10 @@ def _count(
     count_category_mask_losses(batch.take_segments(others), values, losses, ids=values if numbered else None)
 
 
-class _FileStems:
+class _Stems:
     """Gives each image a name of its own for its files."""
 
-    def __init__(self, style: MaskStyle) -> None:
+    def __init__(self, style: Style) -> None:
         self._style = style
         self._taken: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""Writes LabelMe: one file for each image, polygons where they are exact, else masks."""
+"""Writes LabelMe files: one for each image, polygons where they are exact, and masks."""
 
 import base64
 import io
@@ -18,17 +18,18 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.items import Raw
 from segdata.formats.coco.saying import as_raw
-from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays
-from segdata.formats.shapes.raster import crop_bitmaps
-from segdata.formats.shapes.tracing import trace_polygons
+from segdata.formats.shapes.bitmap import crop_bitmaps
+from segdata.formats.shapes.flat import Flat
+from segdata.formats.shapes.shape import Bitmap, Polygon
+from segdata.formats.shapes.transcribe import as_polygons
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import LABELME_LOSSES
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
-from segdata.formats.tools.polygons import retraces
-from segdata.formats.tools.shapes import GROUP
-from segdata.formats.tools.writing import assign_groups, category_names, source_polygons, writable_rows
+from segdata.formats.tools.bridges import goes_back
+from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, TOLD_OF_FILE, TOLD_OF_SHAPE
+from segdata.formats.tools.mark import GROUP
+from segdata.formats.tools.writing import groups, names_of, source_polygons, writable
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
 _COUNTED = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
@@ -39,7 +40,7 @@ Json = dict[str, Any]  # Any: JSON
 
 def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
     """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
-    names = {id_: name for id_, name in category_names(profile.taxonomy).items() if name != BACKGROUND}
+    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name != NOBODY}
     target.mkdir(parents=True, exist_ok=True)
     count_spatial_losses(profile, losses)
     write_sidecars(target, profile, profile.taxonomy)
@@ -48,13 +49,13 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
         count_losses(batch, losses, _COUNTED, _HELD)
         count_unannotated_images(batch, losses)
         for image_id, uri, document in _documents(batch, names, losses):
-            path = target / _free_name(image_id, taken)
+            path = target / _free(image_id, taken)
             path.parent.mkdir(parents=True, exist_ok=True)
             document["imagePath"] = _image_path(path, image_id, uri, target)
             path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 
-def _free_name(image_id: str, taken: set[str]) -> str:
+def _free(image_id: str, taken: set[str]) -> str:
     """The name of an image's file: that of the image but for the extension, unless another image has that."""
     name = PurePosixPath(image_id).with_suffix(".json").as_posix()
     if name.lower() in taken:
@@ -73,8 +74,8 @@ def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str
 
 def _documents(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[tuple[str, str | None, Json]]:
     """The file of each image, but for the path of the image; and its name and where it is."""
-    rows = writable_rows(batch, names, losses, empty=True)
-    drawn = _segment_shapes(batch, rows, losses)
+    rows = writable(batch, names, losses, empty=True)
+    drawn = _drawn(batch, rows, losses)
     said = batch.segments.take(pa.array(rows)).to_pylist()
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
@@ -107,24 +108,24 @@ def _metadata(image: Json, losses: Losses) -> tuple[dict[str, Raw], dict[str, Ra
     """The flags and the further keys of a file."""
     every = {key: as_raw(value) for key, value in image["metadata"] or ()}
     flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
-    taken = FILE_KEYS | FILE_COLUMNS
+    taken = FILE_KEYS | TOLD_OF_FILE
     more = {key: value for key, value in every.items() if key not in flags and key not in taken}
     if len(flags) + len(more) < len(every):
         losses.add("image-details", "images", 1, examples=[image["image_id"]])
     return flags, more
 
 
-def _segment_shapes(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]]:
+def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]]:
     """(n,) the shapes of each segment: type, points and mask."""
     height, width = (side[rows] for side in batch.segment_size)
     polygons = source_polygons(batch, rows, "pil")
-    polygons = [each if stays else [] for each, stays in zip(polygons, _stays_as_drawn(polygons), strict=True)]
+    polygons = [each if stays else [] for each, stays in zip(polygons, _stay(polygons), strict=True)]
     rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
     lost = rest[batch.segments["rings"].is_valid().to_numpy()[rows[rest]]]
     losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
     runs = batch.runs.take(rows[rest], batch.n_segments)
-    outlined = trace_polygons(runs, "pil", height[rest], width[rest])
-    stay, right = _stays_as_drawn(outlined.polygons), (outlined.wrong == 0).tolist()
+    outlined = as_polygons(runs, "pil", height[rest], width[rest])
+    stay, right = _stay(outlined.polygons), (outlined.wrong == 0).tolist()
     for row, found, *sound in zip(rest.tolist(), outlined.polygons, stay, right, strict=True):
         polygons[row] = found if all(sound) and not any(polygon.holes for polygon in found) else []
     shapes = [[_polygon(polygon) for polygon in each] for each in polygons]
@@ -135,9 +136,9 @@ def _segment_shapes(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]
     return shapes
 
 
-def _stays_as_drawn(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
+def _stay(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
     """(n,) whether the polygons of each segment are read as they are: none goes its own way back, as thin ones do."""
-    back = retraces(PolygonArrays.of([Polygon(polygon.exterior) for each in polygons for polygon in each]))
+    back = goes_back(Flat.of([Polygon(polygon.exterior) for each in polygons for polygon in each]))
     count = np.fromiter(map(len, polygons), np.int64, len(polygons))
     stay: list[bool] = (np.bincount(np.repeat(np.arange(len(polygons)), count), back, len(polygons)) == 0).tolist()
     return stay
@@ -161,12 +162,12 @@ def _shapes(
     batch: Batch, rows: Ints, labels: Sequence[str], said: Sequence[Json], drawn: Sequence[list[Json]], losses: Losses
 ) -> list[Json]:
     """The shapes of one image."""
-    numbers, kept = assign_groups(labels, said, [len(each) for each in drawn])
+    numbers, kept = groups(labels, said, [len(each) for each in drawn])
     shapes, incomplete = [], []
     for row, (label, segment, parts, group, as_group) in enumerate(
         zip(labels, said, drawn, numbers, kept, strict=True)
     ):
-        common, is_whole = _shape_keys(segment, as_group)
+        common, is_whole = _said(segment, as_group)
         if not is_whole:
             incomplete.append(row)
         shapes += [{"label": label, "group_id": group, **common, **part} for part in parts]
@@ -176,7 +177,7 @@ def _shapes(
     return shapes
 
 
-def _shape_keys(segment: Json, as_group: bool) -> tuple[Json, bool]:
+def _said(segment: Json, as_group: bool) -> tuple[Json, bool]:
     """What a shape says of its segment, and whether that is all; `as_group`: its attribute group_id is the group's."""
     every = {key: as_raw(value) for key, value in segment["attributes"] or ()}
     if as_group:
@@ -184,7 +185,7 @@ def _shape_keys(segment: Json, as_group: bool) -> tuple[Json, bool]:
     flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
     description = every.get("description", Raw(b"null"))
     described = bytes(description).startswith(b'"') and bytes(description) != b'""'
-    taken = SHAPE_KEYS | SHAPE_COLUMNS
+    taken = SHAPE_KEYS | TOLD_OF_SHAPE
     more = {key: value for key, value in every.items() if key not in flags and key not in taken}
     columns = {"id": segment["segment_id"], "track_id": segment["track_id"], "score": segment["score"]}
     columns |= {"source": segment["source"], "iscrowd": segment["iscrowd"] or None}

@@ -1,8 +1,6 @@
-"""Source: a dataset of an annotation tool, its image files, and its shapes, which become pixels in batches."""
+"""Source: a dataset of an annotation tool, whose shapes become pixels when a batch asks for them."""
 
-import itertools
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -13,80 +11,16 @@ import pyarrow as pa
 from segdata.core.batch import Batch
 from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
-from segdata.core.profile import Profile, RasterRule
-from segdata.core.runs import Ints, Runs
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
 from segdata.formats.coco.polygons import Polygons
 from segdata.formats.coco.polygons import flat as on_lines
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, PolygonArrays, Shape, group_offsets
-from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
-from segdata.formats.shared.images import ImageFolder, ImageHeader
+from segdata.formats.shapes.flat import sums
+from segdata.formats.shared.images import ImageHeader
 from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images
-from segdata.formats.tools.polygons import ParsedPolygons, PolygonNotation, parse_polygons, take_polygons
-from segdata.formats.tools.shapes import GroupedShapes, ImageAnnotation, ToolShape, group_shapes
-
-_PICTURES = (Ellipse, Bitmap)
-
-
-def rasterise_shapes(
-    marks: Sequence[ToolShape],
-    size: Ints,
-    sketch: ParsedPolygons,
-    parts: Sequence[Sequence[int]],
-    notation: PolygonNotation,
-    rule: RasterRule,
-) -> tuple[Runs, pa.Array]:
-    """The pixels of n segments, and the column `rings` (n,), null where a part is no polygon.
-
-    Parameters
-    ----------
-    marks : m of them
-    size : (m, 2) heights and widths in pixels of the images that they are on
-    sketch : their polygons
-    parts : of each segment the rows of its marks
-    notation, rule : of the tool
-    """
-    count = np.fromiter(map(len, parts), np.int64, len(parts))
-    mark = np.fromiter(itertools.chain.from_iterable(parts), np.int64, count.sum())
-    segment = np.repeat(np.arange(len(parts)), count)
-    place = np.full(len(marks), -1, np.int64)
-    place[mark] = np.arange(len(mark))
-    height, width = size[sketch.mark].T
-    bridged = notation.unbridge(sketch.drawn, height, width)
-    others: dict[int, Shape] = {}
-    if len(sketch.mark) + len(sketch.broken) < len(marks):
-        others = {row: each.shape for row, each in enumerate(marks) if isinstance(each.shape, _PICTURES)}
-    flat, plain = sketch.drawn, np.arange(len(sketch.mark))
-    if bridged:
-        plain = np.delete(plain, list(bridged))
-        flat = take_polygons(flat, plain)
-    runs = rasterise_polygons(flat, rule, height[plain], width[plain])
-    rows = sketch.mark[plain]
-    if bridged or others:
-        others |= dict(zip(sketch.mark[list(bridged)].tolist(), bridged.values(), strict=True))
-        these = np.array(list(others), np.int64)
-        more = rasterise([[shape] for shape in others.values()], rule, size[these, 0], size[these, 1])
-        runs, rows = Runs.concatenate([runs, more], [len(plain), 0]), np.concatenate([rows, these])
-    at = place[rows]
-    if (at != np.arange(len(at))).any():
-        runs = Runs(runs.start, runs.length, at[runs.owner].astype(np.int32)).sorted_by_owner(len(mark))
-    first = mark[np.cumsum(count) - count]
-    runs = unite_owners(runs, segment, size[first, 0], size[first, 1])
-    kept = np.arange(len(sketch.mark)) if notation.keeps_bridges else plain
-    return runs, _ring_column(sketch, kept, place[sketch.mark[kept]], segment, len(parts))
-
-
-def _ring_column(sketch: ParsedPolygons, polygon: Ints, place: Ints, segment: Ints, n: int) -> pa.Array:
-    """The column `rings` (n,) of these polygons, which are the shapes at `place` of their segments."""
-    order = np.argsort(place, kind="stable")
-    polygon, owner = polygon[order], segment[place[order]]
-    whole = np.bincount(owner, minlength=n) == np.bincount(segment, minlength=n)
-    polygon, owner = polygon[whole[owner]], owner[whole[owner]]
-    flat = PolygonArrays(sketch.kept, sketch.drawn.ring, sketch.drawn.polygon)
-    if len(polygon) < len(sketch.mark) or (np.diff(polygon) != 1).any():
-        flat = take_polygons(flat, polygon)
-    n_rings = np.bincount(owner, weights=np.diff(flat.polygon), minlength=n).astype(np.int64)
-    lists = pa.ListArray.from_arrays(pa.array((2 * flat.ring).astype(np.int32)), pa.array(flat.points.ravel()))
-    return pa.ListArray.from_arrays(pa.array(group_offsets(n_rings).astype(np.int32)), lists, mask=pa.array(~whole))
+from segdata.formats.tools.drawn import drawn
+from segdata.formats.tools.mark import Drawing, Joined, Mark, joined
+from segdata.formats.tools.written import Notation, Sketch, sketched
 
 
 @dataclass(frozen=True)
@@ -113,9 +47,9 @@ class ToolSource:
     entries: Sequence[ImageEntry]
     defects: tuple[Defect, ...]
     to: Mapping[str, int] = field(repr=False)
-    look: Callable[[ImageEntry, ImageHeader | None], Sequence[ImageAnnotation]] = field(repr=False)
+    look: Callable[[ImageEntry, ImageHeader | None], Sequence[Drawing]] = field(repr=False)
     annotator: str | None = None
-    notation: PolygonNotation = field(default=PolygonNotation(), repr=False)
+    notation: Notation = field(default=Notation(), repr=False)
     per_chunk: int = 64
     what: str = "declared size"
 
@@ -132,14 +66,14 @@ class ToolSource:
         """The images at these rows; all their shapes are parsed and rasterised at once."""
         looked = read_images(self.root, [self.entries[row] for row in rows], self.look, self.annotator, self.what)
         marks = [mark for each in looked.drawn for mark in each.marks]
-        offset = group_offsets(np.array([len(each.marks) for each in looked.drawn], np.int64))
+        offset = sums(np.array([len(each.marks) for each in looked.drawn], np.int64))
         size = np.array([each.size for each in looked.drawn], np.int64).reshape(-1, 2).repeat(np.diff(offset), axis=0)
-        sketch = parse_polygons(marks, size, self.notation)
+        sketch = sketched(marks, size, self.notation)
         if self.profile.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
             _report_lines(looked, marks, offset, sketch)
-        segments = _group_annotations(looked, marks, offset.tolist(), sketch.broken)
+        segments = _joined(looked, marks, offset.tolist(), sketch.broken)
         parts = [part for each in segments for part in each.parts]
-        runs, rings = rasterise_shapes(marks, size, sketch, parts, self.notation, self.profile.raster_rule)
+        runs, rings = drawn(marks, size, sketch, parts, self.notation, self.profile.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(each.parts) for each in segments])
         firsts = [marks[part[0]] for part in parts]
         columns = _columns(firsts)
@@ -159,9 +93,7 @@ class ToolSource:
         return Batch(looked.images, annotations, table_of_segments, runs, tuple(looked.defects))
 
 
-def _report_lines(
-    looked: ReadImages[ImageAnnotation], marks: Sequence[ToolShape], offset: Ints, sketch: ParsedPolygons
-) -> None:
+def _report_lines(looked: ReadImages[Drawing], marks: Sequence[Mark], offset: Ints, sketch: Sketch) -> None:
     """Report the rings whose points are on one line."""
     drawn = sketch.drawn
     on_line = on_lines(Polygons(drawn.points.ravel(), 2 * drawn.ring, drawn.polygon))
@@ -170,7 +102,7 @@ def _report_lines(
         looked.report(int(np.searchsorted(offset, row, side="right")) - 1, [marks[row].doubt(said)])
 
 
-def _columns(marks: Sequence[ToolShape]) -> dict[str, list[object] | None]:
+def _columns(marks: Sequence[Mark]) -> dict[str, list[object] | None]:
     """The further columns of segments, which their first marks tell; None where all values are null."""
     said = {id(mark.columns): mark.columns for mark in marks}  # many marks share what they say
     named = dict.fromkeys(name for each in said.values() for name in each)
@@ -184,47 +116,14 @@ def _columns(marks: Sequence[ToolShape]) -> dict[str, list[object] | None]:
     return columns
 
 
-def _group_annotations(
-    looked: ReadImages[ImageAnnotation], marks: Sequence[ToolShape], offset: Sequence[int], broken: Mapping[int, Defect]
-) -> list[GroupedShapes]:
+def _joined(
+    looked: ReadImages[Drawing], marks: Sequence[Mark], offset: Sequence[int], broken: Mapping[int, Defect]
+) -> list[Joined]:
     """The segments of each annotation, of the marks that are not broken; those are reported."""
     found = []
     for row, (begin, end) in enumerate(pairwise(offset)):
         if broken:
             looked.report(row, [broken[mark] for mark in range(begin, end) if mark in broken])
-        found.append(group_shapes(marks, [mark for mark in range(begin, end) if mark not in broken]))
+        found.append(joined(marks, [mark for mark in range(begin, end) if mark not in broken]))
         looked.report(row, found[-1].defects)
     return found
-
-
-def image_folders(here: Path, images: Path | None) -> list[ImageFolder]:
-    """Where the pictures may be: in `images`; without it in the dataset's folder `here`, or in one called images."""
-    if images:
-        return [ImageFolder.below(images)]
-    folder = ImageFolder.below(here)
-    return [folder, folder.inside("images"), ImageFolder.below(here.parent / "images")]
-
-
-def first_image(folders: Sequence[ImageFolder], names: Iterable[str]) -> Path | None:
-    """The first image file of one of these names."""
-    return next((folder.paths[name] for name in names for folder in folders if name in folder.paths), None)
-
-
-def nearest_name(folders: Sequence[ImageFolder], name: str) -> str | None:
-    """The first name that differs from `name` only in case or extension."""
-    return next((hit for folder in folders if (hit := folder.near(name))), None)
-
-
-def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry], tool: str) -> list[Defect]:
-    """SEG011 for each image file that lies in a folder with listed ones and is not listed itself."""
-    used = {str(entry.image) for entry in entries if entry.image is not None}  # texts are hashed faster than paths
-    beside = {path.rpartition(os.sep)[0] for path in used}
-    alone = {
-        str(path): name
-        for folder in folders
-        for name, path in folder.paths.items()
-        if str(path) not in used and str(path).rpartition(os.sep)[0] in beside
-    }
-    return [
-        Defect("SEG011", f"an image that no {tool} file lists", name, image=name) for name in sorted(alone.values())
-    ]

@@ -1,4 +1,4 @@
-"""Writes VIA 2 projects: one polygon for each segment, which is exactly its pixels by COCO's rule."""
+"""Writes VIA 2 projects: a polygon for each segment, by COCO's rule exactly its pixels."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,13 +19,13 @@ from segdata.formats.shared.count_losses import count_losses, count_spatial_loss
 from segdata.formats.shared.declared_losses import VIA_LOSSES
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.via_document import COLUMN_KEYS
-from segdata.formats.tools.via_reader import FILE_COLUMNS
-from segdata.formats.tools.writing import category_names, source_polygons, writable_rows
+from segdata.formats.tools.via_categories import TOLD
+from segdata.formats.tools.via_regions import TOLD_OF_FILE
+from segdata.formats.tools.writing import names_of, source_polygons, writable
 
 _COUNTED = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
-_PROJECT_FILE = "via_project.json"
+_NAME = "via_project.json"
 _CATEGORY = "category"
 _COLUMNS = ("segment_id", "track_id", "score", "source", "iscrowd")
 _NO_SIZE = -1  # bytes of an image file that is not here
@@ -91,11 +91,11 @@ class _Project:
 
 def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
     """Write ``via_project.json`` and ``taxonomy.yaml`` into `target`."""
-    names = {id_: name for id_, name in category_names(profile.taxonomy).items() if name.strip()}
+    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name.strip()}
     target.mkdir(parents=True, exist_ok=True)
     count_spatial_losses(profile, losses)
     write_sidecars(target, profile, profile.taxonomy)
-    with (target / _PROJECT_FILE).open("wb") as file:
+    with (target / _NAME).open("wb") as file:
         project = _Project(file)
         for batch in batches:
             count_losses(batch, losses, _COUNTED, _HELD)
@@ -109,12 +109,12 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
 
 def _images(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[Json]:
     """The images as VIA has them."""
-    rows = writable_rows(batch, names, losses, empty=False)
+    rows = writable(batch, names, losses, empty=False)
     said = batch.segments.take(pa.array(rows)).to_pylist()
     regions = [
         {"shape_attributes": shape, "region_attributes": attributes}
         for shape, attributes in zip(
-            _polygons(batch, rows, losses), _region_attributes(batch, rows, said, names, losses), strict=True
+            _polygons(batch, rows, losses), _said(batch, rows, said, names, losses), strict=True
         )
     ]
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
@@ -127,14 +127,14 @@ def _images(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[Jso
             "filename": image["image_id"],
             "size": path.stat().st_size if path is not None and path.is_file() else _NO_SIZE,
             "regions": regions[bounds[row] : bounds[row + 1]],
-            "file_attributes": _file_attributes(image, whose[annotation[row]] if row in annotated else {}, losses),
+            "file_attributes": _of_file(image, whose[annotation[row]] if row in annotated else {}, losses),
         }
 
 
-def _file_attributes(image: Json, whose: Json, losses: Losses) -> Json:
+def _of_file(image: Json, whose: Json, losses: Losses) -> Json:
     """What is said of an image."""
     metadata = {key: as_raw(value) for key, value in image["metadata"] or ()}
-    kept = {key: value for key, value in metadata.items() if key not in FILE_COLUMNS}
+    kept = {key: value for key, value in metadata.items() if key not in TOLD_OF_FILE}
     if len(kept) < len(metadata):
         losses.add("image-details", "images", 1, examples=[image["image_id"]])
     columns = {"width": image["width"] or None, "height": image["height"] or None, "split": image["split"], **whose}
@@ -161,15 +161,13 @@ def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:
     ]
 
 
-def _region_attributes(
-    batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], losses: Losses
-) -> Iterator[Json]:
+def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], losses: Losses) -> Iterator[Json]:
     """(n,) what is said of each segment."""
     incomplete, also_lost, renamed = [], [], []
     found = []
     for row, segment in zip(rows.tolist(), said, strict=True):
         attributes = {key: as_raw(value) for key, value in segment["attributes"] or ()}
-        kept = {key: value for key, value in attributes.items() if key not in COLUMN_KEYS and key != _CATEGORY}
+        kept = {key: value for key, value in attributes.items() if key not in TOLD and key != _CATEGORY}
         category, is_whole = _category(segment, names)
         columns = {key: segment[key] for key in _COLUMNS if segment[key] is not None and segment[key] is not False}
         found.append({_CATEGORY: category, **kept, **columns})

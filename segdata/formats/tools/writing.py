@@ -1,4 +1,4 @@
-"""What writers for annotation tools share: the segments that a file holds, category names, polygons, groups."""
+"""Writing: which segments files of annotation tools hold, by which names, and what of the source's they keep."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,19 +11,19 @@ from segdata.core.loss import Losses
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.shapes.geometry import Polygon
-from segdata.formats.shapes.source_polygons import SourcePolygons
+from segdata.formats.shapes.rings import Drawn
+from segdata.formats.shapes.shape import Polygon
 from segdata.formats.shared.painting import in_first_annotation, segment_examples
-from segdata.formats.tools.shapes import GROUP
+from segdata.formats.tools.mark import GROUP
 
 
-def category_names(taxonomy: Taxonomy) -> dict[int, str]:
+def names_of(taxonomy: Taxonomy) -> dict[int, str]:
     """The name that each category is written by; a second category of a name has none."""
     known = taxonomy.by_name()
     return {each.id: each.name for each in taxonomy.categories if each.name and known[each.name].id == each.id}
 
 
-def writable_rows(batch: Batch, names: dict[int, str], losses: Losses, *, empty: bool) -> Ints:
+def writable(batch: Batch, names: dict[int, str], losses: Losses, *, empty: bool) -> Ints:
     """The rows of the segments that can be written: the first annotator's, of a category with a name.
 
     `empty`: those without pixels, too. Those of other categories, and the empty ones where they cannot be written, are
@@ -43,14 +43,14 @@ def writable_rows(batch: Batch, names: dict[int, str], losses: Losses, *, empty:
 
 def source_polygons(batch: Batch, rows: Ints, rule: RasterRule) -> list[list[Polygon]]:
     """(n,) the source's polygons of the segments at these rows; none where they have holes or are not exact."""
-    drawn = SourcePolygons.of(batch)
+    drawn = Drawn.of(batch)
     exact = drawn.exact(batch.runs, rule)
     holed = np.diff(drawn.polygons.polygon) > 1
     exact[drawn.segment[holed]] = False
     return [drawn.of_segment(row) if whole else [] for row, whole in zip(rows.tolist(), exact[rows], strict=True)]
 
 
-def assign_groups(
+def groups(
     labels: Sequence[str], said: Sequence[Mapping[str, Any]], n_parts: Sequence[int], first: int = 0
 ) -> tuple[list[int | None], list[bool]]:
     """(n,) the group of each segment of an image, and whether it says its attribute `group_id`, too.
@@ -61,7 +61,7 @@ def assign_groups(
     wanted: list[int | None] = []
     seen: set[tuple[str, int]] = set()
     for label, segment in zip(labels, said, strict=True):
-        number = whole_number(dict(segment["attributes"] or ()).get(GROUP))
+        number = as_number(dict(segment["attributes"] or ()).get(GROUP))
         taken = number is None or number < first or (label, number) in seen
         wanted.append(None if taken else number)
         seen.add((label, number or 0))
@@ -80,7 +80,7 @@ def assign_groups(
     return found, kept
 
 
-def whole_number(text: str | None) -> int | None:
+def as_number(text: str | None) -> int | None:
     """A JSON text as a whole number; None where it is something else."""
     digits = (text or "").removeprefix("-")
     whole = digits.isascii() and digits.isdecimal() and len(digits) < 18

@@ -10,7 +10,7 @@ from pathlib import Path
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
-from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
+from segdata.formats.street.cityscapes_table import LABELS, TRAINED
 
 VOID = 255
 TAXONOMY = "taxonomy"  # the numbers are the ids of the taxonomy

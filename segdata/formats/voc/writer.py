@@ -1,4 +1,4 @@
-"""Writes VOC's layout: masks of classes and objects, lists of splits, and XML files of boxes."""
+"""Writer: masks of classes and objects, lists of splits, and XML files of boxes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,20 +33,12 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.voc.boxes import annotation_xml, object_xml, xml_attributes
-from segdata.formats.voc.palette import (
-    BACKGROUND,
-    LABELMAP,
-    MOST_OBJECTS,
-    OBJECT_PALETTE,
-    VOC,
-    VOID,
-    ClassPalette,
-    class_palette,
-    palette_image,
-    write_label_map,
-)
-from segdata.formats.voc.reader import BOXES, CLASSES, LISTS, NO_SPLIT, OBJECTS
+from segdata.formats.voc.classes import BACKGROUND, MOST, VOC, VOID
+from segdata.formats.voc.ink import OBJECT_PALETTE, Ink, ink_for, picture
+from segdata.formats.voc.labelmap import LABELMAP, write_label_map
+from segdata.formats.voc.listing import BOXES, CLASSES, OBJECTS
+from segdata.formats.voc.lists import LISTS, NO_SPLIT
+from segdata.formats.voc.markup import annotation_xml, attributes_of, object_xml
 
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})
 # What XML files hold of objects, as columns and as kinds of loss.
@@ -61,7 +53,7 @@ def write_voc(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
     A semantic dataset gets masks of classes alone; in others every segment but void is an object.
     """
     semantic = profile.task == "semantic"
-    writer = _Writer(profile.taxonomy, semantic, target, class_palette(profile.taxonomy), losses, lost)
+    writer = _Writer(profile.taxonomy, semantic, target, ink_for(profile.taxonomy), losses, lost)
     for folder in [CLASSES] if semantic else [CLASSES, OBJECTS]:
         (target / folder).mkdir(parents=True)
     count_spatial_losses(profile, losses)
@@ -92,7 +84,7 @@ class _Writer:
     taxonomy: Taxonomy
     semantic: bool
     target: Path
-    ink: ClassPalette
+    ink: Ink
     losses: Losses
     lost: frozenset[Kind]
     lists: dict[str, list[str]] = field(default_factory=dict)
@@ -124,7 +116,7 @@ class _Writer:
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))
         count_segment_mask_losses(batch, index >= 0, self.losses, same)
-        words, unsaid = xml_attributes(batch)
+        words, unsaid = attributes_of(batch)
         rows = np.array(unsaid, np.int64)
         self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
         return words
@@ -150,7 +142,7 @@ class _Writer:
         if self.semantic:
             count_hidden_segments(batch, seen, index[known], classes, self.losses)
             return
-        number = _object_values(batch, seen, index[known], self.losses)
+        number = _numbers(batch, seen, index[known], self.losses)
         objects = paint(seen, number, BACKGROUND, np.uint8)
         self._save(OBJECTS, stem, objects, OBJECT_PALETTE)
         count_hidden_segments(batch, seen, number, objects, self.losses)
@@ -159,7 +151,7 @@ class _Writer:
     def _save(self, folder: str, stem: str, pixels: Pixels, palette: bytes) -> None:
         path = self.target / folder / f"{stem}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        palette_image(pixels, palette).save(path)
+        picture(pixels, palette).save(path)
 
     def _describe(
         self, batch: Batch, sheet: ImageSegments, number: Ints, objects: Pixels, words: list[dict[str, str]], stem: str
@@ -183,18 +175,18 @@ class _Writer:
         path.write_text(text, encoding="utf-8")
 
 
-def _object_values(batch: Batch, sheet: ImageSegments, index: Ints, losses: Losses) -> Ints:
+def _numbers(batch: Batch, sheet: ImageSegments, index: Ints, losses: Losses) -> Ints:
     """(n,) the value of each segment in the mask of objects; raises SegdataError where there are too many."""
     ids = whole(batch.segments["segment_id"])[sheet.segments]
     is_object = index != VOID
     count = int(is_object.sum())
-    if count > MOST_OBJECTS:
+    if count > MOST:
         raise SegdataError(
-            f"image {sheet.image_id!r} has {count} objects, VOC's masks number {MOST_OBJECTS} at most; write "
-            "instance-ids or coco-instances, or leave some out"
+            f"image {sheet.image_id!r} has {count} objects, VOC's masks number {MOST} at most; write instance-ids or "
+            "coco-instances, or leave some out"
         )
     number = np.full(len(ids), VOID, np.int64)
-    number[is_object] = pixel_values(ids[is_object], MOST_OBJECTS)
+    number[is_object] = pixel_values(ids[is_object], MOST)
     changed = sheet.segments[number != ids]
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
     return number

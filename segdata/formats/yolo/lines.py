@@ -1,123 +1,22 @@
-"""Lines of YOLO's label files: one ring each, so parts and holes are joined by bridges, ways there and back.
-
-OpenCV draws edges, and so every bridge as a line of pixels. Bridges are no pixels of the segment.
-"""
+"""Lines: a label file as marks, each line by itself."""
 
 from collections.abc import Container, Mapping, Sequence
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.defect import Defect
-from segdata.core.outline import Rings
-from segdata.core.runs import Ints, Runs
-from segdata.formats.shapes.geometry import Bitmap, Floats, Polygon, PolygonArrays, Ring, Shape, scale_points
-from segdata.formats.shapes.raster import crop_bitmaps
-from segdata.formats.shapes.tracing import bridge_rings
-from segdata.formats.tools.polygons import PolygonNotation, split_bridged
-from segdata.formats.tools.shapes import PolygonText, ToolShape
-
-_STEPS = 32  # within a pixel, where rings may pass without meeting
-_LAST = _STEPS // 2 - 1  # before the middle: whether one truncates, as Ultralytics, or rounds, as supervision
-_FEWEST = 3  # points of a ring
-
-
-def shares_to_pixels(shares: Floats, sides: Floats) -> Floats:
-    """Points (n, 2) in pixels, of shares of the image's `sides`: in single precision, as Ultralytics computes them.
-
-    `sides` (2,) or (n, 2) are width and height in pixels.
-    """
-    pixels: Floats = (shares.astype(np.float32) * sides.astype(np.float32)).astype(np.float64)
-    return pixels
-
-
-def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
-    """The pixels of those of n polygons that have bridges, without these, by their rows.
-
-    Sizes (n,) of the images are in pixels.
-    """
-    return {row: _draw_rings(parts, int(height[row]), int(width[row])) for row, parts in split_bridged(flat).items()}
-
-
-def ring_shapes(rings: Sequence[Floats], height: Ints, width: Ints) -> list[Shape]:
-    """What n rings (m, 2), in pixels, stand for: polygons, and where they are bridged, bitmaps without the bridges.
-
-    Sizes (n,) of the images are in pixels.
-    """
-    shapes: list[Shape] = [Polygon(each) for each in rings]
-    for row, bitmap in remove_bridges(PolygonArrays.of([Polygon(each) for each in rings]), height, width).items():
-        shapes[row] = bitmap
-    return shapes
-
-
-def _draw_rings(rings: Rings[np.float64], height: int, width: int) -> Bitmap:
-    """The pixels that OpenCV makes of rings, all at once: by even-odd, and their edges."""
-    points = [np.array(each).reshape(-1, 2).astype(np.int32) for each in rings.as_lists()]
-    low, high = np.concatenate(points).min(axis=0), np.concatenate(points).max(axis=0) + 1
-    corner, end = np.maximum(low, 0), np.minimum(high, [width, height])
-    if (end <= corner).any():
-        return Bitmap(0, 0, np.zeros((0, 0), bool))
-    pixels = np.zeros((end - corner)[::-1], np.uint8)
-    cv2.fillPoly(pixels, [each - corner.astype(np.int32) for each in points], 1)
-    return Bitmap(int(corner[0]), int(corner[1]), pixels > 0)
-
-
-def single_rings(runs: Runs, height: Ints) -> list[Floats]:
-    """One ring (m, 2) in pixels for each segment, such that `ring_shapes` gives the segment back; (0, 2) if empty.
-
-    `height` (n,) is that of the segments' images, in pixels.
-
-    Points lie within the pixels at the borders, no two at the same place: so nothing but bridges is gone back, not even
-    along parts that are one pixel wide.
-    """
-    found: list[Floats] = []
-    for bitmap in crop_bitmaps(runs, height, len(height)):
-        if not bitmap.mask.size:
-            found.append(np.empty((0, 2)))
-            continue
-        mask = np.ascontiguousarray(bitmap.mask, np.uint8)
-        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        rings = [_pad(contour[:, 0].astype(np.int32)) for contour in contours]
-        found.append(bridge_rings(_separate(rings)) / _STEPS + [bitmap.x, bitmap.y])
-    return found
-
-
-def _pad(ring: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The ring, its last point repeated until there are three."""
-    return np.concatenate([ring, np.repeat(ring[-1:], max(_FEWEST - len(ring), 0), axis=0)])
-
-
-def _separate(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
-    """The rings in steps within pixels, each pixel passed at another place every time."""
-    points = np.concatenate(rings).astype(np.int64)
-    _, pixel = np.unique(points[:, 0] << 32 | points[:, 1], return_inverse=True)
-    time = _occurrences(pixel)
-    within = np.stack([1 + time % (_LAST - 1), 1 + time * time % _LAST], axis=1)
-    apart = (points * _STEPS + np.minimum(within, _LAST)).astype(np.int32)
-    return np.split(apart, np.cumsum([len(ring) for ring in rings])[:-1])
-
-
-def _occurrences(value: Ints) -> Ints:
-    """(n,) how often each value came before.
-
-    >>> _times(np.array([5, 7, 5, 5])).tolist()
-    [0, 0, 1, 2]
-    """
-    order = np.argsort(value, kind="stable")
-    ordered = value[order]
-    times = np.empty(len(value), np.int64)
-    times[order] = np.arange(len(value)) - np.searchsorted(ordered, ordered)
-    return times
-
+from segdata.formats.shapes.flat import Flat
+from segdata.formats.shapes.scaled import scaled
+from segdata.formats.shapes.shape import Floats, Ring
+from segdata.formats.tools.mark import Mark, Written
+from segdata.formats.tools.written import Notation
+from segdata.formats.yolo.bridges import in_pixels, unbridged
 
 _TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_lines(
-    text: bytes, names: Mapping[bytes, str], keypoints: int | None, defects: list[Defect]
-) -> list[ToolShape]:
+def read_lines(text: bytes, names: Mapping[bytes, str], keypoints: int | None, defects: list[Defect]) -> list[Mark]:
     """The rings in a label file; what is wrong with other lines is added to `defects`.
 
     `names` are those of the classes by their numbers. `keypoints` is how many numbers follow the box in lines of a pose
@@ -132,22 +31,20 @@ def read_lines(
         place = f"line {number}"
         if name is None or b"," in rest or keypoints is not None:
             try:
-                name, rest = _parse_closely(line.split(), names, keypoints)
+                name, rest = _closely(line.split(), names, keypoints)
             except ValueError as wrong:
                 code, message = wrong.args
                 defects.append(Defect(code, message, place=place, line=number))
                 continue
         marks.append(
-            ToolShape(
-                name, PolygonText((b"[[%b]]" % rest.replace(b" ", b","),), word.decode(), place), place, None, number
-            )
+            Mark(name, Written((b"[[%b]]" % rest.replace(b" ", b","),), word.decode(), place), place, None, number)
         )
     return marks
 
 
-def _parse_closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:
+def _closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:
     """The name of a line's class, and its ring; raises ValueError with the code and message of what is wrong."""
-    values = _parse_numbers(words)
+    values = _numbers(words)
     known = {int(each) for each in names}
     wrong = _problem(values, known, keypoints)
     if wrong is not None:
@@ -155,7 +52,7 @@ def _parse_closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints
     return names[b"%d" % int(values[0])], b" ".join(words[1:])
 
 
-def _parse_numbers(words: Sequence[bytes]) -> list[float]:
+def _numbers(words: Sequence[bytes]) -> list[float]:
     """The numbers of a line; raises ValueError with a code and a message."""
     try:
         return [float(word) for word in words]
@@ -164,13 +61,13 @@ def _parse_numbers(words: Sequence[bytes]) -> list[float]:
         raise ValueError("SEG004", f"{shown!r} is no row of numbers; left out") from None
 
 
-def occurring_classes(text: bytes) -> set[int]:
+def occurring(text: bytes) -> set[int]:
     """The classes of the rings in a label file."""
     found = set()
     for line in text.removeprefix(_BOM).splitlines():
         words = line.split()
         try:
-            values = _parse_numbers(words)
+            values = _numbers(words)
         except ValueError:
             continue
         if values and _problem(values, None, None) is None:
@@ -178,16 +75,16 @@ def occurring_classes(text: bytes) -> set[int]:
     return found
 
 
-def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a line that is not written as most are, or why it is left out."""
     written = mark.shape
     words = (
         [written.name.encode(), *written.texts[0][2:-2].replace(b",", b" ").split()]
-        if isinstance(written, PolygonText)
+        if isinstance(written, Written)
         else []
     )
     try:
-        values = _parse_numbers(words)
+        values = _numbers(words)
         wrong = _problem(values, None, None)
         if wrong is None:
             return [np.array(values[1:]).reshape(-1, 2)]
@@ -196,14 +93,12 @@ def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Def
     return Defect(wrong[0], wrong[1], place=mark.place, line=mark.id)
 
 
-def _to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
+def _placed(flat: Flat, sides: Floats) -> tuple[Floats, Floats]:
     """Shares of the image's sides in pixels: as Ultralytics computes them, and without the noise of that."""
-    return shares_to_pixels(flat.points, sides), scale_points(flat.points, sides)
+    return in_pixels(flat.points, sides), scaled(flat.points, sides)
 
 
-NOTATION = PolygonNotation(
-    "flat", -_TOLERANCE, 1 + _TOLERANCE, _to_pixels, _parse_leniently, remove_bridges, keeps_bridges=True
-)
+NOTATION = Notation("flat", -_TOLERANCE, 1 + _TOLERANCE, _placed, _mended, unbridged, keeps_bridges=True)
 
 
 def _problem(values: list[float], classes: Container[int] | None, keypoints: int | None) -> tuple[str, str] | None:

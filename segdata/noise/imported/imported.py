@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
 from segdata.noise.evidence.drawn import UNLABELLED
@@ -34,7 +34,7 @@ class Imported:
     """
 
     def __init__(
-        self, dataset: Dataset, soft: Soft | None, maps: LabelMaps, countable: frozenset[int], names: dict[int, int]
+        self, dataset: OpenDataset, soft: Soft | None, maps: LabelMaps, countable: frozenset[int], names: dict[int, int]
     ) -> None:
         self._dataset, self._soft, self._maps = dataset, soft, maps
         self._row = paired(maps.image_ids, dataset.image_ids)
@@ -96,7 +96,7 @@ class Imported:
             yield f"not judged, since the predictions do not know them: {', '.join(left[:5])}"
 
 
-def imported(dataset: Dataset, soft: Soft | None, maps: LabelMaps, countable: frozenset[int]) -> Imported:
+def imported(dataset: OpenDataset, soft: Soft | None, maps: LabelMaps, countable: frozenset[int]) -> Imported:
     """Predictions for the images of some labels.
 
     `soft` gives the probabilities of an image, where the predictions hold any. Categories are the same by name, else
@@ -115,11 +115,11 @@ def imported(dataset: Dataset, soft: Soft | None, maps: LabelMaps, countable: fr
     return Imported(dataset, soft, maps, countable, names)
 
 
-def _ids(dataset: Dataset) -> list[int]:
+def _ids(dataset: OpenDataset) -> list[int]:
     return [each.id for each in dataset.taxonomy.categories if each.kind != "void"]
 
 
-def _same(dataset: Dataset, maps: LabelMaps) -> dict[int, int]:
+def _same(dataset: OpenDataset, maps: LabelMaps) -> dict[int, int]:
     """The category id in the labels for those of predictions: by name, or where no name is the same by id.
 
     Numbers as names mean that nobody knew one.

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, missing_extra
 from segdata.core.label_maps import LabelMaps
 from segdata.core.planes import planes
@@ -33,7 +33,7 @@ _CACHE = 0.4  # of the memory, for decoded images
 
 
 def out_of_fold(
-    dataset: Dataset,
+    dataset: OpenDataset,
     folder: str | Path | Callable[[str], Path],
     settings: Settings | None = None,
     *,

@@ -9,7 +9,7 @@ from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.summary.agreed import Agreement, CategoryAgreement
 from segdata.core.counted import counted
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
@@ -85,7 +85,7 @@ class Pictures:
 
 
 def pictures(
-    data: Dataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0, cards: Sequence[Card] = ()
+    data: OpenDataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0, cards: Sequence[Card] = ()
 ) -> Pictures:
     """The pictures of a report, of annotators' examples those on their `cards`.
 

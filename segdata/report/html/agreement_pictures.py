@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.scorecard import Card
 from segdata.core.batch import Batch
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Box, Finding
 from segdata.core.opposed import Opposed
@@ -46,7 +46,7 @@ class Worst:
     has_image: bool
 
 
-def worst_pictures(data: Dataset, opposed: Opposed, worst: Sequence[WorstImage], jobs: int = 0) -> list[Worst]:
+def worst_pictures(data: OpenDataset, opposed: Opposed, worst: Sequence[WorstImage], jobs: int = 0) -> list[Worst]:
     """The pictures of some images; none of those whose size is unknown."""
 
     def drawn(each: WorstImage) -> Worst | None:
@@ -56,7 +56,7 @@ def worst_pictures(data: Dataset, opposed: Opposed, worst: Sequence[WorstImage],
 
 
 def finding_pictures(
-    data: Dataset,
+    data: OpenDataset,
     tables: Tables,
     findings: Sequence[Finding],
     jobs: int = 0,
@@ -102,7 +102,7 @@ def _opened(batch: Batch) -> Drawn | None:
 
 
 def example_pictures(
-    data: Dataset, opposed: Opposed, cards: Sequence[Card], jobs: int = 0
+    data: OpenDataset, opposed: Opposed, cards: Sequence[Card], jobs: int = 0
 ) -> dict[tuple[str, Example], str]:
     """Pictures of annotators' worst examples as `data:` URIs: the image alone, and with the outlines of the two."""
     case_of = {name: case for case, name in enumerate(opposed.cases["name"].tolist())}
@@ -123,7 +123,7 @@ def example_pictures(
 
 
 def _picture(
-    data: Dataset, opposed: Opposed, case: int, one: str, other: str, category: int
+    data: OpenDataset, opposed: Opposed, case: int, one: str, other: str, category: int
 ) -> tuple[int, Drawn | None]:
     """The row and the picture of a case's image, of a volume the slice on which two annotators differ most."""
     row, frames = (int(opposed.cases[name][case]) for name in ("image", "frames"))
@@ -140,7 +140,7 @@ def _closely(picture: Drawn, one: str, other: str, category: int, pane: int) -> 
     return _near(x, y, side, picture.size, pane)
 
 
-def _worst(data: Dataset, opposed: Opposed, told: WorstImage) -> Worst | None:
+def _worst(data: OpenDataset, opposed: Opposed, told: WorstImage) -> Worst | None:
     one, other = opposed.annotators[told.a], opposed.annotators[told.b]
     category = _ids(opposed)[told.category]
     row, picture = _picture(data, opposed, told.case, one, other, category)
@@ -162,7 +162,9 @@ def _worst(data: Dataset, opposed: Opposed, told: WorstImage) -> Worst | None:
     )
 
 
-def _of_volume(data: Dataset, rows: Ints, findings: Sequence[Finding], opposed: Opposed) -> list[tuple[Finding, str]]:
+def _of_volume(
+    data: OpenDataset, rows: Ints, findings: Sequence[Finding], opposed: Opposed
+) -> list[tuple[Finding, str]]:
     """The pictures of a volume's findings: of each the slice on which its annotator differs most from another."""
     batch, names, found = data.source.load(rows), opposed.annotators, []
     for each in findings:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from segdata.core.annotation import Annotation
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.evidence import Evidence, evidence
 from segdata.core.executor import run_ordered
 from segdata.core.finding import SEVERITIES, Finding
@@ -28,7 +28,7 @@ _ROOM = 1.7  # how much wider than its box a finding is shown
 _LEAST = 24  # image pixels across
 
 
-def pictured(data: Dataset, validation: Validation, most: int, listed: int | None = None) -> list[Finding]:
+def pictured(data: OpenDataset, validation: Validation, most: int, listed: int | None = None) -> list[Finding]:
     """The at most `most` findings to draw, among the first `listed`: new ones, and if there is room known ones."""
     rows = set(data.source.image_ids)
     known = () if validation.baseline is None else validation.baseline.known
@@ -38,7 +38,7 @@ def pictured(data: Dataset, validation: Validation, most: int, listed: int | Non
 
 
 def thumbnails(
-    data: Dataset, findings: Sequence[Finding], jobs: int = 0, progress: Callable[[int], None] = lambda done: None
+    data: OpenDataset, findings: Sequence[Finding], jobs: int = 0, progress: Callable[[int], None] = lambda done: None
 ) -> dict[Finding, str]:
     """Pictures of findings as `data:` URIs, in their order; none where the image or its size is unknown.
 
@@ -95,7 +95,7 @@ def _rank(group: Sequence[Finding]) -> int:
     return min(SEVERITIES.index(each.severity) for each in group)
 
 
-def _of_image(data: Dataset, row: int, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
+def _of_image(data: OpenDataset, row: int, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
     for number, (name, batch) in enumerate(annotations_of(data, row)):
         mine = [each for each in findings if each.annotator == name or (each.annotator is None and number == 0)]
         if name is None:

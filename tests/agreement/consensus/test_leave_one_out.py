@@ -9,14 +9,14 @@ from segdata.agreement.consensus.method import Method
 from segdata.agreement.panel.paired import Member
 from segdata.agreement.panel.panel import Panel, panel
 from segdata.agreement.summary.estimates import Resampling
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 
 HOW = Resampling(n_draws=200)
 CAREFUL = SimulatedAnnotator(ErrorRates(jitter=0.4))
 
 
-def truth(n_images: int = 16) -> Dataset:
+def truth(n_images: int = 16) -> OpenDataset:
     """Images of 80 x 80 pixels with nine things, well apart."""
     rng = np.random.default_rng(2)
     labels = {}

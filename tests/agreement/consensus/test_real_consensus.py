@@ -9,7 +9,7 @@ import pytest
 import segdata
 from segdata.agreement.consensus.estimated import estimated
 from segdata.agreement.pixels.voting import voted
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import masks_of_runs
 from tests.agreement.consensus.pattern_maps import pattern_maps
@@ -18,7 +18,7 @@ from tests.generators.panels import panel_of_masks
 N_DRIVE = 3  # images: more tell nothing else
 
 
-def vessels(real_data: Path, folder: Path) -> dict[str, Dataset]:
+def vessels(real_data: Path, folder: Path) -> dict[str, OpenDataset]:
     """Two observers' masks of retinas; their values are not the same."""
     found = {}
     for who, value, digit in (("1st_manual", 255, 1), ("2nd_manual", 1, 2)):
@@ -30,7 +30,7 @@ def vessels(real_data: Path, folder: Path) -> dict[str, Dataset]:
     return found
 
 
-def masks_of(data: Dataset) -> dict[str, np.ndarray]:
+def masks_of(data: OpenDataset) -> dict[str, np.ndarray]:
     """(H, W) the pixels that are no void, by image or slice."""
     found = {}
     void = set(data.taxonomy.void_ids)
@@ -103,7 +103,7 @@ def test_two_equal_coco_files_are_their_consensus(real_data: Path, tmp_path: Pat
     done = segdata.consensus({"anna": one, "ben": one}, tmp_path / "same", leave_one_out=False)
     assert done.pixels_undecided == done.n_rejected == done.n_disputed == 0
 
-    def shown(data: Dataset) -> set[tuple[str, str, bool, str]]:
+    def shown(data: OpenDataset) -> set[tuple[str, str, bool, str]]:
         rows = data.segments
         return set(zip(rows["image_id"], rows["category"], rows["iscrowd"], rows["counts"], strict=True))
 

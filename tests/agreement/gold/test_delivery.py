@@ -11,9 +11,9 @@ from scipy.stats import hypergeom
 
 import segdata
 from segdata.agreement.gold.delivery import Quality
-from segdata.api.accepting import accept
+from segdata.api.acceptance import accept
 from segdata.core.config import Bar, Config, Gold, InstanceIds, Sequences
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 
 LENIENT = Quality(acceptable=0.1, limit=0.4, consumer_risk=0.2)
@@ -25,7 +25,7 @@ def mask(left: int) -> NDArray[np.uint8]:
     return found
 
 
-def work(lefts: dict[str, int], *, annotator: str | None = None, images: Path | None = None) -> Dataset:
+def work(lefts: dict[str, int], *, annotator: str | None = None, images: Path | None = None) -> OpenDataset:
     """A car in every image, so many pixels from the left."""
     found = {name: mask(left) for name, left in lefts.items()}
     return segdata.from_arrays(found, ["car"], annotator=annotator, images=images)

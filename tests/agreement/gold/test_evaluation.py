@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from segdata.api.evaluating import evaluate
+from segdata.api.evaluate import evaluate
 from segdata.core.errors import SegdataError
 from segdata.sample.dataset import make
 

@@ -10,9 +10,9 @@ import segdata
 from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.gold.gold import ALL, bars, of_images, standing, tolerance_of, under
 from segdata.agreement.summary.estimates import Amounts, Resampling
-from segdata.api import agree, compare_annotators
+from segdata.api.agreement import agree, compare_annotators
 from segdata.core.config import Bar, Config, Gold
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.opposed import Opposed
@@ -34,19 +34,19 @@ def box(left: int, right: int, height: int = 20, width: int = 40) -> NDArray[np.
     return found
 
 
-def drawn(*images: list[tuple[NDArray[np.bool_], str]], gold: Gold | None = None) -> Dataset:
+def drawn(*images: list[tuple[NDArray[np.bool_], str]], gold: Gold | None = None) -> OpenDataset:
     nothing = np.zeros((20, 40), np.uint8)
     found = segdata.from_arrays({f"{k}.png": each or nothing for k, each in enumerate(images)}, CATEGORIES)
     return replace(found, config=Config(gold=gold))
 
 
-def opposed_of(gold: Dataset, **others: Dataset) -> Opposed:
+def opposed_of(gold: OpenDataset, **others: OpenDataset) -> Opposed:
     found = compare_annotators({"gold": gold, **others}, resamples=100).tables.opposed
     assert found is not None
     return found
 
 
-def told(*others: tuple[str, Dataset], gold: Gold, reference: Dataset, **more: str | float) -> list[Finding]:
+def told(*others: tuple[str, OpenDataset], gold: Gold, reference: OpenDataset, **more: str | float) -> list[Finding]:
     """SEG407 of everybody against the reference."""
     data = {"gold": replace(reference, config=Config(gold=gold)), **dict(others)}
     found = agree(data, select="SEG407", resamples=100, **more)  # type: ignore[arg-type]  # as agree has them

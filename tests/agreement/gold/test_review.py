@@ -9,9 +9,9 @@ from PIL import Image
 
 import segdata
 from segdata.agreement.gold.review import Review
-from segdata.api.reviewing import rework
+from segdata.api.scorecard import rework
 from segdata.core.config import Config, Layers
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -27,13 +27,13 @@ def box(x: int, y: int, side: int = 10) -> NDArray[np.bool_]:
     return found
 
 
-def drawn(images: dict[str, Things], annotator: str | None = None) -> Dataset:
+def drawn(images: dict[str, Things], annotator: str | None = None) -> OpenDataset:
     nothing = np.zeros((60, 80), np.uint8)
     labels = {name: each or nothing for name, each in images.items()}
     return segdata.from_arrays(labels, CATEGORIES, annotator=annotator)
 
 
-def reviewed(before: Dataset, after: Dataset, **more: float) -> Review:
+def reviewed(before: OpenDataset, after: OpenDataset, **more: float) -> Review:
     return rework(before, after, resamples=200, **more)  # type: ignore[arg-type]  # as rework has them
 
 
@@ -122,7 +122,7 @@ def test_an_experts_correction_of_nerves(real_data: Path) -> None:
     taxonomy = Taxonomy(
         categories=(Category(id=1, name="axon", kind="stuff"), Category(id=2, name="myelin", kind="stuff"))
     )
-    sides: list[Dataset] = []
+    sides: list[OpenDataset] = []
     changed = every = 0
     for version in ("original", "corrected"):
         layers = Layers(pattern=f"labels_{version}/{{stem}}_seg-{{category}}-manual.png", threshold=128)

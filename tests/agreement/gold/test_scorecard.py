@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.agreement.gold.scorecard import Card, Scorecard
-from segdata.api.scoring import scorecard
+from segdata.api.scorecard import scorecard
 from segdata.core.batch import Batch, replaced
 from segdata.core.config import Config, Gold
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.derived_sources import AlteredSource
@@ -39,7 +39,7 @@ def box(x: int, y: int, wide: int = 20, high: int = 20) -> NDArray[np.bool_]:
     return found
 
 
-def drawn(images: Mapping[str, Things], annotator: str | None = None, **columns: Sequence[object]) -> Dataset:
+def drawn(images: Mapping[str, Things], annotator: str | None = None, **columns: Sequence[object]) -> OpenDataset:
     """Columns of the annotations have a value for each image."""
     found = segdata.from_arrays({name: list(each) for name, each in images.items()}, CATEGORIES, annotator=annotator)
     order = {name: k for k, name in enumerate(images)}

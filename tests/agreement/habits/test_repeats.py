@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 import segdata
 from segdata.agreement.habits.repeats import proposed_tolerance
 from segdata.agreement.summary.proposed import ProposedTolerance
-from segdata.api.agreeing import compare_annotators
-from segdata.core.dataset import Dataset
+from segdata.api.agreement import compare_annotators
+from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 
 THINGS = Taxonomy(categories=(Category(id=1, name="cell", kind="thing"),))
@@ -23,13 +23,13 @@ def square(place: Place) -> NDArray[np.bool_]:
     return mask
 
 
-def drawn(*images: list[Place]) -> Dataset:
+def drawn(*images: list[Place]) -> OpenDataset:
     return segdata.from_arrays(
         {f"{k}.png": [(square(each), "cell") for each in places] for k, places in enumerate(images)}, THINGS
     )
 
 
-def proposed(*who: tuple[str, Dataset]) -> tuple[ProposedTolerance, ...]:
+def proposed(*who: tuple[str, OpenDataset]) -> tuple[ProposedTolerance, ...]:
     return segdata.agree(list(who), resamples=100).proposed_tolerance
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.agreement.summary.agreed import Agreement, Unchanged
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.derived_sources import with_origin
@@ -26,7 +26,7 @@ def box(place: int, wide: int = 8, high: int = 8) -> NDArray[np.bool_]:
     return found
 
 
-def drawn(images: list[Boxes]) -> Dataset:
+def drawn(images: list[Boxes]) -> OpenDataset:
     return segdata.from_arrays({f"{k}.png": each for k, each in enumerate(images)}, TAXONOMY)
 
 

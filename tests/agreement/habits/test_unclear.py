@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.api import agree
-from segdata.core.dataset import Dataset
+from segdata.api.agreement import agree
+from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -15,7 +15,7 @@ TAXONOMY = Taxonomy(
 N_IMAGES = 12
 
 
-def drawn_by(rng: np.random.Generator, vague: float, clear: float = 0.05) -> Dataset:
+def drawn_by(rng: np.random.Generator, vague: float, clear: float = 0.05) -> OpenDataset:
     """Squares on a grid, the first row of them clear and the second vague; each is left out with these chances."""
     labels = {}
     for image in range(N_IMAGES):
@@ -31,7 +31,7 @@ def drawn_by(rng: np.random.Generator, vague: float, clear: float = 0.05) -> Dat
     return segdata.from_arrays(labels, TAXONOMY)
 
 
-def findings(named: list[tuple[str, Dataset]], code: str) -> list[Finding]:
+def findings(named: list[tuple[str, OpenDataset]], code: str) -> list[Finding]:
     return [each for each in agree(named, resamples=300).findings if each.code == code]
 
 

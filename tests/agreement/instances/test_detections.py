@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from segdata.agreement.instances.detections import AREAS, Detections, detections
 from segdata.agreement.metrics.average_precision import AveragePrecision, average_precision
 from segdata.agreement.opposite import Opposite, opposites
-from segdata.api.opening import read
+from segdata.api.read import read
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.counts import counts_of_runs
 from segdata.core.runs import Runs

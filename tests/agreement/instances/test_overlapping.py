@@ -12,7 +12,7 @@ from segdata.agreement.instances.overlapping import judged, overlapping
 from segdata.agreement.instances.recognition import Recognition, recognition
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import Opposite, opposites
-from segdata.api.opening import read
+from segdata.api.read import read
 from segdata.core.batch import Batch, concatenate, replaced
 from segdata.core.runs import Runs
 from segdata.testing.pictures import masks_of_runs

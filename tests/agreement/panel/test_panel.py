@@ -10,8 +10,8 @@ from segdata.agreement.compare import compare
 from segdata.agreement.panel.mirrored import mirrored
 from segdata.agreement.panel.paired import Member
 from segdata.agreement.panel.panel import Panel, panel
-from segdata.api import agree
-from segdata.core.dataset import Dataset
+from segdata.api.agreement import agree
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -21,7 +21,7 @@ ROADS = Taxonomy(categories=(ROAD, CAR))
 
 def dataset(
     masks: dict[str, np.ndarray], taxonomy: Taxonomy = ROADS, *, name: str = "masks", annotator: str | None = None
-) -> Dataset:
+) -> OpenDataset:
     return segdata.from_arrays(masks, taxonomy, name=name, annotator=annotator)
 
 
@@ -32,8 +32,8 @@ def mask(*rows: str) -> np.ndarray:
 ONE, OTHER = mask("1122", "1122", "0000"), mask("1112", "1112", "0000")
 
 
-def of(*members: Dataset | tuple[str, Dataset], pair_by: str | None = None) -> Panel:
-    named = [Member(each) if isinstance(each, Dataset) else Member(each[1], each[0]) for each in members]
+def of(*members: OpenDataset | tuple[str, OpenDataset], pair_by: str | None = None) -> Panel:
+    named = [Member(each) if isinstance(each, OpenDataset) else Member(each[1], each[0]) for each in members]
     return panel(named, pair_by=pair_by)
 
 
@@ -127,7 +127,7 @@ def test_several_annotators_cannot_be_called_one() -> None:
     two = dataset({"1.png": ONE}, annotator="x")
     both = Panel(**{name: getattr(of(("x", two), ("y", two)), name) for name in Panel.__dataclass_fields__})
     with pytest.raises(SegdataError, match="x, y, which cannot all be called z"):
-        of(("z", Dataset(both, both.profile, two.config)), ("y", two)).load(np.arange(1))
+        of(("z", OpenDataset(both, both.profile, two.config)), ("y", two)).load(np.arange(1))
 
 
 def test_names_may_be_letters() -> None:

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.api import agree
+from segdata.api.agreement import agree
 from segdata.core.config import Config
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.testing.pictures import draw_picture
 
 N_VOLUMES = 8
 SPACING = (0.5, 1.0, 2.0)
 
 
-def volumes(folder: Path, grow: int, noise: np.ndarray) -> Dataset:
+def volumes(folder: Path, grow: int, noise: np.ndarray) -> OpenDataset:
     """Eight volumes of three slices with a bar each, whose length differs; `grow` and `noise` are voxels on top."""
     nibabel = pytest.importorskip("nibabel")
     folder.mkdir()
@@ -26,9 +26,9 @@ def volumes(folder: Path, grow: int, noise: np.ndarray) -> Dataset:
     return segdata.read(folder)
 
 
-def dataset(text: str) -> Dataset:
+def dataset(text: str) -> OpenDataset:
     drawing = draw_picture(text)
-    return Dataset(drawing, drawing.profile, Config())
+    return OpenDataset(drawing, drawing.profile, Config())
 
 
 PAIR = """

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segdata.api import from_arrays
+from segdata.api.arrays import from_arrays
 from segdata.core.planes import Planes
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.measure import measure

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segdata.api import from_arrays
+from segdata.api.arrays import from_arrays
 from segdata.core.label_maps import LabelMaps
 from segdata.noise.networks.detail import breadth, scale_for
 

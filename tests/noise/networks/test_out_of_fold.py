@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.api import convert, from_arrays, read
-from segdata.core.dataset import Dataset
+from segdata.api.arrays import from_arrays
+from segdata.api.convert import convert
+from segdata.api.read import read
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.plan import Plan
@@ -18,7 +20,7 @@ from segdata.noise.networks.predictions import Predictions, opened
 from segdata.noise.networks.settings import Settings
 from segdata.noise.networks.stage import Stage
 
-Make = Callable[[Path, int], Dataset]
+Make = Callable[[Path, int], OpenDataset]
 TINY = Settings(
     folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
 )
@@ -38,12 +40,12 @@ def same(a: Predictions, b: Predictions) -> None:
 
 
 @pytest.fixture
-def learned(shapes: Make, tmp_path: Path) -> tuple[Dataset, Predictions]:
+def learned(shapes: Make, tmp_path: Path) -> tuple[OpenDataset, Predictions]:
     dataset = shapes(tmp_path / "images", 8)
     return dataset, out_of_fold(dataset, tmp_path / "found", TINY)
 
 
-def test_networks_find_what_they_have_not_seen(learned: tuple[Dataset, Predictions]) -> None:
+def test_networks_find_what_they_have_not_seen(learned: tuple[OpenDataset, Predictions]) -> None:
     dataset, found = learned
     assert found.categories == (3, 7)
     assert (found.usable.all(), found.defects, found.notes) == (True, (), ())
@@ -98,7 +100,7 @@ _KILLED = """
 import os, signal, sys
 import torch
 torch.set_num_threads(1)
-from segdata.api import read
+from segdata.api.read import read
 from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.settings import Settings
 
@@ -188,7 +190,7 @@ def test_one_image_or_none_that_is_labelled_is_an_error(shapes: Make, tmp_path: 
 
 def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     code = (
-        "import sys\nsys.modules['torch'] = None\nfrom segdata.api import from_arrays\n"
+        "import sys\nsys.modules['torch'] = None\nfrom segdata.api.arrays import from_arrays\n"
         "from segdata.core.errors import SegdataError\nfrom segdata.noise.networks.out_of_fold import out_of_fold\n"
         "try: out_of_fold(from_arrays({}, ['a']), sys.argv[1])\nexcept SegdataError as error: print(error)"
     )

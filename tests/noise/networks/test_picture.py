@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.api import from_arrays
+from segdata.api.arrays import from_arrays
 from segdata.core.label_maps import LabelMaps
 from segdata.noise.networks.picture import Pictures
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.noise.networks.picture import Pictures
 from segdata.noise.networks.plan import Plan
@@ -55,7 +55,7 @@ def test_tiles_cover_every_pixel_once_from_within(height: int, width: int, size:
 
 @pytest.mark.parametrize("flips", [0, 2])
 def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
-    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path, flips: int
+    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path, flips: int
 ) -> None:
     maps = shapes(tmp_path / "images", 3).maps()
     pictures, rows = Pictures(maps, 2**20), np.arange(3)
@@ -76,7 +76,7 @@ def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
 
 @pytest.mark.parametrize("tile", [(32, 32), (64, 64)])
 def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
-    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path, tile: tuple[int, int]
+    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path, tile: tuple[int, int]
 ) -> None:
     maps = shapes(tmp_path / "images", 2).maps()
     pictures = Pictures(maps, 2**20)
@@ -94,7 +94,7 @@ def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
 
 
 def test_what_is_there_is_not_predicted_again(
-    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path
+    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path
 ) -> None:
     maps = shapes(tmp_path / "images", 3).maps()
     pictures = Pictures(maps, 2**20)
@@ -110,7 +110,7 @@ def test_what_is_there_is_not_predicted_again(
 
 
 def test_one_tile_that_does_not_fit_is_an_error(
-    shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path
+    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path
 ) -> None:
     maps = shapes(tmp_path / "images", 1).maps()
     pictures = Pictures(maps, 2**20)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.measure.measure import measure
 from segdata.noise.networks.crops import Labels, Places
@@ -37,7 +37,7 @@ class Narrow(UNet):
 
 
 @pytest.fixture
-def task(shapes: Callable[[Path, int], Dataset], tiny: Plan, tmp_path: Path) -> Task:
+def task(shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path) -> Task:
     dataset = shapes(tmp_path / "images", 6)
     maps = dataset.maps()
     pictures = Pictures(maps, 2**24)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from segdata.api.agreeing import Compared
+from segdata.api.agreement import AgreementRun
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.agreement.habits import habits as habits_of
 from segdata.report.agreement.points import Conclusion
 
-Compare = Callable[..., Compared]
+Compare = Callable[..., AgreementRun]
 
 
-def of(compared: Compared, topic: str) -> list[Conclusion]:
+def of(compared: AgreementRun, topic: str) -> list[Conclusion]:
     return [each for each in conclusions(compared.agreement, compared.tables) if each.topic == topic]
 
 
@@ -31,7 +31,7 @@ def drawings(seed: int = 0, n: int = 12) -> tuple[np.random.Generator, list[Any]
     return rng, images
 
 
-def test_persons_are_told_with_their_numbers_and_what_to_teach(habits: Compared) -> None:
+def test_persons_are_told_with_their_numbers_and_what_to_teach(habits: AgreementRun) -> None:
     people = {each.annotator: each for each in of(habits, "person")}
     assert set(people) == {"carl", "dora"}
     carl, dora = people["carl"], people["dora"]
@@ -46,13 +46,13 @@ def test_persons_are_told_with_their_numbers_and_what_to_teach(habits: Compared)
     assert "smaller" not in carl.head + carl.said  # that his cars end earlier follows from there being fewer
 
 
-def test_the_whole_comes_before_persons_and_persons_before_single_places(habits: Compared) -> None:
+def test_the_whole_comes_before_persons_and_persons_before_single_places(habits: AgreementRun) -> None:
     topics = [each.topic for each in conclusions(habits.agreement, habits.tables)]
     assert topics[0] == "agreement"
     assert topics == sorted(topics, key=["repair", "agreement", "person", "guideline", "place", "limit"].index)
 
 
-def test_the_whole_has_the_numbers_of_the_result(habits: Compared) -> None:
+def test_the_whole_has_the_numbers_of_the_result(habits: AgreementRun) -> None:
     (whole,) = of(habits, "agreement")
     iou = habits.agreement.overall["iou"]
     assert whole.head == f"IoU {iou.value:.2f} [{iou.low:.2f}, {iou.high:.2f}] over 4 annotators, 12 images"
@@ -150,7 +150,7 @@ def test_with_a_reference_everybody_is_held_against_it(compare: Compare) -> None
     assert re.search(r"Against anna, the reference: carl 1\.00.* and ben 0\.", whole.said)
 
 
-def _parts(compared: Compared) -> tuple[Any, Any]:  # Any: as conclusions takes them
+def _parts(compared: AgreementRun) -> tuple[Any, Any]:  # Any: as conclusions takes them
     return compared.agreement, compared.tables
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segdata.api.agreeing import compare_annotators
+from segdata.api.agreement import compare_annotators
 from segdata.report.agreement.conclusions import conclusions
 
 

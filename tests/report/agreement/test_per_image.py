@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segdata.api.agreeing import Compared
+from segdata.api.agreement import AgreementRun
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.per_image import PerImage
 from tests.generators.agreement_tables import tables_of_maps
@@ -49,7 +49,7 @@ def test_what_nobody_drew_is_in_no_mean() -> None:
     assert images.of_cases[1].tolist() == [1.0]
 
 
-def test_the_mean_over_images_is_that_of_the_result_with_one_category(habits: Compared) -> None:
+def test_the_mean_over_images_is_that_of_the_result_with_one_category(habits: AgreementRun) -> None:
     assert habits.tables.opposed is not None
     images = PerImage.of(habits.tables.opposed)
     cars = [each.scores["iou"].value for each in habits.agreement.categories if each.category == "car"]

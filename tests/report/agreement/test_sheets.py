@@ -8,7 +8,7 @@ import pytest
 
 from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.agreed import Agreement, Contrasted, Unchanged, Value, VolumeAgreement, VolumePair
-from segdata.api.agreeing import Compared
+from segdata.api.agreement import AgreementRun
 from segdata.report.agreement.accepted import accepted
 from segdata.report.agreement.betters import betters
 from segdata.report.agreement.numbers import tolerance
@@ -17,7 +17,7 @@ from segdata.report.agreement.sheets import better, causes, contrasts, sheets, s
 from segdata.report.agreement_text import to_text
 from segdata.report.paper import Paper, columns
 
-Compare = Callable[..., Compared]
+Compare = Callable[..., AgreementRun]
 NONE = Value(np.nan, np.nan, np.nan, 1, 0)
 
 
@@ -36,7 +36,7 @@ def contrast(first: str, second: str, values: tuple[float, float], p: float, sta
 
 
 @pytest.fixture
-def more(habits: Compared) -> Agreement:
+def more(habits: AgreementRun) -> Agreement:
     """The same with volumes, contrasts and a model; names are long."""
     volume = VolumeAgreement(
         "car", "mm3", 9, sure(0.98, 0.9, 0.99), NONE, (pair("anna", "ben", 4000, 3000, -1500, -500),)
@@ -50,7 +50,7 @@ def more(habits: Compared) -> Agreement:
     )
 
 
-def test_causes_add_up(habits: Compared) -> None:
+def test_causes_add_up(habits: AgreementRun) -> None:
     found = causes(habits.agreement)
     assert found is not None
     for row in found.rows:
@@ -130,7 +130,7 @@ def test_what_is_a_models_is_told_beside_what_two_persons_have(more: Agreement) 
     assert "cannot be said" in alone.said
 
 
-def test_all_of_them_fit_a_terminal(more: Agreement, habits: Compared) -> None:
+def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> None:
     text = to_text(more, habits.tables, ["agreement", "a", "b"], Paper())
     assert [each.title for each in sheets(more, "gold")] == [
         "what the pixels in dispute are due to",
@@ -142,7 +142,7 @@ def test_all_of_them_fit_a_terminal(more: Agreement, habits: Compared) -> None:
     assert max(columns(line) for line in text.splitlines()) <= 80
 
 
-def test_the_tolerance_is_in_every_report(habits: Compared) -> None:
+def test_the_tolerance_is_in_every_report(habits: AgreementRun) -> None:
     found = replace(habits.agreement, tolerance=Tolerance(3, 0.5, {"car": Tolerance(1)}))
     text = " ".join(to_text(found, habits.tables, ["agreement"], Paper()).split())
     assert "of the boundaries within 3 px, 0.5 mm where the spacing is known; car 1 px" in text

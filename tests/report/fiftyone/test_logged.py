@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import segdata
-from segdata.api.imprinting import imprints
+from segdata.api.decisions import label_hashes
 from segdata.core.decision import Decision, Verdict
 from segdata.report.fiftyone.pulling import pull
 from segdata.review.log import read
@@ -39,7 +39,7 @@ def browse(data: Path, name: str = NAME) -> Any:  # Any: FiftyOne has no types
 def said(data: Path, verdict: Verdict, image: str, **more: Any) -> Decision:
     """A decision on the finding of an image, made somewhere else."""
     finding = next(each for each in FOUND if each.image == image)
-    imprint = imprints(segdata.read(data), [finding])[finding]
+    imprint = label_hashes(segdata.read(data), [finding])[finding]
     told: dict[str, Any] = {"reviewer": "anna", "time": TIME, "via": "html", "imprint": imprint, **more}
     return Decision(verdict=verdict, image=image, finding=finding, **told)
 

@@ -13,21 +13,21 @@ from segdata.agreement.summary.estimates import Resampling
 from segdata.agreement.summary.plans import plan
 from segdata.agreement.summary.portions import by_names
 from segdata.agreement.summary.summary import summary
-from segdata.api.agreeing import Compared
-from segdata.api.scoring import cards_of
+from segdata.api.agreement import AgreementRun
+from segdata.api.scorecard import scorecard_of_agreement
 from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.html.agreement import Pictures, pictures, to_html
 from tests.generators.agreement_tables import simulate_two_annotators
 from tests.report.html.page import Page
 
-Compare = Callable[..., Compared]
+Compare = Callable[..., AgreementRun]
 TYPED = ["agreement", "anna=a", "ben=b"]
 NOTHING = Pictures((), {})
 HOSTILE = "</script><script>alert(1)</script>\"'<b>&amp;"
 
 
-def made(compared: Compared) -> Page:
+def made(compared: AgreementRun) -> Page:
     drawn = pictures(compared.dataset, compared.tables, compared.agreement.findings, 1)
     return Page(to_html(compared.agreement, compared.tables, drawn, TYPED))
 
@@ -36,7 +36,7 @@ def headings(page: Page) -> list[str]:
     return page.within["h2"]
 
 
-def test_the_conclusions_are_on_top_in_their_words(habits: Compared) -> None:
+def test_the_conclusions_are_on_top_in_their_words(habits: AgreementRun) -> None:
     page = made(habits)
     assert headings(page)[0] == "What to know, and what to do"
     told = conclusions(habits.agreement, habits.tables)
@@ -47,7 +47,7 @@ def test_the_conclusions_are_on_top_in_their_words(habits: Compared) -> None:
         assert each.act in item
 
 
-def test_every_figure_is_there(habits: Compared) -> None:
+def test_every_figure_is_there(habits: AgreementRun) -> None:
     page = made(habits)
     assert headings(page) == [
         "What to know, and what to do",
@@ -70,7 +70,7 @@ def test_every_figure_is_there(habits: Compared) -> None:
     assert all(each["alt"] for each in drawn)
 
 
-def test_the_findings_are_listed_as_they_are(habits: Compared) -> None:
+def test_the_findings_are_listed_as_they_are(habits: AgreementRun) -> None:
     page = made(habits)
     data: dict[str, Any] = json.loads(page.within["script"][0])
     message = data["columns"].index("message")
@@ -81,7 +81,7 @@ def test_the_findings_are_listed_as_they_are(habits: Compared) -> None:
     assert pictured == {number for number, row in enumerate(data["rows"]) if row[image] is not None}
 
 
-def test_portions_and_plans(habits: Compared) -> None:
+def test_portions_and_plans(habits: AgreementRun) -> None:
     opposed, how = simulate_two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
     names = np.empty(12, object)
     names[:] = ["x", "y"] * 6
@@ -106,7 +106,7 @@ def test_nothing_to_compare_is_a_page_too(compare: Compare) -> None:
     assert page.within["h3"][:2] == ["Nobody has drawn anything", "Nothing to compare in 2 annotators, 1 image"]
 
 
-def test_names_add_no_element(habits: Compared) -> None:
+def test_names_add_no_element(habits: AgreementRun) -> None:
     """The same report with hostile names has the same tags."""
     plain = made(habits)
     opposed = habits.tables.opposed
@@ -132,7 +132,7 @@ def _renamed(finding: Finding, names: dict[str, str]) -> Finding:
     return replace(finding, annotator=names.get(finding.annotator or "", finding.annotator), message=HOSTILE)
 
 
-def test_nothing_is_loaded(habits: Compared) -> None:
+def test_nothing_is_loaded(habits: AgreementRun) -> None:
     page = made(habits)
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object", "base")
@@ -144,7 +144,7 @@ def test_nothing_is_loaded(habits: Compared) -> None:
     assert not any(word in page.within["style"][0] for word in ("url(", "@import", "http"))
 
 
-def test_the_same_input_gives_the_same_text(habits: Compared) -> None:
+def test_the_same_input_gives_the_same_text(habits: AgreementRun) -> None:
     drawn = pictures(habits.dataset, habits.tables, habits.agreement.findings, 2)
     again = pictures(habits.dataset, habits.tables, habits.agreement.findings, 1)
     assert to_html(habits.agreement, habits.tables, drawn, TYPED) == to_html(
@@ -153,14 +153,14 @@ def test_the_same_input_gives_the_same_text(habits: Compared) -> None:
 
 
 @pytest.mark.parametrize(("fail_on", "said"), [("error", "passed"), ("warning", "failed")])
-def test_the_verdict(habits: Compared, fail_on: Any, said: str) -> None:
+def test_the_verdict(habits: AgreementRun, fail_on: Any, said: str) -> None:
     page = Page(to_html(habits.agreement, habits.tables, NOTHING, TYPED, fail_on))
     assert f"{said}: {len(habits.agreement.findings)} findings" in page.within["p"][1]
 
 
-def test_each_annotator_has_a_section(habits: Compared) -> None:
+def test_each_annotator_has_a_section(habits: AgreementRun) -> None:
     """Volume and score of everybody, and their own worst examples with the guideline's sentence."""
-    scored = cards_of(habits)
+    scored = scorecard_of_agreement(habits)
     drawn = pictures(habits.dataset, habits.tables, [], 1, scored.cards)
     page = Page(to_html(habits.agreement, habits.tables, drawn, TYPED, cards=scored))
     assert [each.strip() for each in page.within["h3"][-4:]] == ["anna", "ben", "carl", "dora"]
@@ -174,4 +174,4 @@ def test_each_annotator_has_a_section(habits: Compared) -> None:
 def test_two_without_a_reference_have_no_examples(compare: Compare) -> None:
     masks = np.ones((8, 8), np.uint8)
     found = compare({"anna": [masks], "ben": [np.where(np.eye(8), 2, masks).astype(np.uint8)]})
-    assert not any(card.worst for card in cards_of(found).cards)
+    assert not any(card.worst for card in scorecard_of_agreement(found).cards)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segdata.api.agreeing import Compared
+from segdata.api.agreement import AgreementRun
 from segdata.report.html.agreement import Pictures, to_html
 
 Shown = Callable[..., str]
@@ -17,7 +17,7 @@ CLICK = "<script>document.querySelector(`[data-filter=annotator]`).click()</scri
 
 
 @pytest.fixture
-def shown(tmp_path: Path, habits: Compared) -> Shown:
+def shown(tmp_path: Path, habits: AgreementRun) -> Shown:
     """What a browser of some width makes of the report with a script at its end."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
@@ -46,7 +46,7 @@ def test_nothing_is_wider_than_the_window(shown: Shown, width: int) -> None:
     assert int(found[1]) <= int(found[2])
 
 
-def test_a_conclusion_leads_to_its_findings(shown: Shown, habits: Compared) -> None:
+def test_a_conclusion_leads_to_its_findings(shown: Shown, habits: AgreementRun) -> None:
     mine = [each for each in habits.agreement.findings if each.annotator == "carl"]
     every = len(habits.agreement.findings)
     assert f"<output>{every} of {every}</output>" in shown(1280, "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import segdata
-from segdata.api.imprinting import imprints
+from segdata.api.decisions import label_hashes
 from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
 from segdata.core.rule import rules
@@ -71,7 +71,7 @@ def test_decisions_are_kept_and_exported(browser: str, tmp_path: Path) -> None:
         )  # fmt: skip
         many.append(finding)
     shown = segdata.Validation("street", 3, 9, tuple(sorted(many, key=segdata.Finding.order)))
-    seen = imprints(data, shown.findings)
+    seen = label_hashes(data, shown.findings)
     page = to_html(shown, Asked(data.profile, list(rules().values()), ["street"]), {}, seen)
     driver = DRIVEN.replace("COMMENT", json.dumps(COMMENT).replace("</", "<\\/"))
     path = tmp_path / "report.html"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import segdata
-from segdata.core.dataset import Dataset
+from segdata.core.dataset import OpenDataset
 from segdata.core.evidence import Evidence
 from segdata.core.finding import Finding
 from segdata.core.validation import Validation
@@ -54,7 +54,7 @@ def test_worst_first_and_one_of_each_image() -> None:
 
 
 @pytest.fixture
-def gaps(tmp_path: Path) -> Dataset:
+def gaps(tmp_path: Path) -> OpenDataset:
     """Three images 400 px wide: a single unlabelled pixel, a large unlabelled area, and one without its file."""
     for name, hole in (("a", (300, 20, 1, 1)), ("b", (40, 30, 200, 60)), ("c", (0, 0, 5, 5))):
         mask = np.full((120, 400, 3), (128, 64, 128), np.uint8)
@@ -76,7 +76,7 @@ def decoded(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
-def test_a_picture_shows_the_image_and_the_finding(gaps: Dataset) -> None:
+def test_a_picture_shows_the_image_and_the_finding(gaps: OpenDataset) -> None:
     found = segdata.validate(gaps).findings
     pictures = {each.image: decoded(uri) for each, uri in thumbnails(gaps, found).items()}
     assert sorted(pictures) == ["a.png", "b.png", "c.png"]
@@ -91,7 +91,7 @@ def test_a_picture_shows_the_image_and_the_finding(gaps: Dataset) -> None:
     assert pictures["c.png"].shape == (PANE, PANE, 3)  # nothing to show on the left
 
 
-def test_few_pixels_are_enlarged_and_large_findings_are_whole(gaps: Dataset) -> None:
+def test_few_pixels_are_enlarged_and_large_findings_are_whole(gaps: OpenDataset) -> None:
     size = (120, 400)
     near = shown(Evidence(np.empty(0, np.int64), box=(300, 20, 1, 1)), size)
     assert near.scale >= 8
@@ -113,12 +113,12 @@ def test_every_view_fits_its_pane(size: tuple[int, int], data: st.DataObject) ->
     assert view.y <= middle_y <= view.y + view.height
 
 
-def test_threads_change_nothing(gaps: Dataset) -> None:
+def test_threads_change_nothing(gaps: OpenDataset) -> None:
     found = segdata.validate(gaps).findings
     assert list(thumbnails(gaps, found, jobs=1).items()) == list(thumbnails(gaps, found, jobs=3).items())
 
 
-def test_new_findings_come_first_and_those_not_listed_have_none(gaps: Dataset) -> None:
+def test_new_findings_come_first_and_those_not_listed_have_none(gaps: OpenDataset) -> None:
     found = segdata.validate(gaps)
     assert len(pictured(gaps, found, 2)) == 2
     compared = found.against([found.findings[0]])

@@ -13,7 +13,7 @@ from segdata.formats.medical.dicom.drawings import Drawing, Drawings
 from segdata.formats.medical.dicom.files import DicomImage, Plane
 from segdata.formats.medical.dicom.slices import Series
 from segdata.formats.medical.dicom.structures import Contour, Region, StructureSet
-from segdata.formats.shapes.geometry import check_ring
+from segdata.formats.shapes.soundness import check_ring
 
 Floats = NDArray[np.float64]
 _DECIMALS = 6  # of pixels: more come from arithmetic, and not from who drew

@@ -1,0 +1,98 @@
+"""Accept a delivery, or not, by the images of a gold standard that were hidden in it."""
+
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+import numpy as np
+
+from segdata.agreement.gold.delivery import Inspection, inspect
+from segdata.agreement.gold.delivery import Quality as Quality
+from segdata.agreement.gold.gold import section_of
+from segdata.agreement.panel.paired import Member
+from segdata.agreement.summary.sums import column
+from segdata.api.evaluate import GOLD
+from segdata.api.panel import compare_panel
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.core.config import Gold, Metric
+from segdata.core.errors import SegdataError
+from segdata.core.opposed import Opposed
+from segdata.core.runs import Ints
+from segdata.core.settings import FILE
+
+
+def accept(
+    delivery: Data,
+    gold: Data,
+    *,
+    quality: Quality | None = None,
+    lot: int | None = None,
+    metric: Metric | None = None,
+    bar: float | None = None,
+    tolerance: float | None = None,
+    tolerance_mm: float | None = None,
+    pair_by: str | None = None,
+    taxonomy_map: str | Path | None = None,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Inspection:
+    """Whether a delivery is accepted, by the images of the gold standard in it.
+
+    Parameters
+    ----------
+    delivery : the work of one or several annotators
+    gold : the gold standard: the same images, annotated by the reference
+    quality : the shares of defective images and the risks; None: 1 % is fine, 5 % is not, with risks of 5 and 10 %
+    lot : how many images, or volumes, were delivered; None: as many as are in `delivery`
+    metric, bar : of all categories together; they go before those in segdata.yaml, which may have bars of categories
+    tolerance, tolerance_mm, taxonomy_map, jobs, progress, opening : as for `segdata.agree`
+    pair_by : as for `segdata.agree`; default: by id where any is in both, else by the content of image files, which
+        also finds images that were hidden under other names, or several times
+
+    The section `gold` of segdata.yaml is that beside the gold standard, else that beside the delivery. Raises
+    SegdataError without any bar, and as `agree` does.
+    """
+    reference, delivered = read(gold, **opening), read(delivery, **opening)
+    section = section_of((reference.config, delivered.config)) or Gold()
+    given = {"metric": metric, "bar": bar}
+    section = msgspec.structs.replace(section, **{name: each for name, each in given.items() if each is not None})
+    if section.bar is None and section.each is None and all(each.bar is None for each in section.categories.values()):
+        raise SegdataError(f"no bar to hold the delivery against: give --bar, or write a section gold into {FILE}")
+    if pair_by is None:
+        pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
+    found = compare_panel(
+        [Member(reference, GOLD), Member(delivered)],
+        section,
+        {
+            "pair_by": pair_by,
+            "taxonomy_map": taxonomy_map,
+            "tolerance": tolerance,
+            "tolerance_mm": tolerance_mm,
+            "jobs": jobs,
+            "progress": progress,
+        },
+    )
+    tables, opposed = found.tables, found.opposed
+    its = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
+    if GOLD not in opposed.annotators:
+        raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
+    n_back = len(np.unique(column(opposed.pairs, "case")))
+    if lot is not None and lot < n_back:
+        raise SegdataError(f"lot: {lot:,} images delivered, but {n_back:,} gold images are among them")
+    return inspect(
+        opposed,
+        opposed.annotators.index(GOLD),
+        section,
+        quality or Quality(),
+        _count_delivered(opposed, tables.annotations["image"][~its], len(delivered)) if lot is None else lot,
+        tables.annotations["image"][its],
+        found.near,
+    )
+
+
+def _count_delivered(opposed: Opposed, annotated: Ints, n_images: int) -> int:
+    """How many images were delivered; of volumes, whose slices are inspected as one, how many were annotated."""
+    if (opposed.cases["frames"] == 1).all():
+        return n_images
+    return len(np.unique(np.searchsorted(opposed.cases["image"], annotated, side="right")))

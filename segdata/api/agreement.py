@@ -1,0 +1,244 @@
+"""Say how much annotators agree, on what, who differs, and how sure that is."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Unpack
+
+from segdata.api.panel import (
+    ComparedPanel,
+    PanelData,
+    PanelOptions,
+    check_reference_named,
+    check_sizes,
+    compare_panel,
+    gold_section,
+    open_members,
+    read_options,
+    reference_index,
+    resampling,
+)
+from segdata.api.validate import split_decided
+from segdata.core.config import Config, nearest
+from segdata.core.errors import SegdataError
+from segdata.dataset import Dataset
+from segdata.formats.shared.images import image_limits
+
+if TYPE_CHECKING:
+    from segdata.agreement.panel.panel import Panel
+    from segdata.agreement.summary.agreed import Agreement
+    from segdata.agreement.summary.estimates import Resampling
+    from segdata.core.config import Gold
+    from segdata.core.opposed import Judged, Opposed
+    from segdata.core.rule import Rule, Tables
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementRun:
+    """An agreement with what it was made of: the panel as a dataset of all annotators, and the measured tables.
+
+    `decided`: how many more findings there are that reviewers have decided.
+    """
+
+    agreement: "Agreement"
+    dataset: Dataset
+    tables: "Tables"
+    decided: int = 0
+
+
+class AgreementOptions(PanelOptions, total=False):
+    """The options of `agree`."""
+
+    gold: str | None
+    by: str | None
+    plan: float | None
+    contrasts: bool
+    models: str | Iterable[str]
+    anonymise: bool
+    select: str | Iterable[str]
+    ignore: str | Iterable[str]
+    review: bool
+
+
+def agree(data: PanelData, **options: Unpack[AgreementOptions]) -> "Agreement":
+    """How much annotators agree.
+
+    Parameters
+    ----------
+    data : one dataset with several annotators; or several by the annotators' names; or pairs (name, dataset), where a
+        name may occur twice (the same person's second pass) or be None (as the dataset says)
+    gold : the name of the reference, against which everyone is held; default: the one in segdata.yaml, of the first
+        dataset that has the section `gold`
+    by : a column that tells images apart, as `segdata.core.strata` names columns
+    plan : also say how many images must be labelled twice for intervals of plus and minus this
+    contrasts : also test whether annotators agree with the reference alike; without one, whether pairs agree alike
+    models : who is a model, by name, besides those whose annotations say so; how much of everybody's work is theirs
+    pair_by : how images are paired, see `segdata.agreement.panel.panel.panel`; default: by the first way that pairs any
+    taxonomy_map : a file that says under which names categories are compared
+    tolerance, tolerance_mm : how far apart boundaries may be and still be one: in pixels (2), and in mm where known
+    confidence, resamples, seed : of the intervals
+    anonymise : call the annotators A, B, C, but for the reference
+    select, ignore, review : as for `validate`
+    jobs : threads; 0: one per core
+    progress : is called with the number of images done since the last call
+    and format, taxonomy, images, config, only, roi: as for `read`
+
+    Returns scores with intervals, who differs in what, and findings. The same input and seed give the same result.
+    Raises SegdataError as `read` does, and where there is one annotator only, or no image in common.
+    """
+    return compare_annotators(data, **options).agreement
+
+
+def compare_annotators(
+    data: PanelData,
+    *,
+    gold: str | None = None,
+    by: str | None = None,
+    plan: float | None = None,
+    contrasts: bool = False,
+    models: str | Iterable[str] = (),
+    anonymise: bool = False,
+    select: str | Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
+    review: bool = True,
+    **options: Unpack[PanelOptions],
+) -> AgreementRun:
+    """The same as `agree`, with what it was made of."""
+    from segdata.agreement.habits.unchanged import unchanged
+    from segdata.agreement.panel.mirrored import MIRRORED, mirrored
+    from segdata.agreement.summary.contrasts import contrasted
+    from segdata.agreement.summary.plans import plan as planned
+    from segdata.agreement.summary.portions import by_column
+    from segdata.agreement.summary.summary import summary
+    from segdata.core.defect import Defect
+    from segdata.core.judge import judge, selected
+
+    every = open_members(data, read_options(options))
+    if not every:
+        raise SegdataError("no dataset to compare; agreement takes two annotators or more")
+    config, section = every[0].dataset.config, gold_section(every)
+    gold = gold or (section.name if section else None)
+    check_reference_named(gold, every)
+    chosen = selected(config, select, ignore, command="agreement") + ([] if select else _reader_rules(config, ignore))
+    found = compare_panel(every, section if gold else None, options)
+    _check_annotators(found)
+    whose = _model_annotators(found, [models] if isinstance(models, str) else list(models))
+    if anonymise:
+        found = _anonymised(found, gold)
+    opposed, how, jobs = found.opposed, resampling(options), options.get("jobs", 0)
+    with image_limits():
+        turned = mirrored(found.panel, opposed)
+    judged = replace(_judge_panel(opposed, gold, section, how), mirrored=turned)
+    over = [Defect(MIRRORED, each.message, annotator=opposed.annotators[each.annotator]) for each in turned]
+    tables = replace(found.tables, defects=(*found.tables.defects, *over), judged=judged)
+    panel = Dataset(found.panel, found.panel.profile, config)
+    every_finding = judge(tables, chosen, config, jobs=jobs).findings
+    logs = [each.dataset for each in every]
+    findings, settled = split_decided(panel, every_finding, jobs, logs) if review else (every_finding, ())
+    result = summary(
+        opposed,
+        how,
+        bias=judged.biases,
+        by=None if by is None else by_column(tables, opposed, by, how),
+        plan=() if plan is None else planned(opposed, plan, how),
+        contrasts=contrasted(opposed, judged.gold, how) if contrasts else (),
+        unchanged=unchanged(opposed, whose, how),
+        findings=findings,
+        tolerance=found.near,
+    )
+    return AgreementRun(result, panel, tables, len(settled))
+
+
+def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
+    """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
+    from segdata.core.judge import selected
+
+    return [each for each in selected(config, "SEG0", ignore) if each.severity == "error" and not each.needs]
+
+
+def _check_annotators(found: ComparedPanel) -> None:
+    """Raise SegdataError where there is nobody to agree with."""
+    check_sizes(found)
+    annotators, n_pairs = found.opposed.annotators, len(found.opposed.pairs)
+    files = found.panel.profile.files
+    if len(annotators) < 2:
+        who = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
+        raise SegdataError(
+            f"{files}: {who} these images; agreement takes two annotators or more: give several datasets as "
+            "NAME=DATA, or one in which annotations name their annotators"
+        )
+    if n_pairs == 0:
+        raise SegdataError(f"{files}: no image was annotated by two of {', '.join(annotators)}")
+
+
+def _model_annotators(found: ComparedPanel, named: Sequence[str]) -> Collection[int]:
+    """The annotators who are models: those named, and those all of whose annotations say so."""
+    annotators = found.opposed.annotators
+    for name in named:
+        if name not in annotators:
+            known = ", ".join(annotators)
+            raise SegdataError(f"model: no annotator {name!r}{nearest(name, list(annotators))}; there are: {known}")
+    columns = (found.tables.annotations[name].tolist() for name in ("annotator", "source"))
+    sources: dict[str, set[str | None]] = {}
+    for name, source in zip(*columns, strict=True):
+        sources.setdefault(name, set()).add(source)
+    return [k for k, name in enumerate(annotators) if name in named or sources.get(name) == {"model"}]
+
+
+def _judge_panel(opposed: "Opposed", gold: str | None, section: "Gold | None", how: "Resampling") -> "Judged":
+    """What follows from the tables."""
+    from segdata.agreement.disputes import disputes
+    from segdata.agreement.gold.gold import standing, under
+    from segdata.agreement.habits.bias import biases
+    from segdata.agreement.habits.repeats import repeats
+    from segdata.agreement.habits.unclear import unclear
+    from segdata.core.opposed import Judged
+
+    at = reference_index(gold, opposed.annotators)
+    below = standing(opposed, at, section if gold else None, how)
+    return Judged(
+        disputes=disputes(opposed, at),
+        biases=biases(opposed, how.seed, n_draws=how.n_draws),
+        unclear=unclear(opposed, how),
+        repeats=repeats(opposed, how),
+        below=under(below),
+        gold=at,
+    )
+
+
+def _letters(annotators: Sequence[str], gold: str | None) -> dict[str, str]:
+    """Letters for persons, and numbers for their further passes.
+
+    >>> _letters(["anna", "anna (2)", "ben", "truth"], "truth")
+    {'anna': 'A', 'anna (2)': 'A (2)', 'ben': 'B'}
+    """
+    from segdata.agreement.compare import person_of
+
+    persons = [name for name in dict.fromkeys(map(person_of, annotators)) if name != gold]
+    called = {name: _letter(k) for k, name in enumerate(persons)}
+    return {
+        name: name.replace(person_of(name), called[person_of(name)], 1)
+        for name in annotators
+        if person_of(name) in called
+    }
+
+
+def _letter(k: int) -> str:
+    """A to Z, then AA."""
+    return (_letter(k // 26 - 1) if k >= 26 else "") + chr(ord("A") + k % 26)
+
+
+def _anonymised(found: ComparedPanel, gold: str | None) -> ComparedPanel:
+    """The same with letters for names, but for the reference's."""
+    import numpy as np
+
+    aliases = _letters(found.opposed.annotators, gold)
+    tables = found.tables
+    names = np.array([aliases.get(name, name) for name in tables.annotations["annotator"].tolist()], object)
+    defects = tuple(
+        replace(each, annotator=aliases.get(each.annotator or "", each.annotator)) for each in tables.defects
+    )
+    opposed = replace(found.opposed, annotators=tuple(aliases.get(name, name) for name in found.opposed.annotators))
+    annotations = tables.annotations.beside(annotator=names)
+    tables = replace(tables, annotations=annotations, defects=defects, opposed=opposed)
+    panel: Panel = replace(found.panel, aliases=aliases)
+    return ComparedPanel(panel, tables, opposed, found.near)

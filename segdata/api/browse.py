@@ -1,0 +1,168 @@
+"""Browse a dataset with its findings in FiftyOne."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.source_cache import cache_folder
+from segdata.api.validate import validate
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Finding
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.formats.shared.images import image_limits
+from segdata.noise.networks.predictions import opened as opened_predictions
+from segdata.report.fiftyone.app import PORT, App, app
+from segdata.report.fiftyone.heat import Heat
+from segdata.report.fiftyone.installed import connected, fiftyone
+from segdata.report.fiftyone.labels import Labels
+from segdata.report.fiftyone.loading import Loader, opened
+from segdata.report.fiftyone.logged import Logged
+from segdata.report.fiftyone.look import dress
+from segdata.report.fiftyone.masks import Targets
+from segdata.report.fiftyone.plugged import plug_in
+from segdata.report.fiftyone.pulling import pull
+from segdata.report.fiftyone.samples import Entries
+from segdata.report.fiftyone.shelf import Shelf
+from segdata.review.log import NAME, append, place
+from segdata.review.log import read as read_log
+
+_BATCH_IMAGES = 256  # images: what waits for the database stays in memory
+
+
+@dataclass(frozen=True, slots=True)
+class BrowseResult:
+    """A dataset as FiftyOne has it.
+
+    Attributes
+    ----------
+    name : in FiftyOne
+    dataset : the `fiftyone.Dataset` itself, to go on with in Python
+    n_images : how many images it shows
+    n_findings : how many findings are on them
+    about_dataset : findings that are about no image
+    elsewhere : findings about images that are not in the dataset
+    n_settled : how many of these findings reviewers have decided
+    n_decided : decisions of an earlier time that nobody had pulled, and that are in the log now
+    log : where that is
+    notes : what people did in FiftyOne that is no decision, and that is gone now, a line each
+    """
+
+    name: str
+    dataset: Any = field(repr=False)  # Any: FiftyOne has no types
+    n_images: int
+    n_findings: int
+    about_dataset: tuple[Finding, ...]
+    elsewhere: tuple[Finding, ...]
+    n_settled: int = 0
+    n_decided: int = 0
+    log: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @contextmanager
+    def app(self, port: int = PORT) -> Iterator[App]:
+        """The App with this dataset, on this machine, while the block runs: its `address`, and `wait` to stay there.
+
+        It has buttons to decide with; they say who decides by FIFTYONE_USER, else by who is logged in. Raises
+        SegdataError where the port is taken, or the folder of FiftyOne's plugins cannot be written.
+        """
+        package = fiftyone()
+        plug_in(package)
+        with app(package, self.dataset, port) as shown:
+            yield shown
+
+
+@connected()
+def browse(
+    data: Data,
+    *,
+    findings: Iterable[Finding] | None = None,
+    predictions: str | Path | None = None,
+    name: str | None = None,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> BrowseResult:
+    """Put a dataset with its findings into FiftyOne, or bring it up to date there.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    findings : of `validate` and others, as `segdata.report.fiftyone.reports.findings_of` reads them from JSON reports;
+        None: those of `validate`, also those that reviewers have decided
+    predictions : a folder of `flag` with what networks say about images that they have not seen: how probable the given
+        labels are becomes a layer of its own
+    name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
+    jobs : threads; 0: one per core
+    progress : is called with the number of images done since the last call
+    opening : as for `read`
+
+    Images and labels that are there from before are updated, and keep the tags and other values that people gave them.
+    Images that the data has no more are removed; where only a part of it is chosen, none is.
+    Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding;
+    what the log says of labels as they are now is shown on them.
+    Raises SegdataError where FiftyOne or its database is not there or goes away, or the name is of another dataset.
+    """
+    dataset = read(data, **opening)
+    package = fiftyone()
+    name = name or f"segdata-{dataset.profile.name}"
+    target = opened(package, name, _dataset_origin(dataset.profile.files))
+    log = _log_path(dataset.profile.files, target)
+    n_decided, notes = _pull_decisions(name, dataset.profile, log)
+    found = tuple(validate(dataset, review=False, jobs=jobs).findings if findings is None else findings)
+    ids = set(dataset.image_ids)
+    here, by_image = [each for each in found if each.image in ids], dict[str, list[Finding]]()
+    for each in here:
+        by_image.setdefault(str(each.image), []).append(each)
+    shelf = Shelf(cache_folder() / "fiftyone" / target.slug)
+    targets = Targets.of(dataset.profile)
+    heat = Heat.of(package, shelf, None if predictions is None else opened_predictions(predictions))
+    entries = Entries(Labels(package, dataset.profile, targets, shelf), heat, by_image, Logged.of(read_log(log)))
+    loader, n_settled = Loader(package, target), 0
+
+    with image_limits():
+        for portion in run_ordered(
+            lambda rows: entries.of(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
+        ):
+            loader.load(portion)
+            n_settled += sum(entry.n_settled for entry in portion)
+            progress(len(portion))
+    loader.finish(is_part=dataset.is_part)
+    dress(loader, dataset.profile, targets, here)
+    if not dataset.is_part:  # the other images still show what is theirs
+        shelf.sweep()
+    about = tuple(each for each in found if each.image is None)
+    elsewhere = tuple(each for each in found if each.image is not None and each.image not in ids)
+    loader.tell(about_dataset=[f"{each.code} {each.rule} ({each.severity}): {each.message}" for each in about])
+    return BrowseResult(name, target, len(dataset), len(here), about, elsewhere, n_settled, n_decided, log, notes)
+
+
+def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
+    """Where decisions are kept: with the data, or where these are no files of this machine, in the cache folder."""
+    beside = Path(files)
+    return place(beside) if files and beside.exists() else cache_folder() / "fiftyone" / f"{target.slug}.{NAME}"
+
+
+def _pull_decisions(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:
+    """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was, and notes."""
+    said = read_log(log)
+    known, found = {*said, *(replace(each, adjudicates=False) for each in said)}, pull(name, profile)
+    fresh = [each for each in found.decisions if each not in known]
+    if fresh:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    return append(log, fresh), found.notes
+
+
+def _portions(chunks: list[Ints]) -> Iterator[Ints]:
+    for rows in chunks:
+        yield from np.array_split(rows, -(-len(rows) // _BATCH_IMAGES) or 1)
+
+
+def _dataset_origin(files: str) -> str:
+    """What a dataset is made of, the same from wherever it is called."""
+    return files if "://" in files else str(Path(files).absolute())

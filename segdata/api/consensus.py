@@ -1,0 +1,242 @@
+"""Make one annotation of those of several annotators, as a dataset, and say how each of them stands to it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from segdata.api.panel import PairOptions, PanelData, open_members, open_panel, read_options, resampling, size_message
+from segdata.api.read import Progress, no_progress
+from segdata.core.batch import Batch
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, check_choice
+from segdata.core.executor import run_ordered
+from segdata.core.judge import errors_among
+from segdata.core.loss import Losses
+from segdata.formats.shared.images import image_limits
+from segdata.store.output import ImageCopies, StagedOutput
+
+if TYPE_CHECKING:
+    from segdata.agreement.consensus.made import Consensus, Undecided
+    from segdata.agreement.consensus.method import Method
+    from segdata.agreement.consensus.portion import Outcome, Portion
+    from segdata.agreement.consensus.regions import Region
+    from segdata.agreement.panel.panel import Panel
+    from segdata.core.profile import Profile
+
+
+_LISTS = ("undecided.csv", "undecided.json")
+
+
+def consensus(
+    data: PanelData,
+    target: str | Path,
+    *,
+    method: str = "auto",
+    undecided: "Undecided" = "void",
+    min_support: float = 0.5,
+    leave_one_out: bool = True,
+    copy_images: bool = False,
+    **options: Unpack[PairOptions],
+) -> "Consensus":
+    """Write what annotators agree on as a canonical dataset, with one annotation of each image by ``consensus``.
+
+    Parameters
+    ----------
+    data : one dataset with several annotators, or several, as for `agree`
+    target : a folder that does not exist, or is empty
+    method : ``majority`` of the votes on each pixel; ``staple``, which weighs annotators by how well they see each
+        category; ``instances``, things one by one, and by majority the pixels of all else; ``auto``: the last for data
+        with instances, the first for semantic data
+    undecided : what becomes of regions without a consensus: ``void``, or a ``list`` of them beside the tables
+        (``undecided.csv`` and ``undecided.json``) for somebody to settle; then they are unlabelled
+    min_support : the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 up to 1
+    leave_one_out : also hold each annotator against the consensus of the others, which takes a pass for each of them
+    copy_images : the image files too, into the folder ``images``
+    progress : is called with the number of images done since the last call, first of the dataset, then of each pass
+    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, and what `read` takes: as for `agree`
+
+    Segments have the share of annotators that they have behind them as `score`, and the attribute ``mean_iou``. Of
+    whose work the dataset is made and how is in the metadata of dataset.yaml, ``consensus``. Nothing half-written stays
+    behind. Raises SegdataError as `agree` does.
+    """
+    from segdata.agreement.consensus.leave_one_out import leave_one_out as left_out
+    from segdata.agreement.consensus.made import Consensus
+    from segdata.agreement.consensus.method import Method
+    from segdata.agreement.consensus.portion import outcome
+
+    check_choice("undecided", undecided, ("void", "list"))
+    every = open_members(data, read_options(options, PairOptions))
+    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
+    _check_ids(panel)
+    how = Method.of(method, panel.profile.task, min_support)
+    made = outcome(panel, paint=undecided == "void")
+    stream = _ConsensusWriter(panel, how, made, undecided, jobs, progress)
+    config = panel.members[0].dataset.config
+    with StagedOutput(Path(target)) as placing, image_limits():
+        remarks = stream.write(placing.made, copy_images)
+        placing.commit()
+    with image_limits():
+        passes = stream.names if leave_one_out else ()
+        against = left_out(panel, passes, how, how=resampling(options), jobs=jobs, progress=progress)
+    return Consensus(
+        target=Path(target),
+        method=how.name,
+        min_support=how.least,
+        undecided=undecided,
+        annotators=tuple(sorted(stream.names)),
+        n_images=stream.n["images"],
+        n_segments=stream.n["segments"],
+        alone=tuple(stream.alone),
+        n_drawn=stream.n["drawn"],
+        n_rejected=stream.n["rejected"],
+        n_disputed=stream.n["disputed"],
+        n_regions=stream.n["regions"],
+        pixels_undecided=stream.n["undecided"],
+        pixels_labelled=stream.n["labelled"],
+        void=None if made.void is None else made.void.name,
+        is_void_new=made.is_new,
+        losses=tuple(stream.losses.listed()),
+        against=against,
+        defects=tuple(stream.defects),
+        n_errors=len(errors_among(stream.defects, config)),
+        remarks=remarks,
+    )
+
+
+def _check_ids(panel: "Panel") -> None:
+    """Raise SegdataError where two pictures would be called alike."""
+    seen: set[str] = set()
+    for name in panel.image_ids:
+        if name in seen:
+            raise SegdataError(f"{name}: two different pictures have this name; rename one, or pair images by id")
+        seen.add(name)
+
+
+@dataclass
+class _ConsensusWriter:
+    """The consensus on its way to the disk, counted."""
+
+    panel: "Panel"
+    method: "Method"
+    made: "Outcome"
+    undecided: "Undecided"
+    jobs: int
+    progress: Progress
+    names: set[str] = field(default_factory=set)
+    alone: list[str] = field(default_factory=list)
+    regions: "list[Region]" = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
+    defects: list[Defect] = field(default_factory=list)
+    n: dict[str, int] = field(default_factory=dict)
+
+    def write(self, folder: Path, copy_images: bool) -> tuple[str, ...]:
+        """Write the dataset, and the list where one is wanted; returns what was not copied."""
+        from segdata.report.undecided import to_csv, to_json
+        from segdata.store.revision_writer import write_canonical
+
+        batches, copies = self._batches(), ImageCopies(folder / "images") if copy_images else None
+        if copies is not None:
+            batches = (copies.batch(batch) for batch in batches)
+        profile = self._profile()
+        write_canonical(profile, _with_provenance(batches, profile, self), folder, self.losses, self._made())
+        if self.undecided == "list":
+            texts = to_csv(self.regions, sorted(self.names)), to_json(self.regions)
+            for name, text in zip(_LISTS, texts, strict=True):
+                (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        return () if copies is None else copies.remarks
+
+    def _batches(self) -> Iterator[Batch]:
+        """The consensus, images in ascending order of image_id; raises SegdataError where there is nobody to agree."""
+        from segdata.agreement.consensus.portion import portion, portions
+        from segdata.agreement.panel.panel import SIZES
+
+        overlap = self.panel.profile.overlap.value
+        self.n = dict.fromkeys(
+            ("images", "segments", "drawn", "rejected", "disputed", "regions", "undecided", "labelled"), 0
+        )
+        self.defects = list(self.panel.defects)
+        for found in run_ordered(
+            lambda rows: portion(self.panel, rows, self.method, self.made, overlap),
+            portions(self.panel),
+            self.jobs,
+        ):
+            self._count(found)
+            yield found.batch
+            self.progress(found.batch.images.num_rows)
+        if not self.names:
+            sizes = [each for each in self.defects if each.code == SIZES]
+            if sizes:
+                raise SegdataError(size_message(self.panel, sizes[0]))
+            files = self.panel.profile.files
+            raise SegdataError(
+                f"{files}: no image was annotated by two; a consensus takes two annotators or more: give several "
+                "datasets as NAME=DATA, or one in which annotations name their annotators"
+            )
+        self.losses.add("undecided", "things", self.n["rejected"] + self.n["disputed"])
+        self.losses.add("undecided", "regions", self.n["regions"], self.n["undecided"])
+        self.losses.add("undecided", "images", len(self.alone), examples=self.alone)
+
+    def _count(self, found: "Portion") -> None:
+        self.names |= set(found.names)
+        self.alone += found.alone
+        self.defects += found.defects
+        self.regions += found.regions
+        for name, more in (
+            ("images", found.batch.images.num_rows),
+            ("segments", found.batch.n_segments),
+            ("drawn", found.n_drawn),
+            ("rejected", found.n_rejected),
+            ("disputed", found.n_disputed),
+            ("regions", found.n_regions),
+            ("undecided", found.undecided),
+            ("labelled", found.labelled),
+        ):
+            self.n[name] += more
+
+    def _profile(self) -> "Profile":
+        """What is known of the consensus; its metadata are told when all is written."""
+        profile = self.panel.profile
+        return replace(
+            profile,
+            format="consensus",
+            files="",
+            revision=None,
+            task=profile.task if self.method.name == "instances" else "semantic",
+            taxonomy=self.made.taxonomy,
+            raster_rule="mask-native",
+            metadata={},
+            places={},
+        )
+
+    def _made(self) -> str:
+        """How it came about, in a few words."""
+        return f"consensus of {self.panel.profile.name}, by {self.method.name}"
+
+    def provenance(self) -> str:
+        """Whose work it is and how it was made, as JSON."""
+        origins = [
+            {
+                "name": each.called,
+                "format": each.dataset.profile.format,
+                "path": each.dataset.profile.files,
+                "revision": each.dataset.profile.revision,
+            }
+            for each in self.panel.members
+        ]
+        said = {
+            "annotators": sorted(self.names),
+            "method": self.method.name,
+            "min_support": self.method.least,
+            "undecided": self.undecided,
+            "of": origins,
+        }
+        return json.dumps(said, ensure_ascii=False)
+
+
+def _with_provenance(batches: Iterator[Batch], profile: "Profile", stream: _ConsensusWriter) -> Iterator[Batch]:
+    """The batches; after the last one dataset.yaml can say whose work they are."""
+    yield from batches
+    profile.metadata["consensus"] = stream.provenance()

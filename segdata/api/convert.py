@@ -1,0 +1,285 @@
+"""Convert a dataset from one format to another, count what is lost, and verify the result."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Unpack, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.taxonomy import with_taxonomy_map
+from segdata.core.batch import Batch, replaced
+from segdata.core.config import Option
+from segdata.core.defect import Defect
+from segdata.core.errors import LossError, SegdataError, check_choice
+from segdata.core.format import Format, format_named
+from segdata.core.judge import errors_among, selected
+from segdata.core.loss import Loss, Losses
+from segdata.dataset import Dataset
+from segdata.formats.shapes.disagreement import Disagreement, disagreement
+from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.pairing import INDEX_FILE
+from segdata.report.certificate import NAME, Place, certificate
+from segdata.store.diff.compare import compare_datasets
+from segdata.store.diff.proof import ConversionProof, check_losses
+from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
+from segdata.store.remap import Remap, TaxonomyMap
+
+
+def verify_conversion(dataset: Dataset, target: Path, to: str, losses: Sequence[Loss], jobs: int) -> ConversionProof:
+    """What reading `target` back shows, which was written from `dataset` in the format `to` with these losses."""
+    if any(loss.kind == "annotator" and loss.of == "images" for loss in losses):
+        dataset = replace(dataset, source=AlteredSource(dataset.source, first_annotations))
+    by_id = not any(loss.kind == "segment-id" for loss in losses)
+    with image_limits():
+        found = compare_datasets(dataset, read(target, format=to), strict=True, least=0.0, by_id=by_id, jobs=jobs)
+    return check_losses(found, losses)
+
+
+def first_annotations(batch: Batch) -> Batch:
+    """The first annotation of each image: what formats keep that hold one."""
+    image = batch.annotation_image
+    kept = np.unique(image, return_index=True)[1]
+    rows = np.flatnonzero(np.isin(batch.segment_annotation, kept))
+    segments = batch.take_segments(rows)
+    annotation = np.searchsorted(kept, segments.segment_annotation).astype(np.int32)
+    return replace(
+        segments,
+        annotations=batch.annotations.take(pa.array(kept)),
+        segments=replaced(segments.segments, "annotation", annotation),
+    )
+
+
+OnLoss = Literal["warn", "error", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes
+    ----------
+    target : what was written
+    format : its format
+    n_images, n_segments : how many were read; `losses` tells what of them the target does not have
+    losses : what the target format could not hold, and what could not be read
+    defects : what the reader met; `validate` turns these into findings
+    verified : None: not asked for; else how many of the segments come back with the same image, category and pixels
+    n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
+    proof : None: not asked for; else whether anything differs that no counted loss explains
+    certificate : the file that says what was lost; None where dataset.yaml does
+    apart : how far the source's own rule for drawing polygons and COCO's are apart; None where they are the same
+    not_copied : with `copy_images`, a line for each reason why images were not copied, or not put where programs look
+    """
+
+    target: Path
+    format: str
+    n_images: int
+    n_segments: int
+    losses: tuple[Loss, ...]
+    defects: tuple[Defect, ...]
+    verified: int | None = None
+    n_errors: int = 0
+    proof: ConversionProof | None = None
+    certificate: Path | None = None
+    apart: Disagreement | None = None
+    not_copied: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"
+        return f"Conversion({written}; {len(self.losses)} kinds of loss, {len(self.defects)} defects)"
+
+
+def convert(
+    data: Data,
+    target: str | Path,
+    *,
+    to: str = "canonical",
+    on_loss: OnLoss = "warn",
+    verify: bool = False,
+    copy_images: bool | Callable[[Path], ImageCopies] = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    announce: Callable[[Sequence[Loss]], None] = lambda losses: None,
+    write_options: Mapping[str, Option] | None = None,
+    taxonomy_map: str | Path | TaxonomyMap | None = None,
+    **opening: Unpack[ReadOptions],
+) -> Conversion:
+    """Write a dataset in another format.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    target : a folder, or for formats of one file that file; it must not exist, or be an empty folder
+    to : the name of the format
+    on_loss : with ``error`` nothing is written when anything is lost (`LossError`); else losses are counted
+    verify : read the target again and compare all of it with the source: `Conversion.proof` says whether anything
+        differs but the losses that were counted
+    copy_images : copy the image files, volumes and rasters too, into the target's folder ``images``, or where the
+        format's own programs look for them; else they are referred to. A function makes of that folder what copies
+    jobs : threads; 0: one per core
+    progress : is called with the number of images done since the last call
+    write_options : of the target's format, as `segdata formats` lists them
+    taxonomy_map : a file, or what `segdata.store.remap.load_map` reads: old categories -> new ones
+    announce : is called with all losses when everything is written, before it is put in its place
+    opening : format, taxonomy, images, config, only, annotator, source, roi, options: as for `read`
+
+    Losses are counted in the same pass that makes the target, under a hidden name: which pixels are lost is known when
+    they are painted. Nothing is at the target before `announce` has returned, and nothing at all, copies included,
+    where `on_loss` is ``error``. A certificate goes with it: in dataset.yaml of a canonical dataset, as ``losses.json``
+    in another folder, as ``coco.losses.json`` beside ``coco.json``. Whatever goes wrong, nothing half-written stays
+    behind; what a killed conversion leaves has a hidden name, and the next one to this target removes it.
+    """
+    check_choice("on_loss", on_loss, get_args(OnLoss))
+    format = format_named(to)
+    if format.write is None:
+        raise SegdataError(f"format {to} can only be read")
+    options = write_options or {}
+    format.check_options(options, "write")
+    dataset, remap = read(data, **opening), None
+    if taxonomy_map is not None:
+        dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
+    selected(dataset.config)  # what is wrong in the configuration is said now, not when all is written
+    path = Path(target)
+    stream = _ConversionStream(dataset, Losses(), progress, remap)
+    batches = stream.batches(jobs)
+    certificate: Path | None = None
+    copies: ImageCopies | None = None
+    with StagedOutput(path) as placing:
+        if copy_images:
+            beside = format.is_file(path)
+            folder = placing.beside(check_free(path.with_name("images")).name) if beside else placing.made / "images"
+            copies = ImageCopies(folder) if copy_images is True else copy_images(folder)
+            batches = (copies.batch(batch) for batch in batches)
+        try:
+            with image_limits():
+                format.write(dataset.profile, batches, placing.made, stream.losses, **options)
+            remarks = () if copies is None else (*copies.remarks, *_arrange_images(format, placing.made))
+            losses = stream.check(on_loss)
+            announce(losses)
+            if to not in _KEEPS_LOSSES:
+                certificate = path / NAME if placing.made.is_dir() else path.with_suffix(f".{NAME}")
+                made = placing.made / NAME if placing.made.is_dir() else placing.beside(certificate.name)
+                made.write_text(stream.certified(path, to), encoding="utf-8", newline="\n")
+            placing.commit()
+        except SegdataError as error:
+            error.args = (placing.told(str(error)),)
+            raise
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+            raise SegdataError(placing.told(f"{path}: cannot be written: {reason}; nothing is left behind")) from error
+    shown = verify_conversion(dataset, path, to, losses, jobs) if verify else None
+    return Conversion(
+        path,
+        to,
+        stream.n_images,
+        stream.n_segments,
+        losses,
+        tuple(stream.defects),
+        None if shown is None else shown.difference.n_kept,
+        len(errors_among(stream.defects, dataset.config)),
+        shown,
+        certificate,
+        stream.apart,
+        remarks,
+    )
+
+
+def _arrange_images(format: Format, made: Path) -> tuple[str, ...]:
+    """Put the copies of images where the format's programs look for them; what has no place there."""
+    if format.arrange is not None:
+        return format.arrange(made)
+    if format.image_of is not None and (made / INDEX_FILE).is_file():
+        move_beside_masks(made, format.image_of)
+    return ()
+
+
+_EXACT_IN_COCO = frozenset({"coco", "mask-native"})  # raster rules of which COCO's polygons are no other reading
+_KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was lost on the way to them
+
+# Defects that keep something of the source from being read; the others are read nevertheless, as is an image with an
+# unsafe path (SEG015) where it has another name now.
+_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015"})
+
+
+def _is_unread(defect: Defect) -> bool:
+    """Whether something of the source was left out; of SEG017 only values that are no whole numbers."""
+    if defect.lost is not None:
+        return defect.lost
+    return defect.code in _UNREAD or (defect.code == "SEG017" and bool(defect.pixels))
+
+
+class _ConversionStream:
+    """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
+
+    def __init__(self, dataset: Dataset, losses: Losses, progress: Progress, remap: Remap | None = None) -> None:
+        self.losses, self.defects = losses, list(dataset.source.defects)
+        self.n_images = self.n_segments = 0
+        self.apart: Disagreement | None = None if dataset.profile.raster_rule in _EXACT_IN_COCO else Disagreement()
+        self._dataset, self._progress, self._remap = dataset, progress, remap
+
+    def _unread(self) -> list[Defect]:
+        """The defects that lost something of the source."""
+        lost = [each for each in self.defects if each.severity != "info" and _is_unread(each)]
+        there = set(self._dataset.source.image_ids) if any(each.code == "SEG015" for each in lost) else frozenset()
+        return [each for each in lost if each.code != "SEG015" or each.image not in there]
+
+    def batches(self, jobs: int) -> Iterator[Batch]:
+        """Every batch, images in ascending order of image_id."""
+        for batch in self._dataset.batches(jobs, in_order=True):
+            self.defects.extend(batch.defects)
+            self.n_images += batch.images.num_rows
+            self.n_segments += batch.n_segments
+            if self.apart is not None:
+                self.apart += disagreement(batch)
+            yield batch
+            self._progress(batch.images.num_rows)
+        if self._remap is not None:
+            self._remap.count(self.losses)
+        unread = self._unread()
+        examples = (" ".join(filter(None, (each.code, "in", each.file or each.image, each.place))) for each in unread)
+        pixels = sum(defect.pixels or 0 for defect in unread)
+        self.losses.add("unreadable", "defects", len(unread), pixels, examples)
+
+    def check(self, on_loss: OnLoss) -> tuple[Loss, ...]:
+        """What was lost; raises where nothing was there to write, or something was lost that must not be."""
+        if self.n_images == 0:
+            first = f": {self.defects[0].file or ''}: {self.defects[0].message}" if self.defects else ""
+            raise SegdataError(f"{self._dataset.profile.files}: no image could be read{first}")
+        losses = self.losses.listed()
+        if on_loss == "error" and losses:
+            raise LossError(losses)
+        return tuple(losses)
+
+    def certified(self, target: Path, to: str) -> str:
+        """The certificate of what was lost."""
+        profile = self._dataset.profile
+        files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
+        source, made = Place(path=files, format=profile.format), Place(path=target.name, format=to)
+        return certificate(source, made, self.n_images, self.n_segments, self.losses.listed(), self.defects)
+
+
+def write_derived(
+    dataset: Dataset,
+    target: str | Path,
+    made: str,
+    *,
+    copy_images: bool | Callable[[Path], ImageCopies] = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+) -> Conversion:
+    """Write what was made of a dataset as a new canonical one; `made` says how, and dataset.yaml of which revision.
+
+    `copy_images`: the image files too, into the folder ``images``. Whatever goes wrong, nothing half-written stays
+    behind. Raises SegdataError where the target exists.
+    """
+    how = made if dataset.profile.revision is None else f"{made}; of revision {dataset.profile.revision}"
+    return convert(dataset, target, copy_images=copy_images, jobs=jobs, progress=progress, write_options={"made": how})
+
+
+def with_batches(dataset: Dataset, alter: Callable[[Batch], Batch]) -> Dataset:
+    """The dataset with batches that are changed on their way."""
+    return replace(dataset, source=AlteredSource(dataset.source, alter))

@@ -1,0 +1,88 @@
+"""Decisions: which labels findings and decisions are about, and whether these labels have changed since."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from segdata.core.annotation import Annotation
+from segdata.core.batch import Batch
+from segdata.core.dataset import OpenDataset
+from segdata.core.decision import Decision
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Finding
+from segdata.core.imprint import imprint_of
+from segdata.core.runs import Ints
+from segdata.formats.shared.images import image_limits
+from segdata.review.applied import imprint_now
+from segdata.review.standing import latest
+
+
+def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) -> dict[Finding, str]:
+    """The imprint of each finding, as `segdata.core.imprint` has it; "" for those about no image of the dataset.
+
+    Only the images that findings are about are loaded, by `jobs` threads (0: one per core).
+    """
+    about: dict[str, list[Finding]] = {}
+    for each in findings:
+        if each.image is not None:
+            about.setdefault(each.image, []).append(each)
+
+    def of(batch: Batch) -> list[tuple[Finding, str]]:
+        annotations = Annotation.each(batch)
+        mine = about[batch.images["image_id"][0].as_py()]
+        return [(each, imprint_of(each, annotations, data.profile)) for each in mine]
+
+    def of_rows(rows: Ints) -> list[tuple[Finding, str]]:
+        return [told for batch in _single_images(data.source.load(rows)) for told in of(batch)]
+
+    found = dict.fromkeys(findings, "")
+    with image_limits():
+        for portion in run_ordered(of_rows, image_portions(data, about.keys()), jobs):
+            found.update(portion)
+    return found
+
+
+def load_images(data: OpenDataset, names: Collection[str]) -> Iterator[Batch]:
+    """These images of a dataset, each by itself, in the order of the source."""
+    for rows in image_portions(data, names):
+        yield from _single_images(data.source.load(rows))
+
+
+def image_portions(data: OpenDataset, names: Collection[str]) -> list[Ints]:
+    """The rows of these images, in portions that are good to load at once."""
+    wanted = {row for row, name in enumerate(data.source.image_ids) if name in names}
+    kept = (np.array([row for row in rows.tolist() if row in wanted], np.int64) for rows in data.chunks())
+    return [rows for rows in kept if len(rows)]
+
+
+def _single_images(batch: Batch) -> Iterator[Batch]:
+    for row in range(batch.images.num_rows):
+        yield batch.take_images(np.array([row]))
+
+
+def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> list[Decision]:
+    """The decisions that hold, in the order of time: what reviewers agree on, or an adjudicator has settled.
+
+    Of labels that have changed since, and of those that nobody knows whose they are, nothing is said any more. Only
+    the images that somebody has decided on are loaded.
+    """
+    about: dict[str, list[Decision]] = {}
+    for standing in latest(decisions):
+        each = standing.decision
+        if each is not None and each.image is not None:
+            about.setdefault(each.image, []).append(each)
+    found: list[Decision] = []
+    with image_limits():
+        for batch in load_images(dataset, about.keys()):
+            annotations = Annotation.each(batch)
+            asked = about[batch.images["image_id"][0].as_py()]
+            found += [each for each in asked if _is_current(each, annotations, dataset)]
+    return sorted(found, key=lambda each: each.time)
+
+
+def _is_current(decision: Decision, annotations: list[Annotation], dataset: OpenDataset) -> bool:
+    """Whether the label is the one that the reviewer saw."""
+    name = decision.annotator or (decision.finding.annotator if decision.finding else None)
+    whose = [each for each in annotations if name in (None, each.annotator)]
+    seen = decision.imprint
+    return len(whose) == 1 and seen != "" and seen == imprint_now(decision, whose[0], dataset.profile)

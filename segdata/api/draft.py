@@ -1,0 +1,417 @@
+"""Draft labels for images that nobody annotated, by classical methods, a model's predictions or trained networks."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+
+import numpy as np
+
+from segdata.api.convert import Conversion, with_batches, write_derived
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.config import Config, Option
+from segdata.core.counted import counted
+from segdata.core.dataset import OpenDataset
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, missing_extra
+from segdata.core.planes import planes
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Runs
+from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
+from segdata.dataset import Dataset
+from segdata.drafting.brightness import Colours, scaled
+from segdata.drafting.method import Draw, checked, drawing
+from segdata.drafting.sure import drafted, sure, with_void
+from segdata.drafting.tidy import Labels
+from segdata.formats.shared.images import ImageFolder, image_limits
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
+from segdata.noise.evidence.drawn import VOID
+
+if TYPE_CHECKING:
+    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.stage import Stage
+    from segdata.noise.scoring.confident import Confident
+
+
+MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise
+_LEARNING_IMAGES = 50  # images
+
+
+class DraftedImage(NamedTuple):
+    """What was seen on one image: whether nothing, and how many segments are left out. Threads put it in a list."""
+
+    is_empty: bool
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DraftResult:
+    """What was drafted.
+
+    Attributes
+    ----------
+    written : the dataset
+    method : how
+    options : all of the method's
+    n_empty : images on which nothing was found
+    remarks : what a person must know, a line each
+    """
+
+    written: Conversion
+    method: str
+    options: dict[str, Option]
+    n_empty: int
+    remarks: tuple[str, ...]
+
+
+def draft(
+    images: Data,
+    target: str | Path,
+    method: str = "watershed",
+    options: Mapping[str, Option] | None = None,
+    *,
+    category: str | None = None,
+    taxonomy: str | Path | Taxonomy | None = None,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+) -> DraftResult:
+    """Draft labels by classical means, without any training, as a new canonical dataset.
+
+    Parameters
+    ----------
+    images : a folder of image files, or a dataset: then those of its images that nobody annotated
+    target : the dataset to be written; it must not exist
+    method : ``threshold``, ``watershed``, ``superpixels`` (segments), or ``kmeans`` (classes of pixels)
+    options : of the method, see `segdata.drafting.method`
+    category : what the segments are; default: the taxonomy's only one, else ``object``. The classes of ``kmeans`` are
+        called ``region_1`` (the darkest) and so on
+    taxonomy : the categories, or their file
+    jobs, progress : as for `convert`
+
+    All annotations are from the source ``model``, at the stage ``drafted``, and say how they were made; an image
+    on which nothing is found has an empty one. Images that cannot be decoded have none. Raises SegdataError for unknown
+    methods and options, and where there is no image to annotate.
+    """
+    every = checked(method, options or {})
+    entries, root = _entries(images)
+    categories = taxonomy if isinstance(taxonomy, Taxonomy) or taxonomy is None else load_taxonomy(Path(taxonomy))
+    try:
+        with image_limits():
+            draw = drawing(method, every, partial(_sample_images, entries))
+    except ModuleNotFoundError as error:
+        raise missing_extra("scikit-image", "noise", error) from error
+    known, of = _categories(method, every, category, categories)
+    seen: list[DraftedImage] = []
+    said = {"source": "model", "stage": "drafted", "attributes": _method_attributes(method, every)}
+    profile = Profile(
+        name=Path(target).name,
+        format="draft",
+        task="semantic" if method == "kmeans" else "instance",
+        taxonomy=known,
+        taxonomy_declared=categories is not None,
+        coverage=Policy("sparse"),
+        overlap=Policy("forbid"),
+        files=str(root),
+    )
+    look = partial(_draft_image, draw, of, said, seen)
+    source = PerImageSource(root, profile, entries, (), look, f"draft-{method}", per_chunk=4, what="draft")
+    how = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in every.items())})"
+    try:
+        written = write_derived(Dataset(source, profile, Config()), target, how, jobs=jobs, progress=progress)
+    except ModuleNotFoundError as error:
+        raise missing_extra("scikit-image", "noise", error) from error
+    n_empty = sum(each.is_empty for each in seen)
+    return DraftResult(
+        written, method, every, n_empty, tuple(_method_remarks(n_empty, [each.left for each in seen if each.left]))
+    )
+
+
+def _entries(images: Data) -> tuple[list[ImageEntry], Path]:
+    """The images to annotate, in ascending order of their ids, and where their names start."""
+    if not isinstance(images, OpenDataset):
+        root = Path(images)
+        if not root.exists():
+            raise SegdataError(f"{root}: does not exist")
+        if root.is_dir() and not (root / "dataset.yaml").exists():
+            folder = ImageFolder.below(root)
+            if not folder.paths:
+                raise SegdataError(f"{root}: no image files to annotate")
+            return [ImageEntry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
+    dataset = read(images)
+    return sorted(unannotated(dataset), key=lambda entry: entry.image_id), Path(dataset.profile.files)
+
+
+def unannotated(dataset: OpenDataset) -> list[ImageEntry]:
+    """The images that nobody annotated and that have a file, each with its row in the dataset as its record.
+
+    Raises SegdataError where there are none.
+    """
+    found, row, n_without_file = [], 0, 0
+    for batch in dataset:
+        annotated = set(batch.annotation_image.tolist())
+        for at, each in enumerate(batch.images.to_pylist()):
+            if at not in annotated and each["uri"] is not None:
+                named = {name: each[name] for name in ("sequence", "frame", "split", "group")}
+                size = (each["height"] or 0, each["width"] or 0)
+                found.append(ImageEntry(each["image_id"], uri=each["uri"], record=row + at, size=size, **named))
+            n_without_file += at not in annotated and each["uri"] is None
+        row += batch.images.num_rows
+    if not found and n_without_file:
+        lost = f"no file is known of {counted(n_without_file, 'image')} that nobody annotated"
+        raise SegdataError(f"{dataset.profile.files}: {lost}; say where they are with --images")
+    if not found:
+        raise SegdataError(f"{dataset.profile.files}: every image is annotated; there is nothing to draft")
+    return found
+
+
+def _image_path(entry: ImageEntry) -> str:
+    return str(entry.image) if entry.image is not None else str(entry.uri)
+
+
+def _sample_images(entries: list[ImageEntry]) -> Iterable[Colours]:
+    """Images from all over the dataset, to learn from."""
+    step = max(len(entries) // _LEARNING_IMAGES, 1)
+    n_seen = 0
+    for entry in entries[::step]:
+        try:
+            yield scaled(planes(_image_path(entry), entry.size))
+            n_seen += 1
+        except (OSError, ValueError, SyntaxError):
+            continue
+    if n_seen == 0:
+        raise SegdataError("no image can be decoded, there is nothing to learn from")
+
+
+def _categories(
+    method: str, options: Mapping[str, Option], category: str | None, taxonomy: Taxonomy | None
+) -> tuple[Taxonomy, tuple[int, ...]]:
+    """The taxonomy, and the ids that the labels 1, 2, … of an image have, or a single one for all of them."""
+    if method == "kmeans":
+        n = int(options["regions"])
+        if category is not None:
+            raise SegdataError("kmeans tells regions apart, and not one category; leave --category out")
+        if taxonomy is None:
+            made = (Category(id=k, name=f"region_{k}", kind="stuff") for k in range(1, n + 1))
+            taxonomy = Taxonomy(categories=tuple(made))
+        ids = [each.id for each in taxonomy.categories if each.kind != "void"]
+        if len(ids) < n:
+            raise SegdataError(
+                f"the taxonomy has {len(ids)} categories for {n} regions; give the option regions={len(ids)}"
+            )
+        return taxonomy, tuple(ids[:n])
+    if taxonomy is None:
+        taxonomy = Taxonomy(categories=(Category(id=1, name=category or "object"),))
+    named = [each.name for each in taxonomy.categories if each.kind != "void"]
+    if category is None and len(named) != 1:
+        raise SegdataError(f"which category are the segments? give --category, one of {', '.join(named[:8])}")
+    chosen = taxonomy.by_name().get(category or named[0])
+    if chosen is None:
+        raise SegdataError(f"no category {category!r} in the taxonomy; it has {', '.join(named[:8])}")
+    return taxonomy, (chosen.id,)
+
+
+def _method_attributes(method: str, options: Mapping[str, Option]) -> list[tuple[str, str]]:
+    """How a draft was made, as attributes of annotations."""
+    return [(name, json.dumps(value)) for name, value in {"method": method, **options}.items()]
+
+
+def _draft_image(
+    draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+) -> list[ImageAnnotation]:
+    """The draft of one image."""
+    uri = _image_path(entry)
+    try:
+        colours = scaled(planes(uri, entry.size))
+    except (OSError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
+        raise BrokenLabelsError(Defect("SEG001", f"cannot be decoded, it has no draft: {error}", uri)) from error
+    labels, left = _largest(draw(colours))
+    n = int(labels.max(initial=0))
+    start, length, value = kernels.label_runs(np.ascontiguousarray(labels))
+    inside = value > 0
+    runs = Runs(start[inside], length[inside], (value[inside] - 1).astype(np.int32)).sorted_by_owner(n)
+    ids = np.arange(1, n + 1, dtype=np.int64)
+    category = np.array(of, np.int64) if len(of) > 1 else np.full(n, of[0], np.int64)
+    drawn = np.flatnonzero(runs.areas(n))
+    seen.append(DraftedImage(len(drawn) == 0, left))
+    names = {"source": ["model"] * len(drawn)}
+    size = (labels.shape[0], labels.shape[1])
+    ids = category[:n] if len(of) > 1 else ids
+    return [ImageAnnotation(size, ids[drawn], category[drawn], runs.take(drawn, n), columns=names, annotation=said)]
+
+
+def _largest(labels: Labels) -> tuple[Labels, int]:
+    """The labels with the largest segments, of more than `MOST_SEGMENTS`, and how many are left out."""
+    n = int(labels.max(initial=0))
+    if n <= MOST_SEGMENTS:
+        return labels, 0
+    area = np.bincount(labels.ravel())
+    area[0] = 0
+    kept = np.zeros(n + 1, bool)
+    kept[np.argsort(-area, kind="stable")[:MOST_SEGMENTS]] = True
+    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return np.asarray(number[labels], np.int32), n - MOST_SEGMENTS
+
+
+def _method_remarks(n_empty: int, left: list[int]) -> Iterator[str]:
+    if n_empty:
+        yield f"nothing was found on {counted(n_empty, 'image')}, whose annotations are empty"
+    if left:
+        yield (
+            f"{counted(len(left), 'image')} had more than {MOST_SEGMENTS:,} segments, mostly noise: "
+            f"the {sum(left):,} smallest were left out; raise the option min_pixels"
+        )
+
+
+class _Unsure(NamedTuple):
+    """Of a batch: segments below the confidence, segments without any, annotations without a segment but void."""
+
+    n_unsure: int
+    n_unscored: int
+    n_empty: int
+
+
+def draft_from(
+    predictions: Data,
+    target: str | Path,
+    *,
+    confidence: float = 0.5,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> DraftResult:
+    """Make a draft of a model's results.
+
+    They are in any format that can be read: COCO results, SAM's masks, probabilities, panoptic PNG files. Segments with
+    a score below `confidence` become void, as far as no other segment claims their pixels; scores are kept. `opening`
+    as for `read`. The annotations are from the source ``model``, at the stage ``drafted``.
+    """
+    dataset = read(predictions, **opening)
+    taxonomy, void = with_void(dataset.profile)
+    seen: list[_Unsure] = []
+
+    def of_model(batch: Batch) -> Batch:
+        found, n_unsure = sure(batch, confidence, void)
+        drawn = found.segment_annotation[found.segments["category_id"].to_numpy() != void]
+        per_annotation = np.bincount(drawn, minlength=found.annotations.num_rows)
+        seen.append(_Unsure(n_unsure, batch.segments["score"].null_count, int((per_annotation == 0).sum())))
+        return drafted(found)
+
+    changed = with_batches(dataset, of_model)
+    profile = replace(dataset.profile, taxonomy=taxonomy)
+    written = write_derived(
+        replace(changed, profile=profile),
+        target,
+        f"drafted from {dataset.profile.files} with a confidence of {confidence:g}",
+        jobs=jobs,
+        progress=progress,
+    )
+    n_unsure, n_unscored, n_empty = (sum(column) for column in zip(*seen, _Unsure(0, 0, 0), strict=True))
+    remarks = []
+    if n_unsure:
+        remarks.append(f"{counted(n_unsure, 'segment')} with a score below {confidence:g} became void")
+    if n_unscored:
+        remarks.append(f"{counted(n_unscored, 'segment')} without a score stayed")
+    return DraftResult(written, "predictions", {"confidence": confidence}, n_empty, tuple(remarks))
+
+
+def draft_by_model(
+    data: Data,
+    target: str | Path,
+    *,
+    precision: float = 0.9,
+    work: str | Path | None = None,
+    settings: "Settings | None" = None,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    trained: "Callable[[Stage], None] | None" = None,
+    **opening: Unpack[ReadOptions],
+) -> DraftResult:
+    """Draft labels for the images of a dataset that nobody annotated, by networks trained on the others.
+
+    Parameters
+    ----------
+    data : a dataset with image files, some of them annotated
+    target : the dataset to be written, of the other images alone
+    precision : how often pixels (or instances, where these are told apart) are to be right. From which confidence on
+        they are is read off the annotated images, each predicted by a network that had not seen it, category by
+        category, with 90 % confidence. What is less sure becomes void; a category of which that cannot be said from any
+        confidence on is not drafted. Of panoptic data things are drawn one by one, and stuff around them
+    work : a folder for networks and predictions, where a run that was stopped goes on; default: one that is removed
+    settings : of the training
+    trained : is called with how far the training is
+    jobs, progress : as for `convert`
+    opening : as for `read`
+
+    Raises SegdataError where every image is annotated, or none, or no file of the others is known.
+    """
+    from segdata.noise.evidence.given import Given
+    from segdata.noise.networks.out_of_fold import out_of_fold
+    from segdata.noise.scoring.confident import Confident
+
+    dataset = read(data, **opening)
+    taught, others = _annotated_images(dataset), unannotated(dataset)
+    with TemporaryDirectory() as scratch, image_limits():
+        more: dict[str, Any] = {} if trained is None else {"progress": trained}  # Any: a function
+        found = out_of_fold(dataset, work or scratch, settings, **more)
+        maps = dataset.maps()
+        rows = np.flatnonzero(found.usable & taught).tolist()
+        things = frozenset(each.id for each in dataset.taxonomy.categories if each.kind == "thing")
+        judged = Confident.learnt(found, Given.of(maps, found.categories), rows, precision, things)
+        known, void = with_void(dataset.profile)
+        sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
+        entries = [replace(each, size=sizes[each.record]) for each in others if found.usable[each.record]]
+        seen: list[DraftedImage] = []
+        said = {"source": "model", "stage": "drafted", "attributes": _model_attributes(precision)}
+        profile = replace(dataset.profile, taxonomy=known, name=Path(target).name)
+        look = partial(_predicted_image, judged, void, said, seen)
+        entries.sort(key=lambda entry: entry.image_id)
+        source = PerImageSource(Path(dataset.profile.files), profile, entries, found.defects, look, "draft-model")
+        how = f"drafted by networks trained on {int(taught.sum())} images, with a precision of {precision:g}"
+        written = write_derived(
+            replace(dataset, source=source, profile=profile, rows=None), target, how, jobs=jobs, progress=progress
+        )
+    remarks = tuple(_model_remarks(judged, known))
+    return DraftResult(written, "model", {"precision": precision}, sum(each.is_empty for each in seen), remarks)
+
+
+def _annotated_images(dataset: Dataset) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """(n_images,) whether somebody annotated an image, in the order of the dataset's batches."""
+    pieces = [np.bincount(batch.annotation_image, minlength=batch.images.num_rows) > 0 for batch in dataset]
+    return np.concatenate([np.empty(0, bool), *pieces])
+
+
+def _model_attributes(precision: float) -> list[tuple[str, str]]:
+    return [("method", '"model"'), ("precision", f"{precision:g}")]
+
+
+def _predicted_image(
+    judged: "Confident", void: int, said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+) -> list[ImageAnnotation]:
+    """What the networks are sure of on one image."""
+    drawn = judged.drawn(entry.record)
+    seen.append(DraftedImage(bool((drawn.category == VOID).all())))
+    category = np.append(judged.found.categories, void)[np.where(drawn.category == VOID, -1, drawn.category - 1)]
+    ids = np.arange(1, len(drawn) + 1, dtype=np.int64) if judged.found.plan.instances else category
+    columns: dict[str, list[object]] = {
+        "source": ["model"] * len(drawn),
+        "score": [None if np.isnan(each) else each for each in drawn.score.tolist()],
+    }
+    size = (drawn.height, drawn.width)
+    return [ImageAnnotation(size, ids, category, drawn.runs, columns=columns, annotation=said)]
+
+
+def _model_remarks(judged: "Confident", taxonomy: Taxonomy) -> Iterator[str]:
+    """From which confidence on each category was drawn."""
+    for id_, bar in zip(judged.found.categories, judged.bars[1:].tolist(), strict=True):
+        name = taxonomy.name_of(id_)
+        yield (
+            f"{name}: not drafted; these images do not show that the networks are so often right about it"
+            if np.isinf(bar)
+            else f"{name}: drawn from a confidence of {bar:.2f}"
+        )
+    yield from judged.found.notes

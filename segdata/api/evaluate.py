@@ -1,0 +1,61 @@
+"""Evaluate models against a reference."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from segdata.api.panel import PairOptions, PanelData, name_datasets, open_members, open_panel, read_options, resampling
+from segdata.api.read import Data, ReadOptions, no_progress, read
+from segdata.core.dataset import OpenDataset
+from segdata.dataset import Dataset
+from segdata.formats.shared.images import image_limits
+
+if TYPE_CHECKING:
+    from segdata.agreement.gold.evaluation import Evaluation
+
+
+GOLD = "gold standard"  # so that nobody else is called so
+
+
+def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions]) -> "tuple[Evaluation, ...]":
+    """The figures of models against a reference: mIoU, Dice, PQ, and mask AP as COCO has it.
+
+    Parameters
+    ----------
+    predictions : of one model, or of several by their names; segments may have scores. Of a list of COCO results the
+        reference says which images and categories it speaks of
+    gold : the reference
+    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `agree`
+
+    Returns an evaluation for each model, by name; see `segdata.agreement.gold.evaluation`. Images that only the
+    reference has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree`
+    does.
+    """
+    from segdata.agreement.gold.evaluation import evaluate as evaluated
+
+    opening = read_options(options, PairOptions)
+    truth = read(gold) if isinstance(gold, OpenDataset) else read(gold, **opening)
+    every = open_members(
+        [
+            *((name, _open_predictions(data, truth, opening)) for name, data in name_datasets(predictions)),
+            (GOLD, truth),
+        ],
+        {},
+    )
+    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
+    with image_limits():
+        return evaluated(panel, GOLD, how=resampling(options), jobs=jobs, progress=progress)
+
+
+def _open_predictions(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
+    """Predictions, opened; a list of COCO results takes its images and categories from a reference that has them."""
+    from segdata.formats.unknown_format import detect_format
+
+    if isinstance(data, OpenDataset):
+        return read(data)
+    options = dict(opening.get("options") or {})
+    is_list = (opening.get("format") or detect_format(Path(data))) == "coco-results"
+    if is_list and reference.profile.format in ("coco-instances", "lvis") and Path(reference.profile.files).is_file():
+        options = {"truth": str(reference.profile.files), **options}
+    more: ReadOptions = {**opening, "options": options}
+    return read(data, **more)

@@ -1,0 +1,124 @@
+"""Filter: some images, annotations and segments of a dataset as a dataset of their own."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+from segdata.api.convert import Conversion, with_batches, write_derived
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.core.config import nearest
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
+from segdata.core.profile import Profile
+from segdata.report.json import read_findings
+from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class FilterResult:
+    """What `filter` did.
+
+    Attributes
+    ----------
+    written : the dataset that was made
+    conditions : what was kept, as conditions over columns
+    images, annotations, segments, pixels : how many were dropped
+    """
+
+    written: Conversion
+    conditions: tuple[str, ...]
+    images: int
+    annotations: int
+    segments: int
+    pixels: int
+
+
+def filter(
+    data: Data,
+    target: str | Path,
+    *,
+    category: str | Iterable[str] = (),
+    drawn_by: str | Iterable[str] = (),
+    min_area: int | None = None,
+    max_area: int | None = None,
+    finding: str | Iterable[str] = (),
+    findings: str | Path | Sequence[Finding] = (),
+    where: str | Iterable[str] = (),
+    keep_images: bool = False,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> FilterResult:
+    """Write what meets all conditions as a canonical dataset.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    target : a folder that does not exist, or is empty
+    category : segments of these categories, or of those below them
+    drawn_by : annotations of these annotators
+    min_area, max_area : segments of so many pixels, limits included
+    finding : images with a finding of these codes, or codes that begin so
+    findings : a JSON report of `segdata validate`, or findings; the columns `findings` and `image_findings` count them
+    where : conditions over columns; see `segdata.store.selection` and, for the columns, `segdata.store.selection`
+    keep_images : images that lose all that was drawn on them stay, annotated with nothing
+    copy_images, jobs, progress, opening : as for `convert`
+
+    With a condition on segments, images without any such segment are dropped, and with one on annotations those
+    without any such annotation. Raises SegdataError for unknown categories and columns, and conditions that are none.
+    """
+    dataset = read(data, **opening)
+    asked = _as_list(finding)
+    reported = read_findings(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)
+    if asked and isinstance(findings, tuple) and not findings:
+        raise SegdataError(f"finding {', '.join(asked)}: needs a report, as segdata validate --format json writes it")
+    chosen = [each for each in reported if not asked or each.code.startswith(tuple(code.upper() for code in asked))]
+    texts = [
+        *_category_condition(dataset.profile, _as_list(category)),
+        *([f"annotator in {_as_list(drawn_by)!r}"] if _as_list(drawn_by) else []),
+        *([] if min_area is None else [f"area >= {min_area}"]),
+        *([] if max_area is None else [f"area <= {max_area}"]),
+        *(["image_findings > 0"] if asked else []),
+        *_as_list(where),
+    ]
+    conditions = tuple(Expression.parse(text, list(COLUMNS)) for text in texts)
+    selection = Selection(conditions, dataset.profile, FindingCounts.of(chosen), keep_images)
+    made = "filtered" + (f": {' and '.join(f'({text})' for text in texts)}" if texts else "")
+    made += f" of {', '.join(asked)}" if asked else ""
+    done = write_derived(
+        with_batches(dataset, selection), target, made, copy_images=copy_images, jobs=jobs, progress=progress
+    )
+    return FilterResult(done, tuple(texts), *selection.total)
+
+
+def _as_list(given: str | Iterable[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _category_condition(profile: Profile, names: list[str]) -> list[str]:
+    """The condition that a segment is of one of these categories, or of one whose parent, or its parent, is named."""
+    if not names:
+        return []
+    taxonomy = profile.taxonomy
+    parents = {**taxonomy.groups, **{each.name: each.parent for each in taxonomy.categories}}
+    every = [*(each.name for each in taxonomy.categories), *profile.unknown_names.values()]
+    found: list[str] = []
+    for name in names:
+        below = [each for each in every if name in _ancestors(each, parents)]
+        if not below:
+            known = list(dict.fromkeys([*every, *(parent for parent in parents.values() if parent)]))
+            raise SegdataError(f"no category {name!r}{nearest(name, known) or '; there are: ' + ', '.join(known[:20])}")
+        found += below
+    return [f"category in {list(dict.fromkeys(found))!r}"]
+
+
+def _ancestors(name: str, parents: dict[str, str | None]) -> list[str]:
+    """A category, its parent, the parent's parent, …; each once, since taxonomies may be broken."""
+    line: list[str] = []
+    at: str | None = name
+    while at is not None and at not in line:
+        line.append(at)
+        at = parents.get(at)
+    return line

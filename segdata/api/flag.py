@@ -1,0 +1,414 @@
+"""Flag: rank the labels of a dataset by how probably they are wrong, with a proposed correction for each."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+
+from segdata.api.read import Data, ReadOptions, read
+from segdata.api.source_cache import cache_folder
+from segdata.api.validate import split_decided
+from segdata.core.dataset import OpenDataset
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError, missing_extra
+from segdata.core.finding import Finding
+from segdata.core.judge import judge, selected
+from segdata.core.label_maps import LabelMaps
+from segdata.core.validation import Validation
+from segdata.dataset import Dataset
+from segdata.formats.npz.soft import soft
+from segdata.formats.shared.images import image_limits
+from segdata.measure.measure import measure
+from segdata.noise.evidence.drawn import Flags
+from segdata.noise.evidence.given import Given
+from segdata.noise.imported.imported import paired
+from segdata.noise.mistakes.evaluation import Ranked
+from segdata.noise.mistakes.mistakes import Mistakes
+from segdata.noise.mistakes.truth import Against, Known, differences, listed, read_known
+from segdata.noise.scoring.scores import Suspicions
+from segdata.noise.suspects import Case, Rows
+from segdata.noise.witness import Trained, Witness
+
+if TYPE_CHECKING:
+    from segdata.core.decision import Decision
+    from segdata.core.rule import Rule, Tables
+    from segdata.noise.flagged import Flagged
+    from segdata.noise.mistakes.evaluation import Quality
+    from segdata.noise.networks.plan import Plan
+    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.stage import Stage
+    from segdata.noise.opinion import Opinion
+
+
+@dataclass(frozen=True)
+class JudgedLabels:
+    """What is judged, and by whom; `where` the predictions are, and what was met on the way."""
+
+    case: Case
+    where: str
+    plan: "Plan | None" = None
+    notes: tuple[str, ...] = ()
+    defects: tuple[Defect, ...] = ()
+
+
+@dataclass(frozen=True)
+class FlagInput:
+    """The labels that are to be judged."""
+
+    dataset: Dataset
+    tables: "Tables"
+    maps: "LabelMaps"
+    settings: "Settings"
+
+    @property
+    def countable(self) -> frozenset[int]:
+        """The ids of categories whose segments are told apart."""
+        if self.dataset.profile.task == "semantic":
+            return frozenset()
+        return frozenset(each.id for each in self.dataset.taxonomy.categories if each.kind == "thing")
+
+    def trained(
+        self,
+        work: str | Path | None,
+        planned: "Callable[[Plan], None]",
+        progress: "Callable[[Stage], None]",
+    ) -> JudgedLabels:
+        """By networks that are trained on the other images; `work` as of `segdata.api.flag.flag`."""
+        try:
+            import torch  # noqa: F401  # first of all, since nothing else here says what is missing
+        except ModuleNotFoundError as error:
+            raise missing_extra("PyTorch", "noise", error) from error
+        from segdata.noise.networks.out_of_fold import out_of_fold
+
+        found = out_of_fold(
+            self.dataset,
+            (lambda key: cache_folder() / "flag" / key) if work is None else work,
+            self.settings,
+            tables=self.tables,
+            maps=self.maps,
+            planned=planned,
+            progress=progress,
+        )
+        case = self.case(Trained(found, self.countable), f"{self.dataset.profile.files}: no image can be judged")
+        return JudgedLabels(case, str(found.folder), found.plan, found.notes, found.defects)
+
+    def told(self, predictions: "str | Path | Dataset | Witness") -> JudgedLabels:
+        """By predictions that are there already."""
+        if not isinstance(predictions, (str, Path, OpenDataset)):
+            return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
+        if not isinstance(predictions, OpenDataset) and (Path(predictions) / "predictions.json").is_file():
+            return self._reopened(Path(predictions))
+        from segdata.noise.imported.imported import imported
+
+        opened = self._opened(predictions)
+        witness = imported(opened, soft(opened.source), self.maps, self.countable)
+        where = opened.profile.files
+        ids = f"{self.maps.image_ids[0]!r} here, {opened.image_ids[0]!r} there" if len(opened) else "it has none"
+        return JudgedLabels(
+            self.case(witness, f"{where}: has no image of these labels ({ids})"), where, notes=witness.notes
+        )
+
+    def _reopened(self, path: Path) -> JudgedLabels:
+        """Predictions that were made earlier, of the same images."""
+        from segdata.noise.networks.predictions import opened
+
+        found = opened(path)
+        if list(found.image_ids) != list(self.maps.image_ids):
+            raise SegdataError(f"{path}: holds predictions of other images; leave out --predictions to make new ones")
+        case = self.case(Trained(found, self.countable), f"{path}: no image can be judged")
+        return JudgedLabels(case, str(path), found.plan, found.notes, found.defects)
+
+    def _opened(self, predictions: str | Path | Dataset) -> Dataset:
+        """Predictions as a dataset; COCO results name images and categories by the ids of the labels' file."""
+        if isinstance(predictions, OpenDataset):
+            return predictions
+        try:
+            return read(predictions, options=self._truth(Path(predictions)))
+        except UnreadableError as error:
+            raise SegdataError(f"{error} (this is what --predictions says)") from error
+
+    def _truth(self, predictions: Path) -> dict[str, str] | None:
+        from segdata.core.format import detect
+
+        files = Path(self.dataset.profile.files)
+        if not (files.is_file() and files.suffix == ".json" and predictions.exists()):
+            return None
+        return {"truth": str(files)} if detect(predictions) == "coco-results" else None
+
+    def case(self, witness: Witness, none: str) -> Case:
+        """The labels as this witness can judge them; raises SegdataError with `none` where it can judge nothing."""
+        rows = Rows.of(self.tables, self.settings.annotator)
+        images = np.flatnonzero(witness.usable & (rows.annotation >= 0))
+        if not len(images):
+            raise SegdataError(none)
+        given = (
+            Given.agnostic(self.maps, self.countable) if witness.agnostic else Given.of(self.maps, witness.categories)
+        )
+        return Case(given, witness, self._names(witness), self.tables, rows, images)
+
+    def _names(self, witness: Witness) -> Sequence[str]:
+        name_of, countable = self.dataset.profile.name_of, sorted(self.countable)
+        if witness.agnostic:
+            return ["", name_of(countable[0]) if len(countable) == 1 else "object"]
+        return ["", *map(name_of, witness.categories)]
+
+
+KnownTruth = list[Known] | LabelMaps
+
+
+def read_truth(truth: str | Path | Dataset) -> KnownTruth:
+    """What is known: a list of errors (a JSON file that begins with a list of them), or clean labels.
+
+    Raises SegdataError where it is neither.
+    """
+    if isinstance(truth, OpenDataset):
+        return truth.maps()
+    path = Path(truth)
+    if path.is_file() and path.suffix == ".json" and _is_list(path):
+        return read_known(path)
+    try:
+        return read(path).maps()
+    except UnreadableError as error:
+        raise SegdataError(f"{error} (the truth is a dataset of clean labels, or a list of errors)") from error
+
+
+def _is_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return head.lstrip().startswith(b"[") and (b'"clean_counts"' in head or not head.split(b"[", 1)[1].strip(b" ]\n"))
+
+
+def rank_errors(found: Suspicions, case: Case, truth: KnownTruth) -> tuple[Ranked, tuple[str, ...]]:
+    """The candidates with the errors that they are about, and what a reader must know of the comparison.
+
+    Images without clean labels are left out: nobody knows which of their labels are wrong. Raises SegdataError where
+    the truth is of other images.
+    """
+    known = np.ones(len(case.images), bool)
+    if isinstance(truth, list):
+        errors = _listed_errors(case, truth)
+    else:
+        errors, known = _clean_label_errors(case, truth)
+    drawn = Against(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
+    return _restrict_images(drawn, known), _left_out_note(known)
+
+
+def _restrict_images(found: Ranked, known: Flags) -> Ranked:
+    """The same for some images only; no mistake may be in any other."""
+    number, kept = np.cumsum(known) - 1, known[found.image]
+    return replace(
+        found,
+        score=found.score[kept],
+        image=number[found.image[kept]],
+        mistake=found.mistake[kept],
+        mistake_image=number[found.mistake_image],
+        n_images=int(known.sum()),
+    )
+
+
+def _left_out_note(known: Flags) -> tuple[str, ...]:
+    n = int((~known).sum())
+    return (f"{n:,} of {len(known):,} images have no clean labels: they are left out of the evaluation",) if n else ()
+
+
+def _listed_errors(case: Case, truth: list[Known]) -> list[Mistakes]:
+    names = [case.given.maps.image_ids[row] for row in case.images.tolist()]
+    by_image: dict[str, list[Known]] = {}
+    for each in truth:
+        by_image.setdefault(each.image, []).append(each)
+    if truth and not set(by_image) & set(names):
+        raise SegdataError(f"the known errors are in other images: {truth[0].image!r} there, {names[0]!r} here")
+    return [
+        listed(by_image.get(name, []), case.given.drawn(row))
+        for name, row in zip(names, case.images.tolist(), strict=True)
+    ]
+
+
+def _clean_label_errors(case: Case, truth: LabelMaps) -> tuple[list[Mistakes], Flags]:
+    """The errors of each image that was looked at, and whether there are clean labels of it."""
+    maps = case.given.maps
+    row_of = paired(maps.image_ids, truth.image_ids)
+    known = row_of[case.images] >= 0
+    if not known.any():
+        raise SegdataError(f"the clean labels are of other images: {truth.image_ids[:1]} there")
+    name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
+    channel = dict(zip(maps.classes, case.given.channel.tolist(), strict=True))
+    clean = Given(truth, np.array([channel.get(name.get(each.casefold(), -1), -1) for each in truth.names], np.int64))
+    errors = []
+    for row in case.images.tolist():
+        given, there = case.given.drawn(row), int(row_of[row])
+        other = given if there < 0 else clean.drawn(there)
+        if (other.height, other.width) != (given.height, given.width):
+            raise SegdataError(
+                f"{maps.image_ids[row]}: the clean labels are {other.width}x{other.height} px, the given ones "
+                f"{given.width}x{given.height} px"
+            )
+        errors.append(differences(given, other, case.witness.things))
+    return errors, known
+
+
+def flag(
+    data: Data,
+    *,
+    settings: "Settings | None" = None,
+    predictions: "str | Path | Dataset | Witness | None" = None,
+    work: str | Path | None = None,
+    budget: str | None = None,
+    truth: str | Path | Dataset | None = None,
+    select: str | Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
+    review: bool = True,
+    planned: "Callable[[Plan], None]" = lambda plan: None,
+    progress: "Callable[[Stage], None]" = lambda stage: None,
+    **opening: Unpack[ReadOptions],
+) -> "Flagged":
+    """Which labels to look at again, and what is probably wrong with each.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`, with its image files unless there are `predictions`
+    settings : of the training, see `segdata.noise.networks.settings.Settings`
+    predictions : what a model that has not seen the labels says, instead of training one: a folder that `flag` wrote;
+        or files of any format, see `segdata.noise.imported`; or any `segdata.noise.witness.Witness`
+    work : a folder for networks and predictions, in which a run that was killed goes on; default: one for these images,
+        labels and settings in the user's cache directory
+    budget : how much a reviewer looks at: ``200``, ``5%``, ``30min``, ``40 images``; default: what is above the
+        thresholds, at most 5 % of the segments
+    truth : known errors, against which the result is held: clean labels of the same images, or the errors that
+        `segdata.testing.noise` made, as JSON
+    select, ignore, review : as for `validate`
+    planned : is called with the plan, before anything is trained
+    progress : is called with how far each stage is
+    opening : format, taxonomy, images, config, only, roi: as for `read`
+
+    Raises SegdataError as `read` and `segdata.noise.networks.out_of_fold` do, and where predictions do not fit.
+    """
+    from segdata.noise.mistakes.evaluation import qualities
+    from segdata.noise.networks.settings import Settings
+    from segdata.noise.opinion import opinion
+    from segdata.noise.reviewing.budget import Budget
+
+    asked = settings or Settings()
+    spend = None if budget is None else Budget.parsed(budget)
+    dataset = read(data, **opening)
+    chosen = selected(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
+    with image_limits():
+        errors = None if truth is None else read_truth(truth)
+        tables = measure(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=asked.jobs)
+        labels = FlagInput(dataset, tables, dataset.maps(asked.annotator), asked)
+        decisions = _read_decisions(dataset) if review else []
+        seen = labels.trained(work, planned, progress) if predictions is None else labels.told(predictions)
+        thought = opinion(
+            seen.case,
+            spend,
+            group=asked.group,
+            seed=asked.seed,
+            jobs=asked.jobs,
+            memory=asked.max_memory,
+            decisions=decisions,
+            progress=progress,
+        )
+        against, note = (None, ()) if errors is None else rank_errors(thought.found, seen.case, errors)
+        quality = [] if against is None else qualities(against, asked.seed)
+    told = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
+    return told.flagged(told.validation(chosen, asked.jobs, review), quality)
+
+
+@dataclass(frozen=True)
+class _FlagRun:
+    """What is told of the labels, once they were looked at."""
+
+    dataset: Dataset
+    tables: "Tables"
+    seen: "JudgedLabels"
+    thought: "Opinion"
+    decisions: "Sequence[Decision]"
+
+    def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
+        """The findings, the most probable errors first; images that could not be looked at before all."""
+        tables = replace(self.tables, suspected=self.thought.suspected, defects=self.seen.defects)
+        found = judge(tables, [*chosen], self.dataset.config, jobs=jobs)
+        kept, settled = split_decided(self.dataset, found.findings, jobs) if review else (found.findings, ())
+        findings = tuple(sorted(kept, key=lambda each: (self._rank(each), each.order())))
+        files = {each.image for each in findings}
+        images = {
+            name: uri for name, uri in tables.images.lines("image_id", "uri") if name in files and uri is not None
+        }
+        return Validation(
+            self.dataset.profile.files,
+            len(tables.images),
+            len(tables.segments),
+            findings,
+            found.suppressed,
+            (),
+            images,
+            settled=(*self._settled({each.code for each in chosen}), *settled),
+        )
+
+    def _settled(self, codes: set[str]) -> list[Finding]:
+        """The suspected labels that reviewers have decided, and that are not looked at again."""
+        from segdata.noise.types import CODES
+
+        ours = codes & set(CODES.values())
+        return [each.finding for each in self.decisions if each.finding is not None and each.finding.code in ours]
+
+    @cached_property
+    def _ranks(self) -> dict[int, int]:
+        return {id(each): at for at, each in enumerate(self.thought.suspected.corrections)}
+
+    def _rank(self, finding: Finding) -> int:
+        """The place of a finding among the suspects; what could not be looked at comes before all."""
+        return self._ranks.get(id(finding.correction), -1)
+
+    def _sampled(self, place: dict[int, int]) -> tuple[int, ...]:
+        """Of each label of the sample which of the findings it is, by their places; -1: none."""
+        choice = self.thought.choice
+        rows = () if choice.sample is None or choice.images is not None else choice.sample.rows.tolist()
+        return tuple(place.get(row, -1) for row in rows)
+
+    def flagged(self, validation: Validation, quality: "Sequence[Quality]") -> "Flagged":
+        """Everything together."""
+        from segdata.noise.flagged import Flagged, looks_of, misaligned_images, scores_of
+        from segdata.noise.reviewing.estimates import expected
+
+        thought, case, images = self.thought, self.seen.case, self.thought.choice.images
+        ranks = [self._rank(each) for each in validation.findings]
+        place = {int(thought.choice.rows[rank]): at for at, rank in enumerate(ranks) if rank >= 0}
+        odds = thought.found.odds[[*place]]
+        return Flagged(
+            validation,
+            self.seen.where,
+            self.seen.plan,
+            (*self.seen.notes, *misaligned_images(case, thought.found)),
+            tuple(case.names),
+            tuple(thought.trust),
+            thought.threshold,
+            looks_of(case, thought.found),
+            scores_of(case, thought.found),
+            int((thought.found.row >= 0).sum()),
+            thought.choice.left_out,
+            expected(thought.calibration.draws(odds)),
+            thought.choice.sample,
+            None if images is None else tuple(case.given.maps.image_ids[case.images[row]] for row in images.tolist()),
+            self._sampled(place),
+            thought.choice.n_labels if images is None else None,
+            tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
+            tuple(quality),
+        )
+
+
+def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> "list[Rule]":
+    """The rules that pass on which images could not be looked at."""
+    return [] if select else selected(dataset.config, ["SEG001", "SEG002", "SEG003"], ignore)
+
+
+def _read_decisions(dataset: Dataset) -> "list[Decision]":
+    """What reviewers have decided of the labels as they are."""
+    from segdata.api.decisions import current_decisions
+    from segdata.review import log
+
+    path = log.place(dataset.profile.files)
+    return current_decisions(dataset, log.read(path)) if path.is_file() else []

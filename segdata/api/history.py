@@ -1,0 +1,39 @@
+"""Revisions: the past of a canonical dataset."""
+
+from pathlib import Path
+
+from segdata.core.errors import SegdataError
+from segdata.store import manifest as manifests
+from segdata.store import revisions as past
+from segdata.store.revisions import PruneResult, RevisionInfo
+
+
+def history(data: str | Path) -> list[RevisionInfo]:
+    """The revisions of a canonical dataset, the first one first."""
+    return past.history(_manifest_root(data))
+
+
+def restore(data: str | Path, revision: str) -> str:
+    """Make a revision of a canonical dataset current again; returns the one that was.
+
+    No revision is deleted, and the next change makes a new one after the last. Raises SegdataError where there is no
+    such revision, or its files are gone.
+    """
+    return past.restore(_manifest_root(data), revision)
+
+
+def prune(data: str | Path, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
+    """Delete old revisions of a canonical dataset: all but the last `keep` and the current one; cannot be undone.
+
+    Files that a revision shares with one that stays, stay. `dry_run`: say what would be deleted.
+    """
+    return past.prune(_manifest_root(data), keep, dry_run=dry_run)
+
+
+def _manifest_root(data: str | Path) -> Path:
+    """The folder of a canonical dataset; raises SegdataError for anything else."""
+    path = Path(data)
+    root = path.parent if path.name == manifests.NAME else path
+    if not (root / manifests.NAME).is_file():
+        raise SegdataError(f"{data}: only a canonical dataset has revisions; make one with: segdata convert {data} OUT")
+    return root

@@ -1,0 +1,161 @@
+"""Panels: several annotators' work opened as one, and compared; the options that every command of agreement shares."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.core.config import nearest
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
+from segdata.formats.shared.images import image_limits
+
+if TYPE_CHECKING:
+    from segdata.agreement.boundaries.surfaces import Tolerance
+    from segdata.agreement.panel.paired import Member
+    from segdata.agreement.panel.panel import Panel
+    from segdata.agreement.summary.estimates import Resampling
+    from segdata.core.config import Gold
+    from segdata.core.defect import Defect
+    from segdata.core.opposed import Opposed
+    from segdata.core.rule import Tables
+
+
+NamedData = tuple[str | None, Data]
+PanelData = Data | Mapping[str, Data] | Sequence[NamedData]
+
+
+class PairOptions(ReadOptions, total=False):
+    """How annotators' images are paired, how intervals are made, and how work goes on."""
+
+    pair_by: str | None
+    taxonomy_map: str | Path | None
+    confidence: float
+    resamples: int
+    seed: int
+    jobs: int
+    progress: Progress
+
+
+class PanelOptions(PairOptions, total=False):
+    """The same, and the tolerance of boundaries."""
+
+    tolerance: float | None
+    tolerance_mm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPanel:
+    """A panel, and what its annotators have in common, measured with a tolerance of boundaries."""
+
+    panel: "Panel"
+    tables: "Tables"
+    opposed: "Opposed"
+    near: "Tolerance"
+
+
+def read_options(options: PairOptions, of: type = PanelOptions) -> ReadOptions:
+    """Those of the options that are for `read`; raises TypeError for one that `of` does not have."""
+    known = of.__annotations__.keys()
+    for name in options:
+        if name not in known:
+            raise TypeError(f"got an unexpected keyword argument {name!r}")
+    own = PanelOptions.__annotations__.keys() - ReadOptions.__annotations__.keys()
+    return cast(ReadOptions, {name: value for name, value in options.items() if name not in own})
+
+
+def resampling(options: PairOptions) -> "Resampling":
+    """How intervals are made."""
+    from segdata.agreement.summary.estimates import Resampling
+
+    return Resampling(options.get("confidence", 0.95), options.get("resamples", 2000), options.get("seed", 0))
+
+
+def open_members(data: PanelData, opening: ReadOptions) -> "list[Member]":
+    """The datasets of a panel, opened, by the names that the caller gives."""
+    from segdata.agreement.panel.paired import Member
+
+    return [
+        Member(each if isinstance(each, OpenDataset) else read(each, **opening), name)
+        for name, each in name_datasets(data)
+    ]
+
+
+def name_datasets(data: PanelData) -> list[NamedData]:
+    """Datasets with the names that the caller gives, or None."""
+    if isinstance(data, (str, Path, OpenDataset)):
+        return [(None, data)]
+    return list(data.items()) if isinstance(data, Mapping) else list(data)
+
+
+def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
+    """The panel of some datasets; `pair_by` and `taxonomy_map` as for `segdata.agree`."""
+    from segdata.agreement.panel.panel import panel
+    from segdata.store.remap import load_map
+
+    renamed: dict[str, str | None] = {}
+    if taxonomy_map is not None:
+        for old, new in load_map(Path(taxonomy_map))[0].categories.items():
+            if isinstance(new, tuple):
+                raise SegdataError(f"{taxonomy_map}: {old} is undecided ({' or '.join(new)}); write one name")
+            renamed[old] = new
+    with image_limits():
+        return panel(every, pair_by=pair_by, renamed=renamed)
+
+
+def compare_panel(every: "Sequence[Member]", section: "Gold | None", options: PanelOptions) -> ComparedPanel:
+    """The panel of some datasets, compared; `section` of segdata.yaml has tolerances where the options have none."""
+    from segdata.agreement.compare import compare
+    from segdata.agreement.gold.gold import tolerance_of
+
+    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    near = tolerance_of(section, options.get("tolerance"), options.get("tolerance_mm"))
+    with image_limits():
+        how: dict[str, Any] = {
+            "jobs": options.get("jobs", 0),
+            "progress": options.get("progress", no_progress),
+        }  # Any: two
+        tables = compare(panel, tolerance=near, **how)
+    assert tables.opposed is not None
+    return ComparedPanel(panel, tables, tables.opposed, near)
+
+
+def check_sizes(found: ComparedPanel) -> None:
+    """Raise SegdataError where nobody can be compared, since images have other sizes."""
+    from segdata.agreement.panel.panel import SIZES
+
+    sizes = [each for each in found.tables.defects if each.code == SIZES]
+    if len(found.opposed.pairs) == 0 and sizes:
+        raise SegdataError(size_message(found.panel, sizes[0]))
+
+
+def size_message(panel: "Panel", first: "Defect") -> str:
+    """That no image has the same size in two datasets, of which `first` was met first."""
+    return f"{panel.profile.files}: no image has the same size in two datasets; {first.image}: {first.message}"
+
+
+def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
+    """The position of the reference among the annotators; raises SegdataError where it is not there."""
+    if gold is None:
+        return None
+    if gold not in annotators:
+        known = ", ".join(annotators)
+        raise SegdataError(f"gold: no annotator {gold!r}{nearest(gold, list(annotators))}; there are: {known}")
+    return annotators.index(gold)
+
+
+def check_reference_named(gold: str | None, every: "Sequence[Member]") -> None:
+    """Raise SegdataError before any pass over pixels where the caller names everybody, and nobody is the reference."""
+    from segdata.agreement.compare import person_of
+
+    names = [each.name for each in every]
+    if gold is not None and None not in names and person_of(gold) not in names:
+        reference_index(gold, [*dict.fromkeys(filter(None, names))])
+
+
+def gold_section(every: "Iterable[Member]") -> "Gold | None":
+    """The section `gold` of the first dataset that has one."""
+    from segdata.agreement.gold.gold import section_of
+
+    return section_of(each.dataset.config for each in every)

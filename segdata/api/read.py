@@ -1,0 +1,224 @@
+"""Open a dataset: which format, which configuration, which taxonomy, which images."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os.path import lexists  # a link to nowhere is a broken file, not none
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from segdata.api.source_cache import cached_source
+from segdata.core.config import Config, Option, load_config, nearest
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError, SettingError
+from segdata.core.format import Format, Request, Source, format_named
+from segdata.core.runs import Ints
+from segdata.core.settings import at, check_categories, check_file, said_in
+from segdata.core.taxonomy import Taxonomy, load_taxonomy
+from segdata.core.unsafe import check_files, check_name
+from segdata.dataset import Dataset
+from segdata.formats.shared.derived_sources import (
+    with_image_files,
+    with_origin,
+    with_regions_of_interest,
+    with_sequences,
+)
+from segdata.formats.shared.images import image_limits
+from segdata.formats.unknown_format import detect_format
+from segdata.store.revision_reader import CanonicalSource
+
+Data = str | Path | OpenDataset
+Progress = Callable[[int], None]
+CONFIG = "segdata.yaml"
+TAXONOMY = "taxonomy.yaml"
+
+
+class ReadOptions(TypedDict, total=False):
+    """The options of `read`, for the functions that pass them on."""
+
+    format: str | None
+    taxonomy: str | Path | Taxonomy | None
+    images: str | Path | None
+    config: str | Path | Config | None
+    only: str | Iterable[str] | None
+    annotator: str | None
+    source: str | None
+    roi: str | Path | None
+    options: Mapping[str, Option] | None
+    cache: str | Path | None
+
+
+def no_progress(n_images: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def read(
+    data: Data,
+    *,
+    format: str | None = None,
+    taxonomy: str | Path | Taxonomy | None = None,
+    images: str | Path | None = None,
+    config: str | Path | Config | None = None,
+    only: str | Iterable[str] | None = None,
+    annotator: str | None = None,
+    source: str | None = None,
+    roi: str | Path | None = None,
+    options: Mapping[str, Option] | None = None,
+    cache: str | Path | None = None,
+) -> Dataset:
+    """Open a dataset of any readable format.
+
+    Parameters
+    ----------
+    data : a file or folder, or ``FOLDER@r0001`` for a revision of a canonical dataset; a `Dataset` is passed through,
+        and takes no options
+    format : its format; default: detected
+    taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder, or beside the file; else the format's
+        own
+    images : the folder with the image files, when it is not where the layout has it
+    config : a configuration, or its file; default: ``segdata.yaml`` in the folder, or beside the file
+    only : an image_id or several, the others are left out
+    annotator : the name for annotations that have none
+    source : ``human``, ``model`` or ``consensus``: where annotations are from that do not say so themselves
+    roi : a folder of masks, paired with images by name: where labels are expected (everywhere but at 0)
+    options : of the format, as `segdata formats` lists them; they go before those in segdata.yaml
+    cache : a folder in which what is measured is kept, so that only what has changed is decoded the next time; None:
+        nothing is kept. It may be deleted or shared at any time.
+
+    Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
+    """
+    if isinstance(data, OpenDataset):
+        given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": only}
+        _refuse_options(**given, annotator=annotator, source=source, roi=roi, options=options, cache=cache)
+        if isinstance(data, Dataset):
+            return data
+        return Dataset(data.source, data.profile, data.config, data.rows)
+    root, revision = split_revision(Path(data))
+    options = options if revision is None else {"revision": revision, **(options or {})}
+    check_name(root.absolute())
+    check_files(root)
+    settings = config if isinstance(config, Config) else _find_config(root, config)
+    file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
+    with said_in(file):
+        chosen = _choose_format(root, format, settings, config)
+    chosen.check_options(options or {}, "read")
+    with said_in(file):
+        categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
+        folder = _find_images(images, settings.images)
+    request = Request(
+        root=root,
+        taxonomy=categories,
+        images=folder,
+        config=settings,
+        annotator=annotator,
+        explicit=(format or settings.format) is not None,
+        options={**settings.options, **(options or {})},
+    )
+
+    def opened_now() -> Source:
+        with said_in(file), image_limits():
+            return _open_source(chosen, request, source, roi)
+
+    more = {"source": source, "roi": roi}
+    opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
+    with said_in(file):
+        check_categories(settings, opened.profile)
+    names = [only] if isinstance(only, str) else only
+    rows = None if names is None else _select_images(opened.image_ids, list(names))
+    return Dataset(opened, opened.profile.under(settings), settings, rows)
+
+
+def _open_source(chosen: Format, request: Request, source: str | None, roi: str | Path | None) -> Source:
+    """What the format's reader opens, with what the request adds to its images."""
+    opened, settings = chosen.read(request), request.config
+    if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
+        opened = with_image_files(opened, dataset_folder(request.root), opened.uris, request.images)
+    opened = opened if roi is None else with_regions_of_interest(opened, Path(roi))
+    opened = opened if source is None else with_origin(opened, source)
+    if not settings.sequences:
+        return opened
+    with at("sequences"):
+        divisor = settings.instance_ids.divisor if settings.instance_ids else None
+        return with_sequences(opened, settings.sequences, divisor)
+
+
+def _refuse_options(**options: object) -> None:
+    """Raise SegdataError where any option is given."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise SegdataError(f"the dataset is open already, too late for {', '.join(given)}: give this to `read`")
+
+
+def split_revision(path: Path) -> tuple[Path, str | None]:
+    """The folder and revision that ``FOLDER@r0001`` names; any other path as it is, and None."""
+    folder, mark, revision = path.name.rpartition("@")
+    if not (mark and re.fullmatch(r"r\d+", revision)) or lexists(path):
+        return path, None
+    root = path.with_name(folder) if folder else path.parent
+    return (root, revision) if (root / "dataset.yaml").is_file() else (path, None)
+
+
+def dataset_folder(root: Path) -> Path:
+    """The folder that the files beside a dataset lie in: itself, or the folder of a file."""
+    return root if root.is_dir() else root.parent
+
+
+def _find_config(root: Path, given: str | Path | None) -> Config:
+    """The configuration file that was named, or the one beside the data, or none."""
+    path = dataset_folder(root) / CONFIG if given is None else Path(given)
+    if given is None and not lexists(path):
+        return Config()
+    config = load_config(path)
+    check_file(config, path)
+    return config
+
+
+def _choose_format(root: Path, named: str | None, settings: Config, config: object) -> Format:
+    """The format that is named, by the caller or the configuration, or recognised; it has the options that are set."""
+    if named is None and settings.format is not None:
+        with at("format"):
+            chosen = format_named(settings.format)
+    else:
+        chosen = format_named(named or _implied_format(settings, config) or detect_format(root))
+    for name, value in settings.options.items():
+        with at("options", name):
+            chosen.check_options({name: value}, "read")
+    return chosen
+
+
+def _implied_format(settings: Config, given: object) -> str | None:
+    """The format that a configuration speaks of; one that lies beside the data is seen by `detect` itself."""
+    if given is None:
+        return None
+    return "layers" if settings.layers else "instance-ids" if settings.instance_ids else None
+
+
+def _find_taxonomy(root: Path, given: str | Path | None, config: str | Path | None) -> Taxonomy | None:
+    """The taxonomy file that was named, on the command line or in the configuration, or the one beside the data."""
+    if given is None and config is not None and not Path(config).exists():
+        raise SettingError(f"taxonomy: {config}: no such file", "taxonomy")
+    named = given or config
+    if named is not None:
+        return load_taxonomy(Path(named))
+    beside = dataset_folder(root) / TAXONOMY
+    return load_taxonomy(beside) if lexists(beside) else None
+
+
+def _find_images(given: str | Path | None, config: str | Path | None) -> Path | None:
+    """The folder of the image files that was named; raises SegdataError where there is none."""
+    if given is None and config is not None and not Path(config).is_dir():
+        raise SettingError(f"images: {config}: no such folder of images", "images")
+    named = given or config
+    if named is not None and not Path(named).is_dir():
+        raise SegdataError(f"{named}: no such folder of images")
+    return None if named is None else Path(named)
+
+
+def _select_images(every: Sequence[str], only: list[str]) -> Ints:
+    """The rows of the images named; raises SegdataError for a name that is not there."""
+    position = {image_id: row for row, image_id in enumerate(every)}
+    for name in only:
+        if name not in position:
+            raise SegdataError(f"no image {name!r} in the dataset{nearest(name, list(every))}")
+    return np.unique(np.array([position[name] for name in only], dtype=np.int64))

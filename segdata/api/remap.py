@@ -1,0 +1,52 @@
+"""Remap: a dataset under other categories: renamed, joined and dropped."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Unpack
+
+from segdata.api.convert import Conversion, convert
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.core.counted import counted
+from segdata.core.errors import SegdataError
+from segdata.store.remap import TaxonomyMap
+
+
+def remap(
+    data: Data,
+    target: str | Path,
+    mapping: str | Path | Mapping[str, str | None],
+    *,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Conversion:
+    """Write a dataset with its categories renamed, joined and dropped, as a canonical dataset.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    target : a folder that does not exist, or is empty
+    mapping : old name -> new one, None: such segments are dropped; or a file, as `segdata taxonomy diff` writes it
+    copy_images, jobs, progress, opening : as for `convert`
+
+    Categories that `mapping` does not name stay as they are; what is dropped and joined is in `Conversion.losses`.
+    Raises SegdataError for names that the data do not have.
+    """
+    if isinstance(mapping, Mapping):
+        if not mapping:
+            raise SegdataError("no category is renamed or dropped; name one")
+        given: str | Path | TaxonomyMap = TaxonomyMap(categories=dict(mapping))
+        made = f"categories mapped: {', '.join(f'{old} -> {new or None}' for old, new in list(mapping.items())[:8])}"
+        made += f" and {counted(len(mapping) - 8, 'other')}" if len(mapping) > 8 else ""
+    else:
+        given, made = mapping, f"categories mapped by {Path(mapping).name}"
+    return convert(
+        read(data, **opening),
+        target,
+        taxonomy_map=given,
+        copy_images=copy_images,
+        jobs=jobs,
+        progress=progress,
+        write_options={"made": made},
+    )

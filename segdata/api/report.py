@@ -1,0 +1,103 @@
+"""Report: everything that is known of a dataset's quality, together."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import msgspec
+
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.review import log_path, review_progress
+from segdata.api.validate import info, measure_dataset, validate
+from segdata.campaign.costs import costs
+from segdata.core.errors import SegdataError
+from segdata.dataset import Dataset
+from segdata.report.flag_json import FlagReport
+from segdata.report.label_errors import LabelErrors, label_errors
+from segdata.report.whole import Whole
+from segdata.review import log
+
+if TYPE_CHECKING:
+    from segdata.agreement.summary.agreed import Agreement
+    from segdata.report.agreement.points import Conclusion
+
+
+def overview(
+    data: Data,
+    *,
+    flagged: str | Path | None = None,
+    agreement: bool = True,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Whole:
+    """What is known of a dataset's quality: the rules, balance, agreement, noise, review and costs.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    flagged : the JSON report of a run of `segdata flag`; None: nothing is said of noise
+    agreement : hold its annotators against each other, where it has several
+    jobs : threads; 0: one per core
+    progress : is called with the number of images done since the last call
+    opening : as for `read`
+
+    Raises SegdataError as `read` does, and where `flagged` is no such report.
+    """
+    dataset = read(data, **opening)
+    found = validate(dataset, jobs=jobs, progress=progress)
+    summary = info(dataset, jobs=jobs)
+    notes: list[str] = []
+    agreed, conclusions = _agreement(dataset, jobs, notes) if agreement else (None, ())
+    noise = None if flagged is None else flag_report(Path(flagged))
+    decisions = [] if "://" in dataset.profile.files else log.read(log_path(dataset))
+    reviewed = errors = None
+    if decisions:
+        more = [] if noise is None else [row.finding() for row in noise.findings]
+        reviewed = review_progress(dataset, findings=[*found.findings, *found.settled], earlier=more, jobs=jobs)
+        errors = None if noise is None else label_errors(noise, decisions)
+    right = 0 if reviewed is None else sum(each.right for each in reviewed.rules)
+    spent = costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
+    return Whole(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
+
+
+def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreement | None, tuple[Conclusion, ...]]":
+    """How much the annotators of a dataset agree; nothing where it has one only, or they share no image."""
+    annotators = {name for batch in dataset for name in batch.annotations["annotator"].to_pylist()}
+    if len(annotators) < 2:
+        return None, ()
+    from segdata.api.agreement import compare_annotators
+    from segdata.report.agreement.conclusions import conclusions
+
+    try:
+        found = compare_annotators(dataset, jobs=jobs)
+    except SegdataError as error:
+        notes.append(f"agreement: {error}")
+        return None, ()
+    return found.agreement, tuple(conclusions(found.agreement, found.tables))
+
+
+def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> LabelErrors | None:
+    """How many labels of a dataset are wrong, by what reviewers said of the first of these reports that tells it.
+
+    It is one of `segdata flag --budget`; None: none of them is, or nobody has decided on any of it.
+    """
+    decisions = log.read(log_path(read(data, **opening)))
+    for path in reports:
+        try:
+            found = label_errors(flag_report(path), decisions)
+        except SegdataError:  # of another command
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def flag_report(path: Path) -> FlagReport:
+    """The JSON report of a run of `segdata flag`; raises SegdataError where the file is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=FlagReport)
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise SegdataError(f"{path}: is no report of segdata flag: {error}; make one with --format json") from error

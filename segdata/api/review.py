@@ -1,0 +1,458 @@
+"""Review: record decisions, apply them, and exchange tasks with annotation tools."""
+
+import datetime
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, Unpack
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.api.convert import Conversion, convert
+from segdata.api.decisions import label_hashes, load_images
+from segdata.api.read import Data, ReadOptions, no_progress, read
+from segdata.api.validate import validate
+from segdata.core.annotation import Annotation
+from segdata.core.batch import Batch, concatenate
+from segdata.core.counted import counted
+from segdata.core.dataset import OpenDataset
+from segdata.core.decision import Decision, Verdict, Via
+from segdata.core.errors import SegdataError, check_choice
+from segdata.core.finding import Finding
+from segdata.core.profile import Profile
+from segdata.dataset import Dataset
+from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.safe_parsers import read_xml
+from segdata.review import log
+from segdata.review import sent as notes
+from segdata.review.applied import Applied, Applying, Whose, is_below
+from segdata.review.asking import cvat_labels, label_studio_config
+from segdata.review.carried import Mend
+from segdata.review.decided import dealt_with, decided
+from segdata.review.exported import is_export, read_export
+from segdata.review.past import Past, entry
+from segdata.review.progress import Progress, progress
+from segdata.review.redrawn import Imported, of_same, redrawn
+from segdata.review.sent import Sent
+from segdata.review.standing import Standing, latest, matter, newest
+from segdata.review.task import Returned, returned, sent, with_findings
+from segdata.review.told import Told
+from segdata.store.fixes import canonical_root, fix_annotation, join_annotations, volume_names
+from segdata.store.revision_reader import free_id
+from segdata.store.revision_writer import segment_rows
+from segdata.store.revisions import revise
+
+DecisionOrigin = Literal["fiftyone"] | str | Path
+
+
+def decide(data: Data, decisions: Iterable[Decision], **opening: Unpack[ReadOptions]) -> int:
+    """Write decisions to the log of a dataset, those that are not in it; returns how many these are.
+
+    Raises SegdataError where one is none that can be read again, and nothing is written then.
+    """
+    return _append_new(log_path(read(data, **opening)), decisions)
+
+
+def pull_decisions(
+    data: Data,
+    origin: DecisionOrigin,
+    *,
+    name: str | None = None,
+    reviewer: str | None = None,
+    adjudicates: bool = False,
+    **opening: Unpack[ReadOptions],
+) -> Told:
+    """Write the decisions that were made elsewhere to the log of a dataset; what is in it is not written again.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    origin : ``fiftyone``; or a file: what the HTML report exported, a log, or a task with decisions as
+        `export_findings` wrote it and CVAT or Label Studio exported it again
+    name : of the dataset in FiftyOne; default: as `browse` calls it
+    reviewer : who decided, where the origin does not say
+    adjudicates : these decisions settle what reviewers disagree on
+    opening : as for `read`
+
+    Raises SegdataError where the origin cannot be read.
+    """
+    dataset = read(data, **opening)
+    path = log_path(dataset)
+    notes: tuple[str, ...] = ()
+    if origin == "fiftyone":
+        from segdata.report.fiftyone.pulling import pull
+
+        found = pull(name or f"segdata-{dataset.profile.name}", dataset.profile, reviewer)
+        decisions, notes = list(found.decisions), found.notes
+    elif is_export(Path(origin)):
+        decisions = read_export(Path(origin))
+    else:
+        decisions = decisions_in(dataset, Path(origin), reviewer)
+    if adjudicates:
+        # FiftyOne tells everybody's decisions, and those that were known before settle nothing.
+        known = {*log.read(path)} if origin == "fiftyone" else set()
+        decisions = [each if each in known else replace(each, adjudicates=True) for each in decisions]
+    torn = ("the log ends in a line that was never finished; it is left out",) if log.load(path).torn else ()
+    return Told(str(origin), len(decisions), _append_new(path, decisions), (*notes, *torn))
+
+
+def _append_new(path: Path, decisions: Iterable[Decision]) -> int:
+    said = log.read(path)
+    known = {*said, *(replace(each, adjudicates=False) for each in said)}  # who settled it has said it, too
+    return log.append(path, [each for each in dict.fromkeys(decisions) if each not in known])
+
+
+def log_path(dataset: Dataset) -> Path:
+    """Where the log of a dataset is; raises SegdataError for one that is not on this machine."""
+    if "://" in dataset.profile.files:
+        raise SegdataError(f"{dataset.profile.files}: a review needs the dataset on this machine; convert it first")
+    return log.place(dataset.profile.files)
+
+
+def decided_findings(
+    dataset: OpenDataset, findings: Sequence[Finding], logs: Iterable[Path], jobs: int = 0
+) -> dict[Finding, Verdict]:
+    """The findings that reviewers have decided, and that concern the same labels still, each with its verdict."""
+    said = [each for path in logs for each in log.read(path)]
+    return decided(findings, latest(said), lambda asked: label_hashes(dataset, asked, jobs))
+
+
+def review_progress(
+    data: Data,
+    *,
+    findings: Sequence[Finding] | None = None,
+    earlier: Sequence[Finding] = (),
+    jobs: int = 0,
+    **opening: Unpack[ReadOptions],
+) -> Progress:
+    """How far the review of a dataset is: findings decided and open, reviewers, how often rules are right.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    findings : those that are to be decided, of the labels as they are; None: those of `validate`
+    earlier : more of them, from reports that may be older than the labels: what was carried out since is decided, too
+    jobs : threads; 0: one per core
+    opening : as for `read`
+    """
+    dataset = read(data, **opening)
+    found = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
+    path, every = log_path(dataset), [*found, *earlier]
+    said, known = log.read(path), decided_findings(dataset, every, [path], jobs)
+    rest = [each for each in earlier if each not in known]
+    return progress(said, every, {**dealt_with(rest, latest(said), _is_applied(dataset)), **known})
+
+
+def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
+    """Whether a decision was carried out in the revisions that led to the current one; only canonical data have any."""
+    if dataset.profile.revision is None:
+        return lambda decision: False
+    return Past(canonical_root(dataset)).has
+
+
+def apply_decisions(
+    data: Data, *, dry_run: bool = False, done: Callable[[int], None] = no_progress, **opening: Unpack[ReadOptions]
+) -> Applied:
+    """Carry out what reviewers decided, in a new revision of a canonical dataset.
+
+    Parameters
+    ----------
+    data : a canonical dataset
+    dry_run : say what would be done, and change nothing
+    done : is called with the number of images done since the last call
+    opening : as for `read`
+
+    Accepted corrections and fixes are made, rejected segments deleted, and what is void becomes void. A decision about
+    labels that have changed since is a conflict, and nothing is overwritten; so is one that touches what an earlier
+    one changes. What reviewers disagree on stays as it is. Annotations of which all is settled get the stage
+    ``reviewed`` (``adjudicated`` where an adjudicator decided) and the reviewer's name. Whoever calls it again finds
+    nothing to do. Raises SegdataError for a dataset of another format, and where another revision was made meanwhile.
+    """
+    dataset = read(data, **opening)
+    root = canonical_root(dataset)
+    standings = newest(latest(log.read(log_path(dataset))))
+    revision = dataset.profile.revision
+    applying = Applying(dataset.profile, Past(root), _fixer(dataset), free_id(root / str(revision)))
+    changed: dict[str, pa.Table] = {}
+    stages: dict[Whose, tuple[str, str]] = {}
+    about = _by_image(dataset, standings)
+    known = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
+    applying.elsewhere(each for each in standings if each.said[-1].image not in known)
+    with image_limits():
+        for batch in load_images(dataset, about.keys()):
+            image_id = batch.images["image_id"][0].as_py()
+            made = applying.image(batch, about[image_id])
+            stages |= made.stages
+            if made.changed:
+                changed[image_id] = segment_rows(join_annotations(batch, made.pieces))
+            done(1)
+    found = applying.found
+    if not dry_run and (changed or stages):
+        columns = {
+            name: {whose: said[at] for whose, said in stages.items()} for at, name in enumerate(("stage", "reviewer"))
+        }
+        lines = [entry(each.decision, each.pixels) for each in found.done]
+        found.revision = revise(
+            root, changed, _summary(found), lines, revision, annotations=columns if stages else None
+        )
+    return found
+
+
+def _by_image(dataset: Dataset, standings: Sequence[Standing]) -> dict[str, list[Standing]]:
+    """The standings about each image of the dataset."""
+    here = set(dataset.image_ids)
+    about: dict[str, list[Standing]] = {}
+    for each in standings:
+        image = each.said[-1].image
+        if image in here:
+            about.setdefault(str(image), []).append(each)
+    return about
+
+
+def _fixer(dataset: Dataset) -> Mend:
+    volumes = volume_names(dataset.profile)
+
+    def mend(annotation: Annotation, findings: Sequence[Finding]) -> tuple[Batch, Mapping[Finding, int]]:
+        if annotation.batch.images["sequence"][0].as_py() in volumes:
+            return annotation.batch, {}
+        after, done = fix_annotation(annotation, findings, dataset.profile)
+        return after, {each.finding: each.pixels for each in done}
+
+    return mend
+
+
+def _summary(found: Applied) -> str:
+    made = f"carried out {counted(len(found.done), 'decision')} in {counted(found.images, 'image')}"
+    reviewed = f"{counted(found.reviewed, 'annotation')} reviewed"
+    return f"review: {f'{made}; {reviewed}' if found.done else reviewed}"
+
+
+AnnotationTool = Literal["cvat", "label-studio"]
+_VIA: dict[str, Via] = {"cvat": "cvat", "label-studio": "label-studio"}
+
+
+def export_findings(
+    data: Data,
+    findings: Sequence[Finding],
+    to: AnnotationTool,
+    target: str | Path,
+    *,
+    prefix: str = "",
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Callable[[int], None] = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Conversion:
+    """Write a task for CVAT or Label Studio: the images with findings, their labels, and the findings as boxes.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    findings : those about no image are left out
+    to : the tool
+    target : a folder that does not exist, or is empty
+    prefix : goes before the path of each image, for Label Studio
+    copy_images, jobs, progress, opening : as for `segdata.convert`
+
+    Beside a task for CVAT is ``labels.json``, the labels that the tool must have before it takes the task. What is
+    sent is noted beside the dataset, so that what comes back is known again. Raises SegdataError where no
+    finding is about an image of the dataset, and for CVAT where an image has several annotations.
+    """
+    check_choice("to", to, ("cvat", "label-studio"))
+    if Path(target).suffix == ".json":
+        raise SegdataError(f"{target}: a task has several files; name a folder")
+    dataset = read(data, **opening)
+    about: dict[str, list[Finding]] = {}
+    for each in findings:
+        if each.image is not None:
+            about.setdefault(each.image, []).append(each)
+    rows = [row for row, name in enumerate(dataset.source.image_ids) if name in about]
+    rows = rows if dataset.rows is None else sorted({*rows} & {*dataset.rows.tolist()})
+    if not rows:
+        raise SegdataError(f"{dataset.profile.files}: no finding is about an image of it")
+    path = notes.beside(log_path(dataset))
+    taxonomy = with_findings(dataset.profile)
+    noted: list[Sent] = []
+
+    def marked(batch: Batch) -> Batch:
+        pieces = [batch.take_images(np.array([row])) for row in range(batch.images.num_rows)]
+        return concatenate([image_marked(each) for each in pieces])
+
+    def image_marked(batch: Batch) -> Batch:
+        name, annotations = batch.images["image_id"][0].as_py(), Annotation.each(batch)
+        if to == "cvat" and len(annotations) > 1:
+            raise SegdataError(f"{name}: has {len(annotations)} annotations, CVAT holds one; use --to label-studio")
+        asks = to == "cvat"  # as attributes; Label Studio has controls for that
+        made = [sent(each, _findings_about(each, about[name]), dataset.profile, taxonomy, asks) for each in annotations]
+        noted.extend(note for _, note in made)
+        return join_annotations(batch, [marked for marked, _ in made])
+
+    profile = replace(dataset.profile, taxonomy=taxonomy)
+    source = AlteredSource(dataset.source, marked)
+    task = replace(dataset, source=source, profile=profile, rows=np.array(rows, np.int64))
+    options = {"prefix": prefix} if prefix and to == "label-studio" else None
+    done = convert(task, target, to=to, copy_images=copy_images, jobs=jobs, progress=progress, write_options=options)
+    _write_instructions(done.target, to)
+    notes.append(path, sorted(noted, key=lambda each: (each.image, each.annotator or "")))
+    return done
+
+
+def _write_instructions(task: Path, to: AnnotationTool) -> None:
+    """Write what the tool is to be told before it takes the task."""
+    if to == "cvat":
+        text, path = cvat_labels(read_xml(task / "annotations.xml")), task / "labels.json"
+    else:
+        path = task / "label_config.xml"
+        text = label_studio_config(path.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _findings_about(annotation: Annotation, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings about one annotation, each but once."""
+    return [each for each in dict.fromkeys(findings) if each.annotator in (None, annotation.annotator)]
+
+
+def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Decision]:
+    """The verdicts in a task that came back; raises SegdataError where nobody says whose they are.
+
+    Where one is the reviewer's last word on the matter already, it is that word: a file does not say when it was typed.
+    """
+    via, back = _read_task(dataset, file)
+    words = sorted(log.read(log_path(dataset)), key=lambda each: each.time)
+    last = {(each.reviewer, matter(each)): replace(each, adjudicates=False) for each in words}
+    found = []
+    for note, said, _ in back:
+        asked = {each.key: each for each in note.questions}
+        for key, (verdict, comment) in said.answers.items():
+            if key in asked:
+                if reviewer is None:
+                    raise SegdataError(f"{file}: does not say who decided; give --reviewer NAME")
+                said_now = Decision(
+                    verdict=verdict,
+                    reviewer=reviewer,
+                    time=_modified_time(file),
+                    via=via,
+                    image=note.image,
+                    annotator=note.annotator,
+                    finding=asked[key].finding,
+                    imprint=asked[key].imprint,
+                    comment=comment,
+                )
+                before = last.get((reviewer, matter(said_now)))
+                is_same = before is not None and (before.verdict, before.comment) == (verdict, comment)
+                found.append(before if before is not None and is_same else said_now)
+    return found
+
+
+def import_task(
+    data: Data, file: str | Path, *, reviewer: str | None = None, dry_run: bool = False, **opening: Unpack[ReadOptions]
+) -> Imported:
+    """Take what was redrawn in a task that `export_findings` wrote, as a new revision of a canonical dataset.
+
+    Parameters
+    ----------
+    data : a canonical dataset
+    file : what CVAT or Label Studio exported
+    reviewer : who drew; the annotations concerned get the stage ``reviewed`` with this name, unless they
+        are as far already
+    dry_run : say what would be done, and change nothing
+    opening : as for `read`
+
+    Only segments that came back other than they were sent are taken; of all others not a pixel changes. What was
+    changed here meanwhile, too, is a conflict, and nothing is overwritten. Raises SegdataError where nothing in the
+    file was sent from this dataset.
+    """
+    dataset = read(data, **opening)
+    root, found = canonical_root(dataset), Imported()
+    _, back = _read_task(dataset, Path(file))
+    about: dict[str, list[tuple[Sent, Returned, Profile]]] = {}
+    for each in back:
+        about.setdefault(each[0].image, []).append(each)
+    found.conflicts += [f"{name}: is not in the dataset any more" for name in sorted({*about} - {*dataset.image_ids})]
+    changed: dict[str, pa.Table] = {}
+    whose: dict[Whose, bool] = {}
+    number = free_id(root / str(dataset.profile.revision))
+    with image_limits():
+        for batch in load_images(dataset, about.keys()):
+            name = batch.images["image_id"][0].as_py()
+            pieces = [each.batch for each in Annotation.each(batch)]
+            for note, said, theirs in about[name]:
+                number = _import_annotation(pieces, note, said, (dataset.profile, theirs), found, whose, number)
+            if any(who[0] == name for who in whose):
+                changed[name] = segment_rows(join_annotations(batch, pieces))
+    found.images = len(changed)
+    if changed and not dry_run:
+        below = [each for each, is_new in whose.items() if is_new]
+        stages = {"stage": dict.fromkeys(below, "reviewed"), "reviewer": dict.fromkeys(below, reviewer)}
+        what = f"review: redrawn in {counted(found.images, 'image')}, from {Path(file).name}"
+        lines = [{"image": image, "annotator": annotator} for image, annotator in whose]
+        found.revision = revise(
+            root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer and below else None
+        )
+    return found
+
+
+def _import_annotation(
+    pieces: list[Batch],
+    note: Sent,
+    said: Returned,
+    profiles: tuple[Profile, Profile],
+    found: Imported,
+    whose: dict[Whose, bool],
+    number: int,
+) -> int:
+    """Take what came back of one annotation; returns the next id that is free.
+
+    `whose` gets those that change, and whether they are not as far as ``reviewed`` yet.
+    """
+    at = next((at for at, each in enumerate(pieces) if Annotation(each).annotator == note.annotator), None)
+    if at is None or Annotation(pieces[at]).size != said.annotation.size:
+        why = "the annotation is there no more" if at is None else "the image has another size now"
+        found.conflicts.append(f"{note.image}: {why}")
+        return number
+    made = redrawn(Annotation(pieces[at]), note, said, profiles, number)
+    found.conflicts += [f"{note.image}: {why}" for why in made.conflicts]
+    found.redrawn, found.deleted = found.redrawn + len(made.redrawn), found.deleted + len(made.deleted)
+    found.added, found.untouched = found.added + len(made.added), found.untouched + made.untouched
+    if made.after is not None:
+        whose[note.image, note.annotator] = is_below(Annotation(pieces[at]), "reviewed")
+        pieces[at] = made.after
+    return made.free_id
+
+
+def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[Sent, Returned, Profile]]]:
+    """The annotations in a file that were sent from this dataset, each as it was sent and as it came back."""
+    back = read(file, taxonomy=with_findings(dataset.profile))
+    via = _VIA.get(back.profile.format)
+    if via is None:
+        raise SegdataError(f"{file}: is {back.profile.format}; decisions come from the HTML report, CVAT, Label Studio")
+    known: dict[str, list[Sent]] = {}
+    for note in notes.read(notes.beside(log_path(dataset))):
+        for key in note.keys:
+            known.setdefault(key, []).append(note)
+    found: dict[tuple[str, str | None], tuple[Sent, Returned, Profile]] = {}
+    with image_limits():
+        for batch in back.batches():
+            for row in range(batch.images.num_rows):
+                for annotation in Annotation.each(batch.take_images(np.array([row]))):
+                    said = returned(annotation, back.profile)
+                    keys = said.keys.keys() | said.answers.keys()
+                    was = of_same([each for key in sorted(keys) for each in known.get(key, ())], said)
+                    if was is not None:
+                        _check_once(found, was, file)
+                        found[was.image, was.annotator] = (was, said, back.profile)
+    if not found:
+        raise SegdataError(f"{file}: has nothing that was sent from {dataset.profile.files} by segdata review export")
+    return via, list(found.values())
+
+
+def _check_once(found: Container[tuple[str, str | None]], note: Sent, file: Path) -> None:
+    if (note.image, note.annotator) in found:
+        raise SegdataError(f"{file}: {note.image} is there twice; export each annotation once")
+
+
+def _modified_time(file: Path) -> str:
+    """When a file was written, as decisions have times."""
+    return datetime.datetime.fromtimestamp(file.stat().st_mtime, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

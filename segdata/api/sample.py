@@ -1,0 +1,66 @@
+"""Sample: a few images as a dataset of their own, for a gold set or a pilot."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from segdata.api.convert import Conversion, write_derived
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.validate import measure_dataset
+from segdata.core.counted import counted
+from segdata.store.sample import ImageSample, Purpose, draw_images
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """What `draw_sample` did: which images it drew, and the dataset that has them; None where none was asked for."""
+
+    draw: ImageSample
+    written: Conversion | None
+
+
+def draw_sample(
+    data: Data,
+    target: str | Path | None,
+    n: int,
+    *,
+    purpose: Purpose = "gold",
+    stratify: str | None = None,
+    wanted: int = 30,
+    seed: int = 0,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> SampleResult:
+    """Draw images, and write them with their labels as a canonical dataset.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    target : a folder that does not exist, or is empty; None: nothing is written
+    n : how many images
+    purpose : ``gold``: images that cover the categories, greedily; ``pilot``: at random, as `segdata.pilot` needs them
+    stratify : a column of which each value gives its share of the images, as `segdata.core.strata` names columns
+    wanted : segments of each category that a gold set is to have
+    seed : another one gives another draw
+    copy_images, jobs, progress, opening : as for `convert`
+
+    Raises SegdataError for more images than there are, and for a column without values.
+    """
+    dataset = read(data, **opening)
+    tables = measure_dataset(dataset, frozenset(), jobs, progress if target is None else no_progress)
+    found = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=wanted, seed=seed)
+    if target is None:
+        return SampleResult(found, None)
+    names = set(found.images)
+    every = dataset.source.image_ids
+    known = range(len(every)) if dataset.rows is None else dataset.rows.tolist()
+    rows = np.array([row for row in known if every[row] in names], np.int64)
+    made = f"{counted(n, 'image')} drawn for a {purpose}{'' if stratify is None else f', by {stratify}'}, seed {seed}"
+    return SampleResult(
+        found,
+        write_derived(replace(dataset, rows=rows), target, made, copy_images=copy_images, jobs=jobs, progress=progress),
+    )

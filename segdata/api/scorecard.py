@@ -1,0 +1,175 @@
+"""Scorecards for annotators, and how much of their work a review changed."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Unpack
+
+from segdata.api.panel import (
+    ComparedPanel,
+    PanelData,
+    PanelOptions,
+    check_reference_named,
+    check_sizes,
+    compare_panel,
+    gold_section,
+    open_members,
+    read_options,
+    reference_index,
+    resampling,
+)
+from segdata.api.read import Data, read
+from segdata.core.batch import Batch, replaced
+from segdata.core.config import DISTANCES, Metric
+from segdata.core.errors import SegdataError
+from segdata.dataset import Dataset
+from segdata.formats.shared.derived_sources import AlteredSource
+
+if TYPE_CHECKING:
+    from segdata.agreement.boundaries.surfaces import Tolerance
+    from segdata.agreement.gold.review import Review
+    from segdata.agreement.gold.scorecard import Scorecard
+    from segdata.api.agreement import AgreementRun
+    from segdata.core.opposed import Opposed
+    from segdata.core.rule import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class ReworkPanel:
+    """Work before and after a review: the measured tables, and what they have in common, with which tolerance."""
+
+    tables: "Tables"
+    opposed: "Opposed"
+    near: "Tolerance"
+
+    @property
+    def n_before(self) -> int:
+        """How many annotations there were before the review."""
+        from segdata.agreement.gold.review import CORRECTED
+
+        return sum(not each.endswith(CORRECTED) for each in self.tables.annotations["annotator"].tolist())
+
+
+def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "Review":
+    """How much of the work a reviewer corrected, by annotator and category.
+
+    Parameters
+    ----------
+    before, after : the work as it was and as it is now: two datasets, or two revisions of one, ``DATA@r0001``
+    tolerance, tolerance_mm : boundaries that were moved by less were not corrected: in pixels (2), in mm where known
+    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `agree`
+
+    Raises SegdataError where nothing was reviewed, and as `agree` does.
+    """
+    from segdata.agreement.gold.review import review
+
+    found = compare_review(before, after, options)
+    result = review(found.opposed, found.n_before, resampling(options), found.near)
+    if not result.images:
+        raise SegdataError(f"{before}: no annotation of it is in {after}")
+    return result
+
+
+def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPanel:
+    """Both as one panel, in which the corrected annotations are by others, who are called so."""
+    from segdata.agreement.gold.review import CORRECTED
+    from segdata.agreement.panel.paired import Member
+
+    opening = read_options(options)
+    first, second = read(before, **opening), read(after, **opening)
+    called = Member(second).called
+
+    def renamed(batch: Batch) -> Batch:
+        names = [f"{each or called}{CORRECTED}" for each in batch.annotations["annotator"].to_pylist()]
+        return replace(batch, annotations=replaced(batch.annotations, "annotator", names))
+
+    second = replace(second, source=AlteredSource(second.source, renamed))
+    every = [Member(first), Member(second)]
+    found: ComparedPanel = compare_panel(every, gold_section(every), options)
+    check_sizes(found)
+    return ReworkPanel(found.tables, found.opposed, found.near)
+
+
+@dataclass(frozen=True, slots=True)
+class ScorecardRun:
+    """A scorecard with what it was made of: all annotators' work as one dataset, and what they have in common."""
+
+    scorecard: "Scorecard"
+    dataset: Dataset
+    opposed: "Opposed"
+
+
+def scorecard(
+    data: PanelData,
+    *,
+    gold: str | None = None,
+    before: Data | None = None,
+    metric: Metric = "iou",
+    worst: int = 3,
+    **options: Unpack[PanelOptions],
+) -> "Scorecard":
+    """What each annotator did, how well, how fast, how that changes, and their worst examples.
+
+    Parameters
+    ----------
+    data : one dataset or several, as for `segdata.agree`; here one annotator alone will do, who then has no score
+    gold : the name of the reference; default: the one in segdata.yaml; None there too: everybody against the others
+    before : the work in `data` (one dataset then) as it was before a review, from which follows what passed as it was;
+        None: what the stages of annotations tell
+    metric : of the scores; no distance
+    worst : how many examples of each
+    and tolerance, tolerance_mm, pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read`
+        takes: as for `segdata.agree`
+
+    Raises SegdataError as `agree` does.
+    """
+    return score_annotators(data, gold=gold, before=before, metric=metric, worst=worst, **options).scorecard
+
+
+def score_annotators(
+    data: PanelData,
+    *,
+    gold: str | None = None,
+    before: Data | None = None,
+    metric: Metric = "iou",
+    worst: int = 3,
+    **options: Unpack[PanelOptions],
+) -> ScorecardRun:
+    """The same as `scorecard`, with what it was made of."""
+    from segdata.agreement.gold.scorecard import scorecard as made
+
+    if metric in DISTANCES:
+        raise SegdataError(f"a scorecard of {metric}: it is a distance, which is not from 0 to 1; take another metric")
+    every = open_members(data, read_options(options))
+    if before is not None and len(every) > 1:
+        raise SegdataError(f"work before a review can be held against one dataset, there are {len(every)}")
+    section = gold_section(every)
+    gold = gold or (section.name if section else None)
+    check_reference_named(gold, every)
+    found = compare_panel(every, section, options)
+    check_sizes(found)
+    at = reference_index(gold, found.opposed.annotators)
+    review = None if before is None else rework(before, every[0].dataset, **_without_progress(options))
+    how = resampling(options)
+    card = made(found.tables, reference=at, metric=metric, review=review, how=how, n_worst=worst, tolerance=found.near)
+    return ScorecardRun(card, Dataset(found.panel, found.panel.profile, every[0].dataset.config), found.opposed)
+
+
+def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> "Scorecard":
+    """The scorecard of annotators who have been compared, without another pass over their work.
+
+    Of two without a reference there are no worst examples: those of one are those of the other.
+    """
+    from segdata.agreement.gold.scorecard import scorecard as made
+    from segdata.agreement.summary.estimates import Resampling
+
+    told, judged = found.agreement, found.tables.judged
+    how = Resampling(told.confidence, told.resamples, told.seed)
+    at = None if judged is None else judged.gold
+    worst = 0 if at is None and len(told.pairs) == 1 else worst
+    return made(found.tables, reference=at, how=how, n_worst=worst, tolerance=told.tolerance)
+
+
+def _without_progress(options: PanelOptions) -> PanelOptions:
+    """The options for the pass over the work before: its images are none that a caller waits for."""
+    kept = options.copy()
+    kept.pop("progress", None)
+    return kept

@@ -1,0 +1,265 @@
+"""Caching: a dataset that is opened, and measured, only as far as it has changed since the last time."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+import segdata
+from segdata.core.batch import Batch
+from segdata.core.config import Config, Option
+from segdata.core.defect import Defect
+from segdata.core.executor import n_threads
+from segdata.core.format import Request, Source
+from segdata.core.profile import Profile
+from segdata.core.rule import Family, Tables
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+from segdata.measure import cache
+from segdata.measure.across import retaining
+from segdata.measure.cache import Entry
+from segdata.measure.listing import Listing, hash_of
+from segdata.measure.measure import Measured, completed, gathered, measured, provided
+from segdata.measure.reuse import interleaved
+
+# What of a configuration says nothing about reading: a change of it needs no new measuring.
+_JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by")
+_IN_THE_KEY = ("segdata.yaml", "taxonomy.yaml")  # what they say of reading is in the name of the entry
+MIN_SECONDS = 1.0  # seconds that measuring takes before its result is kept
+_MOST_FILES = 1_000_000  # in a folder; more are not listed, and nothing is kept
+_FEW_FILES = 20_000  # beside a dataset of one file, and one more for each 500 bytes of it
+
+
+def cache_folder() -> Path:
+    """Where entries are kept: SEGDATA_CACHE_DIR, else the user's cache directory."""
+    import platformdirs
+
+    return Path(os.environ.get("SEGDATA_CACHE_DIR") or platformdirs.user_cache_dir("segdata"))
+
+
+def cached_source(
+    request: Request, format: str, more: Mapping[str, object], open_source: Callable[[], Source], place: Path
+) -> Source:
+    """The source that `open_source` opens, or what is known of it: see `CachedSource`.
+
+    `more`: whatever else decides how it is read, beside the request. `place`: the folder of the entries.
+    """
+    folders = [Path(str(each)) for each in (request.images, more.get("roi")) if each is not None]
+    root = request.root
+    most = _MOST_FILES if root.is_dir() else _FEW_FILES + root.stat().st_size // 500
+    listing = Listing.of(root, folders, most, _IN_THE_KEY)
+    return (
+        open_source()
+        if listing is None
+        else CachedSource(place, _entry_key(request, format, more), listing, open_source)
+    )
+
+
+class CachedSource:
+    """A source that is opened only when something is asked of it that is not known from before.
+
+    What it is made of is compared file by file: size and times, and where these differ the content of the files that
+    hold labels. As long as nothing differs all that was measured is known; else all but the images whose files did.
+    """
+
+    def __init__(self, place: Path, key: str, listing: Listing, open_source: Callable[[], Source]) -> None:
+        self._place, self._key, self._open = place, key, open_source
+        self._entry = cache.load(place, key)
+        outside = self._entry.listing.files if self._entry else ()
+        self._listing = listing.with_files(outside)
+        self._changed = _changed_files(self._entry, self._listing) if self._entry else set()
+
+    @property
+    def known(self) -> Entry | None:
+        """What is known from before, where nothing has changed since."""
+        return None if self._changed else self._entry
+
+    @cached_property
+    def opened(self) -> Source:
+        """The source itself."""
+        return self._open()
+
+    @property
+    def profile(self) -> Profile:
+        """As the source's."""
+        return self.known.profile if self.known else self.opened.profile
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """As the source's."""
+        return self.known.image_ids if self.known else self.opened.image_ids
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """As the source's."""
+        return self.known.defects[: self.known.opened] if self.known else self.opened.defects
+
+    def chunks(self) -> list[Ints]:
+        """As the source's."""
+        return self.opened.chunks()
+
+    def load(self, rows: Ints) -> Batch:
+        """As the source does."""
+        return self.opened.load(rows)
+
+    def measured(
+        self, families: frozenset[Family], profile: Profile, jobs: int, progress: Callable[[int], None]
+    ) -> Tables:
+        """The tables, as `segdata.measure.measure.measure` makes them; what is new is kept for the next time."""
+        if self.known is not None and families <= self.known.families:
+            progress(len(self.known.image_ids))
+            return _entry_tables(self.known, families, profile)
+        every = families | (self._entry.families if self._entry else frozenset())
+        begun = time.monotonic()
+        source, chunks = retaining(self.opened, every), self.opened.chunks()
+        pieces = self._pieces(source, every, profile, chunks, jobs, progress)
+        found = gathered(pieces, source.defects, every, profile)
+        names = set(found.tables)
+        tables = completed(found, source, every, profile, chunks, jobs)
+        entry = self._made(source, every, profile, found, tables, names, chunks)
+        if time.monotonic() - begun >= MIN_SECONDS or self._entry is not None:
+            cache.save(self._place, self._key, entry)
+        return _entry_tables(entry, families, profile)
+
+    def _pieces(
+        self,
+        source: Source,
+        families: frozenset[Family],
+        profile: Profile,
+        chunks: list[Ints],
+        jobs: int,
+        progress: Callable[[int], None],
+    ) -> Iterator[Measured]:
+        """What is measured of each portion of images; those that have not changed are taken from before."""
+        kept = self._kept(source, families)
+        fresh = [rows for chunk in chunks if len(rows := chunk[[row not in kept for row in chunk.tolist()]])]
+        found = measured(source, families, profile, fresh, jobs, progress)
+        if not kept or self._entry is None:
+            return (piece for _, piece in found)
+        progress(len(kept))
+        order = np.concatenate([np.empty(0, np.int64), *chunks])
+        before = Measured(_image_tables(self._entry, profile), list(self._entry.defects[self._entry.opened :]))
+        return interleaved(order, kept, before, found)
+
+    def _kept(self, source: Source, families: frozenset[Family]) -> dict[int, int]:
+        """Row of an image -> its row in the entry's tables, for the images that have not changed."""
+        entry, files = self._entry, getattr(source, "files", None)
+        if entry is None or files is None or not families <= entry.families or source.profile != entry.profile:
+            return {}
+        ids = source.image_ids
+        if any(each.image is None for each in entry.defects[entry.opened :]) or len(set(ids)) < len(ids):
+            return {}
+        before = {name: row for row, name in enumerate(entry.tables["images"]["image_id"].to_pylist())}
+        uris = entry.tables["images"]["uri"].to_pylist()
+        own = [{*map(str, files(row)), uris[before[name]] if name in before else None} for row, name in enumerate(ids)]
+        if self._changed - set(uris).union(entry.hashes, *own):
+            return {}  # a file of no image: it may say something about all of them
+        return {row: before[name] for row, name in enumerate(ids) if name in before and not self._changed & own[row]}
+
+    def _made(
+        self,
+        source: Source,
+        families: frozenset[Family],
+        profile: Profile,
+        found: Measured,
+        tables: Tables,
+        names: set[str],
+        chunks: list[Ints],
+    ) -> Entry:
+        """What to keep; `names` are the tables of single images, the others are measured over several."""
+        kept = dict(found.tables)
+        for name in Tables.__dataclass_fields__:
+            value = getattr(tables, name)
+            if isinstance(value, Table) and name not in names:
+                kept[f"across/{name}"] = pa.table({column: value[column] for column in value.names})
+        uris = [uri for uri in found.tables["images"]["uri"].to_pylist() if uri is not None and "://" not in uri]
+        files = getattr(source, "files", None)
+        listing = self._listing.with_files(uris)
+        order = np.concatenate([np.empty(0, np.int64), *chunks]).tolist()
+        labels = [] if files is None else [str(path) for row in order for path in files(row)]
+        return Entry(
+            source.profile,
+            tuple(source.image_ids),
+            families,
+            kept,
+            tuple(found.defects),
+            len(source.defects),
+            listing,
+            _label_hashes(labels, listing, self._entry, self._changed),
+        )
+
+
+def _entry_tables(entry: Entry, families: frozenset[Family], profile: Profile) -> Tables:
+    """The tables of an entry as they are when only some families are measured."""
+    given, everything = provided(families, profile)
+    tables = {}
+    for name, columns in everything.items():
+        stored = entry.tables.get(name)
+        wanted = given.get(name)
+        tables[name] = Table.of(columns if wanted is None or stored is None else stored.select(wanted))
+    across = {name: table for name, table in entry.tables.items() if name.startswith("across/")}
+    tables |= {name.removeprefix("across/"): Table.of(table) for name, table in across.items()}
+    return Tables.of(profile, tables, entry.defects)
+
+
+def _image_tables(entry: Entry, profile: Profile) -> dict[str, pa.Table]:
+    """An entry's tables of single images, without the columns that are measured over several."""
+    given, _ = provided(entry.families - {"copies"}, profile)
+    return {name: entry.tables[name].select(columns) for name, columns in given.items()}
+
+
+def _changed_files(entry: Entry, now: Listing) -> set[str]:
+    """The files that are not as they were: new, gone, or of other content."""
+    found = entry.listing.changed(now)
+    same = {
+        path for path in found if path in entry.hashes and path in now.files and entry.hashes[path] == hash_of(path)
+    }
+    return found - same
+
+
+def _label_hashes(labels: Sequence[str], listing: Listing, before: Entry | None, changed: set[str]) -> dict[str, str]:
+    """The hashes of files that hold labels, as far as they are as they were listed."""
+    known = {path: mark for path, mark in before.hashes.items() if path not in changed} if before else {}
+    found = {path: known[path] for path in labels if path in known}
+    rest = [path for path in dict.fromkeys(labels) if path not in found]
+    with ThreadPoolExecutor(n_threads(0)) as pool:
+        marks = dict(zip(rest, pool.map(hash_of, rest), strict=True))
+    moved = listing.changed(Listing({}).with_files(rest))
+    return found | {path: mark for path, mark in marks.items() if mark is not None and path not in moved}
+
+
+def _entry_key(request: Request, format: str, more: Mapping[str, object]) -> str:
+    """The name of an entry: of everything that decides how a dataset is read and measured, but the files themselves."""
+    config, unset = request.config, Config()
+    judging = {name: getattr(unset, name) for name in _JUDGING}
+    read_by: dict[str, Option | object] = {
+        "root": str(request.root.absolute()),
+        "format": format,
+        "taxonomy": None if request.taxonomy is None else msgspec.to_builtins(request.taxonomy, str_keys=True),
+        "images": None if request.images is None else str(request.images.absolute()),
+        "annotator": request.annotator,
+        "options": dict(request.options),
+        "config": msgspec.to_builtins(msgspec.structs.replace(config, **judging), str_keys=True),
+        "more": {name: str(value) for name, value in more.items()},
+        "program": _program_version(),
+    }
+    text = json.dumps(read_by, sort_keys=True, default=str)
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _program_version() -> list[object]:
+    """What reads and measures: the version, and the times of the package's files, for those who change them."""
+    files = Listing.of(Path(segdata.__file__).parent, (), _MOST_FILES)
+    newest = (
+        max((stat[1] for path, stat in files.files.items() if not path.endswith(".pyc")), default=0) if files else 0
+    )
+    return [segdata.__version__, newest, sys.version_info[:2], pa.__version__, np.__version__]

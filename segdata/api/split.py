@@ -1,0 +1,122 @@
+"""Split: images dealt to train, val, test or other parts, balanced and without leaks."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.validate import measure_dataset
+from segdata.core.deal import Deal, deal, grouped, shares_of
+from segdata.core.errors import SegdataError
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.strata import splits
+from segdata.dataset import Dataset
+from segdata.measure.lookalikes import lookalikes
+from segdata.store.revisions import revise
+
+PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """What `split` did.
+
+    Attributes
+    ----------
+    deal : the part of each image, and how balanced the parts are
+    n_alike : pairs of images that are the same picture, or nearly, and so are in one part
+    revision : of the canonical dataset that has the parts in its column `split`; None: none was made
+    lists : the files that name the images of each part; empty: none were written
+    """
+
+    deal: Deal
+    n_alike: int
+    revision: str | None = None
+    lists: tuple[Path, ...] = ()
+
+
+def split(
+    data: Data,
+    parts: Mapping[str, float] | None = None,
+    *,
+    group: str | Iterable[str] = (),
+    seed: int = 0,
+    keep: bool = False,
+    near: bool = True,
+    lists: str | Path | None = None,
+    dry_run: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> SplitResult:
+    """Deal the images of a dataset to parts, so that all categories are balanced and nothing leaks.
+
+    Parameters
+    ----------
+    data : a file, a folder or a `Dataset`
+    parts : the name of each part and its share of the images; default: `PARTS`
+    group : columns whose values must not be separated, as `segdata.core.strata` names columns; beside the images'
+        own `group` and `sequence`, which never are
+    seed : another one gives another division; the order of the images gives none
+    keep : images that are in one of the parts already stay there, and only the others are dealt
+    near : images that are nearly the same (rule SEG304) stay together; to know them, all are decoded
+    lists : a folder for a list of image ids of each part, ``train.txt``, which `only` of `read` and ``--list`` take;
+        None: a canonical dataset gets a new revision, with the parts in the column `split`
+    dry_run : nothing is written
+    jobs, progress, opening : as for `validate`
+
+    Raises SegdataError where shares do not sum to 1, and for a dataset of another format without `lists`.
+    """
+    dataset = read(data, **opening)
+    wanted = dict(PARTS if parts is None else parts)
+    names, _ = shares_of(wanted)
+    root = None if lists is not None or dry_run else _canonical_root(dataset)
+    tables = measure_dataset(dataset, frozenset(), jobs, progress)
+    pairs = lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
+    unit = grouped(tables, [group] if isinstance(group, str) else list(group), pairs)
+    dealt = deal(tables, wanted, unit, seed, _current_parts(tables, names) if keep else None)
+    if dry_run:
+        return SplitResult(dealt, len(pairs))
+    if root is None:
+        return SplitResult(dealt, len(pairs), lists=_write_lists(dealt, Path(str(lists))))
+    what = "split into " + ", ".join(f"{name}={share:g}" for name, share in wanted.items()) + f", seed {seed}"
+    log = [{"split": name, "images": int(n)} for name, n in zip(names, dealt.n_images, strict=True)]
+    made = revise(root, {}, what, log, dataset.profile.revision, images={"split": dealt.part_of})
+    return SplitResult(dealt, len(pairs), made)
+
+
+def _canonical_root(dataset: Dataset) -> Path:
+    """The folder of a canonical dataset of which all images are read; raises SegdataError for any other."""
+    root = Path(dataset.profile.files)
+    if dataset.profile.format != "canonical" or not root.is_dir():
+        raise SegdataError(
+            f"{dataset.profile.files}: only a canonical dataset holds a division, this is {dataset.profile.format}; "
+            "write lists of images instead (--lists DIR), or convert it first: segdata convert DATA OUT"
+        )
+    return root
+
+
+def _current_parts(tables: Tables, names: tuple[str, ...]) -> Ints:
+    """(n_images,) the part that an image is in; -1 for none of `names`."""
+    number = {name: at for at, name in enumerate(names)}
+    return np.array([number.get(each, -1) for each in splits(tables).tolist()], np.int64)
+
+
+def _write_lists(dealt: Deal, folder: Path) -> tuple[Path, ...]:
+    """Write a list of image ids for each part; nothing that is there already is replaced."""
+    paths = tuple(folder / f"{name}.txt" for name in dealt.parts)
+    for path in paths:
+        if path.exists():
+            raise SegdataError(f"{path}: exists already; name another folder for the lists, or delete it first")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, path in zip(dealt.parts, paths, strict=True):
+            images = sorted(image for image, part in dealt.part_of.items() if part == name)
+            path.write_text("".join(f"{image}\n" for image in images), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise SegdataError(f"{folder}: cannot be written: {error.strerror}") from error
+    return paths

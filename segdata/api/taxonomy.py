@@ -1,0 +1,203 @@
+"""Taxonomies: draft one, compare two, validate one without images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Unpack
+
+from segdata.api.read import TAXONOMY, Data, ReadOptions, dataset_folder, read
+from segdata.core.batch import Batch
+from segdata.core.config import Config, load_config
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
+from segdata.dataset import Dataset
+from segdata.formats.infer_taxonomy import infer_taxonomy
+from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.store.remap import Remap, TaxonomyMap, load_map, rename_categories, resolve_map
+from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
+
+_BY_ID = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of the old categories
+
+
+def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> TaxonomyDifference:
+    """What differs between two taxonomies, or their files, and where the labels of each old category belong."""
+    before, after = (
+        each if isinstance(each, Taxonomy) else load_taxonomy(taxonomy_file(Path(each))) for each in (old, new)
+    )
+    return compare_taxonomies(before, after)
+
+
+def taxonomy_file(path: Path) -> Path:
+    """A taxonomy file: `path` itself, or taxonomy.yaml in that folder; raises SegdataError where there is none."""
+    file = path / "taxonomy.yaml" if path.is_dir() else path
+    if not file.exists():
+        raise SegdataError(f"{file}: does not exist; draft one with: segdata taxonomy init DATA --output {file}")
+    return file
+
+
+def with_taxonomy_map(data: Data, given: str | Path | TaxonomyMap) -> tuple[Dataset, Remap]:
+    """The dataset with its categories renamed, joined and dropped as a map says, and what counts the losses of that.
+
+    Raises SegdataError where the map leaves open what becomes of a category, with the names.
+    """
+    dataset = read(data)
+    profile = dataset.profile
+    old = profile.taxonomy
+    if isinstance(given, TaxonomyMap):
+        wanted, target = given, None if given.taxonomy is None else load_taxonomy(Path(given.taxonomy))
+    else:
+        wanted, target = load_map(Path(given))
+    names = {id_: each.name for id_, each in old.by_id().items()} | profile.unknown_names
+    try:
+        to = resolve_map(wanted, list(dict.fromkeys(names.values())), target is not None)
+    except SegdataError as error:
+        raise SegdataError(f"{given if isinstance(given, (str, Path)) else 'the map'}: {error}") from error
+    new = target if target is not None else rename_categories(old, to)
+    ids = {each.name: each.id for each in reversed(new.categories)}
+    remap = Remap({id_: _id_of(to[name], ids) for id_, name in names.items()}, old, new, profile.task)
+    mapped = replace(
+        profile,
+        taxonomy=new,
+        taxonomy_declared=profile.taxonomy_declared or target is not None,
+        metadata={key: text for key, text in profile.metadata.items() if key not in _BY_ID},
+    )
+    return replace(dataset, source=AlteredSource(dataset.source, remap), profile=mapped), remap
+
+
+def _id_of(name: str | None, ids: dict[str, int]) -> int | None:
+    return None if name is None else ids[name]
+
+
+def draft_taxonomy_of(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile | None]:
+    """The categories that a dataset has, else those that the values in its masks tell; and what is known of it.
+
+    `opening` as for `read`. The profile is None where a drafted taxonomy does not make the dataset readable. Raises
+    SegdataError where there is nothing to draft from.
+    """
+    if not data.exists():
+        raise SegdataError(f"{data}: does not exist")
+    try:
+        dataset = read(data, **opening)
+        return dataset.taxonomy, dataset.profile
+    except UnreadableError:
+        if opening.get("taxonomy") is not None or (dataset_folder(data) / TAXONOMY).exists():
+            raise
+    taxonomy = _taxonomy_from_masks(data, opening)
+    opening["taxonomy"] = taxonomy
+    try:
+        return taxonomy, read(data, **opening).profile
+    except SegdataError:
+        return taxonomy, None
+
+
+def _taxonomy_from_masks(data: Path, opening: ReadOptions) -> Taxonomy:
+    """A taxonomy of the values in the masks."""
+    config, images, only = opening.get("config"), opening.get("images"), opening.get("only")
+    return infer_taxonomy(
+        data,
+        None if images is None else Path(images),
+        load_config(Path(config)) if isinstance(config, (str, Path)) else config,
+        {only} if isinstance(only, str) else None if only is None else set(only),
+    )
+
+
+def draft_project(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile]:
+    """The same for a dataset that is readable with the draft; raises SegdataError with the reason where it is not."""
+    try:
+        taxonomy, profile = draft_taxonomy_of(data, **opening)
+        if profile is not None:
+            return taxonomy, profile
+    except UnreadableError:
+        pass
+    dataset = read(data, **opening)  # says what is missing, rather than what is wrong with the draft
+    return dataset.taxonomy, dataset.profile
+
+
+def draft_taxonomy_text(taxonomy: Taxonomy) -> str:
+    """A taxonomy as YAML, with a comment for the person who is to correct it."""
+    head = (
+        "# A draft. Give every category its name, and its kind: thing (countable), stuff or void (ignored).\n"
+        "# `unlabelled: [0, 0, 0]` (a colour) or `unlabelled: 0` (an id) says what nobody labelled looks like.\n"
+        "# More keys: parent, aliases, attributes, thin, part_of, may_overlap, may_not_overlap, may_not_touch, also,\n"
+        "# expected, size; of the guideline: definition, boundary_rule, occlusion_rule, examples.\n"
+    )
+    background = next((each for each in taxonomy.categories if each.name == "background"), None)
+    if background is not None and taxonomy.unlabelled is None:
+        head += f"# unlabelled: {background.id}  # where `background` is not a category, but what nobody labelled\n"
+    return head + dump_taxonomy(taxonomy)
+
+
+def draft_config_text(known: Profile) -> str:
+    """A segdata.yaml that declares nothing yet: what is known of the dataset, and what may be said, as comments."""
+    habit = "Until a policy is declared it is the format's habit, and gives warnings at most."
+    lines = [*_HEAD, f"# Read as {known.format}, {known.task}. {habit}"]
+    coverage = known.coverage.value if isinstance(known.coverage.value, str) else "sparse"
+    values = {"coverage": coverage, "overlap": known.overlap.value, "format": known.format}
+    for title, keys in _KEYS.items():
+        lines += ["", f"# {title}"]
+        lines += [f"# {key.format(**values):<42}  # {why}" if why else f"# {key}" for key, why in keys]
+    return "\n".join(lines) + "\n"
+
+
+_HEAD = (
+    "# What this project decides about its dataset and its rules. `segdata validate` reads this file beside the data.",
+    '# Every key is optional: remove the "# " before one to declare it.',
+    "#",
+)
+
+_KEYS: Mapping[str, list[tuple[str, str]]] = {
+    "Policies": [
+        ("coverage: {coverage}", "exhaustive: every pixel must be labelled; sparse: need not be"),
+        ("overlap: {overlap}", "of segments: forbid, allow or same-category-forbid"),
+    ],
+    "Reading": [
+        ("format: {format}", "instead of detecting it"),
+        ("taxonomy: taxonomy.yaml", "paths are relative to the data's folder"),
+        ("images: images", "where the image files are"),
+        ("instance_ids: {{divisor: 1000, background: 0}}", "or {category: nucleus}, or {table: ids.csv}"),
+        ("layers: {{pattern: '{{stem}}_{{category}}.png'}}", "one mask per category or segment"),
+        ("sequences: {{pattern: '{{sequence}}/{{frame}}.jpg', kind: video}}", "which images are frames of what"),
+        ("options: {{order: row}}", "of the format; segdata formats NAME lists them"),
+    ],
+    "Rules (all codes: segdata rules)": [
+        ("select: [SEG]", "beginnings of codes, or names"),
+        ("ignore: [SEG204]", "the same, not to run"),
+        ("severity: {{SEG106: error}}", "error, warning, info or off"),
+        ("rules: {{SEG106: {{min_pixels: 16}}}}", "options; segdata explain CODE lists them"),
+        ("by: camera", "the column that statistics tell apart"),
+        ("gold: {{name: expert, metric: iou, bar: 0.8}}", "the reference of segdata agreement, and its bar"),
+        ("cost: {{rate: 30, currency: EUR, minutes_per_image: 45}}", "what work costs, for segdata report"),
+        ("overrides:", "what is decided otherwise for images, categories or annotators"),
+        ("  - {image: 'night/*', severity: {SEG101: warning}}", ""),
+        ("suppress:", "findings that are known and accepted"),
+        ("  - {code: SEG102, image: 'a/*.jpg', reason: 'glass in front', until: 2030-01-31}", ""),
+    ],
+}
+
+
+def taxonomy_dataset(taxonomy: Taxonomy) -> Dataset:
+    """A dataset of this taxonomy and no images."""
+    profile = Profile(
+        "taxonomy", "taxonomy", "semantic", taxonomy, True, coverage=Policy("sparse"), overlap=Policy("allow")
+    )
+    return Dataset(_EmptySource(profile), profile, Config())
+
+
+@dataclass(frozen=True, slots=True)
+class _EmptySource:
+    """A source without images."""
+
+    profile: Profile
+    image_ids: Sequence[str] = ()
+    defects: Sequence[Defect] = ()
+
+    def chunks(self) -> list[Ints]:
+        """No portions."""
+        return []
+
+    def load(self, rows: Ints) -> Batch:
+        """No images."""
+        return Batch.empty()

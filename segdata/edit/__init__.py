@@ -1,1 +1,0 @@
-"""Edit: datasets compared, and later cut, joined and changed."""

@@ -1,1 +1,0 @@
-"""Fixes: one file each, found by its decorator, as rules are."""

@@ -1,0 +1,91 @@
+"""Cityscapes: masks and polygons of street scenes, `<city>_<seq>_<frame>_gtFine_<what>` beside `leftImg8bit`.
+
+Read, of each image the first that it has (or what the option `labels` says): `instanceIds` (16 bits; below 1000 the id
+of a label, which for a thing is a group and becomes a crowd; else label id * 1000 + number), `labelIds` (8 bits),
+`labelTrainIds` (ids for training; 255 is ignored, and nothing tells what it was) and `polygons.json` (painted in the
+order of the list by Pillow's rule; labels that end in `group` are crowds; licence plates are not drawn). Id 0 is
+unlabelled. Masks that hold train ids under the name of label ids, or the reverse, are refused, and so are colours
+alone, which several labels share. A `label_colors.txt`, as Datumaro and CVAT write it, gives the dataset labels of its
+own. Coarse labels are sparse, fine ones cover every pixel.
+
+Written: `gtFine/<split>/<city>/` with `instanceIds` and `labelIds`, of a semantic dataset with `labelIds` alone;
+taxonomy.yaml; and `images.csv`, which tells each mask's image, its split and its place in a video. What has no split
+is in `train`. Categories are Cityscapes' by name or alias. Stuff and crowds have no numbers: several of one category
+become one segment. More than 1000 instances of a label are refused. `--copy-images` puts images in
+`leftImg8bit/<split>/<city>/`.
+
+Specification: mcordts/cityscapesScripts, README.md, cityscapesscripts/helpers/labels.py,
+cityscapesscripts/preparation/json2instanceImg.py and json2labelImg.py.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.config import Option
+from segdata.core.errors import check_choice
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+LOSSES: frozenset[Kind] = STREET_MASK_LOSSES
+CHECKED = (
+    "the formulas of cityscapesScripts' json2instanceImg, json2labelImg and createPanopticImgs",
+    "Pillow's ImageDraw.polygon",
+    "Datumaro 1.13.12's sample",
+)
+READ_OPTIONS = {
+    "labels": "instanceIds, labelIds, trainIds or polygons; default: of each image the first of these",
+    "gt": "gtFine or gtCoarse; default: the fine labels of an image that has both",
+    "ids": "official (default): ids are Cityscapes'; taxonomy: they are those of the taxonomy given",
+}
+WRITE_OPTIONS = {
+    "trainids": "yes: write labelTrainIds too; default: no",
+    "unknown": "refuse (default): categories that Cityscapes lacks are an error; drop: they are counted and left out",
+}
+
+
+def image_of(mask: str) -> str:
+    """`gtFine/<split>/<city>/<base>_gtFine_<what>.png` -> `leftImg8bit/<split>/<city>/<base>_leftImg8bit`."""
+    return re.sub(r"_gtFine_\w+\.png$", "_leftImg8bit", mask).replace("gtFine/", "leftImg8bit/", 1)
+
+
+def detect(seen: Glance) -> Clue | None:
+    """Files whose names end as those of Cityscapes do."""
+    found = seen.matching(r"_gt(Fine|Coarse)_((instanceIds|labelIds|labelTrainIds|color)\.png|polygons\.json)$")
+    return Clue(1.0, f"{found[0]} is named as in Cityscapes") if found else None
+
+
+def read(request: Request) -> "PerImageSource":
+    """Open a dataset: a root with `gtFine` or `gtCoarse`, one of these, a folder in it, or one label file.
+
+    Raises UnreadableError where there are no labels, or only colours.
+    """
+    from segdata.formats.street.cityscapes_reader import open_cityscapes
+
+    return open_cityscapes(request)
+
+
+def write(
+    profile: Profile,
+    batches: "Iterable[Batch]",
+    target: Path,
+    losses: Losses,
+    *,
+    trainids: Option = "no",
+    unknown: Option = "refuse",
+) -> None:
+    """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
+    from segdata.formats.street.cityscapes_writer import known_alone, write_cityscapes
+
+    check_choice("trainids", str(trainids), ("yes", "no", "True", "False"))
+    check_choice("unknown", unknown, ("refuse", "drop"))
+    known = batches if unknown == "drop" else known_alone(profile, batches, "Cityscapes")
+    write_cityscapes(profile, known, target, losses, str(trainids) in ("yes", "True"))

@@ -1,0 +1,73 @@
+"""Datumaro: the JSON documents of Datumaro's own format, one a subset, as CVAT and Datumaro write them.
+
+Specification: src/datumaro/plugins/data_formats/datumaro (base.py, exporter.py) of open-edge-platform/datumaro;
+pixels as pycocotools makes them, which is what Datumaro uses.
+
+Read: ``annotations/<subset>.json`` with images in ``images/<subset>/`` or ``images/``; polygons, masks and ellipses
+(as the polygon of 720 points that Datumaro makes of one); `group` (polygons of one group and label are one segment),
+`z_order`, attributes; the attributes `is_crowd`, `score` and `track_id`, and `object_id`, for what they say. Label ids
+are positions in the list of labels. A subset is a split, but for ``default``. An item's own attributes are metadata of
+its image; `annotator` and `source` among them say who annotated. Boxes, points, lines and labels of whole images are
+no segmentation: they are counted and left out.
+
+Written: a document for each split. A segment is a polygon, or several of one group, where the source's rings
+rasterise to exactly its pixels, else a mask. ``taxonomy.yaml`` beside them has the ids, kinds and guideline of the
+categories, which labels have no place for. Of several annotators of an image the first is written.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.derived_sources import ChainedSource
+
+LOSSES: frozenset[Kind] = DATUMARO_LOSSES
+CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")
+_VERSION = rb'"dm_format_version"\s*:'
+_LEGACY = rb'"categories"\s*:\s*\{\s*"label"\s*:\s*\{\s*"(labels|label_groups|attributes)"'
+
+
+def detect(seen: Glance) -> Clue | None:
+    """JSON documents that name the format's version, or begin as those did that had none."""
+    pattern = r"\.json$" if seen.root.is_file() else r"^(annotations/)?[^/]+\.json$"
+    found = seen.heads(pattern, _VERSION)
+    if found:
+        return Clue(1.0, f"Datumaro: {', '.join(found[:3])} has dm_format_version")
+    found = seen.heads(pattern, _LEGACY)
+    return Clue(0.95, f"Datumaro: {', '.join(found[:3])} has labels as Datumaro writes them") if found else None
+
+
+def read(request: Request) -> "ChainedSource":
+    """Open the documents of a dataset, or one of them; raises UnreadableError where there is none."""
+    from segdata.formats.datumaro.opened import open_documents
+
+    root = request.root
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    paths = [root] if root.is_file() else sorted((root / "annotations").glob("*.json")) or _beside_others(root)
+    if not paths:
+        raise UnreadableError(f"{root}: no Datumaro JSON in it or in its folder annotations")
+    return open_documents(request, paths)
+
+
+def _beside_others(root: Path) -> list[Path]:
+    """The documents in a folder that may hold other JSON too; all of it where none looks like one."""
+    seen = Glance(root)
+    found = seen.heads(r"^[^/]+\.json$", _VERSION) or seen.heads(r"^[^/]+\.json$", _LEGACY)
+    return [root / name for name in found] or sorted(root.glob("*.json"))
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+    """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into the folder `target`."""
+    from segdata.formats.datumaro.writer import write_documents
+
+    write_documents(profile, batches, target, losses)

@@ -1,0 +1,73 @@
+"""KITTI semantics: `training/instance/*.png` and `training/semantic/*.png`, with the labels of Cityscapes.
+
+Read: `instance` (16 bits, label id * 256 + number; number 0 means that there is no instance, which for a thing is a
+crowd), or where an image has none `semantic` (8 bits, label ids). Label 0 is unlabelled. Labels that have no instances
+in Cityscapes may be numbered all the same (the devkit names buildings); their numbers are joined, unless the option
+`stuff` says else. A `label_colors.txt`, as Datumaro and CVAT write it, gives the dataset labels of its own.
+
+Written: `<split>/instance` and `<split>/semantic`, of a semantic dataset `<split>/semantic` alone; taxonomy.yaml; and
+`images.csv`, which tells each mask's image, its split and its place in a video. What has no split is in `training`.
+Categories are Cityscapes' by name or alias. Stuff and crowds have no numbers: several of one category become one
+segment. More than 255 instances of a label are refused. `--copy-images` puts images in `<split>/image_2`.
+
+Specification: README.md of the devkit (https://s3.eu-central-1.amazonaws.com/avg-kitti/devkit_semantics.zip, here read
+as copied to stevenwudi/6DVNET maskrcnn_benchmark/data/datasets/devkit_semantics/README.md);
+http://www.cvlibs.net/datasets/kitti/eval_semseg.php. Not checked on KITTI's own files, which are not free to copy.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.config import Option
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+LOSSES: frozenset[Kind] = STREET_MASK_LOSSES
+CHECKED = ("the formulas of KITTI's devkit for semantics", "Datumaro 1.13.12's sample")
+READ_OPTIONS = {
+    "labels": "instance or semantic; default: of each image the first of these",
+    "stuff": "joined (default): numbers of labels without instances mean nothing; numbered: each is a segment",
+}
+WRITE_OPTIONS = {
+    "unknown": "refuse (default): categories that Cityscapes lacks are an error; drop: they are counted and left out"
+}
+
+
+def image_of(mask: str) -> str:
+    """`training/instance/<name>.png` -> `training/image_2/<name>`."""
+    return re.sub(r"(instance|semantic)/(.*)\.png$", r"image_2/\2", mask)
+
+
+def detect(seen: Glance) -> Clue | None:
+    """Folders `instance` or `semantic` beside `image_2`, or both, in the root or in its folders; or our index."""
+    folders = {name: seen.matching(rf"^([^/]+/)?{name}/[^/]+\.png$") for name in ("instance", "semantic", "image_2")}
+    there = [f"{name}/" for name, found in folders.items() if found]
+    if len(there) > 1:
+        return Clue(0.95, f"folders {' and '.join(there)}, as in KITTI")
+    indexed = there and seen.heads(r"^images\.csv$", rb",[^/\n]+/(instance|semantic)/[^/\n]+\.png,")
+    return Clue(0.95, f"{there[0]} and images.csv") if indexed else None
+
+
+def read(request: Request) -> "PerImageSource":
+    """Open a dataset: a folder with splits, or one split; raises UnreadableError where there are no labels."""
+    from segdata.formats.street.kitti_reader import open_kitti
+
+    return open_kitti(request)
+
+
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, unknown: Option = "refuse"
+) -> None:
+    """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
+    from segdata.formats.street.kitti_writer import write_kitti
+
+    write_kitti(profile, batches, target, losses, unknown=unknown)

@@ -1,0 +1,60 @@
+"""LabelMe: a JSON file beside each image, as wkentaro's labelme writes them.
+
+Specification: labelme/_label_file.py, labelme/_shape.py, labelme/_utils/shape.py (shapes_to_label) of wkentaro/labelme.
+
+Read: folders of JSON files, or one of them. Shapes of one label and group_id are the parts of one segment, others are
+segments by themselves; polygons, rectangles (upright and oriented) and circles are drawn by Pillow's rule with their
+edges, as labelme draws them; masks lie at their first point, rounded. Bridges that a polygon goes there and back are no
+pixels: its parts and holes are restored. Points and lines have no area: they are counted and left out. `__ignore__`
+becomes void, `_background_` nobody's. Flags, descriptions and whatever other keys a shape has become attributes,
+those of the file metadata of its image; `id`, `track_id`, `score`, `source` and `iscrowd` of a shape, and `annotator`
+and `source` of the file, are taken for what they say. The image is named by imagePath, with slashes of either kind; an
+imageData is never decoded.
+
+Written: a JSON file for each image, with polygons where they draw exactly the segment's pixels, a mask elsewhere; the
+parts of a segment share a group_id that is free. Attributes that are true or false become flags. ``taxonomy.yaml``
+beside them has the ids, kinds and colours of the categories. Of several annotators of an image the first is written,
+and an image that nobody annotated gets a file without shapes.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import LABELME_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
+
+LOSSES: frozenset[Kind] = LABELME_LOSSES
+CHECKED = ("labelme's own VOC exports in its repository", "Pillow", "supervision 0.31 (what it writes is read)")
+
+
+def detect(seen: Glance) -> Clue | None:
+    """JSON files with shapes that have points, and the path of an image."""
+    pattern = r"\.json$"
+    shapes = set(seen.heads(pattern, rb'"shapes"\s*:\s*\['))
+    told = set(seen.heads(pattern, rb'"(imagePath|shape_type|imageHeight)"\s*:'))
+    found = sorted(shapes & told)
+    if not found:
+        return None
+    return Clue(0.95, f"LabelMe: {', '.join(found[:3])} has shapes of an image")
+
+
+def read(request: Request) -> "ToolSource":
+    """Open the JSON files at or below a path; raises UnreadableError where none is LabelMe's."""
+    from segdata.formats.tools.labelme_files import open_labelme
+
+    return open_labelme(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+    """Write a JSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
+    from segdata.formats.tools.labelme_writer import write_labelme
+
+    write_labelme(profile, batches, target, losses)

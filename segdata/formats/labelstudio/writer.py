@@ -1,0 +1,290 @@
+"""Writer: tasks that Label Studio imports, with annotations of people and predictions of models."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.loss import Affected, Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.core.unsafe import is_unsafe
+from segdata.formats.labelstudio.brush import encode_strokes
+from segdata.formats.labelstudio.imagename import reference
+from segdata.formats.labelstudio.regions import number_of
+from segdata.formats.shapes.bitmap import crop_bitmaps
+from segdata.formats.shapes.differing import differing
+from segdata.formats.shapes.raster import rasterise
+from segdata.formats.shapes.rings import Drawn
+from segdata.formats.shapes.scaled import scaled
+from segdata.formats.shapes.shape import Bitmap, Polygon
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.safe_parsers import encode_json, is_xml_text, parse_json
+from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
+from segdata.formats.tools.mark import numbered
+
+TASKS = "tasks.json"
+_HELD = frozenset(
+    {
+        "annotations.annotator",
+        "annotations.attributes",
+        "annotations.created",
+        "annotations.reviewer",
+        "annotations.seconds",
+        "annotations.source",
+        "annotations.stage",
+        "images.frame",
+        "images.metadata",
+        "images.sequence",
+        "images.split",
+        "segments.source",
+    }
+)
+_TAKEN = frozenset({"image", "width", "height", "split", "sequence", "frame"})
+_IMAGE, _BRUSH, _POLYGON = "image", "brush", "polygon"  # names in the configuration
+_SEGMENT = ("segment_id", "source_id", "category_id", "also", "iscrowd", "track_id", "score", "source", "attributes")
+_Json = dict[str, Any]  # Any: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class _Controls:
+    """What the tasks use of a labelling configuration.
+
+    Attributes
+    ----------
+    names : category id -> label
+    texts, numbers : names of what is said in words, and in numbers
+    """
+
+    names: dict[int, str]
+    texts: set[str] = field(default_factory=set)
+    numbers: set[str] = field(default_factory=set)
+
+    def said(self, pairs: Sequence[Sequence[str]] | None) -> tuple[list[_Json], int]:
+        """Results that hold attributes, and how many attributes none holds."""
+        results: list[_Json] = []
+        lost = 0
+        for name, text in pairs or ():
+            value = parse_json(text.encode())
+            words = value if isinstance(value, list) and len(value) > 1 else [value]
+            if name in (_BRUSH, _POLYGON, "meta"):
+                lost += 1
+            elif all(isinstance(word, str) for word in words):
+                self.texts.add(name)
+                results.append({"from_name": name, "type": "textarea", "value": {"text": words}})
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                self.numbers.add(name)
+                results.append({"from_name": name, "type": "number", "value": {"number": value}})
+            else:
+                lost += 1
+        return results, lost
+
+
+def write_tasks(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind], prefix: str
+) -> None:
+    """Write the task file `target`, or the folder; `kinds` are the losses that the format declares."""
+    count_spatial_losses(profile, losses)
+    controls = _Controls(names_by_id(profile.taxonomy))
+    alone = target.suffix.lower() == ".json"
+    path = target if alone else target / TASKS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        number = 0
+        for batch in batches:
+            count_losses(batch, losses, kinds - {"rings", "attributes", "secondary-categories"}, _HELD)
+            for task in _tasks(batch, controls, losses, prefix):
+                number += 1
+                file.write(("[\n" if number == 1 else ",\n") + encode_json({"id": number, **task}))
+        file.write("\n]\n" if number else "[]\n")
+    if alone:
+        losses.add("category-details", "taxonomies", 1)
+    else:
+        write_sidecars(target, profile, profile.taxonomy)
+        (target / "label_config.xml").write_text(_config(profile.taxonomy, controls), encoding="utf-8")
+
+
+def _tasks(batch: Batch, controls: _Controls, losses: Losses, prefix: str) -> Iterator[_Json]:
+    """A task for each image of a batch."""
+    drawn = Drawn.of(batch)
+    exact = drawn.exact(batch.runs, "coco")
+    bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1)).tolist()
+    of_image = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows + 1)).tolist()
+    whose = batch.annotations.to_pylist()
+    for row, image in enumerate(batch.images.to_pylist()):
+        if is_unsafe(image["image_id"]):
+            raise SegdataError(f"image {image['image_id']!r}: no task can name a file outside the dataset; rename it")
+        task: _Json = {"data": _data(image, losses, prefix), "annotations": [], "predictions": []}
+        for k in range(of_image[row], of_image[row + 1]):
+            rows = np.arange(bounds[k], bounds[k + 1])
+            size = image["height"] or 0, image["width"] or 0
+            if len(rows) and 0 in size:
+                raise SegdataError(f"image {image['image_id']!r}: its size is not known; give --images")
+            result = _result(batch, rows, image["image_id"], size, drawn, exact, controls, losses)
+            what = "predictions" if whose[k]["source"] == "model" else "annotations"
+            task[what].append(_annotation(whose[k], result, image["image_id"], controls, losses))
+        yield task
+
+
+def _data(image: _Json, losses: Losses, prefix: str) -> _Json:
+    """The data of a task: the image, and all that is said of it."""
+    columns = {name: image[name] for name in ("width", "height", "split", "sequence", "frame")}
+    more = dict(image["metadata"] or ())
+    losses.add("image-details", "images", int(bool(_TAKEN & more.keys())), examples=[image["image_id"]])
+    return {
+        "image": reference(prefix, image["image_id"]),
+        **{name: value for name, value in columns.items() if value is not None},
+        **{name: parse_json(text.encode()) for name, text in more.items() if name not in _TAKEN},
+    }
+
+
+def _annotation(whose: _Json, result: list[_Json], image: str, controls: _Controls, losses: Losses) -> _Json:
+    """An annotation, or a prediction; what it does not hold is counted."""
+    said, lost = controls.said(whose["attributes"])
+    result += [{"to_name": _IMAGE, **each} for each in said]
+    there = Affected([image], [image])
+    who, stage, predicted = whose["annotator"], whose["stage"], whose["source"] == "model"
+    losses.add("source", "annotations", int(whose["source"] in ("human", "consensus")), examples=there)
+    reviewed = stage == "reviewed" or (stage is None and whose["reviewer"] is None)
+    held = reviewed or (stage == "accepted" and whose["reviewer"] is None)
+    losses.add("annotation-attributes", "annotations", int(lost > 0 or not held), examples=there)
+    made: _Json = {"result": result}
+    if predicted:
+        made |= {"model_version": who} if who else {}
+    else:
+        made |= {"was_cancelled": False, "ground_truth": stage == "accepted"}
+        made |= {"completed_by": int(who) if number_of(who) is not None else {"email": who}} if who else {}
+    if stage == "reviewed":
+        by = whose["reviewer"]
+        made["reviews"] = [{"accepted": True, **({"created_by": {"email": by}} if by else {})}]
+    times = {"created_at": whose["created"], "lead_time": whose["seconds"]}
+    return made | {name: value for name, value in times.items() if value is not None}
+
+
+def _result(
+    batch: Batch,
+    rows: Ints,
+    image: str,
+    size: tuple[int, int],
+    drawn: Drawn,
+    exact: NDArray[np.bool_],
+    controls: _Controls,
+    losses: Losses,
+) -> list[_Json]:
+    """The regions of one annotation: polygons that draw the segment's pixels, else strokes of the brush."""
+    segments = batch.segments.select(_SEGMENT).take(rows).to_pylist()
+    for segment, had in zip(segments, batch.segments["rings"].is_valid().to_numpy()[rows].tolist(), strict=True):
+        segment["had"] = had
+    known = [segment["category_id"] in controls.names for segment in segments]
+    runs = batch.runs.take(rows, batch.n_segments)
+    lacking = rows[~np.array(known, bool)]
+    pixels = int(runs.areas(len(rows))[~np.array(known, bool)].sum())
+    losses.add("category", "segments", len(lacking), pixels, segment_examples(batch, lacking))
+    kept = np.flatnonzero(known)
+    ids = [segments[k]["source_id"] or str(segments[k]["segment_id"]) for k in kept.tolist()]
+    result: list[_Json] = []
+    bitmaps = crop_bitmaps(runs.take(kept, len(rows)), np.full(len(kept), size[0], np.int64), len(kept))
+    for k, id_, number, bitmap in zip(
+        kept.tolist(), ids, numbered([number_of(id_) for id_ in ids]), bitmaps, strict=True
+    ):
+        row, example = int(rows[k]), Affected([f"{image}: {id_}"], [image])
+        losses.add("segment-id", "segments", int(number != segments[k]["segment_id"]), examples=example)
+        value = _polygon(batch, row, drawn, size, example, losses) if exact[row] else None
+        if value is None:
+            losses.add("rings", "segments", int(segments[k]["had"]), examples=example)
+            value = {"format": "rle", "rle": encode_strokes(_whole(bitmap, size))}
+        result += _region(segments[k], id_, value, size, controls, losses, example)
+    return result
+
+
+def _whole(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """A bitmap in its image."""
+    mask = np.zeros(size, bool)
+    height, width = bitmap.mask.shape
+    mask[bitmap.y : bitmap.y + height, bitmap.x : bitmap.x + width] = bitmap.mask
+    return mask
+
+
+def _polygon(
+    batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], example: Affected, losses: Losses
+) -> _Json | None:
+    """The only ring of a segment, in percent; None where there are several, or rounding would change its pixels."""
+    polygons = drawn.of_segment(row)
+    if len(polygons) != 1 or polygons[0].holes:
+        return None
+    ring, sides = polygons[0].exterior, np.array([size[1], size[0]], np.float64)
+    percent = ring / sides * 100
+    back = percent / 100 * sides
+    if not np.array_equal(back, ring):
+        runs, height, width = batch.runs.take(np.array([row]), batch.n_segments), *(np.array([side]) for side in size)
+        if differing(runs, rasterise([[Polygon(back)]], "coco", *size), height, width)[0]:
+            return None
+        same = np.array_equal(scaled(percent / 100, sides), ring)
+        losses.add("rings", "segments", int(not same), examples=example)
+    return {"points": percent.tolist(), "closed": True}
+
+
+def _region(
+    segment: _Json,
+    id_: str,
+    value: _Json,
+    size: tuple[int, int],
+    controls: _Controls,
+    losses: Losses,
+    example: Affected,
+) -> list[_Json]:
+    """The results about one region: its shape and labels, then its attributes."""
+    kind = _POLYGON if "points" in value else _BRUSH
+    also = [controls.names.get(each) for each in segment["also"] or ()]
+    labels = [controls.names[segment["category_id"]], *(name for name in also if name is not None)]
+    kept = list(dict.fromkeys(labels))
+    losses.add("secondary-categories", "segments", int(len(kept) != 1 + len(also)), examples=example)
+    losses.add("source", "segments", int(segment["source"] in ("human", "consensus")), examples=example)
+    pairs = list(segment["attributes"] or ())
+    note = next((parse_json(text.encode()) for name, text in pairs if name == "meta"), None)
+    noted = isinstance(note, dict) and not note.keys() & {"iscrowd", "track_id"} and bool(note)
+    said, lost = controls.said([(name, text) for name, text in pairs if not (name == "meta" and noted)])
+    losses.add("attributes", "segments", int(lost > 0), examples=example)
+    track = {"track_id": segment["track_id"]} if segment["track_id"] is not None else {}
+    meta = {
+        **(note if noted and isinstance(note, dict) else {}),
+        **({"iscrowd": True} if segment["iscrowd"] else {}),
+        **track,
+    }
+    about = {"id": id_, "to_name": _IMAGE, "image_rotation": 0, "original_width": size[1], "original_height": size[0]}
+    drawn = {
+        **about,
+        "from_name": kind,
+        "type": f"{kind}labels",
+        "origin": "prediction" if segment["source"] == "model" else "manual",
+        "value": {**value, f"{kind}labels": kept},
+        **({"score": segment["score"]} if segment["score"] is not None else {}),
+        **({"meta": meta} if meta else {}),
+    }
+    return [drawn, *({**about, **each} for each in said)]
+
+
+def _config(taxonomy: Taxonomy, controls: _Controls) -> str:
+    """The labelling configuration that the tasks are for."""
+    lines = ["<View>", f'  <Image name="{_IMAGE}" value="$image" zoom="true"/>']
+    by_id = taxonomy.by_id()
+    labels = []
+    for id_, name in controls.names.items():
+        if is_xml_text(name):
+            rgb = by_id[id_].rgb
+            color = "" if rgb is None else ' background="#{:02x}{:02x}{:02x}"'.format(*rgb)
+            labels.append(f"    <Label value={quoteattr(name)}{color}/>")
+    for kind, tag in ((_BRUSH, "BrushLabels"), (_POLYGON, "PolygonLabels")):
+        lines += [f'  <{tag} name="{kind}" toName="{_IMAGE}">', *labels, f"  </{tag}>"]
+    for tag, names in (("TextArea", controls.texts), ("Number", controls.numbers)):
+        shown = (name for name in sorted(names) if is_xml_text(name))
+        lines += [f'  <{tag} name={quoteattr(name)} toName="{_IMAGE}" perRegion="true"/>' for name in shown]
+    return "\n".join([*lines, "</View>", ""])

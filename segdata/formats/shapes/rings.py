@@ -1,0 +1,138 @@
+"""Rings: the column that keeps the source's polygons, and the polygons that it keeps.
+
+The column has no place for a ring's role. So a polygon's rings come one after the other, its exterior first, and a hole
+is told by the segment's pixels: less than half of what it encloses is theirs. Where that misleads (a hole nearly filled
+by another part), polygons no longer draw the segment's pixels, which is checked before anybody writes them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.line import Line
+from segdata.core.meet import Side
+from segdata.core.profile import RasterRule
+from segdata.core.runs import Ints, Runs, spread
+from segdata.formats.shapes.differing import differing
+from segdata.formats.shapes.drawing import Rounding
+from segdata.formats.shapes.flat import Flat, sums
+from segdata.formats.shapes.raster import rasterise_flat, united
+from segdata.formats.shapes.shape import Floats, Polygon, Shape
+from segdata.formats.shapes.soundness import MAX_COORDINATE
+
+Flags = NDArray[np.bool_]
+
+
+def ring_lists(segments: Sequence[Sequence[Shape]]) -> pa.Array:
+    """The column `rings` (n,) of n segments: list<list<double>>, null where a shape is no polygon.
+
+    >>> ring_lists([[Polygon(np.array([[1.0, 1], [3, 1], [3, 3]]))], []]).to_pylist()
+    [[[1.0, 1.0, 3.0, 1.0, 3.0, 3.0]], None]
+    """
+    drawn = [bool(segment) and all(isinstance(shape, Polygon) for shape in segment) for segment in segments]
+    rings = [
+        [ring for shape in segment if isinstance(shape, Polygon) for ring in shape.rings] if whole else []
+        for segment, whole in zip(segments, drawn, strict=True)
+    ]
+    numbers = [ring.ravel() for some in rings for ring in some]
+    ring = sums(np.fromiter(map(len, numbers), np.int64, len(numbers)))
+    segment = sums(np.fromiter(map(len, rings), np.int64, len(rings)))
+    lists = pa.ListArray.from_arrays(pa.array(ring.astype(np.int32)), pa.array(np.concatenate([np.empty(0), *numbers])))
+    absent = pa.array(np.logical_not(np.array(drawn, bool)))
+    return pa.ListArray.from_arrays(pa.array(segment.astype(np.int32)), lists, mask=absent)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The polygons that a batch keeps of its segments, those that can be drawn.
+
+    Attributes
+    ----------
+    polygons : n polygons
+    segment : (n,) int64, the row of the segment that each is of, ascending
+    height, width : (n_segments,) int64, of the segments' images, in pixels
+    """
+
+    polygons: Flat
+    segment: Ints
+    height: Ints
+    width: Ints
+
+    @staticmethod
+    def of(batch: Batch) -> "Drawn":
+        """The polygons of the segments all of whose rings can be drawn."""
+        height, width = batch.segment_size
+        lists = batch.segments["rings"].combine_chunks()
+        numbers, ring, owner = _flattened(lists)
+        size = np.diff(ring)
+        wrong = (size % 2 == 1) | (size < 6)
+        wrong[np.repeat(np.arange(len(size)), size)[~(np.abs(numbers) <= MAX_COORDINATE)]] = True
+        whole = np.ones(len(lists), bool)
+        whole[owner[wrong]] = False
+        kept = np.flatnonzero(whole[owner])
+        points = numbers[spread(ring[kept], size[kept])].reshape(-1, 2)
+        ring, owner = sums(size[kept] // 2), owner[kept]
+        first = np.flatnonzero(~_holes(points, ring, owner, batch.runs, height, width))
+        return Drawn(Flat(points, ring, np.append(first, len(owner))), owner[first], height, width)
+
+    def filled(self) -> "Drawn":
+        """The same with every hole as a polygon of its own: what COCO makes of the rings, which has no holes."""
+        flat = self.polygons
+        single = Flat(flat.points, flat.ring, np.arange(len(flat.ring)))
+        return Drawn(single, self.segment[flat.polygon_of_ring], self.height, self.width)
+
+    def rasterise(self, rule: RasterRule, rounding: Rounding = "truncate") -> Runs:
+        """The pixels of the polygons, united over each segment, which are the owners."""
+        height, width = self.height[self.segment], self.width[self.segment]
+        runs = rasterise_flat(self.polygons, rule, height, width, rounding=rounding)
+        return united(runs, self.segment, self.height, self.width)
+
+    def exact(self, runs: Runs, rule: RasterRule, rounding: Rounding = "truncate") -> Flags:
+        """(n_segments,) whether the polygons draw exactly the segment's pixels; False where there are none."""
+        has = np.zeros(len(self.height), bool)
+        has[self.segment] = True
+        same: Flags = differing(runs, self.rasterise(rule, rounding), self.height, self.width) == 0
+        return has & same
+
+    def of_segment(self, row: int) -> list[Polygon]:
+        """The polygons of one segment."""
+        first, last = np.searchsorted(self.segment, [row, row + 1]).tolist()
+        flat, found = self.polygons, []
+        for i in range(first, last):
+            cut = flat.ring[flat.polygon[i] : flat.polygon[i + 1] + 1].tolist()
+            exterior, *holes = (flat.points[begin:end] for begin, end in pairwise(cut))
+            found.append(Polygon(exterior, tuple(holes)))
+        return found
+
+
+def _flattened(lists: pa.ListArray) -> tuple[Floats, Ints, Ints]:
+    """All numbers of a list<list<double>> column, where each ring begins among them, and the row of each ring."""
+    count = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    rings = lists.flatten()
+    size = rings.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    numbers = rings.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
+    return numbers, sums(size), np.repeat(np.arange(len(count)), count)
+
+
+def _holes(points: Floats, ring: Ints, owner: Ints, runs: Runs, height: Ints, width: Ints) -> Flags:
+    """(n_rings,) whether a ring is a hole of the polygon before it: more of its pixels are outside its segment."""
+    hole = np.zeros(len(owner), bool)
+    later = np.flatnonzero(np.diff(owner, prepend=-1) == 0)
+    if len(later) == 0:
+        return hole
+    size = np.diff(ring)[later]
+    xy = points[spread(ring[later], size)].ravel()
+    of = owner[later]
+    inside = Runs(*kernels.rasterise(xy, 2 * sums(size), np.arange(len(later) + 1), height[of], width[of]))
+    line = Line.of(height, width)
+    a, b = Side.of(inside, line, of), Side.of(runs, line, np.arange(len(height)))
+    which, _, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    shared = np.bincount(which, weights=length, minlength=len(later))
+    hole[later] = 2 * shared < inside.areas(len(later))
+    return hole

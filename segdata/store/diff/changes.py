@@ -1,0 +1,489 @@
+"""Changes: what differs between paired taxonomies, images, annotations and segments."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from segdata.core.counted import counted
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, boxes, spread
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.store.diff.difference import DifferenceCounter, DifferenceKind, LabelChange
+from segdata.store.diff.matching import RecategorisedPixels, SegmentMatches, difference_boxes
+from segdata.store.diff.pairing import DiffPortion, LoadedSide
+
+Flags = NDArray[np.bool_]
+
+
+def differing_rows(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Ints:
+    """The rows in which two columns (n,) of one type differ. Maps are the same in any order of their keys.
+
+    >>> unlike(pa.chunked_array([[1, None, 3]]), pa.chunked_array([[1, None, 4]])).tolist()
+    [2]
+    """
+    first, second = _as_array(a), _as_array(b)
+    rows: Ints = np.flatnonzero(~_equal_cells(first, second))
+    if not pa.types.is_map(first.type):
+        return rows
+    few = pa.array(rows)
+    pairs = zip(first.take(few).to_pylist(), second.take(few).to_pylist(), strict=True)
+    other: Ints = rows[np.array([_normalise_map(x) != _normalise_map(y) for x, y in pairs], bool)]
+    return other
+
+
+def cell_text(value: object) -> str:
+    """A cell in a few words, for a message.
+
+    >>> said(None), said("train"), said([("occluded", "true")]), said(b"x")
+    ('nothing', 'train', 'occluded true', 'some')
+    """
+    if value is None or value is False or value == []:
+        return "nothing"
+    if value is True or isinstance(value, bytes):
+        return "true" if value is True else "some"
+    if isinstance(value, list) and all(isinstance(each, tuple) for each in value):
+        return _shorten(", ".join(f"{key} {text}" for key, text in sorted(value)))
+    return _shorten(str(value))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _as_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column as one array."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _equal_cells(a: pa.Array, b: pa.Array) -> Flags:
+    """(n,) whether the cells of two arrays of one type are equal."""
+    if pa.types.is_list(a.type) or pa.types.is_map(a.type):
+        return _equal_lists(a, b)
+    if pa.types.is_struct(a.type):
+        fields = [_equal_cells(pc.struct_field(a, [k]), pc.struct_field(b, [k])) for k in range(a.type.num_fields)]
+        every: Flags = np.logical_and.reduce([np.ones(len(a), bool), *fields])
+        return every
+    if pa.types.is_boolean(a.type):
+        a, b = a.fill_null(False), b.fill_null(False)
+    same = pc.or_(pc.fill_null(pc.equal(a, b), False), pc.and_(a.is_null(), b.is_null()))
+    if pa.types.is_floating(a.type):
+        same = pc.or_(same, pc.fill_null(pc.and_(pc.is_nan(a), pc.is_nan(b)), False))
+    return np.asarray(same.to_numpy(zero_copy_only=False), bool)
+
+
+def _equal_lists(a: pa.Array, b: pa.Array) -> Flags:
+    """The same for lists and maps: as many entries, and each like its opposite."""
+    first, length = _list_bounds(a)
+    first_b, length_b = _list_bounds(b)
+    same: Flags = length == length_b
+    rows = np.flatnonzero(same & (length > 0))
+    count = length[rows]
+    at_a, at_b = pa.array(spread(first[rows], count)), pa.array(spread(first_b[rows], count))
+    entry = np.ones(int(count.sum()), bool)
+    for child_a, child_b in zip(_children(a), _children(b), strict=True):
+        entry &= _equal_cells(child_a.take(at_a), child_b.take(at_b))
+    same[np.repeat(rows, count)[~entry]] = False
+    return same
+
+
+def _list_bounds(lists: pa.Array) -> tuple[Ints, Ints]:
+    """Where each list begins among the values, and how long it is; null as empty."""
+    offset = lists.offsets.to_numpy().astype(np.int64)
+    return offset[:-1], np.where(lists.is_valid().to_numpy(zero_copy_only=False), np.diff(offset), 0)
+
+
+def _children(lists: pa.Array) -> tuple[pa.Array, ...]:
+    return (lists.keys, lists.items) if pa.types.is_map(lists.type) else (lists.values,)
+
+
+def _normalise_map(value: list[tuple[str, str]] | None) -> dict[str, str]:
+    """A map in a form that does not depend on how its JSON texts are spaced and ordered."""
+    plain = {}
+    for key, text in value or ():
+        with suppress(TypeError, ValueError):
+            text = json.dumps(json.loads(text), sort_keys=True)
+        plain[key] = text
+    return plain
+
+
+CategoryNaming = Callable[[int], str]
+
+
+def shared_names(a: Profile, b: Profile) -> tuple[CategoryNaming, CategoryNaming]:
+    """The names of A's and of B's categories, by id; where B calls one otherwise it has A's name."""
+    renamed = {new.name: old.name for old, new in _renamed_categories(a.taxonomy, b.taxonomy)}
+
+    def name_in_b(id_: int) -> str:
+        name = b.name_of(id_)
+        return renamed.get(name, name)
+
+    return a.name_of, name_in_b
+
+
+def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[LabelChange]:
+    """What differs between two taxonomies. `unlabelled` is how masks are stored, and no category."""
+    names_a, names_b = _by_name(a), _by_name(b)
+    renamed = _renamed_categories(a, b)
+    for old, new in renamed:
+        message = f"id {old.id} is {old.name} in A, {new.name} in B"
+        yield LabelChange(kind="category-renamed", message=message, category_a=old.name, category_b=new.name)
+    olds, news = {old.name for old, _ in renamed}, {new.name for _, new in renamed}
+    for name in names_a.keys() - names_b.keys() - olds:
+        message = f"id {names_a[name].id} in A only"
+        yield LabelChange(kind="category-missing", message=message, category_a=name)
+    for name in names_b.keys() - names_a.keys() - news:
+        message = f"id {names_b[name].id} in B only"
+        yield LabelChange(kind="category-added", message=message, category_b=name)
+    pairs = [(names_a[name], names_b[name]) for name in names_a.keys() & names_b.keys()]
+    for one, other in [*renamed, *pairs]:
+        message = _differing_fields(_category_fields(one), _category_fields(other))
+        if message:
+            yield LabelChange(kind="category-details", message=message, category_a=one.name, category_b=other.name)
+    message = _differing_fields(_taxonomy_fields(a), _taxonomy_fields(b))
+    if message:
+        yield LabelChange(kind="category-details", message=f"the taxonomy's {message}")
+
+
+def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Category]]:
+    """The categories that have one id and two names, each of which only one side knows."""
+    names_a, names_b, by_id = _by_name(a), _by_name(b), b.by_id()
+    same_id = [(one, by_id[id_]) for id_, one in sorted(a.by_id().items()) if id_ in by_id]
+    return [(one, other) for one, other in same_id if one.name not in names_b and other.name not in names_a]
+
+
+def _by_name(taxonomy: Taxonomy) -> dict[str, Category]:
+    """The first category of each name, without aliases."""
+    return {category.name: category for category in reversed(taxonomy.categories)}
+
+
+def _category_fields(category: Category) -> dict[str, Any]:  # Any: each field has its own type
+    """Everything but the name, in plain values."""
+    said_of: dict[str, Any] = msgspec.to_builtins(category)
+    del said_of["name"]
+    return said_of | {"kind": category.kind, "color": category.rgb}
+
+
+def _taxonomy_fields(taxonomy: Taxonomy) -> dict[str, Any]:
+    return {"name": taxonomy.name, "version": taxonomy.version, "groups": dict(taxonomy.groups)}
+
+
+def _differing_fields(a: dict[str, Any], b: dict[str, Any]) -> str:
+    """The fields that differ, as "kind thing in A, stuff in B"; empty where none does."""
+    names = [name for name in {**a, **b} if (a.get(name) or None) != (b.get(name) or None)]
+    return "; ".join(
+        f"{name} {cell_text(a.get(name) or None)} in A, {cell_text(b.get(name) or None)} in B" for name in names
+    )
+
+
+_OF_IMAGES = ("sequence", "frame", "split", "group", "camera", "timestamp", "roi", "channels", "metadata")
+_OF_ANNOTATIONS = ("source", "stage", "reviewer", "created", "seconds", "coverage", "attributes")
+
+
+def add_images(ledger: DifferenceCounter, portion: DiffPortion) -> None:
+    """Count in `ledger` the images that only one side has, and what is said otherwise of the others."""
+    _add_lonely(ledger, portion, "image-missing", np.flatnonzero(portion.image_b < 0))
+    _add_lonely(ledger, portion, "image-added", np.flatnonzero(portion.image_a < 0))
+    both = portion.both
+    _add_sizes(ledger, portion, both[~portion.alike[both]])
+    rows_a, rows_b = portion.image_a[both], portion.image_b[both]
+    tables = (portion.a.batch.images.take(pa.array(rows_a)), portion.b.batch.images.take(pa.array(rows_b)))
+    other = _unlike_columns(*tables, _OF_IMAGES)
+    rows = np.array(sorted(other), np.int64)
+
+    def change(k: int) -> LabelChange:
+        row = int(rows[k])
+        message = _said_of(*tables, row, other[row])
+        return LabelChange(kind="image-details", message=message, image=portion.image_of(int(both[row])))
+
+    ledger.add("image-details", both[rows], change)
+
+
+def _add_lonely(ledger: DifferenceCounter, portion: DiffPortion, kind: DifferenceKind, pairs: Ints) -> None:
+    """Count images that only one side has."""
+    missing = kind == "image-missing"
+    side, image = (portion.a, portion.image_a) if missing else (portion.b, portion.image_b)
+
+    def change(k: int) -> LabelChange:
+        message = f"in {'A' if missing else 'B'} only, with {counted(int(side.per_image[image[pairs[k]]]), 'segment')}"
+        return LabelChange(kind=kind, message=message, image=portion.image_of(int(pairs[k])))
+
+    ledger.add(kind, pairs, change)
+
+
+def _add_sizes(ledger: DifferenceCounter, portion: DiffPortion, pairs: Ints) -> None:
+    """Count images whose size differs."""
+    sides = ((portion.a, portion.image_a[pairs]), (portion.b, portion.image_b[pairs]))
+
+    def change(k: int) -> LabelChange:
+        known = []
+        for name, (side, image) in zip("AB", sides, strict=True):
+            row = int(image[k])
+            height, width = (int(each[row]) for each in side.batch.image_size)
+            size = f"{width} x {height} px" if width and height else "unknown"
+            known.append(f"{size} in {name} ({counted(int(side.per_image[row]), 'segment')})")
+        return LabelChange(kind="image-size", message=", ".join(known), image=portion.image_of(int(pairs[k])))
+
+    ledger.add("image-size", pairs, change)
+
+
+def add_annotations(ledger: DifferenceCounter, portion: DiffPortion) -> None:
+    """Count in `ledger` the annotations that only one side has, and what is said otherwise of the others."""
+    found = portion.annotations
+    for side, rows in ((portion.a, found.alone_a), (portion.b, found.alone_b)):
+        empty = side.per_annotation[rows] == 0
+        kind: DifferenceKind = "annotation-missing" if side is portion.a else "annotation-added"
+        _add_alone_annotations(ledger, portion, side, kind, rows[~empty])
+        _add_alone_annotations(ledger, portion, side, "empty-annotation", rows[empty])
+    tables = (
+        portion.a.batch.annotations.take(pa.array(found.a)),
+        portion.b.batch.annotations.take(pa.array(found.b)),
+    )
+    _add_details(ledger, portion, "annotator", tables, ("annotator",))
+    _add_details(ledger, portion, "annotation-attributes", tables, _OF_ANNOTATIONS)
+
+
+def _add_alone_annotations(
+    ledger: DifferenceCounter, portion: DiffPortion, side: LoadedSide, kind: DifferenceKind, rows: Ints
+) -> None:
+    """Count annotations that only `side` has."""
+    pair = side.annotation_pair[rows]
+    where = "A" if side is portion.a else "B"
+
+    def change(k: int) -> LabelChange:
+        row = int(rows[k])
+        message = f"annotated in {where} only, with {counted(int(side.per_annotation[row]), 'segment')}"
+        image = portion.image_of(int(pair[k]))
+        return LabelChange(kind=kind, message=message, image=image, annotator=side.annotator(row))
+
+    ledger.add(kind, pair, change)
+
+
+def _add_details(
+    ledger: DifferenceCounter,
+    portion: DiffPortion,
+    kind: DifferenceKind,
+    tables: tuple[pa.Table, pa.Table],
+    names: tuple[str, ...],
+) -> None:
+    """Count paired annotations that differ in some columns."""
+    found = portion.annotations
+    other = _unlike_columns(*tables, names)
+    rows = np.array(sorted(other), np.int64)
+
+    def change(k: int) -> LabelChange:
+        row = int(rows[k])
+        who = portion.a.annotator(int(found.a[row])) or portion.b.annotator(int(found.b[row]))
+        message = _said_of(*tables, row, other[row])
+        return LabelChange(kind=kind, message=message, image=portion.image_of(int(found.pair[row])), annotator=who)
+
+    ledger.add(kind, found.pair[rows], change)
+
+
+def add_moved(ledger: DifferenceCounter, portion: DiffPortion, found: RecategorisedPixels) -> None:
+    """Count in `ledger` the pixels that have other categories."""
+    names = [*portion.categories[2], None]  # -1: none
+    annotations = portion.annotations
+    by_frame: dict[int, list[tuple[int, str]]] = {}
+    for frame, a, b, pixels in found.moves:
+        ledger.moves[names[a], names[b]] += pixels
+        said = f"{names[a] or 'nothing'} -> {names[b] or 'nothing'} {pixels:,}"
+        by_frame.setdefault(frame, []).append((-pixels, said))
+
+    def change(k: int) -> LabelChange:
+        frame = int(found.frame[k])
+        most = [said for _, said in sorted(by_frame[frame])]  # by name where pixels are as many: however it is cut
+        more = f", and {len(most) - 3} more" if len(most) > 3 else ""
+        x, y, width, height = (int(each[k]) for each in found.box)
+        who = portion.a.annotator(int(annotations.a[frame])) or portion.b.annotator(int(annotations.b[frame]))
+        return LabelChange(
+            kind="category-pixels",
+            message=f"{found.pixels[k]:,} px: {', '.join(most[:3])}{more}",
+            image=portion.image_of(int(annotations.pair[frame])),
+            annotator=who,
+            pixels=int(found.pixels[k]),
+            bbox=(x, y, width, height),
+        )
+
+    ledger.add("category-pixels", annotations.pair[found.frame], change, found.pixels)
+
+
+def _unlike_columns(a: pa.Table, b: pa.Table, names: tuple[str, ...]) -> dict[int, list[str]]:
+    """The rows that differ, with the names of the columns in which they do."""
+    found: dict[int, list[str]] = {}
+    for name in names:
+        for row in differing_rows(a[name], b[name]).tolist():
+            found.setdefault(row, []).append(name)
+    return found
+
+
+def _said_of(a: pa.Table, b: pa.Table, row: int, names: list[str]) -> str:
+    """What each side says in some columns of a row."""
+    cells = ((name, a[name][row].as_py(), b[name][row].as_py()) for name in names)
+    return "; ".join(f"{name} {cell_text(one)} in A, {cell_text(other)} in B" for name, one, other in cells)
+
+
+# The columns of segments that say one thing each.
+_SEGMENT_COLUMNS: dict[DifferenceKind, str] = {
+    "crowd": "iscrowd",
+    "track": "track_id",
+    "score": "score",
+    "source": "source",
+    "attributes": "attributes",
+    "secondary-categories": "also",
+}
+_TELLING_KINDS: frozenset[DifferenceKind] = frozenset(
+    {"pixels", "category", *_SEGMENT_COLUMNS}
+)  # what makes a segment another
+
+
+def add_segments(ledger: DifferenceCounter, portion: DiffPortion, matches: SegmentMatches) -> None:
+    """Count in `ledger` what differs between the segments of a portion."""
+    differing: dict[DifferenceKind, Ints] = {"pixels": np.flatnonzero(~matches.exact)}
+    category_a, category_b, _ = portion.categories
+    differing["category"] = np.flatnonzero(category_a[matches.a] != category_b[matches.b])
+    for kind, column in _SEGMENT_COLUMNS.items():
+        differing[kind] = differing_rows(*_matched_columns(portion, matches, column))
+    differing["segment-id"] = _differing_ids(portion, matches)
+    differing |= _differing_rings(portion, matches)
+    unsame = np.zeros(len(matches.a), bool)
+    for kind, rows in differing.items():
+        _add_kind(ledger, portion, matches, kind, rows)
+        if kind in _TELLING_KINDS - ledger.ignored:
+            unsame[rows] = True
+    ledger.n_same += int((~unsame).sum())
+    ledger.n_kept += int((matches.exact & (category_a[matches.a] == category_b[matches.b])).sum())
+    _add_alone(ledger, portion.a, "segment-missing", matches.alone_a)
+    _add_alone(ledger, portion.b, "segment-added", matches.alone_b)
+
+
+def _matched_columns(
+    portion: DiffPortion, matches: SegmentMatches, name: str
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """One column of the matched segments of both sides; ids of categories as names."""
+    a, b = (
+        side.batch.segments[name].take(pa.array(rows))
+        for side, rows in ((portion.a, matches.a), (portion.b, matches.b))
+    )
+    return (_category_lists(a, portion.a), _category_lists(b, portion.b)) if name == "also" else (a, b)
+
+
+def _category_lists(also: pa.ChunkedArray, side: LoadedSide) -> pa.Array:
+    """Lists of category ids as lists of names, in an order of their own."""
+    if also.null_count == len(also):
+        return pa.nulls(len(also), pa.list_(pa.string()))
+    rows = [None if ids is None else sorted({side.name_of(id_) for id_ in ids}) for ids in also.to_pylist()]
+    return pa.array(rows, pa.list_(pa.string()))
+
+
+def _differing_ids(portion: DiffPortion, matches: SegmentMatches) -> Ints:
+    rows = [differing_rows(*_matched_columns(portion, matches, name)) for name in ("segment_id", "source_id")]
+    return np.union1d(*rows)
+
+
+def _differing_rings(portion: DiffPortion, matches: SegmentMatches) -> dict[DifferenceKind, Ints]:
+    """The matches with other polygon vertices, and those where one side has none."""
+    a, b = _matched_columns(portion, matches, "rings")
+    other = differing_rows(a, b)
+    has_a, has_b = (pc.greater(pc.fill_null(pc.list_value_length(each), 0), 0).to_numpy()[other] for each in (a, b))
+    return {
+        "rings": other[has_a & has_b],
+        "rings-missing": other[has_a & ~has_b],
+        "rings-added": other[~has_a & has_b],
+    }
+
+
+def _add_kind(
+    ledger: DifferenceCounter, portion: DiffPortion, matches: SegmentMatches, kind: DifferenceKind, rows: Ints
+) -> None:
+    """Count matches (`rows`) that differ in one kind."""
+    a, b, shared = matches.a[rows], matches.b[rows], matches.shared[rows]
+    pair = portion.annotations.pair[portion.annotations.frame_a[a]]
+    area_a, area_b = portion.a.areas[a], portion.b.areas[b]
+    pixels = area_a + area_b - 2 * shared if kind == "pixels" else None
+    say = _message_maker(portion, kind, a, b)
+    box = difference_boxes(portion, matches, rows) if kind == "pixels" else _segment_boxes(portion.a, a)
+
+    def change(k: int) -> LabelChange:
+        if pixels is not None:
+            union = int(area_a[k] + area_b[k] - shared[k])
+            only = f"{area_a[k] - shared[k]:,} px in A only, {area_b[k] - shared[k]:,} px in B only"
+            message = f"{only}; IoU {1000 * int(shared[k]) // union / 1000:.3f}"  # rounded down: only equal ones have 1
+        else:
+            message = say(k)
+        return LabelChange(
+            kind=kind,
+            message=message,
+            image=portion.image_of(int(pair[k])),
+            annotator=_annotator(portion.a, int(a[k])) or _annotator(portion.b, int(b[k])),
+            segment_a=portion.a.segment(int(a[k])),
+            segment_b=portion.b.segment(int(b[k])),
+            category_a=portion.a.category(int(a[k])),
+            category_b=portion.b.category(int(b[k])),
+            pixels=None if pixels is None else int(pixels[k]),
+            bbox=(int(box[0][k]), int(box[1][k]), int(box[2][k]), int(box[3][k])),
+        )
+
+    ledger.add(kind, pair, change, pixels)
+
+
+def _message_maker(portion: DiffPortion, kind: DifferenceKind, a: Ints, b: Ints) -> Callable[[int], str]:
+    """What each side says of the k-th match, in a line."""
+
+    def say(k: int) -> str:
+        row_a, row_b = int(a[k]), int(b[k])
+        if kind == "category":
+            return f"{portion.a.category(row_a)} in A, {portion.b.category(row_b)} in B"
+        if kind == "segment-id":
+            return f"{portion.a.segment(row_a)} in A, {portion.b.segment(row_b)} in B"
+        if kind not in _SEGMENT_COLUMNS:
+            return {"rings-missing": "in A only", "rings-added": "in B only"}.get(kind, "other vertices")
+        cells = []
+        for side, row in ((portion.a, row_a), (portion.b, row_b)):
+            cell = side.batch.segments[_SEGMENT_COLUMNS[kind]][row].as_py()
+            cells.append([side.name_of(id_) for id_ in cell] if kind == "secondary-categories" and cell else cell)
+        return f"{cell_text(cells[0])} in A, {cell_text(cells[1])} in B"
+
+    return say
+
+
+def _add_alone(ledger: DifferenceCounter, side: LoadedSide, kind: DifferenceKind, rows: Ints) -> None:
+    """Count the segments that only one side has."""
+    image = side.batch.segment_image[rows]
+    areas = side.areas[rows]
+    box = _segment_boxes(side, rows)
+    missing = kind == "segment-missing"
+
+    def change(k: int) -> LabelChange:
+        row = int(rows[k])
+        own, name = side.segment(row), side.category(row)
+        return LabelChange(
+            kind=kind,
+            message=f"{areas[k]:,} px in {'A' if missing else 'B'} only",
+            image=side.image_ids[int(image[k])],
+            annotator=_annotator(side, row),
+            segment_a=own if missing else None,
+            segment_b=None if missing else own,
+            category_a=name if missing else None,
+            category_b=None if missing else name,
+            pixels=int(areas[k]),
+            bbox=(int(box[0][k]), int(box[1][k]), int(box[2][k]), int(box[3][k])),
+        )
+
+    ledger.add(kind, image, change, areas)
+
+
+def _segment_boxes(side: LoadedSide, rows: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """X, y, width and height (n,) in pixels of some segments."""
+    height, _ = side.batch.segment_size
+    return boxes(side.batch.runs.take(rows, side.batch.n_segments), height[rows], len(rows))
+
+
+def _annotator(side: LoadedSide, row: int) -> str | None:
+    return side.annotator(int(side.batch.segment_annotation[row]))

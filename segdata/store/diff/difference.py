@@ -1,0 +1,270 @@
+"""Difference: the kinds of difference between two datasets, and how they are counted."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.finding import Box
+from segdata.core.pairing import ByName
+
+DifferenceKind = Literal[
+    "image-missing",
+    "image-added",
+    "image-size",
+    "image-details",
+    "spatial",
+    "annotation-missing",
+    "annotation-added",
+    "empty-annotation",
+    "annotator",
+    "annotation-attributes",
+    "segment-missing",
+    "segment-added",
+    "pixels",
+    "category",
+    "category-pixels",
+    "crowd",
+    "track",
+    "score",
+    "source",
+    "attributes",
+    "secondary-categories",
+    "category-missing",
+    "category-added",
+    "category-renamed",
+    "category-details",
+    "segment-id",
+    "rings",
+    "rings-missing",
+    "rings-added",
+]
+DIFFERENCE_KINDS: tuple[DifferenceKind, ...] = get_args(DifferenceKind)
+# What may change without anything being drawn, called or said otherwise: counted only, unless it is asked for.
+QUIET_KINDS: frozenset[DifferenceKind] = frozenset({"segment-id", "rings", "rings-missing", "rings-added"})
+KIND_SUMMARIES: dict[DifferenceKind, str] = {
+    "image-missing": "images of A that B lacks",
+    "image-added": "images of B that A lacks",
+    "image-size": "images of another size, whose segments are not compared",
+    "image-details": "sequence, frame, split, group, camera, time, region of interest or metadata of images",
+    "spatial": "where the voxels of volumes lie in the world",
+    "annotation-missing": "annotations (all that one annotator drew on an image) that B lacks",
+    "annotation-added": "annotations (all that one annotator drew on an image) that A lacks",
+    "empty-annotation": "images annotated without any segment on one side, not annotated on the other",
+    "annotator": "annotations by another annotator",
+    "annotation-attributes": "source, stage, reviewer, times, coverage or attributes of annotations",
+    "segment-missing": "segments of A that nothing in B resembles",
+    "segment-added": "segments of B that nothing in A resembles",
+    "pixels": "segments with other pixels",
+    "category": "segments of another category",
+    "category-pixels": "annotations with pixels that have other categories",
+    "crowd": "segments that are a crowd on one side only",
+    "track": "segments of another track",
+    "score": "segments with another score",
+    "source": "segments made by another source (human or model)",
+    "attributes": "segments with other attributes",
+    "secondary-categories": "segments with other secondary categories",
+    "category-missing": "categories of A that B lacks",
+    "category-added": "categories of B that A lacks",
+    "category-renamed": "categories with the same id and another name",
+    "category-details": "categories with another id, kind, colour, parent or guideline",
+    "segment-id": "segments with another id",
+    "rings": "segments with other polygon vertices",
+    "rings-missing": "segments whose polygon vertices B lacks",
+    "rings-added": "segments whose polygon vertices A lacks",
+}
+
+
+def kind_unit(kind: DifferenceKind) -> str:
+    """What differences of a kind are counted in.
+
+    >>> unit("image-size"), unit("category-pixels"), unit("category-missing"), unit("category")
+    ('image', 'annotation', 'category', 'segment')
+    """
+    named = {"spatial": "volume", "annotator": "annotation", "empty-annotation": "annotation", "category": "segment"}
+    if kind in named:
+        return named[kind]
+    first = kind.partition("-")[0]
+    return (
+        "annotation"
+        if kind == "category-pixels"
+        else first
+        if first in ("image", "annotation", "category")
+        else "segment"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelChange:
+    """One difference.
+
+    Attributes
+    ----------
+    kind : one of `KINDS`
+    message : what is the matter, in one line
+    image : image_id in A; in B where A has none; None for what concerns no image
+    annotator : in A, else in B
+    segment_a, segment_b : the source's own ids; None where that side has no such segment
+    category_a, category_b : names
+    pixels : how many pixels differ
+    bbox : x, y, width, height in pixels, around these pixels
+    """
+
+    kind: DifferenceKind
+    message: str
+    image: str | None = None
+    annotator: str | None = None
+    segment_a: int | str | None = None
+    segment_b: int | str | None = None
+    category_a: str | None = None
+    category_b: str | None = None
+    pixels: int | None = None
+    bbox: Box | None = None
+
+
+@dataclass(slots=True)
+class KindCount:
+    """How often a kind of difference occurs, in how many images, and how many pixels are concerned."""
+
+    n: int = 0
+    images: int = 0
+    pixels: int = 0
+
+
+@dataclass(slots=True)
+class DatasetSide:
+    """What was read of one dataset: its files and format, images, segments, and defects (infos left out) by code."""
+
+    files: str
+    format: str
+    n_images: int = 0
+    n_segments: int = 0
+    defects: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What A and B do not have in common.
+
+    Attributes
+    ----------
+    a, b : what was compared
+    paired_by : ``id``, ``stem`` (without extension) or ``name`` (without folders and extension): how the images of
+        both were paired
+    n_images : pairs of images
+    n_kept : segments of A that have the same image, category and pixels in B
+    n_same : those of which B says everything else too that A says; their ids and polygon vertices apart
+    counts : by kind, in the order of `KINDS`; kinds that do not occur are left out
+    changes : the first of each kind that makes them differ, by kind and then by image
+    moves : pixels by their category in A and in B, most first; None: no category
+    strict : ids and polygon vertices count as differences too
+    """
+
+    a: DatasetSide
+    b: DatasetSide
+    paired_by: ByName
+    n_images: int
+    n_kept: int
+    n_same: int
+    counts: dict[DifferenceKind, KindCount]
+    changes: tuple[LabelChange, ...]
+    moves: dict[tuple[str | None, str | None], int]
+    strict: bool = False
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not self.telling
+
+    @property
+    def telling(self) -> dict[DifferenceKind, KindCount]:
+        """The counts that make A and B differ: without ids and polygon vertices, unless these were asked for."""
+        return {kind: count for kind, count in self.counts.items() if self.strict or kind not in QUIET_KINDS}
+
+    @property
+    def quiet(self) -> dict[DifferenceKind, KindCount]:
+        """The counts that do not."""
+        return {kind: count for kind, count in self.counts.items() if kind not in self.telling}
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{kind} {count.n}" for kind, count in self.telling.items()) or "the same"
+        return f"Difference({self.a.files!r}, {self.b.files!r}: {found})"
+
+
+@dataclass(slots=True)
+class DifferenceCounter:
+    """Differences as they are found.
+
+    Attributes
+    ----------
+    limit : how many of each kind to keep; None: all
+    ignored : kinds that are not counted
+    counts : by kind
+    changes : by kind, in the order of images
+    moves : pixels by their category in A and in B; None: no category
+    n_images, n_segments : in A and in B
+    n_kept : segments of A that have the same image, category and pixels in B
+    n_same : those of which B says everything else too that A says; their ids and vertices apart
+    defects : in A and in B, what was met while reading, by code
+    """
+
+    limit: int | None
+    ignored: frozenset[DifferenceKind] = frozenset()
+    counts: dict[DifferenceKind, KindCount] = field(default_factory=dict)
+    changes: dict[DifferenceKind, list[LabelChange]] = field(default_factory=dict)
+    moves: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+    n_images: list[int] = field(default_factory=lambda: [0, 0])
+    n_segments: list[int] = field(default_factory=lambda: [0, 0])
+    n_kept: int = 0
+    n_same: int = 0
+    defects: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+
+    def add(
+        self,
+        kind: DifferenceKind,
+        images: NDArray[np.integer],
+        change: Callable[[int], LabelChange],
+        pixels: NDArray[np.integer] | None = None,
+    ) -> None:
+        """Count n differences of one kind.
+
+        Parameters
+        ----------
+        images : (n,) a number for the image of each
+        change : makes the k-th of them; called for the first few only
+        pixels : (n,) how many pixels each concerns
+        """
+        n = len(images)
+        if n == 0 or kind in self.ignored:
+            return
+        count = self.counts.setdefault(kind, KindCount())
+        count.n += n
+        count.images += len(np.unique(images))
+        count.pixels += 0 if pixels is None else int(pixels.sum())
+        kept = self.changes.setdefault(kind, [])
+        wanted = n if self.limit is None else min(n, self.limit - len(kept))
+        kept.extend(change(k) for k in range(wanted))
+
+    def put(self, change: LabelChange) -> None:
+        """Count one difference that concerns no image."""
+        self.add(change.kind, np.zeros(1, np.int64), lambda k: change)
+        if change.kind in self.counts:
+            self.counts[change.kind].images = 0
+
+    def merge(self, other: "DifferenceCounter") -> None:
+        """Add what was found in further images."""
+        for kind, count in other.counts.items():
+            mine = self.counts.setdefault(kind, KindCount())
+            mine.n, mine.images, mine.pixels = mine.n + count.n, mine.images + count.images, mine.pixels + count.pixels
+            kept = self.changes.setdefault(kind, [])
+            room = None if self.limit is None else self.limit - len(kept)
+            kept.extend(other.changes[kind][:room])
+        self.moves.update(other.moves)
+        self.n_kept, self.n_same = self.n_kept + other.n_kept, self.n_same + other.n_same
+        for side in (0, 1):
+            self.n_images[side] += other.n_images[side]
+            self.n_segments[side] += other.n_segments[side]
+            self.defects[side].update(other.defects[side])

@@ -1,0 +1,345 @@
+"""Fixes: what each fixable rule does to an annotation, and a new revision with all fixes applied."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core import kernels
+from segdata.core.annotation import Annotation
+from segdata.core.batch import Batch, replaced
+from segdata.core.counted import counted
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
+from segdata.core.evidence import Evidence, evidence
+from segdata.core.finding import Finding
+from segdata.core.mended import Mended, MendedImage
+from segdata.core.profile import Profile
+from segdata.core.redraw import Picture, dense, redrawn, runs_of, undeclared
+from segdata.core.runs import Ints, Runs, spread
+from segdata.core.twins import first_twins
+from segdata.formats.shared.images import image_limits
+from segdata.store.revision_writer import segment_rows
+from segdata.store.revisions import revise
+
+FixFunction = Callable[[Annotation, Sequence[Evidence], Profile], Batch]
+# By the code of the rule. The order of registration is the order in which the findings of an annotation are fixed:
+# segments that are none go first, gaps are filled last.
+FIXES: dict[str, FixFunction] = {}
+
+
+def register_fix(code: str) -> Callable[[FixFunction], FixFunction]:
+    """Register the fix of a rule: a function of an annotation, its findings and the profile, to the fixed annotation.
+
+    The rule's own decorator says whether the fix is safe (`fix=`).
+    """
+
+    def register(function: FixFunction) -> FixFunction:
+        FIXES[code] = function
+        return function
+
+    return register
+
+
+def named_segments(findings: Sequence[Evidence]) -> Ints:
+    """The segments that findings name, each once, in ascending order."""
+    return np.unique(np.concatenate([np.empty(0, np.int64), *(each.segments for each in findings)]))
+
+
+def segment_mask(batch: Batch, row: int, size: tuple[int, ...]) -> Picture:
+    """The pixels of one segment, (height, width)."""
+    return dense(batch.runs.take(np.array([row]), batch.n_segments), *size)
+
+
+def replace_pixels(batch: Batch, pictures: dict[int, Picture]) -> Batch:
+    """The batch with other pixels, (height, width), for some segments, by row."""
+    rows = sorted(pictures)
+    pieces = [runs_of(pictures[row]) for row in rows]
+    return redrawn(batch, np.array(rows, np.int64), Runs.concatenate(pieces, [1] * len(rows))) if rows else batch
+
+
+def finding_masks(annotation: Annotation, evidence: Sequence[Evidence]) -> dict[int, Picture]:
+    """Row of a segment -> the pixels of it that findings of that one segment speak of."""
+    found: dict[int, Picture] = {}
+    for each in evidence:
+        if len(each.segments) == 1 and len(each.runs):
+            row, pixels = int(each.segments[0]), dense(each.runs, *annotation.size)
+            found[row] = found[row] | pixels if row in found else pixels
+    return found
+
+
+def assign_to_nearest(annotation: Annotation, pixels: Picture, profile: Profile) -> Batch:
+    """The annotation with its `pixels` given to the segments around them, from their borders inwards.
+
+    A pixel goes to a segment that owns one of its four neighbours, so that nothing falls apart. Void and crowds get
+    what no other segment reaches; pixels that nobody reaches stay as they are.
+    """
+    batch, size = annotation.batch, annotation.size
+    solid = _solid(annotation, profile)
+    owner = _flood(_owners(batch, solid, np.full(size, _NOBODY), pixels))
+    if (owner == _WAITING).any():
+        rest = owner == _WAITING
+        owner = _flood(_owners(batch, np.setdiff1d(np.arange(batch.n_segments), solid), owner, rest))
+    rows = np.unique(owner[pixels])
+    given = {row: segment_mask(batch, row, size) | (pixels & (owner == row)) for row in rows[rows >= 0].tolist()}
+    return replace_pixels(batch, given)
+
+
+_NOBODY, _WAITING = -2, -1
+
+
+def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: Picture) -> Ints:
+    """The owners with these segments among them, and the pixels that wait for one."""
+    drawn, runs = owner.copy(), batch.runs.take(rows, batch.n_segments)
+    x, y = np.divmod(spread(runs.start, runs.length), owner.shape[0])
+    drawn[y, x] = np.repeat(rows[runs.owner], runs.length)
+    drawn[waiting] = _WAITING
+    return drawn
+
+
+def _flood(owner: Ints) -> Ints:
+    """Owners (height, width) in which those who wait have been given to a neighbour's, ring by ring."""
+    wide = owner.shape[1] + 2
+    flat = np.pad(owner, 1, constant_values=_NOBODY).ravel()
+    steps = (-1, 1, -wide, wide)
+    waiting = np.flatnonzero(flat == _WAITING)
+    front = np.unique(np.concatenate([waiting + step for step in steps])) if len(waiting) else waiting
+    front = front[flat[front] >= 0]
+    while len(front):
+        reached = []
+        for step in steps:
+            to = front + step
+            free = flat[to] == _WAITING
+            flat[to[free]] = flat[front[free]]
+            reached.append(to[free])
+        front = np.concatenate(reached)
+    return flat.reshape(-1, wide)[1:-1, 1:-1]
+
+
+def _solid(annotation: Annotation, profile: Profile) -> Ints:
+    """The rows of the segments that something can be given to."""
+    batch = annotation.batch
+    void = np.isin(batch.segments["category_id"].to_numpy(), profile.taxonomy.void_ids)
+    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(~void & ~crowd)
+
+
+@register_fix("SEG105")
+def empty_segment(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Leave the segments out."""
+    batch, rows = annotation.batch, named_segments(findings)
+    empty = rows[batch.runs.areas(batch.n_segments)[rows] == 0]
+    return batch.take_segments(np.setdiff1d(np.arange(batch.n_segments), empty))
+
+
+@register_fix("SEG104")
+def duplicate_segment(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Leave out those of the named segments that repeat an earlier one."""
+    batch = annotation.batch
+    twin = first_twins(batch.runs, batch.segment_annotation, batch.n_segments)
+    said = batch.segments.select(["category_id", "iscrowd", "track_id"]).to_pylist()
+    again = [row for row in named_segments(findings).tolist() if twin[row] != row and said[row] == said[int(twin[row])]]
+    return batch.take_segments(np.setdiff1d(np.arange(batch.n_segments), again))
+
+
+@register_fix("SEG013")
+def stale_measure(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Forget what the file declares of the segments: area and box are written as the pixels have them."""
+    return replace(annotation.batch, segments=undeclared(annotation.batch.segments, named_segments(findings)))
+
+
+@register_fix("SEG018")
+def filled_hole(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Take the pixels of rings that lie within another of their polygon from the segment; the polygon goes."""
+    batch, size = annotation.batch, annotation.size
+    drawn = {}
+    for row in named_segments(findings).tolist():
+        rings = _ring_masks(annotation, row)
+        holes = [ring for ring in rings if _is_within(ring, rings)]
+        if holes:
+            drawn[row] = segment_mask(batch, row, size) & ~np.logical_or.reduce(holes)
+    return replace_pixels(batch, drawn)
+
+
+def _ring_masks(annotation: Annotation, row: int) -> list[Picture]:
+    """The pixels of each ring of a segment's polygon, by COCO's rule."""
+    found, (height, width) = [], annotation.size
+    for ring in annotation.rings(np.array([row])):
+        ends, one = np.array([0, ring.size]), np.array([0, 1])
+        runs = Runs(*kernels.rasterise(ring.ravel(), ends, one, np.array([height]), np.array([width])))
+        found.append(dense(runs, height, width))
+    return found
+
+
+def _is_within(ring: Picture, rings: list[Picture]) -> bool:
+    """Whether a ring has fewer pixels than another which has all of them."""
+    return any(other.sum() > ring.sum() and not (ring & ~other).any() for other in rings)
+
+
+@register_fix("SEG115")
+def out_of_frame(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Forget the polygons; the pixels within the frame stay, and polygons of them can be written again."""
+    rows = named_segments(findings)
+    return replace(annotation.batch, segments=undeclared(annotation.batch.segments, rows, "rings"))
+
+
+@register_fix("SEG106")
+def speck(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Erase the parts that the findings name."""
+    stray = finding_masks(annotation, findings)
+    size = annotation.size
+    erased = replace_pixels(
+        annotation.batch, {row: segment_mask(annotation.batch, row, size) & ~pixels for row, pixels in stray.items()}
+    )
+    if not stray or not profile.is_exhaustive:
+        return erased
+    left = Annotation(erased)
+    bare = np.logical_or.reduce(list(stray.values())) & dense(left.unlabelled(), *size)
+    return assign_to_nearest(left, bare, profile)
+
+
+@register_fix("SEG107")
+def pinhole(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Give the pixels of the holes that the findings name to their segments."""
+    batch, holes = annotation.batch, finding_masks(annotation, findings)
+    return replace_pixels(
+        batch, {row: segment_mask(batch, row, annotation.size) | pixels for row, pixels in holes.items()}
+    )
+
+
+@register_fix("SEG111")
+def hairline(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Give unlabelled slivers to what is around them; leave those claimed twice with the smallest segment there."""
+    batch, size = annotation.batch, annotation.size
+    slivers = [dense(each.runs, *size) for each in findings]
+    bare = dense(annotation.unlabelled(), *size)
+    twice = [pixels for pixels in slivers if (pixels & ~bare).any()]
+    if twice:
+        batch = replace_pixels(batch, _claimed_once(batch, np.logical_or.reduce(twice)))
+    gaps = [pixels for pixels in slivers if not (pixels & ~bare).any()]
+    return assign_to_nearest(Annotation(batch), np.logical_or.reduce(gaps), profile) if gaps else batch
+
+
+def _claimed_once(batch: Batch, pixels: Picture) -> dict[int, Picture]:
+    """Row -> pixels of the segments that lose some of these, because a smaller one claims them."""
+    free, found = pixels.copy(), {}
+    for row in np.argsort(batch.runs.areas(batch.n_segments), kind="stable").tolist():
+        own = segment_mask(batch, row, pixels.shape)
+        if (own & pixels & ~free).any():
+            found[row] = own & ~(pixels & ~free)
+        free &= ~own
+    return found
+
+
+@register_fix("SEG101")
+def gap(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+    """Give every unlabelled pixel to the nearest segment that is neither void nor a crowd."""
+    return assign_to_nearest(annotation, dense(annotation.unlabelled(), *annotation.size), profile)
+
+
+def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool = False) -> Iterator[MendedImage]:
+    """The images in which a fix changes something, in ascending order; nothing is written.
+
+    `findings` are those of a validation of `data`; of these the ones with a safe fix are mended, with `unsafe` all that
+    have one. Images of volumes are left out: what is found in three dimensions cannot be mended in one slice.
+    """
+    wanted = {"safe", "unsafe"} if unsafe else {"safe"}
+    concerned: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.fix in wanted and finding.image is not None and finding.code in FIXES:
+            concerned.setdefault(finding.image, []).append(finding)
+    volumes = volume_names(data.profile)
+    rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
+    for image_id in sorted(concerned.keys() & rows.keys()):
+        with image_limits():
+            batch = data.source.load(np.array([rows[image_id]]))
+        if batch.images["sequence"][0].as_py() in volumes:
+            continue
+        after, mended = _fix_image(batch, concerned[image_id], data)
+        if mended:
+            yield MendedImage(image_id, batch, after, tuple(mended))
+
+
+def write_fixes(
+    data: OpenDataset,
+    findings: Iterable[Finding],
+    *,
+    unsafe: bool = False,
+    seen: Callable[[MendedImage], None] = lambda image: None,
+) -> str | None:
+    """Mend what can be mended in a new revision of a canonical dataset; returns its name, None where nothing changed.
+
+    `seen` is called with every image that changes. Raises SegdataError for a dataset of another format, and where
+    another revision was made since `data` was opened.
+    """
+    root = canonical_root(data)
+    changed: dict[str, pa.Table] = {}
+    log: list[dict[str, Any]] = []  # Any: JSON
+    codes: dict[str, int] = {}
+    for image in fixed_images(data, findings, unsafe=unsafe):
+        changed[image.image_id] = segment_rows(image.after)
+        for each in image.mended:
+            log.append(asdict(each.finding) | {"changed_pixels": each.pixels})
+            codes[each.finding.code] = codes.get(each.finding.code, 0) + 1
+        seen(image)
+    if not changed:
+        return None
+    what = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items()))
+    return revise(root, changed, f"fixed {what} in {counted(len(changed), 'image')}", log, data.profile.revision)
+
+
+def volume_names(profile: Profile) -> set[str]:
+    """The sequences whose images are left to people: what is found in three dimensions no fix mends in one slice."""
+    return {each.name for each in profile.sequences if each.kind == "volume"}
+
+
+def canonical_root(data: OpenDataset) -> Path:
+    """The folder of a canonical dataset; raises SegdataError for any other, which no revision can be made of."""
+    root = Path(data.profile.files)
+    if data.profile.format != "canonical" or not root.is_dir():
+        raise SegdataError(
+            f"{data.profile.files}: fixes make a new revision of a canonical dataset, this is {data.profile.format}; "
+            "convert it first: segdata convert DATA OUT"
+        )
+    return root
+
+
+def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> tuple[Batch, list[Mended]]:
+    """One image with its findings mended, annotation by annotation."""
+    pieces, mended = [], []
+    for annotation in Annotation.each(batch):
+        mine = [each for each in findings if each.annotator in (None, annotation.annotator)]
+        after, done = fix_annotation(annotation, mine, data.profile)
+        pieces.append(after)
+        mended += done
+    return join_annotations(batch, pieces), mended
+
+
+def fix_annotation(annotation: Annotation, findings: Sequence[Finding], profile: Profile) -> tuple[Batch, list[Mended]]:
+    """One annotation with the findings about it mended, and what was, in the order of the fixes."""
+    current, mended = annotation, []
+    for code, mender in FIXES.items():
+        those = [finding for finding in findings if finding.code == code]
+        found = [evidence(current, finding) for finding in those]
+        if those:
+            mended += [Mended(*each) for each in zip(those, (int(one.runs.length.sum()) for one in found), strict=True)]
+            current = Annotation(mender(current, found, profile))
+    return current.batch, mended
+
+
+def join_annotations(batch: Batch, pieces: Sequence[Batch]) -> Batch:
+    """The annotations of one image, each by itself, as its batch again."""
+    segments = [
+        replaced(piece.segments, "annotation", np.full(piece.n_segments, row, np.int32))
+        for row, piece in enumerate(pieces)
+    ]
+    if not segments:
+        return batch
+    return replace(
+        batch,
+        segments=pa.concat_tables(segments).combine_chunks(),
+        runs=Runs.concatenate([piece.runs for piece in pieces], [piece.n_segments for piece in pieces]),
+    )

@@ -1,0 +1,155 @@
+"""Clash: images that several datasets call by one name, and annotators who drew on them in several."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.batch import Batch
+from segdata.core.format import Source
+from segdata.core.runs import Ints
+from segdata.core.uri import local_file
+
+_AT_ONCE = 64  # images that are loaded together
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVersion:
+    """An image as one dataset has it: its size (0: not known), its file, and a hash of each annotation."""
+
+    size: tuple[int, int]
+    sha256: str | None
+    uri: str | None
+    drawn: Mapping[str | None, str] = field(default_factory=dict)
+
+    def is_other(self, than: "ImageVersion") -> bool:
+        """Whether it is another picture: of another size, or its file has other bytes."""
+        if 0 not in self.size and 0 not in than.size and self.size != than.size:
+            return True
+        if self.sha256 is not None and than.sha256 is not None:
+            return self.sha256 != than.sha256
+        if self.uri == than.uri:
+            return False
+        files = [local_file(each.uri) for each in (self, than)]
+        known = [path for path in files if path is not None and path.is_file()]
+        return len(known) == 2 and not _same_bytes(*known)
+
+
+@dataclass(frozen=True, slots=True)
+class NewNames:
+    """The names that the images and annotators of one dataset get in the whole, where they are others."""
+
+    images: dict[str, str]
+    annotators: dict[str | None, str]
+
+
+def resolve_conflicts(
+    sources: Sequence[Source], rows: Sequence[Ints], labels: Sequence[str], apart: bool
+) -> list[NewNames]:
+    """What of each dataset gets another name, so that nothing clashes.
+
+    An image that an earlier dataset has by the same name, and that is another picture, goes below a folder with the
+    `label` of its dataset; with `apart` all images do, of every dataset. An annotator whose annotation of an image is
+    another one in an earlier dataset gets the label behind the name; unnamed ones get the label of their dataset as
+    their name, in both. Equal annotations are one. `rows` are the images that belong to each dataset.
+    """
+    if apart:
+        every = [[source.image_ids[row] for row in mine.tolist()] for source, mine in zip(sources, rows, strict=True)]
+        return [
+            NewNames({name: f"{label}/{name}" for name in names}, {})
+            for label, names in zip(labels, every, strict=True)
+        ]
+    places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)  # image -> dataset and row
+    for number, (source, mine) in enumerate(zip(sources, rows, strict=True)):
+        for row in mine.tolist():
+            places[source.image_ids[row]].append((number, row))
+    shared = {name: found for name, found in places.items() if len({number for number, _ in found}) > 1}
+    names = [NewNames({}, {}) for _ in sources]
+    clashes = _find_conflicts(sources, shared, labels, set(places), names)
+    for number, other, annotator in sorted(clashes, key=lambda each: (each[0], each[1], each[2] or "")):
+        if annotator is None:
+            names[number].annotators[None], names[other].annotators[None] = labels[number], labels[other]
+        else:
+            names[number].annotators[annotator] = f"{annotator} ({labels[number]})"
+    return names
+
+
+def _find_conflicts(
+    sources: Sequence[Source],
+    shared: Mapping[str, list[tuple[int, int]]],
+    labels: Sequence[str],
+    taken: set[str],
+    names: list[NewNames],
+) -> set[tuple[int, int, str | None]]:
+    """Find other names for images that are others; returns later and earlier dataset and annotator of each clash."""
+    clashes = set()
+    listed = sorted(shared)
+    for begin in range(0, len(listed), _AT_ONCE):
+        some = listed[begin : begin + _AT_ONCE]
+        seen: dict[tuple[int, str], ImageVersion] = {}
+        for number, source in enumerate(sources):
+            mine = {name: row for name in some for of, row in shared[name] if of == number}
+            if mine:
+                batch = source.load(np.array(list(mine.values()), np.int64))
+                seen |= {(number, name): each for name, each in _image_versions(batch)}
+        for name in some:
+            earlier: list[int] = []
+            for number in sorted({of for of, _ in shared[name]}):
+                here = seen[number, name]
+                if earlier and here.is_other(seen[earlier[0], name]):
+                    names[number].images[name] = _free_name(f"{labels[number]}/{name}", taken)
+                    continue
+                clashes |= {
+                    (number, other, annotator)
+                    for other in earlier
+                    for annotator, digest in here.drawn.items()
+                    if seen[other, name].drawn.get(annotator, digest) != digest
+                }
+                earlier.append(number)
+    return clashes
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """`name`, or with a number where it is taken."""
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{number}/{name}", number + 1
+    taken.add(found)
+    return found
+
+
+def _image_versions(batch: Batch) -> Iterator[tuple[str, ImageVersion]]:
+    """Every image of a batch with a hash of each annotation: what is drawn, in whatever order."""
+    images = batch.images.select(["image_id", "width", "height", "sha256", "uri"]).to_pylist()
+    drawn: list[dict[str | None, str]] = [{} for _ in images]
+    offset = batch.runs.offsets(batch.n_segments)
+    said = batch.segments.select(["segment_id", "source_id", "category_id", "iscrowd", "track_id"]).to_pylist()
+    segments: list[list[bytes]] = [[] for _ in range(batch.annotations.num_rows)]
+    for row, annotation in enumerate(batch.segment_annotation.tolist()):
+        mine = slice(offset[row], offset[row + 1])
+        pixels = batch.runs.start[mine].tobytes() + batch.runs.length[mine].tobytes()
+        segments[annotation].append(repr(list(said[row].values())).encode() + pixels)
+    people = batch.annotations["annotator"].to_pylist()
+    for image, annotator, each in zip(batch.annotation_image.tolist(), people, segments, strict=True):
+        digest = hashlib.blake2b(digest_size=16)
+        for segment in sorted(each):
+            digest.update(len(segment).to_bytes(8, "little") + segment)
+        drawn[image][annotator] = digest.hexdigest()
+    for image, found in zip(images, drawn, strict=True):
+        size = (image["width"] or 0, image["height"] or 0)
+        yield image["image_id"], ImageVersion(size, image["sha256"], image["uri"], found)
+
+
+def _same_bytes(a: Path, b: Path) -> bool:
+    """Whether two files are equal."""
+    if a.stat().st_size != b.stat().st_size:
+        return False
+    with a.open("rb") as one, b.open("rb") as other:
+        while piece := one.read(_PIECE):
+            if piece != other.read(_PIECE):
+                return False
+    return True

@@ -1,0 +1,275 @@
+"""Output: files are written under hidden names and moved into place at the end; copies and crops of image files."""
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.counted import counted
+from segdata.core.errors import SegdataError
+from segdata.core.planes import Planes, planes
+from segdata.core.uri import inside, local_file, moved
+from segdata.formats.shared.pairing import INDEX_FILE
+from segdata.store.windows import Tile, read_tile
+
+
+class StagedOutput:
+    """What one conversion makes: the target, and what goes beside it. Use it as a context; it leaves nothing hidden."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = check_free(target)
+        self._places: dict[Path, Path] = {}
+        self.made = self._made(target, target.suffix)
+
+    def beside(self, name: str) -> Path:
+        """Where to make something that goes beside the target as `name`."""
+        return self._made(self.target.with_name(name), ".made")
+
+    def _made(self, path: Path, suffix: str) -> Path:
+        stem = path.stem if path == self.target else path.name
+        made = self.target.with_name(f".{stem}.partial{suffix}")
+        self._places[made] = path
+        _remove([made])  # what a conversion left that was killed
+        return made
+
+    def commit(self) -> None:
+        """Put what was made where it belongs, all of it or nothing; the target itself comes last."""
+        moved: list[Path] = []
+        try:
+            for made, path in reversed(self._places.items()):
+                if made.exists():
+                    if path.is_dir():
+                        path.rmdir()
+                    made.replace(path)
+                    moved.append(path)
+        except OSError:
+            _remove(moved)
+            raise
+
+    def told(self, message: str) -> str:
+        """A message with the names that people know in place of the hidden ones."""
+        for made, path in self._places.items():
+            message = message.replace(str(made), str(path))
+        return message
+
+    def __enter__(self) -> "StagedOutput":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _remove(self._places)
+
+
+def check_free(path: Path) -> Path:
+    """`path`, when nothing is there, or an empty folder."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise SegdataError(f"{path}: exists already; name another target, or delete it first")
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+
+ImageRow = Mapping[str, Any]  # of the columns of images; Any: cells of all types
+
+
+@dataclass
+class ImageCopies:
+    """Copies image files below a folder.
+
+    An image that is one file gets the name of its image_id; the file of slices or windows that of what they are part
+    of, and the channels of an image keep their names.
+
+    Attributes
+    ----------
+    folder : that they go to
+    n_files : that were copied
+    left : why images were not copied, and which
+    """
+
+    folder: Path
+    n_files: int = 0
+    left: dict[str, list[str]] = field(default_factory=dict)
+    _copied: dict[Path, Path] = field(default_factory=dict, repr=False)  # source -> copy
+    _taken: set[Path] = field(default_factory=set, repr=False)
+
+    def batch(self, batch: Batch) -> Batch:
+        """The batch, with its images where their copies are."""
+        rows = batch.images.select(["image_id", "uri", "channels"]).to_pylist()
+        uris = [self._copy(row, row["uri"]) for row in rows]
+        channels = [
+            row["channels"] and [{**each, "uri": self._copy(row, each["uri"])} for each in row["channels"]]
+            for row in rows
+        ]
+        images = replaced(replaced(batch.images, "uri", uris), "channels", channels)
+        return replace(batch, images=images)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was not copied, a line for each reason."""
+        found = []
+        for reason, names in self.left.items():
+            names = list(dict.fromkeys(names))
+            shown = f"{names[0]}{', …' if len(names) > 1 else ''}"
+            found.append(f"{len(names):,} {'image' if len(names) == 1 else 'images'} not copied, {reason} ({shown})")
+        return tuple(found)
+
+    def _copy(self, row: ImageRow, uri: str | None) -> str | None:
+        """Where the copy of a file is; the file itself where there is none."""
+        path = local_file(uri)
+        if uri is None or path is None or not path.is_file():
+            here = "the file does not exist" if path is not None else "on another machine"
+            self.left.setdefault(here if uri else "no file is known", []).append(row["image_id"])
+            return uri
+        path = path.absolute()
+        if path not in self._copied:
+            target = self._free(self.folder / _copy_name(row, path), path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            self._copied[path] = target.absolute()
+            self.n_files += 1
+        return moved(uri, self._copied[path])
+
+    def _free(self, target: Path, path: Path) -> Path:
+        """`target`, below a folder of its own where another file has its name."""
+        number = 0
+        while target in self._taken:
+            number += 1
+            target = self.folder / str(number) / path.name
+        self._taken.add(target)
+        return target
+
+
+def _copy_name(row: ImageRow, path: Path) -> PurePosixPath:
+    """What the copy of a file is called: as the image, or as what its image is a slice or window of."""
+    image = PurePosixPath(row["image_id"])
+    whole = next((each for each in (image, *image.parents) if each.name.endswith(path.suffix)), image)
+    return whole.with_name(path.name) if row["channels"] else whole
+
+
+def move_beside_masks(made: Path, image_of: Callable[[str], str]) -> None:
+    """Move the copies of a conversion to where the programs of its format look for the images of masks.
+
+    `made` has them in `images`, and tells in `images.csv` which mask is whose; `image_of` gives the place of an image,
+    without extension, by that of its mask.
+    """
+    path = made / INDEX_FILE
+    records = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    for record in records:
+        source = made / "images" / record["image"]
+        if not record["mask"] or not source.is_file():
+            continue
+        target = made / f"{image_of(record['mask'])}{source.suffix}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        record["uri"] = inside(str(target), made) or ""
+    _write_index(path, records)
+    for folder in sorted((made / "images").rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    if (made / "images").is_dir() and not any((made / "images").iterdir()):
+        (made / "images").rmdir()
+
+
+def _write_index(path: Path, records: Iterable[Mapping[str, str]]) -> None:
+    rows = list(records)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+
+
+@dataclass
+class WindowCrops(ImageCopies):
+    """Writes the windows that a batch's images are, below a folder; `n_files` counts them.
+
+    PNG files of 8 or 16 bits with 1, 3 or 4 channels; TIFF files, which may hold floats too, where the source is one.
+    What fits in neither is left out, and `remarks` names it.
+    """
+
+    _last: tuple[str, Planes] | None = field(default=None, repr=False)  # the tiles of an image follow each other
+
+    def batch(self, batch: Batch) -> Batch:
+        """The batch, with its images where their pictures are."""
+        rows = batch.images.select(["image_id", "width", "height", "metadata"]).to_pylist()
+        uris = []
+        for row in rows:
+            tile = read_tile(row["metadata"])
+            assert tile is not None, "a window says what it is cut from"
+            uris.append(self._cropped(row["image_id"], tile, row["width"], row["height"]))
+        return replace(batch, images=replaced(batch.images, "uri", uris))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was not cropped, a line for each reason."""
+        return tuple(each.replace("not copied", "not cropped", 1) for each in super().remarks)
+
+    def _cropped(self, name: str, tile: Tile, width: int, height: int) -> str | None:
+        """Write one picture; returns where it is, None where there is none, and remembers why."""
+        target = self.folder / name
+        why = self._written(target, tile, width, height)
+        if why is not None:
+            self.left.setdefault(why, []).append(tile.of)
+            return None
+        self.n_files += 1
+        return str(target.absolute())
+
+    def _written(self, target: Path, tile: Tile, width: int, height: int) -> str | None:
+        """Write one picture; returns why that is not possible, None when it is done."""
+        if tile.uri is None:
+            return "no file is known"
+        try:
+            whole = self._decoded(tile.uri, (tile.height, tile.width))
+        except FileNotFoundError:
+            return "the file does not exist"
+        except OSError as error:
+            return f"the file cannot be read: {error.strerror or error}"
+        except SegdataError as error:
+            return str(error).partition(": ")[2]
+        if whole.shape[1:] != (tile.height, tile.width):
+            return "the file has another size than its labels"
+        picture = whole[:, tile.y : tile.y + height, tile.x : tile.x + width]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return _write_picture(np.ascontiguousarray(picture.transpose(1, 2, 0)), target)
+
+    def _decoded(self, uri: str, size: tuple[int, int]) -> Planes:
+        if self._last is None or self._last[0] != uri:
+            self._last = uri, planes(uri, size)
+        return self._last[1]
+
+
+def _write_picture(pixels: Planes, target: Path) -> str | None:
+    """Write an image (height, width, channels); returns why that is not possible, None when it is done."""
+    import cv2
+
+    if pixels.dtype == bool:
+        pixels = pixels.astype(np.uint8) * 255
+    channels = pixels.shape[2]
+    held: tuple[str, ...] = ("uint8", "uint16")
+    if target.suffix == ".tif":
+        held = (*held, "float32", "float64")
+    if pixels.dtype.name not in held or channels not in (1, 3, 4):
+        kind = "TIFF" if target.suffix == ".tif" else "PNG"
+        return f"{counted(channels, 'channel')} of {pixels.dtype.name} fit in no {kind}"
+    order = [2, 1, 0, *range(3, channels)] if channels > 1 else [0]  # OpenCV has blue first
+    done, data = cv2.imencode(target.suffix, pixels[:, :, order])  # type: ignore[arg-type]  # the types are checked above
+    if not done:
+        return f"{counted(channels, 'channel')} of {pixels.dtype.name} cannot be encoded"
+    target.write_bytes(data.tobytes())
+    return None

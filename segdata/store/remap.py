@@ -1,0 +1,237 @@
+"""Remap: segments under other categories, by a map that a person can read and complete."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.core import yamlfile
+from segdata.core.batch import Batch, replaced
+from segdata.core.config import nearest
+from segdata.core.cover import cover
+from segdata.core.errors import SegdataError
+from segdata.core.line import Line
+from segdata.core.loss import Affected, Losses
+from segdata.core.meet import Side
+from segdata.core.profile import Task
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Kind, Taxonomy, load_taxonomy
+
+_DROPPED_COLUMNS = ("rings", "declared_area", "declared_bbox")  # what a segment that was joined no longer is
+_DROPPED = int(np.iinfo(np.int64).min)
+
+
+@dataclass
+class Remap:
+    """Gives segments the categories that a map says, batch by batch.
+
+    Attributes
+    ----------
+    to : old category id -> new one; None: such segments are dropped
+    old, new : the taxonomies
+    task : in semantic data, and of stuff, segments that get one category are joined in each annotation
+    lost : image_id -> what was dropped and joined there: what, how many, pixels. Loading an image twice counts it once
+    """
+
+    to: Mapping[int, int | None]
+    old: Taxonomy
+    new: Taxonomy
+    task: Task
+    lost: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with its new categories. Raises SegdataError for a category that the map does not know."""
+        before = batch.segments["category_id"].to_numpy()
+        after = self._mapped(before)
+        kept = np.flatnonzero(after != _DROPPED)
+        taken = batch.take_segments(kept)
+        owner = self._groups(taken.segment_annotation.astype(np.int64), before[kept], after[kept])
+        first = np.unique(owner, return_index=True)[1]
+        things = self._of_kind(self.old, "thing", before[kept]) & (self.task != "semantic")
+        joined = things & (np.bincount(owner, minlength=1)[owner] > 1)
+        self._count(batch, {"dropped segments": np.flatnonzero(after == _DROPPED), "joined things": kept[joined]})
+        return self._renamed(_join_segments(taken, owner, first), before[kept][first], after[kept][first])
+
+    def count(self, losses: Losses) -> None:
+        """Count what was dropped and joined, over all images."""
+        for image_id in sorted(self.lost):
+            for what, n, pixels in self.lost[image_id]:
+                losses.add("mapped", what, n, pixels, Affected([image_id], [image_id]))
+
+    def _mapped(self, before: Ints) -> Ints:
+        """(n,) the new category ids; `_DROPPED` for segments that go."""
+        ids, which = np.unique(before, return_inverse=True)
+        for id_ in ids.tolist():
+            if id_ not in self.to:
+                raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
+        new = [_DROPPED if (to := self.to[id_]) is None else to for id_ in ids.tolist()]
+        return np.array(new, np.int64)[which]
+
+    def _groups(self, annotation: Ints, before: Ints, after: Ints) -> Ints:
+        """(n,) which segments become one, counted in the order of the first of each."""
+        n = len(after)
+        joins = (self.task == "semantic") | self._of_kind(self.new, "stuff", after)
+        _, group = np.unique(np.stack([annotation, after]), axis=1, return_inverse=True)
+        group = group.reshape(-1)
+        one = np.zeros(n, np.int64)  # a category that each group comes from
+        one[group] = before
+        mixed = np.zeros(n, bool)
+        mixed[group[before != one[group]]] = True
+        if self.task != "semantic":
+            mixed[group[self._of_kind(self.old, "thing", before)]] = True
+        key = np.where(joins & mixed[group], group, n + np.arange(n))
+        _, first, owner = np.unique(key, return_index=True, return_inverse=True)
+        rank = np.argsort(np.argsort(first))
+        return rank[owner.reshape(-1)]
+
+    def _renamed(self, batch: Batch, before: Ints, after: Ints) -> Batch:
+        """The batch with its new category ids, secondary ones too; in semantic data an id is that of its category."""
+        segments = replaced(batch.segments, "category_id", after)
+        if segments["also"].null_count < len(segments):
+            also = [
+                [new for old in said or () if (new := self.to.get(old, old)) is not None] or None
+                for said in segments["also"].to_pylist()
+            ]
+            segments = replaced(segments, "also", also)
+        if self.task == "semantic":
+            ids = segments["segment_id"].to_numpy()
+            segments = replaced(segments, "segment_id", np.where(ids == before, after, ids))
+        return replace(batch, segments=segments)
+
+    def _count(self, batch: Batch, rows: dict[str, Ints]) -> None:
+        """Remember how many segments and pixels of each image each kind of loss concerns."""
+        n_images, areas = batch.images.num_rows, batch.runs.areas(batch.n_segments)
+        found: dict[int, list[tuple[str, int, int]]] = {}
+        for what, lost in rows.items():
+            image = batch.segment_image[lost]
+            n = np.bincount(image, minlength=n_images)
+            pixels = np.bincount(image, weights=areas[lost], minlength=n_images).astype(np.int64)
+            for row in np.flatnonzero(n).tolist():
+                found.setdefault(row, []).append((what, int(n[row]), int(pixels[row])))
+        for row, lost_there in found.items():
+            self.lost[batch.images["image_id"][row].as_py()] = lost_there
+
+    @staticmethod
+    def _of_kind(taxonomy: Taxonomy, kind: Kind, ids: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        return np.isin(ids, [id_ for id_, each in taxonomy.by_id().items() if each.kind == kind])
+
+
+def _join_segments(batch: Batch, owner: Ints, first: Ints) -> Batch:
+    """The batch with the segments of each group as one: the first one's row, the pixels of all."""
+    if len(first) == batch.n_segments:
+        return batch
+    height, width = batch.segment_size
+    line = Line.of(height[first], width[first])
+    runs = cover(Side.of(batch.runs, line, owner), line).runs
+    segments = batch.segments.take(pa.array(first))
+    alone = pa.array(np.bincount(owner) == 1)
+    for name in _DROPPED_COLUMNS:
+        kept = pc.if_else(alone, segments[name].combine_chunks(), pa.scalar(None, segments[name].type))
+        segments = replaced(segments, name, kept)
+    return replace(batch, segments=segments, runs=runs)
+
+
+MapTarget = str | tuple[str, ...] | None
+
+
+class TaxonomyMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A map from old names of categories to new ones.
+
+    `categories`: old name -> new name; null: its segments are dropped; a list: undecided, a person must choose.
+    `taxonomy`: the file of the new taxonomy, relative to the map's folder. Without it the categories keep what they
+    say under their new names, and those that the map does not name stay as they are.
+    """
+
+    taxonomy: str | None = None
+    categories: dict[str, MapTarget]
+
+
+def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
+    """A map and the taxonomy that it names; raises SegdataError with file, line and the nearest known name."""
+    found, lines = yamlfile.parse_with_lines(yamlfile.read_text(path), TaxonomyMap, str(path))
+    if found.taxonomy is None:
+        return found, None
+    new = load_taxonomy(path.absolute().parent / found.taxonomy)
+    names = [each.name for each in new.categories]
+    for old, target in found.categories.items():
+        for name in (target,) if isinstance(target, str) else target or ():
+            if name not in names:
+                at = lines.of("categories", old) or 1
+                raise SegdataError(f"{path}:{at}: {found.taxonomy} has no category {name!r}{nearest(name, names)}")
+    return found, new
+
+
+def dump_map(migration: Mapping[str, MapTarget], taxonomy: str | None) -> str:
+    """A map as YAML, what a person must decide first."""
+    undecided = {old: list(new) for old, new in migration.items() if isinstance(new, tuple)}
+    lines = ["# old category: new category; null drops its segments (they are counted)."]
+    lines += [] if taxonomy is None else [yamlfile.flow({"taxonomy": taxonomy})[1:-1]]
+    lines.append("categories:" if migration else "categories: {}")
+    if undecided:
+        lines.append("  # Undecided: put one name in place of each list. Where segments differ, divide them first.")
+    decided = {old: new for old, new in migration.items() if not isinstance(new, tuple)}
+    lines += ["  " + yamlfile.flow({old: new})[1:-1] for old, new in (*undecided.items(), *decided.items())]
+    return "\n".join(lines) + "\n"
+
+
+def resolve_map(given: TaxonomyMap, known: list[str], whole: bool) -> dict[str, str | None]:
+    """Every category in `known` (names) with its new name, None: dropped.
+
+    `whole`: the map must name them all; else those that it does not name keep theirs. Raises SegdataError with the
+    names for those it does not know, that are undecided, or are missing.
+    """
+    strangers = [name for name in given.categories if name not in known]
+    if strangers:
+        hint = nearest(strangers[0], known) if len(strangers) == 1 else ""
+        raise SegdataError(f"the map names categories that the data do not have: {_abbreviate(strangers)}{hint}")
+    open_ = [f"{old} ({' or '.join(new)})" for old, new in given.categories.items() if isinstance(new, tuple)]
+    if open_:
+        raise SegdataError(f"the map leaves open what becomes of: {', '.join(open_)}; write one name for each")
+    missing = [name for name in known if name not in given.categories]
+    if whole and missing:
+        raise SegdataError(
+            f"the map does not say what becomes of: {_abbreviate(missing)}; write a name, or null to drop its segments"
+        )
+    return {name: _single_target(given.categories.get(name, name)) for name in known}
+
+
+def rename_categories(taxonomy: Taxonomy, to: Mapping[str, str | None]) -> Taxonomy:
+    """The taxonomy with its categories, and what they say of each other, under their new names.
+
+    Of several with the same new name the first stays, or the one that had the name before.
+    """
+    first: dict[str, Category] = {}
+    for category in sorted(taxonomy.categories, key=lambda each: to.get(each.name) != each.name):
+        name = to.get(category.name)
+        if name is not None and name not in first:
+            first[name] = msgspec.structs.replace(category, name=name, **_relations(category, to))
+    kept = [each for each in taxonomy.categories if each.id in {one.id for one in first.values()}]
+    by_id = {one.id: one for one in first.values()}
+    return msgspec.structs.replace(taxonomy, categories=tuple(by_id[each.id] for each in kept))
+
+
+def _relations(category: Category, to: Mapping[str, str | None]) -> dict[str, object]:
+    """What a category says of others, by their new names; groups keep theirs."""
+    changed: dict[str, object] = {
+        field: tuple(dict.fromkeys(name for old in getattr(category, field) if (name := to.get(old, old)) is not None))
+        for field in ("part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also")
+    }
+    parent = to.get(category.parent, category.parent) if category.parent else None
+    name = to[category.name]
+    return changed | {
+        "parent": None if parent == name else parent,
+        "aliases": tuple(each for each in category.aliases if each != name),
+    }
+
+
+def _abbreviate(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _single_target(target: MapTarget) -> str | None:
+    assert not isinstance(target, tuple)
+    return target

@@ -1,0 +1,344 @@
+"""Revision reader: an opened revision; image and annotation rows are in memory, segments are read part by part."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.columns import ANNOTATIONS, BATCH_ANNOTATIONS, BATCH_SEGMENTS, IMAGES, SEGMENTS, SEQUENCES, table
+from segdata.core.counts import MESSAGES, runs_of_counts
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.unsafe import is_unsafe
+from segdata.core.uri import channels_outside, outside
+from segdata.store.revision_writer import part_name, sequences_from_rows
+
+MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPart:
+    """Some segments, whole images of them.
+
+    Attributes
+    ----------
+    file, what : for messages: the file, and which part of it
+    image_ids : of what images
+    read : gives the rows of `columns.SEGMENTS`; raises OSError or ArrowException where they are damaged
+    """
+
+    file: str
+    what: str
+    image_ids: pa.Array
+    read: Callable[[], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class _ImageGroup:
+    """A part, and the image rows that it has segments of."""
+
+    part: SegmentPart
+    images: Ints
+
+
+class CanonicalSource:
+    """The tables of a canonical dataset.
+
+    Parameters
+    ----------
+    profile : what is known about the dataset as a whole
+    images, annotations : rows of `columns.IMAGES` and `columns.ANNOTATIONS`; None: lost, which a defect tells
+    parts : the segments
+    files : what messages call the tables of images and annotations
+    root : image URIs are relative to it
+    defects : what was damaged on the way to here
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        images: pa.Table | None,
+        annotations: pa.Table | None,
+        parts: Iterable[SegmentPart],
+        *,
+        files: tuple[str, str],
+        root: Path,
+        defects: Sequence[Defect] = (),
+    ) -> None:
+        self._profile, self._root, self._defects = profile, root, list(defects)
+        self._lacks_images, self._lacks_annotations = images is None, annotations is None
+        self._called = [PurePosixPath(file).name for file in files]
+        safe = self._safe(IMAGES.empty_table() if images is None else images, files[0])
+        self._images = self._unique(safe, ["image_id"], files[0])
+        known = self._known(ANNOTATIONS.empty_table() if annotations is None else annotations, files[1])
+        self._annotations = self._unique(known, ["image_id", "annotator"], files[1])
+        self._annotators = pc.unique(self._annotations["annotator"]).sort()
+        self._groups = list(self._indexed(parts))
+
+    @property
+    def profile(self) -> Profile:
+        """What is known about the dataset as a whole."""
+        return self._profile
+
+    @cached_property
+    def image_ids(self) -> Sequence[str]:
+        """The images, as they are stored: in ascending order."""
+        return list(self._images["image_id"].to_pylist())
+
+    @cached_property
+    def uris(self) -> Sequence[str | None]:
+        """(n_images,) where the image files are said to be: absolute paths, or URIs."""
+        return [outside(uri, self._root) for uri in self._images["uri"].to_pylist()]
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """Damaged files, and rows that are there twice or refer to nothing."""
+        return self._defects
+
+    def chunks(self) -> list[Ints]:
+        """Images by the row group that holds their segments; images without segments go with those before them."""
+        group = np.zeros(self._images.num_rows, np.int64)
+        for number, each in enumerate(self._groups):
+            group[each.images] = number
+        group = np.maximum.accumulate(group)
+        cuts = np.flatnonzero(np.diff(group)) + 1
+        return [rows for rows in np.split(np.arange(len(group)), cuts) if len(rows)]
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows, with their annotations and segments."""
+        images = self._resolved(self._images.take(pa.array(rows)))
+        image = _positions(self._annotations["image_id"], images["image_id"])
+        kept = np.flatnonzero(image >= 0)
+        key = self._key(image[kept], self._annotations["annotator"].take(pa.array(kept)))
+        kept, key = kept[np.argsort(key, kind="stable")], np.sort(key)
+        annotations = self._annotations.take(pa.array(kept))
+        columns = {name: annotations[name] for name in annotations.column_names if name != "image_id"}
+        annotations = table(BATCH_ANNOTATIONS, len(kept), image=image[kept].astype(np.int32), **columns)
+
+        stored, defects = self._stored(images, rows)
+        wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
+        annotation = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
+        known = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
+        for row in [] if self._lacks_annotations else np.flatnonzero(~known):
+            message = f"segment of an annotation that {self._called[1]} lacks"
+            defects.append(_segment_defect("SEG007", message, stored, int(row)))
+        rows_kept = np.flatnonzero(known)
+        rows_kept = rows_kept[np.argsort(annotation[rows_kept], kind="stable")]
+        return _decode(images, annotations, stored.take(pa.array(rows_kept)), annotation[rows_kept], defects)
+
+    def _stored(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
+        """The segment rows of some images, and what was damaged."""
+        pieces, defects = [SEGMENTS.empty_table()], []
+        for group in self._groups:
+            if not np.isin(group.images, rows).any():
+                continue
+            try:
+                piece = group.part.read()
+            except (OSError, pa.ArrowException) as error:
+                defects.append(unreadable_defect(group.part.what, error, group.part.file))
+                continue
+            wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
+            pieces.append(piece.filter(wanted))
+        return pa.concat_tables(pieces), defects
+
+    def _key(self, image: Ints, annotator: pa.ChunkedArray) -> Ints:
+        """One number for each (image row, annotator), ascending in both; an annotator that is not known gives -1."""
+        code = _positions(annotator, self._annotators)
+        return np.where(code < 0, -1, image * max(len(self._annotators), 1) + code)
+
+    def _indexed(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
+        """Which images each part has segments of."""
+        for part in parts:
+            rows = _positions(part.image_ids, self._images["image_id"])
+            for lost in self._unknown(part.image_ids, rows):
+                message = f"segments of image {lost!r}, which {self._called[0]} lacks"
+                self._defects.append(Defect("SEG007", message, part.file, image=lost))
+            yield _ImageGroup(part, np.sort(rows[rows >= 0]))
+
+    def _safe(self, images: pa.Table, name: str) -> pa.Table:
+        """The images whose id is a name below the images root: writers make files of these names."""
+        safe = np.array([bool(each) and not is_unsafe(each) for each in images["image_id"].to_pylist()], bool)
+        for row in np.flatnonzero(~safe).tolist():
+            found = images["image_id"][row].as_py()
+            message = f"row {row}: image_id {found!r} is no path below the images root; left out"
+            self._defects.append(Defect("SEG015", message, name, image=found))
+        return self._sized(images.filter(pa.array(safe)), name)
+
+    def _sized(self, images: pa.Table, name: str) -> pa.Table:
+        """The images, without the sizes that none can have."""
+        sides = [pc.fill_null(images[side], 1).to_numpy() for side in ("width", "height")]
+        wrong = np.logical_or.reduce([(side < 1) | (side > MAX_SIDE) for side in sides])
+        for row in np.flatnonzero(wrong).tolist():
+            message = f"row {row}: the image's size is {sides[0][row]} x {sides[1][row]}; 1 to {MAX_SIDE:,} is expected"
+            image = images["image_id"][row].as_py()
+            self._defects.append(Defect("SEG004", message, name, image=image))
+        for side in ("width", "height") if wrong.any() else ():
+            images = replaced(images, side, pc.if_else(pa.array(wrong), None, images[side]))
+        return images
+
+    def _known(self, annotations: pa.Table, name: str) -> pa.Table:
+        """The annotations of images that exist."""
+        rows = _positions(annotations["image_id"], self._images["image_id"])
+        for lost in self._unknown(annotations["image_id"], rows):
+            message = f"annotation of image {lost!r}, which {self._called[0]} lacks"
+            self._defects.append(Defect("SEG007", message, name, image=lost))
+        return annotations.filter(pa.array(rows >= 0))
+
+    def _unknown(self, image_ids: pa.ChunkedArray, rows: Ints) -> list[str | None]:
+        """The ids without a row of `images`; none where the whole table is lost, of which one defect tells."""
+        return [] if self._lacks_images else image_ids.filter(pa.array(rows < 0)).to_pylist()
+
+    def _unique(self, rows: pa.Table, columns: list[str], name: str) -> pa.Table:
+        """The first row of each key, in ascending order of the key; a defect for every other."""
+        keys = rows.select(columns).append_column("row", pa.array(np.arange(rows.num_rows)))
+        first = keys.group_by(columns).aggregate([("row", "min")])["row_min"].to_numpy()
+        for row in np.setdiff1d(np.arange(rows.num_rows), first):
+            key = ", ".join(str(rows[column][int(row)].as_py()) for column in columns)
+            message = f"row {row} repeats {' and '.join(columns)} ({key})"
+            image = rows["image_id"][int(row)].as_py()
+            self._defects.append(Defect("SEG008", message, name, image=image))
+        kept = rows.take(pa.array(np.sort(first)))
+        return kept.sort_by([(column, "ascending") for column in columns]).combine_chunks()
+
+    def _resolved(self, images: pa.Table) -> pa.Table:
+        """Images with absolute URIs."""
+        uris = [outside(uri, self._root) for uri in images["uri"].to_pylist()]
+        channels = [channels_outside(each, self._root) for each in images["channels"].to_pylist()]
+        return replaced(replaced(images, "uri", uris), "channels", channels)
+
+
+def _decode(
+    images: pa.Table, annotations: pa.Table, stored: pa.Table, annotation: Ints, defects: list[Defect]
+) -> Batch:
+    """A batch of stored rows; segments whose counts are damaged are left out, as defects."""
+    image = annotations["image"].to_numpy()[annotation]
+    height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64)[image] for name in ("height", "width"))
+    runs, error = runs_of_counts(stored["counts"].combine_chunks(), height, width)
+    for row in np.flatnonzero(error):
+        defects.append(_segment_defect("SEG005", MESSAGES[int(error[row])], stored, int(row)))
+    columns = {name: stored[name] for name in BATCH_SEGMENTS.names if name in stored.column_names}
+    columns |= {
+        "annotation": annotation.astype(np.int32),
+        "declared_area": stored["area"].cast(pa.float64()),
+        "declared_bbox": stored["bbox"].cast(pa.list_(pa.float64())),
+    }
+    segments = table(BATCH_SEGMENTS, stored.num_rows, **columns).combine_chunks()
+    batch = Batch(images, annotations, segments, runs, tuple(defects))
+    return batch.take_segments(np.flatnonzero(error == 0)) if error.any() else batch
+
+
+def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`rows` with exactly the columns of `schema`: missing ones null, types cast; raises ArrowException otherwise."""
+    missing = {"image_id", "category_id", "counts"} & (set(schema.names) - set(rows.column_names))
+    if missing:
+        raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
+    twice = sorted(name for name in schema.names if rows.column_names.count(name) > 1)
+    if twice:
+        raise pa.ArrowInvalid(f"column {', '.join(twice)} is there twice")
+    columns = {name: rows[name] for name in schema.names if name in rows.column_names}
+    conformed = table(schema, rows.num_rows, **columns)
+    conformed.validate(full=True)  # texts that are not UTF-8 pass until they are looked at
+    return conformed
+
+
+def _positions(values: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array) -> Ints:
+    """(n,) where each value first stands in `among`; -1 where it does not. Null is a value like any other."""
+    value_set = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
+    found = pc.index_in(values, value_set=value_set)
+    return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
+
+
+def _segment_defect(code: str, message: str, stored: pa.Table, row: int) -> Defect:
+    line = stored.slice(row, 1).to_pylist()[0]
+    return Defect(
+        code,
+        message,
+        "segments",
+        image=line["image_id"],
+        annotator=line["annotator"],
+        segments=(line["source_id"] or line["segment_id"],),
+    )
+
+
+def unreadable_defect(what: str, error: Exception, file: str) -> Defect:
+    """The defect that `what` of a file cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return Defect("SEG002", f"{what} does not exist; restore the file from a backup", file)
+    return Defect("SEG001", f"{what} cannot be read: {_reason(error)}; restore the file from a backup", file)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error without the path that pyarrow puts into some."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or re.sub(r" ?'[^']*/[^']*':? ?", " ", str(error).splitlines()[0])[:200].strip().rstrip(".")
+
+
+def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) -> CanonicalSource:
+    """The revision in `folder` of the dataset at `root`, of which dataset.yaml and taxonomy.yaml say `profile`.
+
+    `n_parts`: how many part files of segments there must be, at least. Raises UnreadableError where there is no folder.
+    """
+    if not folder.is_dir():
+        raise UnreadableError(f"{root}: dataset.yaml names revision {folder.name}, which has no folder")
+    defects: list[Defect] = []
+    images, annotations = (
+        _read_table(folder / f"{name}.parquet", root, schema, defects)
+        for name, schema in (("images", IMAGES), ("annotations", ANNOTATIONS))
+    )
+    path = folder / "sequences.parquet"
+    sequences = _read_table(path, root, SEQUENCES, defects) if path.exists() else None
+    paths = {folder / "segments" / part_name(number) for number in range(n_parts)}
+    paths.update(folder.glob("segments/*.parquet"))
+    return CanonicalSource(
+        profile if sequences is None else replace(profile, sequences=sequences_from_rows(sequences)),
+        images,
+        annotations,
+        [part for path in sorted(paths) for part in _list_parts(path, root, defects)],
+        files=(f"{folder.name}/images.parquet", f"{folder.name}/annotations.parquet"),
+        root=root,
+        defects=defects,
+    )
+
+
+def _read_table(path: Path, root: Path, schema: pa.Schema, defects: list[Defect]) -> pa.Table | None:
+    """A table that is small enough to hold; None, with a defect, where it is damaged."""
+    try:
+        return conform(pq.ParquetFile(path).read(), schema).combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        defects.append(unreadable_defect("the table", error, path.relative_to(root).as_posix()))
+        return None
+
+
+def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[SegmentPart]:
+    """The row groups of a file of segments."""
+    name = path.relative_to(root).as_posix()
+    try:
+        file = pq.ParquetFile(path)
+        for number in range(file.num_row_groups):
+            ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
+            ids.validate(full=True)
+            yield SegmentPart(name, f"row group {number}", ids, partial(_read_row_group, path, number))
+    except (OSError, KeyError, pa.ArrowException) as error:
+        defects.append(unreadable_defect("the part", error, name))
+
+
+def _read_row_group(path: Path, number: int) -> pa.Table:
+    return conform(pq.ParquetFile(path).read_row_group(number), SEGMENTS)
+
+
+def free_id(folder: Path) -> int:
+    """A segment id that no segment of the revision in `folder` has, nor any smaller than it; at least 1."""
+    highest = 0
+    for path in folder.glob("segments/*.parquet"):
+        found = pc.max(pq.ParquetFile(path).read(columns=["segment_id"])["segment_id"]).as_py()
+        highest = max(highest, found or 0)
+    return highest + 1

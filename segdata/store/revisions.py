@@ -1,0 +1,351 @@
+"""Revisions of a canonical dataset: write a new one, list them, make one current again, delete old ones."""
+
+import datetime
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from segdata.core.batch import replaced
+from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS
+from segdata.core.errors import SegdataError
+from segdata.store import manifest as manifests
+from segdata.store.manifest import Manifest, Revision
+from segdata.store.revision_reader import conform
+from segdata.store.revision_writer import open_writer, part_name
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # what there is none of
+
+CHANGES_FILE = "changes.jsonl"
+IMAGES_FILE = "images.parquet"
+ColumnChanges = Mapping[str, Mapping[str, Mapping[Any, Any]]]  # Any: ids, and values of each column's type
+ANNOTATIONS_FILE = "annotations.parquet"
+
+
+def revise(
+    root: Path,
+    changed: Mapping[str, pa.Table],
+    what: str,
+    log: Iterable[Mapping[str, Any]],
+    parent: str | None = None,
+    images: Mapping[str, Mapping[str, Any]] | None = None,
+    annotations: Mapping[str, Mapping[tuple[str, str | None], Any]] | None = None,
+) -> str:
+    """Write a revision and make it current; returns its name.
+
+    Parameters
+    ----------
+    root : the dataset's folder
+    changed : image_id -> all of the image's segments, as rows of `columns.SEGMENTS`
+    what : how the revision came about, in a few words
+    log : a JSON object for each thing that was changed, for ``changes.jsonl`` in the revision's folder
+    parent : the revision that `changed` was made from; None: the current one, whichever it is
+    images : a column of the images -> image_id -> its new value there; others keep theirs
+    annotations : the same of the annotations, by image_id and annotator
+
+    What does not change is linked to the revision before. Until the last step the dataset is as it was; whatever goes
+    wrong before, nothing is left behind. Raises SegdataError where it cannot be written, where another program is
+    making a revision, and where `parent` is the current one no more.
+    """
+    with lock_dataset(root):
+        manifest = manifests.load(root)
+        if parent not in (None, manifest.revision):
+            what = f"revision {manifest.revision} has been made since {parent} was read"
+            raise SegdataError(f"{root}: {what}; nothing is changed, try again")
+        columns: ColumnChanges = {IMAGES_FILE: images or {}, ANNOTATIONS_FILE: annotations or {}}
+        return _write_revision(root, manifest, changed, what, log, columns)
+
+
+def _write_revision(
+    root: Path,
+    manifest: Manifest,
+    changed: Mapping[str, pa.Table],
+    what: str,
+    log: Iterable[Mapping[str, Any]],
+    columns: ColumnChanges,
+) -> str:
+    before = root / manifest.revision
+    name = _next_name(root)
+    made = root / name
+    try:
+        (made / "segments").mkdir(parents=True)
+        for path in sorted(before.glob("*.parquet")):
+            if columns.get(path.name):
+                _write_columns(path, made / path.name, columns[path.name])
+            else:
+                _link(path, made / path.name)
+        n_parts = _write_segments(before, made, changed)
+        lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
+        (made / CHANGES_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        entry = Revision(name, manifests.now(), what, parent=manifest.revision, parts=n_parts)
+        revisions = (*manifest.revisions, entry)
+        manifests.commit(root, msgspec.structs.replace(manifest, revision=name, revisions=revisions))
+    except BaseException as error:
+        if not _is_current(root, name):  # an interruption may come when all is done
+            shutil.rmtree(made, ignore_errors=True)
+        if isinstance(error, (OSError, pa.ArrowException)):
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise SegdataError(
+                f"{root}: revision {name} cannot be written: {reason}; the dataset is as it was"
+            ) from error
+        raise
+    return name
+
+
+@contextmanager
+def lock_dataset(root: Path) -> Iterator[None]:
+    """Keep other programs from making a revision meanwhile; the system frees the lock of a program that was killed."""
+    if fcntl is None:
+        yield
+        return
+    try:
+        folder = os.open(root, os.O_RDONLY)
+    except OSError as error:
+        raise SegdataError(f"{root}: cannot be read: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SegdataError(
+                f"{root}: another program is changing it; nothing is changed, try again later"
+            ) from error
+        except OSError:
+            pass  # a disk without locks
+        yield
+    finally:
+        os.close(folder)
+
+
+def _is_current(root: Path, name: str) -> bool:
+    try:
+        return manifests.load(root).revision == name
+    except SegdataError:
+        return True  # nothing is deleted of what cannot be read
+
+
+def _next_name(root: Path) -> str:
+    """One more than the highest revision that there is, whether the manifest knows it or not."""
+    numbers = [int(found[1]) for path in root.iterdir() if (found := re.fullmatch(r"r(\d+)", path.name))]
+    return f"r{max(numbers, default=0) + 1:04d}"
+
+
+def _link(path: Path, target: Path) -> None:
+    """The same file at another place; a copy where the disk cannot link."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+
+
+@dataclass
+class _PendingImages:
+    """The changed images whose rows are not written yet."""
+
+    rows: dict[str, pa.Table]
+
+    def instead_of(self, group: pa.Table) -> pa.Table:
+        """A row group with the changed images' rows in the place of those that it has."""
+        here = [name for name in pc.unique(group["image_id"]).to_pylist() if name in self.rows]
+        if not here:
+            return group
+        kept = group.filter(pc.invert(pc.is_in(group["image_id"], value_set=pa.array(here, pa.string()))))
+        both = pa.concat_tables([kept, *(self.rows.pop(name) for name in here)])
+        return both.take(pc.sort_indices(both["image_id"]))
+
+
+def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any, Any]]) -> None:  # Any: as Columns
+    """Write the images or annotations again, row group by row group, with other values in some columns."""
+    of_images = target.name == IMAGES_FILE
+    schema = IMAGES if of_images else ANNOTATIONS
+    file = pq.ParquetFile(before)
+    with open_writer(target, schema) as writer:
+        for group in range(file.num_row_groups):
+            rows = conform(file.read_row_group(group), schema)
+            names = rows["image_id"].to_pylist()
+            keys = names if of_images else list(zip(names, rows["annotator"].to_pylist(), strict=True))
+            for column, new in changed.items():
+                old = zip(keys, rows[column].to_pylist(), strict=True)
+                rows = replaced(rows, column, [new.get(key, value) for key, value in old])
+            writer.write_table(rows)
+
+
+def _write_segments(before: Path, made: Path, changed: Mapping[str, pa.Table]) -> int:
+    """Link the parts without changed images, and write the others again; returns how many there are."""
+    waiting, paths = _PendingImages(dict(changed)), sorted(before.glob("segments/*.parquet"))
+    for number, path in enumerate(paths):
+        file, target = pq.ParquetFile(path), made / "segments" / part_name(number)
+        last = number == len(paths) - 1
+        ids = set(pc.unique(file.read(columns=["image_id"])["image_id"]).to_pylist())
+        if not ids & waiting.rows.keys() and not (last and waiting.rows):
+            _link(path, target)
+            continue
+        with open_writer(target, SEGMENTS) as writer:
+            for group in range(file.num_row_groups):
+                rows = waiting.instead_of(conform(file.read_row_group(group), SEGMENTS))
+                if rows.num_rows:
+                    writer.write_table(rows, row_group_size=rows.num_rows)
+            if last and waiting.rows:
+                rest = pa.concat_tables([waiting.rows[name] for name in sorted(waiting.rows)])
+                if rest.num_rows:
+                    writer.write_table(rest, row_group_size=rest.num_rows)
+    return len(paths)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionInfo:
+    """A revision.
+
+    Attributes
+    ----------
+    name, created, what, parent : as dataset.yaml has them
+    current : it is what is read
+    images, segments : how many it has; None where its files cannot be read, as `present` or a validation tells
+    size : bytes of its files, those that it shares with other revisions too
+    own : bytes of the files that no other revision has: what to delete it would free
+    present : its folder is there
+    """
+
+    name: str
+    created: datetime.datetime
+    what: str
+    parent: str | None
+    current: bool
+    images: int | None
+    segments: int | None
+    size: int
+    own: int
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PruneResult:
+    """What `prune` deletes: revisions, folders of revisions that were never finished, and the bytes that frees."""
+
+    revisions: tuple[str, ...]
+    unfinished: tuple[str, ...]
+    size: int
+
+
+def history(root: Path) -> list[RevisionInfo]:
+    """The revisions of the dataset in a folder, the first one first."""
+    manifest = manifests.load(root)
+    names = [each.name for each in manifest.revisions]
+    owners: dict[tuple[int, int], set[str]] = {}
+    for name in {*names, *_revision_folders(root)}:
+        for path in _files(root / name):
+            owners.setdefault(_file_identity(path), set()).add(name)
+    found = []
+    for each in manifest.revisions:
+        files = _files(root / each.name)
+        found.append(
+            RevisionInfo(
+                each.name,
+                each.created,
+                each.what,
+                each.parent,
+                each.name == manifest.revision,
+                _count_rows([root / each.name / "images.parquet"]),
+                _count_rows([path for path in files if path.parent.name == "segments"]) if files else None,
+                sum(path.stat().st_size for path in files),
+                sum(path.stat().st_size for path in files if len(owners[_file_identity(path)]) == 1),
+                (root / each.name).is_dir(),
+            )
+        )
+    return found
+
+
+def restore(root: Path, revision: str) -> str:
+    """Make a revision current again; returns the one that was. All others stay, the later ones too.
+
+    Raises SegdataError where there is no such revision, its files are gone, or another program is making one.
+    """
+    with lock_dataset(root):
+        manifest = manifests.load(root)
+        wanted = manifest.at(revision, root)
+        if not (root / revision / "images.parquet").is_file():
+            raise SegdataError(f"{root}: revision {revision} has no files any more; nothing is changed")
+        manifests.commit(root, wanted)
+        return manifest.revision
+
+
+def prune(root: Path, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
+    """Delete all but the last `keep` revisions and the current one, and what was never finished.
+
+    dataset.yaml forgets them first: a crash leaves files that nothing refers to, and the next `prune` deletes.
+    `dry_run`: delete nothing. Raises SegdataError where another program is making a revision.
+    """
+    if keep < 1:
+        raise SegdataError(f"keep is {keep}; at least the current revision stays")
+    with lock_dataset(root):
+        manifest = manifests.load(root)
+        last = {each.name for each in manifest.revisions[-keep:]} | {manifest.revision}
+        gone = tuple(each.name for each in manifest.revisions if each.name not in last)
+        known = {each.name for each in manifest.revisions} | {manifest.revision}
+        unfinished = tuple(name for name in _revision_folders(root) if name not in known)
+        size = _freed_bytes(root, (*gone, *unfinished), last)
+        if not dry_run:
+            _drop_from_manifest(root, manifest, gone)
+            for name in (*gone, *unfinished):
+                shutil.rmtree(root / name, ignore_errors=True)
+        return PruneResult(gone, unfinished, size)
+
+
+def _drop_from_manifest(root: Path, manifest: Manifest, gone: tuple[str, ...]) -> None:
+    """Take revisions out of dataset.yaml."""
+    if gone:
+        left = tuple(each for each in manifest.revisions if each.name not in gone)
+        manifests.commit(root, msgspec.structs.replace(manifest, revisions=left))
+
+
+def ancestors(root: Path, revision: str) -> list[str]:
+    """A revision and those that it was made from, the last one first."""
+    parents = {each.name: each.parent for each in manifests.load(root).revisions}
+    line: list[str] = []
+    at: str | None = revision
+    while at is not None and at not in line:
+        line.append(at)
+        at = parents.get(at)
+    return line
+
+
+def _revision_folders(root: Path) -> list[str]:
+    """The folders that are called as revisions are."""
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and re.fullmatch(r"r\d{4,}", path.name))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _file_identity(path: Path) -> tuple[int, int]:
+    """Which file it is, by whatever name: files that do not change are linked."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def _freed_bytes(root: Path, gone: tuple[str, ...], kept: set[str]) -> int:
+    """The bytes of files that only deleted revisions have."""
+    needed = {_file_identity(path) for name in kept for path in _files(root / name)}
+    sizes = {_file_identity(path): path.stat().st_size for name in gone for path in _files(root / name)}
+    return sum(size for identity, size in sizes.items() if identity not in needed)
+
+
+def _count_rows(paths: list[Path]) -> int | None:
+    """How many rows tables have, by their ends alone."""
+    try:
+        return sum(int(pq.ParquetFile(path).metadata.num_rows) for path in paths)
+    except (OSError, ValueError):  # damaged; pyarrow's errors are among these
+        return None

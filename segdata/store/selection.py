@@ -1,0 +1,409 @@
+"""Selection: conditions over columns, and the images, annotations and segments that meet them."""
+
+import ast
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.config import nearest
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, boxes
+from segdata.core.splits import split_of
+
+Value = Any  # an Arrow array, or a plain constant; pyarrow has no types
+ColumnLookup = Callable[[str], Value]
+_COMPARISONS: Mapping[type[ast.cmpop], Callable[[Value, Value], Value]] = {
+    ast.Eq: pc.equal,
+    ast.NotEq: pc.not_equal,
+    ast.Lt: pc.less,
+    ast.LtE: pc.less_equal,
+    ast.Gt: pc.greater,
+    ast.GtE: pc.greater_equal,
+}
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Value, Value], Value]] = {
+    ast.Add: pc.add,
+    ast.Sub: pc.subtract,
+    ast.Mult: pc.multiply,
+    ast.Div: lambda a, b: pc.divide(_floats(a), _floats(b)),
+}
+_MAPS = ("metadata", "attributes")
+_FUNCTIONS = ("matches", "number")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A condition.
+
+    Attributes
+    ----------
+    text : as it was written
+    columns : the names that it uses; of a key, ``attributes["colour"]``, that of the map
+    """
+
+    text: str
+    columns: frozenset[str]
+    _tree: ast.expr
+
+    @staticmethod
+    def parse(text: str, known: list[str]) -> "Expression":
+        """The condition that `text` says over the columns `known`; raises SegdataError that says what is wrong."""
+        try:
+            tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            said = getattr(error, "msg", None) or error
+            raise SegdataError(f"where {text!r}: {said}") from error
+        named: set[str] = set()
+        _check(tree, known, named, text)
+        return Expression(text, frozenset(named), tree)
+
+    def holds(self, columns: ColumnLookup, n: int) -> pa.Array:
+        """(n,) where the condition is true; `columns` gives each column, a map as the texts of ``name[key]``.
+
+        Raises SegdataError where columns are compared with what they are not, such as a text with a number.
+        """
+        try:
+            found = _evaluate(self._tree, columns)
+            if not isinstance(found, pa.Array):  # constants alone
+                one = found if isinstance(found, pa.Scalar) else pa.scalar(found)
+                found = pa.array([one.as_py()] * n, one.type)
+            if not pa.types.is_boolean(found.type):
+                raise SegdataError(f"where {self.text!r}: is no condition, it gives {found.type}")
+        except (pa.ArrowException, TypeError, AttributeError) as error:
+            raise SegdataError(f"where {self.text!r}: cannot be evaluated: {str(error).splitlines()[0]}") from error
+        return pc.fill_null(found, False)
+
+
+def _check(node: ast.AST, known: list[str], named: set[str], text: str) -> None:
+    """Add the names of columns in a tree; raises SegdataError for anything that is not of the language."""
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None):
+            return
+        case ast.Name(id=name) if name in known:
+            if name in _MAPS:
+                raise SegdataError(f'where {text!r}: write {name}["key"]')
+            named.add(name)
+        case ast.Name(id=name):
+            raise SegdataError(f"where {text!r}: no column {name!r}{nearest(name, known) or '; ' + ', '.join(known)}")
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str())) if name in _MAPS:
+            named.add(name)
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
+            second = args[1] if len(args) == 2 else None
+            if len(args) != (2 if name == "matches" else 1) or (
+                name == "matches" and not (isinstance(second, ast.Constant) and isinstance(second.value, str))
+            ):
+                raise SegdataError(f'where {text!r}: write matches(text, "regular expression") or number(text)')
+            _check(args[0], known, named, text)
+        case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts):
+            for part in parts:
+                _check(part, known, named, text)
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=part):
+            _check(part, known, named, text)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            _check(left, known, named, text)
+            _check(right, known, named, text)
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(map(_is_known, ops, others)):
+            for part in (left, *others):
+                _check(part, known, named, text)
+        case _:
+            what = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
+            raise SegdataError(f"where {text!r}: {what!r} is not of this language; see `segdata filter --help`")
+
+
+def _is_known(op: ast.cmpop, other: ast.expr) -> bool:
+    """Whether a comparison is of the language: `in` needs a list of constants."""
+    if isinstance(op, (ast.In, ast.NotIn)):
+        return isinstance(other, (ast.List, ast.Tuple)) and all(isinstance(each, ast.Constant) for each in other.elts)
+    return type(op) in _COMPARISONS
+
+
+def _evaluate(node: ast.expr, columns: ColumnLookup) -> Value:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return columns(name)
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
+            return columns(f"{name}[{key}]")
+        case ast.Call(func=ast.Name(id="matches"), args=[text, ast.Constant(value=pattern)]):
+            return pc.match_substring_regex(_evaluate(text, columns), pattern)
+        case ast.Call(args=[text]):
+            return _numbers(_evaluate(text, columns))
+        case ast.BoolOp(op=op, values=parts):
+            join = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
+            found = _evaluate(parts[0], columns)
+            for part in parts[1:]:
+                found = join(found, _evaluate(part, columns))
+            return found
+        case ast.UnaryOp(op=ast.Not(), operand=part):
+            return pc.invert(_evaluate(part, columns))
+        case ast.UnaryOp(operand=part):
+            value = _evaluate(part, columns)
+            return -value if isinstance(value, (int, float)) else pc.negate(value)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _ARITHMETIC[type(op)](_evaluate(left, columns), _evaluate(right, columns))
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            sides = [left, *others]
+            found = [_compare(a, op, b, columns) for a, op, b in zip(sides[:-1], ops, sides[1:], strict=True)]
+            result = found[0]
+            for each in found[1:]:
+                result = pc.and_kleene(result, each)
+            return result
+    raise AssertionError(node)  # `_check` lets nothing else pass
+
+
+def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, columns: ColumnLookup) -> Value:
+    a = _evaluate(left, columns)
+    if isinstance(op, (ast.In, ast.NotIn)):
+        assert isinstance(right, (ast.List, ast.Tuple))
+        wanted = [_as_column_type(a, each.value) for each in right.elts if isinstance(each, ast.Constant)]
+        found = pc.is_in(a, value_set=pa.array(wanted).cast(a.type) if wanted else pa.array([], a.type))
+        return found if isinstance(op, ast.In) else pc.and_(pc.invert(found), pc.is_valid(a))
+    b = _evaluate(right, columns)
+    if a is None or b is None:
+        value = b if a is None else a
+        return pc.is_null(value) if isinstance(op, ast.Eq) else pc.is_valid(value)
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        a, b = _as_column_type(b, a), _as_column_type(a, b)
+    return _COMPARISONS[type(op)](a, b)
+
+
+def _as_column_type(column: Value, constant: Value) -> Value:
+    """A constant as a text column holds it: what is no text is JSON there, as in metadata and attributes."""
+    text = isinstance(column, (pa.Array, pa.ChunkedArray)) and pa.types.is_string(column.type)
+    return json.dumps(constant) if text and isinstance(constant, (bool, int, float)) else constant
+
+
+def _floats(value: Value) -> Value:
+    return float(value) if isinstance(value, (int, float)) else value.cast(pa.float64())
+
+
+def _numbers(value: Value) -> Value:
+    """Texts as numbers, null where they are none."""
+    if not pa.types.is_string(value.type):
+        return value.cast(pa.float64())
+    is_number = pc.match_substring_regex(value, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+    return pc.if_else(is_number, value, pa.scalar(None, pa.string())).cast(pa.float64())
+
+
+Flags = NDArray[np.bool_]
+OF_IMAGES = ("image_id", "width", "height", "split", "group", "sequence", "frame", "camera", "timestamp", "metadata",
+             "image_findings")  # fmt: skip
+OF_ANNOTATIONS = ("annotator", "source", "stage", "reviewer", "created", "seconds", "n_segments")
+OF_SEGMENTS = ("category", "kind", "segment_id", "track_id", "crowd", "score", "segment_source", "area", "x", "y",
+               "box_width", "box_height", "attributes", "findings")  # fmt: skip
+COLUMNS = (*OF_IMAGES, *OF_ANNOTATIONS, *OF_SEGMENTS)
+_DEPTH = {name: depth for depth, names in enumerate((OF_IMAGES, OF_ANNOTATIONS, OF_SEGMENTS)) for name in names}
+SegmentKey = tuple[str | None, str | None, int | str]  # image, annotator (None: any), the source's id
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCounts:
+    """Which images and segments findings speak of, and how often."""
+
+    images: Mapping[str, int]
+    segments: Mapping[SegmentKey, int]
+
+    @staticmethod
+    def of(findings: Sequence[Finding]) -> "FindingCounts":
+        """Counted over findings."""
+        images: dict[str, int] = {}
+        segments: dict[SegmentKey, int] = {}
+        for each in findings:
+            if each.image is not None:
+                images[each.image] = images.get(each.image, 0) + 1
+            for id_ in each.segments:
+                key = (each.image, each.annotator, id_)
+                segments[key] = segments.get(key, 0) + 1
+        return FindingCounts(images, segments)
+
+    def count(self, image: str, annotator: str | None, id_: int | str) -> int:
+        """Findings that name a segment; those of a dataset with one annotator do not name whom."""
+        named = 0 if annotator is None else self.segments.get((image, None, id_), 0)
+        return named + self.segments.get((image, annotator, id_), 0)
+
+
+@dataclass
+class Selection:
+    """Drops what does not meet every condition.
+
+    A condition speaks of images, annotations or segments: of the deepest whose columns it uses. An image goes where a
+    condition on segments left none of its segments, or one on annotations none of its annotations; an annotation of a
+    kept image stays, without segments too, since it says that there is nothing.
+
+    Attributes
+    ----------
+    conditions : all must hold
+    profile : of the dataset
+    flagged : what findings say, for the columns `findings` and `image_findings`
+    keep_images : images stay, whatever they lose
+    dropped : first image_id of each batch -> images, annotations, segments, pixels that were dropped from it
+    """
+
+    conditions: tuple[Expression, ...]
+    profile: Profile
+    flagged: FindingCounts = field(default_factory=lambda: FindingCounts({}, {}))
+    keep_images: bool = False
+    dropped: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._kept(Batch.empty())  # so that what cannot be compared is said before anything is written
+
+    def __call__(self, batch: Batch) -> Batch:
+        """What is left of a batch."""
+        if batch.images.num_rows == 0:
+            return batch
+        images, annotations, segments = self._kept(batch)
+        left = take_rows(batch, images, annotations, segments)
+        gone = int(batch.runs.length.sum()) - int(left.runs.length.sum())
+        names = ("images", "annotations", "segments")
+        before, after = ([getattr(each, name).num_rows for name in names] for each in (batch, left))
+        counts = [a - b for a, b in zip(before, after, strict=True)]
+        self.dropped[batch.images["image_id"][0].as_py()] = (counts[0], counts[1], counts[2], gone)
+        return left
+
+    @property
+    def total(self) -> tuple[int, int, int, int]:
+        """Images, annotations, segments and pixels that were dropped from all batches."""
+        sums = np.array(list(self.dropped.values()), np.int64).reshape(-1, 4).sum(axis=0).tolist()
+        return (sums[0], sums[1], sums[2], sums[3])
+
+    def _kept(self, batch: Batch) -> tuple[Flags, Flags, Flags]:
+        """Which images, annotations and segments stay."""
+        depths = [max((_DEPTH[name] for name in each.columns), default=0) for each in self.conditions]
+        kept = [np.ones(n, bool) for n in (batch.images.num_rows, batch.annotations.num_rows, batch.n_segments)]
+        for condition, depth in zip(self.conditions, depths, strict=True):
+            columns = _Columns(batch, self.profile, self.flagged, depth)
+            kept[depth] &= condition.holds(columns, len(kept[depth])).to_numpy(zero_copy_only=False)
+        images, annotations, segments = kept
+        annotations &= images[batch.annotation_image]
+        segments &= annotations[batch.segment_annotation]
+        deepest = max(depths, default=0)
+        if deepest and not self.keep_images:
+            left = batch.segment_image[segments] if deepest == 2 else batch.annotation_image[annotations]
+            images &= np.isin(np.arange(len(images)), left)
+            annotations &= images[batch.annotation_image]
+        return images, annotations, segments
+
+
+def take_rows(batch: Batch, images: Flags, annotations: Flags, segments: Flags) -> Batch:
+    """Some images, annotations and segments of a batch, given by flags; the upper ones of each that stays stay too."""
+    if images.all() and annotations.all() and segments.all():
+        return batch
+    rows = [np.flatnonzero(each) for each in (images, annotations, segments)]
+    image = (np.cumsum(images) - 1)[batch.annotation_image[rows[1]]]
+    annotation = (np.cumsum(annotations) - 1)[batch.segment_annotation[rows[2]]]
+    kept_images = batch.images.take(pa.array(rows[0]))
+    names = set(kept_images["image_id"].to_pylist())
+    return Batch(
+        kept_images,
+        replaced(batch.annotations.take(pa.array(rows[1])), "image", image.astype(np.int32)),
+        replaced(batch.segments.take(pa.array(rows[2])), "annotation", annotation.astype(np.int32)),
+        batch.runs.take(rows[2], batch.n_segments),
+        tuple(each for each in batch.defects if each.image is None or each.image in names),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The columns of a batch, at the depth of images (0), annotations (1) or segments (2)."""
+
+    batch: Batch
+    profile: Profile
+    flagged: FindingCounts
+    depth: int
+
+    def __call__(self, name: str) -> pa.Array:
+        """One column; ``attributes[key]`` is a value of a map."""
+        own = _DEPTH[name.partition("[")[0]]
+        found = (self._of_images, self._of_annotations, self._of_segments)[own](name)
+        found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+        if own < 2 <= self.depth:
+            found = found.take(pa.array(self.batch.segment_annotation if own else self.batch.segment_image))
+        elif own < self.depth:
+            found = found.take(pa.array(self.batch.annotation_image))
+        return found
+
+    def _of_images(self, name: str) -> Any:  # Any: pyarrow has no types
+        images = self.batch.images
+        if name.startswith("metadata["):
+            return _map_values(images["metadata"], name[9:-1])
+        ids = images["image_id"].to_pylist()
+        if name == "image_findings":
+            return pa.array([self.flagged.images.get(each, 0) for each in ids], pa.int64())
+        if name == "split":
+            return pc.coalesce(images["split"], pa.array([split_of(each) for each in ids], pa.string()))
+        return images[name]
+
+    def _of_annotations(self, name: str) -> Any:  # Any: as above
+        if name == "n_segments":
+            return pa.array(np.bincount(self.batch.segment_annotation, minlength=self.batch.annotations.num_rows))
+        return self.batch.annotations[name]
+
+    def _of_segments(self, name: str) -> Any:  # Any: as above
+        segments = self.batch.segments
+        if name.startswith("attributes["):
+            return _map_values(segments["attributes"], name[11:-1])
+        if name in ("category", "kind"):
+            return self._categories(name)
+        if name == "crowd":
+            return segments["iscrowd"].fill_null(False)
+        if name == "findings":
+            return pa.array(self._findings(), pa.int64())
+        if name == "area":
+            return pa.array(self.batch.runs.areas(self.batch.n_segments))
+        if name in _BOX:
+            height, _ = self.batch.segment_size
+            return pa.array(boxes(self.batch.runs, height, self.batch.n_segments)[_BOX[name]])
+        return segments["source" if name == "segment_source" else name]
+
+    def _categories(self, name: str) -> pa.Array:
+        """The name or kind of each segment's category."""
+        ids = self.batch.segments["category_id"].combine_chunks().dictionary_encode()
+        known = self.profile.taxonomy.by_id()
+        values = [
+            self.profile.name_of(id_) if name == "category" else (known[id_].kind if id_ in known else None)
+            for id_ in ids.dictionary.to_pylist()
+        ]
+        return pa.array(values, pa.string()).take(ids.indices)
+
+    def _findings(self) -> Ints:
+        """(n_segments,) how many findings name each segment."""
+        images = self.batch.images["image_id"].to_pylist()
+        annotators = self.batch.annotations["annotator"].to_pylist()
+        concerned = {image for image, _, _ in self.flagged.segments}
+        image_row = self.batch.segment_image
+        may = np.isin(image_row, [row for row, name in enumerate(images) if name in concerned])
+        found = np.zeros(self.batch.n_segments, np.int64)
+        rows = np.flatnonzero(may)
+        ids = self.batch.segments.select(["segment_id", "source_id"]).take(pa.array(rows)).to_pylist()
+        for row, id_ in zip(rows.tolist(), ids, strict=True):
+            named = id_["source_id"] if id_["source_id"] is not None else id_["segment_id"]
+            of = annotators[self.batch.segment_annotation[row]]
+            found[row] = self.flagged.count(images[image_row[row]], of, named)
+        return found
+
+
+_BOX = {"x": 0, "y": 1, "box_width": 2, "box_height": 3}
+
+
+def _map_values(column: pa.ChunkedArray, key: str) -> pa.Array:
+    """One value of each map: a text as it is, anything else as JSON; null where the map lacks it, or says null."""
+    found = [dict(each or ()).get(key) for each in column.to_pylist()]
+    return pa.array([None if each in (None, "null") else _plain_text(each) for each in found], pa.string())
+
+
+def _plain_text(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text

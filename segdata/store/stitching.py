@@ -1,0 +1,260 @@
+"""Stitching: tiles put together again as the images that they were cut from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.columns import IMAGES
+from segdata.core.counts import counts_of_runs, runs_of_counts
+from segdata.core.cover import cover
+from segdata.core.defect import Defect
+from segdata.core.format import Source
+from segdata.core.line import Line
+from segdata.core.meet import Side, meet_within
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, Rows, Runs, columns
+from segdata.store.windows import TILE_KEY, Tile
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlaces:
+    """Where tiles lie in their images, and which pixels of an image are theirs: each pixel is that of one tile.
+
+    Attributes
+    ----------
+    x, y : (n,) int64, of the tile in its image
+    left, top, right, bottom : (n,) int64, its own pixels in its image, half open
+    """
+
+    x: Ints
+    y: Ints
+    left: Ints
+    top: Ints
+    right: Ints
+    bottom: Ints
+
+    @staticmethod
+    def of(tiles: Sequence[Tile], width: Ints, height: Ints) -> "TilePlaces":
+        """The places of tiles of these sizes (n,); what two share is divided in the middle."""
+        x, y = (np.array([getattr(each, axis) for each in tiles], np.int64) for axis in "xy")
+        image = np.unique([each.of for each in tiles], return_inverse=True)[1] if tiles else x
+        left, right = _owned_span(image, x, width)
+        top, bottom = _owned_span(image, y, height)
+        return TilePlaces(x, y, left, top, right, bottom)
+
+    def take(self, rows: Ints) -> "TilePlaces":
+        """Those of some tiles."""
+        return TilePlaces(*(getattr(self, name)[rows] for name in ("x", "y", "left", "top", "right", "bottom")))
+
+
+def _owned_span(image: Ints, start: Ints, length: Ints) -> tuple[Ints, Ints]:
+    """(n,) from where to where tiles own the pixels of their row, or column, of tiles."""
+    key, which = np.unique(np.stack([image, start]), axis=1, return_inverse=True)
+    end = np.zeros(key.shape[1], np.int64)
+    np.maximum.at(end, which.reshape(-1), start + length)
+    low, high = key[1].copy(), end.copy()
+    follows = np.flatnonzero(key[0][1:] == key[0][:-1])
+    overlap = follows[key[1][follows + 1] < end[follows]]
+    high[overlap] = low[overlap + 1] = (end[overlap] + key[1][overlap + 1]) // 2
+    return low[which.reshape(-1)], high[which.reshape(-1)]
+
+
+SegmentLink = Callable[[Batch, TilePlaces, Ints], Ints]  # (n_segments,) which segments of several tiles are one
+
+
+def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link: SegmentLink) -> Batch:
+    """The `images` (rows of `columns.IMAGES`) with what was drawn on their tiles.
+
+    Parameters
+    ----------
+    batch : the tiles
+    places : where each lies
+    images : what they were cut from
+    image : (n_tiles,) the row of `images` that each tile is of
+    link : which segments are one; of those that are the first row counts, with the pixels of all
+
+    Annotations of one annotator are one. Of each tile only its own pixels count, so what two tiles say of the pixels
+    that they share is never both.
+    """
+    height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64) for name in ("height", "width"))
+    people = batch.annotations["annotator"].to_pylist()
+    code = {name: at for at, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
+    whose = np.array([code[name] for name in people], np.int64)
+    of = image[batch.annotation_image]
+    _, first, annotation = np.unique(of * max(len(code), 1) + whose, return_index=True, return_inverse=True)
+    whole = annotation.reshape(-1)[batch.segment_annotation]
+    group = link(batch, places, whole)
+    _, first_row, owner = np.unique(np.stack([whole, group]), axis=1, return_index=True, return_inverse=True)
+    tile = batch.segment_image
+    runs = _place_runs(batch.runs, places, tile, batch.segment_size[0], height[image])
+    line = Line.of(height[image[tile[first_row]]], width[image[tile[first_row]]])
+    runs = cover(Side.of(runs, line, owner.reshape(-1)), line).runs
+    annotations = replaced(batch.annotations.take(pa.array(first)), "image", of[first].astype(np.int32))
+    annotations = replaced(annotations, "seconds", _sum_seconds(batch.annotations["seconds"], annotation.reshape(-1)))
+    segments = batch.segments.take(pa.array(first_row))
+    segments = replaced(segments, "annotation", whole[first_row].astype(np.int32))
+    regions = _stitched_regions(batch, places, image, height, width)
+    return Batch(replaced(images, "roi", regions), annotations, segments, runs, batch.defects)
+
+
+def link_by_id(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
+    """Segments of one id are one: what `segdata.store.windows` cuts, and categories in semantic data."""
+    ids = batch.segments.select(["segment_id", "source_id", "category_id"])
+    keys = zip(annotation.tolist(), *(ids[name].to_pylist() for name in ids.column_names), strict=True)
+    number: dict[tuple[object, ...], int] = {}
+    return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
+
+
+def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints, whole: Ints) -> Runs:
+    """Runs where they are in the images, cut to the pixels that are their tiles' own.
+
+    `tile` and `height` (n_owners,) are the owner's tile and its height, `whole` (n_tiles,) the height of its image.
+    """
+    of = tile[runs.owner]
+    x, top = columns(runs, height)
+    x = x + places.x[of]
+    upper = np.maximum(top + places.y[of], places.top[of])
+    lower = np.minimum(top + runs.length + places.y[of], places.bottom[of])
+    some = (lower > upper) & (x >= places.left[of]) & (x < places.right[of])
+    start = x[some] * whole[of[some]] + upper[some]
+    return Runs(start, (lower - upper)[some], runs.owner[some])
+
+
+def _sum_seconds(seconds: pa.ChunkedArray, annotation: Ints) -> pa.Array:
+    """The work of all tiles' annotations together; null where none says it."""
+    known = seconds.is_valid().to_numpy()
+    n = int(annotation.max(initial=-1)) + 1
+    total = np.bincount(annotation[known], seconds.filter(pa.array(known)).to_numpy(), n)
+    return pa.array(total.astype(np.float64), mask=np.bincount(annotation[known], minlength=n) == 0)
+
+
+def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Ints, width: Ints) -> pa.Array:
+    """The regions of interest of images; null where no tile has one."""
+    column = batch.images["roi"].combine_chunks()
+    given = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    if len(given) == 0:
+        return pa.nulls(len(height), column.type)
+    tile_height, tile_width = (side[given] for side in batch.image_size)
+    regions, _ = runs_of_counts(column.take(pa.array(given)), tile_height, tile_width)
+    runs = _place_runs(regions, places, given, tile_height, height[image])
+    line = Line.of(height, width)
+    counts = counts_of_runs(cover(Side.of(runs, line, image[given]), line).runs, height, width)
+    has = np.isin(np.arange(len(height)), image[given])
+    return pc.if_else(pa.array(has), counts, pa.scalar(None, counts.type))
+
+
+@dataclass(frozen=True, slots=True)
+class StitchedSource:
+    """Tiles as the images that they were cut from.
+
+    Attributes
+    ----------
+    source : the tiles
+    profile : of the whole
+    tiles : image_id of the whole -> rows of the source with its tiles, and where each lies
+    details : image_id of the whole -> what its row says, beside what a tile's does
+    link : which segments of several tiles are one
+    """
+
+    source: Source
+    profile: Profile
+    tiles: Mapping[str, tuple[Ints, TilePlaces]]
+    details: Mapping[str, Tile]
+    link: SegmentLink
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """The images, in ascending order."""
+        return sorted(self.tiles)
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """As the source's."""
+        return self.source.defects
+
+    def chunks(self) -> list[Ints]:
+        """Images in portions, as many as the tiles have."""
+        portions = np.array_split(np.arange(len(self.tiles)), max(len(self.source.chunks()), 1))
+        return [each for each in portions if len(each)]
+
+    def load(self, rows: Ints) -> Batch:
+        """Some images with what was drawn on their tiles."""
+        names = self.image_ids
+        wanted = [names[row] for row in rows.tolist()]
+        of_tiles = [self.tiles[name] for name in wanted]
+        batch = self.source.load(np.concatenate([each for each, _ in of_tiles]))
+        places = TilePlaces(
+            *(
+                np.concatenate([getattr(each, name) for _, each in of_tiles])
+                for name in ("x", "y", "left", "top", "right", "bottom")
+            )
+        )
+        image = np.repeat(np.arange(len(wanted)), [len(each) for each, _ in of_tiles])
+        first = np.searchsorted(image, np.arange(len(wanted)))
+        kept = batch.images.take(pa.array(first)).to_pylist()
+        made = [_stitched_image_row(row, self.details[name]) for row, name in zip(kept, wanted, strict=True)]
+        images = pa.Table.from_pylist(made, schema=IMAGES)
+        names_of = dict(zip(batch.images["image_id"].to_pylist(), np.array(wanted, object)[image], strict=True))
+        defects = tuple(replace(each, image=names_of.get(each.image, each.image)) for each in batch.defects)
+        return replace(stitch(batch, places, images, image, self.link), defects=defects)
+
+
+def _stitched_image_row(row: dict[str, object], tile: Tile) -> dict[str, object]:
+    """The row of an image by that of a tile."""
+    metadata = list(row["metadata"] or ())  # type: ignore[call-overload]  # pairs
+    last = max(at for at, (key, _) in enumerate(metadata) if key == TILE_KEY) if dict(metadata).get(TILE_KEY) else None
+    metadata = [each for at, each in enumerate(metadata) if at != last]
+    said = {name: getattr(tile, name) for name in ("uri", "sha256", "sequence", "frame", "group", "width", "height")}
+    return row | said | {"image_id": tile.of, "metadata": metadata or None}
+
+
+_MIN_IOU = 0.5  # of the pixels that either has where the two tiles overlap
+
+
+def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
+    """Segments of one category are one if they share half or more of what either has where their tiles overlap.
+
+    For instances that a model found tile by tile. Source: the stitching of Ronneberger, Fischer and Brox (2015),
+    MICCAI, 234-241 (overlapping tiles), with the matching of panoptic segments (IoU above a half) in the overlap.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n, tile = batch.n_segments, batch.segment_image
+    height, width = batch.segment_size
+    x, top = columns(batch.runs, height)
+    of = tile[batch.runs.owner]
+    across, down = x + places.x[of], top + places.y[of]
+    # All tiles of an annotation on one frame; tiles of one image may reach further than the next one's.
+    high = int((places.y[tile] + height).max(initial=0))
+    wide = int((places.x[tile] + width).max(initial=0))
+    n_frames = int(annotation.max(initial=-1)) + 1
+    line = Line.of(np.full(n_frames, high), np.full(n_frames, wide))
+    whole = Runs(across * high + down, batch.runs.length, batch.runs.owner)
+    met = meet_within(Side.of(whole, line, annotation))
+    category = batch.segments["category_id"].to_numpy()
+    may = (tile[met.a] != tile[met.b]) & (category[met.a] == category[met.b])
+    a, b, shared = met.a[may].astype(np.int64), met.b[may].astype(np.int64), met.pixels[may]
+    either = _pixels_in_tile(batch, places, a, b) + _pixels_in_tile(batch, places, b, a) - shared
+    one = shared >= _MIN_IOU * either
+    links = coo_array((np.ones(int(one.sum())), (a[one], b[one])), shape=(n, n))
+    group: Ints = connected_components(links, directed=False)[1].astype(np.int64)
+    return group
+
+
+def _pixels_in_tile(batch: Batch, places: TilePlaces, a: Ints, b: Ints) -> Ints:
+    """(n_pairs,) the pixels of segment a that lie in the tile of segment b."""
+    tile, (height, width) = batch.segment_image, batch.image_size
+    runs = batch.runs.take(a, batch.n_segments)
+    x, top = columns(runs, height[tile[a]])
+    own, other = tile[a][runs.owner], tile[b][runs.owner]
+    across, down = x + places.x[own], top + places.y[own]
+    left, upper = places.x[other], places.y[other]
+    inside = (across >= left) & (across < left + width[other])
+    pixels = np.minimum(down + runs.length, upper + height[other]) - np.maximum(down, upper)
+    counted = np.where(inside, np.maximum(pixels, 0), 0)
+    return np.bincount(runs.owner, counted, len(a)).astype(np.int64)

@@ -1,0 +1,286 @@
+"""Windows: tiles and crops, cut out of images as images of their own."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.core.batch import Batch, replaced
+from segdata.core.counts import counts_of_runs, runs_of_counts
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints, Rows, Runs, boxes, columns, spread
+
+TILE_KEY = "tile"  # of the metadata
+_TIFF = frozenset({".tif", ".tiff"})
+
+
+class Tile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A window of an image: its place in pixels, and what the image's row says that the tile's cannot.
+
+    `of` is the image_id, `width` and `height` are the image's.
+    """
+
+    of: str
+    x: int
+    y: int
+    width: int
+    height: int
+    uri: str | None = None
+    sha256: str | None = None
+    sequence: str | None = None
+    frame: int | None = None
+    group: str | None = None
+
+    def entry(self) -> tuple[str, str]:
+        """As an entry of metadata."""
+        return TILE_KEY, msgspec.json.encode(self).decode()
+
+
+def read_tile(metadata: Sequence[tuple[str, str]] | None) -> Tile | None:
+    """What the metadata of an image say of the image that it was cut from; None where nothing."""
+    found = next((text for key, text in reversed(metadata or ()) if key == TILE_KEY), None)
+    try:
+        return None if found is None else msgspec.json.decode(found, type=Tile)
+    except msgspec.DecodeError:
+        return None
+
+
+def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
+    """How the names of an image's windows begin: as its own without extension, with it where another has the same.
+
+    >>> prefixes(["a/b.png", "a/c.jpg", "a/c.png"])
+    {'a/b.png': 'a/b', 'a/c.jpg': 'a/c.jpg', 'a/c.png': 'a/c.png'}
+    """
+    bare = {name: PurePosixPath(name).with_suffix("").as_posix() for name in image_ids}
+    taken = Counter(bare.values())
+    return {name: stem if taken[stem] == 1 else name for name, stem in bare.items()}
+
+
+def window_name(image_id: str, prefix: Mapping[str, str], x: int, y: int, size: tuple[int, int] | None = None) -> str:
+    """The image_id of a window: those of an image are in the order of x, y, and their size (width, height).
+
+    >>> name_of("a/b.jpg", {"a/b.jpg": "a/b"}, 448, 0)
+    'a/b_x00448_y00000.png'
+    """
+    sized = "" if size is None else f"_w{size[0]:05d}_h{size[1]:05d}"
+    suffix = ".tif" if PurePosixPath(image_id).suffix.lower() in _TIFF else ".png"
+    return f"{prefix[image_id]}_x{x:05d}_y{y:05d}{sized}{suffix}"
+
+
+_OF_THE_WHOLE = ("rings", "declared_area", "declared_bbox")  # what a piece of a segment cannot say
+_PER_IMAGE = ("sha256", "sequence", "frame", "channels")  # kept in the tile's metadata for the way back
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Rectangles in the images of a batch, in pixels, inside their images; those of an image one after the other.
+
+    Attributes
+    ----------
+    image : (n,) int64, rows of the batch's images, ascending
+    x, y, width, height : (n,) int64
+    sized : their names tell their sizes, since several may begin at one place
+    """
+
+    image: Ints
+    x: Ints
+    y: Ints
+    width: Ints
+    height: Ints
+    sized: bool = False
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def of_images(self, n_images: int) -> tuple[Ints, Ints]:
+        """(n_images,) the first window of each image, and how many it has."""
+        count = np.bincount(self.image, minlength=n_images)
+        return np.cumsum(count) - count, count
+
+
+WindowChooser = Callable[[Batch], Windows]
+
+
+def tile_starts(length: int, size: int, overlap: int) -> list[int]:
+    """Where tiles of `size` pixels begin along a side of `length`, each over the one before by `overlap` or more.
+
+    All tiles have the full size; the last one ends where the side ends. A shorter side has one, of its own length.
+
+    >>> starts(1000, 512, 64), starts(300, 512, 64)
+    ([0, 448, 488], [0])
+    """
+    last = max(length - size, 0)
+    return [*range(0, last, size - overlap), last]
+
+
+def tile_windows(width: int, height: int, overlap: int) -> WindowChooser:
+    """Tiles of this size that cover each image; raises SegdataError for an overlap that is no part of it."""
+    if not 0 <= overlap < min(width, height):
+        raise SegdataError(f"tiles of {width}x{height} pixels cannot overlap by {overlap}")
+
+    def choose(batch: Batch) -> Windows:
+        found = [
+            (row, x, y, min(width, wide), min(height, high))
+            for row, (high, wide) in enumerate(zip(*(side.tolist() for side in batch.image_size), strict=True))
+            for x in tile_starts(wide, width, overlap)
+            for y in tile_starts(high, height, overlap)
+            if wide and high
+        ]
+        return Windows(*np.array(found, np.int64).reshape(-1, 5).T)
+
+    return choose
+
+
+def fixed_window(x: int, y: int, width: int, height: int) -> WindowChooser:
+    """One window in each image, as far as it lies in it; images that it misses have none."""
+
+    def choose(batch: Batch) -> Windows:
+        high, wide = batch.image_size
+        across, down = np.minimum(x + width, wide) - x, np.minimum(y + height, high) - y
+        image = np.flatnonzero((across > 0) & (down > 0))
+        same = np.ones(len(image), np.int64)
+        return Windows(image, x * same, y * same, across[image], down[image])
+
+    return choose
+
+
+def windows_around_segments(category_ids: Sequence[int] | None, margin: int) -> WindowChooser:
+    """A window around each segment of some categories (None: all), `margin` pixels wider on every side."""
+
+    def choose(batch: Batch) -> Windows:
+        ids = batch.segments["category_id"].to_numpy()
+        rows = np.flatnonzero(batch.runs.areas(batch.n_segments) > 0)
+        rows = rows if category_ids is None else rows[np.isin(ids[rows], category_ids)]
+        high, wide = (side[rows] for side in batch.segment_size)
+        x, y, across, down = (side[rows] for side in boxes(batch.runs, batch.segment_size[0], batch.n_segments))
+        left, top = np.maximum(x - margin, 0), np.maximum(y - margin, 0)
+        right, bottom = np.minimum(x + across + margin, wide), np.minimum(y + down + margin, high)
+        windows = np.stack([batch.segment_image[rows], left, top, right - left, bottom - top])
+        image, left, top, across, down = np.unique(windows, axis=1).astype(np.int64)
+        return Windows(image, left, top, across, down, sized=True)
+
+    return choose
+
+
+def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Batch:
+    """Every window as an image, with the annotations of the image that it is of, and what lies in it of each segment.
+
+    `prefix`: how the names of the windows of each image begin (`segdata.store.windows.window_prefixes`).
+    Segments keep their ids, so that `segdata.store.stitching` puts them together again; a piece knows no rings. One
+    without pixels stays in the first window of its image. The work that an annotation took is that of the first
+    window, so that sums stay what they are.
+    """
+    first, count = windows.of_images(batch.images.num_rows)
+    window, annotation = _window_pairs(first, count, batch.annotation_image)
+    order = np.argsort(window, kind="stable")
+    window, annotation = window[order], annotation[order]
+    in_window, segment = _window_pairs(first, count, batch.segment_image)
+    runs, kept = _cut_runs(batch.runs, segment, in_window, windows, *batch.segment_size)
+    empty = batch.runs.areas(batch.n_segments)[segment] == 0
+    kept |= empty & (in_window == first[batch.segment_image[segment]])
+    rows = np.flatnonzero(kept)
+    # Pieces in the order of windows, and in each of their annotations: the place of (window, annotation) among those.
+    rank = np.searchsorted(
+        window * (batch.annotations.num_rows + 1) + annotation,
+        in_window[rows] * (batch.annotations.num_rows + 1) + batch.segment_annotation[segment[rows]],
+    )
+    order = np.argsort(rank, kind="stable")
+    rows, rank = rows[order], rank[order]
+    is_first = window == first[batch.annotation_image[annotation]]
+    annotations = replaced(batch.annotations.take(pa.array(annotation)), "image", window.astype(np.int32))
+    seconds = pc.if_else(pa.array(is_first), annotations["seconds"], pa.scalar(None, pa.float64()))
+    annotations = replaced(annotations, "seconds", seconds)
+    segments = batch.segments.take(pa.array(segment[rows]))
+    segments = replaced(segments, "annotation", rank.astype(np.int32))
+    for name in _OF_THE_WHOLE:
+        segments = replaced(segments, name, pa.nulls(len(rows), segments.schema.field(name).type))
+    return Batch(
+        _window_images(batch, windows, prefix), annotations, segments, runs.take(rows, len(segment)), batch.defects
+    )
+
+
+def _window_pairs(first: Ints, count: Ints, image: Rows | Ints) -> tuple[Ints, Ints]:
+    """Every window of the image (n,) that a thing lies in, and the thing: two arrays, one entry for each pair."""
+    return spread(first[image], count[image]), np.repeat(np.arange(len(image)), count[image])
+
+
+def _cut_runs(
+    runs: Runs, owner: Ints, window: Ints, windows: Windows, height: Ints, width: Ints
+) -> tuple[Runs, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """What of each owner lies in each window: pieces, and (n_pairs,) which pairs of the two have any.
+
+    `height` and `width` (n_owners,) are those of the owners' images. Runs are sorted by column, so of each owner only
+    those in the columns of the window are visited.
+    """
+    room = int((height * width).max(initial=0)) + 1
+    places = runs.owner.astype(np.int64) * room + runs.start
+    high = height[owner]
+    begin = np.searchsorted(places, owner * room + windows.x[window] * high)
+    end = np.searchsorted(places, owner * room + (windows.x[window] + windows.width[window]) * high)
+    rows = spread(begin, end - begin)
+    pair = np.repeat(np.arange(len(owner)), end - begin)
+    x, top = columns(runs, height)
+    of = window[pair]
+    down = windows.height[of]
+    upper = np.clip(top[rows] - windows.y[of], 0, down)
+    lower = np.clip(top[rows] + runs.length[rows] - windows.y[of], 0, down)
+    some = lower > upper
+    start = (x[rows] - windows.x[of])[some] * down[some] + upper[some]
+    pieces = Runs(start, (lower - upper)[some], pair[some].astype(np.int32))
+    return pieces, np.bincount(pair[some], minlength=len(owner)) > 0
+
+
+def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> pa.Table:
+    """The rows of the windows' images; where each is from is in their metadata."""
+    rows = batch.images.to_pylist()
+    made = []
+    for at in range(len(windows)):
+        row = rows[windows.image[at]]
+        x, y, width, height = (int(side[at]) for side in (windows.x, windows.y, windows.width, windows.height))
+        size = (width, height) if windows.sized else None
+        tile = Tile(
+            row["image_id"],
+            x,
+            y,
+            row["width"],
+            row["height"],
+            row["uri"],
+            row["sha256"],
+            row["sequence"],
+            row["frame"],
+            row["group"],
+        )
+        group = row["group"] or row["sequence"] or row["image_id"]  # what is cut from one image stays together
+        metadata = [*(row["metadata"] or ()), tile.entry()]
+        made.append(
+            row
+            | dict.fromkeys(_PER_IMAGE)
+            | {"image_id": window_name(row["image_id"], prefix, x, y, size), "width": width, "height": height}
+            | {"group": group, "metadata": metadata}
+        )
+    images = pa.Table.from_pylist(made, schema=batch.images.schema)
+    return replaced(images, "roi", _window_regions(batch, windows))
+
+
+def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
+    """(n,) the region of interest in each window; null where its image has none, or a damaged one."""
+    column = batch.images["roi"].combine_chunks()
+    given = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    if len(given) == 0:
+        return pa.nulls(len(windows), column.type)
+    height, width = (side[given] for side in batch.image_size)
+    regions, error = runs_of_counts(column.take(pa.array(given)), height, width)
+    position = np.full(batch.images.num_rows, -1, np.int64)
+    position[given[error == 0]] = np.flatnonzero(error == 0)
+    window = np.flatnonzero(position[windows.image] >= 0)
+    pieces, _ = _cut_runs(regions, position[windows.image[window]], window, windows, height, width)
+    counts = counts_of_runs(pieces, windows.height[window], windows.width[window])
+    found = [None] * len(windows)
+    for at, each in zip(window.tolist(), counts.to_pylist(), strict=True):
+        found[at] = each
+    return pa.array(found, column.type)

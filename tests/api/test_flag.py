@@ -1,0 +1,268 @@
+"""Flag: from labels and what is seen of them to ranked findings with corrections."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from segdata.api.arrays import from_arrays
+from segdata.api.convert import convert
+from segdata.api.decisions import label_hashes
+from segdata.api.flag import flag
+from segdata.api.read import read
+from segdata.api.review import apply_decisions
+from segdata.core.config import Config
+from segdata.core.counts import runs_of_counts
+from segdata.core.dataset import OpenDataset
+from segdata.core.decision import Decision, Verdict
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.noise.evidence.drawn import Drawn
+from segdata.noise.flagged import Flagged
+from segdata.noise.mistakes.injection import Rates
+from segdata.noise.networks.settings import Settings
+from segdata.review import log
+from segdata.testing.noise import InjectedError, noisy
+from tests.generators.oracle import OracleModel, blobs, patches
+
+CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"),))
+LAND = Taxonomy(categories=tuple(Category(id=at, name=name) for at, name in enumerate(("soil", "crop", "weed"), 1)))
+ONE = Settings(jobs=1)
+
+
+def masks(drawn: Drawn) -> list[tuple[np.ndarray[tuple[int, int], np.dtype[np.bool_]], int]]:
+    return [
+        (drawn.take(np.array([row])).categories().reshape(drawn.width, drawn.height).T > 0, 5)
+        for row in range(len(drawn))
+    ]
+
+
+@cache
+def clean(*, stuff: bool = False, n: int = 4) -> OpenDataset:
+    rngs = [np.random.default_rng([7, at]) for at in range(n)]
+    if stuff:
+        drawn = [patches(rng, height=130) for rng in rngs]
+        maps = {f"{at}.png": each.categories().reshape(each.width, each.height).T for at, each in enumerate(drawn)}
+        return from_arrays(maps, LAND)
+    return from_arrays({f"{at}.png": masks(blobs(rng, height=130, n=30)) for at, rng in enumerate(rngs)}, CELLS)
+
+
+@cache
+def made(*, stuff: bool = False, seed: int = 1) -> tuple[OpenDataset, tuple[InjectedError, ...]]:
+    data, errors = noisy(clean(stuff=stuff), seed, Rates(0.15 if stuff else 0.08))
+    return data, tuple(errors)
+
+
+@cache
+def found(*, stuff: bool = False, budget: str | None = None, seed: int = 1) -> Flagged:
+    data, _ = made(stuff=stuff, seed=seed)
+    return flag(
+        data, settings=ONE, predictions=OracleModel(clean(stuff=stuff)), budget=budget, truth=clean(stuff=stuff)
+    )
+
+
+@pytest.mark.parametrize("stuff", [False, True])
+def test_errors_come_first_and_each_finding_can_be_acted_upon(stuff: bool) -> None:
+    hits = []
+    for seed in (1, 2, 3):
+        result, (data, errors) = found(stuff=stuff, seed=seed), made(stuff=stuff, seed=seed)
+        findings = result.validation.findings
+        assert findings
+        assert {each.severity for each in findings} == {"warning"}
+        assert [each.score for each in findings] == sorted((each.score for each in findings), reverse=True)
+        wrong = {(each.image, id_) for each in errors for id_ in each.segments}
+        boxes = {(each.image, each.bbox) for each in errors}
+        hits += [(each.image, *each.segments[:1]) in wrong or (each.image, each.bbox) in boxes for each in findings]
+        maps = data.maps()
+        for each in findings:
+            check(each, maps.names, (int(maps.height[0]), int(maps.width[0])))
+    assert np.mean(hits) > 0.6
+
+
+def check(finding: Finding, names: tuple[str, ...], size: tuple[int, int]) -> None:
+    """A correction names what it needs, and its pixels lie in the image."""
+    correction = finding.correction
+    assert correction is not None
+    assert finding.bbox is not None
+    assert correction.size == size
+    assert (correction.category in names) == (correction.action != "delete")
+    assert bool(finding.segments) or correction.action == "add"
+    assert (correction.joins is not None) == (correction.action == "join")
+    assert len(correction.counts) >= {"delete": 0, "split": 2}.get(correction.action, 1)
+    counts = pa.array([each.encode() for each in correction.counts], pa.binary())
+    sides = (np.full(len(counts), side, np.int64) for side in size)
+    runs, error = runs_of_counts(counts, *sides)
+    assert not error.any()
+    assert (runs.areas(len(counts)) > 0).all()
+
+
+def test_the_same_input_gives_the_same_findings() -> None:
+    several = Settings(jobs=2, max_memory=2**26)
+    again = flag(made()[0], settings=several, predictions=OracleModel(clean()), truth=clean())
+    assert again.validation.findings == found().validation.findings
+    assert again.quality[0].recall == found().quality[0].recall
+
+
+def test_known_errors_may_be_clean_labels_or_a_list(tmp_path: Path) -> None:
+    data, errors = made()
+    path = tmp_path / "errors.json"
+    path.write_text(json.dumps([each.row() for each in errors]))
+    listed = flag(data, settings=ONE, predictions=OracleModel(clean()), truth=path).quality[0]
+    compared = found().quality[0]
+    assert listed.n_mistakes == len(errors)
+    assert listed.auroc.value > 0.8
+    assert abs(float(listed.auroc.value) - float(compared.auroc.value)) < 0.1
+    # Outlines that are nearly the same are no difference, but errors that were put in all the same.
+    assert 0.5 < compared.n_mistakes / len(errors) <= 1.1
+
+
+def test_tables_tell_images_segments_and_parts() -> None:
+    result = found()
+    assert sorted(result.images["image"]) == [f"{at}.png" for at in range(4)]
+    assert result.images["score"].is_monotonic_decreasing
+    assert result.segments["probability"].between(0, 1).all()
+    assert not result.segments.duplicated(["image", "segment"]).any()
+    assert len(result.segments) == result.n_judged
+    assert len(result.parts) >= len(result.segments)
+    assert result.parts["segment"].isna().sum() == len(result.parts) - len(result.segments)
+
+
+def test_no_more_is_told_than_there_is_time_for() -> None:
+    result = found(budget="20")
+    findings = result.validation.findings
+    assert len(findings) == 20
+    assert result.sample is not None
+    assert (result.sample.stratum >= 0).sum() == sum("by lot" in each.message for each in findings) > 0
+    assert result.sample.n >= result.n_judged
+    few = found(budget="1images")
+    assert len({each.image for each in few.validation.findings}) <= 1
+    assert few.sampled is not None
+    assert len(few.sampled) == 1
+
+
+def test_rules_can_be_chosen_and_configured() -> None:
+    data, _ = made()
+    witness = OracleModel(clean())
+    only = flag(data, settings=ONE, predictions=witness, select=["SEG501", "SEG502"])
+    assert set(only.validation.by_code) <= {"SEG501", "SEG502"}
+    strict = OpenDataset(data.source, data.profile, Config(rules={"SEG504": {"min_probability": 1.0}}))
+    assert "SEG504" not in flag(strict, settings=ONE, predictions=witness).validation.by_code
+
+
+def test_a_model_that_sees_something_else_is_not_believed() -> None:
+    other = from_arrays(
+        {f"{at}.png": masks(blobs(np.random.default_rng(at + 50), height=130, n=30)) for at in range(4)}, CELLS
+    )
+    result = flag(made()[0], settings=ONE, predictions=OracleModel(other))
+    assert result.validation.findings == ()
+    (trust,) = result.trust
+    assert trust.reason is not None
+    assert "too weak for cell" in trust.reason
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    data, _ = made()
+    with pytest.raises(SegdataError, match="write 200, 5%"):
+        flag(data, predictions=OracleModel(clean()), budget="soon")
+    path = tmp_path / "errors.json"
+    path.write_text('[{"clean_counts": 3}]')
+    with pytest.raises(SegdataError, match="no list of errors"):
+        flag(data, predictions=OracleModel(clean()), truth=path)
+    with pytest.raises(SegdataError, match="other images"):
+        flag(data, predictions=OracleModel(clean()), truth=from_arrays({"x.png": np.ones((9, 9), int)}, ["cell"]))
+    blank = OracleModel(clean())
+    blank.usable = np.zeros(4, bool)
+    with pytest.raises(SegdataError, match="no image has predictions"):
+        flag(data, predictions=blank)
+
+
+def reviewed(folder: Path, *verdicts: Verdict) -> tuple[OpenDataset, Flagged]:
+    """The noisy labels in a folder, and what is flagged before they are reviewed with these verdicts, over and over."""
+    convert(made()[0], folder)
+    data = read(folder)
+    before = flag(data, settings=ONE, predictions=OracleModel(clean()))
+    told = before.validation.findings
+    seen = label_hashes(data, told, 1)
+    said = [
+        Decision(verdict=verdicts[at % len(verdicts)], reviewer="anna", time=f"2026-01-01T00:00:{at:02}Z", via="python",
+                 image=each.image, segment=next(iter(each.segments), None), finding=each, imprint=seen[each])
+        for at, each in enumerate(told)
+    ]  # fmt: skip
+    log.append(log.place(data.profile.files), said)
+    return data, before
+
+
+def places(result: Flagged) -> set[tuple[object, ...]]:
+    return {(each.image, each.bbox) for each in result.validation.findings}
+
+
+def test_decisions_move_probabilities_and_settle_findings(tmp_path: Path) -> None:
+    data, before = reviewed(tmp_path / "data", "reject")
+    after = flag(data, settings=ONE, predictions=OracleModel(clean()))
+    assert after.parts["probability"].max() < before.parts["probability"].max()
+    assert after.parts["probability"].is_monotonic_decreasing
+    assert (after.threshold < before.threshold).all()
+    assert after.expected.n < before.expected.n
+    assert not places(after) & places(before)
+    assert after.validation.decided == len(before.validation.findings)
+
+
+def test_a_second_round_tells_others(tmp_path: Path) -> None:
+    data, before = reviewed(tmp_path / "data", "reject", "accept")
+    after = flag(data, settings=ONE, predictions=OracleModel(clean()), budget="20")
+    assert len(after.validation.findings) == 20
+    assert not places(after) & places(before)
+    assert after.sample is not None
+    assert after.sample.n == found(budget="20").sample.n - len(before.validation.findings)  # type: ignore[union-attr]  # of a budget
+
+
+def test_decisions_on_labels_that_have_changed_since_say_nothing(tmp_path: Path) -> None:
+    data, _ = reviewed(tmp_path / "data", "accept")
+    assert apply_decisions(data).done
+    corrected = read(tmp_path / "data")
+    told, plain = (
+        flag(corrected, settings=ONE, predictions=OracleModel(clean()), review=review) for review in (True, False)
+    )
+    assert told.parts["probability"].tolist() == plain.parts["probability"].tolist()
+    assert told.validation.decided == 0
+
+
+def test_a_sample_stays_whole_and_what_is_expected_is_of_the_findings_told() -> None:
+    whole = found(budget="20")
+    part = flag(
+        made()[0],
+        settings=ONE,
+        predictions=OracleModel(clean()),
+        budget="20",
+        select=["SEG501", "SEG502"],
+        review=False,
+    )
+    assert whole.sample is not None
+    assert part.sample is not None
+    assert sorted(whole.sampled_findings) == list(range(20))
+    assert part.sample.stratum.tolist() == whole.sample.stratum.tolist()
+    assert sum(at >= 0 for at in part.sampled_findings) == len(part.validation.findings) < 20
+    assert part.expected.of == len(part.validation.findings)
+    lot = {
+        at for at, stratum in zip(whole.sampled_findings, whole.sample.stratum.tolist(), strict=True) if stratum >= 0
+    }
+    assert lot == {at for at, each in enumerate(whole.validation.findings) if "by lot" in each.message}
+    # In the order in which to look at them those drawn by lot do not all come last, as they do by probability.
+    assert (whole.sample.stratum[:10] >= 0).any()
+
+
+def test_images_without_clean_labels_are_no_part_of_the_evaluation() -> None:
+    halves = [
+        from_arrays({f"{at}.png": masks(blobs(np.random.default_rng([7, at]), height=130, n=30)) for at in half}, CELLS)
+        for half in ((0, 1), (2, 3))
+    ]
+    results = [flag(made()[0], settings=ONE, predictions=OracleModel(clean()), truth=half) for half in halves]
+    assert all("2 of 4 images have no clean labels" in each.notes[-1] for each in results)
+    every, parts = found().quality[0], [each.quality[0] for each in results]
+    assert sum(each.n_mistakes for each in parts) == every.n_mistakes
+    # Were the others free of errors, either half would have a share of all candidates, and both that of the whole.
+    assert sum(each.prevalence for each in parts) > 1.5 * every.prevalence

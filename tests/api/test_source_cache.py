@@ -1,0 +1,253 @@
+"""Caching: what is known from before is exactly what would be measured again, and never of something else."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.api import source_cache
+from segdata.api.read import read
+from segdata.api.validate import measure_dataset, validate
+from segdata.core.batch import Batch
+from segdata.core.rule import Family, Tables
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+from segdata.formats.shared.per_image import PerImageSource
+from segdata.measure import cache
+
+FAMILIES: frozenset[Family] = frozenset(
+    {"coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts"}
+)
+TAXONOMY = """\
+unlabelled: [0, 0, 0]
+categories:
+  - {id: 1, name: road, color: [128, 64, 128], kind: stuff}
+  - {id: 2, name: car, color: [0, 0, 142], kind: thing}
+"""
+
+
+@pytest.fixture(autouse=True)
+def keep_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what was measured in no time."""
+    monkeypatch.setattr(source_cache, "WORTH", 0.0)
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """Five images with colour masks, some with specks and gaps."""
+    root, rng = tmp_path / "set", np.random.default_rng(4)
+    (root / "masks").mkdir(parents=True)
+    (root / "images").mkdir()
+    (root / "taxonomy.yaml").write_text(TAXONOMY)
+    for name in "abcde":
+        draw(root, name, rng)
+        Image.new("RGB", (32, 24)).save(root / "images" / f"{name}.png")
+    return root
+
+
+def draw(root: Path, name: str, rng: np.random.Generator) -> None:
+    mask = np.full((24, 32, 3), (128, 64, 128), np.uint8)
+    mask[4:20, 8:24] = (0, 0, 142)
+    for x, y in rng.integers(0, 24, (5, 2)):
+        mask[y, x] = (0, 0, 142) if x % 2 else (0, 0, 0)
+    Image.fromarray(mask).save(root / "masks" / f"{name}.png")
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The images that are loaded."""
+    names: list[str] = []
+    original = PerImageSource.load
+
+    def spied(self: PerImageSource, rows: Ints) -> Batch:
+        names.extend(self.image_ids[row] for row in rows)
+        return original(self, rows)
+
+    monkeypatch.setattr(PerImageSource, "load", spied)
+    return names
+
+
+def tables(data: Path, place: Path | None, families: frozenset[Family] = FAMILIES) -> dict[str, object]:
+    """Everything that is measured, as plain values."""
+    found = measure_dataset(read(data, cache=place), families, jobs=1)
+    return {name: plain(getattr(found, name)) for name in Tables.__dataclass_fields__ if name != "profile"}
+
+
+def plain(value: object) -> object:
+    if not isinstance(value, Table):
+        return sorted(map(repr, value)) if isinstance(value, tuple) else value
+    return {name: repr(value[name].tolist()) for name in value.names}
+
+
+def test_the_second_time_nothing_is_opened(masks: Path, tmp_path: Path) -> None:
+    fresh = tables(masks, None)
+    assert tables(masks, tmp_path / "kept") == fresh
+    again = read(masks, cache=tmp_path / "kept")
+    assert isinstance(again.source, source_cache.CachedSource)
+    assert again.source.known is not None
+    assert tables(masks, tmp_path / "kept") == fresh
+    assert "opened" not in vars(again.source)
+    assert again.profile == read(masks).profile
+    assert list(again.image_ids) == list(read(masks).image_ids)
+    assert list(again.source.defects) == list(read(masks).source.defects)
+
+
+@pytest.mark.parametrize("families", [frozenset(), frozenset({"shapes"}), frozenset({"coverage", "pairs"}), FAMILIES])
+def test_what_is_not_asked_for_is_not_there(masks: Path, tmp_path: Path, families: frozenset[Family]) -> None:
+    tables(masks, tmp_path / "kept")
+    assert tables(masks, tmp_path / "kept", families) == tables(masks, None, families)
+
+
+def test_more_is_measured_when_more_is_asked_for(masks: Path, tmp_path: Path) -> None:
+    tables(masks, tmp_path / "kept", frozenset({"shapes"}))
+    assert tables(masks, tmp_path / "kept", frozenset({"pairs"})) == tables(masks, None, frozenset({"pairs"}))
+    source = read(masks, cache=tmp_path / "kept").source
+    assert isinstance(source, source_cache.CachedSource)
+    assert source.known is not None
+    assert source.known.families >= {"shapes", "pairs"}
+
+
+@pytest.mark.parametrize("name", ["a", "c", "e"])
+def test_one_changed_mask_is_decoded_and_no_other(masks: Path, tmp_path: Path, name: str, decoded: list[str]) -> None:
+    tables(masks, tmp_path / "kept")
+    draw(masks, name, np.random.default_rng(9))
+    decoded.clear()
+    found = tables(masks, tmp_path / "kept")
+    assert decoded == [f"{name}.png"]
+    assert found == tables(masks, None)
+    assert tables(masks, tmp_path / "kept") == found
+
+
+def test_images_that_come_and_go(masks: Path, tmp_path: Path, decoded: list[str]) -> None:
+    tables(masks, tmp_path / "kept")
+    (masks / "masks" / "b.png").unlink()
+    (masks / "images" / "b.png").unlink()
+    draw(masks, "bb", np.random.default_rng(3))
+    shutil.copy(masks / "images" / "a.png", masks / "images" / "bb.png")
+    decoded.clear()
+    found = tables(masks, tmp_path / "kept")
+    assert decoded == ["bb.png"]
+    assert found == tables(masks, None)
+
+
+def test_a_mask_written_again_with_the_same_content_is_not_decoded(
+    masks: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    fresh = tables(masks, tmp_path / "kept")
+    path = masks / "masks" / "a.png"
+    path.write_bytes(path.read_bytes())
+    decoded.clear()
+    assert tables(masks, tmp_path / "kept") == fresh
+    assert decoded == []
+
+
+def test_a_file_of_no_image_makes_everything_new(masks: Path, tmp_path: Path, decoded: list[str]) -> None:
+    tables(masks, tmp_path / "kept")
+    (masks / "notes.txt").write_text("who knows")
+    decoded.clear()
+    assert tables(masks, tmp_path / "kept") == tables(masks, None)
+    assert len(decoded) == 10
+
+
+def test_another_taxonomy_or_option_is_another_entry(masks: Path, tmp_path: Path) -> None:
+    tables(masks, tmp_path / "kept")
+    (masks / "taxonomy.yaml").write_text(TAXONOMY.replace("unlabelled: [0, 0, 0]\n", ""))
+    assert tables(masks, tmp_path / "kept") == tables(masks, None)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_a_change_of_rules_is_none_of_the_data(masks: Path, tmp_path: Path, decoded: list[str]) -> None:
+    before = validate(masks, cache=tmp_path / "kept", select="SEG106").findings
+    (masks / "segdata.yaml").write_text("severity: {SEG106: error}\nrules: {SEG106: {min_pixels: 1}}\n")
+    decoded.clear()
+    after = validate(masks, cache=tmp_path / "kept", select="SEG106").findings
+    assert decoded == []
+    assert before
+    assert after == validate(masks, select="SEG106").findings == ()
+
+
+def damage_nothing(path: Path) -> None:
+    """As it is."""
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def flip_bits(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    for at in range(100, len(data), 97):
+        data[at] ^= 255
+    path.write_bytes(bytes(data))
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def make_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def of_other_families(path: Path) -> None:
+    entry = cache.load(path.parent, path.stem)
+    assert entry is not None
+    tables = {name: table for name, table in entry.tables.items() if name != "gaps"}
+    cache.save(
+        path.parent,
+        path.stem,
+        cache.Entry(entry.profile, entry.image_ids, frozenset(), tables, (), 0, entry.listing, {}),
+    )
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_nothing, cut_short, flip_bits, empty, make_a_folder, Path.unlink, of_other_families]
+)
+def test_whatever_becomes_of_an_entry_the_result_is_the_same(
+    masks: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    fresh = tables(masks, tmp_path / "kept")
+    (entry,) = (tmp_path / "kept").glob("*.segdata")
+    damage(entry)
+    assert tables(masks, tmp_path / "kept") == fresh
+    assert tables(masks, tmp_path / "kept") == fresh
+
+
+def test_where_nothing_can_be_kept_nothing_is_said(masks: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file")
+    assert tables(masks, tmp_path / "kept") == tables(masks, None)
+
+
+def test_a_document_changed_in_place_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "coco.json"
+    square = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]], "iscrowd": 0}
+    data = {
+        "images": [{"id": 1, "file_name": "x.png", "width": 9, "height": 9}],
+        "categories": [{"id": 1, "name": "car"}],
+        "annotations": [square],
+    }
+    path.write_text(json.dumps(data))
+    tables(path, tmp_path / "kept")
+    square["segmentation"] = [[1, 1, 5, 1, 5, 5, 1, 7]]
+    path.write_text(json.dumps(data))
+    os.utime(path, ns=(1, 1))  # its time is the work of whoever wrote it; that something was done to it is not
+    assert tables(path, tmp_path / "kept") == tables(path, None)
+
+
+def test_the_oldest_entries_go_when_there_is_too_much(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables(masks, tmp_path / "kept")
+    (old,) = (tmp_path / "kept").glob("*.segdata")
+    os.utime(old, (1, 1))
+    monkeypatch.setattr(cache, "MOST_BYTES", 1)
+    (masks / "taxonomy.yaml").write_text(TAXONOMY.replace("road", "street"))
+    tables(masks, tmp_path / "kept")
+    (left,) = (tmp_path / "kept").glob("*.segdata")
+    assert left != old

@@ -1,0 +1,81 @@
+"""Draw: a gold set covers what can be covered, a pilot is random, and order changes nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segdata.core.batch import concatenate
+from segdata.core.errors import SegdataError
+from segdata.core.profile import Profile
+from segdata.core.rule import Tables
+from segdata.measure.measure import measure
+from segdata.store.sample import Purpose, draw_images
+from segdata.testing.pictures import PictureDataset, draw_picture
+from segdata.testing.strategies import datasets
+
+
+def tables_of(drawing: PictureDataset) -> Tables:
+    return measure(drawing, frozenset(), jobs=1)
+
+
+@settings(max_examples=25)
+@given(datasets(), st.sampled_from(["gold", "pilot"]), st.data())
+def test_n_images_whatever_their_order(
+    made: tuple[Profile, list],
+    purpose: Purpose,
+    data: st.DataObject,  # type: ignore[type-arg]  # of batches
+) -> None:
+    together = concatenate(made[1])
+    n_images = together.images.num_rows
+    if n_images == 0:
+        return
+    n = data.draw(st.integers(1, n_images))
+    order = data.draw(st.permutations(range(n_images)))
+    moved = concatenate([together.take_images(np.array([row])) for row in order])
+    found = [
+        draw_images(tables_of(PictureDataset(made[0], each)), n, purpose=purpose, wanted=2)
+        for each in (together, moved)
+    ]
+    assert found[0].images == found[1].images
+    assert len(set(found[0].images)) == n
+    assert (found[0].drawn <= found[0].segments).all()
+
+
+def test_the_rare_category_is_in_a_gold_set() -> None:
+    tables = tables_of(draw_picture("\n\n".join(["ab.\n.a."] * 9 + ["ac.\n..."] + ["ab.\n..."] * 9)))
+    found = draw_images(tables, 2, wanted=2)
+    assert "10.png" in found.images
+    assert found.short == ("b", "c")
+    assert dict(zip(found.categories, found.drawn.tolist(), strict=True)) == {"a": 2, "b": 1, "c": 1}
+
+
+def test_greedy_takes_fewer_images_than_chance() -> None:
+    """Of 26 images with one letter each and one with all of them the latter alone covers everything."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tables = tables_of(draw_picture("\n\n".join([*letters, letters])))
+    found = draw_images(tables, 1, wanted=1)
+    assert (found.images, found.short) == (("27.png",), ())
+
+
+def test_strata_give_their_shares() -> None:
+    picture = "\n\n".join(["a\nsplit: train"] * 6 + ["a\nsplit: val"] * 3 + ["a"])
+    found = draw_images(tables_of(draw_picture(picture)), 5, purpose="pilot", stratify="split")
+    assert found.strata == (("train", 6, 3), ("val", 3, 1), ("(none)", 1, 1)) or found.strata == (
+        ("train", 6, 3),
+        ("val", 3, 2),
+        ("(none)", 1, 0),
+    )
+
+
+def test_another_seed_draws_other_images() -> None:
+    tables = tables_of(draw_picture("\n\n".join(["a"] * 40)))
+    assert len({draw_images(tables, 5, purpose="pilot", seed=seed).images for seed in range(5)}) == 5
+
+
+def test_what_cannot_be_is_said() -> None:
+    tables = tables_of(draw_picture("a"))
+    with pytest.raises(SegdataError, match="2 images cannot be drawn from 1"):
+        draw_images(tables, 2)
+    with pytest.raises(SegdataError, match="'camera'"):
+        draw_images(tables, 1, stratify="camera")
