@@ -11,30 +11,31 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.noise_sets import opened, predicted
-from segdata.noise.evidence.given import Given
-from segdata.noise.scoring.confident import BINS, SURE, Confident, Tally
+from segdata.noise.confident_labels import BINS, CERTAINTY, ConfidentLabels, PrecisionTally
+from segdata.noise.segments import GivenLabels
 
 RATE, SPLITS = 0.05, 200
 PRECISIONS = (0.8, 0.9, 0.95)
 
 
-def tallies(folder: Path, data: Path, name: str) -> list[Tally]:
+def tallies(folder: Path, data: Path, name: str) -> list[PrecisionTally]:
     """What the networks saw on each image, and whether that is so."""
     with opened(data, name) as dataset:
         found = predicted(dataset, name, RATE, 0, folder / f"{name}_{RATE}_0")
-        given = Given.of(dataset.maps(), found.categories)
+        given = GivenLabels.of(dataset.maps(), found.categories)
         kinds = dataset.taxonomy.categories if found.plan.instances else ()
         things = frozenset(each.id for each in kinds if each.kind == "thing")
         return [
-            Confident.judged(found, given, [row], things)[bool(things)] for row in np.flatnonzero(found.usable).tolist()
+            ConfidentLabels.judged(found, given, [row], things)[bool(things)]
+            for row in np.flatnonzero(found.usable).tolist()
         ]
 
 
-def lines(name: str, images: list[Tally]) -> Iterator[str]:
+def lines(name: str, images: list[PrecisionTally]) -> Iterator[str]:
     """A row of the table for each precision that is asked for."""
     for precision in PRECISIONS:
         cells = []
-        for sure in (0.5, SURE):
+        for sure in (0.5, CERTAINTY):
             rng, told, short, drawn = np.random.default_rng(0), 0, 0, []
             for _ in range(SPLITS):
                 order = rng.permutation(len(images))
@@ -51,9 +52,9 @@ def lines(name: str, images: list[Tally]) -> Iterator[str]:
         yield f"| {name} | {precision:g} | {' | '.join(cells)} |"
 
 
-def sum_of(images: list[Tally]) -> Tally:
+def sum_of(images: list[PrecisionTally]) -> PrecisionTally:
     """All images together."""
-    total = Tally.of(len(images[0].seen), "pixels")
+    total = PrecisionTally.of(len(images[0].seen), "pixels")
     total.enough = images[0].enough
     for each in images:
         for name in ("right", "seen", "rr", "rs", "ss"):

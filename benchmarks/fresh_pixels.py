@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from segdata.noise.evidence.drawn import VOID
+from segdata.noise.segments import VOID
 
 SIZES = (0.7, 1.5, 3.0, 6.0, 12.0)  # of the filters, standard deviations in pixels
 Map = NDArray[np.int64]

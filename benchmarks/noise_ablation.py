@@ -21,21 +21,26 @@ from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
 from benchmarks.noise_trial import Trial
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
-from segdata.noise.evidence.candidates import candidates
-from segdata.noise.evidence.depth import Deep
-from segdata.noise.evidence.drawn import Floats
-from segdata.noise.evidence.features import against, belief, form, profile, size_among
-from segdata.noise.evidence.fit import edges, match, seams
-from segdata.noise.evidence.given import Given
-from segdata.noise.evidence.neighbours import contacts, crowding
-from segdata.noise.mistakes.evaluation import auroc, average_precision
-from segdata.noise.mistakes.injection import LEARNT
+from segdata.noise import calibration
+from segdata.noise.candidates import find_candidates
+from segdata.noise.corruptions import LEARNED_KINDS
+from segdata.noise.error_types import KINDS
+from segdata.noise.evaluation import auroc, average_precision
+from segdata.noise.features import (
+    edge_distances,
+    edge_profile,
+    inner_edges,
+    label_probability,
+    predicted_over_given,
+    prediction_fit,
+    relative_size,
+    size_and_shape,
+)
+from segdata.noise.neighbours import SegmentDepths, contacts, crowding
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.scoring import possible, unknown
-from segdata.noise.scoring.look import Look, Table
-from segdata.noise.scoring.scores import suspicions
-from segdata.noise.scoring.threads import one_thread
-from segdata.noise.types import KINDS
+from segdata.noise.pipeline import single_threaded_blas
+from segdata.noise.ranking import FeatureTable, ImageFeatures, rank_candidates
+from segdata.noise.segments import Floats, GivenLabels
 
 Names = dict[str, frozenset[str]]
 TOLD = frozenset({"doubt", "given", "worst", "given_worst"})  # which the scores of pixels are read from
@@ -48,31 +53,34 @@ COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 def families(data: OpenDataset, found: Predictions) -> Names:
     """The features of each family, as the first image has them."""
     row = int(np.flatnonzero(found.usable)[0])
-    networks, given = witness(data, found), Given.of(data.maps(), found.categories).drawn(row)
+    networks, given = witness(data, found), GivenLabels.of(data.maps(), found.categories).drawn(row)
     seen = networks.evidence(row)
-    what = candidates(given, seen, networks.things)
+    what = find_candidates(given, seen, networks.things)
     drawn, regions = what.drawn, what.regions
-    deep, beyond = Deep.of(drawn), Deep.of(regions)
+    deep, beyond = SegmentDepths.of(drawn), SegmentDepths.of(regions)
     every = {
-        "form": form(drawn, deep),
-        "belief": belief(drawn, deep, seen),
-        "profile": profile(drawn, deep, given, seen),
-        "match": match(drawn, seen),
-        "edges": edges(drawn, deep, seen),
-        "seams": seams(drawn, deep, seen),
+        "form": size_and_shape(drawn, deep),
+        "belief": label_probability(drawn, deep, seen),
+        "profile": edge_profile(drawn, deep, given, seen),
+        "match": prediction_fit(drawn, seen),
+        "edges": edge_distances(drawn, deep, seen),
+        "seams": inner_edges(drawn, deep, seen),
         "contacts": contacts(drawn, deep, seen),
-        "against": against(regions, beyond, what.label, seen),
-        "crowding": {**crowding(regions, beyond, given), **size_among(regions, given)},
+        "against": predicted_over_given(regions, beyond, what.label, seen),
+        "crowding": {**crowding(regions, beyond, given), **relative_size(regions, given)},
     }
     return {name: frozenset(columns) for name, columns in every.items()}
 
 
-def without(look: Look, left_out: frozenset[str]) -> Look:
+def without(look: ImageFeatures, left_out: frozenset[str]) -> ImageFeatures:
     """A look that did not see some features; what scores of pixels are read from stays."""
     kept = [[at for at, name in enumerate(names) if name not in left_out - TOLD] for names in look.names]
     names = [tuple(names[at] for at in mine) for names, mine in zip(look.names, kept, strict=True)]
     given, spoilt = (
-        [Table(table.x[:, mine], table.mistake, table.category) for table, mine in zip(tables, kept, strict=True)]
+        [
+            FeatureTable(table.x[:, mine], table.mistake, table.category)
+            for table, mine in zip(tables, kept, strict=True)
+        ]
         for tables in (look.given, look.spoilt)
     )
     return replace(look, given=(given[0], given[1]), spoilt=(spoilt[0], spoilt[1]), names=(names[0], names[1]))
@@ -120,8 +128,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--network", default="0.05:0", help="rate and seed of the errors that networks learnt with")
-    parser.add_argument("--learnt", nargs="+", choices=KINDS, default=LEARNT)
-    parser.add_argument("--made", nargs="+", choices=KINDS, default=LEARNT)
+    parser.add_argument("--learnt", nargs="+", choices=KINDS, default=LEARNED_KINDS)
+    parser.add_argument("--made", nargs="+", choices=KINDS, default=LEARNED_KINDS)
     parser.add_argument("--severity", type=float, default=1.0)
     asked = parser.parse_args()
     trials = tried(asked, asked.set)
@@ -132,13 +140,20 @@ def main() -> None:
     print(f"## {asked.set}\n\n| left out | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
     print(f"| nothing | {figures(trials, [each.result.odds for each in trials])} |", flush=True)
     for name, columns in names.items():
-        with one_thread():
-            scores = [suspicions([without(look, columns) for look in each.looks]).odds for each in trials]
+        with single_threaded_blas():
+            scores = [rank_candidates([without(look, columns) for look in each.looks]).odds for each in trials]
         print(f"| {name} | {figures(trials, scores)} |", flush=True)
     print("\n| a kind's share at most, log odds of another | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
-    for common, rare in [*((each, unknown.RARE) for each in COMMON), *((possible.LESSON, each) for each in RARE)]:
-        with one_thread(), patch.object(possible, "LESSON", common), patch.object(unknown, "RARE", rare):
-            scores = [suspicions(each.looks).odds for each in trials]
+    for common, rare in [
+        *((each, calibration.UNKNOWN_KIND_ODDS) for each in COMMON),
+        *((calibration.LESSON, each) for each in RARE),
+    ]:
+        with (
+            single_threaded_blas(),
+            patch.object(calibration, "LESSON", common),
+            patch.object(calibration, "RARE", rare),
+        ):
+            scores = [rank_candidates(each.looks).odds for each in trials]
         print(f"| {common:g}, {rare:g} | {figures(trials, scores)} |", flush=True)
     heads = " | ".join(map(str, COUNTS))
     print(f"\n| probability, ranks by softmin of candidates and of the image | {heads} worst |")

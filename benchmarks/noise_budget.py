@@ -18,13 +18,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.noise.reviewing.budget import Budget, chosen
-from segdata.noise.reviewing.estimates import expected, total
-from segdata.noise.reviewing.recalibration import recalibrated
-from segdata.noise.reviewing.sampling import Chosen
-from segdata.noise.scoring.classifier import calibrated
-from segdata.noise.systematic.confusions import confusions
-from segdata.noise.systematic.losing import losing
+from segdata.noise.annotator_noise import find_noisy_groups
+from segdata.noise.budget import Budget, ReviewSample, choose_sample, estimate_errors, expected_errors
+from segdata.noise.calibration import fit_calibration, recalibrate
+from segdata.noise.confusions import find_confusions
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -60,9 +57,9 @@ def population(n: int, rate: float, score: str, rng: np.random.Generator) -> tup
     return SCORES[score](z, a, b), a + b * z, rng.random(n) < logistic(a + b * z)
 
 
-def review(odds: Floats, n: int, seed: int) -> Chosen:
+def review(odds: Floats, n: int, seed: int) -> ReviewSample:
     """What is reviewed of items with these log odds."""
-    return chosen(logistic(odds), np.ones(len(odds)), Budget(items=n), seed=seed)
+    return choose_sample(logistic(odds), np.ones(len(odds)), Budget(items=n), seed=seed)
 
 
 def coverage(reviews: int) -> None:
@@ -76,9 +73,9 @@ def coverage(reviews: int) -> None:
                 rng = np.random.default_rng([seed, items, n])
                 odds, _, wrong = population(items, rate, score, rng)
                 what = review(odds, n, seed)
-                found = total(what, np.arange(n), wrong[what.rows])
+                found = estimate_errors(what, np.arange(n), wrong[what.rows])
                 nothing = np.empty(0, np.int64)
-                before = expected(recalibrated(nothing.astype(float), nothing).draws(odds[what.rows]))
+                before = expected_errors(recalibrate(nothing.astype(float), nothing).draws(odds[what.rows]))
                 truth, seen = wrong.sum(), wrong[what.rows].sum()
                 holds = found.low - 1e-9 <= truth <= found.high + 1e-9, before.low <= seen <= before.high
                 wide = (found.high - found.low) / items, (before.high - before.low) / n
@@ -112,9 +109,9 @@ def recalibration(reviews: int, items: int) -> None:
             z, y, before = odds[what.rows], wrong[what.rows], loss(odds, wrong)
             weight = 1 / what.inclusion
             fits = [
-                recalibrated(z, y),
-                recalibrated(z, y, weight * n / weight.sum()),
-                calibrated(z, y.astype(np.int64)),
+                recalibrate(z, y),
+                recalibrate(z, y, weight * n / weight.sum()),
+                fit_calibration(z, y.astype(np.int64)),
             ]
             after = [truth, *(np.clip(each.slope * odds + each.offset, -30, 30) for each in fits)]
             rows.append([1000 * (loss(each, wrong) - before) for each in after])
@@ -134,7 +131,7 @@ def quota(reviews: int, items: int) -> None:
             odds, _, wrong = population(items, 0.05, "right", rng)
             kind = rng.choice(len(share), items, p=share)
             told = odds - hard[kind]  # the model is the less sure, the rarer the type
-            what = chosen(logistic(told), np.ones(items), Budget(share=0.05), kind=kind, quota=part, seed=seed)
+            what = choose_sample(logistic(told), np.ones(items), Budget(share=0.05), kind=kind, quota=part, seed=seed)
             seen = np.zeros(items, bool)
             seen[what.rows] = True
             by = np.bincount(kind[wrong & seen], minlength=5) / np.maximum(np.bincount(kind[wrong], minlength=5), 1)
@@ -163,9 +160,9 @@ def systematic(reviews: int) -> None:
     """A line for each number of categories, and of annotators."""
     print("categories, confusions an image | told without any | (1, 2) 8 times: told, others told")
     for n, per in itertools.product((2, 3, 5, 11), (1, 5, 20)):
-        none = [bool(confusions(*mixes(np.random.default_rng(r), n, per, 1.0))) for r in range(reviews)]
+        none = [bool(find_confusions(*mixes(np.random.default_rng(r), n, per, 1.0))) for r in range(reviews)]
         one = [
-            {(each.given, each.seen) for each in confusions(*mixes(np.random.default_rng(r), n, per, 8.0))}
+            {(each.given, each.seen) for each in find_confusions(*mixes(np.random.default_rng(r), n, per, 8.0))}
             for r in range(reviews)
         ]
         hit, other = np.mean([(1, 2) in each for each in one]), np.mean([bool(each - {(1, 2)}) for each in one])
@@ -177,8 +174,8 @@ def systematic(reviews: int) -> None:
             rng = np.random.default_rng(seed)
             who, sort = rng.integers(0, n, images), rng.integers(0, 3, images)
             value = rng.gamma(0.5, 0.1, images) + 0.2 * sort
-            found = {each.group for each in losing(value + 0.05 * (who == 0), who, sort, n)}
-            rows.append((bool(losing(value, who, sort, n)), 0 in found, bool(found - {0})))
+            found = {each.group for each in find_noisy_groups(value + 0.05 * (who == 0), who, sort, n)}
+            rows.append((bool(find_noisy_groups(value, who, sort, n)), 0 in found, bool(found - {0})))
         mean = np.mean(rows, axis=0)
         print(f"{n:3} {images:4} | {mean[0]:.1%} | {mean[1]:.1%} {mean[2]:.1%}", flush=True)
 
@@ -189,13 +186,13 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     from segdata.api.read import read
     from segdata.api.validate import measure_dataset
     from segdata.noise.networks.settings import Settings
-    from segdata.noise.opinion import opinion
-    from segdata.noise.suspects import likely_types
+    from segdata.noise.pipeline import find_label_errors
+    from segdata.noise.selection import likely_types
 
     dataset = read(data)
     labels = FlagInput(dataset, measure_dataset(dataset, frozenset()), dataset.maps(None), Settings())
     seen = labels.told(predictions)
-    thought = opinion(seen.case, jobs=1)
+    thought = find_label_errors(seen.case, jobs=1)
     found = thought.found
     wrong = rank_errors(found, seen.case, read_truth(truth))[0].mistake >= 0
     p, kind = found.probability, likely_types(found, seen.case.witness.things)
@@ -209,12 +206,12 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     for n, part in itertools.product((50, 200, len(p) // 20), (0.0, 0.2)):
         rows = []
         for seed in range(reviews):
-            what = chosen(p, np.ones(len(p)), Budget(items=n), kind=kind, quota=part, seed=seed)
+            what = choose_sample(p, np.ones(len(p)), Budget(items=n), kind=kind, quota=part, seed=seed)
             hit = np.zeros(len(p), bool)
             hit[what.rows] = True
             of = [hit[wrong & (kind == each)].mean() for each in np.unique(kind[wrong])]
-            all_ = total(what, np.arange(len(what.rows)), wrong[what.rows])
-            after = recalibrated(told[what.rows], wrong[what.rows])
+            all_ = estimate_errors(what, np.arange(len(what.rows)), wrong[what.rows])
+            after = recalibrate(told[what.rows], wrong[what.rows])
             rows.append((hit[wrong].mean(), np.mean(of), all_.low - 1e-9 <= wrong.sum() <= all_.high + 1e-9,
                          (all_.high - all_.low) / len(p), (all_.n - wrong.sum()) / len(p), loss(told, wrong),
                          loss(after.slope * told + after.offset, wrong)))  # fmt: skip

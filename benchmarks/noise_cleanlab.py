@@ -14,9 +14,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
-from segdata.noise.evidence.drawn import VOID
-from segdata.noise.evidence.given import Given
-from segdata.noise.evidence.pixelwise import softmin
+from segdata.noise.features import softmin
+from segdata.noise.segments import VOID, GivenLabels
 
 THEIRS = """
 import sys, numpy as np, cleanlab
@@ -43,7 +42,7 @@ def main() -> None:
     ours, arrays = [], {}
     with opened(asked.data, asked.set) as data:
         found = predicted(data, asked.set, float(rate), int(seed), asked.work / f"{asked.set}_{rate}_{seed}")
-        given, networks = Given.of(data.maps(), found.categories), witness(data, found)
+        given, networks = GivenLabels.of(data.maps(), found.categories), witness(data, found)
         for row in np.flatnonzero(found.usable).tolist():
             drawn, seen = given.drawn(row), networks.evidence(row)
             label = drawn.categories()

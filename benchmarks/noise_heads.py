@@ -19,15 +19,13 @@ from torch.nn import functional
 
 from segdata.api.read import read
 from segdata.api.validate import measure_dataset
-from segdata.noise.networks.crops import Labels, Places, choose, painted, scaled
-from segdata.noise.networks.encoders import Convolutions
-from segdata.noise.networks.heads import instances_of, targets
-from segdata.noise.networks.losses import segmentation_loss
-from segdata.noise.networks.network import UNet, logits
-from segdata.noise.networks.picture import Pictures
-from segdata.noise.networks.plan import Facts, Plan, plan_for
+from segdata.noise.networks.crops import CropLabels, SegmentCentres, choose_crops, paint_segments, scale_windows
+from segdata.noise.networks.heads import instances_of, segmentation_loss, training_targets
+from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.network import ConvolutionEncoder, UNet, logits
+from segdata.noise.networks.plan import DataFacts, TrainingPlan, plan_for
 from segdata.noise.networks.settings import Settings
-from segdata.noise.networks.training import rate
+from segdata.noise.networks.training import learning_rate
 
 SPREAD = 3.0  # px, of the hill that marks a centre
 NEAR = 7  # px, in which only the highest is a centre
@@ -93,23 +91,32 @@ def quality(found: Labelled, given: Labelled) -> tuple[int, int, int, float]:
     return int(hit.sum()), int((~hit.any(1)).sum()), int((~hit.any(0)).sum()), float(iou[hit].sum())
 
 
-def trained(kind: str, labels: Labels, pictures: Pictures, places: Places, rows: NDArray[np.int64], plan: Plan) -> UNet:
+def trained(
+    kind: str,
+    labels: CropLabels,
+    pictures: ImageCache,
+    places: SegmentCentres,
+    rows: NDArray[np.int64],
+    plan: TrainingPlan,
+) -> UNet:
     """A network whose second head learned edges or centres."""
     torch.manual_seed(plan.seed)
-    model = UNet(Convolutions(plan.channels, plan.width, plan.depth), plan.categories, instances=True)
+    model = UNet(ConvolutionEncoder(plan.channels, plan.width, plan.depth), plan.categories, instances=True)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     for step in range(plan.steps):
         rng = np.random.default_rng([plan.seed, step])
-        choice = choose(rng, rows, places, labels.maps, plan, plan.batch, vary=False)
+        choice = choose_crops(rng, rows, places, labels.maps, plan, plan.batch, vary=False)
         windows = labels.windows(choice, pictures, plan, vary=False)
         turns = int(rng.integers(4))
         images, owners = (
             each.rot90(turns, (-2, -1))
-            for each in (scaled(windows, torch.device("cpu")), painted(windows, torch.device("cpu")))
+            for each in (scale_windows(windows, torch.device("cpu")), paint_segments(windows, torch.device("cpu")))
         )
-        wanted = targets(owners, torch.from_numpy(windows.classes), torch.from_numpy(windows.things), instances=True)
-        optimiser.param_groups[0]["lr"] = rate(step, plan)
+        wanted = training_targets(
+            owners, torch.from_numpy(windows.classes), torch.from_numpy(windows.things), instances=True
+        )
+        optimiser.param_groups[0]["lr"] = learning_rate(step, plan)
         categories, said = logits(model, images.contiguous(memory_format=torch.channels_last))
         assert said is not None
         assert wanted.contours is not None
@@ -134,12 +141,14 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     dataset = read(asked.data)
-    maps, places = dataset.maps(), Places.of(measure_dataset(dataset, frozenset()))
-    pictures = Pictures(maps, 2**30)
+    maps, places = dataset.maps(), SegmentCentres.of(measure_dataset(dataset, frozenset()))
+    pictures = ImageCache(maps, 2**30)
     pictures.survey(1)
-    labels = Labels(maps, np.ones(1, np.int64), np.ones(1, bool))
+    labels = CropLabels(maps, np.ones(1, np.int64), np.ones(1, bool))
     sides = int(maps.height[0]), int(maps.width[0])
-    facts = Facts(len(maps) // 2, len(maps), *sides, sides, pictures.channels or 3, 1, True, None, LEAST, "cpu", 2**33)
+    facts = DataFacts(
+        len(maps) // 2, len(maps), *sides, sides, pictures.channels or 3, 1, True, None, LEAST, "cpu", 2**33
+    )
     order = np.random.default_rng(0).permutation(len(maps))
     rows, held = order[: len(maps) // 2], order[len(maps) // 2 :][: asked.images]
     finders: dict[str, Callable[[Tensor, Tensor], Labelled]] = {"edges": edge_instances, "centres": centre_instances}

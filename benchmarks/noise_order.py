@@ -13,9 +13,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
-from segdata.noise.evidence.given import Given
-from segdata.noise.evidence.pixelwise import agreement
-from segdata.noise.reviewing.order import appearance, doubt, order
+from segdata.noise.annotation_order import annotation_order, mean_entropy, predicted_layout
+from segdata.noise.features import agreement
+from segdata.noise.segments import GivenLabels
 
 
 def main() -> None:
@@ -30,16 +30,16 @@ def main() -> None:
     for name in asked.sets:
         with opened(asked.data, name) as data:
             found = predicted(data, name, float(rate), int(seed), asked.work / f"{name}_{rate}_{seed}")
-            given, seen = Given.of(data.maps(), found.categories), witness(data, found)
+            given, seen = GivenLabels.of(data.maps(), found.categories), witness(data, found)
             wrong, unsure, features = [], [], []
             for row in np.flatnonzero(found.usable).tolist():
                 both, either = agreement(given.drawn(row), seen.evidence(row))
                 wrong.append(1 - float(np.mean(both[either > 0] / either[either > 0])))
                 said = found.probabilities(row)
-                unsure.append(doubt(said))
-                features.append(appearance(said))
+                unsure.append(mean_entropy(said))
+                features.append(predicted_layout(said))
         place = np.empty(len(wrong))
-        place[order(np.array(features), np.array(unsure))] = np.arange(len(wrong))
+        place[annotation_order(np.array(features), np.array(unsure))] = np.arange(len(wrong))
         n = len(wrong)
         told = [f"{spearmanr(each, wrong).statistic:.2f}" for each in (unsure, -place)]
         first = np.array(wrong)[np.argsort(place)[: n // 4]].mean()

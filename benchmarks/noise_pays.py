@@ -24,15 +24,12 @@ from benchmarks.fresh_pixels import Map, filtered, learned, mean_iou, reduced, r
 from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
-from segdata.noise.evidence.drawn import Drawn, Pixels
-from segdata.noise.evidence.given import Given
-from segdata.noise.mistakes.injection import Rates, labels, spoiled
-from segdata.noise.mistakes.mistakes import Mistakes
-from segdata.noise.networks.picture import Pictures
+from segdata.noise.corruptions import CorruptionRates, Corruptions, corrupt_labels, match_corruptions
+from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.scoring.look import Look, look
-from segdata.noise.scoring.scores import suspicions
-from segdata.noise.scoring.threads import one_thread
+from segdata.noise.pipeline import single_threaded_blas
+from segdata.noise.ranking import ImageFeatures, image_features, rank_candidates
+from segdata.noise.segments import GivenLabels, ImageSegments, SegmentPixels
 
 ARMS = ("noisy", "random", "flagged", "clean")
 KINDS_PER_IMAGE = 3
@@ -43,13 +40,13 @@ class Scene:
     """The clean labels of a dataset, and what the filters say of its pictures at a smaller scale."""
 
     def __init__(self, data: OpenDataset, found: Predictions, scale: int) -> None:
-        given = Given.of(data.maps(), found.categories)
+        given = GivenLabels.of(data.maps(), found.categories)
         self.witness, self.scale = witness(data, found), scale
         self.things = self.witness.things
         self.rows = np.flatnonzero(found.usable)
         self.clean = {row: given.drawn(row) for row in self.rows.tolist()}
         self.labels = {row: reduced_map(painted(each), scale) for row, each in self.clean.items()}
-        pictures = Pictures(given.maps, 2**31)
+        pictures = ImageCache(given.maps, 2**31)
         pictures.survey(1)
         upright = not found.plan.rotate
         self.features = {
@@ -57,36 +54,39 @@ class Scene:
         }
 
 
-def _scaled(pictures: Pictures, row: int) -> NDArray[np.float32]:
+def _scaled(pictures: ImageCache, row: int) -> NDArray[np.float32]:
     picture = pictures.get(row)
     assert picture is not None
     spread = (picture.high - picture.low)[:, None, None]
     return ((picture.pixels.astype(np.float32) - picture.low[:, None, None]) / spread).clip(-0.5, 1.5)
 
 
-def painted(drawn: Drawn) -> Map:
+def painted(drawn: ImageSegments) -> Map:
     """(height, width) categories."""
     return np.ascontiguousarray(drawn.categories().reshape(-1, drawn.height).T)
 
 
-def errors_in(scene: Scene, rows: Ints, rate: float, seed: int) -> list[tuple[Drawn, Mistakes]]:
+def errors_in(scene: Scene, rows: Ints, rate: float, seed: int) -> list[tuple[ImageSegments, Corruptions]]:
     """Of each image the labels with errors, and the truth: `rate` of the segments, of three kinds by lot."""
-    rates = Rates(rate / KINDS_PER_IMAGE, per_image=KINDS_PER_IMAGE)
+    rates = CorruptionRates(rate / KINDS_PER_IMAGE, per_image=KINDS_PER_IMAGE)
     drawn = [np.random.default_rng([DRAWN, seed, row]) for row in rows.tolist()]
-    return [spoiled(scene.clean[row], scene.things, rates, rng) for row, rng in zip(rows.tolist(), drawn, strict=True)]
+    return [
+        corrupt_labels(scene.clean[row], scene.things, rates, rng)
+        for row, rng in zip(rows.tolist(), drawn, strict=True)
+    ]
 
 
 def corrections(
-    scene: Scene, rows: Ints, spoilt: Sequence[tuple[Drawn, Mistakes]], asked: argparse.Namespace, seed: int
+    scene: Scene, rows: Ints, spoilt: Sequence[tuple[ImageSegments, Corruptions]], asked: argparse.Namespace, seed: int
 ) -> tuple[dict[str, list[list[Ints]]], str]:
     """For each way to choose, and each draw, the errors that are put right in each image; and how many, in words."""
-    looks, abouts = list[Look](), []
+    looks, abouts = list[ImageFeatures](), []
     for row, (given, truth) in zip(rows.tolist(), spoilt, strict=True):
         rng = np.random.default_rng([DRAWN, seed, row, 1])
-        looks.append(look(given, scene.witness.evidence(row), scene.things, rng))
-        abouts.append(labels(looks[-1].found, given, truth, scene.things))
-    with one_thread():
-        result = suspicions(looks)
+        looks.append(image_features(given, scene.witness.evidence(row), scene.things, rng))
+        abouts.append(match_corruptions(looks[-1].found, given, truth, scene.things))
+    with single_threaded_blas():
+        result = rank_candidates(looks)
     about = np.concatenate([each[sort] for sort in (0, 1) for each in abouts])
     n = round(asked.share * int((result.row >= 0).sum()))
     rng = np.random.default_rng([DRAWN, seed])
@@ -101,17 +101,21 @@ def corrections(
     return found, f"{total} errors, {n} of {len(about)} candidates looked at, corrected: {', '.join(said)}; "
 
 
-def repaired(given: Drawn, clean: Drawn, truth: Mistakes, wrong: Ints) -> Map:
+def repaired(given: ImageSegments, clean: ImageSegments, truth: Corruptions, wrong: Ints) -> Map:
     """The labels with some errors undone, where they changed pixels."""
     changed = truth.changed(given.height)
-    at = Pixels.of_runs(changed.take(wrong, len(truth)), len(wrong)).at
+    at = SegmentPixels.of_runs(changed.take(wrong, len(truth)), len(wrong)).at
     columns = given.categories().copy()
     columns[at] = clean.categories()[at]
     return np.ascontiguousarray(columns.reshape(-1, given.height).T)
 
 
 def scored(
-    scene: Scene, rows: Ints, held: Sequence[int], spoilt: Sequence[tuple[Drawn, Mistakes]], undone: Sequence[Ints]
+    scene: Scene,
+    rows: Ints,
+    held: Sequence[int],
+    spoilt: Sequence[tuple[ImageSegments, Corruptions]],
+    undone: Sequence[Ints],
 ) -> float:
     """The mean IoU in the images held out, of a classifier that learns from `rows` with the errors that are left."""
     maps = [

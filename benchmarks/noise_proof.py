@@ -18,12 +18,12 @@ import numpy as np
 from benchmarks.noise_sets import CHOSEN, opened, predicted, rates
 from benchmarks.noise_trial import Trial, corrected, seeded
 from segdata.core.statistics.bootstrap import interval
-from segdata.noise.evidence.drawn import Flags, Floats
-from segdata.noise.mistakes.evaluation import auroc, average_precision, precision_at
-from segdata.noise.mistakes.injection import LEARNT
-from segdata.noise.reviewing.estimates import expected
-from segdata.noise.reviewing.recalibration import recalibrated
-from segdata.noise.types import KINDS, TYPES
+from segdata.noise.budget import expected_errors
+from segdata.noise.calibration import recalibrate
+from segdata.noise.corruptions import LEARNED_KINDS
+from segdata.noise.error_types import KINDS, TYPES
+from segdata.noise.evaluation import auroc, average_precision, precision_at
+from segdata.noise.segments import Flags, Floats
 
 BUDGET = 0.1
 TOLD = 0.05  # of the annotated labels, as `segdata flag` does by default
@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", choices=CHOSEN)
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4, 5])
-    parser.add_argument("--learnt", nargs="+", choices=KINDS, default=LEARNT)
-    parser.add_argument("--made", nargs="+", choices=KINDS, default=LEARNT)
+    parser.add_argument("--learnt", nargs="+", choices=KINDS, default=LEARNED_KINDS)
+    parser.add_argument("--made", nargs="+", choices=KINDS, default=LEARNED_KINDS)
     parser.add_argument("--severity", type=float, default=1.0)
     parser.add_argument("--network", default="0.05:0", help="rate and seed of the errors that networks learnt with")
     asked = parser.parse_args()
@@ -167,11 +167,11 @@ def of_counts(trials: Sequence[Trial]) -> list[str]:
     ]
     for trial in trials:
         odds, wrong = trial.result.odds, trial.mistake >= 0
-        draws = recalibrated(odds[:0], wrong[:0]).draws(odds)
+        draws = recalibrate(odds[:0], wrong[:0]).draws(odds)
         n = round(TOLD * int((trial.result.row >= 0).sum()))
         cells = []
         for rows in (np.argsort(-odds, kind="stable")[:n], np.arange(len(odds))):
-            found = expected(draws[:, rows])
+            found = expected_errors(draws[:, rows])
             cells += [len(rows), int(wrong[rows].sum()), f"{found.n:.0f} ({found.low:.0f} to {found.high:.0f})"]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines

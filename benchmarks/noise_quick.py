@@ -21,8 +21,7 @@ from segdata.api.read import read
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.out_of_fold import out_of_fold
-from segdata.noise.networks.settings import Settings
-from segdata.noise.networks.stage import Stage
+from segdata.noise.networks.settings import Settings, StageProgress
 
 
 def generated(folder: Path, n: int, side: int) -> OpenDataset:
@@ -59,7 +58,7 @@ def main() -> None:
         dataset = read(asked.data) if asked.data else generated(folder, asked.images, asked.side)
         begun: dict[str, tuple[float, float]] = {}
 
-        def progress(stage: Stage) -> None:
+        def progress(stage: StageProgress) -> None:
             first = begun.setdefault(stage.what, (time.monotonic(), time.process_time()))
             if stage.done == stage.total:
                 spent = time.monotonic() - first[0], time.process_time() - first[1]

@@ -22,15 +22,14 @@ import numpy as np
 from benchmarks.real_sets import SETS, real_sets
 from segdata.api.read import read
 from segdata.core.dataset import OpenDataset
-from segdata.noise.evidence.given import Given
-from segdata.noise.evidence.pixelwise import agreement
-from segdata.noise.mistakes.injection import Rates
+from segdata.noise.corruptions import CorruptionRates
+from segdata.noise.features import agreement
 from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.networks.predictions import opened as finished
-from segdata.noise.networks.settings import Settings
-from segdata.noise.networks.stage import Stage
-from segdata.noise.witness import Trained
+from segdata.noise.networks.predictions import open_predictions as finished
+from segdata.noise.networks.settings import Settings, StageProgress
+from segdata.noise.predictor import NetworkPredictor
+from segdata.noise.segments import GivenLabels
 from segdata.testing.noise import noisy
 
 SPOILED = 0.4  # of the images have errors
@@ -70,9 +69,9 @@ CHOSEN = {
 }
 
 
-def rates(rate: float) -> Rates:
+def rates(rate: float) -> CorruptionRates:
     """Of each of three kinds in the images with errors, so that `rate` of all segments have one."""
-    return Rates(rate / SPOILED / 3, per_image=3)
+    return CorruptionRates(rate / SPOILED / 3, per_image=3)
 
 
 @contextmanager
@@ -90,10 +89,10 @@ def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[Open
     raise KeyError(f"{wanted} is none of {[each.name for each in SETS]}")
 
 
-def witness(data: OpenDataset, found: Predictions) -> Trained:
+def witness(data: OpenDataset, found: Predictions) -> NetworkPredictor:
     """The networks as a witness: what they say of an image, and which categories are countable."""
     kinds = data.taxonomy.categories if data.profile.task != "semantic" else ()
-    return Trained(found, frozenset(each.id for each in kinds if each.kind == "thing"))
+    return NetworkPredictor(found, frozenset(each.id for each in kinds if each.kind == "thing"))
 
 
 def predicted(
@@ -123,7 +122,7 @@ def told() -> Any:  # Any: a function with a memory
     """Says every half minute how far it is."""
     said = [0.0]
 
-    def tell(stage: Stage) -> None:
+    def tell(stage: StageProgress) -> None:
         if time.monotonic() - said[0] > 30 or stage.done == stage.total:
             said[0] = time.monotonic()
             print(f"{stage.what}: {stage.done} of {stage.total}, {stage.seconds_left:.0f} s left", flush=True)
@@ -149,7 +148,7 @@ def main() -> None:
         asks = ("scale", "crop", "steps", "pretrained")
         more = {name: value for name in asks if (value := getattr(asked, name)) is not None}
         found = predicted(data, asked.set, asked.rate, asked.seed, asked.out, asked=more)
-        given, seen = Given.of(data.maps(), found.categories), witness(data, found)
+        given, seen = GivenLabels.of(data.maps(), found.categories), witness(data, found)
         rows = np.flatnonzero(found.usable)
         counted = np.array([agreement(given.drawn(row), seen.evidence(row)) for row in rows.tolist()])  # (n, 2, K)
     names = ["unlabelled", *(data.taxonomy.name_of(each) for each in found.categories)]

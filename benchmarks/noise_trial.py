@@ -8,20 +8,26 @@ import numpy as np
 from benchmarks.noise_sets import SPOILED, rates, witness
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
-from segdata.noise.evidence.candidates import Candidates
-from segdata.noise.evidence.drawn import VOID, Drawn, Flags, Floats, Pixels, parts_of, shared
-from segdata.noise.evidence.evidence import Evidence
-from segdata.noise.evidence.given import Given
-from segdata.noise.evidence.pixelwise import TEMPERATURE
-from segdata.noise.mistakes.evaluation import Ranked
-from segdata.noise.mistakes.injection import LEARNT, Rates, labels, lesson, spoiled
+from segdata.noise.calibration import assign_folds, cross_fit, fit_calibration, mean_log_ratio
+from segdata.noise.candidates import Candidates
+from segdata.noise.corruptions import LEARNED_KINDS, CorruptionRates, corrupt_labels, match_corruptions, training_rates
+from segdata.noise.error_types import CorruptionKind
+from segdata.noise.evaluation import EvaluatedRanking
+from segdata.noise.features import TEMPERATURE
 from segdata.noise.networks.predictions import Predictions
-from segdata.noise.scoring.classifier import calibrated
-from segdata.noise.scoring.crossfit import crossed, folds_of, together
-from segdata.noise.scoring.look import Look, look
-from segdata.noise.scoring.scores import Suspicions, suspicions
-from segdata.noise.scoring.threads import one_thread
-from segdata.noise.types import Kind
+from segdata.noise.pipeline import single_threaded_blas
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.ranking import ImageFeatures, RankedCandidates, image_features, rank_candidates
+from segdata.noise.segments import (
+    VOID,
+    Flags,
+    Floats,
+    GivenLabels,
+    ImageSegments,
+    SegmentPixels,
+    overlaps,
+    split_into_parts,
+)
 
 HARDLY = 0.8  # IoU of a part with what it was corrected to, below which it was wrong
 
@@ -41,8 +47,8 @@ class Trial:
     wrong : (i,) whether an image has errors
     """
 
-    looks: list[Look]
-    result: Suspicions
+    looks: list[ImageFeatures]
+    result: RankedCandidates
     mistake: Ints
     types: Sequence[str]
     of: Ints
@@ -50,9 +56,9 @@ class Trial:
     images: dict[str, Floats]
     wrong: Flags
 
-    def ranked(self, score: Floats) -> Ranked:
+    def ranked(self, score: Floats) -> EvaluatedRanking:
         """The candidates with these scores."""
-        return Ranked(score, self.result.image, self.mistake, self.types, self.of, len(self.wrong))
+        return EvaluatedRanking(score, self.result.image, self.mistake, self.types, self.of, len(self.wrong))
 
     def scores(self) -> dict[str, Floats]:
         """Name -> (n,) scores of candidates."""
@@ -63,15 +69,15 @@ class Trial:
     def attainable(self, l2: float = 10.0) -> Floats:
         """(n,) what the same classifier says that learnt from the real errors of other images: it knows the noise."""
         odds = np.empty(len(self.mistake))
-        fold = folds_of([str(at) for at in range(len(self.wrong))])
+        fold = assign_folds([str(at) for at in range(len(self.wrong))])
         type_ = np.append(np.unique(self.types, return_inverse=True)[1], -1)[self.mistake]
         first = 0
         for sort in (0, 1):
             x = np.concatenate([each.given[sort].x for each in self.looks])
             mine = slice(first, first + len(x))
             of, kind = fold[self.result.image[mine]], type_[mine]
-            found = together(crossed(x, of, x, kind, of, l2)[0])
-            odds[mine] = calibrated(found, (kind >= 0).astype(np.int64)).odds(found)
+            found = mean_log_ratio(cross_fit(x, of, x, kind, of, l2)[0])
+            odds[mine] = fit_calibration(found, (kind >= 0).astype(np.int64)).odds(found)
             first += len(x)
         return odds
 
@@ -80,7 +86,7 @@ class Trial:
 class _Page:
     """One image: what is judged, the error that each candidate is about, and the scores of pixels."""
 
-    look: Look
+    look: ImageFeatures
     about: tuple[Ints, Ints]
     types: Sequence[str]
     pixels: dict[str, Floats]
@@ -92,20 +98,22 @@ def seeded(
     found: Predictions,
     rate: float,
     seed: int,
-    learnt: Sequence[Kind] = LEARNT,
-    made: Rates | None = None,
+    learnt: Sequence[CorruptionKind] = LEARNED_KINDS,
+    made: CorruptionRates | None = None,
 ) -> Trial:
     """Errors of a seed in the clean labels; `learnt`: what the classifier learns from, `made`: what is put in."""
-    right, networks = Given.of(data.maps(), found.categories), witness(data, found)
+    right, networks = GivenLabels.of(data.maps(), found.categories), witness(data, found)
     countable, pages = networks.things, []
     for row in np.flatnonzero(found.usable).tolist():
         rng = np.random.default_rng([seed, row])
         clean, seen = right.drawn(row), networks.evidence(row)
-        given, truth = spoiled(clean, countable, made or rates(rate), rng)
+        given, truth = corrupt_labels(clean, countable, made or rates(rate), rng)
         if rng.random() >= SPOILED:
-            given, truth = spoiled(clean, countable, Rates(0.0, ()), rng)
-        saw = look(given, seen, countable, np.random.default_rng([seed, row, 1]), lesson(tuple(learnt)))
-        about = labels(saw.found, given, truth, countable)
+            given, truth = corrupt_labels(clean, countable, CorruptionRates(0.0, ()), rng)
+        saw = image_features(
+            given, seen, countable, np.random.default_rng([seed, row, 1]), training_rates(tuple(learnt))
+        )
+        about = match_corruptions(saw.found, given, truth, countable)
         pages.append(_Page(saw, about, truth.types, _of_pixels(saw.found, seen), _of_image(given, seen)))
     return _bound(pages)
 
@@ -113,41 +121,41 @@ def seeded(
 def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold: frozenset[str] = frozenset()) -> Trial:
     """Real errors: what an expert changed; without the images of which nobody has said what is right."""
     networks = witness(data, found)
-    before, after = (Given.of(each.maps(), found.categories) for each in (data, clean))
+    before, after = (GivenLabels.of(each.maps(), found.categories) for each in (data, clean))
     pages = []
     for row in np.flatnonzero(found.usable).tolist():
         if found.image_ids[row] in untold:
             continue
         given, seen = before.drawn(row), networks.evidence(row)
         better = after.drawn(after.maps.row(found.image_ids[row]))
-        saw = look(given, seen, networks.things, np.random.default_rng([0, row]))
+        saw = image_features(given, seen, networks.things, np.random.default_rng([0, row]))
         about, n = _changed(saw.found, given, better)
         pages.append(_Page(saw, about, ["real"] * n, _of_pixels(saw.found, seen), _of_image(given, seen)))
     return _bound(pages)
 
 
-def _changed(found: Candidates, given: Drawn, better: Drawn) -> tuple[tuple[Ints, Ints], int]:
+def _changed(found: Candidates, given: ImageSegments, better: ImageSegments) -> tuple[tuple[Ints, Ints], int]:
     """Each part that has no like any more, and each region most of which was changed, is an error of its own."""
-    parts, of = parts_of(better.runs, better.height, len(better))
-    now = Drawn.of(parts, better.category[of], better.height, better.width)
-    met = shared(found.drawn, now)
+    parts, of = split_into_parts(better.runs, better.height, len(better))
+    now = ImageSegments.of(parts, better.category[of], better.height, better.width)
+    met = overlaps(found.drawn, now)
     same = found.drawn.category[met.a] == now.category[met.b]
     iou = same * met.pixels / (found.drawn.areas[met.a] + now.areas[met.b] - met.pixels)
     best = np.zeros(len(found.drawn))
     np.maximum.at(best, met.a, iou)
     wrong = best < HARDLY
-    region = Pixels.of_runs(found.regions.runs, len(found.regions))
+    region = SegmentPixels.of_runs(found.regions.runs, len(found.regions))
     moved = region.means(given.categories()[region.at] != better.categories()[region.at]) > 0.5
     both = np.append(wrong, moved)
     number = np.where(both, np.cumsum(both) - 1, -1).astype(np.int64)
     return (number[: len(wrong)], number[len(wrong) :]), int(both.sum())
 
 
-def _of_pixels(found: Candidates, seen: Evidence) -> dict[str, Floats]:
+def _of_pixels(found: Candidates, seen: ImagePrediction) -> dict[str, Floats]:
     """Scores of candidates, the annotated ones first, from the probability of the given category of their pixels."""
     p, of, n = [], [], 0
     for what, label in ((found.drawn, found.drawn.category), (found.regions, found.label)):
-        pixels = Pixels.of_runs(what.runs, len(what))
+        pixels = SegmentPixels.of_runs(what.runs, len(what))
         p.append(seen.at(label[pixels.of], pixels.at).astype(float))
         of.append(pixels.of + n)
         n += len(what)
@@ -158,7 +166,7 @@ def _of_pixels(found: Candidates, seen: Evidence) -> dict[str, Floats]:
     return {"pixels": 1 - np.bincount(whose, said, n) / total, "softmin": 1 - soft}
 
 
-def _of_image(given: Drawn, seen: Evidence) -> dict[str, float]:
+def _of_image(given: ImageSegments, seen: ImagePrediction) -> dict[str, float]:
     """Scores of an image as a whole; softmin is that of the look."""
     label = given.categories()
     told = np.flatnonzero(label != VOID)
@@ -167,8 +175,8 @@ def _of_image(given: Drawn, seen: Evidence) -> dict[str, float]:
 
 
 def _bound(pages: Sequence[_Page]) -> Trial:
-    with one_thread():
-        result = suspicions([page.look for page in pages])
+    with single_threaded_blas():
+        result = rank_candidates([page.look for page in pages])
     first = np.cumsum([0, *(len(page.types) for page in pages)]).tolist()
     mistake = [
         np.where(page.about[sort] >= 0, page.about[sort] + n, -1)

@@ -19,7 +19,6 @@ FLOORS = {
     "measure": {"core", "store"},
     "rules": {"core"},
     "sample": {"core"},
-    "drafting": {"core"},
     "review": {"core", "store"},
     "testing": {"core"},
     "agreement": {"core", "store", "measure"},
@@ -37,7 +36,6 @@ FLOORS = {
         "noise",
         "report",
         "sample",
-        "drafting",
         "review",
     },
     "cli": {
@@ -49,7 +47,6 @@ FLOORS = {
         "noise",
         "report",
         "sample",
-        "drafting",
         "review",
         "api",
     },

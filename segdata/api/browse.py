@@ -16,7 +16,7 @@ from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
-from segdata.noise.networks.predictions import opened as opened_predictions
+from segdata.noise.networks.predictions import open_predictions as opened_predictions
 from segdata.report.fiftyone.app import PORT, App, app
 from segdata.report.fiftyone.heat import Heat
 from segdata.report.fiftyone.installed import connected, fiftyone

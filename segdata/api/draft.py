@@ -24,18 +24,15 @@ from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
-from segdata.drafting.brightness import Colours, scaled
-from segdata.drafting.method import Draw, checked, drawing
-from segdata.drafting.sure import drafted, sure, with_void
-from segdata.drafting.tidy import Labels
 from segdata.formats.shared.images import ImageFolder, image_limits
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
-from segdata.noise.evidence.drawn import VOID
+from segdata.noise.confident_labels import add_void_category, keep_confident, mark_drafted
+from segdata.noise.drafting import Colours, RegionMap, SegmentImage, check_options, scale_image, segmentation_method
+from segdata.noise.segments import VOID
 
 if TYPE_CHECKING:
-    from segdata.noise.networks.settings import Settings
-    from segdata.noise.networks.stage import Stage
-    from segdata.noise.scoring.confident import Confident
+    from segdata.noise.confident_labels import ConfidentLabels
+    from segdata.noise.networks.settings import Settings, StageProgress
 
 
 MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise
@@ -87,7 +84,7 @@ def draft(
     images : a folder of image files, or a dataset: then those of its images that nobody annotated
     target : the dataset to be written; it must not exist
     method : ``threshold``, ``watershed``, ``superpixels`` (segments), or ``kmeans`` (classes of pixels)
-    options : of the method, see `segdata.drafting.method`
+    options : of the method, see `segdata.noise.drafting`
     category : what the segments are; default: the taxonomy's only one, else ``object``. The classes of ``kmeans`` are
         called ``region_1`` (the darkest) and so on
     taxonomy : the categories, or their file
@@ -97,12 +94,12 @@ def draft(
     on which nothing is found has an empty one. Images that cannot be decoded have none. Raises SegdataError for unknown
     methods and options, and where there is no image to annotate.
     """
-    every = checked(method, options or {})
+    every = check_options(method, options or {})
     entries, root = _entries(images)
     categories = taxonomy if isinstance(taxonomy, Taxonomy) or taxonomy is None else load_taxonomy(Path(taxonomy))
     try:
         with image_limits():
-            draw = drawing(method, every, partial(_sample_images, entries))
+            draw = segmentation_method(method, every, partial(_sample_images, entries))
     except ModuleNotFoundError as error:
         raise missing_extra("scikit-image", "noise", error) from error
     known, of = _categories(method, every, category, categories)
@@ -179,7 +176,7 @@ def _sample_images(entries: list[ImageEntry]) -> Iterable[Colours]:
     n_seen = 0
     for entry in entries[::step]:
         try:
-            yield scaled(planes(_image_path(entry), entry.size))
+            yield scale_image(planes(_image_path(entry), entry.size))
             n_seen += 1
         except (OSError, ValueError, SyntaxError):
             continue
@@ -221,12 +218,12 @@ def _method_attributes(method: str, options: Mapping[str, Option]) -> list[tuple
 
 
 def _draft_image(
-    draw: Draw, of: tuple[int, ...], said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+    draw: SegmentImage, of: tuple[int, ...], said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """The draft of one image."""
     uri = _image_path(entry)
     try:
-        colours = scaled(planes(uri, entry.size))
+        colours = scale_image(planes(uri, entry.size))
     except (OSError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
         raise BrokenLabelsError(Defect("SEG001", f"cannot be decoded, it has no draft: {error}", uri)) from error
     labels, left = _largest(draw(colours))
@@ -244,7 +241,7 @@ def _draft_image(
     return [ImageAnnotation(size, ids[drawn], category[drawn], runs.take(drawn, n), columns=names, annotation=said)]
 
 
-def _largest(labels: Labels) -> tuple[Labels, int]:
+def _largest(labels: RegionMap) -> tuple[RegionMap, int]:
     """The labels with the largest segments, of more than `MOST_SEGMENTS`, and how many are left out."""
     n = int(labels.max(initial=0))
     if n <= MOST_SEGMENTS:
@@ -291,15 +288,15 @@ def draft_from(
     as for `read`. The annotations are from the source ``model``, at the stage ``drafted``.
     """
     dataset = read(predictions, **opening)
-    taxonomy, void = with_void(dataset.profile)
+    taxonomy, void = add_void_category(dataset.profile)
     seen: list[_Unsure] = []
 
     def of_model(batch: Batch) -> Batch:
-        found, n_unsure = sure(batch, confidence, void)
+        found, n_unsure = keep_confident(batch, confidence, void)
         drawn = found.segment_annotation[found.segments["category_id"].to_numpy() != void]
         per_annotation = np.bincount(drawn, minlength=found.annotations.num_rows)
         seen.append(_Unsure(n_unsure, batch.segments["score"].null_count, int((per_annotation == 0).sum())))
-        return drafted(found)
+        return mark_drafted(found)
 
     changed = with_batches(dataset, of_model)
     profile = replace(dataset.profile, taxonomy=taxonomy)
@@ -328,7 +325,7 @@ def draft_by_model(
     settings: "Settings | None" = None,
     jobs: int = 0,
     progress: Progress = no_progress,
-    trained: "Callable[[Stage], None] | None" = None,
+    trained: "Callable[[StageProgress], None] | None" = None,
     **opening: Unpack[ReadOptions],
 ) -> DraftResult:
     """Draft labels for the images of a dataset that nobody annotated, by networks trained on the others.
@@ -349,9 +346,9 @@ def draft_by_model(
 
     Raises SegdataError where every image is annotated, or none, or no file of the others is known.
     """
-    from segdata.noise.evidence.given import Given
+    from segdata.noise.confident_labels import ConfidentLabels
     from segdata.noise.networks.out_of_fold import out_of_fold
-    from segdata.noise.scoring.confident import Confident
+    from segdata.noise.segments import GivenLabels
 
     dataset = read(data, **opening)
     taught, others = _annotated_images(dataset), unannotated(dataset)
@@ -361,8 +358,8 @@ def draft_by_model(
         maps = dataset.maps()
         rows = np.flatnonzero(found.usable & taught).tolist()
         things = frozenset(each.id for each in dataset.taxonomy.categories if each.kind == "thing")
-        judged = Confident.learnt(found, Given.of(maps, found.categories), rows, precision, things)
-        known, void = with_void(dataset.profile)
+        judged = ConfidentLabels.learnt(found, GivenLabels.of(maps, found.categories), rows, precision, things)
+        known, void = add_void_category(dataset.profile)
         sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
         entries = [replace(each, size=sizes[each.record]) for each in others if found.usable[each.record]]
         seen: list[DraftedImage] = []
@@ -390,7 +387,7 @@ def _model_attributes(precision: float) -> list[tuple[str, str]]:
 
 
 def _predicted_image(
-    judged: "Confident", void: int, said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+    judged: "ConfidentLabels", void: int, said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """What the networks are sure of on one image."""
     drawn = judged.drawn(entry.record)
@@ -405,7 +402,7 @@ def _predicted_image(
     return [ImageAnnotation(size, ids, category, drawn.runs, columns=columns, annotation=said)]
 
 
-def _model_remarks(judged: "Confident", taxonomy: Taxonomy) -> Iterator[str]:
+def _model_remarks(judged: "ConfidentLabels", taxonomy: Taxonomy) -> Iterator[str]:
     """From which confidence on each category was drawn."""
     for id_, bar in zip(judged.found.categories, judged.bars[1:].tolist(), strict=True):
         name = taxonomy.name_of(id_)

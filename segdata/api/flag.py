@@ -22,34 +22,31 @@ from segdata.dataset import Dataset
 from segdata.formats.npz.soft import soft
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure
-from segdata.noise.evidence.drawn import Flags
-from segdata.noise.evidence.given import Given
-from segdata.noise.imported.imported import paired
-from segdata.noise.mistakes.evaluation import Ranked
-from segdata.noise.mistakes.mistakes import Mistakes
-from segdata.noise.mistakes.truth import Against, Known, differences, listed, read_known
-from segdata.noise.scoring.scores import Suspicions
-from segdata.noise.suspects import Case, Rows
-from segdata.noise.witness import Trained, Witness
+from segdata.noise.corruptions import Corruptions
+from segdata.noise.evaluation import EvaluatedRanking
+from segdata.noise.known_errors import KnownError, KnownErrors, compare_labels, errors_of_list, read_known_errors
+from segdata.noise.predictor import NetworkPredictor, Predictor, match_image_names
+from segdata.noise.ranking import RankedCandidates
+from segdata.noise.segments import Flags, GivenLabels
+from segdata.noise.selection import LabelCheck, SegmentRows
 
 if TYPE_CHECKING:
     from segdata.core.decision import Decision
     from segdata.core.rule import Rule, Tables
-    from segdata.noise.flagged import Flagged
-    from segdata.noise.mistakes.evaluation import Quality
-    from segdata.noise.networks.plan import Plan
-    from segdata.noise.networks.settings import Settings
-    from segdata.noise.networks.stage import Stage
-    from segdata.noise.opinion import Opinion
+    from segdata.noise.evaluation import DetectionQuality
+    from segdata.noise.flag_result import FlagResult
+    from segdata.noise.networks.plan import TrainingPlan
+    from segdata.noise.networks.settings import Settings, StageProgress
+    from segdata.noise.pipeline import FlagOutcome
 
 
 @dataclass(frozen=True)
 class JudgedLabels:
     """What is judged, and by whom; `where` the predictions are, and what was met on the way."""
 
-    case: Case
+    case: LabelCheck
     where: str
-    plan: "Plan | None" = None
+    plan: "TrainingPlan | None" = None
     notes: tuple[str, ...] = ()
     defects: tuple[Defect, ...] = ()
 
@@ -73,8 +70,8 @@ class FlagInput:
     def trained(
         self,
         work: str | Path | None,
-        planned: "Callable[[Plan], None]",
-        progress: "Callable[[Stage], None]",
+        planned: "Callable[[TrainingPlan], None]",
+        progress: "Callable[[StageProgress], None]",
     ) -> JudgedLabels:
         """By networks that are trained on the other images; `work` as of `segdata.api.flag.flag`."""
         try:
@@ -92,19 +89,21 @@ class FlagInput:
             planned=planned,
             progress=progress,
         )
-        case = self.case(Trained(found, self.countable), f"{self.dataset.profile.files}: no image can be judged")
+        case = self.case(
+            NetworkPredictor(found, self.countable), f"{self.dataset.profile.files}: no image can be judged"
+        )
         return JudgedLabels(case, str(found.folder), found.plan, found.notes, found.defects)
 
-    def told(self, predictions: "str | Path | Dataset | Witness") -> JudgedLabels:
+    def told(self, predictions: "str | Path | Dataset | Predictor") -> JudgedLabels:
         """By predictions that are there already."""
         if not isinstance(predictions, (str, Path, OpenDataset)):
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
         if not isinstance(predictions, OpenDataset) and (Path(predictions) / "predictions.json").is_file():
             return self._reopened(Path(predictions))
-        from segdata.noise.imported.imported import imported
+        from segdata.noise.predictor import file_predictor
 
         opened = self._opened(predictions)
-        witness = imported(opened, soft(opened.source), self.maps, self.countable)
+        witness = file_predictor(opened, soft(opened.source), self.maps, self.countable)
         where = opened.profile.files
         ids = f"{self.maps.image_ids[0]!r} here, {opened.image_ids[0]!r} there" if len(opened) else "it has none"
         return JudgedLabels(
@@ -113,12 +112,12 @@ class FlagInput:
 
     def _reopened(self, path: Path) -> JudgedLabels:
         """Predictions that were made earlier, of the same images."""
-        from segdata.noise.networks.predictions import opened
+        from segdata.noise.networks.predictions import open_predictions
 
-        found = opened(path)
+        found = open_predictions(path)
         if list(found.image_ids) != list(self.maps.image_ids):
             raise SegdataError(f"{path}: holds predictions of other images; leave out --predictions to make new ones")
-        case = self.case(Trained(found, self.countable), f"{path}: no image can be judged")
+        case = self.case(NetworkPredictor(found, self.countable), f"{path}: no image can be judged")
         return JudgedLabels(case, str(path), found.plan, found.notes, found.defects)
 
     def _opened(self, predictions: str | Path | Dataset) -> Dataset:
@@ -138,25 +137,27 @@ class FlagInput:
             return None
         return {"truth": str(files)} if detect(predictions) == "coco-results" else None
 
-    def case(self, witness: Witness, none: str) -> Case:
+    def case(self, witness: Predictor, none: str) -> LabelCheck:
         """The labels as this witness can judge them; raises SegdataError with `none` where it can judge nothing."""
-        rows = Rows.of(self.tables, self.settings.annotator)
+        rows = SegmentRows.of(self.tables, self.settings.annotator)
         images = np.flatnonzero(witness.usable & (rows.annotation >= 0))
         if not len(images):
             raise SegdataError(none)
         given = (
-            Given.agnostic(self.maps, self.countable) if witness.agnostic else Given.of(self.maps, witness.categories)
+            GivenLabels.agnostic(self.maps, self.countable)
+            if witness.agnostic
+            else GivenLabels.of(self.maps, witness.categories)
         )
-        return Case(given, witness, self._names(witness), self.tables, rows, images)
+        return LabelCheck(given, witness, self._names(witness), self.tables, rows, images)
 
-    def _names(self, witness: Witness) -> Sequence[str]:
+    def _names(self, witness: Predictor) -> Sequence[str]:
         name_of, countable = self.dataset.profile.name_of, sorted(self.countable)
         if witness.agnostic:
             return ["", name_of(countable[0]) if len(countable) == 1 else "object"]
         return ["", *map(name_of, witness.categories)]
 
 
-KnownTruth = list[Known] | LabelMaps
+KnownTruth = list[KnownError] | LabelMaps
 
 
 def read_truth(truth: str | Path | Dataset) -> KnownTruth:
@@ -168,7 +169,7 @@ def read_truth(truth: str | Path | Dataset) -> KnownTruth:
         return truth.maps()
     path = Path(truth)
     if path.is_file() and path.suffix == ".json" and _is_list(path):
-        return read_known(path)
+        return read_known_errors(path)
     try:
         return read(path).maps()
     except UnreadableError as error:
@@ -181,7 +182,9 @@ def _is_list(path: Path) -> bool:
     return head.lstrip().startswith(b"[") and (b'"clean_counts"' in head or not head.split(b"[", 1)[1].strip(b" ]\n"))
 
 
-def rank_errors(found: Suspicions, case: Case, truth: KnownTruth) -> tuple[Ranked, tuple[str, ...]]:
+def rank_errors(
+    found: RankedCandidates, case: LabelCheck, truth: KnownTruth
+) -> tuple[EvaluatedRanking, tuple[str, ...]]:
     """The candidates with the errors that they are about, and what a reader must know of the comparison.
 
     Images without clean labels are left out: nobody knows which of their labels are wrong. Raises SegdataError where
@@ -192,11 +195,11 @@ def rank_errors(found: Suspicions, case: Case, truth: KnownTruth) -> tuple[Ranke
         errors = _listed_errors(case, truth)
     else:
         errors, known = _clean_label_errors(case, truth)
-    drawn = Against(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
+    drawn = KnownErrors(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
     return _restrict_images(drawn, known), _left_out_note(known)
 
 
-def _restrict_images(found: Ranked, known: Flags) -> Ranked:
+def _restrict_images(found: EvaluatedRanking, known: Flags) -> EvaluatedRanking:
     """The same for some images only; no mistake may be in any other."""
     number, kept = np.cumsum(known) - 1, known[found.image]
     return replace(
@@ -214,29 +217,31 @@ def _left_out_note(known: Flags) -> tuple[str, ...]:
     return (f"{n:,} of {len(known):,} images have no clean labels: they are left out of the evaluation",) if n else ()
 
 
-def _listed_errors(case: Case, truth: list[Known]) -> list[Mistakes]:
+def _listed_errors(case: LabelCheck, truth: list[KnownError]) -> list[Corruptions]:
     names = [case.given.maps.image_ids[row] for row in case.images.tolist()]
-    by_image: dict[str, list[Known]] = {}
+    by_image: dict[str, list[KnownError]] = {}
     for each in truth:
         by_image.setdefault(each.image, []).append(each)
     if truth and not set(by_image) & set(names):
         raise SegdataError(f"the known errors are in other images: {truth[0].image!r} there, {names[0]!r} here")
     return [
-        listed(by_image.get(name, []), case.given.drawn(row))
+        errors_of_list(by_image.get(name, []), case.given.drawn(row))
         for name, row in zip(names, case.images.tolist(), strict=True)
     ]
 
 
-def _clean_label_errors(case: Case, truth: LabelMaps) -> tuple[list[Mistakes], Flags]:
+def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corruptions], Flags]:
     """The errors of each image that was looked at, and whether there are clean labels of it."""
     maps = case.given.maps
-    row_of = paired(maps.image_ids, truth.image_ids)
+    row_of = match_image_names(maps.image_ids, truth.image_ids)
     known = row_of[case.images] >= 0
     if not known.any():
         raise SegdataError(f"the clean labels are of other images: {truth.image_ids[:1]} there")
     name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
     channel = dict(zip(maps.classes, case.given.channel.tolist(), strict=True))
-    clean = Given(truth, np.array([channel.get(name.get(each.casefold(), -1), -1) for each in truth.names], np.int64))
+    clean = GivenLabels(
+        truth, np.array([channel.get(name.get(each.casefold(), -1), -1) for each in truth.names], np.int64)
+    )
     errors = []
     for row in case.images.tolist():
         given, there = case.given.drawn(row), int(row_of[row])
@@ -246,7 +251,7 @@ def _clean_label_errors(case: Case, truth: LabelMaps) -> tuple[list[Mistakes], F
                 f"{maps.image_ids[row]}: the clean labels are {other.width}x{other.height} px, the given ones "
                 f"{given.width}x{given.height} px"
             )
-        errors.append(differences(given, other, case.witness.things))
+        errors.append(compare_labels(given, other, case.witness.things))
     return errors, known
 
 
@@ -254,17 +259,17 @@ def flag(
     data: Data,
     *,
     settings: "Settings | None" = None,
-    predictions: "str | Path | Dataset | Witness | None" = None,
+    predictions: "str | Path | Dataset | Predictor | None" = None,
     work: str | Path | None = None,
     budget: str | None = None,
     truth: str | Path | Dataset | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     review: bool = True,
-    planned: "Callable[[Plan], None]" = lambda plan: None,
-    progress: "Callable[[Stage], None]" = lambda stage: None,
+    planned: "Callable[[TrainingPlan], None]" = lambda plan: None,
+    progress: "Callable[[StageProgress], None]" = lambda stage: None,
     **opening: Unpack[ReadOptions],
-) -> "Flagged":
+) -> "FlagResult":
     """Which labels to look at again, and what is probably wrong with each.
 
     Parameters
@@ -272,7 +277,7 @@ def flag(
     data : a file, a folder or a `Dataset`, with its image files unless there are `predictions`
     settings : of the training, see `segdata.noise.networks.settings.Settings`
     predictions : what a model that has not seen the labels says, instead of training one: a folder that `flag` wrote;
-        or files of any format, see `segdata.noise.imported`; or any `segdata.noise.witness.Witness`
+        or files of any format, see `segdata.noise.imported`; or any `segdata.noise.predictor.Predictor`
     work : a folder for networks and predictions, in which a run that was killed goes on; default: one for these images,
         labels and settings in the user's cache directory
     budget : how much a reviewer looks at: ``200``, ``5%``, ``30min``, ``40 images``; default: what is above the
@@ -286,10 +291,10 @@ def flag(
 
     Raises SegdataError as `read` and `segdata.noise.networks.out_of_fold` do, and where predictions do not fit.
     """
-    from segdata.noise.mistakes.evaluation import qualities
+    from segdata.noise.budget import Budget
+    from segdata.noise.evaluation import detection_qualities
     from segdata.noise.networks.settings import Settings
-    from segdata.noise.opinion import opinion
-    from segdata.noise.reviewing.budget import Budget
+    from segdata.noise.pipeline import find_label_errors
 
     asked = settings or Settings()
     spend = None if budget is None else Budget.parsed(budget)
@@ -301,7 +306,7 @@ def flag(
         labels = FlagInput(dataset, tables, dataset.maps(asked.annotator), asked)
         decisions = _read_decisions(dataset) if review else []
         seen = labels.trained(work, planned, progress) if predictions is None else labels.told(predictions)
-        thought = opinion(
+        thought = find_label_errors(
             seen.case,
             spend,
             group=asked.group,
@@ -312,7 +317,7 @@ def flag(
             progress=progress,
         )
         against, note = (None, ()) if errors is None else rank_errors(thought.found, seen.case, errors)
-        quality = [] if against is None else qualities(against, asked.seed)
+        quality = [] if against is None else detection_qualities(against, asked.seed)
     told = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
     return told.flagged(told.validation(chosen, asked.jobs, review), quality)
 
@@ -324,7 +329,7 @@ class _FlagRun:
     dataset: Dataset
     tables: "Tables"
     seen: "JudgedLabels"
-    thought: "Opinion"
+    thought: "FlagOutcome"
     decisions: "Sequence[Decision]"
 
     def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
@@ -350,7 +355,7 @@ class _FlagRun:
 
     def _settled(self, codes: set[str]) -> list[Finding]:
         """The suspected labels that reviewers have decided, and that are not looked at again."""
-        from segdata.noise.types import CODES
+        from segdata.noise.error_types import CODES
 
         ours = codes & set(CODES.values())
         return [each.finding for each in self.decisions if each.finding is not None and each.finding.code in ours]
@@ -369,28 +374,28 @@ class _FlagRun:
         rows = () if choice.sample is None or choice.images is not None else choice.sample.rows.tolist()
         return tuple(place.get(row, -1) for row in rows)
 
-    def flagged(self, validation: Validation, quality: "Sequence[Quality]") -> "Flagged":
+    def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> "FlagResult":
         """Everything together."""
-        from segdata.noise.flagged import Flagged, looks_of, misaligned_images, scores_of
-        from segdata.noise.reviewing.estimates import expected
+        from segdata.noise.budget import expected_errors
+        from segdata.noise.flag_result import FlagResult, candidate_table, image_table, misalignment_notes
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
         ranks = [self._rank(each) for each in validation.findings]
         place = {int(thought.choice.rows[rank]): at for at, rank in enumerate(ranks) if rank >= 0}
         odds = thought.found.odds[[*place]]
-        return Flagged(
+        return FlagResult(
             validation,
             self.seen.where,
             self.seen.plan,
-            (*self.seen.notes, *misaligned_images(case, thought.found)),
+            (*self.seen.notes, *misalignment_notes(case, thought.found)),
             tuple(case.names),
             tuple(thought.trust),
             thought.threshold,
-            looks_of(case, thought.found),
-            scores_of(case, thought.found),
+            image_table(case, thought.found),
+            candidate_table(case, thought.found),
             int((thought.found.row >= 0).sum()),
             thought.choice.left_out,
-            expected(thought.calibration.draws(odds)),
+            expected_errors(thought.calibration.draws(odds)),
             thought.choice.sample,
             None if images is None else tuple(case.given.maps.image_ids[case.images[row]] for row in images.tolist()),
             self._sampled(place),

@@ -132,8 +132,7 @@ def _by_model(
     """Draft by networks, with a bar for each stage of the training and one for the drafting."""
     from segdata.api.draft import draft_by_model, unannotated
     from segdata.cli.progress import stages
-    from segdata.noise.networks.settings import Settings
-    from segdata.noise.networks.stage import Stage
+    from segdata.noise.networks.settings import Settings, StageProgress
 
     dataset = opening.read(data)
     n_done, total = 0, len(unannotated(dataset))
@@ -142,7 +141,7 @@ def _by_model(
         def done(more: int) -> None:
             nonlocal n_done
             n_done += more
-            trained(Stage("draft", n_done, total, math.nan))
+            trained(StageProgress("draft", n_done, total, math.nan))
 
         settings = Settings(quick=quick, jobs=opening.jobs)
         return draft_by_model(

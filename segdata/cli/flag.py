@@ -13,7 +13,7 @@ from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
-    from segdata.noise.flagged import Flagged
+    from segdata.noise.flag_result import FlagResult
     from segdata.noise.networks.settings import Settings
     from segdata.report.text import Asked
 
@@ -30,11 +30,11 @@ class Wanted:
 
     def settings(self, jobs: int) -> "Settings":
         """The same for the library; raises SegdataError for what cannot work."""
-        from segdata.noise.networks.settings import Settings, model_named
+        from segdata.noise.networks.settings import Settings, load_model_factory
 
         given = dict(self.given)
         if "model" in given:
-            given["model"] = model_named(given["model"])
+            given["model"] = load_model_factory(given["model"])
         if "max_memory" in given:
             given["max_memory"] = n_bytes(given["max_memory"])
         return Settings(**given, jobs=jobs)
@@ -169,7 +169,7 @@ def command(
 
 
 def _asked(
-    dataset: "OpenDataset", found: "Flagged", typed: list[str], again: list[str], fail_on: FailOn, most: int | None
+    dataset: "OpenDataset", found: "FlagResult", typed: list[str], again: list[str], fail_on: FailOn, most: int | None
 ) -> "Asked":
     from segdata.core.rule import rules
     from segdata.report.text import Asked
@@ -179,7 +179,7 @@ def _asked(
 
 
 def _report(
-    form: str, found: "Flagged", asked: "Asked", data: Path, dataset: "OpenDataset", output: Path | None, jobs: int
+    form: str, found: "FlagResult", asked: "Asked", data: Path, dataset: "OpenDataset", output: Path | None, jobs: int
 ) -> str:
     """The report in one of the forms of `--format`."""
     from segdata.cli.forms import as_html, as_text

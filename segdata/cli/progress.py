@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from segdata.cli.exits import end_if_asked
 
 if TYPE_CHECKING:
-    from segdata.noise.networks.plan import Plan
-    from segdata.noise.networks.stage import Stage
+    from segdata.noise.networks.plan import TrainingPlan
+    from segdata.noise.networks.settings import StageProgress
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def stages() -> Iterator[Callable[["Stage"], None]]:
+def stages() -> Iterator[Callable[["StageProgress"], None]]:
     """A bar for each stage of a long run, with the time that is left of it; call what it gives with how far it is.
 
     Where stderr is no terminal nothing is shown.
@@ -52,7 +52,7 @@ def stages() -> Iterator[Callable[["Stage"], None]]:
         task = bar.add_task("begin", total=None, left="")
         seen = ""
 
-        def advance(stage: "Stage") -> None:
+        def advance(stage: "StageProgress") -> None:
             nonlocal seen
             end_if_asked()
             if stage.what != seen:
@@ -63,7 +63,7 @@ def stages() -> Iterator[Callable[["Stage"], None]]:
         yield advance
 
 
-def explained(plan: "Plan") -> None:
+def explained(plan: "TrainingPlan") -> None:
     """Each choice of a training with its reason, a line each on stderr; nothing where that is no terminal."""
     if sys.stderr.isatty():
         sys.stderr.write(f"{plan}\n")  # a bar that is shown goes on below

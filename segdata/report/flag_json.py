@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from segdata.core.statistics.bootstrap import Interval as Estimated
-from segdata.noise.flagged import Flagged
-from segdata.noise.mistakes.evaluation import Quality
-from segdata.noise.reviewing.sampling import Chosen
-from segdata.noise.scoring.trust import Trust
+from segdata.noise.budget import ReviewSample
+from segdata.noise.evaluation import DetectionQuality
+from segdata.noise.flag_result import FlagResult
+from segdata.noise.ranking import Trust
 from segdata.report.json import Count, Counts, Row, to_json
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -116,7 +116,7 @@ class FlagReport(msgspec.Struct, frozen=True, kw_only=True):
     omitted: Count = 0
 
 
-def flag_json(flagged: Flagged, max_findings: int | None = None) -> str:
+def flag_json(flagged: FlagResult, max_findings: int | None = None) -> str:
     """The report as JSON, a line per finding; the same input gives the same text."""
     return to_json(flagged.validation, max_findings, {"flag": msgspec.to_builtins(_flag(flagged))})
 
@@ -126,7 +126,7 @@ def schema() -> dict[str, Any]:  # Any: JSON
     return msgspec.json.schema(FlagReport)
 
 
-def _flag(flagged: Flagged) -> Flag:
+def _flag(flagged: FlagResult) -> Flag:
     plan, sample = flagged.plan, flagged.sample
     return Flag(
         predictions=flagged.predictions,
@@ -147,7 +147,7 @@ def _flag(flagged: Flagged) -> Flag:
     )
 
 
-def _sample(sample: Chosen, flagged: Flagged) -> Sample:
+def _sample(sample: ReviewSample, flagged: FlagResult) -> Sample:
     return Sample(
         images=flagged.sampled,
         findings=flagged.sampled_findings,
@@ -157,7 +157,7 @@ def _sample(sample: Chosen, flagged: Flagged) -> Sample:
     )
 
 
-def _trusted(trust: Trust, flagged: Flagged) -> Trusted:
+def _trusted(trust: Trust, flagged: FlagResult) -> Trusted:
     return Trusted(
         category=flagged.names[trust.category],
         iou=_finite(trust.iou),
@@ -168,7 +168,7 @@ def _trusted(trust: Trust, flagged: Flagged) -> Trusted:
     )
 
 
-def _evaluated(quality: Quality) -> Evaluated:
+def _evaluated(quality: DetectionQuality) -> Evaluated:
     return Evaluated(
         type=quality.name,
         errors=quality.n_mistakes,

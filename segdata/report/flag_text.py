@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from segdata.core.counted import counted
 from segdata.core.finding import Finding
-from segdata.noise.evidence.pixelwise import LEAST_IOU
-from segdata.noise.flagged import Flagged
-from segdata.noise.mistakes.evaluation import Quality
-from segdata.noise.networks.plan import Plan
-from segdata.noise.scoring.trust import LEAST_AUROC, Trust
+from segdata.noise.evaluation import DetectionQuality
+from segdata.noise.features import MIN_IOU
+from segdata.noise.flag_result import FlagResult
+from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.ranking import MIN_AUROC, Trust
 from segdata.report.paper import Paper, shorten, table
 from segdata.report.text import FIRST, Asked, grouped, next_steps, section
 
@@ -19,7 +19,7 @@ _BUDGETS = (0.01, 0.05, 0.1)
 _ENDLESS = 1_000_000  # columns: nothing is broken
 
 
-def flag_text(flagged: Flagged, asked: Asked, paper: Paper, report: str | None = None) -> str:
+def flag_text(flagged: FlagResult, asked: Asked, paper: Paper, report: str | None = None) -> str:
     """The report, in lines of at most `paper.width` columns; `report`: where the JSON report is, if there is one."""
     validation, room = flagged.validation, asked.max_findings
     lines = [*_head(flagged, asked, paper), ""]
@@ -32,7 +32,7 @@ def flag_text(flagged: Flagged, asked: Asked, paper: Paper, report: str | None =
     return "\n".join([*lines, *_next(flagged, asked, report, paper)]) + "\n"
 
 
-def statements(flagged: Flagged) -> list[str]:
+def statements(flagged: FlagResult) -> list[str]:
     """What the text report says of the labels as a whole, a line each, for other forms of the report."""
     endless = Paper(width=_ENDLESS)
     return [*flagged.notes, *_amount(flagged, endless), *_weak(flagged, endless, "")]
@@ -43,7 +43,7 @@ def _most(group: Sequence[Finding]) -> float:
     return max(2.0 if each.score is None else each.score for each in group)
 
 
-def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
+def _head(flagged: FlagResult, asked: Asked, paper: Paper) -> Iterator[str]:
     validation = flagged.validation
     name = shorten(validation.dataset, paper.width - len("segdata flag "))
     yield paper.paint(f"segdata flag {name}", "bold")
@@ -59,7 +59,7 @@ def _head(flagged: Flagged, asked: Asked, paper: Paper) -> Iterator[str]:
     yield from _amount(flagged, paper)
 
 
-def _remedies(plan: Plan | None) -> str:
+def _remedies(plan: TrainingPlan | None) -> str:
     """What makes a better model than the one that was trained by this plan, or not trained here."""
     better = "give --predictions of a better one"
     if plan is None:
@@ -68,7 +68,7 @@ def _remedies(plan: Plan | None) -> str:
     return f"add images, train longer (without --quick), {'begin with --pretrained, ' if begin else ''}or {better}"
 
 
-def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
+def _amount(flagged: FlagResult, paper: Paper) -> Iterator[str]:
     """How much is to be looked at, and how much of it is wrong."""
     told = [each for each in flagged.validation.findings if each.correction is not None]
     if not told and all(each.reason is not None for each in flagged.trust):
@@ -98,7 +98,7 @@ def _amount(flagged: Flagged, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(f"annotate next: {', '.join(first)}{more}")
 
 
-def _judge(flagged: Flagged) -> str:
+def _judge(flagged: FlagResult) -> str:
     plan = flagged.plan
     if plan is None:
         return flagged.predictions
@@ -108,7 +108,7 @@ def _judge(flagged: Flagged) -> str:
     )
 
 
-def _trust(flagged: Flagged, paper: Paper) -> list[str]:
+def _trust(flagged: FlagResult, paper: Paper) -> list[str]:
     """For each category what the model is worth."""
     good = [each for each in flagged.trust if each.reason is None]
     rows = [
@@ -128,25 +128,25 @@ def _trust(flagged: Flagged, paper: Paper) -> list[str]:
     return [*lines, *_weak(flagged, paper, "  ")]
 
 
-def _weak(flagged: Flagged, paper: Paper, indent: str) -> list[str]:
+def _weak(flagged: FlagResult, paper: Paper, indent: str) -> list[str]:
     """The categories of which nothing is told."""
     weak = [each for each in flagged.trust if each.reason is not None and not math.isnan(each.iou)]
     if not weak:
         return []
     named = ", ".join(f"{flagged.names[each.category]} ({_lacking(each)})" for each in weak)
     rest = "its ranking is" if len(weak) == 1 else "their rankings are"
-    needed = f"(IoU {LEAST_IOU} and AUROC {LEAST_AUROC} are needed)"
+    needed = f"(IoU {MIN_IOU} and AUROC {MIN_AUROC} are needed)"
     said = f"the model is too weak for {named}: {rest} left out {needed}"
     return paper.wrap(said, indent, indent + "  ", "warning")
 
 
 def _lacking(trust: Trust) -> str:
     """The figure that is too small, rounded down, so that it does not look as if it were what is needed."""
-    name, value = ("IoU", trust.iou) if not trust.iou >= LEAST_IOU else ("AUROC", trust.auroc)
+    name, value = ("IoU", trust.iou) if not trust.iou >= MIN_IOU else ("AUROC", trust.auroc)
     return f"{name} {_number(math.floor(100 * value) / 100 if math.isfinite(value) else value)}"
 
 
-def _worst(flagged: Flagged, paper: Paper) -> list[str]:
+def _worst(flagged: FlagResult, paper: Paper) -> list[str]:
     count: dict[str, int] = {}
     for each in flagged.validation.findings:
         if each.image is not None:
@@ -161,7 +161,7 @@ def _worst(flagged: Flagged, paper: Paper) -> list[str]:
     return [paper.paint("worst images", "bold"), *(f"  {line}" for line in lines)]
 
 
-def _quality(found: Sequence[Quality], paper: Paper) -> list[str]:
+def _quality(found: Sequence[DetectionQuality], paper: Paper) -> list[str]:
     """How well known errors were found."""
     if not found:
         return []
@@ -189,7 +189,7 @@ def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def _next(flagged: Flagged, asked: Asked, report: str | None, paper: Paper) -> Iterator[str]:
+def _next(flagged: FlagResult, asked: Asked, report: str | None, paper: Paper) -> Iterator[str]:
     """Commands to go on with, as one would type them."""
     again = ["flag", *asked.typed, *asked.selection]
     told = report is not None

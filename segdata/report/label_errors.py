@@ -11,9 +11,8 @@ from segdata.core.counted import counted
 from segdata.core.decision import Decision
 from segdata.core.finding import Finding
 from segdata.core.runs import Ints
-from segdata.noise.evidence.drawn import Flags
-from segdata.noise.reviewing.estimates import Estimate, total
-from segdata.noise.reviewing.sampling import Chosen
+from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
+from segdata.noise.segments import Flags
 from segdata.report.flag_json import FlagReport, Sample
 from segdata.review.progress import RIGHT
 from segdata.review.standing import latest
@@ -33,9 +32,9 @@ class LabelErrors:
     apart : whether it is known how many of the candidates are labels; else `of` of both is that of all
     """
 
-    every: Estimate
-    labels: Estimate
-    regions: Estimate
+    every: ErrorEstimate
+    labels: ErrorEstimate
+    regions: ErrorEstimate
     apart: bool
 
     @property
@@ -77,7 +76,7 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _part(found: Estimate, apart: bool) -> Part:
+def _part(found: ErrorEstimate, apart: bool) -> Part:
     return Part(value=_finite(found.n), low=found.low, high=found.high, of=found.of if apart else None)
 
 
@@ -109,8 +108,8 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
 
 def _estimated(sample: Sample, told: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
     """The estimates from verdicts `wrong` (v,) on the things at `place` (v,) of the sample."""
-    chosen = Chosen(np.arange(len(told)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
-    every = total(chosen, place, wrong)
+    chosen = ReviewSample(np.arange(len(told)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
+    every = estimate_errors(chosen, place, wrong)
     parts = []
     for is_label, of in ((True, sample.labels), (False, None if sample.labels is None else every.of - sample.labels)):
         mine = np.array([each is None or bool(each.segments) == is_label for each in told])
@@ -121,12 +120,12 @@ def _estimated(sample: Sample, told: Sequence[Finding | None], place: Ints, wron
     return LabelErrors(every, labels, regions, sample.labels is not None)
 
 
-def _among(chosen: Chosen, mine: Flags, place: Ints, wrong: Flags) -> Estimate:
+def _among(chosen: ReviewSample, mine: Flags, place: Ints, wrong: Flags) -> ErrorEstimate:
     """How many of some things only are wrong: the others count as right, and not at all where they were no lot."""
     kept = mine | (chosen.stratum >= 0)
     number, judged = np.cumsum(kept) - 1, kept[place]
-    some = Chosen(np.arange(int(kept.sum())), chosen.stratum[kept], chosen.size)
-    return total(some, number[place[judged]], (wrong & mine[place])[judged])
+    some = ReviewSample(np.arange(int(kept.sum())), chosen.stratum[kept], chosen.size)
+    return estimate_errors(some, number[place[judged]], (wrong & mine[place])[judged])
 
 
 def in_words(found: LabelErrors) -> str:
@@ -142,7 +141,7 @@ def in_words(found: LabelErrors) -> str:
     return f"{', and '.join(filter(None, told))}, with 95 % confidence{why}"
 
 
-def _share(found: Estimate, thing: str, what: str, more: str = "") -> str:
+def _share(found: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
     """How many of some things; nothing where there are none, and no value where it says next to nothing."""
     if not found.of:
         return ""

@@ -15,10 +15,9 @@ from segdata.core.counts import counts_of_runs
 from segdata.core.dataset import OpenDataset
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, boxes
-from segdata.noise.evidence.drawn import VOID, Drawn, Flags, shared
-from segdata.noise.mistakes.injection import Rates, spoiled
-from segdata.noise.mistakes.mistakes import Mistakes
-from segdata.noise.types import CODES
+from segdata.noise.corruptions import CorruptionRates, Corruptions, corrupt_labels
+from segdata.noise.error_types import CODES
+from segdata.noise.segments import VOID, Flags, ImageSegments, overlaps
 from segdata.testing.pictures import PictureDataset
 
 
@@ -55,7 +54,7 @@ class InjectedError:
 
 
 def noisy(
-    data: OpenDataset, seed: int, rates: Rates | None = None, share: float = 1.0
+    data: OpenDataset, seed: int, rates: CorruptionRates | None = None, share: float = 1.0
 ) -> tuple[OpenDataset, list[InjectedError]]:
     """A dataset with errors in a `share` of its images, and all of them; the same seed makes the same ones.
 
@@ -73,7 +72,7 @@ def noisy(
         rng = np.random.default_rng([seed, annotation])
         page = _Page(batch, annotation, rank)
         if rng.random() < share:
-            errors += page.spoil(things, rates or Rates(), rng)
+            errors += page.spoil(things, rates or CorruptionRates(), rng)
         pages.append(page)
     return OpenDataset(PictureDataset(profile, _join_pages(batch, first, pages, ids)), profile, Config()), errors
 
@@ -97,13 +96,13 @@ class _Page:
         runs = batch.runs.take(self.rows, batch.n_segments)
         self.image = str(batch.images["image_id"][image].as_py())
         self.ids = whole(batch.segments["segment_id"])[self.rows]
-        self.drawn = Drawn.of(runs, np.where(crowd, VOID, known), height, width)
+        self.drawn = ImageSegments.of(runs, np.where(crowd, VOID, known), height, width)
         self.origin = np.arange(len(self.rows))
 
-    def spoil(self, things: Flags, rates: Rates, rng: np.random.Generator) -> list[InjectedError]:
+    def spoil(self, things: Flags, rates: CorruptionRates, rng: np.random.Generator) -> list[InjectedError]:
         """Errors made on this page."""
         clean, ids = self.drawn, self.ids
-        new, truth = spoiled(clean, things, rates, rng)
+        new, truth = corrupt_labels(clean, things, rates, rng)
         self.drawn, self.origin = _join_parts(clean, new, truth)
         more = int(ids.max(initial=0)) + 1 + np.cumsum(self.origin < 0) - 1
         self.ids = np.where(self.origin >= 0, ids[self.origin] if len(ids) else 0, more)
@@ -127,7 +126,7 @@ class _Page:
         ]  # fmt: skip
 
 
-def _join_parts(clean: Drawn, new: Drawn, truth: Mistakes) -> tuple[Drawn, Ints]:
+def _join_parts(clean: ImageSegments, new: ImageSegments, truth: Corruptions) -> tuple[ImageSegments, Ints]:
     """The spoiled segments with the parts of each category as one again, and the clean row that each comes from."""
     n_parts = truth.n_parts
     named, row = np.unique(new.category[:n_parts], return_inverse=True)
@@ -138,13 +137,13 @@ def _join_parts(clean: Drawn, new: Drawn, truth: Mistakes) -> tuple[Drawn, Ints]
     category = np.append(named, new.category[n_parts:])
     first = [int(np.append(np.flatnonzero(clean.category == each), -1)[0]) for each in named.tolist()]
     origin = np.append(np.array(first, np.int64), truth.origin[n_parts:])
-    return Drawn.of(runs, category, clean.height, clean.width), origin
+    return ImageSegments.of(runs, category, clean.height, clean.width), origin
 
 
-def _holding_segments(runs: Runs, n: int, drawn: Drawn) -> list[Ints]:
+def _holding_segments(runs: Runs, n: int, drawn: ImageSegments) -> list[Ints]:
     """For each mistake the segments that hold its pixels, a tenth of them at least."""
-    mistakes = Drawn.of(runs, np.ones(n, np.int64), drawn.height, drawn.width)
-    met = shared(mistakes, drawn)
+    mistakes = ImageSegments.of(runs, np.ones(n, np.int64), drawn.height, drawn.width)
+    met = overlaps(mistakes, drawn)
     large = met.pixels >= 0.1 * mistakes.areas[met.a]
     return [met.b[large & (met.a == at)].astype(np.int64) for at in range(n)]
 

@@ -21,10 +21,10 @@ from segdata.core.decision import Decision, Verdict
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.evidence.drawn import Drawn
-from segdata.noise.flagged import Flagged
-from segdata.noise.mistakes.injection import Rates
+from segdata.noise.corruptions import CorruptionRates
+from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.settings import Settings
+from segdata.noise.segments import ImageSegments
 from segdata.review import log
 from segdata.testing.noise import InjectedError, noisy
 from tests.generators.oracle import OracleModel, blobs, patches
@@ -34,7 +34,7 @@ LAND = Taxonomy(categories=tuple(Category(id=at, name=name) for at, name in enum
 ONE = Settings(jobs=1)
 
 
-def masks(drawn: Drawn) -> list[tuple[np.ndarray[tuple[int, int], np.dtype[np.bool_]], int]]:
+def masks(drawn: ImageSegments) -> list[tuple[np.ndarray[tuple[int, int], np.dtype[np.bool_]], int]]:
     return [
         (drawn.take(np.array([row])).categories().reshape(drawn.width, drawn.height).T > 0, 5)
         for row in range(len(drawn))
@@ -53,12 +53,12 @@ def clean(*, stuff: bool = False, n: int = 4) -> OpenDataset:
 
 @cache
 def made(*, stuff: bool = False, seed: int = 1) -> tuple[OpenDataset, tuple[InjectedError, ...]]:
-    data, errors = noisy(clean(stuff=stuff), seed, Rates(0.15 if stuff else 0.08))
+    data, errors = noisy(clean(stuff=stuff), seed, CorruptionRates(0.15 if stuff else 0.08))
     return data, tuple(errors)
 
 
 @cache
-def found(*, stuff: bool = False, budget: str | None = None, seed: int = 1) -> Flagged:
+def found(*, stuff: bool = False, budget: str | None = None, seed: int = 1) -> FlagResult:
     data, _ = made(stuff=stuff, seed=seed)
     return flag(
         data, settings=ONE, predictions=OracleModel(clean(stuff=stuff)), budget=budget, truth=clean(stuff=stuff)
@@ -180,7 +180,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         flag(data, predictions=blank)
 
 
-def reviewed(folder: Path, *verdicts: Verdict) -> tuple[OpenDataset, Flagged]:
+def reviewed(folder: Path, *verdicts: Verdict) -> tuple[OpenDataset, FlagResult]:
     """The noisy labels in a folder, and what is flagged before they are reviewed with these verdicts, over and over."""
     convert(made()[0], folder)
     data = read(folder)
@@ -196,7 +196,7 @@ def reviewed(folder: Path, *verdicts: Verdict) -> tuple[OpenDataset, Flagged]:
     return data, before
 
 
-def places(result: Flagged) -> set[tuple[object, ...]]:
+def places(result: FlagResult) -> set[tuple[object, ...]]:
     return {(each.image, each.bbox) for each in result.validation.findings}
 
 

@@ -15,8 +15,8 @@ from segdata.api.flag import flag
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.flagged import Flagged
-from segdata.noise.mistakes.injection import Rates
+from segdata.noise.corruptions import CorruptionRates
+from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.settings import Settings
 from segdata.testing.noise import noisy
 from tests.generators.oracle import blobs
@@ -43,7 +43,9 @@ def scene(n: int = 3) -> Scene:
 def labels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """COCO instances with errors, and the list of the errors."""
     folder = tmp_path_factory.mktemp("labels")
-    data, errors = noisy(from_arrays(scene(), KINDS), 2, Rates(0.08, ("missing", "extra", "merge", "split", "dilate")))
+    data, errors = noisy(
+        from_arrays(scene(), KINDS), 2, CorruptionRates(0.08, ("missing", "extra", "merge", "split", "dilate"))
+    )
     convert(data, folder / "coco", to="coco-instances")
     (folder / "errors.json").write_text(json.dumps([each.row() for each in errors]))
     return folder / "coco" / "annotations.json", folder / "errors.json"
@@ -97,7 +99,7 @@ def sam(folder: Path, labels: Path) -> Path:
     return folder / "sam"
 
 
-def judged(labels: tuple[Path, Path], predictions: Path | OpenDataset) -> Flagged:
+def judged(labels: tuple[Path, Path], predictions: Path | OpenDataset) -> FlagResult:
     return flag(labels[0], predictions=predictions, truth=labels[1], settings=Settings(jobs=1))
 
 

@@ -21,7 +21,7 @@ from segdata.api.review import decide
 from segdata.cli.flag import Wanted, training_options
 from segdata.cli.progress import explained
 from segdata.core.decision import Decision
-from segdata.noise.networks.plan import Facts, plan_for
+from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.settings import Settings
 from segdata.report.flag_json import FlagReport, schema
 
@@ -148,7 +148,7 @@ def test_options_of_the_training_reach_it_and_are_typed_again() -> None:
 def test_every_choice_of_the_training_is_explained_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32)
+    facts = DataFacts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32)
     plan = plan_for(facts, Settings(), 2**28)
     explained(plan)
     assert capsys.readouterr().err == ""

@@ -6,18 +6,17 @@ import numpy as np
 
 from segdata.core.dataset import OpenDataset
 from segdata.core.strokes import shaken
-from segdata.noise.evidence.drawn import UNLABELLED, Drawn, Flags, of_map, runs_of_pixels
-from segdata.noise.evidence.evidence import Evidence, Fields
-from segdata.noise.evidence.given import Given
-from segdata.noise.mistakes.injection import Rates, spoiled
-from segdata.noise.types import KINDS
+from segdata.noise.corruptions import CorruptionRates, corrupt_labels
+from segdata.noise.error_types import KINDS
+from segdata.noise.predictor import ImagePrediction, PixelValues
+from segdata.noise.segments import UNLABELLED, Flags, GivenLabels, ImageSegments, runs_of_pixels, segments_of_map
 
 ERRING = tuple(kind for kind in KINDS if kind not in ("misaligned", "shift"))
 SURE = 3.0  # logits by which a category stands out
 
 
 def oracle_evidence(
-    truth: Drawn,
+    truth: ImageSegments,
     things: Flags,
     rng: np.random.Generator,
     *,
@@ -25,7 +24,7 @@ def oracle_evidence(
     blur: float = 1.5,
     noise: float = 1.0,
     jitter: float = 0.7,
-) -> Evidence:
+) -> ImagePrediction:
     """Evidence of an image whose true segments are known; categories are those of `things` (K,).
 
     Parameters
@@ -37,7 +36,7 @@ def oracle_evidence(
     """
     from scipy.ndimage import gaussian_filter
 
-    seen, _ = spoiled(truth, things, Rates(errors, ERRING, 3), rng)
+    seen, _ = corrupt_labels(truth, things, CorruptionRates(errors, ERRING, 3), rng)
     wave = shaken(seen.runs, seen.heights, seen.widths, np.full(len(seen), jitter), rng)
     seen = replace(seen, runs=wave, score=rng.uniform(0.7, 1.0, len(seen)))
     seen = seen.take(np.flatnonzero((seen.areas > 0) & (seen.category > UNLABELLED)))
@@ -49,12 +48,12 @@ def oracle_evidence(
     logits = 2 * SURE * soft + noise * blots / max(float(blots.std()), 1e-9)
     p = np.exp(logits - logits.max(axis=0))
     p = (p / p.sum(axis=0)).astype(np.float32)
-    found = Evidence(p.reshape(len(things), -1), seen, np.zeros(shape[1] * shape[2], np.float32))
+    found = ImagePrediction(p.reshape(len(things), -1), seen, np.zeros(shape[1] * shape[2], np.float32))
     predicted = seen if things.any() else None
-    return Evidence.of(p.transpose(0, 2, 1), predicted, _edges(found, blur))
+    return ImagePrediction.of(p.transpose(0, 2, 1), predicted, _edges(found, blur))
 
 
-def _edges(found: Evidence, blur: float) -> Fields:
+def _edges(found: ImagePrediction, blur: float) -> PixelValues:
     """(height, width) borders of the segments that the model sees, blurred."""
     from scipy.ndimage import gaussian_filter
 
@@ -66,7 +65,7 @@ def _edges(found: Evidence, blur: float) -> Fields:
 class OracleModel:
     """Knows the clean labels of a dataset, but blurs them and errs; see `tests.generators.oracle.oracle_evidence`.
 
-    A `segdata.noise.witness.Witness` for labels of the same images and taxonomy. `errors` is the share of segments
+    A `segdata.noise.predictor.Predictor` for labels of the same images and taxonomy. `errors` is the share of segments
     that it gets wrong, of each of three kinds; the same `seed` errs in the same way.
     """
 
@@ -80,9 +79,9 @@ class OracleModel:
         self.categories = maps.classes
         self.things = np.array([False, *(countable and kind[each] == "thing" for each in maps.classes)])
         self.usable = np.ones(len(maps), bool)
-        self._given, self._errors, self._seed = Given.of(maps, self.categories), errors, seed
+        self._given, self._errors, self._seed = GivenLabels.of(maps, self.categories), errors, seed
 
-    def evidence(self, row: int) -> Evidence:
+    def evidence(self, row: int) -> ImagePrediction:
         """What it says of the image at a row."""
         rng = np.random.default_rng([self._seed, row])
         return oracle_evidence(self._given.drawn(row), self.things, rng, errors=self._errors)
@@ -90,7 +89,7 @@ class OracleModel:
 
 def blobs(
     rng: np.random.Generator, *, height: int = 160, width: int = 180, n: int = 24, n_categories: int = 2
-) -> Drawn:
+) -> ImageSegments:
     """Things of categories 1 to `n_categories` - 1 that share no pixels, each a disc or what others leave of one."""
     y, x = rng.uniform(0, height, n), rng.uniform(0, width, n)
     radius = rng.uniform(5, 11, n)
@@ -101,14 +100,14 @@ def blobs(
     number, of = np.unique(owner[at], return_inverse=True)
     runs = runs_of_pixels(at, of.reshape(-1).astype(np.int64), height)
     kept = np.flatnonzero(runs.areas(len(number)) >= 40)
-    return Drawn.of(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
+    return ImageSegments.of(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
 
 
-def patches(rng: np.random.Generator, *, height: int = 160, width: int = 180, n_categories: int = 4) -> Drawn:
+def patches(rng: np.random.Generator, *, height: int = 160, width: int = 180, n_categories: int = 4) -> ImageSegments:
     """A map of categories 1 to `n_categories` - 1 without any gap, in connected parts: cells around random centres."""
     n = 40
     y, x = rng.uniform(0, height, n), rng.uniform(0, width, n)
     rows, columns = np.mgrid[:height, :width]
     cell = np.hypot(rows[..., None] - y, columns[..., None] - x).argmin(axis=2)
     category = rng.integers(1, n_categories, n)[cell]
-    return of_map(category.T.ravel().astype(np.int64), height, width)
+    return segments_of_map(category.T.ravel().astype(np.int64), height, width)

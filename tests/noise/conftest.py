@@ -9,7 +9,7 @@ from PIL import Image
 from segdata.api.arrays import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.networks.plan import Facts, Plan, plan_for
+from segdata.noise.networks.plan import DataFacts, TrainingPlan, plan_for
 from segdata.noise.networks.settings import Settings
 
 SIDE = 64
@@ -76,7 +76,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def tiny() -> Plan:
+def tiny() -> TrainingPlan:
     """A plan for the shapes that is worked off in seconds."""
     asked = Settings(crop=64, width=8, depth=3, batch=4, steps=24, flips=0, learning_rate=0.02)
-    return plan_for(Facts(8, 8, SIDE, SIDE, (SIDE, SIDE), 3, 2, True, None, 20, "cpu", 2**32), asked, 2**28)
+    return plan_for(DataFacts(8, 8, SIDE, SIDE, (SIDE, SIDE), 3, 2, True, None, 20, "cpu", 2**32), asked, 2**28)

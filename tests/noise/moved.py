@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.core.strokes import moved
-from segdata.noise.evidence.drawn import Drawn
+from segdata.noise.segments import ImageSegments
 
 
-def moved_by(drawn: Drawn, right: int, down: int) -> Drawn:
+def moved_by(drawn: ImageSegments, right: int, down: int) -> ImageSegments:
     """All segments so many pixels further to the right and down."""
     n = len(drawn)
     by = (np.full(n, side, np.int64) for side in (right, down))

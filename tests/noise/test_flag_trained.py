@@ -14,7 +14,7 @@ from segdata.api.flag import flag
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.networks.settings import Settings, model_named
+from segdata.noise.networks.settings import Settings, load_model_factory
 
 Make = Callable[..., OpenDataset]
 TINY = Settings(
@@ -124,9 +124,9 @@ def test_a_network_may_be_named(tmp_path: Path) -> None:
         "from torch import nn\ndef net(channels, categories):\n    return nn.Conv2d(channels, categories, 1)\n"
     )
     data = blocks(tmp_path / "images", KINDS["many sizes"])
-    asked = replace(FEW, crop=32, model=model_named(f"{path}:net"))
+    asked = replace(FEW, crop=32, model=load_model_factory(f"{path}:net"))
     found = flag(data, settings=asked, work=tmp_path / "work")
-    same = replace(FEW, crop=32, model=model_named(f"{path}:net"))
+    same = replace(FEW, crop=32, model=load_model_factory(f"{path}:net"))
     assert flag(data, settings=same, work=tmp_path / "work").predictions == found.predictions
     with pytest.raises(SegdataError, match="no function mesh"):
-        model_named(f"{path}:mesh")
+        load_model_factory(f"{path}:mesh")

@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 
 from segdata.core.dataset import OpenDataset
-from segdata.noise.evidence.given import Given
-from segdata.noise.mistakes.evaluation import auroc
-from segdata.noise.mistakes.injection import Rates
+from segdata.noise.corruptions import CorruptionRates
+from segdata.noise.evaluation import auroc
 from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.settings import Settings
-from segdata.noise.scoring.look import look
-from segdata.noise.scoring.scores import suspicions
-from segdata.noise.witness import Trained
+from segdata.noise.predictor import NetworkPredictor
+from segdata.noise.ranking import image_features, rank_candidates
+from segdata.noise.segments import GivenLabels
 from segdata.testing.noise import InjectedError, noisy
 
 TINY = Settings(
     folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
 )
-PLANTED = Rates(0.25, ("missing", "extra", "category", "dilate"), 2)
+PLANTED = CorruptionRates(0.25, ("missing", "extra", "category", "dilate"), 2)
 N_IMAGES = 12
 
 
@@ -30,13 +29,13 @@ def test_errors_planted_before_the_training_come_out_on_top(
 ) -> None:
     labels, errors = noisy(shapes(tmp_path / "images", N_IMAGES), seed, PLANTED, 0.5)
     predictions = out_of_fold(labels, tmp_path / "found", TINY)
-    networks = Trained(predictions, frozenset({3, 7}))
-    given = Given.of(labels.maps(), predictions.categories)
+    networks = NetworkPredictor(predictions, frozenset({3, 7}))
+    given = GivenLabels.of(labels.maps(), predictions.categories)
     looks = []
     for row in range(N_IMAGES):
         rng = np.random.default_rng([seed, row])
-        looks.append(look(given.drawn(row), networks.evidence(row), networks.things, rng))
-    found = suspicions(looks)
+        looks.append(image_features(given.drawn(row), networks.evidence(row), networks.things, rng))
+    found = rank_candidates(looks)
     wrong = np.array([_is_wrong(given, errors, *each) for each in zip(found.image, found.row, strict=True)])
     first = np.argsort(-found.probability, kind="stable")[: int(wrong.sum())]
     assert wrong[first].mean() > 2 * wrong.mean()
@@ -45,7 +44,7 @@ def test_errors_planted_before_the_training_come_out_on_top(
     assert auroc(found.images(), bad)[0] > 0.5
 
 
-def _is_wrong(given: Given, errors: list[InjectedError], image: int, row: int) -> bool:
+def _is_wrong(given: GivenLabels, errors: list[InjectedError], image: int, row: int) -> bool:
     """Whether a segment has an error; what is no segment is a thing that is missing where any of the image is."""
     mine = [each for each in errors if each.image == given.maps.image_ids[image]]
     if row < 0:

@@ -11,15 +11,15 @@ from segdata.api.flag import flag
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.flagged import Flagged
-from segdata.noise.networks.plan import Facts, plan_for
+from segdata.noise.flag_result import FlagResult
+from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.settings import Settings
 from segdata.report.flag_text import flag_text, statements
 from segdata.report.paper import Paper
 from segdata.report.text import Asked
 from tests.generators.oracle import OracleModel, blobs
 
-PLAN = plan_for(Facts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
+PLAN = plan_for(DataFacts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
 
 
@@ -34,14 +34,14 @@ def cells(*, spoilt: bool) -> OpenDataset:
 
 
 @cache
-def found() -> tuple[OpenDataset, Flagged]:
+def found() -> tuple[OpenDataset, FlagResult]:
     data = cells(spoilt=True)
     return data, flag(
         data, settings=Settings(jobs=1), predictions=OracleModel(cells(spoilt=False), errors=0), budget="6"
     )
 
 
-def told(result: Flagged) -> str:
+def told(result: FlagResult) -> str:
     return flag_text(result, Asked(found()[0].profile, [], ["data"]), Paper(width=80))
 
 

@@ -8,8 +8,8 @@ import pytest
 import segdata
 from segdata.core.batch import Batch, concatenate
 from segdata.core.dataset import OpenDataset
-from segdata.noise.mistakes.injection import Rates
-from segdata.noise.types import KINDS, Kind
+from segdata.noise.corruptions import CorruptionRates
+from segdata.noise.error_types import KINDS, CorruptionKind
 from segdata.testing.noise import InjectedError, noisy
 
 SAMPLE = Path(segdata.__file__).parent.parent / "sample_data"
@@ -37,8 +37,8 @@ def panoptic() -> OpenDataset:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_what_the_truth_tells_changes_much(panoptic: OpenDataset, kind: Kind) -> None:
-    data, errors = noisy(panoptic, 2, Rates(0.2, (kind,)))
+def test_only_what_the_truth_tells_changes_much(panoptic: OpenDataset, kind: CorruptionKind) -> None:
+    data, errors = noisy(panoptic, 2, CorruptionRates(0.2, (kind,)))
     assert errors
     batch = whole(data)
     batch.runs.checked(*batch.segment_size)
@@ -68,7 +68,7 @@ def test_images_that_no_lot_fell_on_are_as_they_were(panoptic: OpenDataset) -> N
 
 
 def test_the_truth_has_what_a_report_needs(panoptic: OpenDataset) -> None:
-    _, errors = noisy(panoptic, 6, Rates(0.2))
+    _, errors = noisy(panoptic, 6, CorruptionRates(0.2))
     for each in errors:
         assert isinstance(each, InjectedError)
         row = each.row()
@@ -80,6 +80,6 @@ def test_the_truth_has_what_a_report_needs(panoptic: OpenDataset) -> None:
 
 def test_shares_are_those_that_were_asked_for(real_data: Path) -> None:
     clean = segdata.read(real_data / "gbm40_nuclei")
-    _, errors = noisy(clean, 7, Rates(0.05, ("missing",)))
+    _, errors = noisy(clean, 7, CorruptionRates(0.05, ("missing",)))
     n = whole(clean).n_segments
     assert len(errors) == pytest.approx(0.05 * n, rel=0.2)

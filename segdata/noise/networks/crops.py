@@ -1,4 +1,4 @@
-"""Crops: pieces of images with their labels, chosen, painted from runs on the device, and varied."""
+"""Crops: pieces of images with their labels, chosen, painted from runs on the device, and augmented."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from segdata.core.label_maps import LabelMaps
 from segdata.core.planes import Planes
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints, spread
-from segdata.noise.networks.heads import Targets, targets
-from segdata.noise.networks.picture import Pictures
-from segdata.noise.networks.plan import Plan
+from segdata.noise.networks.heads import TrainingTargets, training_targets
+from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.plan import TrainingPlan
 
 WINDOW = 1.6  # sides of a crop that are read for one, as scale and turn may need
 _SCALE = 1.33
-_TURN = 10.0  # degrees to either side
+_MAX_TURN = 10.0  # degrees to either side
 _JITTER = 0.2  # of contrast and brightness
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SegmentCentres:
     """Where the segments are that crops are centred on.
 
     Attributes
@@ -38,21 +38,21 @@ class Places:
     y: Ints
 
     @staticmethod
-    def of(tables: Tables, scale: float = 1.0) -> "Places":
+    def of(tables: Tables, scale: float = 1.0) -> "SegmentCentres":
         """Of all segments with pixels that are not void, in images with sides `scale` times as long."""
         rows = tables.segments
         kept = (rows["area"] > 0) & ~np.isin(rows["category_id"], tables.profile.taxonomy.void_ids)
         x, y = ((rows[at] + rows[side] // 2)[kept] * scale for at, side in (("x", "width"), ("y", "height")))
-        return Places(rows["image"][kept], rows["category_id"][kept], x.astype(np.int64), y.astype(np.int64))
+        return SegmentCentres(rows["image"][kept], rows["category_id"][kept], x.astype(np.int64), y.astype(np.int64))
 
-    def among(self, rows: Ints) -> "Places":
+    def among(self, rows: Ints) -> "SegmentCentres":
         """Those of some images."""
         kept = np.isin(self.image, rows)
-        return Places(self.image[kept], self.category[kept], self.x[kept], self.y[kept])
+        return SegmentCentres(self.image[kept], self.category[kept], self.x[kept], self.y[kept])
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class CropChoice:
     """Where a batch of crops is, and how each is varied; all (B,).
 
     Attributes
@@ -74,9 +74,16 @@ class Choice:
     brightness: NDArray[np.float32]
 
 
-def choose(
-    rng: np.random.Generator, rows: Ints, places: Places, maps: LabelMaps, plan: Plan, n: int, *, vary: bool = True
-) -> Choice:
+def choose_crops(
+    rng: np.random.Generator,
+    rows: Ints,
+    places: SegmentCentres,
+    maps: LabelMaps,
+    plan: TrainingPlan,
+    n: int,
+    *,
+    vary: bool = True,
+) -> CropChoice:
     """As many crops of the images `rows`: half of them anywhere, half near a segment of a category drawn at random.
 
     So a category that has a thousandth of the pixels is still seen in every few steps.
@@ -89,11 +96,11 @@ def choose(
         segment = rng.choice(of_category)
         image[at], shift = places.image[segment], rng.uniform(-plan.crop / 3, plan.crop / 3, 2)
         x[at], y[at] = places.x[segment] + shift[0], places.y[segment] + shift[1]
-    middle = [_within_image(at, side[image], plan.crop) for at, side in ((x, maps.width), (y, maps.height))]
+    middle = [_clip_to_image(at, side[image], plan.crop) for at, side in ((x, maps.width), (y, maps.height))]
     quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate else np.zeros(n)
     made = (
         np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)),
-        quarter + np.deg2rad(rng.uniform(-_TURN, _TURN, n)),
+        quarter + np.deg2rad(rng.uniform(-_MAX_TURN, _MAX_TURN, n)),
         rng.random(n) < 0.5,
         1 + rng.uniform(-_JITTER, _JITTER, n),
         rng.uniform(-_JITTER, _JITTER, n) / 2,
@@ -101,7 +108,7 @@ def choose(
     plain = (np.ones(n), np.zeros(n), np.zeros(n, bool), np.ones(n), np.zeros(n))
     scale, turn, mirrored, contrast, brightness = made if vary else plain
     single = np.float32
-    return Choice(
+    return CropChoice(
         image,
         middle[0],
         middle[1],
@@ -114,7 +121,7 @@ def choose(
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class CropWindows:
     """What a batch of crops is made from, as it goes to the device: B windows of S x S pixels, and the runs in them.
 
     Attributes
@@ -124,7 +131,7 @@ class Windows:
     size : S
     inside : (B, 4) which columns from, to, and rows from, to, of a window are within its image
     start, length, owner : (n_runs,) in the windows one after the other, column by column; owners count from 1
-    classes : (B, n) the class of each owner, as `segdata.noise.networks.heads.targets` wants it
+    classes : (B, n) the class of each owner, as `segdata.noise.networks.heads.training_targets` wants it
     things : (B, n) likewise
     """
 
@@ -140,7 +147,7 @@ class Windows:
     things: Ints
 
 
-class Labels:
+class CropLabels:
     """The labels as crops need them: which channel each class is, and which segments are instances.
 
     Parameters
@@ -155,7 +162,7 @@ class Labels:
         self._channel = np.append(channel, -1)  # class -1: void
         self._thing = np.append(np.where(is_thing, 1, 0), -1)
 
-    def windows(self, choice: Choice, pictures: Pictures, plan: Plan, *, vary: bool) -> Windows:
+    def windows(self, choice: CropChoice, pictures: ImageCache, plan: TrainingPlan, *, vary: bool) -> CropWindows:
         """What a batch is made from, read from files and memory."""
         size = 2 * int(np.ceil(plan.crop * (WINDOW if vary else 1) / 2))
         n = len(choice.image)
@@ -180,11 +187,11 @@ class Labels:
             pixels.append(picture.pixels[:, lines[:, None], columns])
             low[at], high[at] = picture.low, picture.high
             run = segments.runs
-            start, length, owner = _within(run.start, run.length, run.owner, height, left, top, size)
+            start, length, owner = _clip_runs(run.start, run.length, run.owner, height, left, top, size)
             runs.append((start + at * size * size, length, owner + 1))
         nothing = np.empty(0, np.int64)
         longest = max(len(classes) for classes, _ in tables)
-        return Windows(
+        return CropWindows(
             pixels,
             low,
             high,
@@ -193,8 +200,8 @@ class Labels:
             start=np.concatenate([nothing, *(run[0] for run in runs)]),
             length=np.concatenate([nothing, *(run[1] for run in runs)]),
             owner=np.concatenate([nothing, *(run[2] for run in runs)]),
-            classes=_padded([classes for classes, _ in tables], longest),
-            things=_padded([things for _, things in tables], longest),
+            classes=_pad_rows([classes for classes, _ in tables], longest),
+            things=_pad_rows([things for _, things in tables], longest),
         )
 
     def _instances(self, classes: Ints, crowd: NDArray[np.bool_]) -> Ints:
@@ -203,10 +210,12 @@ class Labels:
         return found
 
 
-def made(windows: Windows, choice: Choice, plan: Plan, device: torch.device) -> tuple[Tensor, Targets]:
+def make_crops(
+    windows: CropWindows, choice: CropChoice, plan: TrainingPlan, device: torch.device
+) -> tuple[Tensor, TrainingTargets]:
     """Images (B, C, crop, crop) float32, and what is to be learned from them, varied as chosen; on the device."""
-    owners = painted(windows, device)
-    images = scaled(windows, device)
+    owners = paint_segments(windows, device)
+    images = scale_windows(windows, device)
     if len(owners) and windows.size != plan.crop:
         grid = functional.affine_grid(
             _transforms(choice, plan.crop / windows.size, device), [len(images), 1, plan.crop, plan.crop], False
@@ -220,10 +229,10 @@ def made(windows: Windows, choice: Choice, plan: Plan, device: torch.device) -> 
     images = (images - 0.5) * contrast + 0.5 + brightness
     tables = (torch.from_numpy(each).to(device, non_blocking=True) for each in (windows.classes, windows.things))
     ready = images.contiguous(memory_format=torch.channels_last)
-    return ready, targets(owners, *tables, instances=plan.instances)
+    return ready, training_targets(owners, *tables, instances=plan.instances)
 
 
-def painted(windows: Windows, device: torch.device) -> Tensor:
+def paint_segments(windows: CropWindows, device: torch.device) -> Tensor:
     """(B, S, S) int64 the number of the segment that each pixel belongs to, from 1; 0: none, -1: outside of the image.
 
     Where segments overlap the last one wins, in whatever order a device writes.
@@ -243,14 +252,14 @@ def painted(windows: Windows, device: torch.device) -> Tensor:
     return canvas.reshape(n, size, size).transpose(1, 2)
 
 
-def _within_image(at: NDArray[np.float64], side: Ints, crop: int) -> Ints:
+def _clip_to_image(at: NDArray[np.float64], side: Ints, crop: int) -> Ints:
     """The middles of crops on one axis, moved such that a crop lies within its image where it fits."""
     half = np.minimum(crop, side) / 2
     found: Ints = np.clip(at, half, side - half).astype(np.int64)
     return found
 
 
-def _within(
+def _clip_runs(
     start: Ints, length: Ints, owner: NDArray[np.int32], height: int, left: int, top: int, size: int
 ) -> tuple[Ints, Ints, Ints]:
     """The runs of an image as far as they are in a window: start in the window's columns, length, owner."""
@@ -261,7 +270,7 @@ def _within(
     return ((x - left) * size + first - top)[kept], rest[kept], owner[kept].astype(np.int64)
 
 
-def _padded(values: list[Ints], n: int) -> Ints:
+def _pad_rows(values: list[Ints], n: int) -> Ints:
     """(B, n) lists of different lengths, filled with -1."""
     found = np.full((len(values), n), -1, np.int64)
     lengths = np.array([len(each) for each in values], np.int64)
@@ -271,7 +280,7 @@ def _padded(values: list[Ints], n: int) -> Ints:
     return found
 
 
-def scaled(windows: Windows, device: torch.device) -> Tensor:
+def scale_windows(windows: CropWindows, device: torch.device) -> Tensor:
     """(B, C, S, S) float32, mostly from 0 to 1."""
     size, channels = windows.size, windows.low.shape[1]
     blank = np.zeros((channels, size, size), np.float32)
@@ -283,7 +292,7 @@ def scaled(windows: Windows, device: torch.device) -> Tensor:
     return torch.nan_to_num((images - low) / (high - low), 0.0, 2.0, -1.0).clamp(-0.5, 1.5)
 
 
-def _transforms(choice: Choice, part: float, device: torch.device) -> Tensor:
+def _transforms(choice: CropChoice, part: float, device: torch.device) -> Tensor:
     """(B, 2, 3) from places in the crop to places in its window, both from -1 to 1."""
     near = part / choice.scale
     cos, sin = np.cos(choice.turn) * near, np.sin(choice.turn) * near

@@ -1,8 +1,9 @@
-"""Heads: what a network is to say of each pixel, and the instances that follow from what it says.
+"""Heads: the targets that a network learns per pixel, their losses, and the instances that follow from its output.
 
-Two heads share one trunk: the category, 0 for unlabelled; and for data with instances whether a pixel is neither (0),
-inside (1) or the edge (2) of an instance. The edge is the outermost pixel of every instance, so the insides of
-instances that touch are two pixels apart. docs/flag.md compares this with centres and offsets.
+Two heads share one trunk: the category, 0 for unlabelled; and, for data with instances, whether a pixel is outside (0),
+inside (1) or on the edge (2) of an instance. The edge is the outermost pixel of every instance, so the insides of
+instances that touch are two pixels apart. docs/flag.md compares this with centres and offsets. Pixels whose target is
+-1 (void, outside of the image) do not count in the losses.
 """
 
 from dataclasses import dataclass
@@ -12,17 +13,19 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
+from torch.nn import functional
 
 from segdata.core import kernels
 from segdata.core.runs import Runs
+from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.predictions import EDGE, PredictedInstances
 
-Likely = NDArray[np.float16] | NDArray[np.float32]
-_LIKELY = 0.5
+Probabilities = NDArray[np.float16] | NDArray[np.float32]
+_MIN_INSTANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class TrainingTargets:
     """What is to be learned.
 
     Attributes
@@ -35,7 +38,7 @@ class Targets:
     contours: Tensor | None
 
 
-def targets(owners: Tensor, classes: Tensor, things: Tensor, *, instances: bool) -> Targets:
+def training_targets(owners: Tensor, classes: Tensor, things: Tensor, *, instances: bool) -> TrainingTargets:
     """The targets of crops whose segments are painted.
 
     Parameters
@@ -44,10 +47,10 @@ def targets(owners: Tensor, classes: Tensor, things: Tensor, *, instances: bool)
     classes : (B, n) the channel of each segment; -1: void
     things : (B, n) 1 for an instance, 0 for what is none, -1 for what may be several
     """
-    categories = _looked_up(owners, classes)
+    categories = _lookup(owners, classes)
     if not instances:
-        return Targets(categories, None)
-    inside = _looked_up(owners, things)
+        return TrainingTargets(categories, None)
+    inside = _lookup(owners, things)
     edge = torch.zeros_like(owners, dtype=torch.bool)
     for axis in (1, 2):
         differs = owners.diff(dim=axis) != 0
@@ -56,10 +59,10 @@ def targets(owners: Tensor, classes: Tensor, things: Tensor, *, instances: bool)
         )
         edge.narrow(axis, 1, owners.shape[axis] - 1).logical_or_(differs)
         edge.narrow(axis, 0, owners.shape[axis] - 1).logical_or_(differs)
-    return Targets(categories, torch.where((inside == 1) & edge, EDGE, inside))
+    return TrainingTargets(categories, torch.where((inside == 1) & edge, EDGE, inside))
 
 
-def _looked_up(owners: Tensor, values: Tensor) -> Tensor:
+def _lookup(owners: Tensor, values: Tensor) -> Tensor:
     """(B, H, W) the value of each pixel's segment; 0 where there is none, -1 outside of the image."""
     first = torch.tensor([[-1, 0]], device=values.device).expand(len(values), 2)
     table = torch.cat([first, values], dim=1)  # (B, n + 2)
@@ -67,7 +70,7 @@ def _looked_up(owners: Tensor, values: Tensor) -> Tensor:
 
 
 def instances_of(
-    categories: Likely,
+    categories: Probabilities,
     contours: NDArray[np.float32] | None,
     channel_ids: NDArray[np.int64],
     is_thing: NDArray[np.bool_],
@@ -96,10 +99,10 @@ def instances_of(
     kept = area >= least_area
     kept[:1] = False
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return _described(number[labels], categories, probable, thing, channel_ids)
+    return _measure_instances(number[labels], categories, probable, thing, channel_ids)
 
 
-def _by_category(categories: Likely, thing: NDArray[np.int64]) -> NDArray[np.int32]:
+def _by_category(categories: Probabilities, thing: NDArray[np.int64]) -> NDArray[np.int32]:
     """Connected pixels of one category, numbered from 1."""
     best = categories.argmax(axis=0)
     labels = np.zeros(best.shape, np.int32)
@@ -115,7 +118,7 @@ def _watershed(contours: NDArray[np.float32], probable: NDArray[np.float32]) -> 
     """Instances numbered from 1, 0 elsewhere."""
     from skimage.segmentation import watershed
 
-    mask = probable > _LIKELY
+    mask = probable > _MIN_INSTANCE
     seeds, n = ndimage.label(mask & (contours[1] > contours[EDGE]))
     regions, _ = ndimage.label(mask)
     seeded = np.bincount(regions.ravel(), seeds.ravel() > 0) > 0
@@ -127,9 +130,9 @@ def _watershed(contours: NDArray[np.float32], probable: NDArray[np.float32]) -> 
     return labels
 
 
-def _described(
+def _measure_instances(
     labels: NDArray[np.int32],
-    categories: Likely,
+    categories: Probabilities,
     probable: NDArray[np.float32],
     thing: NDArray[np.int64],
     channel_ids: NDArray[np.int64],
@@ -150,3 +153,60 @@ def _described(
     share = means.max(axis=0) / np.maximum(means.sum(axis=0), 1e-9)
     score = np.bincount(owner, probable.ravel()[at], n) / area * share
     return PredictedInstances(runs, channel_ids[thing[best] - 1], score.astype(np.float32))
+
+
+def segmentation_loss(said: Tensor, target: Tensor, weights: Tensor, plan: TrainingPlan) -> Tensor:
+    """Cross-entropy, or focal loss, plus `plan.dice` times the soft Dice loss.
+
+    Parameters
+    ----------
+    said : (B, K, H, W) logits
+    target : (B, H, W) int64; -1: does not count
+    weights : (K,) of the categories
+
+    Source: Lin et al. (2017), ICCV, 2980-2988 (focal, gamma 2); Milletari et al. (2016), 3DV, 565-571 (Dice).
+    """
+    known = target >= 0
+    n_categories = said.shape[1]
+    # One-hot products and no gather: their gradients are the same in every run on CUDA, too.
+    one = functional.one_hot(target.clamp(min=0), n_categories).movedim(-1, 1).to(said.dtype)  # (B, K, H, W)
+    one = one * known[:, None]
+    log_p = functional.log_softmax(said, dim=1)
+    wanted = one * (1 - plan.smoothing) + known[:, None] * (plan.smoothing / n_categories)
+    if plan.loss == "focal":
+        log_p = log_p * (1 - log_p.exp()) ** 2
+    weight = (one * weights[None, :, None, None]).sum(1)  # (B, H, W)
+    entropy = -(wanted * log_p).sum(1) * weight
+    pixels = entropy.sum() / weight.sum().clamp(min=1)
+    return pixels + plan.dice * _dice(said.softmax(1) * known[:, None], one)
+
+
+def _dice(p: Tensor, one: Tensor) -> Tensor:
+    """1 - soft Dice, mean over the categories that occur in the batch."""
+    shared, total, n = ((each).sum((0, 2, 3)) for each in (p * one, p + one, one))
+    occurs = n > 0
+    lost = 1 - (2 * shared + 1) / (total + 1)
+    return torch.where(occurs, lost, 0).sum() / occurs.sum().clamp(min=1)
+
+
+def label_doubt(said: Tensor, target: Tensor) -> Tensor:
+    """(B, K) mean of 1 - p(label) over the pixels of each category; NaN where there are none that count.
+
+    What training is judged by. Unlike cross-entropy it is bounded, so a wrong label that the network contradicts
+    firmly costs no more than one that it doubts; under symmetric noise the network that is best by it on noisy labels
+    is best by it on clean ones.
+    Source: Ghosh, Kumar and Sastry (2017), "Robust Loss Functions under Label Noise", AAAI, 1919-1925.
+    """
+    one = functional.one_hot(target.clamp(min=0), said.shape[1]).movedim(-1, 1) * (target >= 0)[:, None]
+    n = one.sum((2, 3))  # (B, K)
+    lost = (one * (1 - said.softmax(1))).sum((2, 3)) / n.clamp(min=1)
+    return torch.where(n > 0, lost, torch.nan)
+
+
+def typical_doubt(doubts: Tensor) -> float:
+    """How bad a network is by `label_doubt` (B, K): the mean over categories of the median over images; NaN of none.
+
+    The median keeps single wrong masks out. It is taken of each category by itself, as most crops may show nothing of
+    those that are rare, and a network that has not begun to see these would be the best.
+    """
+    return doubts.nanmedian(0).values.nanmean().item()

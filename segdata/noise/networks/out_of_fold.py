@@ -1,7 +1,9 @@
-"""Out of fold: every image judged by networks that were trained without it, and without what resembles it."""
+"""Out-of-fold prediction: networks predict each image without having seen it or images that resemble it."""
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,26 +12,130 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.dataset import OpenDataset
+from segdata.core.deal import deal, grouped
 from segdata.core.errors import SegdataError, missing_extra
 from segdata.core.label_maps import LabelMaps
 from segdata.core.planes import planes
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.core.uri import local_file
+from segdata.measure.lookalikes import lookalikes
 from segdata.measure.measure import measure
-from segdata.noise.networks.detail import breadth
-from segdata.noise.networks.fingerprint import fingerprint
-from segdata.noise.networks.folds import fold_of, units
-from segdata.noise.networks.memory import free_main_memory
-from segdata.noise.networks.picture import Loader, Pictures
-from segdata.noise.networks.plan import Facts, Plan, least_instance, placed, plan_for
-from segdata.noise.networks.predictions import Predictions, opened, replace_file
-from segdata.noise.networks.settings import Settings
-from segdata.noise.networks.stage import Stage, silent
+from segdata.noise.networks.images import ImageCache, Loader
+from segdata.noise.networks.plan import (
+    DataFacts,
+    TrainingPlan,
+    free_main_memory,
+    mean_breadth,
+    min_instance_area,
+    plan_for,
+    upright_category,
+)
+from segdata.noise.networks.predictions import Predictions, open_predictions, replace_file
+from segdata.noise.networks.settings import Settings, StageProgress, ignore_progress
 
 if TYPE_CHECKING:
     import torch
 
-_CACHE = 0.4  # of the memory, for decoded images
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldUnits:
+    """What is not to be separated.
+
+    Attributes
+    ----------
+    of : (n_images,) images with the same number belong together
+    note : what had to be done otherwise than asked; empty: nothing
+    """
+
+    of: Ints
+    note: str = ""
+
+    def among(self, rows: Flags) -> int:
+        """How many units the images `rows` (n_images,) have."""
+        return len(np.unique(self.of[rows]))
+
+
+def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
+    """Groups, sequences and lookalikes; each image is a unit of its own where all would be one.
+
+    `usable` (n_images,): those that can be trained on. Raises SegdataError where there are fewer than two, since then
+    nothing is left to train on while one is judged.
+    """
+    if usable.sum() < 2:
+        what = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
+        raise SegdataError(f"{what}: two are needed, since none is judged by what it taught; tile them: segdata tile")
+    pairs = lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
+    of = grouped(tables, settings.group, pairs)
+    if len(np.unique(of[usable])) > 1:
+        return FoldUnits(of)
+    note = "all images are of one group, so its images were separated: errors that they share stay hidden"
+    return FoldUnits(np.arange(len(usable)), note)
+
+
+def assign_folds(tables: Tables, found: FoldUnits, usable: Flags, n_folds: int, seed: int) -> Ints:
+    """(n_images,) the fold of each image; categories are balanced over folds, and units are in one fold.
+
+    `usable` (n_images,): those that can be trained on; the others are dealt as well, but every fold has some of these.
+    """
+    names = [f"fold {at}" for at in range(n_folds)]
+    dealt = deal(tables, dict.fromkeys(names, 1 / n_folds), found.of, seed)
+    number = {name: at for at, name in enumerate(names)}
+    fold = np.array([number[dealt.part_of[image]] for image in tables.images["image_id"].tolist()], np.int64)
+    for empty in np.flatnonzero(np.bincount(fold[usable], minlength=n_folds) == 0).tolist():
+        several = np.bincount(fold[usable], minlength=n_folds)
+        movable = [
+            each for each in np.unique(found.of[usable]) if _unit_share(fold, found.of, each, usable, several) < 1
+        ]
+        if movable:
+            fold[found.of == movable[0]] = empty
+    return fold
+
+
+def _unit_share(fold: Ints, unit: Ints, each: int, usable: Flags, n_usable: Ints) -> float:
+    """The part that a unit has of the usable images of its fold."""
+    mine = (unit == each) & usable
+    return float(mine.sum() / n_usable[fold[mine][0]])
+
+
+def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
+    """32 hexadecimal digits of images, labels, settings, and the kind of device.
+
+    Of the files of images and of weights sizes and times count, of a network of the user's its name.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    asked = replace(settings, model=None, device="auto", jobs=0, max_memory=None)
+    digest.update(repr((maps.image_ids, maps.classes, asked, _factory_name(settings.model), device)).encode())
+    for stamp in _file_stamps(maps, settings):
+        digest.update(repr(stamp).encode())
+    digest.update(np.stack([maps.height, maps.width]).tobytes())
+    for row in range(len(maps)):
+        segments = maps.segments(row)
+        for array in (segments.classes, segments.crowd, segments.runs.start, segments.runs.length, segments.runs.owner):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _factory_name(model: object) -> str | None:
+    return None if model is None else f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', model)}"
+
+
+def _file_stamps(maps: LabelMaps, settings: Settings) -> Iterator[tuple[str, int, int]]:
+    """The URI, size and time of change of each file; -1 for what is not there, or on another machine."""
+    uris = [uri for own, uri in zip(maps.channels, maps.uris, strict=True) for uri in (own or (uri or "",))]
+    for uri in [*uris, *(() if settings.weights is None else (str(settings.weights),))]:
+        path = local_file(uri)
+        try:
+            told = None if path is None else path.stat()
+        except OSError:
+            told = None
+        yield (uri, -1, -1) if told is None else (uri, told.st_size, told.st_mtime_ns)
+
+
+_CACHE_SHARE = 0.4  # of the memory, for decoded images
 
 
 def out_of_fold(
@@ -40,8 +146,8 @@ def out_of_fold(
     load: Loader = planes,
     tables: Tables | None = None,
     maps: LabelMaps | None = None,
-    planned: Callable[[Plan], None] = lambda plan: None,
-    progress: Callable[[Stage], None] = silent,
+    planned: Callable[[TrainingPlan], None] = lambda plan: None,
+    progress: Callable[[StageProgress], None] = ignore_progress,
 ) -> Predictions:
     """Predict every image of a dataset by networks that have not seen it.
 
@@ -64,37 +170,36 @@ def out_of_fold(
     """
     settings = settings or Settings()
     try:
-        from segdata.noise.networks import device as devices
-        from segdata.noise.networks.encoders import published_weights
-        from segdata.noise.networks.run import Run
+        from segdata.noise.networks.network import choose_device, published_weights
+        from segdata.noise.networks.training import FoldRun
     except ModuleNotFoundError as error:
         raise missing_extra("PyTorch", "noise", error) from error
     if settings.pretrained:
         published_weights()  # before any work is done
-    chosen = devices.chosen(settings.device)
+    chosen = choose_device(settings.device)
     memory = settings.max_memory or free_main_memory() // 2
     maps = dataset.maps(settings.annotator) if maps is None else maps
     key = fingerprint(maps, settings, chosen.type)
     folder = folder(key) if callable(folder) else Path(folder)
-    done = _begun(folder, key)
+    done = _finished_predictions(folder, key)
     if done is not None:
         planned(done.plan)
         return done
     known = tables or measure(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile)
-    pictures = Pictures(maps, int(_CACHE * memory), load)
+    pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
     readable = pictures.survey(settings.jobs)
     _check_readable(readable, pictures)
     taught = readable & _annotated(known, settings.annotator)
-    held = units(known, taught, settings)
+    held = fold_units(known, taught, settings)
     classes = _classes(maps, np.flatnonzero(taught))
-    facts = _facts(known, maps, pictures, taught, held.among(taught), classes, chosen)
+    facts = _data_facts(known, maps, pictures, taught, held.among(taught), classes, chosen)
     plan = _kept_plan(folder, lambda: plan_for(facts, settings, memory))
     planned(plan)
-    fold = fold_of(known, held, taught, plan.folds, plan.seed)
+    fold = assign_folds(known, held, taught, plan.folds, plan.seed)
     pictures = pictures.reduced(plan.scale)
-    run = Run(maps, pictures, known, fold, taught, classes, plan, settings, folder, chosen)
+    run = FoldRun(maps, pictures, known, fold, taught, classes, plan, settings, folder, chosen)
     for number in range(plan.folds):
-        run.fold(number, np.flatnonzero((fold == number) & readable), _timed(progress))
+        run.fold(number, np.flatnonzero((fold == number) & readable), _timed_progress(progress))
     notes = tuple(note for note in (held.note,) if note)
     ids = tuple(maps.classes[each] for each in classes)
     unread = {each.image for each in pictures.defects}
@@ -106,7 +211,7 @@ def out_of_fold(
     return found
 
 
-def _begun(folder: Path, key: str) -> Predictions | None:
+def _finished_predictions(folder: Path, key: str) -> Predictions | None:
     """The predictions where the folder holds them; raises SegdataError where it holds those of something else."""
     path = folder / "key"
     try:
@@ -119,10 +224,10 @@ def _begun(folder: Path, key: str) -> Predictions | None:
         raise SegdataError(
             f"{folder}: holds predictions of other labels or settings; name another folder, or delete it"
         )
-    return opened(folder) if (folder / "predictions.json").is_file() else None
+    return open_predictions(folder) if (folder / "predictions.json").is_file() else None
 
 
-def _check_readable(readable: NDArray[np.bool_], pictures: Pictures) -> None:
+def _check_readable(readable: NDArray[np.bool_], pictures: ImageCache) -> None:
     """Raise SegdataError where no image can be looked at."""
     if not readable.any() and pictures.defects:
         first = pictures.defects[0]
@@ -132,11 +237,11 @@ def _check_readable(readable: NDArray[np.bool_], pictures: Pictures) -> None:
         )
 
 
-def _kept_plan(folder: Path, make: Callable[[], Plan]) -> Plan:
+def _kept_plan(folder: Path, make: Callable[[], TrainingPlan]) -> TrainingPlan:
     """The plan of the run that was killed, since memory that is free now may be another; else a new one."""
     path = folder / "plan.json"
     if path.is_file():
-        return msgspec.json.decode(path.read_bytes(), type=Plan)
+        return msgspec.json.decode(path.read_bytes(), type=TrainingPlan)
     plan = make()
     replace_file(path, msgspec.json.encode(plan))
     return plan
@@ -159,22 +264,22 @@ def _classes(maps: LabelMaps, rows: Ints) -> Ints:
     return found[found >= 0]
 
 
-def _facts(
+def _data_facts(
     tables: Tables,
     maps: LabelMaps,
-    pictures: Pictures,
+    pictures: ImageCache,
     taught: NDArray[np.bool_],
     n_units: int,
     classes: Ints,
     device: "torch.device",
-) -> Facts:
-    from segdata.noise.networks.device import free_memory
+) -> DataFacts:
+    from segdata.noise.networks.network import free_memory
 
     things = {each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"}
     named = {maps.classes[each] for each in classes.tolist()}
     segments = tables.segments
     single = np.isin(segments["category_id"], sorted(things & named)) & ~segments["iscrowd"] & (segments["area"] > 0)
-    return Facts(
+    return DataFacts(
         n_images=int(taught.sum()),
         n_units=n_units,
         height=int(np.median(maps.height[taught])),
@@ -183,15 +288,15 @@ def _facts(
         channels=pictures.channels or 1,
         categories=len(classes),
         instances=tables.profile.task != "semantic" and bool(things & named),
-        placed=placed(tables),
-        least_area=least_instance(segments["area"][single]),
+        placed=upright_category(tables),
+        least_area=min_instance_area(segments["area"][single]),
         device=device.type,
         free=free_memory(device),
-        breadth=breadth(maps, np.flatnonzero(taught)),
+        breadth=mean_breadth(maps, np.flatnonzero(taught)),
     )
 
 
-def _timed(progress: Callable[[Stage], None]) -> Callable[[str, int, int], None]:
+def _timed_progress(progress: Callable[[StageProgress], None]) -> Callable[[str, int, int], None]:
     """Adds the time that is left, as it went since the first call of a stage."""
     begun: dict[str, tuple[float, int]] = {}
 
@@ -199,6 +304,6 @@ def _timed(progress: Callable[[Stage], None]) -> Callable[[str, int, int], None]
         now = time.monotonic()
         since, first = begun.setdefault(what, (now, done))
         left = (now - since) / (done - first) * (total - done) if done > first else float("nan")
-        progress(Stage(what, done, total, left))
+        progress(StageProgress(what, done, total, left))
 
     return tell

@@ -1,24 +1,83 @@
 """Plan: every choice of a training, made from the data, the device and the settings, with its reason."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.noise.networks.detail import scale_for
-from segdata.noise.networks.settings import Loss, Settings
+from segdata.noise.networks.settings import PixelLoss, Settings
+
+_UNKNOWN_MEMORY = 4 * 2**30  # bytes, where nothing tells
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def free_main_memory() -> int:
+    """Bytes of main memory that are free, to this process if it is limited."""
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return _UNKNOWN_MEMORY
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())
+        free = min(free, limit - int((_CGROUP / "memory.current").read_text()))
+    except (OSError, ValueError):  # no limit
+        pass
+    return max(free, 2**28)
+
+
+_SAMPLED_IMAGES = 40  # images
+_STUFF_BREADTH, _THING_BREADTH = (
+    6,
+    12,
+)  # px that are left of the width; twice as many where an edge is to divide things that touch
+_MIN_SCALE = 1 / 8
+
+
+def mean_breadth(maps: LabelMaps, rows: Ints) -> float:
+    """How wide segments of some images are, in pixels; NaN where nothing is labelled.
+
+    Of a category it is 4 times its area over its outline: the side of a square, and twice the width of a line. Of all
+    it is their geometric mean, so that large ones do not speak for small ones. Of many images every n-th is looked at.
+    """
+    area, outline = np.zeros((2, len(maps.classes)))
+    for row in rows[:: -(-len(rows) // _SAMPLED_IMAGES) or 1].tolist():
+        found = maps.instances(row)
+        painted, n = found.map, len(found.classes) + 1
+        edge = np.zeros(n)
+        for one, other in ((painted[1:], painted[:-1]), (painted[:, 1:], painted[:, :-1])):
+            differ = one != other
+            edge += np.bincount(one[differ], minlength=n) + np.bincount(other[differ], minlength=n)
+        area += np.bincount(found.classes, np.bincount(painted.ravel(), minlength=n)[1:], len(area))
+        outline += np.bincount(found.classes, edge[1:], len(area))
+    known = outline > 0
+    return float(np.exp(np.log(4 * area[known] / outline[known]).mean())) if known.any() else float("nan")
+
+
+def scale_for(width: float, *, instances: bool) -> float:
+    """1, 1/2, 1/4 or 1/8: the least at which segments of this `mean_breadth` stay as wide as is needed.
+
+    >>> scale_for(19.4, instances=True), scale_for(28.9, instances=False), scale_for(float("nan"), instances=False)
+    (1.0, 0.25, 1.0)
+    """
+    needed = _THING_BREADTH if instances else _STUFF_BREADTH
+    halvings = np.floor(np.log2(max(width / needed, 1.0))) if np.isfinite(width) else 0.0
+    return float(max(0.5**halvings, _MIN_SCALE))
+
 
 MULTIPLE = 32  # of which sides of tiles are, so that networks can halve them five times
-_PLACED = 0.12  # of the image's height: how far from the middle a category's mean place is, where there is an up
-_STEP = 8 * 128**2  # pixels of a usual step on a CPU
-_FEW = 60  # images, below which more folds leave each network more of them
+_MIN_OFFSET = 0.12  # of the image's height: how far from the middle a category's mean place is, where there is an up
+_USUAL_STEP_PIXELS = 8 * 128**2  # pixels of a usual step on a CPU
+_FEW_IMAGES = 60  # images, below which more folds leave each network more of them
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DataFacts:
     """What the plan depends on.
 
     Attributes
@@ -32,7 +91,7 @@ class Facts:
     least_area : in pixels; few instances are smaller
     device : ``cuda``, ``mps`` or ``cpu``
     free : bytes on the device
-    breadth : of segments in pixels, as `segdata.noise.networks.detail` has it; NaN: not known
+    breadth : of segments in pixels, as `segdata.noise.networks.plan` has it; NaN: not known
     """
 
     n_images: int
@@ -51,7 +110,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """What training and prediction do. `str` explains each choice in words; units as in `Settings`.
 
     Attributes
@@ -77,7 +136,7 @@ class Plan:
     checks: int
     patience: int
     learning_rate: float
-    loss: Loss
+    loss: PixelLoss
     dice: float
     smoothing: float
     dropout: float
@@ -108,7 +167,7 @@ class Plan:
             yield f"{name} {value}: {reason}"
 
 
-def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
+def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     """The plan; what `settings` say goes before what the facts suggest. `memory` in bytes."""
     on_gpu = facts.device != "cpu"
     small, large = (128, 256) if not on_gpu else (256, 512)
@@ -120,7 +179,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
     epochs, least, most = (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
     folds, why_folds = _folds(facts, settings)
     crops = max(facts.n_images, 1) * (1 - 1 / folds) * height * width / crop**2
-    cheap = np.clip(_STEP / (batch * crop**2), 1, 4)  # small crops: more steps are as much work
+    cheap = np.clip(_USUAL_STEP_PIXELS / (batch * crop**2), 1, 4)  # small crops: more steps are as much work
     steps = settings.steps or int(np.clip(epochs * crops / batch, least * cheap, most * cheap))
     rotate = facts.placed is None if settings.rotate is None else settings.rotate
     flips = settings.flips if settings.flips is not None else 0 if settings.quick else 2 if rotate else 1
@@ -135,7 +194,8 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         "batch": "crops for each step",
         "steps": f"each pixel is seen about {steps * batch / crops:.0f} times",
         "learning_rate": "at most; it rises, then falls to nothing",
-        "rotate": "quarter turns: " + ("no category has its place" if facts.placed is None else _upright(facts.placed)),
+        "rotate": "quarter turns: "
+        + ("no category has its place" if facts.placed is None else _upright_reason(facts.placed)),
         "flips": "mirrored copies that are predicted, too",
         "tile": "px, predicted at once",
     }
@@ -143,7 +203,7 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         chosen = {name: reason for name, reason in chosen.items() if name not in ("width", "encoder", "depth")}
     levels = 6 if settings.pretrained else 5 if on_gpu or (crop >= 256 and not settings.quick) else 4
     weighted = settings.weights is not None or settings.model is not None
-    return Plan(
+    return TrainingPlan(
         folds=folds,
         members=settings.members,
         channels=facts.channels,
@@ -171,11 +231,11 @@ def plan_for(facts: Facts, settings: Settings, memory: int) -> Plan:
         memory=memory,
         scale=scale,
         encoder="efficientnet-lite0" if settings.pretrained else "convolutions",
-        why=tuple({name: _asked(settings, name) or reason for name, reason in chosen.items()}.items()),
+        why=tuple({name: _set_by_user(settings, name) or reason for name, reason in chosen.items()}.items()),
     )
 
 
-def placed(tables: Tables) -> str | None:
+def upright_category(tables: Tables) -> str | None:
     """The name of the category whose segments are mostly high or mostly low in their images; None: there is none."""
     segments, images = tables.segments, tables.images
     height = np.maximum(images["height"][segments["image"]], 1)
@@ -186,19 +246,19 @@ def placed(tables: Tables) -> str | None:
     mean = np.bincount(number, middle[known], len(ids)) / n
     spread = np.sqrt(np.maximum(np.bincount(number, middle[known] ** 2, len(ids)) / n - mean**2, 0))
     far = np.where((n >= 10) & (np.abs(mean) > 3 * spread / np.sqrt(n)), np.abs(mean), 0)
-    if not len(far) or far.max() < _PLACED:
+    if not len(far) or far.max() < _MIN_OFFSET:
         return None
     return tables.profile.name_of(int(ids[far.argmax()]))
 
 
-def least_instance(areas: Ints) -> int:
+def min_instance_area(areas: Ints) -> int:
     """A quarter of the area in pixels that 99 % of instances exceed."""
     return int(np.percentile(areas, 1) / 4) if len(areas) else 0
 
 
-def _folds(facts: Facts, settings: Settings) -> tuple[int, str]:
+def _folds(facts: DataFacts, settings: Settings) -> tuple[int, str]:
     """How many, and why."""
-    wanted = settings.folds or (2 if settings.quick else 5 if facts.n_images < _FEW else 3)
+    wanted = settings.folds or (2 if settings.quick else 5 if facts.n_images < _FEW_IMAGES else 3)
     folds = max(min(wanted, facts.n_units), 2)
     why = f"each network is trained on {100 * (folds - 1) // folds} % of {facts.n_images} images, and judges the others"
     return folds, f"{why}; {facts.n_units} groups are not separated" if facts.n_units < facts.n_images else why
@@ -214,11 +274,11 @@ def _tile(largest: tuple[int, int], scale: float) -> tuple[int, int]:
     return max(high, MULTIPLE), max(wide, MULTIPLE)
 
 
-def _upright(category: str) -> str:
+def _upright_reason(category: str) -> str:
     return f"{category} has its place in the image, which so has a top"
 
 
-def _asked(settings: Settings, name: str) -> str | None:
+def _set_by_user(settings: Settings, name: str) -> str | None:
     """Why, where the settings say so."""
     given = getattr(settings, name, None)
     return "as the settings say" if given is not None and given != "auto" else None

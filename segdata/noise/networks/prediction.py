@@ -14,19 +14,18 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints
-from segdata.noise.networks.device import precision
 from segdata.noise.networks.heads import instances_of
-from segdata.noise.networks.network import logits
-from segdata.noise.networks.picture import Picture, Pictures
-from segdata.noise.networks.plan import Plan
-from segdata.noise.networks.predictions import Halves, is_predicted, path_of
+from segdata.noise.networks.images import DecodedImage, ImageCache
+from segdata.noise.networks.network import logits, precision
+from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.predictions import HalfFloats, is_predicted, prediction_path
 
 _MARGIN = 64  # px on each side of a tile that only serve as surroundings, where there is more image
 _ON_GPU = 16  # tiles at once
 
 
 @dataclass(frozen=True, slots=True)
-class Legend:
+class ChannelLegend:
     """What channels mean: (K - 1,) the category id of channels 1, 2, …, and whether it has instances."""
 
     ids: Ints
@@ -34,7 +33,7 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class PredictedTile:
     """A part of an image that is predicted at once: what is looked at, and what of it is written.
 
     Attributes
@@ -48,14 +47,14 @@ class Tile:
     kept: tuple[int, int, int, int]
 
 
-def tiles(height: int, width: int, size: tuple[int, int]) -> Iterator[Tile]:
+def tiles(height: int, width: int, size: tuple[int, int]) -> Iterator[PredictedTile]:
     """Tiles of `size` (height, width) whose kept parts cover an image, each pixel once."""
-    for top, y0, y1 in _along(height, size[0]):
-        for left, x0, x1 in _along(width, size[1]):
-            yield Tile(top, left, (y0, y1, x0, x1))
+    for top, y0, y1 in _tile_axis(height, size[0]):
+        for left, x0, x1 in _tile_axis(width, size[1]):
+            yield PredictedTile(top, left, (y0, y1, x0, x1))
 
 
-def _along(length: int, size: int) -> Iterator[tuple[int, int, int]]:
+def _tile_axis(length: int, size: int) -> Iterator[tuple[int, int, int]]:
     """Where tiles begin on one axis, and from where to where they are kept."""
     if length <= size:
         yield 0, 0, length
@@ -71,9 +70,9 @@ def predict(
     models: Sequence[nn.Module],
     rows: Ints,
     maps: LabelMaps,
-    pictures: Pictures,
-    plan: Plan,
-    legend: Legend,
+    pictures: ImageCache,
+    plan: TrainingPlan,
+    legend: ChannelLegend,
     folder: Path,
     told: Callable[[int], None],
     jobs: int = 0,
@@ -92,8 +91,8 @@ def predict(
     try:
         for what in whats:
             (folder / what).mkdir(parents=True, exist_ok=True)
-        images = _images(wanted, maps, pictures, jobs if device.type != "cpu" else 1)
-        finished = _written(models, images, plan, legend, folder, device)
+        images = _decoded_images(wanted, maps, pictures, jobs if device.type != "cpu" else 1)
+        finished = _predict_images(models, images, plan, legend, folder, device)
         threads = n_threads(jobs)
         # Instances are found by other threads while the device goes on.
         for _ in run_ordered(lambda finish: finish(), finished, threads):
@@ -103,9 +102,9 @@ def predict(
         raise SegdataError(f"{folder}: predictions cannot be written: {error.strerror or error}") from error
 
 
-def _images(
-    rows: Sequence[int], maps: LabelMaps, pictures: Pictures, jobs: int
-) -> Iterator[tuple[int, int, int, Picture]]:
+def _decoded_images(
+    rows: Sequence[int], maps: LabelMaps, pictures: ImageCache, jobs: int
+) -> Iterator[tuple[int, int, int, DecodedImage]]:
     """Row, height, width and picture of the images that can be read, decoded ahead by `jobs` threads."""
     for row, picture in zip(rows, run_ordered(pictures.get, rows, jobs), strict=True):
         if picture is not None:
@@ -113,20 +112,20 @@ def _images(
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _OpenImage:
     """An image some of whose tiles are still to come: its unfinished files, and its size as networks see it."""
 
     row: int
-    categories: Halves
-    contours: Halves | None
+    categories: HalfFloats
+    contours: HalfFloats | None
     seen: tuple[int, int]
 
 
-def _written(
+def _predict_images(
     models: Sequence[nn.Module],
-    images: Iterator[tuple[int, int, int, Picture]],
-    plan: Plan,
-    legend: Legend,
+    images: Iterator[tuple[int, int, int, DecodedImage]],
+    plan: TrainingPlan,
+    legend: ChannelLegend,
     folder: Path,
     device: torch.device,
 ) -> Iterator[Callable[[], None]]:
@@ -135,16 +134,16 @@ def _written(
     Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too. `images` are
     pictures, maybe reduced, with the row, height and width that they had before.
     """
-    waiting: list[tuple[_Open, Tile, NDArray[np.float32]]] = []
-    ending: list[_Open] = []
+    waiting: list[tuple[_OpenImage, PredictedTile, NDArray[np.float32]]] = []
+    ending: list[_OpenImage] = []
     at_once = _ON_GPU if device.type == "cuda" else 1
     for row, height, width, picture in images:
         seen = picture.pixels.shape[1], picture.pixels.shape[2]
-        opened = _opened(folder, row, (height, width), seen, plan)
+        opened = _open_image(folder, row, (height, width), seen, plan)
         for tile in tiles(*seen, plan.tile):
-            waiting.append((opened, tile, _cut(picture, tile, plan.tile)))
+            waiting.append((opened, tile, _cut_tile(picture, tile, plan.tile)))
             if len(waiting) >= at_once:
-                _fill(models, waiting, plan, device)
+                _predict_tiles(models, waiting, plan, device)
                 yield from (_finish(each, plan, legend, folder) for each in ending)
                 ending.clear()
         if waiting:
@@ -152,26 +151,28 @@ def _written(
         else:
             yield _finish(opened, plan, legend, folder)
     if waiting:
-        _fill(models, waiting, plan, device)
+        _predict_tiles(models, waiting, plan, device)
     yield from (_finish(each, plan, legend, folder) for each in ending)
 
 
-def _opened(folder: Path, row: int, size: tuple[int, int], seen: tuple[int, int], plan: Plan) -> _Open:
-    def file(what: str, channels: int) -> Halves:
-        path = _unfinished(path_of(folder, what, row))
+def _open_image(folder: Path, row: int, size: tuple[int, int], seen: tuple[int, int], plan: TrainingPlan) -> _OpenImage:
+    def file(what: str, channels: int) -> HalfFloats:
+        path = _unfinished(prediction_path(folder, what, row))
         return np.lib.format.open_memmap(path, "w+", np.float16, (channels, *size))
 
-    return _Open(row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None, seen)
+    return _OpenImage(
+        row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None, seen
+    )
 
 
-def _finish(opened: _Open, plan: Plan, legend: Legend, folder: Path) -> Callable[[], None]:
+def _finish(opened: _OpenImage, plan: TrainingPlan, legend: ChannelLegend, folder: Path) -> Callable[[], None]:
     """What finds and writes the instances of an image, and gives its files their names."""
 
     def finish() -> None:
         for what, array in (("probabilities", opened.categories), ("contours", opened.contours)):
             if array is not None:
                 array.flush()  # type: ignore[attr-defined]  # a memory map
-                path = path_of(folder, what, opened.row)
+                path = prediction_path(folder, what, opened.row)
                 _unfinished(path).replace(path)
         if plan.instances:
             _write_instances(opened, plan, legend, folder)
@@ -179,12 +180,12 @@ def _finish(opened: _Open, plan: Plan, legend: Legend, folder: Path) -> Callable
     return finish
 
 
-def _write_instances(opened: _Open, plan: Plan, legend: Legend, folder: Path) -> None:
+def _write_instances(opened: _OpenImage, plan: TrainingPlan, legend: ChannelLegend, folder: Path) -> None:
     contours = None if opened.contours is None else opened.contours.astype(np.float32)
     if contours is not None and not contours.any():  # the network has no such head
         contours = None
     found = instances_of(opened.categories, contours, legend.ids, legend.is_thing, plan.least_area)
-    path = path_of(folder, "instances", opened.row)
+    path = prediction_path(folder, "instances", opened.row)
     runs = found.runs
     with _unfinished(path).open("wb") as file:
         np.savez(
@@ -197,51 +198,53 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _cut(picture: Picture, tile: Tile, size: tuple[int, int]) -> NDArray[np.float32]:
+def _cut_tile(picture: DecodedImage, tile: PredictedTile, size: tuple[int, int]) -> NDArray[np.float32]:
     """(C, height, width) of a tile, about 0 to 1; beyond the image, its last pixels are mirrored."""
     _, height, width = picture.pixels.shape
-    lines = _mirrored(tile.top, size[0], height)
-    columns = _mirrored(tile.left, size[1], width)
+    lines = _mirror_positions(tile.top, size[0], height)
+    columns = _mirror_positions(tile.left, size[1], width)
     found = picture.pixels[:, lines[:, None], columns].astype(np.float32)
     scaled = (found - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
     clipped: NDArray[np.float32] = np.nan_to_num(scaled).clip(-0.5, 1.5)
     return clipped
 
 
-def _mirrored(first: int, n: int, length: int) -> Ints:
+def _mirror_positions(first: int, n: int, length: int) -> Ints:
     """The positions first, first + 1, …; those beyond `length` go back and forth."""
     at = np.arange(first, first + n) % (2 * length)
     return np.where(at < length, at, 2 * length - 1 - at)
 
 
-def _fill(
+def _predict_tiles(
     models: Sequence[nn.Module],
-    waiting: list[tuple[_Open, Tile, NDArray[np.float32]]],
-    plan: Plan,
+    waiting: list[tuple[_OpenImage, PredictedTile, NDArray[np.float32]]],
+    plan: TrainingPlan,
     device: torch.device,
 ) -> None:
     """Predict all tiles that wait, and write them into their images."""
     stacked = torch.from_numpy(np.stack([pixels for _, _, pixels in waiting])).to(device)
-    categories, contours = _said_by_halves(models, stacked.contiguous(memory_format=torch.channels_last), plan.flips)
+    categories, contours = _predict_by_halves(models, stacked.contiguous(memory_format=torch.channels_last), plan.flips)
     for at, (opened, tile, _) in enumerate(waiting):
         for file, said in ((opened.categories, categories), (opened.contours, contours)):
             if file is not None and said is not None:
-                _write(file, said[at], tile, opened.seen)
+                _write_tile(file, said[at], tile, opened.seen)
     waiting.clear()
 
 
-def _write(file: Halves, said: Tensor, tile: Tile, seen: tuple[int, int]) -> None:
+def _write_tile(file: HalfFloats, said: Tensor, tile: PredictedTile, seen: tuple[int, int]) -> None:
     """What is said of a tile (channels, height, width) into the file of its image, enlarged to the size of that."""
     y0, y1, x0, x1 = tile.kept
     (top, bottom, lines), (left, right, columns) = (
-        _enlarged(*along)
+        _enlarged_positions(*along)
         for along in ((y0, y1, tile.top, seen[0], file.shape[1]), (x0, x1, tile.left, seen[1], file.shape[2]))
     )
     for channel, values in zip(file, said, strict=True):  # one after the other, as they may be much larger now
-        channel[top:bottom, left:right] = _between(_between(values, lines).T, columns).T.half().cpu().numpy()
+        channel[top:bottom, left:right] = _interpolate(_interpolate(values, lines).T, columns).T.half().cpu().numpy()
 
 
-def _enlarged(first: int, last: int, origin: int, seen: int, length: int) -> tuple[int, int, NDArray[np.float64]]:
+def _enlarged_positions(
+    first: int, last: int, origin: int, seen: int, length: int
+) -> tuple[int, int, NDArray[np.float64]]:
     """The pixels from, to of an axis of `length` that `first` to `last` of `seen` become, and where their middles are.
 
     These places are pixels of a tile that begins at `origin`, and none beyond the image.
@@ -251,7 +254,7 @@ def _enlarged(first: int, last: int, origin: int, seen: int, length: int) -> tup
     return start, end, middle.clip(0, seen - 1) - origin
 
 
-def _between(values: Tensor, at: NDArray[np.float64]) -> Tensor:
+def _interpolate(values: Tensor, at: NDArray[np.float64]) -> Tensor:
     """The rows of `values` at places between its rows, by linear interpolation."""
     low = np.floor(at).astype(np.int64)
     high = np.minimum(low + 1, len(values) - 1)
@@ -259,10 +262,10 @@ def _between(values: Tensor, at: NDArray[np.float64]) -> Tensor:
     return torch.lerp(below, above, torch.from_numpy((at - low).astype(np.float32)).to(values.device)[:, None])
 
 
-def _said_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
-    """`_said`, with half of the images at a time where memory is short."""
+def _predict_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
+    """`_mean_probabilities`, with half of the images at a time where memory is short."""
     try:
-        return _said(models, images, flips)
+        return _mean_probabilities(models, images, flips)
     except torch.OutOfMemoryError as error:
         if len(images) == 1:
             raise SegdataError(
@@ -270,12 +273,12 @@ def _said_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> 
             ) from error
     if images.device.type == "cuda":
         torch.cuda.empty_cache()
-    parts = [_said_by_halves(models, part, flips) for part in images.chunk(2)]
+    parts = [_predict_by_halves(models, part, flips) for part in images.chunk(2)]
     contours = [part for _, part in parts if part is not None]
     return torch.cat([part for part, _ in parts]), torch.cat(contours) if contours else None
 
 
-def _said(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
+def _mean_probabilities(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
     """Mean probabilities (B, K, H, W) and (B, 3, H, W), over networks and mirrored copies."""
     found: list[Tensor | None] = [None, None]
     ways: list[list[int]] = [[], [3], [2]][: flips + 1]

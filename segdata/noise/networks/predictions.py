@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints, Runs
-from segdata.noise.networks.plan import Plan
+from segdata.noise.networks.plan import TrainingPlan
 
 VERSION = 1
 EDGE = 2  # of contours: neither, inside, edge
-Halves = NDArray[np.float16]
+HalfFloats = NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Predictions:
     categories: tuple[int, ...]
     fold: Ints = field(repr=False)
     usable: NDArray[np.bool_] = field(repr=False)
-    plan: Plan
+    plan: TrainingPlan
     notes: tuple[str, ...] = ()
     defects: tuple[Defect, ...] = ()
 
@@ -73,11 +73,11 @@ class Predictions:
         except ValueError:
             raise SegdataError(f"no image {image_id!r} in the predictions") from None
 
-    def probabilities(self, row: int) -> Halves:
+    def probabilities(self, row: int) -> HalfFloats:
         """(K, height, width) float16 of an image, read from its file as far as it is looked at; they sum to 1."""
         return self._array("probabilities", row)
 
-    def contours(self, row: int) -> Halves | None:
+    def contours(self, row: int) -> HalfFloats | None:
         """(3, height, width) float16: neither, inside of an instance, its edge; None where there are no instances."""
         return self._array("contours", row) if self.plan.instances else None
 
@@ -86,20 +86,20 @@ class Predictions:
         if not self.plan.instances:
             return None
         self._check(row)
-        with np.load(path_of(self.folder, "instances", row)) as file:
+        with np.load(prediction_path(self.folder, "instances", row)) as file:
             runs = Runs(file["start"], file["length"], file["owner"])
             return PredictedInstances(runs, file["category"], file["score"])
 
-    def _array(self, what: str, row: int) -> Halves:
+    def _array(self, what: str, row: int) -> HalfFloats:
         self._check(row)
-        return np.load(path_of(self.folder, what, row), mmap_mode="r")  # type: ignore[no-any-return]  # as written
+        return np.load(prediction_path(self.folder, what, row), mmap_mode="r")  # type: ignore[no-any-return]  # as written
 
     def _check(self, row: int) -> None:
         if not self.usable[row]:
             raise SegdataError(f"image {self.image_ids[row]!r} has no prediction: it could not be read")
 
     def save(self) -> None:
-        """Write what `opened` reads, last of all."""
+        """Write what `open_predictions` reads, last of all."""
         said = {
             "version": VERSION,
             "image_ids": self.image_ids,
@@ -113,7 +113,7 @@ class Predictions:
         replace_file(self.folder / "predictions.json", msgspec.json.encode(said))
 
 
-def opened(folder: str | Path) -> Predictions:
+def open_predictions(folder: str | Path) -> Predictions:
     """The predictions that were written to a folder; raises SegdataError where they are not there, or not whole."""
     path = Path(folder) / "predictions.json"
     try:
@@ -128,13 +128,13 @@ def opened(folder: str | Path) -> Predictions:
         tuple(said["categories"]),
         np.array(said["fold"], np.int64),
         np.array(said["usable"], bool),
-        msgspec.convert(said["plan"], Plan),
+        msgspec.convert(said["plan"], TrainingPlan),
         tuple(said["notes"]),
         msgspec.convert(said["defects"], tuple[Defect, ...]),
     )
 
 
-def path_of(folder: Path, what: str, row: int) -> Path:
+def prediction_path(folder: Path, what: str, row: int) -> Path:
     """The file of an image: ``probabilities``, ``contours`` or ``instances``."""
     return folder / what / f"{row:06d}.{'npz' if what == 'instances' else 'npy'}"
 
@@ -149,4 +149,4 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def is_predicted(folder: Path, row: int, whats: Sequence[str]) -> bool:
     """Whether all files of an image are there."""
-    return all(path_of(folder, what, row).is_file() for what in whats)
+    return all(prediction_path(folder, what, row).is_file() for what in whats)

@@ -1,4 +1,4 @@
-"""Settings: what a user may ask of the training; what is left open is chosen from the data and the device."""
+"""Settings of training, and the progress it reports. Values left open follow from the data and the device."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,9 +13,10 @@ from segdata.core.errors import SegdataError, check_choice
 if TYPE_CHECKING:
     from torch import nn
 
+
 Device = Literal["auto", "cuda", "mps", "cpu"]
-Loss = Literal["cross-entropy", "focal"]
-Factory = Callable[[int, int], "nn.Module"]  # of the number of channels and of categories, unlabelled among them
+PixelLoss = Literal["cross-entropy", "focal"]
+NetworkFactory = Callable[[int, int], "nn.Module"]  # of the number of channels and of categories, unlabelled among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Settings:
     annotator: str | None = None
     group: tuple[str, ...] = ()
     near: bool = True
-    model: Factory | None = field(default=None, compare=False)
+    model: NetworkFactory | None = field(default=None, compare=False)
     pretrained: bool = False
     weights: Path | None = None
     scale: float | None = None
@@ -67,7 +68,7 @@ class Settings:
     batch: int | None = None
     steps: int | None = None
     learning_rate: float | None = None
-    loss: Loss = "cross-entropy"
+    loss: PixelLoss = "cross-entropy"
     dice: float = 0.5
     smoothing: float = 0.05
     dropout: float = 0.0
@@ -98,7 +99,7 @@ class Settings:
             raise SegdataError(f"flips is {self.flips}, there are 2: left to right, and top to bottom")
 
 
-def model_named(text: str) -> Factory:
+def load_model_factory(text: str) -> NetworkFactory:
     """The function that makes a network: ``file.py:function`` or ``package.module:function``.
 
     The file or module is run as Python. Raises SegdataError where there is no such function.
@@ -107,7 +108,7 @@ def model_named(text: str) -> Factory:
     if not (place and mark and name):
         raise SegdataError(f"model {text!r}: write FILE.py:FUNCTION or MODULE:FUNCTION")
     try:
-        module = _run(Path(place)) if place.endswith(".py") else import_module(place)
+        module = _load_file(Path(place)) if place.endswith(".py") else import_module(place)
     except (ImportError, OSError, SyntaxError) as error:
         raise SegdataError(f"model {text!r}: cannot be imported: {error}") from error
     made = getattr(module, name, None)
@@ -116,7 +117,7 @@ def model_named(text: str) -> Factory:
     return made  # type: ignore[no-any-return]  # whatever the user wrote
 
 
-def _run(path: Path) -> ModuleType:
+def _load_file(path: Path) -> ModuleType:
     """A Python file as a module of its own name."""
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
@@ -124,3 +125,24 @@ def _run(path: Path) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """How far it is.
+
+    Attributes
+    ----------
+    what : ``train 1 of 3``, ``predict 1 of 3``, ``look``, ``correct``
+    done, total : steps or images
+    seconds_left : of this stage, as it went so far; NaN: not known yet
+    """
+
+    what: str
+    done: int
+    total: int
+    seconds_left: float
+
+
+def ignore_progress(stage: StageProgress) -> None:
+    """Progress that nobody looks at."""

@@ -1,41 +1,56 @@
-"""Training: one network on the images of all folds but one, in steps that depend on the seed and their number alone.
+"""Training: one network per fold, on the images of all other folds, then applied to the images of that fold.
 
-So a run that was killed goes on from its last checkpoint, and ends as one that was not.
+Each step depends only on the seed and its number, so a run that was killed resumes from its last checkpoint and ends
+like one that was not.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from segdata.core.deal import shuffled
 from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
+from segdata.core.label_maps import LabelMaps
+from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.noise.networks import checkpoint
-from segdata.noise.networks.crops import WINDOW, Choice, Labels, Places, Windows, choose, made
-from segdata.noise.networks.device import free_memory, half, precision
-from segdata.noise.networks.losses import doubt, segmentation_loss, usual
-from segdata.noise.networks.network import logits
-from segdata.noise.networks.picture import Pictures
-from segdata.noise.networks.plan import Plan
+from segdata.noise.networks import network
+from segdata.noise.networks.crops import (
+    WINDOW,
+    CropChoice,
+    CropLabels,
+    CropWindows,
+    SegmentCentres,
+    choose_crops,
+    make_crops,
+)
+from segdata.noise.networks.heads import label_doubt, segmentation_loss, typical_doubt
+from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.network import build_network, free_memory, half_precision, logits, precision
+from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.prediction import ChannelLegend, predict
+from segdata.noise.networks.settings import Settings
 
 _EDGE_WEIGHTS = (1.0, 1.0, 2.0)  # neither, inside, edge
-_HELD = 32  # crops that the network is judged by
+_HELD_CROPS = 32  # crops that the network is judged by
 _WARM_UP = 0.25  # of the steps, in which the rate rises
 _AVERAGE = 40  # steps that the averaged weights remember, a tenth of the steps at most
-_SHARE = 0.6  # of free memory, for activations
-_SECONDS = 30.0  # between checkpoints
+_MEMORY_SHARE = 0.6  # of free memory, for activations
+_CHECKPOINT_SECONDS = 30.0  # between checkpoints
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingTask:
     """What is trained on what.
 
     Attributes
@@ -47,22 +62,22 @@ class Task:
     path : of the checkpoint
     """
 
-    labels: Labels
-    pictures: Pictures
-    places: Places
+    labels: CropLabels
+    pictures: ImageCache
+    places: SegmentCentres
     rows: Ints
     held: Ints
     weights: Tensor
-    plan: Plan
+    plan: TrainingPlan
     seed: int
     path: Path
     device: torch.device
     jobs: int = 0
-    seconds: float = _SECONDS
+    seconds: float = _CHECKPOINT_SECONDS
 
 
 @dataclass
-class Pace:
+class TrainingPace:
     """How fast it went: crops that were learned from, seconds in all, and those in which the device waited for data."""
 
     crops: int = 0
@@ -71,7 +86,7 @@ class Pace:
 
 
 @dataclass
-class _Progress:
+class _TrainingState:
     """Where a training is; all of it goes into checkpoints."""
 
     step: int = 0
@@ -82,18 +97,18 @@ class _Progress:
     history: list[float] = field(default_factory=list)
 
 
-def train(task: Task, model: nn.Module, told: Callable[[int], None], pace: Pace) -> dict[str, Tensor]:
+def train(task: TrainingTask, model: nn.Module, told: Callable[[int], None], pace: TrainingPace) -> dict[str, Tensor]:
     """Train a network, and return the state dict of the average of its last weights when it was best.
 
     `told` is called with the number of steps done. Raises SegdataError where not even one crop fits into memory.
     """
     plan = task.plan
-    averaged = AveragedModel(model, avg_fn=_mixed(_decay(plan.steps)), use_buffers=True)
+    averaged = AveragedModel(model, avg_fn=_weight_average(_decay(plan.steps)), use_buffers=True)
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
-    scaler = torch.amp.GradScaler(task.device.type, enabled=half(task.device) is torch.float16)
-    now = _restored(task, model, averaged, optimiser, scaler)
+    scaler = torch.amp.GradScaler(task.device.type, enabled=half_precision(task.device) is torch.float16)
+    now = _restore(task, model, averaged, optimiser, scaler)
     if not now.at_once:
-        now.at_once = _fitting(task, model)
+        now.at_once = _crops_at_once(task, model)
     places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
     for choice, windows in _batches(task, places, now.step, pace):
         _step(task, model, optimiser, scaler, now, (choice, windows))
@@ -111,10 +126,10 @@ def train(task: Task, model: nn.Module, told: Callable[[int], None], pace: Pace)
         if stop:
             break
     pace.seconds += time.monotonic() - began
-    return now.weights if now.weights is not None else _copied(averaged.module)
+    return now.weights if now.weights is not None else _copy_weights(averaged.module)
 
 
-def rate(step: int, plan: Plan) -> float:
+def learning_rate(step: int, plan: TrainingPlan) -> float:
     """The learning rate of a step: half a cosine up to the highest in a quarter of the steps, and one down to nothing.
 
     Source: Smith and Topin (2019), "Super-convergence", SPIE 11006.
@@ -124,12 +139,14 @@ def rate(step: int, plan: Plan) -> float:
     return plan.learning_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * max(risen, 0))) / 2)
 
 
-def _batches(task: Task, places: Places, first: int, pace: Pace) -> Iterator[tuple[Choice, Windows]]:
+def _batches(
+    task: TrainingTask, places: SegmentCentres, first: int, pace: TrainingPace
+) -> Iterator[tuple[CropChoice, CropWindows]]:
     """The batches of the steps from `first` on, made ready by other threads where the device computes by itself."""
 
-    def batch(step: int) -> tuple[Choice, Windows]:
+    def batch(step: int) -> tuple[CropChoice, CropWindows]:
         rng = np.random.default_rng([task.seed, step])
-        choice = choose(rng, task.rows, places, task.labels.maps, task.plan, task.plan.batch)
+        choice = choose_crops(rng, task.rows, places, task.labels.maps, task.plan, task.plan.batch)
         return choice, task.labels.windows(choice, task.pictures, task.plan, vary=True)
 
     threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), _most_threads(task.plan))
@@ -143,23 +160,23 @@ def _batches(task: Task, places: Places, first: int, pace: Pace) -> Iterator[tup
         yield found
 
 
-def _most_threads(plan: Plan) -> int:
+def _most_threads(plan: TrainingPlan) -> int:
     """So many that the batches which they keep ready, two each, take a tenth of the memory."""
     batch = 2 * plan.batch * plan.channels * int(WINDOW * plan.crop) ** 2  # bytes, of 16 bits
     return int(np.clip(plan.memory // (20 * batch), 1, 16))
 
 
 def _step(
-    task: Task,
+    task: TrainingTask,
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    now: _Progress,
-    batch: tuple[Choice, Windows],
+    now: _TrainingState,
+    batch: tuple[CropChoice, CropWindows],
 ) -> None:
     """One step of the optimiser, again with fewer crops at once where memory is short."""
     for group in optimiser.param_groups:
-        group["lr"] = rate(now.step, task.plan)
+        group["lr"] = learning_rate(now.step, task.plan)
     model.train()
     while True:
         optimiser.zero_grad(set_to_none=True)
@@ -185,11 +202,15 @@ def _step(
 
 
 def _gradients(
-    task: Task, model: nn.Module, scaler: torch.amp.GradScaler, at_once: int, batch: tuple[Choice, Windows]
+    task: TrainingTask,
+    model: nn.Module,
+    scaler: torch.amp.GradScaler,
+    at_once: int,
+    batch: tuple[CropChoice, CropWindows],
 ) -> None:
     """Add up the gradients of a batch, `at_once` crops at a time."""
     choice, windows = batch
-    images, wanted = made(windows, choice, task.plan, task.device)
+    images, wanted = make_crops(windows, choice, task.plan, task.device)
     for first in range(0, len(images), at_once):
         part = slice(first, first + at_once)
         with precision(task.device):
@@ -202,7 +223,7 @@ def _gradients(
         scaler.scale(part_of_it).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
 
 
-def _check(task: Task, model: nn.Module, now: _Progress) -> None:
+def _check(task: TrainingTask, model: nn.Module, now: _TrainingState) -> None:
     """Judge the averaged network by crops of the images held out, and keep it where it is the best so far."""
     if not len(task.held):
         return
@@ -211,26 +232,26 @@ def _check(task: Task, model: nn.Module, now: _Progress) -> None:
     edges: list[Tensor] = []
     places = task.places.among(task.held)
     with torch.inference_mode():
-        for first in range(0, _HELD, now.at_once):
+        for first in range(0, _HELD_CROPS, now.at_once):
             rng = np.random.default_rng([task.seed, 2**31 + first])
-            n = min(now.at_once, _HELD - first)
-            choice = choose(rng, task.held, places, task.labels.maps, task.plan, n, vary=False)
+            n = min(now.at_once, _HELD_CROPS - first)
+            choice = choose_crops(rng, task.held, places, task.labels.maps, task.plan, n, vary=False)
             windows = task.labels.windows(choice, task.pictures, task.plan, vary=False)
-            images, wanted = made(windows, choice, task.plan, task.device)
+            images, wanted = make_crops(windows, choice, task.plan, task.device)
             with precision(task.device):
                 said, outlined = logits(model, images)
-            found.append(doubt(said, wanted.categories))
+            found.append(label_doubt(said, wanted.categories))
             if outlined is not None and wanted.contours is not None:
-                edges.append(doubt(outlined, wanted.contours))
-    told = float(np.mean([usual(torch.cat(each)) for each in (found, edges) if each]))
+                edges.append(label_doubt(outlined, wanted.contours))
+    told = float(np.mean([typical_doubt(torch.cat(each)) for each in (found, edges) if each]))
     now.history.append(told)
     if told < now.best:
-        now.best, now.stale, now.weights = told, 0, _copied(model)
+        now.best, now.stale, now.weights = told, 0, _copy_weights(model)
     elif not math.isnan(told):
         now.stale += 1
 
 
-def _fitting(task: Task, model: nn.Module) -> int:
+def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:
     """How many crops fit into memory at once, told by what the network keeps of one for its gradients."""
     kept = 0
 
@@ -239,40 +260,42 @@ def _fitting(task: Task, model: nn.Module) -> int:
         kept += tensor.numel() * tensor.element_size()
         return tensor
 
-    before = _copied(model)
+    before = _copy_weights(model)
     crop = torch.zeros(2, task.plan.channels, task.plan.crop, task.plan.crop, device=task.device)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), precision(task.device):
         logits(model.train(), crop)
     model.load_state_dict(before)  # the crop has gone into the running means
-    free = min(_SHARE * free_memory(task.device), task.plan.memory / 2 if task.device.type == "cpu" else math.inf)
+    free = min(
+        _MEMORY_SHARE * free_memory(task.device), task.plan.memory / 2 if task.device.type == "cpu" else math.inf
+    )
     return int(np.clip(free // max(kept, 1), 1, task.plan.batch))  # two crops' values; their gradients are as many
 
 
-def _restored(
-    task: Task,
+def _restore(
+    task: TrainingTask,
     model: nn.Module,
     averaged: nn.Module,
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-) -> _Progress:
+) -> _TrainingState:
     """Where the checkpoint was, put into model and optimiser; the beginning without one."""
-    state = checkpoint.load(task.path, task.device)
+    state = network.load_checkpoint(task.path, task.device)
     if state is None:
-        return _Progress()
+        return _TrainingState()
     model.load_state_dict(state["model"])
     averaged.load_state_dict(state["averaged"])
     optimiser.load_state_dict(state["optimiser"])
     scaler.load_state_dict(state["scaler"])
-    return _Progress(**state["progress"])
+    return _TrainingState(**state["progress"])
 
 
 def _save(
-    task: Task,
+    task: TrainingTask,
     model: nn.Module,
     averaged: nn.Module,
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    now: _Progress,
+    now: _TrainingState,
 ) -> None:
     parts: dict[str, Any] = {
         "model": model,
@@ -280,14 +303,16 @@ def _save(
         "optimiser": optimiser,
         "scaler": scaler,
     }  # Any: all have state_dict
-    checkpoint.save(task.path, {name: part.state_dict() for name, part in parts.items()} | {"progress": vars(now)})
+    network.save_checkpoint(
+        task.path, {name: part.state_dict() for name, part in parts.items()} | {"progress": vars(now)}
+    )
 
 
-def _copied(model: nn.Module) -> dict[str, Tensor]:
+def _copy_weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _mixed(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+def _weight_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
     """The new average of the one so far and the present value; whole numbers are as they are now."""
 
     def mix(average: Tensor, value: Tensor, n: Tensor | int) -> Tensor:
@@ -298,3 +323,133 @@ def _mixed(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
 
 def _decay(steps: int) -> float:
     return 1 - 1 / max(min(_AVERAGE, steps // 10), 1)
+
+
+_HELD_SHARE, _HELD_MOST, _HELD_LEAST = 0.1, 16, 10  # images that judge; below 10 images all are trained on
+_MAX_WEIGHT_RATIO = 10.0  # between the weights of two categories
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass
+class FoldRun:
+    """Everything that the folds of a run share.
+
+    Attributes
+    ----------
+    pictures : reduced as planned
+    fold_of : (n_images,) the fold that an image is left out with
+    taught : (n_images,) whether an image is learned from, unless it is left out
+    classes : (K - 1,) the classes of `maps` that channels 1, 2, … stand for
+    pace : how fast the training went
+    """
+
+    maps: LabelMaps
+    pictures: ImageCache
+    tables: Tables
+    fold_of: Ints
+    taught: NDArray[np.bool_]
+    classes: Ints
+    plan: TrainingPlan
+    settings: Settings
+    folder: Path
+    device: torch.device
+    pace: TrainingPace = field(default_factory=TrainingPace)
+
+    def fold(self, number: int, rows: Ints, tell: Tell) -> None:
+        """Train the networks of a fold, and predict the images `rows`; what is done already is not done again."""
+        of = f"{number + 1} of {self.plan.folds}"
+        if self.device.type == "cuda":
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+        models = [self._member(number, member, of, tell) for member in range(self.plan.members)]
+        legend = ChannelLegend(np.array(self.maps.classes, np.int64)[self.classes], self._is_thing()[self.classes])
+        total = len(rows)
+        predict(
+            models,
+            rows,
+            self.maps,
+            self.pictures,
+            self.plan,
+            legend,
+            self.folder,
+            lambda done: tell(f"predict {of}", done, total),
+            self.settings.jobs,
+        )
+
+    def tidy(self) -> None:
+        """Delete what only an unfinished run needs; the trained networks stay."""
+        for path in (self.folder / "checkpoints").glob("*.pt"):
+            path.unlink()
+
+    def _member(self, number: int, member: int, of: str, tell: Tell) -> torch.nn.Module:
+        """A trained network of a fold."""
+        seed = (self.plan.seed * 1009 + number) * 1013 + member
+        model = build_network(self.plan, self.settings, self.device, seed)
+        name = f"{number}-{member}.pt"
+        ready = network.load_checkpoint(self.folder / "networks" / name, self.device)
+        if ready is None:
+            task = self._task(number, seed, self.folder / "checkpoints" / name)
+            ready = train(task, model, lambda done: tell(f"train {of}", done, self.plan.steps), self.pace)
+            network.save_checkpoint(self.folder / "networks" / name, ready)
+        model.load_state_dict(ready)
+        return model
+
+    def _task(self, number: int, seed: int, path: Path) -> TrainingTask:
+        rows = np.flatnonzero(self.taught & (self.fold_of != number))
+        held = _held_out_rows(self.maps, rows, seed)
+        channel = np.full(len(self.maps.classes), -1, np.int64)
+        channel[self.classes] = np.arange(1, len(self.classes) + 1)
+        labels = CropLabels(self._reduced, channel, self._is_thing())
+        learned = np.setdiff1d(rows, held)
+        weights = _category_weights(self._reduced, learned, channel, self.plan.categories).to(self.device)
+        places = SegmentCentres.of(self.tables, self.plan.scale)
+        return TrainingTask(
+            labels,
+            self.pictures,
+            places,
+            learned,
+            held,
+            weights,
+            self.plan,
+            seed,
+            path,
+            self.device,
+            self.settings.jobs,
+        )
+
+    @cached_property
+    def _reduced(self) -> LabelMaps:
+        """The labels as networks see them."""
+        return self.maps.reduced(self.plan.scale)
+
+    def _is_thing(self) -> NDArray[np.bool_]:
+        """(n_classes,) whether segments of each class are told apart."""
+        things = {each.id for each in self.tables.profile.taxonomy.categories if each.kind == "thing"}
+        told_apart = self.plan.instances
+        return np.array([told_apart and each in things for each in self.maps.classes], bool)
+
+
+def _held_out_rows(maps: LabelMaps, rows: Ints, seed: int) -> Ints:
+    """The images that judge the network and so are not trained on: a tenth, 16 at most; none of few."""
+    if len(rows) < _HELD_LEAST:
+        return rows[:0]
+    n = min(max(int(_HELD_SHARE * len(rows)), 2), _HELD_MOST)
+    order = shuffled([maps.image_ids[row] for row in rows.tolist()], seed)
+    return np.sort(rows[order[:n]])
+
+
+def _category_weights(maps: LabelMaps, rows: Ints, channel: Ints, n_categories: int) -> Tensor:
+    """(K,) of the categories in the loss: one over the root of their pixels, at most ten times the smallest."""
+    pixels = np.zeros(n_categories)
+    whole = 0
+    for row in rows.tolist():
+        segments = maps.segments(row)
+        areas = segments.runs.areas(len(segments.classes))
+        of = np.where(segments.classes >= 0, channel[segments.classes], -1)
+        pixels += np.bincount(of[of >= 0], areas[of >= 0], n_categories)
+        whole += int(maps.height[row] * maps.width[row]) - int(areas[of < 0].sum())
+    pixels[0] = max(whole - pixels[1:].sum(), 0)
+    found = 1 / np.sqrt(np.maximum(pixels, 1))
+    found = np.minimum(found / found.min(), _MAX_WEIGHT_RATIO)
+    share = pixels / max(pixels.sum(), 1)
+    return torch.tensor(found / max((found * share).sum(), 1e-9), dtype=torch.float32)

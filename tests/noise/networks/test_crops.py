@@ -9,9 +9,16 @@ from segdata.api.arrays import from_arrays
 from segdata.core.planes import Planes
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.measure import measure
-from segdata.noise.networks.crops import Choice, Labels, Places, choose, made, painted
-from segdata.noise.networks.picture import Pictures
-from segdata.noise.networks.plan import Facts, Plan, plan_for
+from segdata.noise.networks.crops import (
+    CropChoice,
+    CropLabels,
+    SegmentCentres,
+    choose_crops,
+    make_crops,
+    paint_segments,
+)
+from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.plan import DataFacts, TrainingPlan, plan_for
 from segdata.noise.networks.settings import Settings
 
 CPU = torch.device("cpu")
@@ -21,31 +28,31 @@ TAXONOMY = Taxonomy(
 MASKS = st.lists(st.tuples(arrays(bool, (9, 11)).filter(np.any), st.sampled_from([1, 2, 9])), min_size=1, max_size=4)
 
 
-def plan_of(crop: int, *, rotate: bool = False) -> Plan:
+def plan_of(crop: int, *, rotate: bool = False) -> TrainingPlan:
     asked = Settings(crop=crop, rotate=rotate)
-    return plan_for(Facts(1, 1, 64, 64, (64, 64), 1, 2, True, None, 1, "cpu", 2**32), asked, 2**28)
+    return plan_for(DataFacts(1, 1, 64, 64, (64, 64), 1, 2, True, None, 1, "cpu", 2**32), asked, 2**28)
 
 
-def still(x: int, y: int) -> Choice:
+def still(x: int, y: int) -> CropChoice:
     one, nothing = np.ones(1, np.float32), np.zeros(1, np.float32)
     at = (np.array([each], np.int64) for each in (0, x, y))
-    return Choice(*at, one, nothing, np.zeros(1, bool), one, nothing)
+    return CropChoice(*at, one, nothing, np.zeros(1, bool), one, nothing)
 
 
 @settings(max_examples=40)
 @given(MASKS, st.integers(0, 10), st.integers(0, 8))
 def test_crops_are_pieces_of_the_label_maps(masks: list[tuple[np.ndarray, int]], x: int, y: int) -> None:
     maps = from_arrays({"i": masks}, TAXONOMY, images=None).maps()
-    labels = Labels(maps, np.array([1, 2]), np.array([True, False]))
-    pictures = Pictures(maps, 2**20, lambda uri, size: np.zeros((1, *size), np.uint8))
+    labels = CropLabels(maps, np.array([1, 2]), np.array([True, False]))
+    pictures = ImageCache(maps, 2**20, lambda uri, size: np.zeros((1, *size), np.uint8))
     maps.uris[0:] = ["i"]  # type: ignore[index]  # a list
     choice, plan = still(x, y), plan_of(32)
     windows = labels.windows(choice, pictures, plan, vary=False)
-    _, wanted = made(windows, choice, plan, CPU)
+    _, wanted = make_crops(windows, choice, plan, CPU)
     whole = np.full((9 + 64, 11 + 64), -1)
     whole[32 : 32 + 9, 32 : 32 + 11] = maps.semantic(0, unlabelled=-1, void=-2) + 1
     np.testing.assert_array_equal(wanted.categories[0], whole[y + 16 : y + 48, x + 16 : x + 48])
-    number = painted(windows, CPU)[0].numpy()
+    number = paint_segments(windows, CPU)[0].numpy()
     of_image = number[16 - y : 25 - y, 16 - x : 27 - x] if x <= 16 and y <= 16 else number[:0]
     top = np.zeros((9, 11), int)
     for at, (mask, _) in enumerate(masks, 1):
@@ -53,7 +60,7 @@ def test_crops_are_pieces_of_the_label_maps(masks: list[tuple[np.ndarray, int]],
     np.testing.assert_array_equal(of_image, top[: len(of_image)])
 
 
-def two_halves() -> tuple[Labels, Pictures, Places]:
+def two_halves() -> tuple[CropLabels, ImageCache, SegmentCentres]:
     """An image whose right half is labelled and bright, and lower half less so, so that it shows its own labels."""
     mask = np.zeros((64, 64), bool)
     mask[8:56, 32:60] = True
@@ -65,9 +72,9 @@ def two_halves() -> tuple[Labels, Pictures, Places]:
         return np.where(mask, 200, 40).astype(np.uint8)[None]
 
     return (
-        Labels(maps, np.array([1, 2]), np.array([True, True])),
-        Pictures(maps, 2**20, load),
-        Places.of(measure(dataset.source, frozenset())),
+        CropLabels(maps, np.array([1, 2]), np.array([True, True])),
+        ImageCache(maps, 2**20, load),
+        SegmentCentres.of(measure(dataset.source, frozenset())),
     )
 
 
@@ -75,9 +82,9 @@ def two_halves() -> tuple[Labels, Pictures, Places]:
 def test_labels_follow_their_image_when_it_is_varied(seed: int) -> None:
     labels, pictures, places = two_halves()
     plan = plan_of(32, rotate=True)
-    choice = choose(np.random.default_rng(seed), np.zeros(1, np.int64), places, labels.maps, plan, 16)
+    choice = choose_crops(np.random.default_rng(seed), np.zeros(1, np.int64), places, labels.maps, plan, 16)
     assert len(set(choice.turn.round(3).tolist())) == 16
-    images, wanted = made(labels.windows(choice, pictures, plan, vary=True), choice, plan, CPU)
+    images, wanted = make_crops(labels.windows(choice, pictures, plan, vary=True), choice, plan, CPU)
     contrast, brightness = (torch.from_numpy(each)[:, None, None] for each in (choice.contrast, choice.brightness))
     plain = (images[:, 0] - 0.5 - brightness) / contrast + 0.5
     known = wanted.categories >= 0
@@ -89,7 +96,7 @@ def test_labels_follow_their_image_when_it_is_varied(seed: int) -> None:
 def test_a_batch_is_its_seed() -> None:
     labels, _, places = two_halves()
     a, b, c = (
-        choose(np.random.default_rng(seed), np.zeros(1, np.int64), places, labels.maps, plan_of(32), 4)
+        choose_crops(np.random.default_rng(seed), np.zeros(1, np.int64), places, labels.maps, plan_of(32), 4)
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(a.x, b.x)
@@ -102,8 +109,8 @@ def test_rare_categories_are_in_half_of_the_crops() -> None:
     masks[0][0][:, :60], masks[1][0][1:3, 62:] = True, True
     many = {f"{at:03d}": masks[:1] for at in range(99)} | {"rare": masks}
     dataset = from_arrays(many, TAXONOMY)
-    places = Places.of(measure(dataset.source, frozenset()))
-    chosen = choose(np.random.default_rng(0), np.arange(100), places, dataset.maps(), plan_of(32), 400)
+    places = SegmentCentres.of(measure(dataset.source, frozenset()))
+    chosen = choose_crops(np.random.default_rng(0), np.arange(100), places, dataset.maps(), plan_of(32), 400)
     assert 60 < (chosen.image == dataset.image_ids.index("rare")).sum() < 160
 
 
@@ -113,9 +120,9 @@ def test_an_image_that_cannot_be_read_teaches_nothing() -> None:
     def load(uri: str, size: tuple[int, int]) -> Planes:
         raise OSError("truncated")
 
-    pictures = Pictures(labels.maps, 2**20, load)
+    pictures = ImageCache(labels.maps, 2**20, load)
     plan = plan_of(32)
-    images, wanted = made(labels.windows(still(20, 20), pictures, plan, vary=False), still(20, 20), plan, CPU)
+    images, wanted = make_crops(labels.windows(still(20, 20), pictures, plan, vary=False), still(20, 20), plan, CPU)
     assert images.isfinite().all()
     assert (wanted.categories == -1).all()
     assert [each.code for each in pictures.defects] == ["SEG001"]

@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from torch.nn import functional
 
-from segdata.noise.networks.heads import instances_of, targets
+from segdata.noise.networks.heads import instances_of, label_doubt, segmentation_loss, training_targets, typical_doubt
+from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.predictions import EDGE
 
 OWNERS = arrays(np.int64, (6, 7), elements=st.integers(-1, 4))
@@ -14,7 +19,9 @@ OWNERS = arrays(np.int64, (6, 7), elements=st.integers(-1, 4))
 @given(OWNERS, st.lists(st.sampled_from([-1, 0, 1]), min_size=4, max_size=4))
 def test_the_edge_is_where_a_neighbour_is_of_another_segment(owners: np.ndarray, things: list[int]) -> None:
     classes = np.array([[1, 2, -1, 1]])
-    found = targets(torch.from_numpy(owners[None]), torch.from_numpy(classes), torch.tensor([things]), instances=True)
+    found = training_targets(
+        torch.from_numpy(owners[None]), torch.from_numpy(classes), torch.tensor([things]), instances=True
+    )
     assert found.contours is not None
     for y in range(6):
         for x in range(7):
@@ -31,7 +38,9 @@ def test_the_edge_is_where_a_neighbour_is_of_another_segment(owners: np.ndarray,
 def test_touching_instances_are_found_apart_with_their_categories() -> None:
     owners = np.zeros((20, 30), np.int64)
     owners[4:16, 3:14], owners[4:16, 14:26] = 1, 2
-    wanted = targets(torch.from_numpy(owners[None]), torch.tensor([[1, 2]]), torch.tensor([[1, 1]]), instances=True)
+    wanted = training_targets(
+        torch.from_numpy(owners[None]), torch.tensor([[1, 2]]), torch.tensor([[1, 1]]), instances=True
+    )
     assert wanted.contours is not None
     one = torch.nn.functional.one_hot
     contours = (one(wanted.contours[0], 3) * 0.9 + 0.1 / 3).movedim(-1, 0).numpy()
@@ -66,3 +75,75 @@ def test_without_edges_connected_pixels_of_a_category_are_an_instance() -> None:
     assert found.category.tolist() == [1, 1]
     nothing = instances_of(categories[:, :1], None, np.array([1, 2]), np.array([True, False]), 1)
     assert len(nothing) == len(nothing.runs) == 0
+
+
+WEIGHTS = torch.tensor([0.5, 1.0, 3.0])
+
+
+@pytest.fixture
+def said() -> torch.Tensor:
+    return torch.randn(2, 3, 5, 6, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+
+@pytest.fixture
+def target() -> torch.Tensor:
+    return torch.randint(-1, 3, (2, 5, 6), generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_that_of_torch(
+    said: torch.Tensor, target: torch.Tensor, tiny: TrainingPlan, smoothing: float
+) -> None:
+    plan = replace(tiny, smoothing=smoothing, dice=0.0)
+    found = segmentation_loss(said, target, torch.ones(3), plan)
+    wanted = functional.cross_entropy(said, target, ignore_index=-1, label_smoothing=smoothing)
+    torch.testing.assert_close(found, wanted)
+    weighted = segmentation_loss(said, target, WEIGHTS, replace(plan, smoothing=0.0))
+    torch.testing.assert_close(weighted, functional.cross_entropy(said, target, WEIGHTS, ignore_index=-1))
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "focal"])
+def test_void_pixels_teach_nothing(said: torch.Tensor, target: torch.Tensor, tiny: TrainingPlan, loss: str) -> None:
+    segmentation_loss(said, target, WEIGHTS, replace(tiny, loss=loss)).backward()
+    assert said.grad is not None
+    void = (target < 0)[:, None].expand_as(said.grad)
+    assert (said.grad[void] == 0).all()
+    assert (said.grad[~void] != 0).all()
+    nothing = segmentation_loss(said, torch.full_like(target, -1), WEIGHTS, tiny)
+    assert nothing.item() == 0
+
+
+def test_focal_loss_and_dice_by_hand(said: torch.Tensor, target: torch.Tensor, tiny: TrainingPlan) -> None:
+    plain = replace(tiny, smoothing=0.0, dice=0.0, loss="focal")
+    p = said.softmax(1).detach()
+    known = target >= 0
+    of_label = p.gather(1, target.clamp(min=0)[:, None])[:, 0][known]
+    torch.testing.assert_close(
+        segmentation_loss(said, target, torch.ones(3), plain), (-((1 - of_label) ** 2) * of_label.log()).mean()
+    )
+    both = segmentation_loss(said, target, torch.ones(3), replace(plain, dice=0.5))
+    dice = [
+        1 - (2 * p[:, k][target == k].sum() + 1) / (p[:, k][known].sum() + (target == k).sum() + 1) for k in range(3)
+    ]
+    torch.testing.assert_close(
+        both - segmentation_loss(said, target, torch.ones(3), plain), 0.5 * torch.stack(dice).mean()
+    )
+
+
+def test_doubt_is_a_mean_over_the_pixels_of_each_category(said: torch.Tensor, target: torch.Tensor) -> None:
+    target[1] = -1
+    found = label_doubt(said, target)
+    p = said.softmax(1)
+    torch.testing.assert_close(found[0], torch.stack([(1 - p[0, k][target[0] == k]).mean() for k in range(3)]))
+    assert found[1].isnan().all()
+    sure = functional.one_hot(target.clamp(min=0), 3).movedim(-1, 1) * 100.0
+    assert label_doubt(sure, target)[0].max() < 1e-6
+
+
+def test_a_network_that_has_not_begun_to_see_what_is_rare_is_not_the_best() -> None:
+    blind = torch.tensor([[0.01, torch.nan]] * 9 + [[0.01, 0.99]] * 3)
+    seeing = torch.tensor([[0.1, torch.nan]] * 9 + [[0.1, 0.3]] * 3)
+    assert typical_doubt(seeing) < typical_doubt(blind)
+    wrong = torch.cat([seeing, torch.tensor([[0.1, 0.9]])])  # one mask that the network rightly contradicts
+    assert typical_doubt(wrong) == pytest.approx(typical_doubt(seeing))
+    assert np.isnan(typical_doubt(torch.full((2, 3), torch.nan)))

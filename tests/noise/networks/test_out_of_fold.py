@@ -12,13 +12,16 @@ import pytest
 from segdata.api.arrays import from_arrays
 from segdata.api.convert import convert
 from segdata.api.read import read
+from segdata.core.batch import Batch, replaced
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
-from segdata.noise.networks.out_of_fold import out_of_fold
-from segdata.noise.networks.plan import Plan
-from segdata.noise.networks.predictions import Predictions, opened
-from segdata.noise.networks.settings import Settings
-from segdata.noise.networks.stage import Stage
+from segdata.core.rule import Tables
+from segdata.measure.measure import measure
+from segdata.noise.networks.out_of_fold import assign_folds, fold_units, out_of_fold
+from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.predictions import Predictions, open_predictions
+from segdata.noise.networks.settings import Settings, StageProgress
+from segdata.testing.pictures import PictureDataset, draw_picture
 
 Make = Callable[[Path, int], OpenDataset]
 TINY = Settings(
@@ -69,21 +72,21 @@ def test_networks_find_what_they_have_not_seen(learned: tuple[OpenDataset, Predi
 def test_what_was_found_can_be_opened_again_and_is_not_made_twice(shapes: Make, tmp_path: Path) -> None:
     dataset = shapes(tmp_path / "images", 4)
     found = out_of_fold(dataset, tmp_path / "found", FEW)
-    read = opened(tmp_path / "found")
+    read = open_predictions(tmp_path / "found")
     assert (read.plan, read.image_ids, read.categories) == (found.plan, found.image_ids, found.categories)
     assert not list((tmp_path / "found" / "checkpoints").glob("*"))
-    stages: list[Stage] = []
-    plans: list[Plan] = []
+    stages: list[StageProgress] = []
+    plans: list[TrainingPlan] = []
     same(found, out_of_fold(dataset, tmp_path / "found", FEW, progress=stages.append, planned=plans.append))
     assert (stages, plans) == ([], [found.plan])
     with pytest.raises(SegdataError, match="predictions of other labels or settings"):
         out_of_fold(dataset, tmp_path / "found", replace(FEW, seed=1))
     with pytest.raises(SegdataError, match="no finished predictions"):
-        opened(tmp_path)
+        open_predictions(tmp_path)
 
 
 def test_progress_tells_how_far_it_is(shapes: Make, tmp_path: Path) -> None:
-    stages: list[Stage] = []
+    stages: list[StageProgress] = []
     out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", FEW, progress=stages.append)
     assert list(dict.fromkeys(each.what for each in stages)) == [
         "train 1 of 2",
@@ -123,7 +126,7 @@ def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(shapes: Make, tmp_
         assert ended.returncode == -signal.SIGKILL
         assert not (tmp_path / "killed" / "predictions.json").exists()
     dataset = read(tmp_path / "data")
-    stages: list[Stage] = []
+    stages: list[StageProgress] = []
     resumed = out_of_fold(dataset, tmp_path / "killed", FEW, progress=stages.append)
     assert [(each.what, each.done) for each in stages] == [
         ("predict 1 of 2", 2),
@@ -140,7 +143,7 @@ class StoppedError(Exception):
 def test_networks_that_see_less_detail_say_as_much_and_go_on_where_they_were(shapes: Make, tmp_path: Path) -> None:
     dataset, coarse = shapes(tmp_path / "images", 4), replace(FEW, scale=0.45)
 
-    def stop(stage: Stage) -> None:
+    def stop(stage: StageProgress) -> None:
         if stage.what == "predict 1 of 2" and stage.done == 1:
             raise StoppedError
 
@@ -173,7 +176,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(shapes: Make, tmp_pat
     found = out_of_fold(dataset, tmp_path / "found", FEW)
     assert found.usable.tolist() == [True, True, False, True, False, True]
     assert [(each.code, each.image) for each in found.defects] == [("SEG001", "02.png"), ("SEG002", "04.png")]
-    assert opened(tmp_path / "found").defects == found.defects
+    assert open_predictions(tmp_path / "found").defects == found.defects
     with pytest.raises(SegdataError, match=r"02.png' has no prediction"):
         found.probabilities(2)
 
@@ -196,3 +199,45 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True, check=True)
     assert "pip install 'segdata[noise]'" in done.stdout
+
+
+ALONE = Settings(near=False)
+
+
+def tables_of(n: int, groups: list[str] | None = None) -> Tables:
+    drawing = draw_picture("\n\n".join(["ab\n.."] * n))
+    if groups is not None:
+        batch = drawing.batch
+        images = replaced(batch.images, "group", groups)
+        drawing = PictureDataset(drawing.profile, Batch(images, batch.annotations, batch.segments, batch.runs))
+    return measure(drawing, frozenset(), jobs=1)
+
+
+def test_groups_are_in_one_fold() -> None:
+    tables, all_ = tables_of(9, list("aabbccdde")), np.ones(9, bool)
+    found = fold_units(tables, all_, ALONE)
+    assert (found.among(all_), found.note) == (5, "")
+    fold = assign_folds(tables, found, all_, 3, 0)
+    assert set(fold.tolist()) == {0, 1, 2}
+    for a, b in ((0, 1), (2, 3), (4, 5), (6, 7)):
+        assert fold[a] == fold[b]
+
+
+def test_one_group_is_separated_and_that_is_said() -> None:
+    all_ = np.ones(4, bool)
+    found = fold_units(tables_of(4, list("aaaa")), all_, ALONE)
+    assert found.among(all_) == 4
+    assert "one group" in found.note
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_fold_has_images_to_learn_from(seed: int) -> None:
+    tables, usable = tables_of(8), np.zeros(8, bool)
+    usable[[1, 5, 6]] = True
+    fold = assign_folds(tables, fold_units(tables, usable, ALONE), usable, 3, seed)
+    assert set(fold[usable].tolist()) == {0, 1, 2}
+
+
+def test_one_image_is_too_few() -> None:
+    with pytest.raises(SegdataError, match="3 images, of which 1 can be read and are annotated: two are needed"):
+        fold_units(tables_of(3), np.array([True, False, False]), ALONE)

@@ -5,13 +5,24 @@ import numpy as np
 import pytest
 from torch import nn
 
+from segdata.api.arrays import from_arrays
 from segdata.core.errors import SegdataError
+from segdata.core.label_maps import LabelMaps
 from segdata.measure.measure import measure
-from segdata.noise.networks.plan import MULTIPLE, Facts, Plan, least_instance, placed, plan_for
+from segdata.noise.networks.plan import (
+    MULTIPLE,
+    DataFacts,
+    TrainingPlan,
+    mean_breadth,
+    min_instance_area,
+    plan_for,
+    scale_for,
+    upright_category,
+)
 from segdata.noise.networks.settings import Settings
 from segdata.testing.pictures import draw_picture
 
-FACTS = Facts(
+FACTS = DataFacts(
     n_images=200,
     n_units=200,
     height=256,
@@ -68,7 +79,7 @@ def test_tiles_and_crops_have_sides_that_can_be_halved(sides: tuple[int, int]) -
 
 def test_a_plan_survives_json_and_says_why() -> None:
     plan = plan_for(FACTS, Settings(), 2**30)
-    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=TrainingPlan) == plan
     assert "folds 3: each network is trained on 66 % of 200 images, and judges the others" in str(plan)
 
 
@@ -81,10 +92,10 @@ def test_what_the_network_is_made_of_is_told_unless_it_is_the_users() -> None:
 
 def test_a_category_that_is_always_above_tells_which_way_is_up() -> None:
     above = measure(draw_picture("\n\n".join(["ss\ns.\n..\ng.\ngg"] * 10)), frozenset())
-    assert placed(above) in ("s", "g")
+    assert upright_category(above) in ("s", "g")
     anywhere = measure(draw_picture("\n\n".join(["ss\n..\ngg", "gg\n..\nss"] * 5)), frozenset())
-    assert placed(anywhere) is None
-    assert placed(measure(draw_picture("ss\n.."), frozenset())) is None  # of one image nothing follows
+    assert upright_category(anywhere) is None
+    assert upright_category(measure(draw_picture("ss\n.."), frozenset())) is None  # of one image nothing follows
     rotated = plan_for(replace(FACTS, placed="sky"), Settings(), 2**30)
     assert not rotated.rotate
     assert "sky has its place in the image" in str(rotated)
@@ -92,5 +103,42 @@ def test_a_category_that_is_always_above_tells_which_way_is_up() -> None:
 
 def test_least_instance_is_far_below_nearly_all() -> None:
     areas = np.arange(100, 1100)
-    assert (areas < 4 * least_instance(areas)).mean() <= 0.01
-    assert least_instance(areas[:0]) == 0
+    assert (areas < 4 * min_instance_area(areas)).mean() <= 0.01
+    assert min_instance_area(areas[:0]) == 0
+
+
+def maps_of(*images: np.ndarray) -> LabelMaps:
+    return from_arrays({f"{at:02d}.png": image for at, image in enumerate(images)}, ["a", "b"], images=None).maps()
+
+
+@pytest.mark.parametrize("side", [3, 10, 24])
+def test_a_square_is_as_wide_as_its_side_and_a_line_counts_twice(side: int) -> None:
+    square, line = np.zeros((2, 64, 64), np.uint8)
+    square[5 : 5 + side, 7 : 7 + side] = 1
+    line[2:62, 20:23] = 2
+    assert mean_breadth(maps_of(square), np.arange(1)) == pytest.approx(side)
+    assert mean_breadth(maps_of(line), np.arange(1)) == pytest.approx(2 * 3, rel=0.05)
+
+
+def test_what_touches_is_as_wide_as_each_and_the_frame_is_no_outline() -> None:
+    halves = np.ones((32, 32), np.uint8)
+    halves[:, 16:] = 2
+    assert mean_breadth(maps_of(halves), np.arange(1)) == pytest.approx(4 * 32 * 32 / 64)
+    assert np.isnan(mean_breadth(maps_of(np.ones((4, 4), np.uint8)), np.arange(1)))  # no outline at all
+    assert np.isnan(mean_breadth(maps_of(np.zeros((4, 4), np.uint8)), np.arange(1)))
+
+
+def test_of_many_images_some_are_looked_at_and_none_of_the_others() -> None:
+    fine, coarse = np.zeros((2, 32, 32), np.uint8)
+    fine[::2], coarse[4:28, 4:28] = 1, 1
+    maps = maps_of(*[coarse, fine] * 41)
+    assert mean_breadth(maps, np.arange(82)) < 24
+    assert mean_breadth(maps_of(coarse, 2 * fine), np.arange(2)) == pytest.approx((24 * 2 * 32 / 31) ** 0.5, rel=0.1)
+    assert mean_breadth(maps, np.arange(0, 82, 2)) == pytest.approx(24)
+
+
+def test_the_wider_what_is_labelled_the_smaller_the_image_within_bounds() -> None:
+    found = [scale_for(width, instances=False) for width in (0.5, 11, 12, 40, 70, 1e6)]
+    assert found == [1, 1, 0.5, 0.25, 0.125, 0.125]
+    assert scale_for(40, instances=True) > scale_for(40, instances=False)
+    assert scale_for(float("nan"), instances=True) == 1

@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
-from segdata.noise.networks.picture import Pictures
-from segdata.noise.networks.plan import Plan
-from segdata.noise.networks.prediction import Legend, predict, tiles
-from segdata.noise.networks.predictions import path_of
+from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.prediction import ChannelLegend, predict, tiles
+from segdata.noise.networks.predictions import prediction_path
 
-LEGEND = Legend(np.array([3, 7]), np.array([True, True]))
+LEGEND = ChannelLegend(np.array([3, 7]), np.array([True, True]))
 
 
 class Pixelwise(nn.Module):
@@ -55,10 +55,10 @@ def test_tiles_cover_every_pixel_once_from_within(height: int, width: int, size:
 
 @pytest.mark.parametrize("flips", [0, 2])
 def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
-    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path, flips: int
+    shapes: Callable[[Path, int], OpenDataset], tiny: TrainingPlan, tmp_path: Path, flips: int
 ) -> None:
     maps = shapes(tmp_path / "images", 3).maps()
-    pictures, rows = Pictures(maps, 2**20), np.arange(3)
+    pictures, rows = ImageCache(maps, 2**20), np.arange(3)
     pictures.survey(1)
     told: list[int] = []
     for name, tile in (("whole", (64, 64)), ("tiles", (32, 32))):
@@ -67,7 +67,7 @@ def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
     assert told == [0, 1, 2, 3] * 2
     for row in range(3):
         for what in ("probabilities", "contours"):
-            whole, tiled = (np.load(path_of(tmp_path / name, what, row)) for name in ("whole", "tiles"))
+            whole, tiled = (np.load(prediction_path(tmp_path / name, what, row)) for name in ("whole", "tiles"))
             assert (whole.dtype, whole.shape) == (np.float16, (3, 64, 64))
             np.testing.assert_allclose(whole, tiled, atol=2e-3)
             np.testing.assert_allclose(whole.astype(float).sum(0), 1, atol=5e-3)
@@ -76,10 +76,10 @@ def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
 
 @pytest.mark.parametrize("tile", [(32, 32), (64, 64)])
 def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
-    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path, tile: tuple[int, int]
+    shapes: Callable[[Path, int], OpenDataset], tiny: TrainingPlan, tmp_path: Path, tile: tuple[int, int]
 ) -> None:
     maps = shapes(tmp_path / "images", 2).maps()
-    pictures = Pictures(maps, 2**20)
+    pictures = ImageCache(maps, 2**20)
     pictures.survey(1)
     smaller, plan = pictures.reduced(0.7), replace(tiny, tile=tile, scale=0.7)
     predict([Pixelwise()], np.arange(2), maps, smaller, plan, LEGEND, tmp_path, lambda done: None, 1)
@@ -90,29 +90,29 @@ def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
     said = Pixelwise()(torch.from_numpy(scaled.clip(-0.5, 1.5))[None])
     for what, logits in zip(("probabilities", "contours"), said, strict=True):
         wanted = functional.interpolate(logits.softmax(1), (64, 64), mode="bilinear")[0].detach()
-        np.testing.assert_allclose(np.load(path_of(tmp_path, what, 1)), wanted, atol=1e-3)
+        np.testing.assert_allclose(np.load(prediction_path(tmp_path, what, 1)), wanted, atol=1e-3)
 
 
 def test_what_is_there_is_not_predicted_again(
-    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path
+    shapes: Callable[[Path, int], OpenDataset], tiny: TrainingPlan, tmp_path: Path
 ) -> None:
     maps = shapes(tmp_path / "images", 3).maps()
-    pictures = Pictures(maps, 2**20)
+    pictures = ImageCache(maps, 2**20)
     pictures.survey(1)
     plan = replace(tiny, instances=False)
     predict([Pixelwise()], np.arange(2), maps, pictures, plan, LEGEND, tmp_path, lambda done: None, 1)
-    before = [path_of(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)]
+    before = [prediction_path(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)]
     told: list[int] = []
     predict([Pixelwise()], np.arange(3), maps, pictures, plan, LEGEND, tmp_path, told.append, 1)
     assert told == [2, 3]
-    assert [path_of(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)] == before
+    assert [prediction_path(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)] == before
     assert not (tmp_path / "contours").exists()
 
 
 def test_one_tile_that_does_not_fit_is_an_error(
-    shapes: Callable[[Path, int], OpenDataset], tiny: Plan, tmp_path: Path
+    shapes: Callable[[Path, int], OpenDataset], tiny: TrainingPlan, tmp_path: Path
 ) -> None:
     maps = shapes(tmp_path / "images", 1).maps()
-    pictures = Pictures(maps, 2**20)
+    pictures = ImageCache(maps, 2**20)
     with pytest.raises(SegdataError, match="not even one tile fits"):
         predict([Pixelwise(0)], np.arange(1), maps, pictures, tiny, LEGEND, tmp_path, lambda done: None, 1)

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
 from segdata.core.correction import Correction
-from segdata.noise.networks.plan import Facts, plan_for
-from segdata.noise.networks.predictions import Predictions, path_of
+from segdata.noise.networks.plan import DataFacts, plan_for
+from segdata.noise.networks.predictions import Predictions, prediction_path
 from segdata.noise.networks.settings import Settings
 from segdata.report.fiftyone.documents import document
 from segdata.report.fiftyone.heat import differing
@@ -20,7 +20,7 @@ from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, noise
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
 SIZE = (37, 53)
-FACTS = Facts(
+FACTS = DataFacts(
     n_images=2, n_units=2, height=37, width=53, largest=SIZE, channels=3, categories=2, instances=False, placed=None,
     least_area=9, device="cpu", free=2**30,
 )  # fmt: skip
@@ -48,8 +48,8 @@ def test_confidence_is_how_probable_the_given_label_is(fo: Any, tmp_path: Path) 
     car = noise(1, *SIZE, 0.5)
     said = np.random.default_rng(2).dirichlet((1, 1, 1), SIZE).transpose(2, 0, 1).astype(np.float16)
     for row, values in enumerate((said, said[:, :-1])):
-        path_of(tmp_path, "probabilities", row).parent.mkdir(exist_ok=True)
-        np.save(path_of(tmp_path, "probabilities", row), values)
+        prediction_path(tmp_path, "probabilities", row).parent.mkdir(exist_ok=True)
+        np.save(prediction_path(tmp_path, "probabilities", row), values)
     ids = ("a.png", "b.png")
     plan = plan_for(FACTS, Settings(), 2**30)
     Predictions(tmp_path, ids, (ROAD, CAR), np.zeros(2, np.int64), np.ones(2, bool), plan).save()

@@ -1,0 +1,96 @@
+"""Annotation order: which unannotated images to annotate first."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.executor import run_ordered
+from segdata.core.runs import Ints
+from segdata.noise.segments import Floats
+from segdata.noise.selection import LabelCheck
+
+GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
+
+
+def mean_entropy(probability: NDArray[np.floating]) -> float:
+    """How unsure a model is of an image, (K, height, width): the mean entropy of its pixels, from 0 to 1.
+
+    >>> doubt(np.full((2, 1, 3), 0.5)), doubt(np.array([[[1.0]], [[0.0]]]))
+    (1.0, 0.0)
+    """
+    p = np.asarray(probability, np.float64)
+    entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(axis=0)
+    return abs(float(entropy.mean() / np.log(max(len(p), 2)))) if entropy.size else 0.0
+
+
+def predicted_layout(probability: NDArray[np.floating], cells: int = GRID_CELLS) -> Floats:
+    """(K * cells * cells,) what a model sees in an image, (K, height, width), and roughly where.
+
+    Square roots of the mean probabilities in a grid of cells, over all cells as one: distances between images are
+    Hellinger's. An image smaller than the grid has cells of one pixel, which repeat.
+    """
+    height, width = probability.shape[1:]
+    sides = [np.linspace(0, side, cells + 1)[:-1].astype(np.int64) for side in (height, width)]
+    lengths = [
+        np.maximum(np.diff(np.append(first, side)), 1) for first, side in zip(sides, (height, width), strict=True)
+    ]
+    p = np.asarray(probability, np.float64)
+    mean = np.add.reduceat(np.add.reduceat(p, sides[0], axis=1), sides[1], axis=2) / np.outer(*lengths)
+    return np.asarray(np.sqrt(np.clip(mean, 0, 1)).ravel() / cells)
+
+
+def annotation_order(features: Floats, unsure: Floats, n: int | None = None, known: Floats | None = None) -> Ints:
+    """(n,) the rows of images in the order in which to annotate them; all by default.
+
+    Parameters
+    ----------
+    features : (i, F) what is seen in each, see `predicted_layout`
+    unsure : (i,) how unsure the model is of each, see `mean_entropy`; only their order counts
+    known : (m, F) features of images that are annotated already
+
+    The next image is always the one that is furthest from all that are annotated or chosen, times the rank of its
+    doubt, so that those that come first are hard and yet unlike each other. Pictures of which there is one already come
+    last, the more doubtful first. The same images give the same order; of equal ones the first comes first.
+    Sources: Gonzalez (1985), Theoretical Computer Science 38, 293-306 (furthest first); Sener and Savarese (2018), ICLR
+    (for active learning).
+    """
+    total = len(features)
+    rank = (np.unique(unsure, return_inverse=True)[1].reshape(-1) + 1.0) / max(len(np.unique(unsure)), 1)
+    away = np.full(total, np.inf)
+    for each in np.empty((0, features.shape[1])) if known is None else known:
+        away = np.minimum(away, _layout_distance(features, each))
+    left, found = np.ones(total, bool), []
+    for _ in range(min(total, total if n is None else n)):
+        far = np.where(np.isinf(away), 1.0, away) * rank
+        best = np.flatnonzero(left)[np.lexsort((-rank[left], -far[left]))[0]]
+        found.append(best)
+        left[best] = False
+        away = np.minimum(away, _layout_distance(features, features[best]))
+    return np.array(found, np.int64)
+
+
+def _layout_distance(features: Floats, one: Floats) -> Floats:
+    """(i,) rounded, so that the last digits of sums decide nothing."""
+    return np.asarray(np.round(np.sqrt(((features - one) ** 2).sum(axis=1)), 9))
+
+
+def order_unannotated(case: LabelCheck, threads: int = 1) -> Ints:
+    """(u,) the rows of images that nobody has annotated and of which something is seen, the first to annotate first.
+
+    Those that were looked at are loaded again, since what comes first is unlike them; nothing is where all images are
+    annotated. See `segdata.noise.annotation_order.annotation_order`.
+    """
+    open_ = np.array(case.witness.usable, bool)
+    open_[case.tables.annotations["image"]] = False
+    rows = np.flatnonzero(open_)
+    if not len(rows):
+        return rows
+
+    def seen(row: int) -> tuple[Floats, float]:
+        evidence = case.witness.evidence(row)
+        p = evidence.probability.reshape(-1, evidence.width, evidence.height).transpose(0, 2, 1)
+        return predicted_layout(p), mean_entropy(p)
+
+    told = [*run_ordered(seen, [*rows.tolist(), *case.images.tolist()], threads)]
+    features = np.array([each for each, _ in told])
+    unsure = np.array([each for _, each in told[: len(rows)]])
+    return rows[annotation_order(features[: len(rows)], unsure, known=features[len(rows) :])]

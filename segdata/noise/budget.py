@@ -1,0 +1,384 @@
+"""Budget: which labels a reviewer with limited time looks at, and how many errors that review estimates.
+
+Most of a budget goes to the most probable errors, with a quota for each type so that rare ones are seen. The rest is a
+random sample of all others, so that errors which the model does not suspect can be estimated as well.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.correction import Action
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints
+from segdata.noise.segments import Flags, Floats
+
+MAX_STRATA, MIN_PER_STRATUM = 4, 5  # strata, and items drawn of each on average
+EVEN_SHARE = 0.5  # of the sample goes to strata by their size, whatever the probabilities say
+
+
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """Items in strata of like probability.
+
+    Attributes
+    ----------
+    of : (n,) the stratum of each, from 0, the least probable first
+    size, draw : (H,) how many there are, and how many to draw
+    """
+
+    of: Ints
+    size: Ints
+    draw: Ints
+
+    @staticmethod
+    def of_probability(probability: Floats, n_drawn: int) -> "Strata":
+        """Strata of items with these probabilities (n,), of which `n_drawn` <= n are to be drawn.
+
+        Half of the sample is spread evenly, half by the standard deviation sqrt(p (1 - p)) that is expected: only where
+        the probabilities are right is the latter the best (Neyman, 1934), and rare errors hide where they are wrong.
+        Borders are such that each stratum gets about as many. Source: Dalenius and Hodges (1959), Journal of the
+        American Statistical Association 54(285), 88-101.
+        """
+        n = len(probability)
+        if n_drawn == 0:
+            return Strata(np.zeros(n, np.int64), np.array([n]), np.array([0]))
+        spread = np.sqrt(probability * (1 - probability)) + 1e-12
+        weight = (1 - EVEN_SHARE) * spread / spread.sum() + EVEN_SHARE / n
+        order = np.argsort(probability, kind="stable")
+        middle = np.cumsum(weight[order]) - weight[order] / 2
+        n_strata = max(1, min(MAX_STRATA, n_drawn // MIN_PER_STRATUM))
+        of = np.empty(n, np.int64)
+        of[order] = np.unique(np.minimum(middle * n_strata, n_strata - 1).astype(np.int64), return_inverse=True)[1]
+        size = np.bincount(of)
+        return Strata(of, size, _allocate(np.asarray(np.bincount(of, weight) * n_drawn, np.float64), size, n_drawn))
+
+
+def _allocate(wanted: Floats, size: Ints, n: int) -> Ints:
+    """(H,) whole numbers near the wanted ones that sum to n, each from 1 to the stratum's size."""
+    found = np.minimum(np.maximum(wanted.astype(np.int64), 1), size)
+    while found.sum() != n:
+        step = 1 if found.sum() < n else -1
+        free = found < size if step > 0 else found > 1
+        found[np.where(free, step * (wanted - found), -np.inf).argmax()] += step
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSample:
+    """What a reviewer sees.
+
+    Attributes
+    ----------
+    rows : (r,) in the order to look at them: what is most probably wrong first, those drawn by lot spread among them in
+        an order of their own, so that whoever stops early has a random sample still, and nobody sees which is which
+    stratum : (r,) the stratum that each was drawn from; -1: it was not drawn, but taken for its probability
+    size : (H,) items of each stratum, drawn or not
+    """
+
+    rows: Ints
+    stratum: Ints
+    size: Ints
+
+    @staticmethod
+    def of(sure: Ints, rest: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
+        """Rows that are taken in any case, in this order, and some of the rest (n,), drawn by `rng` from its strata."""
+        drawn = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
+        lot = np.concatenate([np.empty(0, np.int64), *drawn])
+        lot = lot[rng.permutation(len(lot))]
+        place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(lot)) + rng.random()) * _spacing(sure, lot))
+        order = np.argsort(place, kind="stable")
+        stratum = np.append(np.full(len(sure), -1), strata.of[lot])
+        return ReviewSample(np.append(sure, rest[lot])[order], stratum[order], strata.size)
+
+    @property
+    def inclusion(self) -> Floats:
+        """(r,) how probable it was that each is among those chosen; 1 for those taken for their probability."""
+        drawn = np.bincount(self.stratum[self.stratum >= 0], minlength=len(self.size))
+        chance = drawn / np.maximum(self.size, 1)
+        return np.where(self.stratum < 0, 1.0, chance[self.stratum])
+
+    def places(self, rows: Ints) -> Ints:
+        """(v,) where rows (v,) are among those chosen; -1: nowhere."""
+        order = np.argsort(self.rows, kind="stable")
+        at = np.searchsorted(self.rows[order], rows).clip(max=max(len(order) - 1, 0))
+        if not len(order):
+            return np.full(len(rows), -1)
+        return np.where(self.rows[order[at]] == rows, order[at], -1)
+
+    @property
+    def n(self) -> int:
+        """How many items there are, chosen or not."""
+        return int(self.size.sum()) + int((self.stratum < 0).sum())
+
+
+def _spacing(sure: Ints, lot: Ints) -> float:
+    return max(len(sure), 1) / max(len(lot), 1)
+
+
+# Assumptions, not measurements: a glance at what is there or not, or a look along an outline. Time your own reviewers.
+REVIEW_SECONDS: Mapping[Action, float] = {"add": 8, "delete": 8, "rename": 8, "redraw": 12, "split": 12, "join": 12}
+_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|images?|minutes?|min|m|hours?|h)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much is looked at: so many `items`, a `share` of all, or as many as take so many `minutes`.
+
+    Attributes
+    ----------
+    items, share, minutes : exactly one of them
+    of_images : an item is an image with all of its labels, see `image_probabilities`; else a single label
+    """
+
+    items: int | None = None
+    share: float | None = None
+    minutes: float | None = None
+    of_images: bool = False
+
+    def __post_init__(self) -> None:
+        told = [each for each in (self.items, self.share, self.minutes) if each is not None]
+        if len(told) != 1 or not told[0] > 0 or (self.share or 0) > 1:
+            raise SegdataError(f"{self}: one of items, share (up to 1) and minutes is needed, above 0")
+
+    @staticmethod
+    def parsed(text: str) -> "Budget":
+        """As a person writes it: ``200``, ``5%``, ``30min``, ``2h``, ``40 images``; raises SegdataError otherwise.
+
+        >>> Budget.parsed("5%").share, Budget.parsed("2h").minutes, Budget.parsed("40 images").of_images
+        (0.05, 120.0, True)
+        """
+        found = _TEXT.fullmatch(text.strip().lower())
+        if found is None:
+            raise SegdataError(f"budget {text!r}: write 200, 5%, 30min, 2h or 40 images")
+        number, unit = float(found[1]), found[2] or ""
+        if not number > 0:
+            raise SegdataError(f"budget {text!r}: it must be more than 0")
+        if unit == "%" and number > 100:
+            raise SegdataError(f"budget {text!r}: there are no more than 100% of the labels")
+        if unit == "%":
+            return Budget(share=number / 100)
+        if unit.startswith(("m", "h")):
+            return Budget(minutes=number * (60 if unit.startswith("h") else 1))
+        if number != int(number):
+            raise SegdataError(f"budget {text!r}: a whole number is needed")
+        return Budget(items=int(number), of_images=unit.startswith("image"))
+
+    def room(self, cost: Floats) -> float:
+        """How much there is room for: seconds where minutes are told, else items; `cost` (n,) is of all there are."""
+        if self.minutes is not None:
+            return 60 * self.minutes
+        return float(min(self.items or max(1, round((self.share or 0) * len(cost))), len(cost)))
+
+
+def review_seconds(actions: Sequence[Action], taking: Mapping[Action, float] = REVIEW_SECONDS) -> Floats:
+    """(n,) how long a reviewer takes to judge proposals to do this; `taking` overrides the assumptions.
+
+    >>> seconds(["add", "redraw"], {"redraw": 20}).tolist()
+    [8.0, 20.0]
+    """
+    return np.array([taking.get(each, REVIEW_SECONDS[each]) for each in actions], np.float64)
+
+
+def image_probabilities(probability: Floats, cost: Floats, image: Ints, n_images: int) -> tuple[Floats, Floats]:
+    """(n_images,) each: how probably an image has an error, were its labels wrong independently, and its cost.
+
+    From the probabilities and costs (n,) of its labels.
+    """
+    log_right = np.bincount(image, np.log1p(-np.clip(probability, 0, 1 - 1e-12)), n_images)
+    return np.asarray(-np.expm1(log_right)), np.bincount(image, cost, n_images).astype(np.float64)
+
+
+def choose_sample(
+    probability: Floats,
+    cost: Floats,
+    budget: Budget,
+    *,
+    kind: Ints | None = None,
+    by_lot: float = 0.2,
+    quota: float = 0.2,
+    seed: int = 0,
+) -> ReviewSample:
+    """The items that a reviewer sees.
+
+    Parameters
+    ----------
+    probability : (n,) that each is wrong
+    cost : (n,) seconds to judge each, above 0; they count where the budget is of minutes
+    kind : (n,) the type, or category, of each, from 0: those that share the quota; None: there is no quota
+    by_lot : the share of the budget that is drawn at random, stratified by probability; 0: no error rate can be
+        estimated but that of what was chosen
+    quota : the share of what is not drawn by lot that is kept for the kinds, for each the same: its most probable ones
+
+    What is left goes to the most probable errors, a second for a second where the budget is of minutes. Everything is
+    the same for the same seed.
+    """
+    room = budget.room(cost)
+    price = cost if budget.minutes is not None else np.ones(len(cost))
+    order = np.argsort(-probability / price, kind="stable")
+    sure = _most_probable(order, price, (1 - by_lot) * room, kind, quota)
+    rest = np.setdiff1d(np.arange(len(cost)), sure)
+    left = room - float(price[sure].sum())
+    n = min(len(rest), int(left / price[rest].mean() + 0.5)) if len(rest) and by_lot > 0 else 0
+    strata = Strata.of_probability(probability[rest], n)
+    rng = np.random.default_rng(seed)
+    return ReviewSample.of(sure[np.argsort(-probability[sure], kind="stable")], rest, strata, rng)
+
+
+def _most_probable(order: Ints, price: Floats, room: float, kind: Ints | None, quota: float) -> Ints:
+    """The items (in this order) that there is room for: first the quotas, then whatever comes first."""
+    taken = np.zeros(len(order), bool)
+    if kind is not None and quota > 0:
+        kinds, row = np.unique(kind[order], return_inverse=True)
+        for each in range(len(kinds)):
+            mine = order[row.reshape(-1) == each]
+            taken[mine[np.cumsum(price[mine]) <= quota * room / len(kinds) + 1e-9]] = True
+    rest = order[~taken[order]]
+    taken[rest[np.cumsum(price[rest]) <= room - price[taken].sum() + 1e-9]] = True
+    return np.flatnonzero(taken)
+
+
+_HALVINGS = 36
+_DRAWS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEstimate:
+    """A number of errors and the ends of its interval; `rate` and its ends are shares of `of` items."""
+
+    n: float
+    low: float
+    high: float
+    of: int
+
+    @property
+    def rate(self) -> tuple[float, float, float]:
+        """The share of all items, and the ends of its interval; NaN of none."""
+        return (self.n / self.of, self.low / self.of, self.high / self.of) if self.of else (float("nan"),) * 3
+
+
+def estimate_errors(chosen: ReviewSample, place: Ints, wrong: Flags, confidence: float = 0.95) -> ErrorEstimate:
+    """How many of all items are wrong, those included that nobody suspects.
+
+    Parameters
+    ----------
+    chosen : what was to be reviewed
+    place : (v,) which of these have a verdict, as positions in ``chosen.rows``, each once
+    wrong : (v,) the verdicts
+    confidence : of the interval
+
+    Each item that was drawn by lot stands for as many as its stratum has for each reviewed one (Horvitz and Thompson,
+    1952, stratified): no model is trusted, so that the estimate is right on average, however bad the probabilities are.
+    What was chosen for its probability stands for itself. Such items without a verdict, and strata of which no item has
+    one, may be anything in the interval; in the value they are as often wrong as the others, or as the next stratum.
+    NaN where nothing that was drawn by lot has a verdict, and the interval then is all that is possible.
+
+    The interval holds the totals that a score test does not refuse: the sample's variance is that under each total,
+    shared out over the strata as is most likely. With one stratum it is that of Wilson (1927), with the correction for
+    a sample that is large beside it. Of one or two hits its lower end is too high (Brown, Cai and DasGupta, 2001,
+    Statistical Science 16(2), 101-133), so that it is never above the exact one at twice the whole error, as the upper
+    end is then never missed. Sources: Cochran (1977), Sampling Techniques, 5.10 (the estimate); Miettinen and Nurminen
+    (1985), Statistics in Medicine 4(2), 213-226 (tests at the restricted maximum); Korn and Graubard (1998), Survey
+    Methodology 24(2), 193-201 (exact ends for strata). Which of them holds is measured in docs/flag_budget.md.
+    """
+    of = chosen.stratum[place]
+    is_sure, n_sure = of < 0, int((chosen.stratum < 0).sum())
+    found, unseen = float(wrong[is_sure].sum()), n_sure - int(is_sure.sum())
+    if is_sure.all() and chosen.size.any():
+        return ErrorEstimate(float("nan"), found, found + unseen + float(chosen.size.sum()), chosen.n)
+    sampled = np.bincount(of[~is_sure], minlength=len(chosen.size))
+    hits = np.bincount(of[~is_sure][wrong[~is_sure]], minlength=len(chosen.size))
+    some = sampled > 0
+    low, high = _total_interval(hits[some], sampled[some], chosen.size[some], confidence)
+    rate = (hits / np.maximum(sampled, 1))[_nearest_sampled(sampled)] if len(sampled) else np.empty(0)
+    guess = unseen * found / (n_sure - unseen) if n_sure > unseen else unseen / 2
+    unseen += int(chosen.size[~some].sum())
+    return ErrorEstimate(
+        found + float((chosen.size * rate).sum()) + guess, found + low, found + high + unseen, chosen.n
+    )
+
+
+def _nearest_sampled(sampled: Ints) -> Ints:
+    """(H,) of each stratum the number of itself, or of the next one where nothing was sampled of it."""
+    some = np.flatnonzero(sampled)
+    if not len(some):
+        return np.arange(len(sampled))
+    return np.asarray(some[np.minimum(np.searchsorted(some, np.arange(len(sampled))), len(some) - 1)])
+
+
+def _total_interval(hits: Ints, sampled: Ints, size: Ints, confidence: float) -> tuple[float, float]:
+    """The ends of the interval of the total over strata (H,)."""
+    from scipy.special import ndtri
+
+    whole = sampled == size
+    base = float(hits[whole].sum())
+    x, n, most = (each[~whole].astype(np.float64) for each in (hits, sampled, size))
+    if not len(x):
+        return base, base
+    z, value = float(ndtri((1 + confidence) / 2)), float((most * x / n).sum())
+    ends = []
+    for side in (1.0, -1.0):
+        near, far = 0.0, 1.0
+        while far < 1e12 and _score_statistic(side * far, x, n, most, value)[0] < z:
+            far *= 2
+        for _ in range(_HALVINGS):
+            middle = (near + far) / 2
+            near, far = (middle, far) if _score_statistic(side * middle, x, n, most, value)[0] < z else (near, middle)
+        ends.append(_score_statistic(side * far, x, n, most, value)[1])
+    low = min(
+        ends[0], _exact_lower_end(value, float((most**2 * x / n**2).sum()), float(most.sum()), 2 * (1 - confidence))
+    )
+    # Whatever the chance says: what was seen is there, and what was seen to be right is not wrong.
+    return base + max(low, float(x.sum())), base + min(ends[1], float((most - n + x).sum()))
+
+
+def _exact_lower_end(value: float, variance: float, most: float, tail: float) -> float:
+    """The exact lower end of a total of this variance as a binomial of so many hits and trials as have the same."""
+    from scipy.special import betaincinv
+
+    if value == 0:
+        return 0.0
+    hits = value**2 / variance
+    return float(most * betaincinv(hits, hits * most / value - hits + 1, tail))
+
+
+def _score_statistic(price: float, x: Floats, n: Floats, size: Floats, value: float) -> tuple[float, float]:
+    """How many standard deviations the value is from a total, and that total.
+
+    The total is told by the Lagrange multiplier `price` of the most likely rates p that add up to it: of each stratum
+    ``x / p - (n - x) / (1 - p) = price * share of the stratum``, a quadratic in p, which falls as the price rises.
+    """
+    a = price * size / size.sum()
+    b = n + a
+    root = np.sqrt(np.maximum(b * b - 4 * a * x, 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(b > 0, 2 * x / (b + root), (b - root) / (2 * a))
+    p = np.clip(p, 0, 1)
+    variance = float((size**2 * p * (1 - p) / n * (1 - n / size)).sum())
+    reached = float((size * p).sum())
+    if variance <= 0:
+        return (0.0 if abs(value - reached) < 1e-9 else np.inf), reached
+    return abs(value - reached) / variance**0.5, reached
+
+
+def expected_errors(probability: Floats, confidence: float = 0.95, seed: int = 0) -> ErrorEstimate:
+    """How many of n items are wrong, before anybody has looked.
+
+    `probability` (n,): the interval is that of chance alone (a sum of n unequal binomials, as if errors were made
+    independently of each other), and the probabilities are taken as they are. Or (B, n): B ways in which they may be,
+    see `Recalibrated.draws`; then the interval holds besides how little is known of them: before any verdict, that
+    real errors may be more or less frequent than the injected ones, and easier or harder to tell.
+    """
+    every = np.atleast_2d(probability)
+    mean, variance = every.sum(axis=1), (every * (1 - every)).sum(axis=1)
+    repeats = max(1, _DRAWS // len(mean))
+    # The sum is nearly a binomial with the same mean and variance.
+    rate = np.clip(1 - variance / np.maximum(mean, 1e-12), 1e-6, 1.0)
+    trials = np.round(mean / rate).astype(np.int64)
+    rate = np.clip(mean / np.maximum(trials, 1), 0, 1)
+    drawn = np.random.default_rng(seed).binomial(np.repeat(trials, repeats), np.repeat(rate, repeats))
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    n = every.shape[1]
+    return ErrorEstimate(float(mean.mean()), float(low), float(min(high, n)), n)

@@ -1,0 +1,336 @@
+"""Calibration: from features to the probability of an error, by cross-fitted, regularised logistic regression.
+
+Few weights, the same for all segments, keep each probability explainable, and nothing is random. Reviewers' decisions
+move the probabilities from the rate of injected errors to the real one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.runs import Ints
+from segdata.noise.corruptions import INJECTED_SHARE
+from segdata.noise.segments import Flags, Floats
+
+MAX_DEVIATIONS = 4.0  # standard deviations beyond which a feature says no more
+MAX_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticModel:
+    """Logistic regression.
+
+    Attributes
+    ----------
+    centre, scale : (F,) of the features
+    weight, bias : (F,) and one number
+    """
+
+    centre: Floats
+    scale: Floats
+    weight: Floats
+    bias: float
+
+    def margin(self, x: Floats) -> Floats:
+        """(n,) log odds of features (n, F)."""
+        return np.asarray(_standardize(x, self.centre, self.scale) @ self.weight + self.bias)
+
+
+def _standardize(x: Floats, centre: Floats, scale: Floats) -> Floats:
+    return np.clip((x - centre) / scale, -MAX_DEVIATIONS, MAX_DEVIATIONS)
+
+
+def fit_logistic(x: Floats, y: Ints, l2: float = 1.0) -> LogisticModel:
+    """The weights that make y (n,), 0 or 1, most likely, given standardised features x (n, F), less l2 / 2 |weights|^2.
+
+    By Newton's method, halving steps that lead up: the loss is convex, so that there is one answer. The bias has no
+    penalty but what keeps it finite.
+    Source: Bishop (2006), Pattern Recognition and Machine Learning, 4.3.3.
+    """
+    centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+    scale = x.std(axis=0) if len(x) else np.ones(x.shape[1])
+    scale = np.where(scale > 1e-9, scale, 1.0)
+    z = np.column_stack([_standardize(x, centre, scale), np.ones(len(x))])  # (n, F + 1)
+    penalty = np.append(np.full(x.shape[1], l2), 1e-3)  # (F + 1,)
+    w = np.zeros(len(penalty))
+    loss, p = _logistic_loss(w, z, y, penalty)
+    for _ in range(MAX_STEPS):
+        gradient = z.T @ (p - y) + penalty * w
+        step = np.linalg.solve((z * (p * (1 - p))[:, None]).T @ z + np.diag(penalty), gradient)
+        if gradient @ step < 1e-10 * max(len(x), 1):
+            break
+        size = 1.0
+        while True:
+            lower, q = _logistic_loss(w - size * step, z, y, penalty)
+            if lower <= loss or size < 1e-6:
+                break
+            size /= 2
+        w, loss, p = w - size * step, lower, q
+    return LogisticModel(centre, scale, w[:-1], float(w[-1]))
+
+
+def _logistic_loss(w: Floats, z: Floats, y: Ints, penalty: Floats) -> tuple[float, Floats]:
+    a = z @ w
+    return float((np.logaddexp(0, a) - y * a).sum() + 0.5 * (penalty * w**2).sum()), logistic(a)
+
+
+def logistic(a: Floats) -> Floats:
+    """(n,) probabilities of log odds (n,)."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(a, -500, 500))))
+
+
+@dataclass(frozen=True, slots=True)
+class PlattCalibration:
+    """Log odds z are turned into the probability that 1 / (1 + exp(-slope z - offset))."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def odds(self, z: Floats) -> Floats:
+        """(n,) log odds of log odds (n,)."""
+        return self.slope * z + self.offset
+
+    def probability(self, z: Floats) -> Floats:
+        """(n,) of log odds (n,)."""
+        return logistic(self.odds(z))
+
+
+def fit_calibration(z: Floats, wrong: Ints) -> PlattCalibration:
+    """What turns log odds z (n,) into the share of those that are wrong (n,), 0 or 1.
+
+    Targets are drawn in a little, so that few verdicts that all agree do not make certainty. The slope is never below
+    0: verdicts cannot turn an order round. Without verdicts of both sorts z is taken as it is but for its offset.
+    Source: Platt (1999), Advances in Large Margin Classifiers, 61-74.
+    """
+    n_wrong, n = int(wrong.sum()), len(wrong)
+    if n == 0:
+        return PlattCalibration()
+    target = np.where(wrong == 1, (n_wrong + 1) / (n_wrong + 2), 1 / (n - n_wrong + 2))
+    slope, offset = 1.0, 0.0
+    free = 0 < n_wrong < n
+    for _ in range(MAX_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(slope * z + offset, -500, 500)))
+        gap, weight = p - target, np.maximum(p * (1 - p), 1e-9)
+        # One verdict's weight holds the slope near 1, so that few verdicts do not make a wild one.
+        g = np.array([(gap * z).sum() + (slope - 1), gap.sum()])
+        h = np.array([[(weight * z * z).sum() + 1, (weight * z).sum()], [(weight * z).sum(), weight.sum() + 1e-9]])
+        if not free:
+            g[0], h[0] = 0.0, (1.0, 0.0)
+            h[1, 0] = 0.0
+        step = np.linalg.solve(h, g)
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        slope, offset = max(slope - float(step[0]), 0.0), offset - float(step[1])
+        if np.abs(step).max() < 1e-9:
+            break
+    return PlattCalibration(slope, offset)
+
+
+N_FOLDS = 5
+MAX_RIGHT_CANDIDATES = 40_000  # right candidates to learn from; of more every n-th
+
+
+def assign_folds(groups: Sequence[str]) -> Ints:
+    """(i,) the fold of each image, of at most `N_FOLDS`; those of one group have the same.
+
+    >>> folds_of(["a", "b", "a", "c"]).tolist()
+    [0, 1, 0, 2]
+    """
+    row = {name: at for at, name in enumerate(dict.fromkeys(groups))}
+    return np.array([row[name] % N_FOLDS for name in groups], np.int64)
+
+
+def training_rows(fold: Ints, each: int) -> Flags:
+    """(n,) what is learnt from, to judge a fold: all others, or itself where there are none."""
+    others = fold != each
+    return np.asarray(others if others.any() else ~others)
+
+
+def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
+    """How much likelier x (n, F) and z (h, F) are as mistakes than as right, learnt from those of z in other folds.
+
+    `kind` (h,) says which kind of mistake each of z is, -1: none. Each kind is told from what is right by weights of
+    its own, since kinds are opposites (drawn too large, too small) and no single direction. The ratios of the densities
+    are (n, K) and (h, K), as logs, for the K kinds that occur; of one that others do not have it is 1.
+    Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
+    """
+    known = np.unique(kind[kind >= 0])
+    ratio, held = np.zeros((len(x), len(known))), np.zeros((len(z), len(known)))
+    right = kind < 0
+    few = right & (np.cumsum(right) % max(int(right.sum()) // MAX_RIGHT_CANDIDATES, 1) == 0)
+    for each in np.union1d(fold, held_fold):
+        others, mine, theirs = training_rows(held_fold, each), fold == each, held_fold == each
+        for column, name in enumerate(known):
+            rows = others & (few | (kind == name))
+            wrong = (kind[rows] == name).astype(np.int64)
+            if 0 < wrong.sum() < len(wrong):
+                model, prior = fit_logistic(z[rows], wrong, l2), np.log(wrong.sum() / (1 - wrong).sum())
+                ratio[mine, column] = model.margin(x[mine]) - prior
+                held[theirs, column] = model.margin(z[theirs]) - prior
+    for column, name in enumerate(known):
+        rows = right | (kind == name)
+        wrong = (kind[rows] == name).astype(np.int64)
+        scale, prior = fit_calibration(held[rows, column], wrong), np.log(wrong.sum() / max((1 - wrong).sum(), 1))
+        ratio[:, column], held[:, column] = (scale.odds(each[:, column]) - prior for each in (ratio, held))
+    return ratio, held
+
+
+def mean_log_ratio(ratio: Floats, share: Floats | None = None) -> Floats:
+    """(n,) the log of the mean of ratios (n, K) given as logs, each kind weighted by its share (K,) or all alike."""
+    if not ratio.shape[1]:
+        return np.zeros(len(ratio))
+    weight = np.zeros(ratio.shape[1]) if share is None else np.log(share)
+    return np.asarray(np.logaddexp.reduce(ratio + weight, axis=1) - np.logaddexp.reduce(weight))
+
+
+def log_loss(odds: Floats, wrong: Ints) -> float:
+    """How badly calibrated log odds (n,) tell what is wrong (n,), 0 or 1; the less the better."""
+    p = np.clip(fit_calibration(odds, wrong).probability(odds), 1e-9, 1 - 1e-9)
+    return float(-(np.log(p[wrong == 1]).sum() + np.log(1 - p[wrong == 0]).sum()))
+
+
+# Standard deviations of what is believed before any verdict: by a factor of e^3 real errors may be more or less common
+# than injected ones, and their log odds too large or too small by 80 %. Chosen on errors put into real datasets, such
+# that the number to expect holds (docs/flag_budget.md).
+OFFSET_DEVIATION, SLOPE_DEVIATION = 1.5, 0.4
+MIN_SLOPE = 0.05  # of the slope: an order is never turned round
+_MAX_REVIEW_STEPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """Log odds z become the probability 1 / (1 + exp(-slope z - offset)).
+
+    Attributes
+    ----------
+    slope, offset : the most likely ones
+    covariance : (2, 2) how little is known of them (slope first)
+    n : how many verdicts they rest on
+    """
+
+    slope: float
+    offset: float
+    covariance: Floats
+    n: int
+
+    def probability(self, odds: Floats) -> Floats:
+        """(n,) of log odds (n,)."""
+        return _logistic(self.slope * odds + self.offset)
+
+    def draws(self, odds: Floats, n_draws: int = 400, seed: int = 0) -> Floats:
+        """(n_draws, n) what the probabilities of log odds (n,) may be, as far as is known; the same for a seed."""
+        normal = np.random.default_rng(seed).standard_normal((n_draws, 2))
+        drawn = np.array([self.slope, self.offset]) + normal @ np.linalg.cholesky(self.covariance).T
+        return _logistic(np.maximum(drawn[:, :1], MIN_SLOPE) * odds + drawn[:, 1:])
+
+
+def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None) -> Recalibration:
+    """What verdicts (v,), 1 or 0, on items with these log odds (v,) say of the probabilities of all items.
+
+    A logistic regression on the log odds, with a slope that is believed to be 1 +- 0.4 and an offset of 0 +- 1.5: no
+    verdict moves nothing, few move little, and many decide. `weight` (v,): how much each counts; alike by default, also
+    where items were reviewed because of their probability. Who is chosen by log odds alone is no other than the rest of
+    the same log odds, so that nothing has to be made up for; to weigh by one over the chance to be reviewed makes
+    probabilities worse, since then a few verdicts outweigh all others (measured in docs/flag_budget.md).
+    Sources: Platt (1999), Advances in Large Margin Classifiers, 61-74; maximum a posteriori with Laplace's
+    approximation: Bishop (2006), Pattern Recognition and Machine Learning, 4.5.1.
+    """
+    weight = np.ones(len(odds)) if weight is None else weight
+    x = np.column_stack([odds, np.ones(len(odds))])
+    precision = np.diag([SLOPE_DEVIATION**-2, OFFSET_DEVIATION**-2])
+    believed = np.array([1.0, 0.0])
+    at = believed.copy()
+    loss, p = _posterior_loss(at, x, wrong, weight, precision, believed)
+    hessian = precision
+    for _ in range(_MAX_REVIEW_STEPS):
+        gradient = x.T @ (weight * (p - wrong)) + precision @ (at - believed)
+        hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + precision
+        step, size = np.linalg.solve(hessian, gradient), 1.0
+        while True:
+            lower, q = _posterior_loss(at - size * step, x, wrong, weight, precision, believed)
+            if lower <= loss or size < 1e-6:
+                break
+            size /= 2
+        at, loss, p = at - size * step, lower, q
+        if np.abs(step).max() < 1e-9:
+            break
+    return Recalibration(max(float(at[0]), MIN_SLOPE), float(at[1]), np.linalg.inv(hessian), len(odds))
+
+
+def _posterior_loss(
+    at: Floats, x: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats, precision: Floats, believed: Floats
+) -> tuple[float, Floats]:
+    z = x @ at
+    away = at - believed
+    return float((weight * (np.logaddexp(0, z) - wrong * z)).sum() + away @ precision @ away / 2), _logistic(z)
+
+
+def _logistic(z: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -500, 500))))
+
+
+MIN_HITS = 30  # mistakes above a threshold, from which on their share is known
+
+
+def error_rate_bound(score: Floats, wrong: Flags) -> float:
+    """The greatest share of mistakes that there may have been among those (n,) that were left as they were given.
+
+    `score` (n,), greater is worse, and `wrong` (n,): whether each is a mistake made on purpose. What was given is a
+    mixture of what is right and of mistakes. If these are found as the made ones are, then above a threshold where a
+    share of the made ones lies there is the same share of those given; so there are no more of them than all that was
+    given above it, over that share. The least such bound counts, each with one standard deviation on the safe side. 1
+    where nothing was made.
+    Source: Blanchard, Lee and Scott (2010), Journal of Machine Learning Research 11, 2973-3009.
+
+    >>> score = np.arange(1000.0)
+    >>> possible(score, score >= 900) < 0.01 < 0.5 < possible(score, score % 10 == 0)
+    True
+    """
+    n_wrong = int(wrong.sum())
+    if n_wrong in (0, len(wrong)):
+        return 1.0
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(wrong[order])
+    misses = np.arange(1, len(order) + 1) - hits
+    told = hits >= min(MIN_HITS, n_wrong)
+    above = (misses + np.sqrt(misses + 1) + 1) / (len(order) - n_wrong)
+    found = np.maximum(hits - np.sqrt(hits), 0.5) / n_wrong
+    return float(min((above / found)[told].min(), 1.0))
+
+
+def kind_shares(held: Floats, kind: Ints) -> Floats:
+    """(K,) how common each kind of mistake may be among what was given: as common as any other, or what is possible.
+
+    `kind` (h,) says which kind each of `held` (h, K) is, -1: none; a column for each kind that occurs, greater where
+    one is likelier to be of it. Of kinds that stand out, and are not there, little is possible, so that they do not
+    outweigh one that is there. Of kinds that hardly do anything is possible, which is no sign of them.
+    """
+    known = np.unique(kind[kind >= 0])
+    either = [(kind < 0) | (kind == name) for name in known]
+    found = [error_rate_bound(held[of, at], kind[of] >= 0) for at, of in enumerate(either)]
+    return np.asarray(np.minimum(found, INJECTED_SHARE), np.float64)
+
+
+def excess_log_odds(odds: Floats, wrong: Flags) -> float:
+    """By how much log odds (n,) at the rate of what was made (n,) are above those at the highest that is possible."""
+    rate = (wrong.sum() + 1) / (len(wrong) + 2)
+    most = min(error_rate_bound(odds, wrong), rate)
+    return float(np.log(rate / (1 - rate)) - np.log(most / (1 - most)))
+
+
+UNKNOWN_KIND_ODDS = -5.0  # log odds that what is as good as any other is wrong so
+
+
+def unknown_kind_odds(worst: Floats, usual: Floats) -> Floats:
+    """(n,) log odds that each is wrong in a way that nothing was learnt of: the rarer what pixels say, the likelier.
+
+    `worst` (n,): how little the model believes in the worst pixels of each; `usual` (m,): the same of what was left as
+    it was given. Its own probabilities are not believed: a weak model is sure of much that is wrong.
+
+    >>> unknown(np.array([0.0, 3.0]), np.array([-3.0, -2.0, 0.0])).round(2).tolist()
+    [-4.31, -3.61]
+    """
+    order = np.sort(usual)
+    above = len(order) - np.searchsorted(order, worst)
+    return np.asarray(UNKNOWN_KIND_ODDS - np.log((above + 1) / (len(order) + 1)))

@@ -1,0 +1,119 @@
+"""Candidates: everything in an image that may be wrong, before its probability is estimated."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.runs import Ints, Runs
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.segments import (
+    UNLABELLED,
+    VOID,
+    Flags,
+    ImageSegments,
+    SegmentPixels,
+    overlaps,
+    segments_of_map,
+    split_into_parts,
+)
+
+MIN_PART_PIXELS = 16  # pixels below which a part is nothing that anybody would look at
+MIN_LABELLED_SHARE = 0.5  # the share of a predicted segment that must be labelled, for it not to be missing
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What may be wrong in one image.
+
+    Attributes
+    ----------
+    drawn : what was annotated: things as they are, of other segments each part
+    row : (n,) the given segment that each is, or is a part of
+    regions : what was not annotated so, with the category that the model sees (0: nothing)
+    label : (m,) the category that the region was given; 0: none
+    """
+
+    drawn: ImageSegments
+    row: Ints
+    regions: ImageSegments
+    label: Ints
+
+
+def find_candidates(given: ImageSegments, evidence: ImagePrediction, things: Flags) -> Candidates:
+    """Every annotated thing or part, every predicted thing hardly labelled, every region that was given otherwise.
+
+    `things` (K,) says which categories are countable. A part where the model sees another category than was given is
+    only one if somewhere it is more than two pixels thick, since honest outlines differ by one; and not if it is nearly
+    the same as an annotated part, as nothing need be looked at twice. Void is nowhere a candidate.
+    """
+    drawn, row = _annotated_candidates(given, things)
+    missing = _missing_things(given, evidence, things)
+    apart, label = _differing_regions(given, evidence, things)
+    other = np.flatnonzero(~_match_annotated(apart, drawn))
+    apart, label = apart.take(other), label[other]
+    regions = ImageSegments(
+        Runs.concatenate([missing.runs, apart.runs], [len(missing), len(apart)]),
+        np.append(missing.category, apart.category),
+        np.append(missing.score, apart.score),
+        given.height,
+        given.width,
+    )
+    return Candidates(drawn, row, regions, np.append(np.zeros(len(missing), np.int64), label))
+
+
+def _annotated_candidates(given: ImageSegments, things: Flags) -> tuple[ImageSegments, Ints]:
+    countable = things[np.maximum(given.category, 0)]
+    seen = given.category != VOID
+    whole = np.flatnonzero(seen & countable & (given.areas > 0))
+    rest = np.flatnonzero(seen & ~countable)
+    parts, of = split_into_parts(given.runs.take(rest, len(given)), given.height, len(rest))
+    large = np.flatnonzero(parts.areas(len(of)) >= MIN_PART_PIXELS)
+    row = np.append(whole, rest[of[large]])
+    runs = Runs.concatenate([given.runs.take(whole, len(given)), parts.take(large, len(of))], [len(whole), len(large)])
+    return ImageSegments(runs, given.category[row], given.score[row], given.height, given.width), row
+
+
+def _missing_things(given: ImageSegments, evidence: ImagePrediction, things: Flags) -> ImageSegments:
+    """Predicted things of which less than half is labelled as any thing, or void."""
+    seen = evidence.predicted
+    countable = np.flatnonzero(things[seen.category] & (seen.areas >= MIN_PART_PIXELS))
+    found = seen.take(countable)
+    labelled = given.take(np.flatnonzero((given.category == VOID) | things[np.maximum(given.category, 0)]))
+    covered = ImageSegments.of(labelled.runs, np.ones(len(labelled), np.int64), given.height, given.width)
+    taken = segments_of_map(covered.categories(), given.height, given.width)
+    met = overlaps(found, taken)  # of the union, so that overlapping segments count once
+    share = np.bincount(met.a, met.pixels, len(found)) / np.maximum(found.areas, 1)
+    return found.take(np.flatnonzero(share < MIN_LABELLED_SHARE))
+
+
+def _differing_regions(given: ImageSegments, evidence: ImagePrediction, things: Flags) -> tuple[ImageSegments, Ints]:
+    """Parts where the model sees one category and another was given, neither of them a thing."""
+    label, best, n = given.categories(), evidence.best, len(evidence.probability)
+    differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
+    code = np.where(differs, label * n + best, -1)
+    found = segments_of_map(code, given.height, given.width, blank=-1)
+    inside = SegmentPixels.of_runs(found.runs, len(found))
+    core = np.bincount(inside.of[_interior_pixels(code, given.height)[inside.at]], minlength=len(found))
+    found = found.take(np.flatnonzero((core > 0) & (found.areas >= MIN_PART_PIXELS)))
+    seen = found.category % n
+    sure = np.where(seen == UNLABELLED, 1.0, found.score)
+    return ImageSegments(found.runs, seen, sure, given.height, given.width), found.category // n
+
+
+def _match_annotated(regions: ImageSegments, drawn: ImageSegments) -> Flags:
+    """(m,) whether a region has more than half in common (IoU) with what was annotated."""
+    met = overlaps(regions, drawn)
+    iou = met.pixels / (regions.areas[met.a] + drawn.areas[met.b] - met.pixels)
+    return np.bincount(met.a[iou > MIN_LABELLED_SHARE], minlength=len(regions)) > 0
+
+
+def _interior_pixels(code: Ints, height: int) -> Flags:
+    """(width * height,) the pixels whose four neighbours are of the same value; the frame ends nothing."""
+    field = code.reshape(-1, height)
+    inner = np.ones(field.shape, bool)
+    for axis in (0, 1):
+        same = np.diff(field, axis=axis) == 0
+        one, other = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        inner[one] &= same
+        inner[other] &= same
+    return inner.ravel()

@@ -1,0 +1,281 @@
+"""Confident labels: predictions above the confidence at which they are precise enough, and void elsewhere."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch, replaced
+from segdata.core.columns import BATCH_SEGMENTS, table
+from segdata.core.cover import complement, cover
+from segdata.core.meet import Side
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, Runs, spread
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.noise.networks.predictions import PredictedInstances, Predictions
+from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, ImageSegments, overlaps
+
+BINS = 1000
+MIN_PREDICTIONS = {"pixels": 1000, "instances": 20}  # of a category, below which nothing is claimed of it
+MIN_IMAGES = 5  # and so many images that have about as much of it
+CERTAINTY = 0.9  # that the precision is reached on average over images
+MIN_INSTANCE_IOU = 0.5  # IoU from which on a predicted instance is one that was given
+
+
+@dataclass
+class PrecisionTally:
+    """How often a model was right, by category and confidence, and how much that differs between images.
+
+    Attributes
+    ----------
+    right, seen : (K, BINS) of how many from each confidence on, which goes from 0 to 1
+    rr, rs, ss : (K, BINS) sums over images of the products of these
+    """
+
+    right: Floats
+    seen: Floats
+    rr: Floats
+    rs: Floats
+    ss: Floats
+    enough: int
+
+    @staticmethod
+    def of(n_categories: int, what: str) -> "PrecisionTally":
+        """Nothing counted yet; `what`: pixels or instances."""
+        right, seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
+        return PrecisionTally(right, seen, rr, rs, ss, MIN_PREDICTIONS[what])
+
+    def add(self, category: Ints, confidence: NDArray[np.floating], right: Flags) -> None:
+        """Count the predictions of an image: categories (n,), their confidence, and whether each was right."""
+        place = category * BINS + np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+        each = (np.bincount(some, minlength=self.seen.size) for some in (place[right], place))
+        r, s = (np.cumsum(counts.reshape(self.seen.shape)[:, ::-1], axis=1)[:, ::-1].astype(float) for counts in each)
+        self.right += r
+        self.seen += s
+        self.rr += r * r
+        self.rs += r * s
+        self.ss += s * s
+
+    def bars(self, precision: float, sure: float = CERTAINTY) -> Floats:
+        """(K,) the lowest confidence from which on predictions are right at least so often; infinite: there is none.
+
+        They are taken to be so where images that are right less often on average would look like this in at most
+        1 - `sure` of the cases: a t test of right - precision * seen over images, of which there are as many as the
+        sums of squares say, or of a binomial where that varies more. As the lowest of many bars is looked for, it is
+        Bonferroni's for one test and one more each time that the number seen quarters. 0.5: where these images are.
+
+        >>> tally = Tally.of(1, "instances")
+        >>> for _ in range(10):
+        ...     tally.add(np.zeros(12, int), np.repeat([0.25, 0.75], 6), np.arange(12) >= 4)
+        >>> tally.bars(0.9), tally.bars(0.5)
+        (array([0.75]), array([0.25]))
+        """
+        from scipy.special import stdtrit
+
+        above = self.right - precision * self.seen
+        varies = self.rr - 2 * precision * self.rs + precision**2 * self.ss
+        least = self.seen * precision * (1 - precision)
+        images = self.seen**2 / np.maximum(self.ss, 1)
+        tests = 1 + np.log2(np.maximum(self.seen[:, :1] / self.enough, 1)) / 2 if sure > 0.5 else 1
+        needed = stdtrit(np.maximum(images - 1, 1), 1 - (1 - sure) / tests) * np.sqrt(np.maximum(varies, least))
+        here = np.diff(self.seen, axis=1, append=0) < 0
+        enough = (self.seen >= self.enough) & (images > MIN_IMAGES - 0.5)
+        fits = here & enough & (above >= needed - 1e-9 * self.seen)
+        return np.where(fits.any(axis=1), fits.argmax(axis=1) / BINS, np.inf)
+
+
+@dataclass(frozen=True)
+class ConfidentLabels:
+    """What a model says where it is sure enough.
+
+    Attributes
+    ----------
+    found : the predictions
+    bars : (K,) of pixels, or of instances where these are told apart; infinite: never sure of this category
+    apart : (K,) of which categories instances are told apart; row 0: nothing
+    """
+
+    found: Predictions
+    bars: Floats = field(repr=False)
+    apart: Flags = field(repr=False)
+
+    @staticmethod
+    def learnt(
+        found: Predictions,
+        given: GivenLabels,
+        rows: Iterable[int],
+        precision: float,
+        things: frozenset[int] = frozenset(),
+    ) -> "ConfidentLabels":
+        """Judged by images `rows` that were annotated, each predicted by a network that had not seen it.
+
+        `things` : the ids of the categories whose instances are told apart, where the networks do that
+        """
+        apart = _instance_categories(found, things)
+        pixels, instances = ConfidentLabels.judged(found, given, rows, things)
+        return ConfidentLabels(found, np.where(apart, instances.bars(precision), pixels.bars(precision)), apart)
+
+    @staticmethod
+    def judged(
+        found: Predictions, given: GivenLabels, rows: Iterable[int], things: frozenset[int]
+    ) -> tuple[PrecisionTally, PrecisionTally]:
+        """How often pixels and instances of images `rows` were right."""
+        apart = _instance_categories(found, things)
+        of_pixels, of_instances = (PrecisionTally.of(len(apart), what) for what in MIN_PREDICTIONS)
+        for row in rows:
+            labels, instances = given.drawn(row), found.instances(row)
+            if instances is not None:
+                of_instances.add(*_judge_instances(instances, found.categories, labels))
+            if not apart[1:].all():
+                of_pixels.add(*_judge_pixels(found.probabilities(row), labels, apart))
+        return of_pixels, of_instances
+
+    def drawn(self, row: int) -> ImageSegments:
+        """The segments of an image, one a category or one an instance; the last is `VOID`, where the model is not sure.
+
+        The score of an instance is its confidence, of everything else NaN.
+        """
+        instances, probability = self.found.instances(row), self.found.probabilities(row)
+        n, height, width = probability.shape
+        category, score = np.arange(n), np.full(n, np.nan)
+        canvas = np.full(width * height, UNLABELLED) if self.apart[1:].all() else self._of_pixels(probability)
+        if instances is not None:
+            channel = _channels(instances, self.found.categories)
+            sure = instances.score >= self.bars[channel]
+            number = np.where(sure, n - 1 + np.cumsum(sure), VOID)
+            canvas[spread(instances.runs.start, instances.runs.length)] = np.repeat(
+                number[instances.runs.owner], instances.runs.length
+            )
+            category, score = np.append(category, channel[sure]), np.append(score, instances.score[sure])
+        canvas[canvas == VOID] = len(category)
+        return _canvas_segments(canvas, np.append(category, VOID), np.append(score, np.nan), height, width)
+
+    def _of_pixels(self, probability: NDArray[np.float16]) -> Ints:
+        """(width * height,) the category that each pixel surely is of, column by column; else `VOID`."""
+        best = probability.argmax(axis=0)
+        sure = (probability.max(axis=0) >= self.bars[best]) & ~self.apart[best]
+        return np.where(sure, best, VOID).T.ravel()
+
+
+def _instance_categories(found: Predictions, things: frozenset[int]) -> Flags:
+    """(K,) of which categories instances are told apart; row 0: nothing."""
+    return np.array([False, *(found.plan.instances and each in things for each in found.categories)])
+
+
+def _canvas_segments(canvas: Ints, category: Ints, score: Floats, height: int, width: int) -> ImageSegments:
+    """The segments of an image in which each pixel (width * height,) has the number of its own, 0 for none."""
+    start, length, value = kernels.label_runs(np.ascontiguousarray(canvas.reshape(width, height).T, np.int32))
+    kept = np.flatnonzero(value != UNLABELLED)
+    number, owner = np.unique(value[kept], return_inverse=True)
+    runs = Runs(start[kept], length[kept], owner.reshape(-1).astype(np.int32)).sorted_by_owner(len(number))
+    return ImageSegments(runs, category[number].astype(np.int64), score[number].astype(np.float64), height, width)
+
+
+def _judge_pixels(
+    probability: NDArray[np.float16], labels: ImageSegments, apart: Flags
+) -> tuple[Ints, NDArray[np.float16], Flags]:
+    """The category that is seen in each pixel that is not void, how surely, and whether it was given.
+
+    Not those that are seen as of a category of which instances are told apart.
+    """
+    label = labels.categories()
+    flat = probability.transpose(0, 2, 1).reshape(len(probability), -1)
+    best = flat.argmax(axis=0)
+    kept = (label != VOID) & ~apart[best]
+    return best[kept], flat.max(axis=0)[kept], best[kept] == label[kept]
+
+
+def _judge_instances(
+    instances: PredictedInstances, categories: tuple[int, ...], labels: ImageSegments
+) -> tuple[Ints, NDArray[np.float32], Flags]:
+    """The category of each instance outside void, how surely it is seen, and whether one like it was given."""
+    channel = _channels(instances, categories)
+    seen = ImageSegments.of(instances.runs, channel, labels.height, labels.width)
+    met = overlaps(seen, labels)
+    area, theirs = seen.areas.astype(np.float64), labels.areas.astype(np.float64)
+    iou = met.pixels / (area[met.a] + theirs[met.b] - met.pixels)
+    hit = (iou >= MIN_INSTANCE_IOU) & (labels.category[met.b] == channel[met.a])
+    void = labels.category[met.b] == VOID
+    ignored = np.bincount(met.a[void], met.pixels[void], len(seen)) > area / 2
+    right = np.bincount(met.a[hit], minlength=len(seen)) > 0
+    kept = ~ignored | right
+    return channel[kept], instances.score[kept], right[kept]
+
+
+def _channels(instances: PredictedInstances, categories: tuple[int, ...]) -> Ints:
+    known = {id_: at for at, id_ in enumerate(categories, 1)}
+    return np.array([known.get(each, UNLABELLED) for each in instances.category.tolist()], np.int64)
+
+
+def add_void_category(profile: Profile) -> tuple[Taxonomy, int]:
+    """The taxonomy of a dataset with a category for what is to be ignored, and that category's id."""
+    taxonomy = profile.taxonomy
+    for each in taxonomy.categories:
+        if each.kind == "void":
+            return taxonomy, each.id
+    names = {*(each.name for each in taxonomy.categories), *profile.unknown_names.values()}
+    id_ = profile.free_category
+    name = "void" if "void" not in names else f"void_{id_}"
+    void = Category(id=id_, name=name, kind="void")
+    return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, void)), id_
+
+
+def keep_confident(batch: Batch, confidence: float, void: int) -> tuple[Batch, int]:
+    """The segments with a score of at least `confidence`, or without any; and how many others there were.
+
+    The pixels of those others, as far as no segment that stays claims them, become one segment of the category `void`
+    in each annotation.
+    """
+    score = batch.segments["score"].fill_null(np.inf).to_numpy()
+    kept, gone = np.flatnonzero(~(score < confidence)), np.flatnonzero(score < confidence)  # NaN is no score
+    if not len(gone):
+        return batch, 0
+    left = _unclaimed_pixels(batch, kept, gone)
+    n_annotations = batch.annotations.num_rows
+    voided = np.flatnonzero(left.areas(n_annotations))
+    ids = batch.segments["segment_id"].to_numpy()
+    highest = np.zeros(n_annotations, np.int64)
+    np.maximum.at(highest, batch.segment_annotation, ids)
+    added = table(
+        BATCH_SEGMENTS,
+        len(voided),
+        annotation=voided.astype(np.int32),
+        segment_id=np.maximum(highest[voided] + 1, void),
+        category_id=np.full(len(voided), void, np.int64),
+        iscrowd=np.zeros(len(voided), bool),
+        source=["model"] * len(voided),
+    )
+    segments = pa.concat_tables([batch.segments.take(pa.array(kept)), added]).combine_chunks()
+    runs = Runs.concatenate(
+        [batch.runs.take(kept, batch.n_segments), left.take(voided, n_annotations)], [len(kept), len(voided)]
+    )
+    order = np.argsort(segments["annotation"].to_numpy(), kind="stable")
+    return replace(batch, segments=segments.take(pa.array(order)), runs=runs.take(order, len(order))), len(gone)
+
+
+def _unclaimed_pixels(batch: Batch, kept: Ints, gone: Ints) -> Runs:
+    """The pixels of the segments `gone` that none of those `kept` claims; the owners are annotations."""
+    height, width = (side[batch.annotation_image] for side in batch.image_size)
+    others = complement(_covered_pixels(batch, gone), height, width)
+    both = Runs.concatenate([_covered_pixels(batch, kept), others], [0, 0])
+    line = batch.annotation_line
+    frames = np.arange(batch.annotations.num_rows)
+    union = cover(Side.of(both, line, frames), line)
+    return complement(union.runs, height, width)
+
+
+def _covered_pixels(batch: Batch, rows: Ints) -> Runs:
+    line = batch.annotation_line
+    side = Side.of(batch.runs.take(rows, batch.n_segments), line, batch.segment_annotation[rows].astype(np.int64))
+    return cover(side, line).runs
+
+
+def mark_drafted(batch: Batch) -> Batch:
+    """The batch as a model's work that nobody has looked at yet."""
+    n = batch.annotations.num_rows
+    annotations = replaced(batch.annotations, "source", ["model"] * n)
+    return replace(batch, annotations=replaced(annotations, "stage", ["drafted"] * n))

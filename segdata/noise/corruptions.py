@@ -1,0 +1,511 @@
+"""Corruptions: errors put into the labels on purpose, to learn what errors look like to a model.
+
+No clean labels are needed: most labels are taken to be right, and corrupted ones are known to be wrong. Sizes follow
+the segment and a severity: a segment's radius is that of the disc of the same area.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from segdata.core.runs import Ints, Runs, boxes
+from segdata.core.strokes import grown, moved, shaken, uppermost
+from segdata.noise.candidates import MIN_PART_PIXELS, Candidates
+from segdata.noise.error_types import KINDS, MULTI_PART_KINDS, TYPE_OF, CorruptionKind, ErrorType
+from segdata.noise.features import centres
+from segdata.noise.neighbours import NEAR, neighbour_pairs
+from segdata.noise.segments import (
+    UNLABELLED,
+    VOID,
+    Flags,
+    Floats,
+    ImageSegments,
+    SegmentPixels,
+    overlaps,
+    runs_of_ordered_pixels,
+    runs_of_pixels,
+    segments_of_map,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Corruptions:
+    """What was done to an image, e mistakes.
+
+    Attributes
+    ----------
+    kinds : (e,) names
+    severity : (e,) how much: pixels for outlines and shifts, the share of the smaller piece for splits, else 1
+    before, after : (n,) of the segments before and (m,) after: the mistake that each is part of, -1: none
+    origin : (m,) of the segments after: the row before, -1: none
+    n_parts : how many of the segments after, the first ones, are parts of a category; the others are things and void
+    old, new : the pixels of those segments; owners are mistakes
+    """
+
+    kinds: tuple[CorruptionKind, ...]
+    severity: Floats
+    before: Ints
+    after: Ints
+    origin: Ints
+    old: Runs
+    new: Runs
+    n_parts: int = 0
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    @property
+    def types(self) -> tuple[ErrorType, ...]:
+        """(e,) the type of each."""
+        return tuple(TYPE_OF[kind] for kind in self.kinds)
+
+    def changed(self, height: int) -> Runs:
+        """The pixels of each that are of its segments only before or only after; all, where outlines are the same."""
+        n = len(self)
+        sides = [SegmentPixels.of_runs(runs, n) for runs in (self.old, self.new)]
+        room = max((int(side.at.max(initial=0)) for side in sides), default=0) + 1
+        keys = [side.of * room + side.at for side in sides]
+        apart = np.setxor1d(keys[0], keys[1], assume_unique=True)
+        moved = np.bincount(apart // room, minlength=n) > 0
+        same = keys[0][~moved[keys[0] // room]]
+        of, at = np.divmod(np.append(apart, same), room)
+        return runs_of_pixels(at, of, height)
+
+
+class CorruptionDraft:
+    """Segments in the making, and what was done to them; one segment is spoiled at most once.
+
+    `whole` (n,): which of them are things, and stay apart from others of their category that they touch.
+    """
+
+    def __init__(self, given: ImageSegments, rng: np.random.Generator, severity: float, whole: Flags) -> None:
+        self.given, self.rng, self.severity, self.whole = given, rng, severity, whole
+        self.category = given.category.copy()
+        self.there = np.ones(len(given), bool)
+        self.before = np.full(len(given), -1, np.int64)
+        self.changed: list[tuple[Runs, Ints]] = []  # new runs, and the rows that they belong to
+        self.added: list[tuple[Runs, Ints, Ints]] = []  # runs of new segments, their categories and mistakes
+        self.kinds: list[CorruptionKind] = []
+        self.sizes: list[float] = []
+
+    def note(self, kind: CorruptionKind, rows: Ints, sizes: Floats | float = 1.0) -> Ints:
+        """One mistake for each of some rows; returns their numbers."""
+        numbers = np.arange(len(self.kinds), len(self.kinds) + len(rows))
+        self.kinds += [kind] * len(rows)
+        self.sizes += np.broadcast_to(sizes, (len(rows),)).tolist()
+        self.before[rows] = numbers
+        return numbers
+
+    def size(self, rows: Ints) -> tuple[Ints, Ints]:
+        """(k,) height and width of the image, for each row."""
+        return self.given.heights[rows], self.given.widths[rows]
+
+    def runs(self, rows: Ints) -> Runs:
+        """The runs of some rows as they were given."""
+        return self.given.runs.take(rows, len(self.given))
+
+    def mistake(self, kind: CorruptionKind) -> Ints:
+        """(1,) the number of a mistake that no segment had before."""
+        self.kinds.append(kind)
+        self.sizes.append(1.0)
+        return np.array([len(self.kinds) - 1])
+
+    def finished(self, flat: bool) -> tuple[ImageSegments, Corruptions]:
+        """The spoiled segments, and what was done.
+
+        `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where all pixels had
+        been labelled, the nearest part that nothing was done to takes those that nobody has any more. What others
+        cover wholly is missing.
+        """
+        new, after = self._assembled()
+        if flat:
+            new = _remove_overlaps(new, after, self.rng)
+            if (self.given.categories() != UNLABELLED).all():
+                new = _fill_holes(new, np.append(~self.whole, np.zeros(len(new) - len(self.whole), bool)) & (after < 0))
+        left = np.flatnonzero(new.areas > 0)
+        new, after = new.take(left), after[left]
+        n = len(self.kinds)
+        old, now = _pixels_by_corruption(self.given, self.before, n), _pixels_by_corruption(new, after, n)
+        shown, there = now.areas(n) > 0, np.flatnonzero((now.areas(n) > 0) | (old.areas(n) > 0))
+        number = np.append(np.full(n, -1), -1)
+        number[there] = np.arange(len(there))
+        truth = Corruptions(
+            tuple(self.kinds[at] if shown[at] else "missing" for at in there.tolist()),
+            np.array(self.sizes, float)[there],
+            number[self.before],
+            number[after],
+            np.where(left < len(self.given), left, -1),
+            old.take(there, n),
+            now.take(there, n),
+        )
+        return new, truth
+
+    def _assembled(self) -> tuple[ImageSegments, Ints]:
+        """All segments, those that are gone without pixels, and the mistake of each, -1: none."""
+        given = self.given
+        n, here = len(given), self.there.copy()
+        for _, rows in self.changed:
+            here[rows] = False
+        same = np.flatnonzero(here)
+        pieces = [given.runs.take(same, n), *(runs for runs, _ in self.changed), *(runs for runs, _, _ in self.added)]
+        added = [numbers for _, _, numbers in self.added]
+        more = np.cumsum([n, *(len(numbers) for numbers in added)])
+        new_rows = [first + np.arange(len(numbers)) for first, numbers in zip(more, added, strict=False)]
+        whose = [same, *(rows for _, rows in self.changed), *new_rows]
+        owner = np.concatenate([row[piece.owner] for row, piece in zip(whose, pieces, strict=True)])
+        start, length = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("start", "length"))
+        order = np.lexsort((start, owner))
+        category = np.concatenate([self.category, *(category for _, category, _ in self.added)])
+        runs = Runs(start[order], length[order], owner[order].astype(np.int32))
+        after = np.where(self.there, self.before, -1)
+        return ImageSegments.of(runs, category, given.height, given.width), np.concatenate([after, *added]).astype(
+            np.int64
+        )
+
+
+def _remove_overlaps(drawn: ImageSegments, after: Ints, rng: np.random.Generator) -> ImageSegments:
+    n = len(drawn)
+    if not n:
+        return drawn
+    frame = np.zeros(n, np.int64)
+    rank = rng.permutation(n) + n * (after >= 0) + 2 * n * (drawn.category == VOID)
+    runs = uppermost(drawn.runs, frame, drawn.heights, drawn.widths, rank)
+    order = np.lexsort((runs.start, runs.owner))
+    runs = Runs(runs.start[order], runs.length[order], runs.owner[order])
+    return ImageSegments(runs, drawn.category, drawn.score, drawn.height, drawn.width)
+
+
+def _fill_holes(new: ImageSegments, filler: Flags) -> ImageSegments:
+    """Segments without holes between them: the nearest of `filler` (n,) takes what nobody has."""
+    from scipy.ndimage import distance_transform_edt
+
+    owner = new.painted(np.arange(len(new)), -1)
+    hole, source = owner < 0, (owner >= 0) & (filler & (new.category != VOID))[owner]
+    if not hole.any() or not source.any():
+        return new
+    shape = (new.width, new.height)
+    nearest = distance_transform_edt(~source.reshape(shape), return_distances=False, return_indices=True)
+    filled = owner.reshape(shape)[nearest[0], nearest[1]].ravel()
+    at = np.flatnonzero(hole)
+    pixels = SegmentPixels.of_runs(new.runs, len(new))
+    runs = runs_of_pixels(np.append(pixels.at, at), np.append(pixels.of, filled[at]), new.height)
+    return ImageSegments(runs, new.category, new.score, new.height, new.width)
+
+
+def _pixels_by_corruption(drawn: ImageSegments, number: Ints, n: int) -> Runs:
+    """The pixels of all segments of each mistake."""
+    pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
+    mine = pixels.where(number[pixels.of] >= 0)
+    return runs_of_pixels(mine.at, number[mine.of], drawn.height)
+
+
+PLACEMENT_TRIES = 12  # tries to find room for an extra segment
+FULLY_LABELLED = 0.9  # the share of an image above which there is no room for anything
+MIN_PIECE_SHARE = 0.1  # the share of a piece of what is split
+CUT_WIDTH = 1.0  # pixels to each side of it that a cut through what is no thing takes away
+MAX_OVERLAP = 0.1  # the share of an extra segment that may lie on others
+Corrupt = Callable[[CorruptionDraft, Ints, Ints], None]
+
+
+def remove_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Segments are gone."""
+    draft.note("missing", rows)
+    draft.there[rows] = False
+
+
+def change_category(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Segments are called another category, by lot among `others`."""
+    if len(others) < 2:
+        return
+    draft.note("category", rows)
+    at = np.searchsorted(others, draft.category[rows])
+    step = draft.rng.integers(1, len(others), len(rows))
+    known = others[np.minimum(at, len(others) - 1)] == draft.category[rows]
+    draft.category[rows] = others[np.where(known, (at + step) % len(others), step)]
+
+
+def change_outline(kind: CorruptionKind) -> Corrupt:
+    """Outlines drawn further out, or further in."""
+
+    def spoil(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+        by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
+        new = grown(draft.runs(rows), *draft.size(rows), by if kind == "dilate" else -by)
+        left = np.flatnonzero(new.areas(len(rows)) > 0)
+        draft.note(kind, rows[left], by[left].astype(float))
+        draft.changed.append((new.take(left, len(rows)), rows[left]))
+
+    return spoil
+
+
+def coarsen_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Polygons of few corners, by Douglas and Peucker (1973), Cartographica 10(2), 112-122."""
+    import cv2
+
+    pieces, kept, sizes = [], [], []
+    for row in rows.tolist():  # what is spoiled, not all segments
+        mask = _mask(draft, row)
+        tolerance = max(3.0, 0.35 * draft.severity * float(draft.given.radius[row]))
+        found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        canvas = np.zeros_like(mask)
+        cv2.fillPoly(canvas, [cv2.approxPolyDP(each, tolerance, True) for each in found], 1)
+        if canvas.any() and (canvas != mask).any():
+            at = np.flatnonzero(canvas.T)
+            pieces.append(runs_of_ordered_pixels(at, np.zeros(len(at), np.int64), draft.given.height))
+            kept.append(row)
+            sizes.append(tolerance)
+    draft.note("coarse", np.array(kept, np.int64), np.array(sizes))
+    draft.changed.append((Runs.concatenate(pieces, [1] * len(pieces)), np.array(kept, np.int64)))
+
+
+def _mask(draft: CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    given = draft.given
+    one = given.take(np.array([row]))
+    return np.ascontiguousarray(one.painted(np.ones(1, np.int64), 0).reshape(given.width, given.height).T, np.uint8)
+
+
+def wobble_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Outlines drawn with a shaky hand."""
+    size = np.maximum(2.0, 0.2 * draft.severity * draft.given.radius[rows])
+    new = shaken(draft.runs(rows), *draft.size(rows), size, draft.rng)
+    left = np.flatnonzero(new.areas(len(rows)) > 0)
+    draft.note("wobble", rows[left], size[left])
+    draft.changed.append((new.take(left, len(rows)), rows[left]))
+
+
+def shift_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Segments that lie elsewhere, each in a direction of its own."""
+    away = np.maximum(2.0, 0.8 * draft.severity * draft.given.radius[rows])
+    turn = draft.rng.uniform(0, 2 * np.pi, len(rows))
+    right, down = (np.round(away * f(turn)).astype(np.int64) for f in (np.cos, np.sin))
+    new = moved(draft.runs(rows), *draft.size(rows), right, down)
+    left = np.flatnonzero(new.areas(len(rows)) > 0)
+    draft.note("shift", rows[left], away[left])
+    draft.changed.append((new.take(left, len(rows)), rows[left]))
+
+
+def shift_image(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """All segments of the image moved the same way; `rows` are all that still can be."""
+    away = max(3.0, float(draft.rng.uniform(3, 10)) * draft.severity)
+    turn = draft.rng.uniform(0, 2 * np.pi)
+    right, down = (np.full(len(rows), round(away * f(turn)), np.int64) for f in (np.cos, np.sin))
+    new = moved(draft.runs(rows), *draft.size(rows), right, down)
+    left = np.flatnonzero(new.areas(len(rows)) > 0)
+    draft.note("misaligned", rows[left], away)
+    draft.there[np.setdiff1d(rows, rows[left])] = False
+    draft.changed.append((new.take(left, len(rows)), rows[left]))
+
+
+def split_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Segments cut in two by a line at a random angle, near the centre; of what is no thing the line is left out."""
+    runs, n, given = draft.runs(rows), len(rows), draft.given
+    pixels = SegmentPixels.of_runs(runs, n)
+    turn = draft.rng.uniform(0, np.pi, n)
+    x, y = np.divmod(pixels.at, given.height)
+    off = draft.rng.uniform(-0.3, 0.3, n) * given.radius[rows]
+    centre = centres(runs, n, given.height)
+    side = (x - centre[pixels.of, 0]) * np.cos(turn)[pixels.of] + (y - centre[pixels.of, 1]) * np.sin(turn)[pixels.of]
+    away = side - off[pixels.of]
+    line = np.where(draft.whole[rows], 0.0, CUT_WIDTH)[pixels.of]
+    halves = away > line, away <= -line
+    share = np.minimum(*(pixels.means(half) for half in halves))
+    cut = np.flatnonzero(share > MIN_PIECE_SHARE)
+    numbers = draft.note("split", rows[cut], share[cut])
+    new = [runs_of_pixels(pixels.at[half], pixels.of[half], given.height).take(cut, n) for half in halves]
+    draft.changed.append((new[0], rows[cut]))
+    draft.added.append((new[1], draft.category[rows[cut]], numbers))
+
+
+def merge_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Segments drawn as one with a neighbour of their category, less than 4 px away, and what is between them."""
+    given = draft.given
+    met, _ = neighbour_pairs(given, given.grown(NEAR))
+    a, b = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
+    order = draft.rng.permutation(np.flatnonzero(np.isin(a, rows)))
+    free = draft.before < 0
+    into, gone = [], []
+    for one, other in zip(a[order].tolist(), b[order].tolist(), strict=True):
+        if free[one] and free[other]:
+            free[[one, other]] = False
+            into.append(one)
+            gone.append(other)
+    first, second = np.array(into, np.int64), np.array(gone, np.int64)
+    numbers = draft.note("merge", first)
+    draft.before[second] = numbers
+    draft.there[second] = False
+    both = [SegmentPixels.of_runs(draft.runs(each), len(each)) for each in (first, second)]
+    at, of = (np.concatenate([getattr(each, name) for each in both]) for name in ("at", "of"))
+    union = runs_of_pixels(at, of, given.height)
+    size = draft.size(first)
+    closed = grown(grown(union, *size, np.full(len(first), 2)), *size, np.full(len(first), -2))
+    pixels = SegmentPixels.of_runs(closed, len(first))
+    at, of = np.append(at, pixels.at), np.append(of, pixels.of)
+    draft.changed.append((runs_of_pixels(at, of, given.height), first))
+
+
+def add_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    """Segments where nothing is: the shape of each row once more, where there is room.
+
+    Where nearly all of the image is labelled it may lie on others, of other categories than its own.
+    """
+    given, rng = draft.given, draft.rng
+    label = given.categories()
+    full = (label != UNLABELLED).mean() > FULLY_LABELLED
+    x, y, wide, high = (side[rows] for side in boxes(given.runs, given.heights, len(given)))
+    for at, row in enumerate(rows.tolist()):  # what is spoiled, not all segments
+        right = rng.integers(0, given.width - wide[at] + 1, PLACEMENT_TRIES) - x[at]
+        down = rng.integers(0, given.height - high[at] + 1, PLACEMENT_TRIES) - y[at]
+        copies = draft.runs(np.full(PLACEMENT_TRIES, row))
+        tried = moved(
+            copies, np.full(PLACEMENT_TRIES, given.height), np.full(PLACEMENT_TRIES, given.width), right, down
+        )
+        pixels = SegmentPixels.of_runs(tried, PLACEMENT_TRIES)
+        lies = label[pixels.at]
+        taken = pixels.means((lies == given.category[row]) | (lies == VOID) if full else lies != UNLABELLED)
+        best = int(taken.argmin())
+        if taken[best] <= MAX_OVERLAP:
+            draft.added.append(
+                (tried.take(np.array([best]), PLACEMENT_TRIES), given.category[[row]], draft.mistake("extra"))
+            )
+
+
+CORRUPT: dict[CorruptionKind, Corrupt] = {
+    "missing": remove_segments,
+    "extra": add_segments,
+    "category": change_category,
+    "merge": merge_segments,
+    "split": split_segments,
+    "dilate": change_outline("dilate"),
+    "erode": change_outline("erode"),
+    "coarse": coarsen_outline,
+    "wobble": wobble_outline,
+    "shift": shift_segments,
+    "misaligned": shift_image,
+}
+
+
+LEARNED_KINDS: tuple[CorruptionKind, ...] = tuple(kind for kind in KINDS if kind != "misaligned")
+HALF_SHARE = 0.5
+MIN_PARTS = 3  # parts of a category in an image
+INJECTED_SHARE = 0.03  # of the segments of an image, for each kind that is learnt
+
+
+@dataclass(frozen=True, slots=True)
+class CorruptionRates:
+    """How much is spoiled.
+
+    Attributes
+    ----------
+    share : of the segments of an image, for each kind that is made in it
+    kinds : what is made
+    per_image : how many kinds of mistake an image has at most, by lot
+    severity : how much worse than usual, see `spoil`
+    """
+
+    share: float = 0.1
+    kinds: Sequence[CorruptionKind] = LEARNED_KINDS
+    per_image: int = 3
+    severity: float = 1.0
+
+
+def training_rates(kinds: Sequence[CorruptionKind] = LEARNED_KINDS) -> CorruptionRates:
+    """What is made to learn from: some of each kind in each image, so that no kind is told by the image it is in."""
+    return CorruptionRates(INJECTED_SHARE, kinds, len(kinds))
+
+
+def corrupt_labels(
+    given: ImageSegments, things: Flags, rates: CorruptionRates, rng: np.random.Generator
+) -> tuple[ImageSegments, Corruptions]:
+    """Labels with mistakes, and the truth. `things` (K,) says which categories are countable.
+
+    Of other categories each connected part is spoiled on its own. Segments share pixels only if some already did;
+    where all pixels had been labelled they still are.
+    """
+    whole, rows = _split_stuff(given, things)
+    draft = CorruptionDraft(whole, rng, rates.severity, things[np.maximum(whole.category, 0)])
+    others = np.arange(1, len(things))
+    possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
+    chosen = [possible[at] for at in rng.permutation(len(possible))[: rates.per_image]]
+    for kind in sorted(chosen, key=lambda kind: (kind != "misaligned", KINDS.index(kind))):
+        victims = _choose_segments(draft, things, kind, rates.share)
+        countable = things[np.maximum(whole.category[victims], 0)]
+        for like in (False, True):  # a thing is never taken for what is none
+            if (countable == like).any():
+                CORRUPT[kind](draft, victims[countable == like], others[things[others] == like])
+    new, truth = draft.finished(not has_overlaps(given))
+    again, kept = _split_stuff(new, things)  # parts of one category that lie side by side now are one
+    parts = np.full(len(again) - len(kept), -1)
+    first = len(whole) - len(rows)
+    origin = truth.origin[kept]
+    origin = np.where(origin >= first, rows[np.maximum(origin - first, 0)] if len(rows) else -1, -1)
+    after = np.append(parts, truth.after[kept])
+    return again, replace(truth, after=after, origin=np.append(parts, origin), n_parts=len(parts))
+
+
+def has_overlaps(drawn: ImageSegments) -> bool:
+    """Whether any two segments share pixels."""
+    return int(drawn.areas.sum()) > int((drawn.painted(np.ones(len(drawn), np.int64), 0) > 0).sum())
+
+
+def _split_stuff(given: ImageSegments, things: Flags) -> tuple[ImageSegments, Ints]:
+    """Things and void as they are, after the parts of all else; and the rows of the former."""
+    kept = things[np.maximum(given.category, 0)] | (given.category == VOID)
+    rest = given.take(np.flatnonzero(~kept))
+    parts = segments_of_map(rest.categories(), given.height, given.width)
+    rows = np.flatnonzero(kept)
+    whole = given.take(rows)
+    runs = Runs.concatenate([parts.runs, whole.runs], [len(parts), len(whole)])
+    return ImageSegments.of(runs, np.append(parts.category, whole.category), given.height, given.width), rows
+
+
+def _choose_segments(draft: CorruptionDraft, things: Flags, kind: CorruptionKind, share: float) -> Ints:
+    """Some of those segments that nothing was done to: at random, as many as the share says, by lot one more."""
+    given, rng = draft.given, draft.rng
+    fit = (given.category > UNLABELLED) & (draft.before < 0) & (given.areas >= MIN_PART_PIXELS)
+    if kind in MULTI_PART_KINDS:
+        fit &= draft.whole | _in_separate_parts(given)
+    rows = np.flatnonzero(fit)
+    if kind == "misaligned":
+        return np.flatnonzero(given.category != VOID)
+    wanted = int(share * len(rows) + rng.random())
+    return np.sort(rng.permutation(rows)[:wanted])
+
+
+def _in_separate_parts(given: ImageSegments) -> Flags:
+    """(n,) the parts of categories that come in separate pieces: three or more, none of them half of all its pixels."""
+    large = np.where(given.areas >= MIN_PART_PIXELS, given.areas, 0)
+    category = np.maximum(given.category, 0)
+    n, total = np.bincount(category, large > 0), np.bincount(category, large)
+    most = np.zeros(len(n))
+    np.maximum.at(most, category, large)
+    return np.asarray(((n >= MIN_PARTS) & (most < HALF_SHARE * total))[category])
+
+
+def match_corruptions(found: Candidates, new: ImageSegments, truth: Corruptions, things: Flags) -> tuple[Ints, Ints]:
+    """The mistake that each annotated candidate (n,) and each region (m,) is about; -1: none.
+
+    Things are told by their rows. A part is of a mistake when it has more than half in common (IoU) with what it left
+    behind, or is most of a piece of what was split; a region when more than half of it is where pixels changed.
+    """
+    row = found.row
+    of_drawn = np.where(things[np.maximum(new.category[row], 0)], truth.after[row], -1)
+    part = ~things[np.maximum(found.drawn.category, 0)]
+    n = len(truth)
+    left = ImageSegments.of(truth.new, np.ones(n, np.int64), new.height, new.width)
+    met = overlaps(found.drawn, left)
+    iou = met.pixels / (found.drawn.areas[met.a] + left.areas[met.b] - met.pixels)
+    cut = np.array([kind == "split" for kind in truth.kinds], bool)[met.b]
+    piece = cut & (met.pixels > HALF_SHARE * found.drawn.areas[met.a])
+    close = ((iou > HALF_SHARE) | piece) & part[met.a]
+    of_drawn[met.a[close]] = met.b[close]
+    return of_drawn, _match_regions(found.regions, truth, new)
+
+
+def _match_regions(regions: ImageSegments, truth: Corruptions, new: ImageSegments) -> Ints:
+    of = np.full(len(regions), -1, np.int64)
+    changed = ImageSegments.of(truth.changed(new.height), np.ones(len(truth), np.int64), new.height, new.width)
+    met = overlaps(regions, changed)
+    most = met.pixels > HALF_SHARE * regions.areas[met.a]
+    order = np.argsort(met.pixels[most], kind="stable")
+    of[met.a[most][order]] = met.b[most][order]
+    return of

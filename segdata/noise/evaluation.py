@@ -1,0 +1,184 @@
+"""Evaluation: how well a ranking finds errors that are known, at each type of error and at any budget.
+
+A mistake that no candidate is about counts as one with the lowest score: what was never proposed was not found. All
+figures are functions of weights of images, so that the bootstrap can draw images anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.runs import Ints
+from segdata.core.statistics.bootstrap import Interval, interval
+from segdata.noise.segments import Flags, Floats
+
+BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
+UNRANKED = -np.inf
+
+
+def auroc(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
+    """(B,) the chance that a wrong one of n has a greater score than a right one, ties counted half.
+
+    `weight` (B, n): how often each counts; once by default. NaN without any of either sort.
+    Source: Hanley and McNeil (1982), Radiology 143(1), 29-36.
+
+    >>> auroc(np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False])).tolist()
+    [0.875]
+    """
+    hits, misses = _by_threshold(score, wrong, weight)
+    before = np.cumsum(misses, axis=1) - misses
+    total = misses.sum(axis=1)
+    above = (hits * (total[:, None] - before - misses / 2)).sum(axis=1)
+    return _ratio(above, total * hits.sum(axis=1))
+
+
+def average_precision(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
+    """(B,) the mean over the wrong ones of the precision down to each, ties as one; parameters as of `auroc`.
+
+    >>> average_precision(np.array([0.9, 0.5, 0.1]), np.array([True, False, True])).round(3).tolist()
+    [0.833]
+    """
+    hits, misses = _by_threshold(score, wrong, weight)
+    found = np.cumsum(hits, axis=1)
+    seen = found + np.cumsum(misses, axis=1)
+    precision = found / np.maximum(seen, 1e-300)
+    return _ratio((hits * precision).sum(axis=1), hits.sum(axis=1))
+
+
+def precision_at(score: Floats, wrong: Flags, k: int) -> float:
+    """The share of wrong ones among the k with the greatest scores; those that tie at the end count in part.
+
+    >>> precision_at(np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False]), 2)
+    0.75
+    """
+    hits, misses = _by_threshold(score, wrong, None)
+    return float(_hits_within(hits[0], misses[0], min(k, len(score))) / max(min(k, len(score)), 1))
+
+
+def recall_at(score: Floats, wrong: Flags, share: float) -> float:
+    """The share of the wrong ones among so large a share of all, taken by score; NaN without wrong ones.
+
+    >>> recall_at(np.array([0.9, 0.5, 0.4, 0.1]), np.array([True, False, True, False]), 0.25)
+    0.5
+    """
+    hits, misses = _by_threshold(score, wrong, None)
+    total = float(hits.sum())
+    return float(_hits_within(hits[0], misses[0], share * len(score)) / total) if total else float("nan")
+
+
+def _hits_within(hits: Floats, misses: Floats, k: float) -> float:
+    seen = np.append(0, np.cumsum(hits + misses))
+    return float(np.interp(k, seen, np.append(0, np.cumsum(hits))))
+
+
+def _by_threshold(score: Floats, wrong: Flags, weight: Floats | None) -> tuple[Floats, Floats]:
+    """(B, t) each: the weight of wrong and of right ones at each distinct score, the greatest first."""
+    weight = np.ones((1, len(score))) if weight is None else weight
+    distinct, row = np.unique(-score, return_inverse=True)
+    row = row.reshape(-1)
+    order = np.argsort(row, kind="stable")
+    first = np.searchsorted(row[order], np.arange(len(distinct)))
+    if not len(first):
+        return np.zeros((len(weight), 0)), np.zeros((len(weight), 0))
+    ordered = weight[:, order]
+    hits = np.add.reduceat(ordered * wrong[order], first, axis=1)
+    return hits, np.add.reduceat(ordered * ~wrong[order], first, axis=1)
+
+
+def _ratio(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0))
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedRanking:
+    """Candidates with scores, and the mistakes that there really are.
+
+    Attributes
+    ----------
+    score, image : (n,) of the candidates
+    mistake : (n,) the mistake that each is about, -1: none
+    mistake_type : (e,) of all mistakes, as names
+    mistake_image : (e,)
+    n_images : how many there are
+    """
+
+    score: Floats
+    image: Ints
+    mistake: Ints
+    mistake_type: Sequence[str]
+    mistake_image: Ints
+    n_images: int
+
+    def of_type(self, name: str | None) -> tuple[Floats, Flags, Ints]:
+        """Scores, whether wrong, and images: what is right, and what is about a mistake of one type, or of any.
+
+        A mistake that no candidate is about is one more, with the lowest score.
+        """
+        chosen = np.array([name is None or each == name for each in self.mistake_type], bool)
+        wrong = (self.mistake >= 0) & (chosen[self.mistake] if len(chosen) else False)
+        kept = wrong | (self.mistake < 0)
+        missed = np.setdiff1d(np.flatnonzero(chosen), self.mistake)
+        score = np.append(self.score[kept], np.full(len(missed), UNRANKED))
+        image = np.append(self.image[kept], self.mistake_image[missed])
+        return score, np.append(wrong[kept], np.ones(len(missed), bool)), image
+
+    def found_at(self, share: float) -> Flags:
+        """(e,) whether a mistake is found by who looks at so large a share of the candidates, the worst first."""
+        n = int(np.ceil(share * len(self.score)))
+        top = np.argsort(-self.score, kind="stable")[:n]
+        found = np.zeros(len(self.mistake_type), bool)
+        found[self.mistake[top][self.mistake[top] >= 0]] = True
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionQuality:
+    """How well mistakes of a type are found.
+
+    Attributes
+    ----------
+    name : the type; "all": of any
+    n_mistakes, n_proposed : how many there are, and how many any candidate is about
+    prevalence : the share of candidates that are about one, which is the average precision of a random order
+    auroc, average_precision : with intervals, over images drawn anew
+    precision : among the first 10, 20 and 50 candidates
+    recall : of mistakes, where a share of all candidates is looked at; the share is the key
+    """
+
+    name: str
+    n_mistakes: int
+    n_proposed: int
+    prevalence: float
+    auroc: Interval
+    average_precision: Interval
+    precision: dict[int, float]
+    recall: dict[float, float]
+
+
+def detection_quality(
+    ranked: EvaluatedRanking, name: str | None = None, seed: int = 0, n_draws: int = 1000
+) -> DetectionQuality:
+    """How well a ranking finds the mistakes of one type, or of any."""
+    score, wrong, image = ranked.of_type(name)
+    mine = np.array([name is None or each == name for each in ranked.mistake_type], bool)
+    figures = [
+        interval(lambda w, f=f: f(score, wrong, w[:, image]), ranked.n_images, seed, n_draws=n_draws, width=len(score))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        for f in (auroc, average_precision)
+    ]
+    return DetectionQuality(
+        name or "all",
+        int(mine.sum()),
+        int(np.isin(np.flatnonzero(mine), ranked.mistake).sum()),
+        float(wrong.mean()) if len(wrong) else float("nan"),
+        figures[0],
+        figures[1],
+        {k: precision_at(score, wrong, k) for k in (10, 20, 50)},
+        {share: float(ranked.found_at(share)[mine].mean()) if mine.any() else float("nan") for share in BUDGETS},
+    )
+
+
+def detection_qualities(ranked: EvaluatedRanking, seed: int = 0, n_draws: int = 1000) -> list[DetectionQuality]:
+    """How well mistakes of any type, and then of each that there is, are found."""
+    names = sorted(set(ranked.mistake_type))
+    return [detection_quality(ranked, name, seed, n_draws) for name in (None, *names)]

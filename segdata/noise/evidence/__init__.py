@@ -1,1 +1,0 @@
-"""Evidence for and against labels: what a model sees, beside what was drawn."""

@@ -1,0 +1,486 @@
+"""Features: numbers that tell correct segments from wrong ones, one function per family.
+
+Each family takes the segments of one image and a model's prediction and returns named columns of n values, one per
+segment. Lengths are in radii of the segment, so that the same weights judge small and large segments. `softmin`,
+`agreement` and `alignment` judge an image as a whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.parts import shape as measured
+from segdata.core.runs import Ints, Rows, Runs, boxes
+from segdata.noise.candidates import Candidates
+from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
+from segdata.noise.predictor import ImagePrediction, PixelValues
+from segdata.noise.segments import (
+    UNLABELLED,
+    VOID,
+    Floats,
+    ImageSegments,
+    SegmentPixels,
+    overlaps,
+    runs_of_ordered_pixels,
+)
+
+TEMPERATURE = 0.1  # of softmin
+MIN_IOU = 0.5  # with the given labels, from which on the model knows a category
+VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category somewhere
+
+
+def agreement(given: ImageSegments, evidence: ImagePrediction) -> tuple[Ints, Ints]:
+    """(K,) pixels where a category was given and is seen, and (K,) where it was given or is seen; void left out."""
+    label, n = given.categories(), len(evidence.probability)
+    told = label != VOID
+    both = np.bincount(label[told] * n + evidence.best[told], minlength=n * n).reshape(n, n)
+    shared = np.diag(both)
+    return shared, both.sum(axis=0) + both.sum(axis=1) - shared
+
+
+def softmin(given: ImageSegments, evidence: ImagePrediction) -> float:
+    """The mean probability of the given categories over an image, pixels of low probability counting far more.
+
+    Void is left out; NaN where all is void. Source: Lad and Mueller (2023), arXiv 2307.05080.
+    """
+    label = given.categories()
+    told = np.flatnonzero(label != VOID)
+    if not len(told):
+        return float("nan")
+    p = evidence.at(label[told], told).astype(float)
+    weight = np.exp((p.min() - p) / TEMPERATURE)
+    return float((p * weight).sum() / weight.sum())
+
+
+Columns = Mapping[str, Floats]
+CORE_DEPTH = 2  # pixels from the edge to the core
+MAX_EDGE_RADII = 3.0  # radii: an edge further away than that is somebody else's
+
+
+def prediction_fit(drawn: ImageSegments, evidence: ImagePrediction) -> Columns:
+    """The predicted segments that share pixels: how well the best one fits, and how many there are."""
+    n, seen = len(drawn), evidence.predicted
+    met, area = overlaps(drawn, seen), drawn.areas.astype(float)
+    a, b, pixels = met.a, met.b, met.pixels.astype(float)
+    theirs = seen.areas.astype(float)
+    iou = pixels / (area[a] + theirs[b] - pixels)
+    best = np.full(n, -1)
+    order = np.lexsort((b, iou, a))
+    best[a[order]] = order  # the last one of each, which fits best
+    has = best >= 0
+    at = np.where(has, best, 0)
+
+    def pick(values: Floats) -> Floats:
+        return np.where(has, values[at] if len(values) else 0.0, 0.0)
+
+    inside = pixels / theirs[b] > 0.5
+    share = np.where(inside, pixels, 0.0) / area[a]
+    first, second = _two_largest(a, share, n)
+    ratio = np.log(np.maximum(pick(theirs[b]), 1) / np.maximum(area, 1))
+    other = seen.category[b] != drawn.category[a]
+    return {
+        "misfit": 1 - pick(iou),
+        "covered": pick(pixels / area[a]),
+        "covering": pick(pixels / theirs[b]),
+        "larger": np.where(has, np.maximum(ratio, 0), 0.0),
+        "smaller": np.where(has, np.maximum(-ratio, 0), 0.0),
+        "held": np.log(np.maximum(np.bincount(a[inside & (share > 0.05)], minlength=n), 1)),
+        "held_second": second,
+        "held_even": np.where(first > 0, second / np.maximum(first, 1e-9), 0.0),
+        "otherwise": np.bincount(a, np.where(other, pixels, 0.0), n) / np.maximum(area, 1),
+        "best_otherwise": pick(np.where(other, iou, 0.0)),
+        "sure": pick(seen.score[b]),
+        "offset": np.minimum(
+            _centre_offsets(drawn, seen, np.where(has, pick(b.astype(float)), -1).astype(int)), MAX_EDGE_RADII
+        ),
+    }
+
+
+def _two_largest(owner: Rows, value: Floats, n: int) -> tuple[Floats, Floats]:
+    """(n,) each: the greatest and the second greatest value (p,) of each owner (p,); 0 where there is none."""
+    order = np.lexsort((value, owner))
+    of, ordered = owner[order], value[order]
+    last = np.flatnonzero(np.append(of[1:] != of[:-1], True)) if len(of) else np.empty(0, int)
+    first, second = np.zeros(n), np.zeros(n)
+    first[of[last]] = ordered[last]
+    before = last[(last > 0)]
+    before = before[of[before - 1] == of[before]]
+    second[of[before]] = ordered[before - 1]
+    return first, second
+
+
+def _centre_offsets(drawn: ImageSegments, seen: ImageSegments, best: Ints) -> Floats:
+    """(n,) radii from the centre of a segment to that of the predicted one that fits best; else `MAX_EDGE_RADII`."""
+    here, there = centres(drawn.runs, len(drawn), drawn.height), centres(seen.runs, len(seen), seen.height)
+    if not len(seen):
+        return np.full(len(drawn), MAX_EDGE_RADII)
+    apart = np.hypot(*(here - there[np.maximum(best, 0)]).T)
+    return np.where(best >= 0, apart / drawn.radius, MAX_EDGE_RADII)
+
+
+def centres(runs: Runs, n: int, height: int) -> Floats:
+    """(n, 2) x and y of the mean pixel of each segment, in pixels."""
+    x, top = np.divmod(runs.start, height)
+    area = np.maximum(runs.areas(n), 1)
+    across = np.bincount(runs.owner, x * runs.length, n) / area
+    down = np.bincount(runs.owner, (top + (runs.length - 1) / 2) * runs.length, n) / area
+    return np.column_stack([across, down])
+
+
+def edge_distances(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+    """How far the drawn edge is from the nearest edge that the model sees, in radii: mean, spread, and signed mean.
+
+    The sign is that of the predicted segment which holds most of the drawn one: below 0 the drawn edge lies within.
+    """
+    rim = deep.pixels.where(deep.rim)
+    held = _main_prediction(drawn, evidence)
+    away = np.minimum(evidence.distance[rim.at] / drawn.radius[rim.of], MAX_EDGE_RADII)
+    within = evidence.instance[rim.at] == held[rim.of]
+    signed = np.where(within, -away, away)
+    mean, signed_mean = rim.means(away), rim.means(signed)
+    spread = np.sqrt(np.maximum(rim.means(signed**2) - signed_mean**2, 0))
+    pixels = evidence.distance[rim.at]
+    return {
+        "edge_away": mean,
+        "edge_inside": np.maximum(-signed_mean, 0),
+        "edge_outside": np.maximum(signed_mean, 0),
+        "edge_spread": spread,
+        "edge_pixels": np.minimum(rim.means(np.minimum(pixels, 10)), 10),
+        "edge_off": rim.means(pixels > 2.5),
+        "edge_seen": rim.means(evidence.edge[rim.at]),
+    }
+
+
+def _main_prediction(drawn: ImageSegments, evidence: ImagePrediction) -> Ints:
+    """(n,) the predicted segment with which each one shares most pixels; -2: none."""
+    met = overlaps(drawn, evidence.predicted)
+    held = np.full(len(drawn), -2)
+    order = np.lexsort((met.b, met.pixels, met.a))
+    held[met.a[order]] = met.b[order]
+    return held
+
+
+def inner_edges(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+    """Edges that the model sees inside, deeper than 2 px: two things drawn as one have one right across.
+
+    `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
+    """
+    core = deep.within(CORE_DEPTH)
+    border = core.where(evidence.border[core.at])
+    return {
+        "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * drawn.radius), MAX_EDGE_RADII),
+        "seam_edge": border.means(evidence.edge[border.at]),
+        "core_edge": core.means(evidence.edge[core.at]),
+    }
+
+
+MIN_PROBABILITY = 1e-4  # probability, below which differences say nothing
+MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
+
+
+def annotated_features(
+    found: Candidates, given: ImageSegments, evidence: ImagePrediction
+) -> tuple[tuple[str, ...], Floats]:
+    """Names (F,) and values (n, F) of the annotated candidates of an image."""
+    drawn = found.drawn
+    deep = SegmentDepths.of(drawn)
+    families = (
+        size_and_shape(drawn, deep),
+        label_probability(drawn, deep, evidence),
+        edge_profile(drawn, deep, given, evidence),
+        prediction_fit(drawn, evidence),
+        edge_distances(drawn, deep, evidence),
+        inner_edges(drawn, deep, evidence),
+        contacts(drawn, deep, evidence),
+    )
+    return _join_families(families, len(drawn))
+
+
+def region_features(
+    found: Candidates, given: ImageSegments, evidence: ImagePrediction
+) -> tuple[tuple[str, ...], Floats]:
+    """Names (F,) and values (m, F) of the candidates that nobody annotated so."""
+    regions = found.regions
+    deep = SegmentDepths.of(regions)
+    families = (
+        size_and_shape(regions, deep),
+        label_probability(regions, deep, evidence),
+        predicted_over_given(regions, deep, found.label, evidence),
+        crowding(regions, deep, given),
+        relative_size(regions, given),
+    )
+    return _join_families(families, len(regions))
+
+
+def _join_families(families: tuple[Columns, ...], n: int) -> tuple[tuple[str, ...], Floats]:
+    named = {name: values for family in families for name, values in family.items()}
+    values = np.column_stack(list(named.values())) if n else np.zeros((0, len(named)))
+    return tuple(named), np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def size_and_shape(drawn: ImageSegments, deep: SegmentDepths) -> Columns:
+    """Size and shape, of the drawing alone: what the segment looks like beside its like in the image.
+
+    `knots`: into how many more parts it falls when its outline is drawn in by 0.45 radii, and `knot`: the share of
+    the second largest of those: two things drawn as one have a waist.
+    """
+    n, area = len(drawn), drawn.areas.astype(float)
+    whole = measured(drawn.runs, drawn.heights, n)
+    x, y, wide, high = boxes(drawn.runs, drawn.heights, n)
+    log = np.log(np.maximum(area, 1))
+    cut = (x == 0) | (y == 0) | (x + wide == drawn.width) | (y + high == drawn.height)
+    knots, second = _waists(drawn, deep)
+    return {
+        "log_area": log,
+        "log_ratio": log - _median_of_like(log, drawn.category),
+        "compactness": 64 / np.pi * area / np.maximum(whole.perimeter, 4) ** 2,  # 1: a disc, whose edges are 8 radii
+        "extent": area / np.maximum(wide * high, 1),
+        "slender": np.log(np.maximum(np.maximum(wide, high), 1) / np.maximum(np.minimum(wide, high), 1)),
+        "parts": np.log(np.maximum(whole.n_parts, 1)),
+        "holes": np.log1p(whole.n_holes),
+        "frame": cut.astype(float),
+        "knots": knots,
+        "knot": second,
+    }
+
+
+def _waists(drawn: ImageSegments, deep: SegmentDepths) -> tuple[Floats, Floats]:
+    n = len(drawn)
+    left = deep.within(np.maximum(0.45 * drawn.radius, 1))
+    inner = runs_of_ordered_pixels(left.at, left.of, drawn.height)
+    parts = measured(inner, drawn.heights, n).parts
+    area = parts.area.astype(float)
+    first, second = np.zeros(n), np.zeros(n)
+    np.maximum.at(first, parts.owner, area)
+    area[area == first[parts.owner]] = 0.0
+    np.maximum.at(second, parts.owner, area)
+    many = np.bincount(parts.owner[parts.area >= 4], minlength=n)
+    return np.log(np.maximum(many, 1)), second / np.maximum(drawn.areas, 1) * 4
+
+
+def _median_of_like(values: Floats, category: Ints) -> Floats:
+    """(n,) the median of the values of each one's category; a loop over the categories of an image."""
+    median = np.zeros(len(values))
+    for each in np.unique(category):
+        median[category == each] = np.median(values[category == each])
+    return median
+
+
+def label_probability(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+    """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
+
+    `wrong` is the mean cube of how much more another category is believed in, great only where the model is sure, and
+    `mass` the log of its sum. `loss` is the mean of -log p, and `worst` the log odds of 1 - p where that is
+    greatest.
+    """
+    n = len(drawn)
+    every, core = deep.pixels, deep.within(CORE_DEPTH)
+    own, other = _own_and_other(drawn, evidence, every)
+    inside, beyond = _own_and_other(drawn, evidence, core)
+    doubt = every.means(1 - own)
+    cored = np.bincount(core.of, minlength=n) > 0
+    nothing = evidence.at(np.zeros(len(every.at), np.int64), every.at)
+    sure = np.maximum(other - own, 0) ** 3
+    weight = np.exp((1 - own) / TEMPERATURE)
+    return {
+        "loss": every.means(-np.log(np.maximum(own, MIN_PROBABILITY))),
+        "core_loss": np.where(cored, core.means(-np.log(np.maximum(inside, MIN_PROBABILITY))), 0.0),
+        "worst": -log_odds(every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9)),
+        "mass": np.log1p(every.sums(sure)),
+        "doubt": doubt,
+        "doubt_among": doubt - _median_of_like(doubt, drawn.category),
+        "unsure": every.means(own < 0.5),
+        "denied": every.means(own < 0.1),
+        "margin": every.means(own - other),
+        "wrong": every.means(sure),
+        "core_doubt": np.where(cored, core.means(1 - inside), doubt),
+        "core_wrong": core.means(np.maximum(beyond - inside, 0) ** 3),
+        "nothing": every.means(nothing),
+        "else": every.means(1 - own - nothing) if len(evidence.probability) > 2 else np.zeros(n),
+    }
+
+
+def log_odds(p: Floats) -> Floats:
+    """(n,) of probabilities (n,), which tell what is nearly sure from what is sure."""
+    known = np.clip(p, MIN_MEAN_PROBABILITY, 1 - MIN_MEAN_PROBABILITY)
+    return np.asarray(np.log(known / (1 - known)))
+
+
+def _own_and_other(drawn: ImageSegments, evidence: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
+    """(p,) the probability of a segment's own category, and the greatest of another one."""
+    first, second = evidence.two
+    own = evidence.at(drawn.category[pixels.of], pixels.at)
+    other = np.where(own >= first[pixels.at], second[pixels.at], first[pixels.at])
+    return own.astype(float), other.astype(float)
+
+
+def edge_profile(drawn: ImageSegments, deep: SegmentDepths, given: ImageSegments, evidence: ImagePrediction) -> Columns:
+    """Belief in the category across the drawn edge, from 4 px inside to 4 px outside.
+
+    `outwards` and `inwards`: by how many pixels the model would draw the edge further out and in, on average: what
+    it believes in outside, where nobody drew the same category, and what it does not believe in inside, over the
+    length of the edge.
+    """
+    n, every, free = len(drawn), deep.pixels, given.categories()
+    own = evidence.at(drawn.category[every.of], every.at).astype(float)
+    shells = [every.where(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
+    inner = [evidence.at(drawn.category[shell.of], shell.at).astype(float) for shell in shells]
+    around = [SegmentPixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
+    sums = [every.sums(own * (free[every.at] != drawn.category[every.of]))]
+    areas = [np.bincount(every.of, minlength=n)]
+    for pixels in around:
+        beyond = evidence.at(drawn.category[pixels.of], pixels.at) * (free[pixels.at] != drawn.category[pixels.of])
+        sums.append(pixels.sums(beyond))
+        areas.append(np.bincount(pixels.of, minlength=n))
+    outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
+    length = np.maximum(measured(drawn.runs, drawn.heights, n).perimeter * np.pi / 4, 4)
+    outwards = outer.sum(axis=0) / length
+    inwards = sum((shell.sums(1 - p) for shell, p in zip(shells, inner, strict=True)), np.zeros(n)) / length
+    return {
+        "inner_far": shells[1].means(inner[1]),
+        "inner_near": shells[0].means(inner[0]),
+        "outer_near": outer[0] / room[0],
+        "outer_far": outer[1] / room[1],
+        "outwards": outwards,
+        "inwards": inwards,
+        "one_sided": np.abs(outwards - inwards),
+        "both_sided": np.minimum(outwards, inwards),
+    }
+
+
+def predicted_over_given(
+    regions: ImageSegments, deep: SegmentDepths, label: Ints, evidence: ImagePrediction
+) -> Columns:
+    """How much the model prefers what it sees to what was given, and how thick the region is."""
+    n = len(regions)
+    every, core = deep.pixels, deep.within(CORE_DEPTH)
+    area = np.maximum(regions.areas, 1)
+    theirs = evidence.at(label[every.of], every.at).astype(float)
+    mine = evidence.at(regions.category[every.of], every.at).astype(float)
+    odds = np.log(np.maximum(mine, MIN_PROBABILITY)) - np.log(np.maximum(theirs, MIN_PROBABILITY))
+    weight = np.exp((1 - theirs) / TEMPERATURE)
+    return {
+        "preferred": every.means(odds),
+        "preferred_in_all": np.log1p(every.sums(np.maximum(mine - theirs, 0) ** 3)),
+        "given_worst": log_odds(every.sums(theirs * weight) / np.maximum(every.sums(weight), 1e-9)),
+        "given": every.means(theirs),
+        "given_denied": every.means(theirs < 0.1),
+        "unlabelled": (label == 0).astype(float),
+        "saying_nothing": (regions.category == 0).astype(float),
+        "thick": np.bincount(core.of, minlength=n) / area,
+        "score": regions.score,
+        "edge": every.means(evidence.edge[every.at]),
+    }
+
+
+def relative_size(regions: ImageSegments, given: ImageSegments) -> Columns:
+    """The log of the area beside the median of what was drawn of the category in the image; 0 where nothing was."""
+    log = np.log(np.maximum(regions.areas, 1))
+    usual = log.copy()
+    areas = np.log(np.maximum(given.areas, 1))
+    for each in np.unique(regions.category):
+        drawn = areas[given.category == each]
+        if len(drawn):
+            usual[regions.category == each] = np.median(drawn)
+    return {"log_usual": log - usual}
+
+
+COARSE_SIDE = (
+    512  # pixels of the longer side of what is compared at first; of larger images every n-th pixel of both axes
+)
+MAX_SHIFT_SHARE = 16  # labels are moved by up to a 16th of the longer side
+MIN_SHIFT = 3.0  # pixels: nearer than that honest outlines differ as well
+MIN_GAIN, GAIN_FACTOR = (
+    0.06,
+    4,
+)  # what must be won by moving: this much more than so often what is won in a quarter of all images
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Where all labels of an image fit best.
+
+    Attributes
+    ----------
+    right, down : pixels by which they would have to be moved
+    gain : what is won by it: 0 nothing, 1 as much as the labels win by lying where they do rather than anywhere
+    by : (K,) how much of that each category wins
+    """
+
+    right: int = 0
+    down: int = 0
+    gain: float = 0.0
+    by: tuple[float, ...] = ()
+
+
+def align_labels(given: ImageSegments, evidence: ImagePrediction) -> Alignment:
+    """Where the labels of an image fit best, to the pixel.
+
+    All labels are moved as one, and judged by the sum of log p, less its mean over the categories, so that what leaves
+    the image counts neither way. Each category counts by the root of its pixels: else a road alone that was drawn
+    beside its place would move all else. Cross-correlation, by Fourier transforms.
+    """
+    step = max(-(-max(given.height, given.width) // COARSE_SIDE), 1)
+    rough = _best_alignment(given, evidence, step)
+    return rough if step == 1 or rough.gain <= MIN_GAIN else _best_alignment(given, evidence, 1)
+
+
+def _best_alignment(given: ImageSegments, evidence: ImagePrediction, step: int) -> Alignment:
+    shape = given.width, given.height
+    label = given.categories().reshape(shape)[::step, ::step]
+    belief = np.log(np.maximum(evidence.probability.reshape(-1, *shape)[:, ::step, ::step], MIN_PROBABILITY))
+    belief -= belief.mean(axis=0)
+    fit = _cross_correlation(label, belief, max(max(shape) // MAX_SHIFT_SHARE // step, 1))
+    reach = fit.shape[0] // 2
+    x, y = (int(at) - reach for at in np.unravel_index(fit.argmax(), fit.shape))
+    if not (x or y):  # they lie where they fit best, as nearly always
+        return Alignment(by=(0.0,) * len(belief))
+    won = (_fit_by_category(label, belief, x, y) - _fit_by_category(label, belief, 0, 0)) / max(
+        float(fit.max() - np.median(fit)), 1e-9
+    )
+    return Alignment(x * step, y * step, float(won.sum()), tuple(won.tolist()))
+
+
+def _cross_correlation(label: Ints, belief: PixelValues, reach: int) -> Floats:
+    """(2 reach + 1, 2 reach + 1) the belief (K, width, height) in labels (width, height) moved by so much."""
+    from scipy import fft
+
+    room = [fft.next_fast_len(side + reach, real=True) for side in label.shape]
+    total = np.zeros((room[0], room[1] // 2 + 1), np.complex64)
+    for category in np.unique(label[label != VOID]).tolist():
+        mask = label == category
+        weight = mask.astype(np.float32) / np.sqrt(mask.sum(dtype=np.float32))
+        total += fft.rfft2(weight, room).conj() * fft.rfft2(belief[category], room)
+    near = np.ix_(*[np.arange(-reach, reach + 1)] * 2)
+    return np.asarray(fft.irfft2(total, room)[near], np.float64)
+
+
+def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats:
+    """(K,) how much each category adds to the fit of labels (width, height) that are moved by so much."""
+    (x0, x1), (y0, y1) = ((max(-by, 0), side - max(by, 0)) for by, side in zip((x, y), label.shape, strict=True))
+    mine, there = label[x0:x1, y0:y1], belief[:, x0 + x : x1 + x, y0 + y : y1 + y]
+    at = np.nonzero(mine != VOID)
+    category = mine[at]
+    pixels = np.bincount(label[label != VOID], minlength=len(belief))
+    return np.bincount(category, there[category, *at], len(belief)) / np.sqrt(np.maximum(pixels, 1))
+
+
+def label_shifts(found: Sequence[Alignment], iou: Floats) -> Ints:
+    """(i, 2) pixels to the right and down by which all labels of each image are to be moved; 0 where they fit.
+
+    They are where the model sees them better, and those of most others are not: a model that knows little fits
+    anywhere, and then it does so for most images. What all images have in common is the model's own. Of what is won,
+    without what is not labelled, at least half is by categories of which the model has an idea, by their `iou` (K,)
+    with all given labels: the others fit anywhere, too.
+    """
+    gain = np.array([each.gain for each in found])
+    best = np.array([(each.right, each.down) for each in found], np.int64).reshape(-1, 2)
+    if not len(best):
+        return best
+    beside = best - np.median(best, axis=0).round().astype(np.int64)
+    by = np.array([each.by for each in found])
+    by[:, UNLABELLED] = 0.0
+    trusted = by[:, iou >= VAGUE_IOU].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
+    told = (np.hypot(*beside.T) >= MIN_SHIFT) & (gain > MIN_GAIN + GAIN_FACTOR * np.quantile(gain, 0.25)) & trusted
+    return np.where(told[:, None], beside, 0)

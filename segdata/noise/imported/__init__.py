@@ -1,1 +1,0 @@
-"""Predictions that were made elsewhere, as what a witness has seen."""

@@ -1,0 +1,196 @@
+"""Known errors: errors in labels that are known from clean labels or from a list of injected errors."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.counts import runs_of_counts
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints, Runs
+from segdata.noise.candidates import MIN_PART_PIXELS
+from segdata.noise.corruptions import Corruptions, match_corruptions
+from segdata.noise.error_types import CorruptionKind
+from segdata.noise.evaluation import EvaluatedRanking
+from segdata.noise.ranking import RankedCandidates
+from segdata.noise.segments import (
+    UNLABELLED,
+    VOID,
+    Flags,
+    ImageSegments,
+    SegmentPixels,
+    overlaps,
+    runs_of_pixels,
+    segments_of_map,
+)
+
+SAME_OUTLINE_IOU = 0.8  # IoU from which two outlines are the same: nobody draws twice the same pixels
+MAX_HONEST_PIXELS = 1  # pixels by which honest outlines differ
+SAME_SEGMENT_IOU = 0.5
+_PIECE_SHARE = 0.5  # the share of a segment within another that makes it a piece
+
+
+class KnownError(msgspec.Struct, frozen=True):
+    """One error of a list, as `segdata.testing.noise` writes it; see `segdata.testing.noise.InjectedError`."""
+
+    kind: CorruptionKind
+    image: str
+    counts: str
+    clean_counts: str
+    severity: float = 1.0
+
+
+def read_known_errors(path: Path) -> list[KnownError]:
+    """The errors of a list; raises SegdataError where the file holds none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[KnownError])
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise SegdataError(f"{path}: is no list of errors as segdata.testing.noise writes it: {error}") from error
+
+
+def errors_of_list(known: Sequence[KnownError], given: ImageSegments) -> Corruptions:
+    """The errors of one image: a segment is wrong of which more than half is what an error left."""
+    sizes = np.full(len(known), given.height, np.int64), np.full(len(known), given.width, np.int64)
+    old, new = (
+        runs_of_counts(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]
+        for texts in ([each.clean_counts for each in known], [each.counts for each in known])
+    )
+    n = len(known)
+    met = overlaps(given, ImageSegments.of(new, np.ones(n, np.int64), given.height, given.width))
+    inside = met.pixels > _PIECE_SHARE * given.areas[met.a]
+    after = np.full(len(given), -1, np.int64)
+    after[met.a[inside]] = met.b[inside]
+    nothing = np.empty(0, np.int64)
+    kinds = tuple(each.kind for each in known)
+    return Corruptions(kinds, np.array([each.severity for each in known]), nothing, after, nothing, old, new)
+
+
+def compare_labels(given: ImageSegments, clean: ImageSegments, things: Flags) -> Corruptions:
+    """What is wrong with given labels, as clean ones of the same image show it.
+
+    Two things with an IoU above `SAME_OUTLINE_IOU` are the same. With the same category and another outline, the
+    outline is wrong. A thing that lies more than half within another is a piece of it. In stuff, each part whose pixels
+    have another category than the clean labels is an error if it is more than `MAX_HONEST_PIXELS` px thick.
+    """
+    found = _LabelComparison(given, clean, things)
+    found.compare_things()
+    found.compare_parts()
+    return found.mistakes()
+
+
+class _LabelComparison:
+    """Errors as they are found: kind, segments given, pixels before and after."""
+
+    def __init__(self, given: ImageSegments, clean: ImageSegments, things: Flags) -> None:
+        self._given, self._clean, self._things = given, clean, things
+        self._kinds: list[CorruptionKind] = []
+        self._after = np.full(len(given), -1, np.int64)
+        self._old: list[Runs] = []
+        self._new: list[Runs] = []
+
+    def compare_things(self) -> None:
+        """Things that are missing, extra, of another category or outline, merged and split."""
+        given, clean = (self._countable(each) for each in (self._given, self._clean))
+        ours, theirs = self._given.take(given), self._clean.take(clean)
+        met = overlaps(ours, theirs)
+        area_a, area_b = ours.areas[met.a], theirs.areas[met.b]
+        iou = met.pixels / np.maximum(area_a + area_b - met.pixels, 1)
+        held, holding = met.pixels > _PIECE_SHARE * area_b, met.pixels > _PIECE_SHARE * area_a
+        done_a, done_b = np.zeros(len(given), bool), np.zeros(len(clean), bool)
+        same = (iou >= SAME_OUTLINE_IOU) & (ours.category[met.a] == theirs.category[met.b])
+        done_a[met.a[same]] = done_b[met.b[same]] = True
+        open_ = ~done_a[met.a] & ~done_b[met.b]
+        for at in np.flatnonzero(np.bincount(met.a[open_ & held], minlength=len(given)) > 1).tolist():
+            pieces = met.b[open_ & held & (met.a == at)]
+            self._add("merge", given[[at]], clean[pieces])
+            done_a[at] = done_b[pieces] = True
+        open_ = ~done_a[met.a] & ~done_b[met.b]
+        for at in np.flatnonzero(np.bincount(met.b[open_ & holding], minlength=len(clean)) > 1).tolist():
+            pieces = met.a[open_ & holding & (met.b == at)]
+            self._add("split", given[pieces], clean[[at]])
+            done_a[pieces] = done_b[at] = True
+        for pair in np.argsort(-iou, kind="stable").tolist():
+            a, b = int(met.a[pair]), int(met.b[pair])
+            if done_a[a] or done_b[b]:
+                continue
+            done_a[a] = done_b[b] = True
+            self._add(self._kind_of(given[a], clean[b], float(iou[pair])), given[[a]], clean[[b]])
+        for at in np.flatnonzero(~done_a).tolist():
+            self._add("extra", given[[at]], clean[:0])
+        for at in np.flatnonzero(~done_b).tolist():
+            self._add("missing", given[:0], clean[[at]])
+
+    def _kind_of(self, a: int, b: int, iou: float) -> CorruptionKind:
+        if iou > SAME_SEGMENT_IOU and self._given.category[a] != self._clean.category[b]:
+            return "category"
+        larger = self._given.areas[a] > self._clean.areas[b]
+        return ("dilate" if larger else "erode") if iou > SAME_SEGMENT_IOU else "shift"
+
+    def compare_parts(self) -> None:
+        """Parts of what is not countable that have another category, or none."""
+        ours, theirs = (self._flat(each) for each in (self._given, self._clean))
+        n = len(self._things)
+        told = (ours != VOID) & (theirs != VOID) & (ours != theirs)
+        apart = segments_of_map(np.where(told, ours * n + theirs, -1), self._given.height, self._given.width, blank=-1)
+        thick = (apart.grown(-MAX_HONEST_PIXELS).areas(len(apart)) > 0) & (apart.areas >= MIN_PART_PIXELS)
+        for at in np.flatnonzero(thick).tolist():
+            was, should = divmod(int(apart.category[at]), n)
+            kind: CorruptionKind = "missing" if was == UNLABELLED else "extra" if should == UNLABELLED else "category"
+            runs = apart.runs.take(np.array([at]), len(apart))
+            self._kinds.append(kind)
+            self._old.append(Runs.empty())
+            self._new.append(runs)
+
+    def _countable(self, drawn: ImageSegments) -> Ints:
+        return np.flatnonzero(self._things[np.maximum(drawn.category, 0)] & (drawn.category != VOID))
+
+    def _flat(self, drawn: ImageSegments) -> Ints:
+        """(width * height,) categories of what is not countable; void where things are."""
+        value = np.where(self._things[np.maximum(drawn.category, 0)], VOID, drawn.category)
+        return drawn.painted(value, UNLABELLED)
+
+    def _add(self, kind: CorruptionKind, given: Ints, clean: Ints) -> None:
+        self._after[given] = len(self._kinds)
+        self._kinds.append(kind)
+        self._new.append(_union_runs(self._given, given))
+        self._old.append(_union_runs(self._clean, clean))
+
+    def mistakes(self) -> Corruptions:
+        """All that were found."""
+        n, nothing = len(self._kinds), np.empty(0, np.int64)
+        old, new = (Runs.concatenate(each, [1] * n) for each in (self._old, self._new))
+        return Corruptions(tuple(self._kinds), np.ones(n), nothing, self._after, nothing, old, new)
+
+
+def _union_runs(drawn: ImageSegments, rows: Ints) -> Runs:
+    """The pixels of some segments as one."""
+    at = SegmentPixels.of_runs(drawn.runs.take(rows, len(drawn)), len(rows)).at
+    return runs_of_pixels(at, np.zeros(len(at), np.int64), drawn.height) if len(at) else Runs.empty()
+
+
+@dataclass(frozen=True)
+class KnownErrors:
+    """Held against what is known: of each image that was looked at the mistakes, and which candidate is about which."""
+
+    truth: Sequence[Corruptions] = field(repr=False)
+
+    def ranked(self, found: RankedCandidates, drawn: Callable[[int], ImageSegments], things: Flags) -> EvaluatedRanking:
+        """The candidates with the mistakes that they are about; `drawn(i)` are the labels of the i-th image."""
+        first = np.cumsum([0, *map(len, self.truth)])
+        of: tuple[list[Ints], list[Ints]] = [], []
+        for at, (truth, begin) in enumerate(zip(self.truth, first.tolist(), strict=False)):
+            for sort, mistake in enumerate(match_corruptions(found.found[at], drawn(at), truth, things)):
+                of[sort].append(np.where(mistake >= 0, mistake + begin, -1))
+        return EvaluatedRanking(
+            found.probability,
+            found.image,
+            np.concatenate([np.empty(0, np.int64), *of[0], *of[1]]),
+            [name for truth in self.truth for name in truth.types],
+            np.repeat(np.arange(len(self.truth)), np.diff(first)),
+            len(self.truth),
+        )

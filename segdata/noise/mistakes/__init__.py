@@ -1,1 +1,0 @@
-"""Mistakes made on purpose, to learn from and to measure with."""

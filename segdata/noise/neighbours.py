@@ -1,0 +1,204 @@
+"""Neighbours: the distance of each pixel from its segment's outline, and the segments beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core import kernels
+from segdata.core.meet import Met, Side, meet_within
+from segdata.core.runs import Ints, Rows, Runs
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.segments import Flags, Floats, ImageSegments, SegmentPixels, overlaps
+
+NEAR, FURTHER = 2, 4  # pixels around a segment
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDepths:
+    """The pixels of segments, and their surroundings.
+
+    Attributes
+    ----------
+    pixels : of the segments themselves
+    depth : (p,) of each: 1 where the segment ends, then further by the distance from there, in pixels. The image's
+        frame ends no segment
+    near, further : the runs of the segments with all pixels at most 2 px, and 4 px, around them
+    """
+
+    pixels: SegmentPixels
+    depth: Floats
+    near: Runs
+    further: Runs
+
+    @staticmethod
+    def of(drawn: ImageSegments) -> "SegmentDepths":
+        """The pixels of all segments."""
+        pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
+        return SegmentDepths(pixels, _pixel_depths(drawn, pixels), drawn.grown(NEAR), drawn.grown(FURTHER))
+
+    def within(self, more_than: float | Floats) -> SegmentPixels:
+        """The pixels deeper than so much: of all, or (n,) for each segment."""
+        limit = np.broadcast_to(np.asarray(more_than), (self.pixels.n,))
+        return self.pixels.where(self.depth > limit[self.pixels.of])
+
+    @property
+    def rim(self) -> Flags:
+        """(p,) the pixels that end a segment."""
+        return self.depth <= 1
+
+
+def _pixel_depths(drawn: ImageSegments, pixels: SegmentPixels) -> Floats:
+    """(p,) from one distance transform for all segments, or one for each layer of those that overlap.
+
+    Within a segment the nearest rim of any is its own: others lie beyond it.
+    """
+    import cv2
+
+    depth = np.empty(len(pixels.at))
+    layer = _disjoint_layers(drawn)
+    shape = (drawn.width, drawn.height)
+    for each in range(int(layer.max(initial=-1)) + 1):
+        mine = layer[pixels.of] == each
+        label = np.full(drawn.width * drawn.height, -1, np.int32)
+        label[pixels.at[mine]] = pixels.of[mine]
+        rim = _outline_pixels(label.reshape(shape))
+        if rim.any():
+            away = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        else:
+            away = np.full(shape, np.hypot(*shape), np.float32)
+        depth[mine] = away.ravel()[pixels.at[mine]] + 1.0
+    return depth
+
+
+def _outline_pixels(label: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> Flags:
+    """(width, height) the pixels beside one of another segment, or of none."""
+    rim = np.zeros(label.shape, bool)
+    for axis in (0, 1):
+        one, other = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        differs = label[one] != label[other]
+        rim[one] |= differs
+        rim[other] |= differs
+    return rim
+
+
+def _disjoint_layers(drawn: ImageSegments) -> Ints:
+    """(n,) layers, so that no two segments of one layer share pixels: a loop over those that do."""
+    layer = np.zeros(len(drawn), np.int64)
+    met = meet_within(drawn.side())
+    below: dict[int, list[int]] = {}
+    for a, b in zip(met.a.tolist(), met.b.tolist(), strict=True):
+        below.setdefault(b, []).append(a)
+    for b in sorted(below):
+        taken = {int(layer[a]) for a in below[b]}
+        layer[b] = next(at for at in range(len(taken) + 1) if at not in taken)
+    return layer
+
+
+Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the length of what both claim
+
+
+def neighbour_pairs(drawn: ImageSegments, near: Runs) -> tuple[Met, Strips]:
+    """Every two segments of one category beside each other, and the strips that their surroundings (`near`) share."""
+    line = drawn.line()
+    side = Side.of(near, line, np.zeros(len(drawn), np.int64))
+    first, second, place, length = kernels.strips_within(side.start, side.end, side.owner)
+    alike = drawn.category[first] == drawn.category[second]
+    first, second, place, length = first[alike], second[alike], place[alike], length[alike]
+    _, x, y = line.lower(place)
+    return Met(*kernels.tally(first, second, length)), (first, second, x * drawn.height + y, length)
+
+
+def contacts(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Mapping[str, Floats]:
+    """The neighbour of the same category with which a segment would best make one that the model sees.
+
+    `gain`: by how much the IoU of both together, with any predicted segment, is above the better one alone; `contact`:
+    the length along which they lie side by side, over the diameter; `contact_edge`: how probable an edge is there;
+    `same`: both share most pixels with the same predicted segment.
+    """
+    n = len(drawn)
+    names = ("gain", "contact", "contact_edge", "same", "neighbour", "neighbours")
+    met, strips = neighbour_pairs(drawn, deep.near)
+    if not len(met.a):
+        return dict.fromkeys(names, np.zeros(n))
+    edge = _mean_edge(met, strips, evidence)
+    gain, same = _union_gain(drawn, evidence, met)
+    owner, other = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
+    row = np.tile(np.arange(len(met.a)), 2)
+    length = met.pixels[row] / (2 * NEAR) / (2 * np.minimum(drawn.radius[owner], drawn.radius[other]))
+    order = np.lexsort((other, length, gain[row], owner))
+    best = np.full(n, -1)
+    best[owner[order]] = order
+    has = best >= 0
+    at = np.maximum(best, 0)
+    area = np.maximum(drawn.areas, 1)
+    values = (
+        gain[row][at],
+        np.minimum(length[at], 3.0),
+        edge[row][at],
+        same[row][at],
+        np.log(area[other[at]] / area[owner[at]]),
+        np.log1p(np.bincount(owner, minlength=n)),
+    )
+    return {name: np.where(has, value, 0.0) for name, value in zip(names, values, strict=True)}
+
+
+def _mean_edge(met: Met, strips: Strips, evidence: ImagePrediction) -> Floats:
+    """(p,) the mean probability of an edge where the surroundings of each pair overlap."""
+    first, second, start, length = strips
+    before = np.concatenate([[0.0], np.cumsum(evidence.edge, dtype=np.float64)])
+    total = before[start + length] - before[start]
+    n = int(max(met.b.max(), met.a.max())) + 1
+    pair = np.searchsorted(met.a.astype(np.int64) * n + met.b, first.astype(np.int64) * n + second)
+    return np.asarray(np.bincount(pair, total, len(met.a)) / np.maximum(met.pixels, 1))
+
+
+def _union_gain(drawn: ImageSegments, evidence: ImagePrediction, met: Met) -> tuple[Floats, Floats]:
+    """(p,) for each pair: the IoU of both with a predicted one above the best alone; whether they share that one."""
+    seen = evidence.predicted
+    found, n = overlaps(drawn, seen), len(drawn)
+    if not len(found.a):
+        return np.zeros(len(met.a)), np.zeros(len(met.a))
+    area, theirs = drawn.areas.astype(float), seen.areas.astype(float)
+    iou = found.pixels / (area[found.a] + theirs[found.b] - found.pixels)
+    alone = np.zeros(n)
+    np.maximum.at(alone, found.a, iou)
+    hold = np.full(n, -1)
+    order = np.lexsort((found.b, found.pixels, found.a))
+    hold[found.a[order]], most = found.b[order], np.zeros(n)
+    most[found.a[order]] = found.pixels[order]
+    together = np.zeros(len(met.a))
+    for x, y in ((met.a, met.b), (met.b, met.a)):
+        target = hold[x]
+        key = found.a.astype(np.int64) * len(seen) + found.b
+        wanted = y.astype(np.int64) * len(seen) + np.maximum(target, 0)
+        at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+        added = np.where(key[at] == wanted, found.pixels[at], 0)
+        both = most[x] + added
+        union = area[x] + area[y] + theirs[np.maximum(target, 0)] - both
+        together = np.maximum(together, np.where(target >= 0, both / np.maximum(union, 1), 0.0))
+    same = (hold[met.a] == hold[met.b]) & (hold[met.a] >= 0)
+    return together - np.maximum(alone[met.a], alone[met.b]), same.astype(float)
+
+
+def crowding(regions: ImageSegments, deep: SegmentDepths, given: ImageSegments) -> Mapping[str, Floats]:
+    """What was given around a region: a rim of the same category says that it is an outline's, not a thing's.
+
+    `beside`: the share of the surrounding 2 px that was given the category which the model sees in the region;
+    `labelled`: the share of the region that was given any; `fit`: its best IoU with a given segment.
+    """
+    n = len(regions)
+    label = given.categories()
+    inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
+    like_inside = inside.sums(label[inside.at] == regions.category[inside.of])
+    like_around = around.sums(label[around.at] == regions.category[around.of])
+    ring = np.maximum(np.bincount(around.of, minlength=n) - np.bincount(inside.of, minlength=n), 1)
+    met = overlaps(regions, given)
+    fit = np.zeros(n)
+    union = regions.areas[met.a] + given.areas[met.b] - met.pixels
+    np.maximum.at(fit, met.a, met.pixels / np.maximum(union, 1))
+    return {
+        "beside": (like_around - like_inside) / ring,
+        "labelled": inside.means(label[inside.at] != 0),
+        "fit": fit,
+    }

@@ -1,0 +1,194 @@
+"""Images: image files as arrays with one number of channels, cached up to a memory budget."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError
+from segdata.core.executor import n_threads
+from segdata.core.label_maps import LabelMaps
+from segdata.core.planes import Planes, planes
+
+Loader = Callable[[str, tuple[int, int]], Planes]
+Floats = NDArray[np.float32]
+_DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
+_PERCENTILE_PIXELS = 20_000  # pixels that percentiles are taken of
+_WITH_ALPHA = (2, 4)  # channels
+_AVERAGED = ("uint8", "uint16", "float32")  # as they are; all else as float32
+_PHOTO = 4  # channels; what has more is no photograph, whose colours would need one scale for all
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """An image as its file has it, and what becomes 0 and 1 in it.
+
+    Attributes
+    ----------
+    pixels : (C, height, width)
+    low, high : (C,)
+    """
+
+    pixels: Planes
+    low: Floats
+    high: Floats
+
+
+class ImageCache:
+    """The images of a dataset, decoded when asked for; the last ones stay in memory, up to `budget` bytes.
+
+    `defects` are what was met: files that are missing, damaged, or of another size than their labels. Threads may ask
+    at the same time.
+    """
+
+    def __init__(self, maps: LabelMaps, budget: int, load: Loader = planes, scale: float = 1.0) -> None:
+        self._maps, self._budget, self._load, self._scale = maps, budget, load, scale
+        self._kept: OrderedDict[int, DecodedImage] = OrderedDict()
+        self._used, self._lock = 0, Lock()
+        self._wrong: dict[int, Defect] = {}
+        self.channels: int | None = None
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """One for each image that cannot be used, in the order of the images."""
+        return tuple(self._wrong[row] for row in sorted(self._wrong))
+
+    def survey(self, jobs: int = 0) -> NDArray[np.bool_]:
+        """(n_images,) which images can be used: every one is decoded once, and the number of channels settled.
+
+        That is the one that most images have; grey and colour are turned into each other, alpha is left out, and
+        images that have another number still become defects.
+        """
+        with ThreadPoolExecutor(n_threads(jobs)) as pool:
+            found = np.array(list(pool.map(self._n_channels, range(len(self._maps)))), np.int64)
+        counts = np.bincount(found, minlength=1)
+        counts[0] = 0
+        self.channels = int(counts.argmax()) if counts.any() else None
+        for row in np.flatnonzero(found != (self.channels or 0)).tolist():
+            self._forget(row)
+            self.get(row)  # again, now that it is known what it is to have
+        usable = found > 0
+        usable[list(self._wrong)] = False
+        return usable
+
+    def reduced(self, scale: float) -> "ImageCache":
+        """The same images with sides `scale` times as long, at most 1: each pixel the mean of what it covers."""
+        if scale == 1:
+            return self
+        found = ImageCache(self._maps, self._budget, self._load, scale)
+        found.channels, found._wrong = self.channels, dict(self._wrong)
+        for row, picture in self._kept.items():
+            found._keep(row, found._smaller(picture))
+        return found
+
+    def get(self, row: int) -> DecodedImage | None:
+        """The picture of an image; None where it cannot be used."""
+        with self._lock:
+            if row in self._wrong:
+                return None
+            if row in self._kept:
+                self._kept.move_to_end(row)
+                return self._kept[row]
+        picture = self._read(row)
+        if picture is not None:
+            self._keep(row, picture)
+        return picture
+
+    def _keep(self, row: int, picture: DecodedImage) -> None:
+        with self._lock:
+            if row in self._kept:
+                return
+            self._kept[row] = picture
+            self._used += picture.pixels.nbytes
+            while self._used > self._budget and len(self._kept) > 1:
+                self._used -= self._kept.popitem(last=False)[1].pixels.nbytes
+
+    def _forget(self, row: int) -> None:
+        with self._lock:
+            if row in self._kept:
+                self._used -= self._kept.pop(row).pixels.nbytes
+
+    def _n_channels(self, row: int) -> int:
+        picture = self.get(row)
+        return 0 if picture is None else len(picture.pixels)
+
+    def _read(self, row: int) -> DecodedImage | None:
+        try:
+            pixels = self._decoded(row)
+            fitting = pixels if self.channels is None else _adapt_channels(pixels, self.channels)
+        except _UnusableError as error:
+            self._report(row, error)
+            return None
+        return self._smaller(DecodedImage(fitting, *_limits(fitting)))
+
+    def _smaller(self, picture: DecodedImage) -> DecodedImage:
+        if self._scale == 1:
+            return picture
+        high, wide = (max(round(side * self._scale), 1) for side in picture.pixels.shape[1:])
+        kept = picture.pixels if picture.pixels.dtype.name in _AVERAGED else picture.pixels.astype(np.float32)
+        layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in kept]
+        return DecodedImage(np.stack(layers), picture.low, picture.high)
+
+    def _decoded(self, row: int) -> Planes:
+        """(channels, height, width) of an image: of its file, or of all its files one after the other."""
+        uri, size = self._maps.uris[row], (int(self._maps.height[row]), int(self._maps.width[row]))
+        files: Sequence[str] = self._maps.channels[row] or (() if uri is None else (uri,))
+        if not files:
+            raise _UnusableError("SEG002", "nothing says where the image file is; it is left out")
+        try:
+            layers = [self._load(file, size) for file in files]
+        except FileNotFoundError as error:
+            raise _UnusableError("SEG002", "the image file does not exist; it is left out") from error
+        except (OSError, SegdataError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
+            raise _UnusableError("SEG001", f"cannot be decoded, it is left out: {error}") from error
+        for layer in layers:
+            if layer.shape[1:] != size:
+                said = f"{layer.shape[2]}x{layer.shape[1]} px, its labels {size[1]}x{size[0]} px"
+                raise _UnusableError("SEG003", f"the image has {said}; it is left out")
+        return layers[0] if len(layers) == 1 else np.concatenate(layers)
+
+    def _report(self, row: int, error: "_UnusableError") -> None:
+        code, message = error.args
+        with self._lock:
+            self._wrong[row] = Defect(code, message, file=self._maps.uris[row], image=self._maps.image_ids[row])
+
+
+class _UnusableError(Exception):
+    """An image that cannot be used: the code of the rule that owns this, and what is wrong."""
+
+
+def _adapt_channels(pixels: Planes, channels: int) -> Planes:
+    """The same image with that many channels: alpha left out or opaque, grey repeated, colours averaged."""
+    n = len(pixels)
+    if n == channels:
+        return pixels
+    colours = n - 1 if n in _WITH_ALPHA else n
+    wanted = channels - 1 if channels in _WITH_ALPHA else channels
+    found = pixels[:colours]
+    if colours == 1:
+        found = np.repeat(found, wanted, axis=0)
+    elif wanted == 1 and colours == 3:
+        found = found.astype(np.float32).mean(axis=0, keepdims=True).astype(pixels.dtype)
+    if len(found) != wanted:
+        raise _UnusableError("SEG003", f"has {n} channels, most images have {channels}; it is left out")
+    if wanted == channels:
+        return found
+    opaque = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype.str).max)
+    return np.concatenate([found, np.full_like(found[:1], opaque)])
+
+
+def _limits(pixels: Planes) -> tuple[Floats, Floats]:
+    """The values (C,) that become 0 and 1: percentiles of the image, of all channels of a photograph together."""
+    flat = pixels.reshape(len(pixels), -1)
+    sample = flat[:, :: max(flat.shape[1] // _PERCENTILE_PIXELS, 1)].astype(np.float32)
+    if len(sample) <= _PHOTO:
+        sample = np.broadcast_to(sample.reshape(1, -1), (len(pixels), sample.size))
+    finite = np.where(np.isfinite(sample), sample, 0)
+    low, high = np.percentile(finite, [_DARK, _BRIGHT], axis=1).astype(np.float32)
+    return low, np.maximum(high, low + 1e-6)

@@ -1,0 +1,173 @@
+"""Pipeline: from predictions for the images of a dataset to the labels that are probably wrong."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from segdata.core.deal import grouped
+from segdata.core.decision import Decision
+from segdata.core.executor import n_threads, run_ordered
+from segdata.core.runs import Ints
+from segdata.core.suspected import Suspected
+from segdata.core.table import Table
+from segdata.noise.annotation_order import order_unannotated
+from segdata.noise.annotator_noise import confusion_table, noisy_group_table
+from segdata.noise.budget import Budget
+from segdata.noise.calibration import Recalibration, recalibrate
+from segdata.noise.corruptions import LEARNED_KINDS, training_rates
+from segdata.noise.networks.settings import StageProgress
+from segdata.noise.ranking import (
+    ImageFeatures,
+    RankedCandidates,
+    Trust,
+    category_trust,
+    flag_thresholds,
+    image_features,
+    rank_candidates,
+)
+from segdata.noise.review_labels import reviewed_candidates
+from segdata.noise.segments import Floats
+from segdata.noise.selection import LabelCheck, Selection, select_candidates, suspected_rows
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Within it numpy's linear algebra takes one thread, where threadpoolctl is installed to tell it so."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
+
+
+_BYTES_PER_PROBABILITY = 8  # bytes for each of an image's probabilities, in floats of 32 bits, while it is looked at
+
+
+@dataclass(frozen=True)
+class FlagOutcome:
+    """What is thought of the labels.
+
+    Attributes
+    ----------
+    found : all candidates, with probabilities as reviewers' decisions have them
+    calibration : how these follow from log odds
+    trust, threshold : of each category; thresholds of the probabilities as they are told
+    choice : what is told
+    suspected : the same as rows, with corrections
+    next_images : (u,) rows of the images that nobody has annotated, the first to annotate first
+    """
+
+    found: RankedCandidates
+    calibration: Recalibration
+    trust: list[Trust]
+    threshold: Floats
+    choice: Selection
+    suspected: Suspected
+    next_images: Ints
+
+
+def find_label_errors(
+    case: LabelCheck,
+    budget: Budget | None = None,
+    *,
+    group: tuple[str, ...] = (),
+    seed: int = 0,
+    jobs: int = 0,
+    memory: int | None = None,
+    decisions: Sequence[Decision] = (),
+    progress: Callable[[StageProgress], None] = lambda stage: None,
+) -> FlagOutcome:
+    """Which labels are suspected.
+
+    Each image is loaded to be looked at, and again if something in it is told; of the others only features stay in
+    memory. `memory` in bytes bounds how many are looked at at once, by `jobs` threads (0: one per core). What is said
+    of an image is learnt from others, and from none of its `group`, a column as of `networks.settings.Settings`.
+    What is told follows from thresholds. `decisions` that hold, in the order of time, move the probabilities and the
+    thresholds with them, not their order; what they are about is not told again.
+    """
+    threads = _n_images_at_once(case, jobs, memory)
+    with single_threaded_blas():
+        looks = list(_image_features(case, seed, threads, progress))
+        found = rank_candidates(looks, _image_groups(case, group))
+        trust = category_trust(found, case.names)
+        threshold = flag_thresholds(found, len(case.names))
+        settled, wrong = reviewed_candidates(case, found, decisions)
+        told = select_candidates(found, trust, threshold, case.witness.things, budget, seed, settled)
+        known = recalibrate(found.odds[settled], wrong)
+        found = replace(found, probability=known.probability(found.odds))
+        threshold = known.probability(_log_odds(threshold))
+        timed = StageTimer("correct", len(np.unique(found.image[told.rows])), progress)
+        rows = suspected_rows(case, found, told.rows, told.by_lot, threads, timed)
+        pairs, groups = _systematic_errors(found, case, trust)
+        rows = replace(rows, confusions=pairs, doubted=groups)
+        later = order_unannotated(case, threads)
+    return FlagOutcome(found, known, trust, threshold, told, rows, later)
+
+
+def _log_odds(probability: Floats) -> Floats:
+    p = np.clip(probability, 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def _systematic_errors(
+    found: RankedCandidates, case: LabelCheck, trust: list[Trust]
+) -> tuple[Table | None, Table | None]:
+    """What is wrong in the dataset as a whole, as far as the model can be trusted to tell."""
+    weak = {case.names[each.category] for each in trust if each.reason is not None}
+    if len(weak) == len(trust):
+        return None, None
+    pairs = confusion_table(found, case)
+    sound = np.array([not weak & {given, seen} for given, seen in pairs.lines("given", "seen")], bool)
+    return pairs.take(sound), noisy_group_table(found, case)
+
+
+def _image_features(
+    case: LabelCheck, seed: int, threads: int, progress: Callable[[StageProgress], None]
+) -> Iterator[ImageFeatures]:
+    kinds = set(case.witness.kinds)
+    rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in kinds))
+
+    def looked(image: int) -> ImageFeatures:
+        given, evidence = case.given.drawn(image), case.witness.evidence(image)
+        return image_features(given, evidence, case.witness.things, np.random.default_rng([seed, image]), rates)
+
+    timed = StageTimer("look", len(case.images), progress)
+    for each in run_ordered(looked, case.images.tolist(), threads):
+        timed(1)
+        yield each
+
+
+def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
+    """How many images are looked at at once: no more than fit into memory."""
+    maps = case.given.maps
+    if memory is None or not len(case.images):
+        return n_threads(jobs)
+    largest = (
+        int((maps.height[case.images] * maps.width[case.images]).max()) * len(case.names) * 4 * _BYTES_PER_PROBABILITY
+    )
+    return max(min(n_threads(jobs), memory // max(largest, 1)), 1)
+
+
+def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | None:
+    """The group of each image that was looked at; None where they are all of one."""
+    unit: Ints = grouped(case.tables, columns)[case.images]
+    return None if len(np.unique(unit)) < 2 else [str(each) for each in unit.tolist()]
+
+
+class StageTimer:
+    """Counts what is done of a stage, and says how long the rest takes as it went so far."""
+
+    def __init__(self, what: str, total: int, progress: Callable[[StageProgress], None]) -> None:
+        self._what, self._total, self._progress = what, total, progress
+        self._done, self._begun = 0, time.monotonic()
+
+    def __call__(self, n: int) -> None:
+        """So many more are done."""
+        self._done += n
+        each = (time.monotonic() - self._begun) / max(self._done, 1)
+        self._progress(StageProgress(self._what, self._done, self._total, each * (self._total - self._done)))

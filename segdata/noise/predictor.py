@@ -1,0 +1,354 @@
+"""Predictors: what a model predicts for an image without having seen its labels, from networks or from files.
+
+Segments with scores (COCO results, panoptic PNG and JSON, masks of a Segment Anything model) are instances with their
+own outlines. Class maps and probabilities (.npz) give values per pixel, and connected pixels form an instance.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch, whole
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
+from segdata.core.label_maps import LabelMaps
+from segdata.core.runs import Ints, Runs, spread
+from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
+from segdata.noise.networks.predictions import EDGE, Predictions
+from segdata.noise.segments import UNLABELLED, Flags, Floats, ImageSegments, segments_of_map
+
+PixelValues = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ImagePrediction:
+    """The out-of-sample prediction for one image. Pixels are counted column by column, as runs count them.
+
+    Attributes
+    ----------
+    probability : (K, width * height) of each category; row 0 is of nothing
+    predicted : the segments that the model sees
+    edge : (width * height,) how probable it is that a segment ends here
+    """
+
+    probability: PixelValues
+    predicted: ImageSegments
+    edge: PixelValues
+
+    @staticmethod
+    def of(
+        probability: NDArray[np.floating], predicted: ImageSegments | None = None, edge: PixelValues | None = None
+    ) -> "ImagePrediction":
+        """What a model says: `probability` (K, height, width), the segments it sees, and (height, width) edges.
+
+        Without segments they are the connected parts of the most probable categories; without edges an edge is where
+        the model is torn between two categories.
+        """
+        n_categories, height, width = probability.shape
+        field = np.ascontiguousarray(probability.transpose(0, 2, 1), np.float32).reshape(n_categories, -1)
+        seen = segments_of_map(field.argmax(axis=0), height, width) if predicted is None else predicted
+        torn = 2 * (1 - field.max(axis=0)) if edge is None else np.ascontiguousarray(edge.T, np.float32).ravel()
+        return ImagePrediction(field, seen, np.minimum(torn, 1.0))
+
+    @property
+    def height(self) -> int:
+        """Of the image, in pixels."""
+        return self.predicted.height
+
+    @property
+    def width(self) -> int:
+        """Of the image, in pixels."""
+        return self.predicted.width
+
+    @cached_property
+    def best(self) -> Ints:
+        """(width * height,) the most probable category."""
+        return np.asarray(self.probability.argmax(axis=0), np.int64)
+
+    @cached_property
+    def two(self) -> tuple[PixelValues, PixelValues]:
+        """(width * height,) each: the greatest and the second greatest probability."""
+        if len(self.probability) < 2:
+            return self.probability[0], np.zeros_like(self.probability[0])
+        top = np.partition(self.probability, -2, axis=0)
+        return top[-1], top[-2]
+
+    @cached_property
+    def instance(self) -> Ints:
+        """(width * height,) the predicted segment that each pixel belongs to; -1: none."""
+        return self.predicted.painted(np.arange(len(self.predicted)), -1)
+
+    @cached_property
+    def border(self) -> Flags:
+        """(width * height,) whether a predicted segment, or nothing, ends here: another one is above or to the left."""
+        of = self.instance.reshape(self.width, self.height)
+        differs = np.zeros(of.shape, bool)
+        differs[:, 1:] |= of[:, 1:] != of[:, :-1]
+        differs[1:] |= of[1:] != of[:-1]
+        return differs.ravel()
+
+    @cached_property
+    def distance(self) -> Floats:
+        """(width * height,) pixels to the nearest predicted border; the image's diagonal where there is none."""
+        import cv2
+
+        border = self.border.reshape(self.width, self.height)
+        if not border.any():
+            return np.full(border.size, float(np.hypot(self.height, self.width)))
+        found = cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.asarray(found, np.float64).ravel()
+
+    def at(self, category: Ints, pixel: Ints) -> PixelValues:
+        """(p,) the probability of a category at a pixel, for each."""
+        return np.asarray(self.probability[category, pixel])
+
+
+class Predictor(Protocol):
+    """What is known of a dataset's images from somebody who has not seen their labels.
+
+    Attributes
+    ----------
+    categories : (K - 1,) the category ids that rows 1, 2, … of probabilities stand for; row 0: unlabelled
+    things : (K,) which of them are countable
+    usable : (n_images,) whether something is known of an image
+    kinds : the mistakes of which it can know anything
+    agnostic : it sees things, but not what they are: row 1 stands for every category of them
+    """
+
+    categories: tuple[int, ...]
+    things: Flags
+    usable: Flags
+    kinds: tuple[CorruptionKind, ...]
+    agnostic: bool
+
+    def evidence(self, row: int) -> ImagePrediction:
+        """What is seen in the image at a row of the dataset."""
+
+
+class NetworkPredictor:
+    """The out-of-fold networks of this dataset. `countable`: ids of categories whose segments are told apart."""
+
+    kinds = KINDS
+    agnostic = False
+
+    def __init__(self, predictions: Predictions, countable: frozenset[int]) -> None:
+        self._predictions = predictions
+        self.categories = predictions.categories
+        self.usable = predictions.usable
+        told_apart = predictions.plan.instances
+        self.things = np.array([False, *(told_apart and each in countable for each in predictions.categories)])
+
+    def evidence(self, row: int) -> ImagePrediction:
+        """What the network that was trained without an image sees in it."""
+        probability = np.asarray(self._predictions.probabilities(row), np.float32)
+        found, contours = self._predictions.instances(row), self._predictions.contours(row)
+        if found is None:
+            return ImagePrediction.of(probability)
+        height, width = probability.shape[1:]
+        channel = {id_: at for at, id_ in enumerate(self.categories, 1)}
+        category = np.array([channel[each] for each in found.category.tolist()], np.int64)
+        instances = ImageSegments(found.runs, category, found.score.astype(np.float64), height, width)
+        edge = None if contours is None or not contours.any() else np.asarray(contours[EDGE], np.float32)
+        return ImagePrediction.of(probability, add_stuff_parts(instances, probability, self.things), edge)
+
+
+def add_stuff_parts(
+    instances: ImageSegments, probability: NDArray[np.float32] | PixelValues, things: Flags
+) -> ImageSegments:
+    """Instances, and the parts of what is most probable of all that is not countable; (K, height, width)."""
+    if things[1:].all():
+        return instances
+    best = probability.argmax(axis=0)
+    parts = segments_of_map(np.where(things[best], UNLABELLED, best).T.ravel(), instances.height, instances.width)
+    return ImageSegments(
+        Runs.concatenate([instances.runs, parts.runs], [len(instances), len(parts)]),
+        np.append(instances.category, parts.category),
+        np.append(instances.score, parts.score),
+        instances.height,
+        instances.width,
+    )
+
+
+MIN_INSTANCE_SCORE = 0.3  # of things that are seen; of what is less sure only pixels know
+
+
+def prediction_of_segments(
+    batch: Batch, channel: Mapping[int, int], things: Flags, size: tuple[int, int], *, outlined: bool
+) -> ImagePrediction:
+    """What the segments of one image say; `size` is (height, width).
+
+    Each pixel is as probable as the best score of its category there, and nothing is as probable as the best of all is
+    not. `channel`: category id -> row of probabilities; others are left out. Without a score a segment is certain.
+    `outlined`: each segment is a thing, which ends where it ends; else connected pixels are.
+    """
+    height, width = size
+    drawn = _scored_segments(batch, channel, height, width)
+    field = np.zeros((len(things), width * height), np.float32)
+    surer = drawn.take(np.argsort(drawn.score, kind="stable"))  # the last one wins
+    at = spread(surer.runs.start, surer.runs.length)
+    owner = np.repeat(surer.runs.owner, surer.runs.length)
+    field[surer.category[owner], at] = surer.score[owner]
+    field[UNLABELLED] = 1 - field[1:].max(axis=0, initial=0)
+    field /= field.sum(axis=0)
+    square = field.reshape(-1, width, height).transpose(0, 2, 1)
+    if not outlined:
+        return ImagePrediction.of(square)
+    sure = drawn.take(np.flatnonzero(things[drawn.category] & (drawn.score >= MIN_INSTANCE_SCORE)))
+    largest = sure.take(np.argsort(-sure.areas, kind="stable"))  # what lies within another is painted over it
+    seen = add_stuff_parts(largest, square, things)
+    ends = ImagePrediction(field, seen, np.zeros(width * height, np.float32))
+    return ImagePrediction(field, seen, ends.border.astype(np.float32))
+
+
+def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, width: int) -> ImageSegments:
+    """The segments of the first annotation whose categories are known, with scores from 0 to 1."""
+    category = np.array([channel.get(each, UNLABELLED) for each in whole(batch.segments["category_id"]).tolist()])
+    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
+    kept = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
+    score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[kept]
+    score = np.clip(np.where(np.isfinite(score), score, 1.0), 0.0, 1.0)
+    return ImageSegments(batch.runs.take(kept, batch.n_segments), category[kept].astype(np.int64), score, height, width)
+
+
+LoadProbabilities = Callable[[int], tuple[NDArray[np.floating], tuple[int, ...]]]
+_SHAPE_TYPES: frozenset[ErrorType] = frozenset({"missing", "extra", "boundary", "merge", "split"})
+_KEYS: tuple[Callable[[str], str], ...] = (
+    lambda name: name,
+    lambda name: PurePosixPath(name).with_suffix("").as_posix(),
+    lambda name: PurePosixPath(name).stem,
+)
+
+
+class FilePredictor:
+    """Predictions of a dataset of their own. See `segdata.noise.predictor.Predictor`.
+
+    `notes` say which categories have no counterpart, and of how many images nothing is known.
+    """
+
+    def __init__(
+        self,
+        dataset: OpenDataset,
+        soft: LoadProbabilities | None,
+        maps: LabelMaps,
+        countable: frozenset[int],
+        names: dict[int, int],
+    ) -> None:
+        self._dataset, self._soft, self._maps = dataset, soft, maps
+        self._row = match_image_names(maps.image_ids, dataset.image_ids)
+        self._source = np.arange(len(dataset)) if dataset.rows is None else dataset.rows
+        self.agnostic = not names
+        self.categories = tuple(id_ for id_ in maps.classes if id_ in set(names.values()))
+        channel = {id_: at for at, id_ in enumerate(self.categories, 1)}
+        self._channel = (
+            dict.fromkeys(_category_ids(dataset), 1) if self.agnostic else {a: channel[b] for a, b in names.items()}
+        )
+        self.things = np.array([False, *([True] if self.agnostic else [each in countable for each in self.categories])])
+        self.usable = self._row >= 0
+        self.kinds: tuple[CorruptionKind, ...] = (
+            tuple(kind for kind in KINDS if TYPE_OF[kind] in _SHAPE_TYPES) if self.agnostic else KINDS
+        )
+        self.notes = tuple(self._notes(names))
+
+    def evidence(self, row: int) -> ImagePrediction:
+        """What the predictions say of an image; raises SegdataError where they are of another size."""
+        at, size = int(self._source[self._row[row]]), (int(self._maps.height[row]), int(self._maps.width[row]))
+        if self._soft is not None:
+            p, category = self._soft(at)
+            self._check(row, (p.shape[1], p.shape[2]), size)
+            return ImagePrediction.of(self._rows(p, category))
+        batch = self._dataset.source.load(np.array([at]))
+        if batch.images.num_rows:
+            height, width = (int(side[0]) for side in batch.image_size)
+            self._check(row, (height, width), size)
+        semantic = self._dataset.profile.task == "semantic"
+        return prediction_of_segments(batch, self._channel, self.things, size, outlined=not semantic)
+
+    def _rows(self, p: NDArray[np.floating], category: Sequence[int]) -> NDArray[np.float32]:
+        """(K, height, width) from classes; what has no counterpart is unlabelled, and all add up to 1."""
+        found = np.zeros((len(self.things), *p.shape[1:]), np.float32)
+        for values, id_ in zip(p, category, strict=True):
+            found[self._channel.get(id_, UNLABELLED)] += values
+        total = found.sum(axis=0)
+        found[UNLABELLED] += np.maximum(1 - total, 0)
+        return np.asarray(found / np.maximum(total, 1), np.float32)
+
+    def _check(self, row: int, there: tuple[int, int], size: tuple[int, int]) -> None:
+        if there != size:
+            said = f"are {there[1]}x{there[0]} px, its labels {size[1]}x{size[0]} px"
+            raise SegdataError(f"{self._dataset.profile.files}: the predictions of {self._maps.image_ids[row]} {said}")
+
+    def _notes(self, names: dict[int, int]) -> Iterable[str]:
+        missing = int((self._row < 0).sum())
+        if missing:
+            yield f"nothing is predicted of {missing:,} of {len(self._row):,} images: they are not judged"
+        if self.agnostic:
+            yield "the predictions have no categories: only missing, extra, merged and split things and outlines"
+            return
+        profile = self._dataset.profile
+        unknown = [profile.name_of(id_) for id_ in _category_ids(self._dataset) if id_ not in names]
+        if unknown:
+            yield f"predicted, but no category of the labels: {', '.join(unknown[:5])}"
+        left = [
+            name for id_, name in zip(self._maps.classes, self._maps.names, strict=True) if id_ not in names.values()
+        ]
+        if left:
+            yield f"not judged, since the predictions do not know them: {', '.join(left[:5])}"
+
+
+def file_predictor(
+    dataset: OpenDataset, soft: LoadProbabilities | None, maps: LabelMaps, countable: frozenset[int]
+) -> FilePredictor:
+    """Predictions for the images of some labels.
+
+    `soft` gives the probabilities of an image, where the predictions hold any. Categories are the same by name, else
+    by id. Masks of a single sort that the labels do not know, such as those of a Segment Anything model, say something
+    of shapes alone. Raises SegdataError where nothing is the same, and for such masks where no category is countable.
+    """
+    names = _match_categories(dataset, maps)
+    if not names and (len(_category_ids(dataset)) != 1 or dataset.profile.task == "semantic"):
+        theirs = ", ".join(dataset.profile.name_of(id_) for id_ in _category_ids(dataset)[:5]) or "none"
+        ours = ", ".join(maps.names[:5])
+        raise SegdataError(f"{dataset.profile.files}: predicts {theirs}; the labels have {ours}: nothing is the same")
+    if not names and not countable:
+        raise SegdataError(
+            f"{dataset.profile.files}: masks without categories judge things one by one, and these labels have none"
+        )
+    return FilePredictor(dataset, soft, maps, countable, names)
+
+
+def _category_ids(dataset: OpenDataset) -> list[int]:
+    return [each.id for each in dataset.taxonomy.categories if each.kind != "void"]
+
+
+def _match_categories(dataset: OpenDataset, maps: LabelMaps) -> dict[int, int]:
+    """The category id in the labels for those of predictions: by name, or where no name is the same by id.
+
+    Numbers as names mean that nobody knew one.
+    """
+    by_name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
+    every = [(each.id, each.name.casefold()) for each in dataset.taxonomy.categories if each.kind != "void"]
+    found = {id_: by_name[name] for id_, name in every if name in by_name}
+    nameless = all(name.isdecimal() for _, name in every)
+    return found or ({id_: id_ for id_, _ in every if id_ in maps.classes} if nameless else {})
+
+
+def match_image_names(ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) the row of each of our images in theirs, -1: none: by id, else without extension, else by the name alone.
+
+    >>> paired(["a/1.png", "a/2.png"], ["2.npz", "3.npz"]).tolist()
+    [-1, 0]
+    """
+    for key in _KEYS:
+        rows: dict[str, int] = {}
+        for row, name in enumerate(theirs):
+            rows[key(name)] = -1 if key(name) in rows else row
+        found = np.array([rows.get(key(name), -1) for name in ours], np.int64)
+        known = found[found >= 0]
+        if len(known) and len(np.unique(known)) == len(known):
+            return found
+    return np.full(len(ours), -1, np.int64)

@@ -1,0 +1,449 @@
+"""Ranking: the probability that each candidate is wrong, its type, and the categories whose ranking is reliable.
+
+Injected errors teach what an error looks like, always in other images than those judged. A probability is relative to
+their rate; reviewers' decisions move it to the real one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from segdata.core.runs import Ints
+from segdata.noise.calibration import (
+    assign_folds,
+    cross_fit,
+    excess_log_odds,
+    fit_calibration,
+    kind_shares,
+    log_loss,
+    logistic,
+    mean_log_ratio,
+    recalibrate,
+    unknown_kind_odds,
+)
+from segdata.noise.candidates import Candidates, find_candidates
+from segdata.noise.confusions import predicted_category
+from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
+from segdata.noise.error_types import KINDS, TYPE_OF, TYPES
+from segdata.noise.evaluation import EvaluatedRanking, auroc
+from segdata.noise.features import (
+    MIN_IOU,
+    VAGUE_IOU,
+    Alignment,
+    agreement,
+    align_labels,
+    annotated_features,
+    label_shifts,
+    region_features,
+    softmin,
+)
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.segments import Flags, Floats, ImageSegments
+
+SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
+MIN_CANDIDATES, MAX_COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Candidates of one sort in one image, as numbers.
+
+    Attributes
+    ----------
+    x : (n, F) features
+    mistake : (n,) the injected mistake that each is about, -1: none
+    category : (n,) as given, or as seen where nothing was given
+    """
+
+    x: Floats
+    mistake: Ints
+    category: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFeatures:
+    """All that is remembered of one image: features, never pixels of the evidence.
+
+    Attributes
+    ----------
+    found : the candidates
+    given, spoilt : the features of annotated candidates and of regions, as given and with injected mistakes
+    kinds : (e,) of the injected mistakes, rows of `KINDS`
+    shared, either : (K,) pixels where a category was given and is seen, and where it was or is
+    softmin : how good the labels of the image look, from 0 to 1, see `softmin`
+    names : of the features, of annotated candidates and of regions
+    believed : the category that the model sees in each annotated candidate
+    alignment : where all labels of the image would fit best
+    """
+
+    found: Candidates
+    given: tuple[FeatureTable, FeatureTable]
+    spoilt: tuple[FeatureTable, FeatureTable]
+    kinds: Ints
+    shared: Ints
+    either: Ints
+    softmin: float
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    believed: Ints
+    alignment: Alignment
+
+
+def image_features(
+    given: ImageSegments,
+    evidence: ImagePrediction,
+    things: Flags,
+    rng: np.random.Generator,
+    rates: CorruptionRates | None = None,
+) -> ImageFeatures:
+    """The candidates of an image and their features, as given and with mistakes made on purpose (`rates`).
+
+    Mistakes of one image are more severe than those of another. An image with few candidates is spoiled several times,
+    so that there is something to learn from.
+    """
+    found = find_candidates(given, evidence, things)
+    none = np.full(len(found.drawn), -1), np.full(len(found.regions), -1)
+    names, tables = _feature_tables(found, given, evidence, none)
+    kinds: list[int] = []
+    copies: list[tuple[FeatureTable, FeatureTable]] = []
+    for _ in range(min(max(MIN_CANDIDATES // max(len(found.drawn), 1), 1), MAX_COPIES)):
+        usual = training_rates() if rates is None else rates
+        worse = float(np.exp(rng.uniform(*np.log(SEVERITY_RANGE))))
+        new, truth = corrupt_labels(given, things, replace(usual, severity=worse * usual.severity), rng)
+        again = find_candidates(new, evidence, things)
+        of = match_corruptions(again, new, truth, things)
+        before = len(kinds)
+        copies.append(
+            _feature_tables(
+                again, new, evidence, (renumber_corruptions(of[0], before), renumber_corruptions(of[1], before))
+            )[1]
+        )
+        kinds += [KINDS.index(each) for each in truth.kinds]
+    spoilt = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
+    known = np.array(kinds, np.int64)
+    seen = predicted_category(found.drawn, evidence)
+    shared, either = agreement(given, evidence)
+    soft, fits = softmin(given, evidence), align_labels(given, evidence)
+    return ImageFeatures(found, tables, spoilt, known, shared, either, soft, names, seen, fits)
+
+
+def renumber_corruptions(mistake: Ints, before: int) -> Ints:
+    """(n,) numbers of mistakes, -1: none, where some come before them."""
+    return np.where(mistake >= 0, mistake + before, -1)
+
+
+def _concatenate_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
+    return FeatureTable(
+        *(np.concatenate([getattr(each, name) for each in tables]) for name in ("x", "mistake", "category"))
+    )
+
+
+def _feature_tables(
+    found: Candidates, given: ImageSegments, evidence: ImagePrediction, mistake: tuple[Ints, Ints]
+) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
+    drawn, x = annotated_features(found, given, evidence)
+    regions, r = region_features(found, given, evidence)
+    seen = np.where(found.regions.category > 0, found.regions.category, found.label)
+    return (drawn, regions), (FeatureTable(x, mistake[0], found.drawn.category), FeatureTable(r, mistake[1], seen))
+
+
+PENALTIES = (10.0, 100.0)
+MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
+WORST_PER_IMAGE = 5  # candidates that say how bad an image is
+
+
+@dataclass(frozen=True)
+class RankedCandidates:
+    """All candidates of a dataset, with the probability that each is wrong.
+
+    Attributes
+    ----------
+    image : (n,) the row of the image
+    row : (n,) the given segment; -1: a region that was not annotated so
+    at : (n,) the row among the annotated candidates, or among the regions, of the image
+    category : (n,) as given; 0: nothing
+    seen : (n,) what the model sees in a region; -1 for what was annotated
+    odds : (n,) log odds, as learnt, of another kind of mistake, which would make its pixels improbable, and of labels
+        that are misaligned with all others of their image
+    probability : (n,) that it is wrong, at the highest rate that there can be, see `possible`, or as reviewed
+    type : (n, T) how probable each of `TYPES` is, if it is wrong
+    doubt : (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
+    worst : (n,) softmin of its pixels, see `softmin`, as log odds of 1 - p(label)
+    softmin : (i,) of the images
+    held_out : the injected mistakes, as they were found by what was learnt from other images
+    held_category : (h,) the category of each candidate in `held_out`
+    iou : (K,) of the model's categories with the given ones, over all images
+    believed : (n,) the category that the model sees; 0: nothing
+    move : (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
+    """
+
+    image: Ints
+    row: Ints
+    at: Ints
+    category: Ints
+    seen: Ints
+    odds: Floats
+    probability: Floats
+    type: Floats
+    doubt: Floats
+    worst: Floats
+    softmin: Floats
+    held_out: EvaluatedRanking
+    held_category: Ints
+    iou: Floats
+    found: Sequence[Candidates] = field(repr=False)
+    believed: Ints
+    move: Ints
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def reviewed(self, rows: Ints, wrong: Ints) -> "RankedCandidates":
+        """The same after verdicts (r,), 0 or 1, on some rows: what is thought of the injected mistakes, and these."""
+        return replace(self, probability=recalibrate(self.odds[rows], wrong).probability(self.odds))
+
+    def images(self) -> Floats:
+        """(i,) for each image, 0 to 1: the mean of how probable errors are, and of ranks by what pixels say.
+
+        These are the mean probability of its five worst candidates; the rank by the mean softmin of the five worst by
+        that; and the rank by the softmin of the image, which counts twice. The ranks know no kinds of mistake, so that
+        they also tell those that nothing was learnt from; then probabilities are low, and leave the order to them.
+        """
+        learnt, believed = (self._of_worst(values) for values in (self.probability, self.worst))
+        pixels = -np.nan_to_num(self.softmin, nan=1.0)
+        return (learnt.clip(0, 1) + _ranks(believed) + 2 * _ranks(pixels)) / 4
+
+    def _of_worst(self, values: Floats) -> Floats:
+        """(i,) the mean of an image's greatest of values (n,), or of those there are; below all without any."""
+        order = np.lexsort((-values, self.image))
+        image = self.image[order]
+        place = np.arange(len(image)) - np.searchsorted(image, image)
+        worst = order[place < WORST_PER_IMAGE]
+        n = np.bincount(self.image[worst], minlength=len(self.softmin))
+        mean = np.bincount(self.image[worst], values[worst], len(self.softmin)) / np.maximum(n, 1)
+        mean[n == 0] = values.min(initial=0.0) - 1
+        return mean
+
+
+def _ranks(values: Floats) -> Floats:
+    distinct, row = np.unique(values, return_inverse=True)
+    return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
+
+
+def rank_candidates(
+    looks: Iterable[ImageFeatures], groups: Sequence[str] | None = None, penalties: Sequence[float] = PENALTIES
+) -> RankedCandidates:
+    """How probable it is that each candidate of some images is wrong.
+
+    `groups` (i,): images of one group (a patient, a scene) are never learnt from to judge each other; each image is
+    its own by default. Of a single group it is learnt from itself. Of the `penalties` on large weights that one is
+    taken under which injected mistakes in other images were told best (log loss): the fewer there are, the higher.
+    """
+    looks = list(looks)
+    fold = assign_folds(groups if groups is not None else [str(at) for at in range(len(looks))])
+    sorts = [_score_candidates(looks, sort, fold, penalties) for sort in (0, 1)]
+    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
+    mistake, told = (np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds"))
+    less = excess_log_odds(told, mistake >= 0)
+    held = EvaluatedRanking(
+        logistic(told - less),
+        np.concatenate([sort.held_image for sort in sorts]),
+        mistake,
+        [TYPE_OF[KINDS[at]] for each in looks for at in each.kinds.tolist()],
+        np.repeat(np.arange(len(looks)), np.diff(first)),
+        len(looks),
+    )
+    every = [[each.found.drawn, each.found.regions] for each in looks]
+    shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
+    columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
+    regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
+    iou = shared / np.maximum(either, 1)
+    move = label_shifts([each.alignment for each in looks], iou)
+    annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
+    astray = annotated & (move != 0).any(axis=1)[columns[0]]
+    odds = np.where(astray, np.logaddexp(columns[1] - less, MISALIGNED_ODDS), columns[1] - less)
+    shift = np.array([each == "shift" for each in TYPES], float)
+    return RankedCandidates(
+        columns[0],
+        np.concatenate([*(each.found.row for each in looks), np.full(len(regions), -1)]).astype(np.int64),
+        np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
+        np.concatenate([*(each.found.drawn.category for each in looks), *(each.found.label for each in looks)]),
+        np.append(np.full(len(columns[0]) - len(regions), -1), regions),
+        odds,
+        logistic(odds),
+        np.where(astray[:, None], shift, np.concatenate([sort.type for sort in sorts])),
+        columns[2],
+        columns[3],
+        np.array([each.softmin for each in looks]),
+        held,
+        np.concatenate([sort.held_category for sort in sorts]),
+        iou,
+        [each.found for each in looks],
+        np.concatenate([*(each.believed for each in looks), regions]),
+        move,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _CandidateScores:
+    """What was learnt of annotated candidates, or of regions."""
+
+    image: Ints
+    odds: Floats
+    type: Floats
+    doubt: Floats
+    worst: Floats
+    held_odds: Floats
+    held_image: Ints
+    held_mistake: Ints
+    held_category: Ints
+
+
+def _score_candidates(
+    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float]
+) -> _CandidateScores:
+    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
+    x, image = _stack_tables([each.given[sort].x for each in looks])
+    z, held_image = _stack_tables([each.spoilt[sort].x for each in looks])
+    told = [
+        renumber_corruptions(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)
+    ]
+    mistake = np.concatenate(told).astype(np.int64)
+    kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
+    kind = kinds[mistake]  # of mistake -1 it is the last one
+    wrong = (mistake >= 0).astype(np.int64)
+    tried = [cross_fit(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
+    common = [kind_shares(held, kind) for _, held in tried]
+    odds = [mean_log_ratio(held, share) for (_, held), share in zip(tried, common, strict=True)]
+    best = int(np.argmin([log_loss(each, wrong) for each in odds]))
+    calibration = fit_calibration(odds[best], wrong)
+    ratio, share = tried[best][0], common[best]
+    names = list(looks[0].names[sort])
+    doubt = x[:, names.index("given" if sort else "doubt")]
+    worst, held_worst = (
+        -each[:, names.index("given_worst")] if sort else each[:, names.index("worst")] for each in (x, z)
+    )
+    category = np.concatenate([each.spoilt[sort].category for each in looks])
+    usual = held_worst[wrong == 0]
+    return _CandidateScores(
+        image,
+        np.logaddexp(calibration.odds(mean_log_ratio(ratio, share)), unknown_kind_odds(worst, usual)),
+        _type_probabilities(ratio + np.log(share), np.unique(kind[kind >= 0])),
+        1 - doubt if sort else doubt,
+        worst,
+        np.logaddexp(calibration.odds(odds[best]), unknown_kind_odds(held_worst, usual)),
+        held_image,
+        mistake,
+        category,
+    )
+
+
+def _stack_tables(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
+    return np.concatenate(tables), np.repeat(np.arange(len(tables)), [len(each) for each in tables])
+
+
+def _type_probabilities(ratio: Floats, kinds: Ints) -> Floats:
+    """(n, T) how probable each type is of what is wrong, from the logs (n, K) of how likely each of some kinds is."""
+    found = np.zeros((len(ratio), len(TYPES)))
+    for column, kind in enumerate(kinds.tolist()):
+        found[:, TYPES.index(TYPE_OF[KINDS[kind]])] += np.exp(ratio[:, column] - ratio.max(axis=1))
+    total = found.sum(axis=1, keepdims=True)
+    return np.where(total > 0, found / np.maximum(total, 1e-300), 1 / len(TYPES))
+
+
+MIN_AUROC = 0.7
+MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
+POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the model is worth for one category.
+
+    Attributes
+    ----------
+    category : its row
+    iou : of the model, out of sample, with the given labels; NaN where the category occurs nowhere
+    auroc : of injected mistakes that were not learnt from; those of all categories where `n_mistakes` are too few
+    n_mistakes : injected ones
+    reason : why its ranking is not to be trusted; None: it is
+    """
+
+    category: int
+    iou: float
+    auroc: float
+    n_mistakes: int
+    reason: str | None
+
+
+def category_trust(found: RankedCandidates, names: Sequence[str]) -> list[Trust]:
+    """For each category of `names` (K,), row 0 left out, whether its ranking is to be trusted."""
+    score, wrong, category = _held_out_scores(found)
+    overall = float(auroc(score, wrong)[0])
+    result = []
+    for each in range(1, len(names)):
+        mine = category == each
+        n = int(wrong[mine].sum())
+        own = float(auroc(score[mine], wrong[mine])[0]) if n >= MIN_INJECTED else overall
+        iou = float(found.iou[each])
+        result.append(Trust(each, iou, own, n, _distrust_reason(names[each], iou, own)))
+    return result
+
+
+def _held_out_scores(found: RankedCandidates) -> tuple[Floats, Flags, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    held = found.held_out
+    return held.score, held.mistake >= 0, found.held_category
+
+
+def _distrust_reason(name: str, iou: float, own: float) -> str | None:
+    if np.isnan(iou):
+        return f"{name} occurs nowhere in these images, so nothing is known of how well the model sees it"
+    if iou < MIN_IOU:
+        return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels, at least {MIN_IOU} is needed"
+    if not own >= MIN_AUROC:
+        return f"the model is too weak for {name}: it tells injected errors with AUROC {own:.2f}, not {MIN_AUROC}"
+    return None
+
+
+def flag_thresholds(found: RankedCandidates, n_categories: int) -> Floats:
+    """(K,) the probability from which on a candidate of each category is flagged; row 0 is that of all together.
+
+    That with the best F1 on injected mistakes that were not learnt from. One of few mistakes is drawn to that of all
+    categories, so that neither a large category drowns a small one nor a small one makes up its own.
+    """
+    score, wrong, category = _held_out_scores(found)
+    overall = _best_f1(score, wrong)
+    result = np.full(n_categories, overall)
+    for each in range(1, n_categories):
+        mine = category == each
+        n = float(wrong[mine].sum())
+        if n:
+            result[each] = (n * _best_f1(score[mine], wrong[mine]) + POOLED_WEIGHT * overall) / (n + POOLED_WEIGHT)
+    return result
+
+
+def _best_f1(score: Floats, wrong: Flags) -> float:
+    """The greatest score at which twice the wrong ones above are the largest share of all wrong ones and all above."""
+    if not wrong.any():
+        return 0.5
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(wrong[order])
+    f1 = 2 * hits / (wrong.sum() + np.arange(1, len(score) + 1))
+    last = np.append(score[order][1:] != score[order][:-1], True)
+    return float(score[order][np.where(last, f1, -1).argmax()])
+
+
+def candidates_above(
+    found: RankedCandidates, weak: Sequence[Trust], threshold: Floats
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """(r,) the rows of candidates at or above their category's threshold, the worst first; none that is not trusted.
+
+    That is by the category that was given. Of a region that was given otherwise than it is seen, what is seen has to
+    mean something as well.
+    """
+    category = np.where(found.category > 0, found.category, np.maximum(found.seen, 0))
+    bad = [each.category for each in weak if each.reason]
+    vague = [each.category for each in weak if not each.iou >= VAGUE_IOU]
+    trusted = ~np.isin(category, bad) & ~np.isin(found.seen, vague)
+    rows = np.flatnonzero((found.probability >= threshold[category]) & trusted)
+    return rows[np.argsort(-found.probability[rows], kind="stable")]

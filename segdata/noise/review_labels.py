@@ -1,0 +1,90 @@
+"""Review labels: which candidates reviewers have judged, and how, from their decisions on findings and segments."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from segdata.core.decision import Decision
+from segdata.core.finding import Box
+from segdata.core.runs import Ints, boxes
+from segdata.noise.error_types import CODES
+from segdata.noise.flag_result import candidate_ids
+from segdata.noise.ranking import RankedCandidates
+from segdata.noise.segments import Flags, Floats
+from segdata.noise.selection import LabelCheck
+
+MIN_BOX_IOU = 0.5  # the IoU of boxes from which on a finding is about a candidate
+_FLAG_CODES = frozenset(CODES.values())
+
+
+def match_decisions(
+    decisions: Iterable[Decision],
+    image: Sequence[str],
+    segment: Sequence[int | str | None],
+    box: Ints,
+    annotator: Sequence[str | None],
+) -> tuple[Ints, Flags]:
+    """The rows (v,) of candidates that were judged, in ascending order, and whether each is wrong (v,).
+
+    Parameters
+    ----------
+    decisions : those that hold, in the order of time: of several on one candidate the last counts. Who accepts a
+        finding, draws anew or declares void says that the label is wrong, who rejects it that it is right; of a segment
+        without a finding it is right where it is accepted. Who is unsure says nothing
+    image, segment, box : (n,), (n,) and (n, 4) of the candidates: image_id, the source's own id of the segment (None:
+        nothing was annotated so), and x, y, width, height
+    annotator : (n,) whose labels they are; a decision that names another says nothing of them
+
+    A finding is about the candidate of the same segment (or, where it names none, about one without) whose box is most
+    like its own; of which type it is does not matter, as whoever looks sees any. Findings of other commands say nothing
+    here. Of a segment without a finding all must be one candidate, else nobody knows which is meant.
+    """
+    of: dict[tuple[str, int | str | None], list[int]] = {}
+    for row, key in enumerate(zip(image, segment, strict=True)):
+        of.setdefault(key, []).append(row)
+    whose = dict(zip(image, annotator, strict=True))
+    found: dict[int, bool] = {}
+    for each in decisions:
+        finding = each.finding
+        if each.verdict == "unsure" or each.image is None or (finding is not None and finding.code not in _FLAG_CODES):
+            continue
+        name = each.annotator or (finding.annotator if finding is not None else None)
+        if name not in (None, whose.get(each.image)):
+            continue
+        named = each.segment if finding is None else next(iter(finding.segments), None)
+        rows = np.array(of.get((each.image, named), []), np.int64)
+        if finding is not None and finding.bbox is not None:
+            alike = _iou(box[rows], finding.bbox)
+            rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= MIN_BOX_IOU else rows[:0]
+        if len(rows) == 1 and (finding is not None or named is not None):
+            found[int(rows[0])] = each.verdict != ("accept" if finding is None else "reject")
+    judged = sorted(found)
+    return np.array(judged, np.int64), np.array([found[row] for row in judged], bool)
+
+
+def _iou(boxes: Ints, box: Box) -> Floats:
+    """(n,) of boxes (n, 4) with one."""
+    x, y, width, height = boxes.T.astype(np.float64)
+    wide = np.minimum(x + width, box[0] + box[2]) - np.maximum(x, box[0])
+    high = np.minimum(y + height, box[1] + box[3]) - np.maximum(y, box[1])
+    both = np.maximum(wide, 0) * np.maximum(high, 0)
+    return np.asarray(both / np.maximum(width * height + box[2] * box[3] - both, 1))
+
+
+def reviewed_candidates(case: LabelCheck, found: RankedCandidates, decisions: Sequence[Decision]) -> tuple[Ints, Flags]:
+    """The rows (v,) of candidates that the decisions are about, and whether each is wrong (v,)."""
+    if not decisions:
+        return np.empty(0, np.int64), np.empty(0, bool)
+    image = case.images[found.image]
+    names = np.array(case.given.maps.image_ids, object)[image].tolist()
+    whose = case.tables.annotations["annotator"][case.rows.annotation[image]].tolist()
+    return match_decisions(
+        decisions, names, candidate_ids(case, image, found.row).tolist(), candidate_boxes(found), whose
+    )
+
+
+def candidate_boxes(found: RankedCandidates) -> Ints:
+    """(n, 4) x, y, width and height of each candidate."""
+    every = [drawn for sort in ("drawn", "regions") for drawn in (getattr(each, sort) for each in found.found)]
+    told = [np.column_stack(boxes(each.runs, each.heights, len(each))) for each in every]
+    return np.concatenate([np.empty((0, 4), np.int64), *told])

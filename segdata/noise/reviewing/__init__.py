@@ -1,1 +1,0 @@
-"""What a reviewer looks at, and what follows from the verdicts."""

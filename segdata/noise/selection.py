@@ -1,0 +1,324 @@
+"""Selection: the candidates that `flag` reports, as rows that rules filter, each with a proposed correction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from segdata.core.correction import Action, Correction
+from segdata.core.counts import counts_of_runs
+from segdata.core.executor import run_ordered
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints, boxes
+from segdata.core.suspected import Suspected
+from segdata.core.table import Table
+from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
+from segdata.noise.error_types import TYPES, ErrorType
+from segdata.noise.predictor import ImagePrediction, Predictor
+from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing
+from segdata.noise.ranking import RankedCandidates, Trust, candidates_above
+from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, ImageSegments, SegmentPixels
+
+_NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
+_SHARES = ("probability", "believed", "believed_seen", "right", "down")
+_FLAGS = ("flagged", "by_lot", "whole")
+_TEXTS = ("type", "category", "seen")
+
+
+@dataclass(frozen=True)
+class SegmentRows:
+    """Which rows of the tables the segments of each image are that are judged.
+
+    Attributes
+    ----------
+    annotation : (n_images,) the annotation that is judged; -1: there is none
+    segment : (n,) rows of the segments, image by image
+    first : (n_images + 1,) where those of each image begin
+    """
+
+    annotation: Ints
+    segment: Ints = field(repr=False)
+    first: Ints = field(repr=False)
+
+    @staticmethod
+    def of(tables: Tables, annotator: str | None = None) -> "SegmentRows":
+        """Of the first annotation of each image, or of one annotator's."""
+        image = tables.annotations["image"]
+        rows = np.arange(len(image))
+        if annotator is not None:
+            rows = rows[tables.annotations["annotator"] == annotator]
+        n = len(tables.images)
+        annotation = np.full(n, -1, np.int64)
+        annotation[image[rows][::-1]] = rows[::-1]
+        owner = tables.segments["annotation"]
+        mine = np.flatnonzero(annotation[image[owner]] == owner)
+        of_image = image[owner[mine]]
+        order = np.argsort(of_image, kind="stable")
+        return SegmentRows(annotation, mine[order], np.searchsorted(of_image[order], np.arange(n + 1)))
+
+    def at(self, image: int) -> Ints:
+        """The rows of one image's segments."""
+        return self.segment[self.first[image] : self.first[image + 1]]
+
+
+@dataclass(frozen=True)
+class LabelCheck:
+    """What is judged, and by whom.
+
+    Attributes
+    ----------
+    given : the labels
+    witness : who says what is to be seen
+    names : (K,) of the witness's categories; "" for nothing
+    tables : of the dataset, and the rows that the labels have in them
+    images : (i,) the rows of the images that were looked at
+    """
+
+    given: GivenLabels
+    witness: Predictor
+    names: Sequence[str]
+    tables: Tables
+    rows: SegmentRows
+    images: Ints
+
+
+def likely_types(found: RankedCandidates, things: Flags) -> Ints:
+    """(n,) the most probable type of each candidate, a row of `TYPES`, among those that make sense for it.
+
+    What nobody annotated cannot be extra; what is annotated as one category and seen as another is of the wrong one,
+    not badly outlined; of what is not countable only parts of those categories are merged or split in which this was
+    learnt; where there is one category nothing has the name of another.
+    """
+    region, seen = found.row < 0, np.maximum(found.seen, 0)
+    thing = things[np.where(region, seen, found.category)]
+    none, both = found.category == UNLABELLED, (found.category != UNLABELLED) & (seen != UNLABELLED)
+    allowed = {
+        "missing": region & none,
+        "extra": ~region | (seen == UNLABELLED),
+        "category": (~region | both) & (len(things) > 2),
+        "boundary": ~region | (~thing & ~both),
+        "merge": ~region & (thing | np.isin(found.category, _categories_with(found, "merge"))),
+        "split": ~region & (thing | np.isin(found.category, _categories_with(found, "split"))),
+        "shift": ~region,
+    }
+    fits = np.column_stack([allowed[each] for each in TYPES])
+    return np.asarray(np.where(fits, found.type + 1e-12, 0.0).argmax(axis=1), np.int64)
+
+
+def _categories_with(found: RankedCandidates, type_: ErrorType) -> Ints:
+    """The categories in which mistakes of a type were made to learn from."""
+    held = found.held_out
+    mine = np.append(np.array([each == type_ for each in held.mistake_type], bool), False)
+    return np.unique(found.held_category[mine[held.mistake]])
+
+
+def suspected_rows(
+    case: LabelCheck,
+    found: RankedCandidates,
+    chosen: Ints,
+    by_lot: Flags,
+    jobs: int = 1,
+    progress: Callable[[int], None] = lambda n: None,
+) -> Suspected:
+    """The candidates `chosen` (rows of `found`), worst first, with what is proposed for each.
+
+    `by_lot` (c,): which of these were drawn at random. The evidence of an image is loaded once, by `jobs` threads;
+    `progress` is called with the number of images done since the last call.
+    """
+    types = likely_types(found, case.witness.things)
+    order = np.argsort(found.image[chosen], kind="stable")
+    of_image = found.image[chosen][order]
+    groups = np.split(order, np.flatnonzero(np.diff(of_image)) + 1) if len(order) else []
+
+    def judged(places: Ints) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
+        page = _ImageProposals(case, int(case.images[found.image[chosen[places[0]]]]))
+        return [(place, *page.told(found, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()]
+
+    rows: dict[int, dict[str, Any]] = {}
+    corrections: dict[int, Correction] = {}
+    for told in run_ordered(judged, groups, jobs):
+        for place, row, correction in told:
+            rows[place], corrections[place] = row | {"flagged": True, "by_lot": bool(by_lot[place])}, correction
+        progress(1)
+    every = range(len(chosen))
+    return Suspected(_rows_table([rows[at] for at in every]), tuple(corrections[at] for at in every))
+
+
+def _rows_table(rows: Sequence[dict[str, Any]]) -> Table:
+    columns: dict[str, Any] = {}
+    for names, dtype in ((_NUMBERS, np.int64), (_SHARES, np.float64), (_FLAGS, bool), (_TEXTS, object)):
+        columns |= {name: np.array([row[name] for row in rows], dtype) for name in names}
+    return Table(columns)
+
+
+class _ImageProposals:
+    """One image with its labels and what is seen in it."""
+
+    def __init__(self, case: LabelCheck, image: int) -> None:
+        self._case, self._image = case, image
+        self._given, self._evidence = case.given.drawn(image), case.witness.evidence(image)
+
+    def told(self, found: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
+        """The row of a suspect, and the correction."""
+        candidates, at = found.found[found.image[row]], int(found.at[row])
+        name = TYPES[type_]
+        if found.row[row] < 0:
+            one = candidates.regions.take(np.array([at]))
+            amended = edit_region(candidates, at, self._given, self._evidence)
+        else:
+            one = candidates.drawn.take(np.array([at]))
+            thing = self._case.witness.things[one.category[0]]
+            propose = edit_thing if thing else edit_part
+            right, down = found.move[found.image[row]].tolist()
+            amended = propose(candidates, at, name, self._given, self._evidence, (right, down))
+            if amended.gone:  # whatever is likeliest: the model sees nothing that it could rather be
+                name = "extra"
+        category = int(found.category[row])
+        seen = amended.category if found.row[row] < 0 or name == "category" else category
+        cells = self._cells(one, amended, category, UNLABELLED if name == "extra" else seen)
+        cells |= {"type": name, "probability": float(found.probability[row])}
+        return cells, self._correction(amended)
+
+    def _cells(self, one: ImageSegments, amended: ProposedEdit, category: int, seen: int) -> dict[str, Any]:
+        names, case = self._case.names, self._case
+        believed = SegmentPixels.of_runs(one.runs, 1).at
+        x, y, width, height = (int(side[0]) for side in boxes(one.runs, one.heights, 1))
+        right, down = amended.way(one, self._given)
+        segments = case.rows.at(self._image)
+        return {
+            "annotation": int(case.rows.annotation[self._image]),
+            "segment": int(segments[amended.segment]) if amended.segment >= 0 else -1,
+            "category": names[category],
+            "seen": names[seen],
+            "x": x, "y": y, "width": width, "height": height,
+            "pixels": int(one.areas[0]),
+            "whole": amended.whole,
+            "believed": _mean_probability(self._evidence, category, believed),
+            "believed_seen": _mean_probability(self._evidence, seen, believed),
+            "right": right, "down": down,
+            "seam": amended.seam(one.height, one.width),
+        }  # fmt: skip
+
+    def _correction(self, amended: ProposedEdit) -> Correction:
+        height, width = self._given.height, self._given.width
+        n = amended.n_pieces
+        sides = (np.full(n, side, np.int64) for side in (height, width))
+        counts = tuple(each.decode("ascii") for each in counts_of_runs(amended.pieces, *sides).to_pylist())
+        category = None if amended.action == "delete" else self._name(amended)
+        return Correction(
+            action=amended.action,
+            category=category,
+            size=(height, width),
+            counts=counts,
+            joins=self._source_id(amended.joins),
+            iou=None if amended.action == "add" else round(amended.iou, 4),
+        )
+
+    def _name(self, amended: ProposedEdit) -> str:
+        """Of what is proposed; what an agnostic model sees is called as what is there."""
+        if self._case.witness.agnostic and amended.segment >= 0:
+            maps = self._case.given.maps
+            return str(maps.names[int(maps.segments(self._image).classes[amended.segment])])
+        return self._case.names[amended.category]
+
+    def _source_id(self, segment: int) -> int | str | None:
+        if segment < 0:
+            return None
+        row = int(self._case.rows.at(self._image)[segment])
+        segments = self._case.tables.segments
+        own: str | None = segments.cell("source_id", row)
+        return int(segments.cell("segment_id", row)) if own is None else own
+
+
+def _mean_probability(evidence: ImagePrediction, category: int, pixels: Ints) -> float:
+    return float(evidence.probability[category, pixels].mean()) if len(pixels) else 0.0
+
+
+MAX_REPORTED_SHARE = 0.05  # of what was annotated is told, where nobody says how many
+_ACTION: dict[ErrorType, Action] = {
+    "missing": "add", "extra": "delete", "category": "rename", "boundary": "redraw", "merge": "split", "split": "join",
+    "shift": "redraw",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is told.
+
+    Attributes
+    ----------
+    rows : (c,) rows of the candidates, the most probable errors first
+    by_lot : (c,) whether each was drawn at random, so that all errors can be estimated
+    sample : what a review of these says of all, where there is a budget: the same candidates in the order in which to
+        look at them, or images
+    images : (i,) the images that were chosen, where the budget is of images; else None
+    left_out : candidates above their threshold that are not told
+    n_labels : how many of those that the sample stands for are annotated; the others are seen by the model alone
+    """
+
+    rows: Ints
+    by_lot: Flags
+    sample: ReviewSample | None = None
+    images: Ints | None = None
+    left_out: int = 0
+    n_labels: int = 0
+
+
+def select_candidates(
+    found: RankedCandidates,
+    trust: list[Trust],
+    threshold: Floats,
+    things: Flags,
+    budget: Budget | None,
+    seed: int,
+    settled: Ints | None = None,
+) -> Selection:
+    """The candidates to review; none in categories whose ranking is not reliable.
+
+    Without a budget these are the candidates above their thresholds, at most `MAX_REPORTED_SHARE` of those annotated.
+    With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
+    candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
+    have decided: they are not selected again, and the random sample does not stand for them.
+    """
+    done = np.empty(0, np.int64) if settled is None else settled
+    above = _without(candidates_above(found, trust, threshold), done)
+    if budget is None:
+        most = max(int(np.ceil(MAX_REPORTED_SHARE * (found.row >= 0).sum())), 1)
+        return Selection(above[:most], np.zeros(min(most, len(above)), bool), left_out=max(len(above) - most, 0))
+    open_ = _without(_trusted_rows(found, trust), done)
+    types, cost = _review_costs(found, things)
+    if budget.of_images:
+        return _select_images(found, open_, above, cost, budget, seed)
+    taken = choose_sample(found.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
+    rows = open_[taken.rows]
+    order = np.argsort(-found.probability[rows], kind="stable")
+    sample = ReviewSample(rows, taken.stratum, taken.size)
+    left = len(np.setdiff1d(above, rows))
+    n_labels = int((found.row[open_] >= 0).sum())
+    return Selection(rows[order], taken.stratum[order] >= 0, sample, left_out=left, n_labels=n_labels)
+
+
+def _select_images(
+    found: RankedCandidates, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int
+) -> Selection:
+    n_images = len(found.softmin)
+    probability, price = image_probabilities(found.probability[open_], cost[open_], found.image[open_], n_images)
+    taken = choose_sample(probability, np.maximum(price, 1e-9), budget, seed=seed)
+    inside = np.isin(found.image[above], taken.rows)
+    rows = above[inside]
+    return Selection(rows, np.zeros(len(rows), bool), taken, taken.rows, int((~inside).sum()))
+
+
+def _trusted_rows(found: RankedCandidates, trust: list[Trust]) -> Ints:
+    return candidates_above(found, trust, np.zeros(len(trust) + 1))
+
+
+def _without(rows: Ints, settled: Ints) -> Ints:
+    return rows[~np.isin(rows, settled)]
+
+
+def _review_costs(found: RankedCandidates, things: Flags) -> tuple[Ints, Floats]:
+    """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge what it proposes."""
+    types = likely_types(found, things)
+    return types, review_seconds([_ACTION[each] for each in TYPES])[types]

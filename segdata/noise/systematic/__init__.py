@@ -1,1 +1,0 @@
-"""What is wrong in a dataset as a whole."""

@@ -1,0 +1,229 @@
+"""Scores: planted mistakes come out on top, whatever the seed, and more of them than by the mean of pixels."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from segdata.noise.calibration import assign_folds
+from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions
+from segdata.noise.error_types import TYPES
+from segdata.noise.evaluation import EvaluatedRanking, auroc, detection_quality
+from segdata.noise.features import softmin
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.proposals import propose_for_annotated, propose_for_region
+from segdata.noise.ranking import (
+    ImageFeatures,
+    RankedCandidates,
+    Trust,
+    candidates_above,
+    category_trust,
+    flag_thresholds,
+    image_features,
+    rank_candidates,
+)
+from segdata.noise.segments import VOID, Flags, ImageSegments, runs_of_pixels
+from tests.generators.oracle import blobs, oracle_evidence, patches
+from tests.noise.moved import moved_by
+
+THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
+Case = tuple[
+    RankedCandidates, EvaluatedRanking, list[ImageFeatures], list[tuple[ImageSegments, ImageSegments, ImagePrediction]]
+]
+
+
+@cache
+def case(seed: int, stuff: bool = False, n_images: int = 5) -> Case:
+    """Images with planted mistakes, a model that errs elsewhere, and what comes out."""
+    things: Flags = STUFF if stuff else THINGS
+    looks, pages, truths, found = [], [], [], []
+    for at in range(n_images):
+        rng = np.random.default_rng([seed, at])
+        clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
+        evidence = oracle_evidence(clean, things, rng, errors=0.02)
+        given, truth = corrupt_labels(clean, things, CorruptionRates(0.1 if stuff else 0.05), rng)
+        looks.append(image_features(given, evidence, things, rng))
+        found.append(match_corruptions(looks[-1].found, given, truth, things))
+        pages.append((clean, given, evidence))
+        truths.append(truth)
+    result = rank_candidates(looks)
+    first = np.cumsum([0, *map(len, truths)])
+    mistake = [np.where(f[s] >= 0, f[s] + n, -1) for s in (0, 1) for f, n in zip(found, first, strict=False)]
+    image = np.repeat(np.arange(n_images), np.diff(first))
+    names = [name for truth in truths for name in truth.types]
+    return (
+        result,
+        EvaluatedRanking(result.probability, result.image, np.concatenate(mistake), names, image, n_images),
+        looks,
+        pages,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("stuff", [False, True])
+def test_planted_mistakes_come_out_on_top(seed: int, stuff: bool) -> None:
+    result, ranked, _, _ = case(seed, stuff)
+    wrong = ranked.mistake >= 0
+    learnt, pixels = auroc(result.probability, wrong)[0], auroc(result.doubt, wrong)[0]
+    assert learnt > (0.75 if stuff else pixels)  # of parts, unlike of things, pixels tell all that there is
+    n = int(wrong.sum())
+    top = np.argsort(-result.probability, kind="stable")[:n]
+    assert wrong[top].mean() > min(3 * wrong.mean(), 0.5)
+
+
+def test_the_same_seed_gives_the_same_scores() -> None:
+    one, other = case(0)[0], case.__wrapped__(0)[0]
+    np.testing.assert_array_equal(one.probability, other.probability)
+    np.testing.assert_array_equal(one.type, other.type)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probabilities_are_about_right(seed: int) -> None:
+    result, ranked, _, _ = case(seed)
+    n = int((ranked.mistake >= 0).sum())
+    assert 0.4 * n < result.probability.sum() < 3 * n
+    assert detection_quality(result.held_out, n_draws=10).n_mistakes == len(result.held_out.mistake_type)
+
+
+def test_types_are_told() -> None:
+    result, ranked, _, _ = case(1)
+    right = [
+        ranked.mistake_type[ranked.mistake[at]] == TYPES[int(result.type[at].argmax())]
+        for at in np.flatnonzero(ranked.mistake >= 0)
+    ]
+    assert np.mean(right) > 2 / len(TYPES)
+    np.testing.assert_allclose(result.type.sum(axis=1), 1)
+
+
+def test_verdicts_move_probabilities_but_not_their_order() -> None:
+    result = case(2)[0]
+    rows = np.argsort(-result.probability)[:40]
+    after = result.reviewed(rows, np.zeros(40, np.int64))
+    assert after.probability[rows].mean() < result.probability[rows].mean()
+    order = np.argsort(result.probability, kind="stable")
+    assert (np.diff(after.probability[order]) >= -1e-12).all()
+
+
+def test_images_with_mistakes_are_worse() -> None:
+    result, _, _, pages = case(0)
+    score = result.images()
+    assert score.shape == (len(pages),)
+    assert ((score >= 0) & (score <= 1)).all()
+    row = int(score.argmin())
+    worst = np.flatnonzero(result.image == row)[:3]
+    spoilt = result.probability.copy()
+    spoilt[worst] = 1.0
+    assert replace(result, probability=spoilt).images()[row] > score[row]
+    assert replace(result, worst=result.worst + (result.image == row)).images()[row] > score[row]
+
+
+def test_softmin_is_that_of_the_paper() -> None:
+    """Labels and probabilities for which cleanlab 2.9.0 gives 0.10702486."""
+    label = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]])
+    p = np.array([[0.1, 0.2, 0.9], [0.3, 0.8, 0.9], [0.95, 0.1, 0.6]])
+    ones = np.flatnonzero(label.T)
+    given = ImageSegments.of(runs_of_pixels(ones, np.zeros(len(ones), np.int64), 3), np.ones(1), 3, 3)
+    assert softmin(given, ImagePrediction.of(np.stack([1 - p, p]))) == pytest.approx(0.10702486, abs=1e-6)
+    void = ImageSegments.of(runs_of_pixels(np.arange(9), np.zeros(9, np.int64), 3), np.full(1, VOID), 3, 3)
+    assert np.isnan(softmin(void, ImagePrediction.of(np.stack([1 - p, p]))))
+
+
+def test_images_of_a_group_share_a_fold() -> None:
+    assert assign_folds(["p", "q", "p", "r"]).tolist() == [0, 1, 0, 2]
+
+
+def test_one_image_and_no_mistakes_are_survived() -> None:
+    clean = blobs(np.random.default_rng(0), n=3)
+    evidence = oracle_evidence(clean, THINGS, np.random.default_rng(0))
+    for rates in (CorruptionRates(), CorruptionRates(0.0, ("missing",))):
+        result = rank_candidates([image_features(clean, evidence, THINGS, np.random.default_rng(0), rates)])
+        assert np.isfinite(result.probability).all()
+
+
+def test_a_model_that_is_too_weak_says_so() -> None:
+    looks = []
+    for at in range(4):
+        rng = np.random.default_rng(at)
+        clean, other = blobs(rng, n=30), blobs(rng, n=30)
+        looks.append(image_features(clean, oracle_evidence(other, THINGS, rng), THINGS, rng))
+    result = rank_candidates(looks)
+    weak = category_trust(result, ["nothing", "cell"])
+    assert weak[0].reason is not None
+    assert "cell" in weak[0].reason
+    assert len(candidates_above(result, weak, flag_thresholds(result, 2))) == 0
+
+
+def test_a_category_that_occurs_nowhere_is_not_trusted() -> None:
+    result = replace(case(0)[0], iou=np.array([1.0, np.nan]))
+    (trust,) = category_trust(result, ["nothing", "cell"])
+    assert trust.reason is not None
+    assert "cell occurs nowhere" in trust.reason
+    assert len(candidates_above(result, [trust], np.zeros(2))) == 0
+
+
+def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> None:
+    """Of two regions of cells, one is seen as a thing of which the model knows nothing."""
+    result = case(0)[0]
+    two = np.arange(2)
+    one = {name: getattr(result, name)[two] for name in ("image", "at", "odds", "type", "doubt", "worst", "believed")}
+    regions = replace(
+        result, **one, row=two * 0 - 1, category=two * 0 + 1, seen=np.array([2, 3]), probability=np.array([0.9, 0.8])
+    )
+    known = [Trust(1, 0.9, 0.9, 99, None), Trust(2, 0.1, 0.9, 99, "weak"), Trust(3, 0.4, 0.9, 99, "weak")]
+    assert candidates_above(regions, known, np.zeros(4)).tolist() == [1]
+    assert candidates_above(replace(regions, seen=two * 0), known, np.zeros(4)).tolist() == [0, 1]
+
+
+def test_what_is_flagged_is_above_its_threshold() -> None:
+    result, ranked, _, _ = case(0)
+    trust = category_trust(result, ["nothing", "cell"])
+    assert trust[0].reason is None
+    rows = candidates_above(result, trust, flag_thresholds(result, 2))
+    assert (np.diff(result.probability[rows]) <= 0).all()
+    assert (ranked.mistake[rows] >= 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> None:
+    result, ranked, looks, pages = case(seed)
+    better = []
+    for row in np.flatnonzero(ranked.mistake >= 0):
+        _, given, evidence = pages[result.image[row]]
+        found, at, name = looks[result.image[row]].found, int(result.at[row]), ranked.mistake_type[ranked.mistake[row]]
+        if result.row[row] < 0:
+            proposal = propose_for_region(found, at, evidence)
+            assert proposal.action == "add"
+        else:
+            proposal = propose_for_annotated(found, at, name, given, evidence)
+            assert 0 <= proposal.iou <= 1
+        if name in ("extra", "merge", "split"):
+            better.append(proposal.action == {"extra": "delete", "merge": "split", "split": "join"}[name])
+        if proposal.action == "split":
+            assert proposal.pieces.areas(proposal.n_pieces).sum() == found.drawn.areas[at]
+    assert np.mean(better) > 0.8
+
+
+@pytest.mark.parametrize("stuff", [False, True])
+def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(stuff: bool) -> None:
+    things, looks, pages, bad = STUFF if stuff else THINGS, [], [], 2
+    for at in range(5):
+        rng = np.random.default_rng([7, at])
+        clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
+        evidence = oracle_evidence(clean, things, rng, errors=0.02)
+        given = moved_by(clean, 6, -4) if at == bad else clean
+        looks.append(image_features(given, evidence, things, rng))
+        pages.append((given, evidence))
+    result = rank_candidates(looks)
+    assert np.flatnonzero(result.move.any(axis=1)).tolist() == [bad]
+    np.testing.assert_allclose(result.move[bad], (-6, 4), atol=1)
+    astray = (result.image == bad) & (result.row >= 0)
+    assert (result.probability[astray] > 0.9).all()
+    assert result.images().argmax() == bad
+    assert {TYPES[at] for at in result.type[astray].argmax(axis=1)} == {"shift"}
+    right, down = result.move[bad].tolist()
+    given, evidence = pages[bad]
+    back = moved_by(looks[bad].found.drawn, right, down)
+    for row in result.at[astray].tolist():
+        proposal = propose_for_annotated(looks[bad].found, row, "shift", given, evidence, (right, down))
+        np.testing.assert_array_equal(proposal.pieces.start, back.runs.take(np.array([row]), len(back)).start)
