@@ -19,7 +19,7 @@ from segdata.core.judge import judge, selected
 from segdata.core.label_maps import LabelMaps
 from segdata.core.validation import Validation
 from segdata.dataset import Dataset
-from segdata.formats.npz.soft import soft
+from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure
 from segdata.noise.corruptions import Corruptions
@@ -103,7 +103,7 @@ class FlagInput:
         from segdata.noise.predictor import file_predictor
 
         opened = self._opened(predictions)
-        witness = file_predictor(opened, soft(opened.source), self.maps, self.countable)
+        witness = file_predictor(opened, probabilities_of(opened.source), self.maps, self.countable)
         where = opened.profile.files
         ids = f"{self.maps.image_ids[0]!r} here, {opened.image_ids[0]!r} there" if len(opened) else "it has none"
         return JudgedLabels(

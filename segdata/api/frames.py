@@ -22,7 +22,7 @@ from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.dataset import Dataset
-from segdata.formats.coco.segmentation import read_shapes
+from segdata.formats.coco.segmentations import read_segmentations
 from segdata.formats.shared.derived_sources import with_image_files
 from segdata.formats.shared.images import image_limits
 from segdata.store.revision_reader import MAX_SIDE, CanonicalSource, SegmentPart
@@ -189,7 +189,7 @@ def _pixels(segments: "pd.DataFrame", drawn: pa.Table, height: Ints, width: Ints
         return _column(segments, SEGMENTS.field("counts"), "segments"), None, every, []
     if column == "mask":
         return _mask_counts(segments["mask"], drawn, height, width), None, every, []
-    shapes = read_shapes([_as_json(value) for value in segments[column]], height, width)
+    shapes = read_segmentations([_as_json(value) for value in segments[column]], height, width)
     image, ids = drawn["image_id"], segments.get("segment_id")
     defects = [
         Defect(

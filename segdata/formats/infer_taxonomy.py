@@ -11,8 +11,8 @@ from segdata.core.format import Request
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import read_categories
 from segdata.formats.coco.document import read_document
-from segdata.formats.coco.sniff import SORTS, documents
-from segdata.formats.masks.maskclue import look
+from segdata.formats.coco.probe import COCO_SORTS, find_documents
+from segdata.formats.masks.probe import probe_masks
 from segdata.formats.shared import taxonomies
 from segdata.formats.shared.mask_files import mask_headers
 from segdata.formats.shared.mask_values import infer_mask_taxonomy
@@ -52,7 +52,7 @@ def infer_taxonomy(
 def _from_coco(root: Path) -> Taxonomy | None:
     """The categories of the COCO files at `root`, which must be the same in all that have some; None without any."""
     found: list[tuple[Path, Taxonomy]] = []
-    for path in documents(root, *SORTS):
+    for path in find_documents(root, *COCO_SORTS):
         taxonomy = read_categories(read_document(path, path.name), None).taxonomy
         if taxonomy.categories:
             found.append((path, taxonomy))
@@ -94,12 +94,12 @@ def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None
             f"{root}: {heads[0].encoding} masks hold ids of instances, not of categories; write in segdata.yaml "
             "`instance_ids: {category: nucleus}`"
         )
-    if look(root) is None:
+    if probe_masks(root) is None:
         raise UnreadableError(f"{root}: the files look like photographs: their values are no categories")
 
 
 def _from_layers(root: Path, images: Path | None, config: Config) -> Taxonomy:
     """The categories that the names of layer files tell."""
-    from segdata.formats.layers import read
+    from segdata.formats.masks.layers import read
 
     return read(Request(root, images=images, config=config)).profile.taxonomy

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from segdata.core.errors import SegdataError, UnknownFormatError, UnreadableError
 from segdata.core.format import detect, formats
-from segdata.formats.coco.sniff import is_broken, sort_of
-from segdata.formats.masks.maskclue import look
+from segdata.formats.coco.probe import document_sort, is_broken_json
+from segdata.formats.masks.probe import probe_masks
 from segdata.formats.shared.file_names import has_images
 
 _MOST_FILES = 5_000  # that are listed
@@ -93,17 +93,17 @@ def _held(root: Path, names: list[str]) -> str:
     held = [f"{count:,} {suffix}" for suffix, count in counts.most_common(4)]
     documents = [root if root.is_file() else root / name for name in names if name.lower().endswith(".json")]
     some = documents[:_MOST_HEADS]
-    broken = sum(map(is_broken, some))
+    broken = sum(map(is_broken_json, some))
     if broken:
         held.append(f"{broken} of the JSON files empty, cut off or no JSON")
-    elif some and not any(map(sort_of, some)):
+    elif some and not any(map(document_sort, some)):
         held.append("no JSON file with images and annotations")
     return ", ".join(held) or "no files"
 
 
 def _apart(root: Path) -> Iterator[str]:
     """The folders of a folder of images with no order of its own, where each of them is a dataset that has one."""
-    clue = look(root)
+    clue = probe_masks(root)
     if root.is_file() or clue is None or clue.named:
         return
     found = []

@@ -23,7 +23,7 @@ from segdata.core.format import Clue, Request
 from segdata.core.glance import Glance
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
-from segdata.formats.coco.options import HOW_POLYGONS
+from segdata.formats.coco.probe import POLYGONS_OPTION
 from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LOSSES: frozenset[Kind] = COCO_LOSSES | {"secondary-categories"}
 CHECKED = ("ytvos.py's decoding through pycocotools",)
 READ_OPTIONS = {"truth": "FILE: for a list of results the JSON of the ground truth, which lists videos and categories"}
-WRITE_OPTIONS = HOW_POLYGONS
+WRITE_OPTIONS = POLYGONS_OPTION
 FILE_SUFFIXES = (".json",)
 _JSON = r"\.json$"
 _VIDEOS = rb'"file_names"\s*:|"segmentations"\s*:|"videos"\s*:\s*\[\s*\]'

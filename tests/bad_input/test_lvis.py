@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from segdata.core.format import Request
-from segdata.formats import lvis
+from segdata.formats.coco import lvis
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 IMAGE = {"id": 1, "width": 6, "height": 5, "coco_url": "http://a/b/c.jpg"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segdata.core.format import Request
-from segdata.formats import sam
+from segdata.formats.coco import sam
 from tests.generators.coco_documents import load_all
 
 SOUND = {"segmentation": {"size": [5, 6], "counts": [4, 2, 24]}, "predicted_iou": 0.5, "stability_score": 0.9}

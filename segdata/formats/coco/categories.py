@@ -10,8 +10,7 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.loss import Losses
 from segdata.core.taxonomy import Category, Id, Taxonomy, as_rgb
-from segdata.formats.coco.document import Document
-from segdata.formats.coco.items import Items, Raw, decode_items
+from segdata.formats.coco.document import Document, Items, Raw, decode_items
 from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 
 
@@ -30,8 +29,8 @@ class StrictCategoryItem(CategoryItem, gc=False, forbid_unknown_fields=True):
     """An entry of `categories` without further keys."""
 
 
-_KNOWN = frozenset(CategoryItem.__struct_encode_fields__)
-KEYS = "category_keys"  # of the profile's metadata: what entries say beyond that, by category id
+_KNOWN_KEYS = frozenset(CategoryItem.__struct_encode_fields__)
+CATEGORY_KEYS = "category_keys"  # of the profile's metadata: what entries say beyond that, by category id
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Categories:
         said = name_metadata(self.unknown, self.aliases)
         if self.keys:
             raws = {str(id_): {key: Raw(text) for key, text in keys.items()} for id_, keys in self.keys.items()}
-            said[KEYS] = msgspec.json.encode(raws).decode()
+            said[CATEGORY_KEYS] = msgspec.json.encode(raws).decode()
         return said
 
 
@@ -73,7 +72,7 @@ def read_categories(document: Document, given: Taxonomy | None) -> Categories:
     groups = {str(item.supercategory) for item in read.items if item.supercategory != item.name}
     first: dict[int, CategoryItem] = {}
     made, keys = [], {}
-    for i, (item, extra) in enumerate(zip(read.items, read.extras(range(len(read.items)), _KNOWN), strict=True)):
+    for i, (item, extra) in enumerate(zip(read.items, read.extras(range(len(read.items)), _KNOWN_KEYS), strict=True)):
         place = read.place(i)
         if item.id in first:
             one = _name(first[item.id])
@@ -179,7 +178,7 @@ def category_items(taxonomy: Taxonomy, metadata: Mapping[str, str]) -> list[dict
 def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """What documents say of categories beyond what a taxonomy holds: category id -> key -> value."""
     try:
-        return msgspec.json.decode(metadata.get(KEYS, "{}"), type=dict[str, dict[str, Any]])
+        return msgspec.json.decode(metadata.get(CATEGORY_KEYS, "{}"), type=dict[str, dict[str, Any]])
     except msgspec.MsgspecError:  # somebody edited dataset.yaml
         return {}
 
@@ -187,7 +186,7 @@ def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def count_category_losses(taxonomy: Taxonomy, losses: Losses) -> None:
     """Count what `category_items` leaves out."""
     kept = {"id", "name", "kind", "color", "parent", "definition"}
-    lost = [each.name for each in taxonomy.categories if each.kind != "void" and _beyond(each, kept)]
+    lost = [each.name for each in taxonomy.categories if each.kind != "void" and _has_other_fields(each, kept)]
     losses.add("category-details", "categories", len(lost), examples=lost)
     void = [each.name for each in taxonomy.categories if each.kind == "void"]
     losses.add("void", "categories", len(void), examples=void)
@@ -195,6 +194,6 @@ def count_category_losses(taxonomy: Taxonomy, losses: Losses) -> None:
         losses.add("category-details", "taxonomies", 1)
 
 
-def _beyond(struct: msgspec.Struct, kept: Iterable[str]) -> bool:
+def _has_other_fields(struct: msgspec.Struct, kept: Iterable[str]) -> bool:
     """Whether a field other than these is away from its default."""
     return bool(msgspec.to_builtins(struct).keys() - set(kept))

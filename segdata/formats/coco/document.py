@@ -1,15 +1,42 @@
-"""The JSON document: its top-level parts, each still raw, so that coordinates cost nothing until they are needed."""
+"""COCO documents: the top-level parts of the JSON, each raw until it is needed, and the items of their lists.
+
+Items are decoded all at once where they are sound, one by one where some are broken.
+"""
 
 import codecs
+import hashlib
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from segdata.core import kernels
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFault:
+    """What is wrong with one item: its position, the defect's code and message, and where in it (a JSON pointer).
+
+    `lost` is whether something of it is left out; None: as is usual for the code.
+    """
+
+    row: int
+    code: Literal["SEG004", "SEG005", "SEG006"]
+    message: str
+    place: str = ""
+    lost: bool | None = None
+
 
 Raw = msgspec.Raw
 _BOM = b"\xef\xbb\xbf"
@@ -19,7 +46,7 @@ _CONSTANTS = (b"-Infinity", b"Infinity", b"NaN")  # what Python's json writes al
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DocumentKind:
     """What a document should be.
 
     Attributes
@@ -36,7 +63,7 @@ class Kind:
     remedy: str = ""
 
 
-COCO = Kind("a COCO document", "an object with images, annotations and categories")
+COCO_DOCUMENT = DocumentKind("a COCO document", "an object with images, annotations and categories")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +84,7 @@ class Document:
     name: str
     parts: dict[str, Raw] | None
     defects: list[Defect] = field(default_factory=list)
-    kind: Kind = COCO
+    kind: DocumentKind = COCO_DOCUMENT
     is_list: bool = False
 
     def pointer(self, key: str) -> str:
@@ -86,7 +113,7 @@ class Document:
         return None if raw is None or len(raw) > limit else bytes(raw).decode()
 
 
-def read_document(path: Path, name: str, kind: Kind = COCO) -> Document:
+def read_document(path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT) -> Document:
     """The document in a file; where it is not JSON, one without parts and with a defect that says so.
 
     NaN and Infinity become the texts "NaN" and "Infinity", which no number field accepts: so the items that hold
@@ -102,7 +129,7 @@ def read_document(path: Path, name: str, kind: Kind = COCO) -> Document:
         return Document(path, name, parts, defects, kind, _is_list(data, kind))
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         pass
-    data = _mended(data, name, defects, kind)
+    data = _repair(data, name, defects, kind)
     try:
         return Document(path, name, _parts(data, kind), defects, kind, _is_list(data, kind))
     except (ValueError, RecursionError) as error:
@@ -111,7 +138,7 @@ def read_document(path: Path, name: str, kind: Kind = COCO) -> Document:
     return Document(path, name, None, defects, kind)
 
 
-def _parts(data: bytes | memoryview, kind: Kind) -> dict[str, Raw]:
+def _parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw]:
     """The top-level values; raises ValueError where the bytes are no JSON object, or list, in UTF-8."""
     if kind.bare is not None and _is_list(data, kind):
         msgspec.json.decode(data, type=list[Raw])
@@ -123,7 +150,7 @@ def _parts(data: bytes | memoryview, kind: Kind) -> dict[str, Raw]:
     return parts
 
 
-def _is_list(data: bytes | memoryview, kind: Kind) -> bool:
+def _is_list(data: bytes | memoryview, kind: DocumentKind) -> bool:
     """Whether it begins as a list, and may."""
     return kind.bare is not None and bytes(data[:_BLANKS]).removeprefix(_BOM).lstrip().startswith(b"[")
 
@@ -137,7 +164,7 @@ def _check_texts(data: bytes | memoryview) -> None:
     decoder.decode(b"", final=True)
 
 
-def _mended(data: bytes, name: str, defects: list[Defect], kind: Kind) -> bytes:
+def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -> bytes:
     """The same content as strict JSON in UTF-8, where Python's lenient reader can make it that; else much the same."""
     quoted = data = data.removeprefix(_BOM)
     for constant in _CONSTANTS:
@@ -148,7 +175,7 @@ def _mended(data: bytes, name: str, defects: list[Defect], kind: Kind) -> bytes:
         return quoted
     except (ValueError, RecursionError) as error:
         encoding = json.detect_encoding(data)
-        if encoding == "utf-8" and quoted is data and not _is_lenient_matter(data, error):
+        if encoding == "utf-8" and quoted is data and not _may_be_repaired(data, error):
             return data
     try:
         text = data.decode(encoding)
@@ -164,24 +191,24 @@ def _mended(data: bytes, name: str, defects: list[Defect], kind: Kind) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _is_lenient_matter(data: bytes, error: Exception) -> bool:
+def _may_be_repaired(data: bytes, error: Exception) -> bool:
     """Whether Python's reader, slow and hungry for memory as it is, may read what msgspec refuses.
 
     That is other bytes than UTF-8, control letters in texts, and halves of surrogates, at which msgspec complains of
     almost anything.
     """
-    at = _byte_of(error)
+    at = _error_offset(error)
     control = at is not None and at < len(data) and data[at] < 32
     return isinstance(error, UnicodeDecodeError) or control or _SURROGATE.search(data) is not None
 
 
-def _byte_of(error: Exception) -> int | None:
+def _error_offset(error: Exception) -> int | None:
     """The byte that msgspec complains of."""
     found = re.search(r"\(byte (\d+)\)", str(error))
     return int(found[1]) if found else None
 
 
-def _complaint(data: bytes, error: Exception, kind: Kind) -> tuple[str, int | None]:
+def _complaint(data: bytes, error: Exception, kind: DocumentKind) -> tuple[str, int | None]:
     """What is wrong with a file that could not be read, and the line, from 1."""
     if not data.strip():
         return f"the file is empty ({len(data)} bytes)", None
@@ -189,10 +216,166 @@ def _complaint(data: bytes, error: Exception, kind: Kind) -> tuple[str, int | No
         return f"is not {kind.name}: {kind.expected} is expected", None
     if isinstance(error, RecursionError):
         return f"is not {kind.name}: it is nested too deeply", None
-    at = _byte_of(error)
+    at = _error_offset(error)
     cut = at is None or at >= len(data.rstrip())
     at = len(data) if at is None else at
     line = data.count(b"\n", 0, at) + 1
     column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
     said = "the file is cut off" if cut else f"unexpected {chr(data[at])!r}"
     return f"is not JSON: {said} at line {line}, column {column}", line
+
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Id = int | str
+MISSING = Raw(b"")
+MAX_ID = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Items(Generic[T_co]):
+    """The items of one list that could be decoded.
+
+    Attributes
+    ----------
+    items : (n,) structs
+    rows : (n,) where each is in the list
+    raws : the undecoded list, when some item has keys that its struct does not know; else empty
+    pointer : where the list is in its document (a JSON pointer)
+    """
+
+    items: Sequence[T_co] = ()
+    rows: Sequence[int] = ()
+    raws: Sequence[Raw] = ()
+    pointer: str = ""
+
+    def place(self, at: int, within: str = "") -> str:
+        """Where in the document the item at a position is, or what is at the pointer `within` it."""
+        return f"{self.pointer}/{self.rows[at]}{within}"
+
+    def places(self, at: Ints) -> pa.Array:
+        """Where in the document each of the items at some positions is."""
+        rows = pa.array(at if isinstance(self.rows, range) else np.array(self.rows, np.int64)[at])
+        return pc.binary_join_element_wise(f"{self.pointer}/", rows.cast(pa.string()), "")
+
+    def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
+        """The keys beyond `known` of the items at these positions, each value as JSON text."""
+        if not self.raws:
+            return [{} for _ in at]
+        decode = msgspec.json.Decoder(dict[str, Raw]).decode
+        return [
+            {
+                key: str(memoryview(value), "utf-8")
+                for key, value in decode(self.raws[self.rows[i]]).items()
+                if key not in known
+            }
+            for i in at
+        ]
+
+
+def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]) -> Items[T]:
+    """The items of a top-level list; what cannot be decoded is SEG004 and left out.
+
+    `strict` refuses keys that it does not know and `lenient` does not: where every item is `strict`, none has keys
+    to be kept.
+    """
+    pointer = document.pointer(key)
+    whole = (document.parts or {}).get(key, Raw(b"[]"))
+    try:
+        every: list[T] = msgspec.json.decode(whole, type=list[strict])  # type: ignore[valid-type]  # made at run time
+        if len(every):
+            return Items(every, range(len(every)), pointer=pointer)
+    except msgspec.ValidationError:
+        pass
+    raws = document.items(key)
+    items, broken = decode_each(raws, lenient)
+    for row, problem in broken.items():
+        place = f"{pointer}/{row}{problem.place}"
+        document.defects.append(Defect("SEG004", f"{problem.message}; left out", document.name, place))
+    rows = [row for row in range(len(raws)) if row not in broken]
+    return Items([item for item in items if item is not None], rows, raws, pointer)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingProblem:
+    """Why a value could not be decoded: in words, and where in it (a JSON pointer)."""
+
+    message: str
+    place: str
+
+
+def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
+    """Every value as `type_`, None where that fails, and why it failed by position."""
+    decode = msgspec.json.Decoder(type_).decode
+    values: list[T | None] = []
+    broken = {}
+    for row, raw in enumerate(raws):
+        try:
+            values.append(decode(raw))
+        except msgspec.ValidationError as error:
+            values.append(None)
+            broken[row] = explain_validation_error(error)
+    return values, broken
+
+
+def decode_column(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
+    """As `decode_each`, with `MISSING` and null as None without a problem, in one step where all are sound."""
+    joined = b"[" + b",".join([raw if len(raw) else b"null" for raw in raws]) + b"]"
+    try:
+        # Any: a type that is made at run time
+        as_list: Any = list[type_ | None]  # type: ignore[valid-type]
+        return msgspec.json.decode(joined, type=as_list), {}
+    except msgspec.ValidationError:
+        present = [Raw(b"null") if not len(raw) else raw for raw in raws]
+        as_value: Any = type_ | None
+        return decode_each(present, as_value)
+
+
+def decode_numbers(raws: Sequence[Raw]) -> NDArray[np.float64] | None:
+    """(n,) values that are numbers all of them; None where some is missing, or something else."""
+    found = _number_lists(b"[[" + b",".join(raws) + b"]]")
+    return None if found is None or len(found[1]) != 2 or len(found[0]) != len(raws) else found[0]
+
+
+def decode_boxes(raws: Sequence[Raw]) -> pa.Array | None:
+    """(n,) list<double>, values that are lists of four numbers all of them; None where some is not."""
+    found = _number_lists(b"[" + b",".join(raws) + b"]")
+    if found is None or len(found[1]) != len(raws) + 1 or (np.diff(found[1]) != 4).any():
+        return None
+    return pa.ListArray.from_arrays(pa.array(found[1].astype(np.int32)), pa.array(found[0]))
+
+
+def _number_lists(text: bytes) -> tuple[NDArray[np.float64], Ints] | None:
+    """A JSON list of lists of numbers: the numbers, and where each list begins and the last ends; None for others."""
+    xy, ring, _, error = kernels.parse_rings(text, np.zeros(1, np.int64), np.array([len(text)]))
+    return None if error[0] or not np.isfinite(xy).all() else (xy, ring)
+
+
+def explain_validation_error(error: msgspec.ValidationError) -> DecodingProblem:
+    """A msgspec message in our words, with its path as a JSON pointer.
+
+    >>> problem(msgspec.ValidationError("Expected `int`, got `str` - at `$.bbox[2]`"))
+    Problem(message='bbox/2: expected int, got str', place='/bbox/2')
+    """
+    text, _, path = str(error).partition(" - at `")
+    steps = re.findall(r"[^.\[\]`$]+", path)
+    missing = re.fullmatch(r"Object missing required field `(.*)`", text)
+    where = "/".join(steps)
+    said = (
+        f"{missing[1]!r} is missing"
+        if missing
+        else (text[:1].lower() + text[1:]).replace("`", "").replace(" | null", "")
+    )
+    return DecodingProblem(f"{where}: {said}" if where else said, f"/{where}" if where else "")
+
+
+def integer_id(id_: Id) -> tuple[int, str | None]:
+    """An id as an integer that stays the same, and the source's own where that is not an integer of 62 bits.
+
+    >>> number_of(7), number_of("7")[1]
+    ((7, None), '7')
+    """
+    if isinstance(id_, int) and abs(id_) <= MAX_ID:
+        return id_, None
+    digest = hashlib.blake2b(str(id_).encode("utf-8", "replace"), digest_size=7).digest()
+    return int.from_bytes(digest, "big"), str(id_)

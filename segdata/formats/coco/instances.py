@@ -1,200 +1,66 @@
-"""An opened COCO instances document: its annotations joined to images and categories, decoded when asked for."""
+"""COCO instances: one JSON of images and annotations, each annotation polygons or an RLE.
 
-from collections import Counter
-from dataclasses import dataclass
+Specification: https://cocodataset.org/#format-data; pixels as pycocotools makes them.
+
+Read: `segmentation` as rings (united, COCO's even-odd scan conversion), compressed and uncompressed RLE; `iscrowd`,
+`area`, `bbox`; the widely used keys `score`, `track_id` and `attributes`; `also`, ids of secondary categories; every
+other key of an annotation as an attribute and of an image as metadata. An image that is listed is annotated, also when
+it has no annotation.
+
+Written: the source's rings, number for number, where they rasterise to exactly the segment's pixels, else compressed
+RLE, so that holes stay holes. With `polygons` exact, else outlines along the edges of the pixels: a ring for each part,
+or, where there are holes, one ring for all, joined by bridges that are gone there and back, so that they count for
+nothing in COCO's even-odd rule (`segdata_keyhole` is 1 then; programs that draw edges too, as OpenCV does, show the
+bridges as lines); crowds become RLE. With `polygons` never, RLE always: supervision too reads that as the same pixels,
+while it rounds the corners of polygons and draws them by OpenCV, with their edges. `area` and `bbox` are from the
+pixels; `iscrowd`; `score`, `track_id`, `attributes` and `also` where there are any; `isthing` and `color` of
+categories, which are COCO panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several
+annotators of an image the first is written. COCO has no kind for void: such segments are left out, and counted.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.coco.probe import POLYGONS_OPTION, choose_document, document_clue
+from segdata.formats.shared.declared_losses import COCO_LOSSES
 
-from segdata.core.batch import Batch, whole
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.format import Request
-from segdata.core.runs import Ints, Runs, spread
-from segdata.formats.coco.annotations import SAID, AnnotationItem, StrictAnnotationItem, columns_of
-from segdata.formats.coco.categories import Categories, read_categories
-from segdata.formats.coco.document import Document, read_document
-from segdata.formats.coco.fault import Fault
-from segdata.formats.coco.items import Items, decode_items
-from segdata.formats.coco.listing import Listing, read_listing
-from segdata.formats.coco.opened import OpenedDocument, images_of_document, profile_of
-from segdata.formats.coco.row_major import without_row_major
-from segdata.formats.coco.segmentation import read_shapes
-from segdata.formats.shared.images import ImageFolder
-
-_CHUNK = 8_192  # images and annotations that are decoded at once
-_KNOWN = SAID | {"image_id", "segmentation", "segdata_keyhole"}
-_UNKNOWN = -1
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.coco.instances_reader import InstancesSource
 
 
-@dataclass(frozen=True, slots=True)
-class InstancesSource(OpenedDocument):
-    """An opened document whose annotations are segments.
+LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-annotation"}
+CHECKED = ("pycocotools", "supervision 0.31 (reads what is written, and what it writes is read)")
+FILE_SUFFIXES = (".json",)
+WRITE_OPTIONS = POLYGONS_OPTION
 
-    Attributes
-    ----------
-    items : its annotations, segmentations undecoded
-    at, offset : the annotations of image row i are ``at[offset[i]:offset[i + 1]]``, positions in `items`
+
+def detect(seen: Glance) -> Clue | None:
+    """A JSON file, or a folder with one, that holds images, annotations and categories."""
+    return document_clue(seen.root, "instances")
+
+
+def read(request: Request) -> "InstancesSource":
+    """Open a document; raises SegdataError where there is none, or several to choose from."""
+    from segdata.formats.coco.instances_reader import open_instances
+
+    return open_instances(request, *choose_document(request.root, "instances"))
+
+
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, polygons: str = "source"
+) -> None:
+    """Write one document: `target` itself where it ends in .json, else annotations.json in that folder.
+
+    Raises SegdataError where `polygons` is none of the choices.
     """
+    from segdata.formats.coco.instances_writer import write_instances
 
-    items: Items[AnnotationItem]
-    at: Ints
-    offset: Ints
-
-    def chunks(self) -> list[Ints]:
-        """Rows of images in portions of some thousand annotations."""
-        rows = np.arange(len(self.image_ids), dtype=np.int64)
-        portion = (self.offset[:-1] + rows) // _CHUNK
-        return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
-
-    def load(self, rows: Ints) -> Batch:
-        """The images at these rows, their annotations decoded."""
-        images, defects = self.listing.table(rows, self.folder)
-        height, width = whole(images["height"]), whole(images["width"])
-        # Without the image's size nothing can be drawn; the image has its defect already.
-        count = np.where(height > 0, np.diff(self.offset)[rows], 0)
-        at = self.at[spread(self.offset[rows], count)]
-        image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
-        items = list(map(self.items.items.__getitem__, at.tolist()))
-        raws, size = [item.segmentation for item in items], (height[image], width[image])
-        columns, faults = columns_of(items, self.items.extras(at.tolist(), _KNOWN), self.categories.to)
-        shapes = without_row_major(read_shapes(raws, *size), raws, columns["declared_bbox"], *size)
-        faults += shapes.faults
-        defects += self._defects(faults, items, at, rows[image])
-        segments = table(
-            BATCH_SEGMENTS,
-            len(items),
-            annotation=image,
-            category_id=[self.categories.to[item.category_id] for item in items],
-            rings=shapes.rings,
-            file=pa.repeat(self.document.name, len(items)),
-            place=self.items.places(at),
-            **columns,
-        )
-        runs = shapes.runs
-        if not shapes.sound.all():
-            number = (np.cumsum(shapes.sound) - 1).astype(np.int32)
-            runs = Runs(runs.start, runs.length, number[runs.owner])
-            segments = segments.filter(pa.array(shapes.sound))
-        annotations = table(
-            BATCH_ANNOTATIONS,
-            len(rows),
-            image=np.arange(len(rows), dtype=np.int32),
-            annotator=[self.annotator] * len(rows),
-            file=pa.repeat(self.document.name, len(rows)),
-        )
-        return Batch(images, annotations, segments, runs, tuple(defects))
-
-    def _defects(self, faults: list[Fault], items: list[AnnotationItem], at: Ints, image: Ints) -> list[Defect]:
-        """The faults of loaded items as defects, in the order of the document."""
-        names = {id_: category.name for id_, category in self.categories.taxonomy.by_id().items()}
-        names |= self.categories.unknown
-        return [
-            Defect(
-                fault.code,
-                fault.message,
-                self.document.name,
-                self.items.place(int(at[fault.row]), fault.place),
-                image=self.image_ids[image[fault.row]],
-                segments=(items[fault.row].id,),
-                category=names.get(self.categories.to[items[fault.row].category_id]),
-                lost=fault.lost,
-            )
-            for fault in sorted(faults, key=lambda fault: (at[fault.row], fault.place))
-        ]
-
-
-def open_instances(request: Request, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
-    """Open the document at `path`; no segmentation is decoded yet. `name` is how defects call it."""
-    document = read_document(path, name)
-    listing = read_listing(document)
-    categories = read_categories(document, request.taxonomy)
-    items = decode_items(document, "annotations", StrictAnnotationItem, AnnotationItem)
-    folder = images_of_document(request, document, listing)
-    source = joined(request, document, items, listing, categories, folder, format)
-    _report_duplicates(document, items, listing)
-    return source
-
-
-def joined(
-    request: Request,
-    document: Document,
-    items: Items[AnnotationItem],
-    listing: Listing,
-    categories: Categories,
-    folder: ImageFolder,
-    format: str,
-) -> InstancesSource:
-    """Annotations with their images and categories; those of others are left out, with a defect.
-
-    The images may be listed in another document than `document`, in which the annotations are.
-    """
-    image = np.array([listing.row_of.get(item.image_id, _UNKNOWN) for item in items.items], np.int64)
-    _report_dangling_images(document, items, image, listing)
-    known = _known_categories(document, items, image, categories)
-    order = np.argsort(image, kind="stable")
-    order = order[(known & (image >= 0))[order]]
-    return InstancesSource(
-        profile_of(request, document, categories, format),
-        document,
-        listing,
-        categories,
-        folder,
-        request.annotator,
-        items,
-        order,
-        np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
-    )
-
-
-def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: Listing) -> None:
-    """SEG007 for every annotation of an image that is not listed. The same digits as another type are named."""
-    if "images" not in (listing.document.parts or {}):
-        return  # one defect says that the whole list is missing
-    rows = np.flatnonzero(image == _UNKNOWN).tolist()
-    alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
-    for i in rows:
-        item = items.items[i]
-        other = alike.get(str(item.image_id))
-        hint = "" if other is None else f"; there is {other!r}, but a text is no number"
-        message = f"image_id {item.image_id!r} is not among the images{hint}; left out"
-        place = items.place(i, "/image_id")
-        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
-
-
-def _known_categories(
-    document: Document, items: Items[AnnotationItem], image: Ints, categories: Categories
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """(n,) whether each annotation's category is listed; SEG007 for those that are not."""
-    known = np.array([item.category_id in categories.to for item in items.items], bool)
-    if not categories.listed:
-        return known  # one defect says that the whole list is missing
-    for i in np.flatnonzero(~known & (image != _UNKNOWN)).tolist():
-        item = items.items[i]
-        message = f"category_id {item.category_id} is not among the categories; left out"
-        place = items.place(i, "/category_id")
-        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
-    return known
-
-
-def _report_duplicates(document: Document, items: Items[AnnotationItem], listing: Listing) -> None:
-    """SEG008 for every annotation id that occurs twice; all of them are read."""
-    ids = [item.id for item in items.items]
-    if len(set(ids)) == len(ids):
-        return
-    twice = {id_ for id_, count in Counter(ids).items() if count > 1}
-    where: dict[int | str, list[int]] = {}
-    for i, id_ in enumerate(ids):
-        if id_ in twice:
-            where.setdefault(id_, []).append(i)
-    for id_, found in where.items():
-        places = ", ".join(items.place(i) for i in found[:4]) + (", …" if len(found) > 4 else "")
-        rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in found]
-        n_images = len({row for row in rows if row >= 0})
-        there = f"({places}), in {counted(n_images, 'image')}"
-        message = f"annotation id {id_!r} is here {len(found)} times {there}; all are read"
-        first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
-        place = items.place(found[1], "/id")
-        document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
+    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_instances(profile, batches, path, losses, LOSSES, polygons=polygons)

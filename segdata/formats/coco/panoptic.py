@@ -1,198 +1,55 @@
-"""An opened COCO panoptic document: its entries joined to images, masks and categories, decoded when asked for."""
+"""COCO panoptic: one JSON, and a folder of PNGs whose pixels are segment ids.
 
-from dataclasses import dataclass
+Specification: https://cocodataset.org/#format-data and cocodataset/panopticapi, whose `rgb2id` reads the ids:
+R + 256 G + 65536 B. Id 0 is unlabelled.
+
+Read: 8 bit RGB masks (RGBA where nothing is transparent) joined to `segments_info`, with `isthing`, `iscrowd`, `area`,
+`bbox`; `score`, `track_id`, `attributes`, `also` and further keys as in COCO instances. An image without a readable
+mask is not annotated. Predictions that list no images or categories take those of the ground truth (the option
+`truth`), and are from a model then.
+
+Written: ``panoptic.json`` and ``panoptic/<image>.png``. Ids are kept where they are unique in the image and fit in 24
+bits, else renumbered. Of segments that overlap the later one wins, of several annotators the first. `area` and `bbox`
+are those of the pixels that are left. A void segment becomes id 0: COCO has one value for void and unlabelled, and it
+is read as unlabelled.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-import numpy as np
-import pyarrow as pa
+from segdata.core.format import Clue, Request, Source
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.coco.probe import TRUTH_OPTION, choose_document, document_clue
+from segdata.formats.shared.declared_losses import COCO_LOSSES
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
-from segdata.core.defect import Defect
-from segdata.core.format import Request
-from segdata.core.runs import Ints, Runs
-from segdata.formats.coco.annotations import columns_of
-from segdata.formats.coco.categories import read_categories
-from segdata.formats.coco.document import Document, Kind, read_document
-from segdata.formats.coco.items import Id, Items, Raw, decode_items
-from segdata.formats.coco.listing import Listing, read_listing
-from segdata.formats.coco.mask_folder import find_masks, orphan_masks
-from segdata.formats.coco.opened import OpenedDocument, images_of_document, profile_of
-from segdata.formats.coco.panoptic_join import Joined, Where, join
-from segdata.formats.coco.panoptic_mask import Mask, RefusedMaskError, read_mask
-from segdata.formats.coco.truth import known_categories, truth_of
-from segdata.formats.shared.images import ImageFolder, similar_name_hint
-
-PANOPTIC = Kind(
-    "a COCO document",
-    "an object with images, annotations and categories",
-    remedy="; for predictions give --read-option truth=FILE.json",
-)
-_CHUNK = 16  # masks that are decoded at once
-_KNOWN = frozenset({"id", "image_id", "file_name", "segments_info"})
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
 
 
-class EntryItem(msgspec.Struct, gc=False):
-    """An entry of `annotations` of a panoptic file: one image's mask and what its ids mean."""
-
-    image_id: Id
-    file_name: str
-    segments_info: Raw
+LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-segment", "overlap"}
+READ_OPTIONS = TRUTH_OPTION
+CHECKED = ("panopticapi (rgb2id, evaluation.py)",)
 
 
-class StrictEntryItem(EntryItem, gc=False, forbid_unknown_fields=True):
-    """An entry of `annotations` without further keys."""
+def detect(seen: Glance) -> Clue | None:
+    """A JSON file, or a folder with one, that holds `segments_info`."""
+    return document_clue(seen.root, "panoptic")
 
 
-@dataclass(frozen=True, slots=True)
-class PanopticSource(OpenedDocument):
-    """An opened document whose annotations are masks.
+def read(request: Request) -> Source:
+    """Open a document; raises SegdataError where there is none, or several to choose from."""
+    from segdata.formats.coco.panoptic_reader import open_panoptic
+    from segdata.formats.shared.derived_sources import with_origin
 
-    Attributes
-    ----------
-    entries : its annotations, what their ids mean undecoded
-    entry : image row -> position in `entries`
-    masks : the mask files
-    """
-
-    entries: Items[EntryItem]
-    entry: dict[int, int]
-    masks: ImageFolder
-
-    def chunks(self) -> list[Ints]:
-        """Rows of images, a few masks at a time."""
-        rows = np.arange(len(self.image_ids), dtype=np.int64)
-        return [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
-
-    def load(self, rows: Ints) -> Batch:
-        """The images at these rows, their masks decoded; one whose mask cannot be read is not annotated."""
-        images, defects = self.listing.table(rows, self.folder)
-        width, height = images["width"].to_pylist(), images["height"].to_pylist()
-        annotated, encodings, files, found, attributes = [], [], [], [], []
-        for k, row in enumerate(rows.tolist()):
-            i = self.entry.get(row)
-            if i is None:
-                continue
-            where = self._where(row, i)
-            mask, met = self._mask(where, self.entries.items[i].file_name)
-            if mask is not None and (width[k], height[k]) in ((0, 0), (mask.width, mask.height)):
-                width[k], height[k] = mask.width, mask.height
-                annotated.append(k)
-                encodings.append(mask.encoding)
-                files.append(where.mask)
-                found.append(join(mask, self.entries.items[i].segments_info, self.categories, where))
-                attributes.append(list(self.entries.extras([i], _KNOWN)[0].items()) or None)
-                met = found[-1].defects
-            elif mask is not None:
-                met = [_other_size(mask, width[k], height[k], where)]
-            defects += met
-        annotations = table(
-            BATCH_ANNOTATIONS,
-            len(annotated),
-            image=annotated,
-            annotator=[self.annotator] * len(annotated),
-            encoding=encodings,
-            file=files,
-            attributes=attributes,
-        )
-        segments, faults = self._segments(found, [self.image_ids[rows[k]] for k in annotated])
-        images = replaced(replaced(images, "width", width), "height", height)
-        runs = Runs.concatenate([each.runs for each in found], [len(each.items) for each in found])
-        return Batch(images, annotations, segments, runs, tuple(defects + faults))
-
-    def _where(self, row: int, i: int) -> Where:
-        name = self.entries.items[i].file_name
-        folder = self.masks.root.name + "/" if self.masks.root is not None else ""
-        return Where(self.image_ids[row], self.document.name, f"/annotations/{self.entries.rows[i]}", folder + name)
-
-    def _mask(self, where: Where, name: str) -> tuple[Mask | None, list[Defect]]:
-        """The mask of an entry, or why there is none."""
-        if self.masks.root is None:
-            return None, []  # one defect says that no mask is here
-        path = self.masks.paths.get(name)
-        if path is None:
-            message = f"mask {where.mask!r} does not exist{similar_name_hint(self.masks.near(name))}"
-            return None, [Defect("SEG002", message, where.document, f"{where.place}/file_name", image=where.image)]
-        try:
-            return read_mask(path), []
-        except RefusedMaskError as error:
-            return None, [Defect(error.code, str(error), where.mask, image=where.image)]
-
-    def _segments(self, found: list[Joined], image: list[str]) -> tuple[pa.Table, list[Defect]]:
-        """The segments of the annotations of some images, and what is malformed in what the document says of them."""
-        items = [item for each in found for item in each.items]
-        places = [place for each in found for place in each.places]
-        owner = np.repeat(np.arange(len(found)), [len(each.items) for each in found])
-        columns, faults = columns_of(items, [extra for each in found for extra in each.extras], self.categories.to)
-        segments = table(
-            BATCH_SEGMENTS,
-            len(items),
-            annotation=owner,
-            category_id=[self.categories.to[item.category_id] for item in items],
-            file=pa.repeat(self.document.name, len(items)),
-            place=places,
-            **columns,
-        )
-        return segments, [
-            Defect(
-                fault.code,
-                fault.message,
-                self.document.name,
-                places[fault.row] + fault.place,
-                image=image[owner[fault.row]],
-                segments=(items[fault.row].id,),
-            )
-            for fault in faults
-        ]
+    source = open_panoptic(request, *choose_document(request.root, "panoptic"))
+    return with_origin(source, "model") if "truth" in request.options else source
 
 
-def _other_size(mask: Mask, width: int, height: int, where: Where) -> Defect:
-    swapped = " (width and height are swapped)" if (mask.height, mask.width) == (width, height) else ""
-    message = f"the mask is {mask.width}x{mask.height}, the image is {width}x{height}{swapped}; the mask is left out"
-    return Defect("SEG003", message, where.mask, image=where.image, lost=True)
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+    """Write the document ``panoptic.json`` and its masks into the folder `target`."""
+    from segdata.formats.coco.panoptic_writer import write_panoptic
 
-
-def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:
-    """Open the document at `path`; no mask is decoded yet. `name` is how defects call it."""
-    document = read_document(path, name, PANOPTIC)
-    truth = _truth(request, document)
-    listing = read_listing(truth)
-    known = read_categories if truth is document else known_categories
-    categories = known(truth, request.taxonomy)
-    entries = decode_items(document, "annotations", StrictEntryItem, EntryItem)
-    entry = _joined(document, listing, entries)
-    masks = find_masks(document, [item.file_name for item in entries.items])
-    folder = images_of_document(request, truth, listing, () if masks.root is None else (masks.root,))
-    if truth is not document:
-        document.defects.extend(truth.defects)
-    document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
-    profile = profile_of(request, document, categories, "coco-panoptic")
-    return PanopticSource(profile, document, listing, categories, folder, request.annotator, entries, entry, masks)
-
-
-def _truth(request: Request, document: Document) -> Document:
-    """What lists the images and categories: the document itself, or of predictions the ground truth."""
-    listed = "images" in (document.parts or {}) and "truth" not in request.options
-    return document if listed else truth_of(request, document.path) or document
-
-
-def _joined(document: Document, listing: Listing, entries: Items[EntryItem]) -> dict[int, int]:
-    """Image row -> its entry; entries of unknown images, second entries, and images without one become defects."""
-    entry: dict[int, int] = {}
-    for i, item in enumerate(entries.items):
-        place = f"/annotations/{entries.rows[i]}/image_id"
-        row = listing.row_of.get(item.image_id)
-        if row is None and "images" in (listing.document.parts or {}):
-            message = f"image_id {item.image_id!r} is not among the images; left out"
-            document.defects.append(Defect("SEG007", message, document.name, place))
-        elif row is not None and row >= 0 and entry.setdefault(row, i) != i:
-            image = listing.image_ids[row]
-            message = f"image_id {item.image_id!r} has two entries; the second ({item.file_name}) is left out"
-            document.defects.append(Defect("SEG008", message, document.name, place, image=image))
-    for row, image in enumerate(listing.image_ids):
-        if row not in entry and document.parts is not None:
-            message = "image without an entry in annotations"
-            place = listing.place(row)
-            document.defects.append(Defect("SEG011", message, listing.document.name, place, image=image))
-    return entry
+    write_panoptic(profile, batches, target, losses, LOSSES)

@@ -1,4 +1,4 @@
-"""Writes COCO panoptic: one JSON, and a PNG for every annotated image, one image in memory at a time."""
+"""Panoptic writer: one JSON, and a PNG for every annotated image, one image in memory at a time."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,17 +13,17 @@ from segdata.core.errors import SegdataError
 from segdata.core.loss import Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
-from segdata.formats.coco.categories import count_category_losses
-from segdata.formats.coco.panoptic_mask import MAX_ID, UNLABELLED, regions
-from segdata.formats.coco.saying import (
-    HELD,
+from segdata.formats.coco.attributes import (
+    PANOPTIC_COLUMNS,
     ImageIds,
+    are_listable,
     entry_attributes,
-    image_entries,
-    sayable,
-    segments_of,
-    write_lists,
+    image_items,
+    write_document,
+    written_segments,
 )
+from segdata.formats.coco.categories import count_category_losses
+from segdata.formats.coco.panoptic_masks import MAX_MASK_ID, UNLABELLED, read_regions
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.painting import MaskPaths, count_overlap_losses, paint, segment_examples, segments_by_image
 
@@ -41,13 +41,13 @@ def write_panoptic(
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
-            count_losses(batch, losses, lost, HELD)
+            count_losses(batch, losses, lost, PANOPTIC_COLUMNS)
             ids = image_ids.of(batch)
-            shown = batch.take_segments(np.flatnonzero(sayable(batch, profile.taxonomy, losses)))
+            shown = batch.take_segments(np.flatnonzero(are_listable(batch, profile.taxonomy, losses)))
             entries = _entries(shown, ids, names, folder, losses)
-            yield [encode(entry) for entry in image_entries(batch, ids)], [encode(entry) for entry in entries]
+            yield [encode(entry) for entry in image_items(batch, ids)], [encode(entry) for entry in entries]
 
-    write_lists(target / "panoptic.json", profile, items())
+    write_document(target / "panoptic.json", profile, items())
 
 
 def _entries(
@@ -74,7 +74,7 @@ def _entries(
     gone = np.setdiff1d(np.arange(batch.n_segments), kept)
     losses.add("empty-segment", "segments", len(gone), examples=segment_examples(batch, gone))
     shown = batch.take_segments(kept, Runs.concatenate(visible, [len(each) for each in rows]))
-    segments = segments_of(shown, np.arange(len(kept)), ids[kept])
+    segments = written_segments(shown, np.arange(len(kept)), ids[kept])
     bounds = np.cumsum([0, *map(len, rows)]).tolist()
     for entry, first, last in zip(entries, bounds[:-1], bounds[1:], strict=True):
         entry["segments_info"] = segments[first:last]
@@ -90,7 +90,7 @@ def _save(picture: NDArray[np.uint32], path: Path) -> None:
 
 def _seen(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:
     """The pixels of the segments that are seen in a mask, and which of them (ascending) these are."""
-    found, _, runs = regions(picture)
+    found, _, runs = read_regions(picture)
     order = np.argsort(ids)
     position = order[np.searchsorted(ids, found, sorter=order)]
     return runs.take(np.argsort(position), len(found)), np.sort(position)
@@ -103,15 +103,17 @@ def _segment_ids(batch: Batch, losses: Losses) -> Ints:
     order = np.lexsort((np.arange(len(wanted)), wanted, image))
     again = np.zeros(len(wanted), bool)
     again[order[1:]] = (wanted[order[1:]] == wanted[order[:-1]]) & (image[order[1:]] == image[order[:-1]])
-    own = (wanted >= 1) & (wanted <= MAX_ID) & ~again
+    own = (wanted >= 1) & (wanted <= MAX_MASK_ID) & ~again
     ids = np.where(own, wanted, 0)
     for row in np.unique(image[~own]).tolist():
         missing = np.flatnonzero((image == row) & ~own)
         taken = ids[(image == row) & own]
         # Among the first n + m numbers at most n are taken, so m are free.
         free = np.setdiff1d(np.arange(1, len(taken) + len(missing) + 1), taken)[: len(missing)]
-        if len(free) and free[-1] > MAX_ID:
-            raise SegdataError(f"an image has {len(taken) + len(missing):,} segments; COCO panoptic holds {MAX_ID:,}")
+        if len(free) and free[-1] > MAX_MASK_ID:
+            raise SegdataError(
+                f"an image has {len(taken) + len(missing):,} segments; COCO panoptic holds {MAX_MASK_ID:,}"
+            )
         ids[missing] = free
     changed = np.flatnonzero(~own | batch.segments["source_id"].is_valid().to_numpy())
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))

@@ -1,67 +1,83 @@
-"""Results: a list of what a model found, each item an image, a category, a segmentation and a score."""
+"""COCO results: a list of what a model found, each item an image, a category, a segmentation and a score.
 
+Specification: https://cocodataset.org/#format-results and `loadRes` of pycocotools.
+
+Read: segmentations as in COCO instances, in practice compressed RLE; `score`; further keys as attributes. Items are
+numbered from 1, as pycocotools does. The list names images and categories by id alone: these come from the ground
+truth (the option `truth`), from an ``image_info….json`` beside the list, or from a folder of images called by their
+ids together with a taxonomy. All of the images that are listed there are taken for predicted, with nothing found where
+the list has nothing. The annotations are from a model; `--annotator` gives its name.
+
+Written: ``results.json``, and ``image_info.json`` with the images and categories, as COCO has it for its test images.
+Items have no `bbox`: pycocotools and lvis-api would take the box's area for the segment's. A segment without a score
+gets that of the option `score` (1 if it is not given), which is counted as a loss.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.formats.coco.annotations import AnnotationItem
-from segdata.formats.coco.document import Document, Kind, read_document
-from segdata.formats.coco.instances import InstancesSource, joined
-from segdata.formats.coco.items import Id, Items, decode_items
-from segdata.formats.coco.listing import read_listing
-from segdata.formats.coco.opened import images_of_document
-from segdata.formats.coco.truth import known_categories, truth_of
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.coco.probe import COCO_SORTS, IMAGE_INFO_FILES, TRUTH_OPTION, find_documents
+from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
 
-RESULTS = Kind(
-    "a list of COCO results", "a list of objects with image_id, category_id, segmentation and score", "results"
-)
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.derived_sources import AlteredSource
 
 
-class ResultItem(AnnotationItem, gc=False, kw_only=True):
-    """An item of the list. It has no id: pycocotools numbers them from 1."""
-
-    id: Id = 0
-
-
-class StrictResultItem(ResultItem, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """An item of the list without further keys."""
+LOSSES: frozenset[Kind] = COCO_RESULTS_LOSSES
+READ_OPTIONS = TRUTH_OPTION
+WRITE_OPTIONS = {"score": "the score of segments that have none; default: 1"}
+CHECKED = ("pycocotools (loadRes)",)
+_MOST = 8  # JSON files that are looked into
 
 
-def open_results(request: Request, path: Path, name: str) -> InstancesSource:
-    """Open the list at `path`; no segmentation is decoded yet. `name` is how defects call it.
-
-    Raises UnreadableError where nothing tells the images and categories, and where no item has a segmentation.
-    """
-    document = read_document(path, name, RESULTS)
-    results: Items[ResultItem] = decode_items(document, "results", StrictResultItem, ResultItem)
-    if results.items and not any(len(item.segmentation) for item in results.items):
-        raise UnreadableError(f"{path}: none of the {len(results.items):,} results has a segmentation; boxes alone?")
-    truth = truth_of(request, path, [item.image_id for item in results.items])
-    if truth is None:
-        raise UnreadableError(
-            f"{path}: results name images and categories by id alone; say which those are: --read-option "
-            "truth=FILE.json (the ground truth), or --images DIR (named by id) and --taxonomy FILE"
-        )
-    if "categories" not in (truth.parts or {}) and request.taxonomy is None:
-        raise UnreadableError(f"{truth.path}: lists no categories; give --taxonomy FILE")
-    listing = read_listing(truth)
-    categories = known_categories(truth, request.taxonomy)
-    folder = images_of_document(request, truth, listing)
-    document.defects.extend(truth.defects)
-    for item, row in zip(results.items, results.rows, strict=True):
-        item.id = row + 1
-    _report_scoreless(document, results)
-    return joined(request, document, results, listing, categories, folder, "coco-results")
+def detect(seen: Glance) -> Clue | None:
+    """A JSON list whose items have an image_id and a category_id; beside a ground truth it is not what was meant."""
+    found = _lists(seen)
+    if not found:
+        return None
+    alone = seen.root.is_file() or not find_documents(seen.root, *COCO_SORTS)
+    return Clue(1.0 if alone else 0.5, f"COCO results: {', '.join(found[:3])} is a list with image_id and category_id")
 
 
-def _report_scoreless(document: Document, results: Items[ResultItem]) -> None:
-    """SEG004, once for the list: without scores nothing can be ranked."""
-    items = results.items
-    without = [i for i, item in enumerate(items) if len(item.score) == 0 or item.score == msgspec.Raw(b"null")]
-    if without:
-        first = results.place(without[0])
-        message = f"{len(without):,} of {len(items):,} results have no score, the first at {first}"
-        document.defects.append(Defect("SEG004", message, document.name, f"{first}/score"))
+def read(request: Request) -> "AlteredSource":
+    """Open a list; raises SegdataError where there is none, or several, or nothing tells its images and categories."""
+    from segdata.formats.coco.instances_reader import open_results
+    from segdata.formats.shared.derived_sources import with_origin
+
+    root = request.root
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    names = [root.name] if root.is_file() else _lists(Glance(root))
+    if len(names) != 1:
+        found = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
+        raise UnreadableError(f"{root}: {found if names else 'no list of COCO results in it'}")
+    path = root if root.is_file() else root / names[0]
+    return with_origin(open_results(request, path, names[0]), "model")
+
+
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, score: str | float = 1.0
+) -> None:
+    """Write ``results.json`` and ``image_info.json`` into the folder `target`."""
+    from segdata.formats.coco.instances_writer import write_results
+
+    write_results(profile, batches, target, losses, score)
+
+
+def _lists(seen: Glance) -> list[str]:
+    """The names of the JSON lists of results; an empty one is meant where the images are listed beside it."""
+    found = seen.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
+    listed = seen.matching(rf"^{IMAGE_INFO_FILES.replace('*', '.*')}$")
+    return [name for name in found if _is_list(seen.head(name), bool(listed))]
+
+
+def _is_list(head: bytes, listed: bool) -> bool:
+    empty = head.split() in ([b"[]"], [b"[", b"]"])
+    return listed if empty else b'"image_id"' in head and b'"category_id"' in head

@@ -16,13 +16,22 @@ from segdata.core.format import Request
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.coco.annotations import SAID, Column, Said, columns_of
-from segdata.formats.coco.document import Document, read_document
-from segdata.formats.coco.document import Kind as Sort
-from segdata.formats.coco.fault import Fault
-from segdata.formats.coco.items import MISSING, Id, Items, Raw, decode_column, decode_items, problem
-from segdata.formats.coco.listing import MAX_SIDE
-from segdata.formats.coco.segmentation import read_shapes
+from segdata.formats.coco.attributes import SEGMENT_KEYS, Column, SegmentItem, segment_columns
+from segdata.formats.coco.document import (
+    MISSING,
+    Document,
+    Id,
+    ItemFault,
+    Items,
+    Raw,
+    decode_column,
+    decode_items,
+    explain_validation_error,
+    read_document,
+)
+from segdata.formats.coco.document import DocumentKind as Sort
+from segdata.formats.coco.images import MAX_SIDE
+from segdata.formats.coco.segmentations import read_segmentations
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.label_files import pair_label_files
 from segdata.formats.shared.per_image import (
@@ -33,12 +42,12 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 
-SAM = Sort("a SAM document", "a list of masks, or an object with image and annotations", "annotations")
+SAM_DOCUMENT = Sort("a SAM document", "a list of masks, or an object with image and annotations", "annotations")
 _HEAD = 4096  # bytes, in which SA-1B names the image
 _STATED = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
 
 
-class SamItem(Said, gc=False, kw_only=True):
+class SamItem(SegmentItem, gc=False, kw_only=True):
     """A mask. What `amg.py` writes has no id: "" stands for none."""
 
     id: Id = ""
@@ -63,7 +72,7 @@ class _Sized(msgspec.Struct):
     size: tuple[int, int]
 
 
-_KNOWN = SAID | {"segmentation", "predicted_iou"}
+_KNOWN = SEGMENT_KEYS | {"segmentation", "predicted_iou"}
 
 
 def open_sam(request: Request) -> PerImageSource:
@@ -84,7 +93,7 @@ def open_sam(request: Request) -> PerImageSource:
         overlap=Policy("allow"),
         files=request.root.as_posix(),
     )
-    look = partial(_look, request.root, category)
+    look = partial(_read_image, request.root, category)
     return PerImageSource(
         request.root, profile, entries, tuple(defects), look, request.annotator, what="size of the masks"
     )
@@ -113,21 +122,21 @@ def _category(request: Request) -> tuple[Taxonomy, int]:
     return request.taxonomy, (known.get(name) or others[0]).id
 
 
-def _look(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnotation]:
     """The masks of one image."""
-    document = read_document(entry.files[0], relative_path(root, entry.files[0]), SAM)
+    document = read_document(entry.files[0], relative_path(root, entry.files[0]), SAM_DOCUMENT)
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
     masks: Items[SamItem] = decode_items(document, "annotations", StrictSamItem, SamItem)
     n_masks = len(masks.items)
     height, width = _size(document, masks, entry)
-    shapes = read_shapes(
+    shapes = read_segmentations(
         [item.segmentation for item in masks.items], *(np.full(n_masks, side) for side in (height, width))
     )
-    _number(document, masks)
-    columns, faults = columns_of(masks.items, masks.extras(range(n_masks), _KNOWN), {})
+    _number_masks(document, masks)
+    columns, faults = segment_columns(masks.items, masks.extras(range(n_masks), _KNOWN), {})
     scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
-    faults += [Fault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
+    faults += [ItemFault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
     for each in sorted([*faults, *shapes.faults], key=lambda each: each.row):
         place, id_ = masks.place(each.row, each.place), masks.items[each.row].id
         document.defects.append(Defect(each.code, each.message, document.name, place, segments=(id_,)))
@@ -143,14 +152,14 @@ def _look(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnotation]
             segment_id=np.array([said["segment_id"][i] for i in sound], np.int64),
             category_id=np.full(len(sound), category, np.int64),
             runs=shapes.runs.take(np.array(sound, np.int64), n_masks),
-            columns={name: _at(said[name], sound) for name in said if name != "segment_id"},
+            columns={name: _values_at(said[name], sound) for name in said if name != "segment_id"},
             annotation={"source": "model"},
             defects=document.defects,
         )
     ]
 
 
-def _at(values: Column, rows: list[int]) -> list[object]:
+def _values_at(values: Column, rows: list[int]) -> list[object]:
     """Some values of a column, as Python's own."""
     every = values.tolist() if hasattr(values, "tolist") else values
     return [every[row] for row in rows]
@@ -178,7 +187,7 @@ def _info(document: Document) -> ImageInfo:
     try:
         info = msgspec.json.decode(raw, type=ImageInfo)
     except msgspec.ValidationError as error:
-        why = problem(error)
+        why = explain_validation_error(error)
         document.defects.append(Defect("SEG004", why.message, document.name, f"/image{why.place}"))
         return ImageInfo()
     if info.file_name is not None and is_unsafe(info.file_name):
@@ -195,7 +204,7 @@ def _sides(item: SamItem) -> tuple[int, int]:
         return 0, 0
 
 
-def _number(document: Document, masks: Items[SamItem]) -> None:
+def _number_masks(document: Document, masks: Items[SamItem]) -> None:
     """Give an id to masks that have none; SEG008 for ids that occur twice."""
     count = Counter(item.id for item in masks.items if item.id != "")
     for id_, times in count.items():

@@ -10,10 +10,10 @@ import pyarrow as pa
 from segdata.core.batch import Batch, whole
 from segdata.core.loss import Losses
 from segdata.core.runs import Ints
-from segdata.formats.coco.drawing import draw
-from segdata.formats.coco.items import Raw
-from segdata.formats.coco.rle import write_rles
-from segdata.formats.coco.saying import as_raw
+from segdata.formats.coco.attributes import raw_json
+from segdata.formats.coco.document import Raw
+from segdata.formats.coco.instances_writer import encode_segments
+from segdata.formats.coco.segmentations import write_rles
 from segdata.formats.shared.painting import segment_examples
 
 _STANDING = frozenset({"is_crowd", "score", "track_id"})  # attributes that stand for what has a column
@@ -27,7 +27,7 @@ def annotations_of(batch: Batch, rows: Ints, label_of: Mapping[int, int], losses
     moved = np.flatnonzero((whole(said["segment_id"]) == 0) | said["source_id"].is_valid().to_numpy())
     losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
     segments = said.to_pylist()
-    attributes = [{key: as_raw(value) for key, value in each["attributes"] or ()} for each in segments]
+    attributes = [{key: raw_json(value) for key, value in each["attributes"] or ()} for each in segments]
     taken = np.array([k for k, each in enumerate(attributes) if _STANDING & each.keys()], np.int64)
     losses.add("attributes", "segments", len(taken), examples=segment_examples(batch, rows[taken]))
     labels = [label_of[each["category_id"]] for each in segments]
@@ -64,7 +64,7 @@ def _groups(
 
 def _shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Losses) -> list[list[Json]]:
     """(n,) the polygons of each segment, or its mask where it cannot be polygons."""
-    drawn = draw(batch, rows, "source").shapes
+    drawn = encode_segments(batch, rows, "source").shapes
     masked = [not (each and isinstance(shape, list) and shape) for shape, each in zip(drawn, alone, strict=True)]
     at = np.flatnonzero(masked)
     lost = at[batch.segments["rings"].is_valid().to_numpy()[rows[at]]]

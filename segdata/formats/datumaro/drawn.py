@@ -15,9 +15,8 @@ import numpy as np
 
 from segdata.core.defect import Defect
 from segdata.core.finding import Severity
-from segdata.formats.coco.annotations import AnnotationItem
-from segdata.formats.coco.document import Document
-from segdata.formats.coco.items import MISSING, Raw, decode_each
+from segdata.formats.coco.attributes import AnnotationItem
+from segdata.formats.coco.document import MISSING, Document, Raw, decode_each
 from segdata.formats.datumaro.items import Drawn, ShapeItems
 
 _SEGMENTS = frozenset({"polygon", "ellipse", "mask"})

@@ -9,10 +9,9 @@ import msgspec
 
 from segdata.core.defect import Defect
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.coco.annotations import AnnotationItem
-from segdata.formats.coco.document import Document
-from segdata.formats.coco.items import MISSING, Items, Raw
-from segdata.formats.coco.listing import ImageItem, Listed
+from segdata.formats.coco.attributes import AnnotationItem
+from segdata.formats.coco.document import MISSING, Document, Items, Raw
+from segdata.formats.coco.images import AnyImageItem, ImageItem
 
 DEFAULT = "default"  # the subset of what is in none
 _DEFAULT_SUFFIX = ".jpg"  # of an image whose file is not named
@@ -57,7 +56,7 @@ class Drawn(msgspec.Struct, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class ImageItems(Items[Listed]):
+class ImageItems(Items[AnyImageItem]):
     """The items of a document as entries of images.
 
     Attributes

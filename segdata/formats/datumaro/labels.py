@@ -8,8 +8,7 @@ import msgspec
 from segdata.core.defect import Defect
 from segdata.core.taxonomy import Attribute, Category, Taxonomy
 from segdata.formats.coco.categories import Categories
-from segdata.formats.coco.document import Document
-from segdata.formats.coco.items import problem
+from segdata.formats.coco.document import Document, explain_validation_error
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 
@@ -51,7 +50,7 @@ def read_labels(document: Document) -> tuple[Category, ...]:
     try:
         read = msgspec.json.decode(raw, type=_CategoriesItem)
     except msgspec.ValidationError as error:
-        why = problem(error)
+        why = explain_validation_error(error)
         document.defects.append(Defect("SEG004", why.message, document.name, f"/categories{why.place}"))
         return ()
     colors = {each.label_id: (each.r, each.g, each.b) for each in read.mask.colormap}

@@ -15,10 +15,9 @@ from segdata.core.defect import Defect
 from segdata.core.format import Request
 from segdata.core.profile import Profile
 from segdata.formats.coco.categories import Categories
-from segdata.formats.coco.document import Document, Kind, read_document
-from segdata.formats.coco.instances import InstancesSource
-from segdata.formats.coco.items import Items, decode_items
-from segdata.formats.coco.listing import SKIPPED, Listing, listed
+from segdata.formats.coco.document import Document, DocumentKind, Items, decode_items, read_document
+from segdata.formats.coco.images import SKIPPED_IMAGE, ImageList, list_images
+from segdata.formats.coco.instances_reader import InstancesSource
 from segdata.formats.datumaro.drawn import Drawing
 from segdata.formats.datumaro.items import DEFAULT, DatumItem, ImageItems, ShapeItems, image_entries
 from segdata.formats.datumaro.labels import united
@@ -26,7 +25,7 @@ from segdata.formats.shared.derived_sources import ORIGINS, AlteredSource, Chain
 from segdata.formats.shared.images import ImageFolder, read_header
 from segdata.formats.shared.per_image import relative_path
 
-DATUMARO = Kind("a Datumaro document", "an object with categories and items")
+DATUMARO = DocumentKind("a Datumaro document", "an object with categories and items")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Subset:
     """
 
     document: Document
-    listing: Listing
+    listing: ImageList
     shapes: ShapeItems
     image: list[int]
     files: dict[str, Path]
@@ -76,11 +75,11 @@ def _subset(document: Document, n_labels: int, images: ImageFolder) -> Subset:
     for item, entry in zip(items.items, entries, strict=True):
         if entry.width is None:
             entry.height, entry.width = _size(item, files[str(entry.file_name)])
-    listing = listed(document, ImageItems(entries, items.rows, attributes=[item.attr for item in items.items]))
+    listing = list_images(document, ImageItems(entries, items.rows, attributes=[item.attr for item in items.items]))
     image_of = _images_of(items, listing)
     drawing = Drawing(document, n_labels)
     for item, row, image in zip(items.items, items.rows, image_of, strict=True):
-        if image != SKIPPED:
+        if image != SKIPPED_IMAGE:
             drawing.add(row, item.annotations, listing.image_ids[image])
     if drawing.others:
         said = ", ".join(f"{count:,} {name}" for name, count in sorted(drawing.others.items()))
@@ -117,13 +116,14 @@ class _Sized(msgspec.Struct):
     rle: _Rle | None = None
 
 
-def _images_of(items: Items[DatumItem], listing: Listing) -> list[int]:
-    """(n_items,) the image of each item; `SKIPPED` where the item is left out."""
+def _images_of(items: Items[DatumItem], listing: ImageList) -> list[int]:
+    """(n_items,) the image of each item; `SKIPPED_IMAGE` where the item is left out."""
     first: dict[str, int] = {}
     for i, item in enumerate(items.items):
         first.setdefault(item.id, i)
     return [
-        listing.row_of.get(item.id, SKIPPED) if first[item.id] == i else SKIPPED for i, item in enumerate(items.items)
+        listing.row_of.get(item.id, SKIPPED_IMAGE) if first[item.id] == i else SKIPPED_IMAGE
+        for i, item in enumerate(items.items)
     ]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from segdata.core.batch import Batch, whole
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
-from segdata.formats.coco.saying import as_raw
+from segdata.formats.coco.attributes import raw_json
 from segdata.formats.datumaro.annotations import annotations_of
 from segdata.formats.datumaro.items import DEFAULT
 from segdata.formats.datumaro.labels import label_items
@@ -113,7 +113,7 @@ def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[t
     height, width = (side.tolist() for side in batch.image_size)
     images = batch.images.select(["image_id", "split", "metadata"]).to_pylist()
     for row, (image, (begin, end)) in enumerate(zip(images, pairwise(bounds), strict=True)):
-        said = {key: as_raw(value) for key, value in image["metadata"] or () if key not in _OURS}
+        said = {key: raw_json(value) for key, value in image["metadata"] or () if key not in _OURS}
         said |= {key: value for key, value in (whose[annotation[row]] if row in annotated else {}).items() if value}
         media: _Json = {"path": image["image_id"]}
         if height[row] and width[row]:

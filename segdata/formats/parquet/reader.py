@@ -1,10 +1,10 @@
-"""Reader: the rows of tables as images, and the label maps in them as segments."""
+"""Hugging Face reader: the rows of tables as images, and the label maps in them as segments."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,22 @@ import pyarrow.parquet as pq
 from segdata.core.config import Option
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Taxonomy
+from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.unsafe import is_unsafe
 from segdata.core.yamlfile import read_text
-from segdata.formats.masks.colour_reader import found_in
+from segdata.formats.masks.colour_mask_files import read_mask
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask_bytes
-from segdata.formats.shared.mask_values import UNKNOWN, Legend, index_legend
-from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
+from segdata.formats.shared.mask_values import UNKNOWN, Legend, colour_legend, index_legend
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 
 _LABELS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
            "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
@@ -31,7 +39,7 @@ _SPLIT = re.compile(r"([A-Za-z][\w.]*?)-\d{5}-of-\d{5}")
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class TableColumns:
     """The names of the columns; None where a table has none such."""
 
     label: str
@@ -41,7 +49,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """Where the label map of an image is: a row of a row group of a file as it was at a time, in ns."""
 
     path: Path
@@ -50,28 +58,30 @@ class Row:
     written: int
 
 
-def columns_of(schema: pa.Schema, options: Mapping[str, Option]) -> Columns:
+def find_columns(schema: pa.Schema, options: Mapping[str, Option]) -> TableColumns:
     """The columns of a table; raises SegdataError where none holds label maps, ArrowInvalid where a name is twice."""
     twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise pa.ArrowInvalid(f"column {', '.join(twice)} is there twice")
     pictures = [field.name for field in schema if _is_picture(field.type)]
-    label = str(options["label"]) if "label" in options else _first(_LABELS, pictures)
-    instance = str(options["instance"]) if "instance" in options else _first(_INSTANCES, pictures)
+    label = str(options["label"]) if "label" in options else _first_present(_LABELS, pictures)
+    instance = str(options["instance"]) if "instance" in options else _first_present(_INSTANCES, pictures)
     for name in (label, instance):
         if name is not None and name not in pictures:
             raise SegdataError(f"no column {name!r} of images; there are {', '.join(pictures) or 'none'}")
     if label is None:
         found = ", ".join(schema.names)
         raise SegdataError(f"no column of label maps among {found}; give --read-option label=COLUMN")
-    return Columns(label, instance, _first(_IMAGES, pictures), _first(("image_id", "id"), schema.names))
+    return TableColumns(
+        label, instance, _first_present(_IMAGES, pictures), _first_present(("image_id", "id"), schema.names)
+    )
 
 
 def _is_picture(type_: pa.DataType) -> bool:
     return pa.types.is_struct(type_) and {"bytes", "path"} <= {type_.field(i).name for i in range(type_.num_fields)}
 
 
-def _first(names: tuple[str, ...], there: list[str]) -> str | None:
+def _first_present(names: tuple[str, ...], there: list[str]) -> str | None:
     return next((name for name in names if name in there), None)
 
 
@@ -87,19 +97,19 @@ def id2label(root: Path) -> dict[int, str] | None:
         raise UnreadableError(f'{path}: is not a JSON object of ids and names, {{"0": "road"}}: {error}') from error
 
 
-def listed(
+def list_entries(
     root: Path, shards: list[Path], options: Mapping[str, Option]
-) -> tuple[list[ImageEntry], Columns, list[Defect]]:
+) -> tuple[list[ImageEntry], TableColumns, list[Defect]]:
     """The images of some tables in order; raises UnreadableError where none of them can be read."""
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
-    columns: Columns | None = None
+    columns: TableColumns | None = None
     seen: set[str] = set()
     for path in shards:
         called = relative_path(root, path)
         try:
             file = pq.ParquetFile(path)
-            columns = columns_of(file.schema_arrow, options)
+            columns = find_columns(file.schema_arrow, options)
             rows = list(_rows(file, path, columns))
         except (OSError, pa.ArrowException) as error:
             defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", called))
@@ -121,7 +131,7 @@ def listed(
     return sorted(entries, key=lambda entry: entry.image_id), columns, defects
 
 
-def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> Iterator[ImageEntry]:
+def _rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[ImageEntry]:
     """The images of a table, by the names that it has for them, or ""; with a record where there is a label map."""
     split, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
     pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]
@@ -139,40 +149,42 @@ def _rows(file: pq.ParquetFile, path: Path, columns: Columns) -> Iterator[ImageE
             named = line.get("split")
             yield ImageEntry(
                 "" if name is None else str(name),
-                record=Row(path, group, row, written) if there[row] else None,
+                record=TableRow(path, group, row, written) if there[row] else None,
                 size=(height, width),
                 split=(named if isinstance(named, str) else None) if "split" in line else split[1] if split else None,
             )
 
 
 @lru_cache(maxsize=8)
-def _pictures(path: Path, group: int, column: str, written: int) -> list[bytes | None]:
+def _read_files(path: Path, group: int, column: str, written: int) -> list[bytes | None]:
     """The files in a column of a row group; `written` tells a file from one that took its place."""
     table = pq.ParquetFile(path).read_row_group(group, columns=[f"{column}.bytes"])
     return [None if each is None else each["bytes"] for each in table[column].to_pylist()]
 
 
-def look(root: Path, columns: Columns, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
+def read_image(
+    root: Path, columns: TableColumns, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry
+) -> list[ImageAnnotation]:
     """The segments in the label map, or maps, of one image."""
-    row: Row = entry.record
+    row: TableRow = entry.record
     file, place = relative_path(root, row.path), f"row group {row.group}, row {row.row}"
-    label = _decoded(row, columns.label, file, place)
+    label = _decode_map(row, columns.label, file, place)
     if columns.instance is None:
-        found = found_in(label, taxonomy, colours, file)
+        found = read_mask(label, taxonomy, colours, file)
     else:
-        instance = _decoded(row, columns.instance, file, place)
+        instance = _decode_map(row, columns.instance, file, place)
         if instance.values.shape != label.values.shape:
             sizes = " and ".join(f"{map_.values.shape[1]}x{map_.values.shape[0]}" for map_ in (label, instance))
             message = f"the label map and the instance map are {sizes}"
             raise BrokenLabelsError(Defect("SEG003", message, file, place, lost=True))
         legend = colours if label.coloured else index_legend(taxonomy, label.palette)
-        found = _segments(label, instance, legend, file)
+        found = _panoptic_segments(label, instance, legend, file)
     return [replace(found, defects=[replace(each, file=file, place=each.place or place) for each in found.defects])]
 
 
-def _decoded(row: Row, column: str, file: str, place: str) -> MaskFile:
+def _decode_map(row: TableRow, column: str, file: str, place: str) -> MaskFile:
     try:
-        data = _pictures(row.path, row.group, column, row.written)[row.row]
+        data = _read_files(row.path, row.group, column, row.written)[row.row]
         if data is None:
             raise OSError("it has no bytes, only a path")
         return decode_mask_bytes(data)
@@ -180,10 +192,10 @@ def _decoded(row: Row, column: str, file: str, place: str) -> MaskFile:
         raise BrokenLabelsError(Defect("SEG001", f"{column} cannot be read: {error}", file, place)) from error
 
 
-def _segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) -> ImageAnnotation:
+def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) -> ImageAnnotation:
     """A segment for each instance, and one for each category outside of all instances."""
     of_label, of_instance = ValueRuns.of(label.values), ValueRuns.of(instance.values)
-    codes = _codes(of_label, label), _codes(of_instance, instance)
+    codes = _value_rows(of_label, label), _value_rows(of_instance, instance)
     runs = ValueRuns.of((codes[0] * np.uint32(len(of_instance.value)) + codes[1]).astype(np.uint32))
     value, number = np.divmod(runs.value, len(of_instance.value))
     meaning, ids = legend.read(of_label.value[value]), of_instance.value[number]
@@ -198,7 +210,7 @@ def _segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) ->
         Defect("SEG014", f"instance {each} has pixels of several categories in the label map", segments=(each,))
         for each in several[count > 1].tolist()
     ]
-    segment = _ids(ids[known], meaning[known])
+    segment = _segment_ids(ids[known], meaning[known])
     columns = {"file": [file] * len(segment), "place": [f"instance {each}" for each in ids[known].tolist()]}
     return ImageAnnotation(
         (runs.height, runs.width), segment, meaning[known], runs.owned(owner, int(known.sum())), columns,
@@ -206,12 +218,12 @@ def _segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) ->
     )  # fmt: skip
 
 
-def _codes(runs: ValueRuns, mask: MaskFile) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
+def _value_rows(runs: ValueRuns, mask: MaskFile) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
     """(height, width) for each pixel the row of its value."""
     return np.searchsorted(runs.value, mask.values).astype(np.uint32)
 
 
-def _ids(instance: Ints, category: Ints) -> Ints:
+def _segment_ids(instance: Ints, category: Ints) -> Ints:
     """(n,) the instance's id; of what is in none, the category's where no instance has that, else a free one."""
     taken = set(instance[instance > 0].tolist())
     ids = instance.copy()
@@ -222,3 +234,45 @@ def _ids(instance: Ints, category: Ints) -> Ints:
         taken.add(id_)
         ids[k] = id_
     return ids
+
+
+def open_tables(request: Request, shards: list[Path]) -> PerImageSource:
+    """The tables `shards`; label maps are decoded when a batch asks for them."""
+    entries, columns, defects = list_entries(request.root, shards, request.options)
+    root = request.root if request.root.is_dir() else request.root.parent
+    taxonomy, declared = _taxonomy(request, root)
+    profile = Profile(
+        name=request.root.stem,
+        format="hugging-face",
+        task=_task(columns, taxonomy),
+        taxonomy=taxonomy,
+        taxonomy_declared=declared,
+        coverage=Policy("sparse" if columns.instance else "exhaustive"),
+        overlap=Policy("forbid"),
+        files=str(request.root),
+    )
+    found = partial(read_image, root, columns, taxonomy, colour_legend(taxonomy))
+    return PerImageSource(root, profile, entries, tuple(defects), found, request.annotator, what="label map")
+
+
+def _taxonomy(request: Request, root: Path) -> tuple[Taxonomy, bool]:
+    """The user's taxonomy, else that of id2label.json; void is 255 where it is no category."""
+    if request.taxonomy is not None:
+        return request.taxonomy, True
+    names = id2label(root)
+    if names is None:
+        raise UnreadableError(
+            f'{root}: nothing says what the values of the label maps mean; write id2label.json ({{"0": "road", …}}), '
+            "or give --taxonomy"
+        )
+    categories = [Category(id=id_, name=name, kind="stuff") for id_, name in sorted(names.items())]
+    if 255 not in names:
+        categories.append(Category(id=255, name="ignore", kind="void"))
+    return Taxonomy(categories=tuple(categories), unlabelled=None if 0 in names else 0), False
+
+
+def _task(columns: TableColumns, taxonomy: Taxonomy) -> Task:
+    if columns.instance is None:
+        return "semantic"
+    kinds = {category.kind for category in taxonomy.categories}
+    return "panoptic" if kinds >= {"thing", "stuff"} else "instance"

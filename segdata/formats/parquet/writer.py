@@ -1,4 +1,4 @@
-"""Writer: images and label maps as PNG files in Parquet tables that `datasets` loads as images."""
+"""Hugging Face writer: images and label maps as PNG files in Parquet tables that `datasets` loads as images."""
 
 import io
 import json
@@ -33,8 +33,8 @@ from segdata.formats.shared.painting import ImageSegments, paint, pixel_values, 
 from segdata.formats.shared.taxonomies import write_sidecars
 
 _ROWS = 100  # images a row group, as `datasets` writes them
-_MOST = 2**16 - 1
-BESIDE = {"image_id": "string", "width": "int32", "height": "int32", "split": "string"}
+_MAX_VALUE = 2**16 - 1
+PLAIN_COLUMNS = {"image_id": "string", "width": "int32", "height": "int32", "split": "string"}
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _README = """---
 task_categories:
@@ -55,7 +55,7 @@ def write_parquet(
 ) -> None:
     """Write `data/<split>-00000-of-00001.parquet` for each split, and what goes with them."""
     taxonomy = profile.taxonomy
-    over = [each for each in taxonomy.by_id() if not 0 <= each <= _MOST]
+    over = [each for each in taxonomy.by_id() if not 0 <= each <= _MAX_VALUE]
     if over:
         raise SegdataError(f"category id {over[0]} does not fit a label map of 16 bits (0 to 65 535)")
     count_spatial_losses(profile, losses)
@@ -63,16 +63,16 @@ def write_parquet(
     with_instances = profile.task != "semantic"
     (target / "data").mkdir(parents=True)
     with ExitStack() as open_files:
-        splits: dict[str, _Split] = {}
+        splits: dict[str, _SplitTable] = {}
         for batch in batches:
             names = batch.images["split"].to_pylist()
-            for row, line in enumerate(_lines(batch, taxonomy, blank, with_instances, losses, lost)):
+            for row, line in enumerate(_rows(batch, taxonomy, blank, with_instances, losses, lost)):
                 split = names[row] or "train"
                 if split not in splits:
-                    splits[split] = open_files.enter_context(_Split(target, split, with_instances))
+                    splits[split] = open_files.enter_context(_SplitTable(target, split, with_instances))
                 splits[split].add(line | {"split": names[row]})
         if not splits:
-            splits["train"] = open_files.enter_context(_Split(target, "train", with_instances))
+            splits["train"] = open_files.enter_context(_SplitTable(target, "train", with_instances))
     files = "".join(f"  - split: {split}\n    path: data/{split}-*\n" for split in sorted(splits))
     said = ", instances in `instance`" if with_instances else ""
     readme = _README.format(files=files, name=profile.name, instances=said, blank=blank)
@@ -83,7 +83,7 @@ def write_parquet(
     write_sidecars(target, profile, msgspec.structs.replace(taxonomy, unlabelled=blank))
 
 
-class _Split:
+class _SplitTable:
     """The table of one split, written a row group at a time."""
 
     def __init__(self, target: Path, split: str, with_instances: bool) -> None:
@@ -91,14 +91,14 @@ class _Split:
             raise SegdataError(f"split {split!r} is no part of a file name")
         pictures = ["image", "label", *(["instance"] if with_instances else [])]
         features: dict[str, dict[str, str]] = {name: {"_type": "Image"} for name in pictures}
-        features |= {name: {"dtype": type_, "_type": "Value"} for name, type_ in BESIDE.items()}
-        said = [(name, pa.type_for_alias(type_)) for name, type_ in BESIDE.items()]
+        features |= {name: {"dtype": type_, "_type": "Value"} for name, type_ in PLAIN_COLUMNS.items()}
+        said = [(name, pa.type_for_alias(type_)) for name, type_ in PLAIN_COLUMNS.items()]
         schema = pa.schema([*((name, _PICTURE) for name in pictures), *said])
         self._schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
         self._path = target / "data" / f"{split}-00000-of-00001.parquet"
         self._rows: list[dict[str, Any]] = []  # Any: pictures and texts
 
-    def __enter__(self) -> "_Split":
+    def __enter__(self) -> "_SplitTable":
         self._file = pq.ParquetWriter(self._path, self._schema)
         return self
 
@@ -117,7 +117,7 @@ class _Split:
         self._file.close()
 
 
-def _lines(
+def _rows(
     batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: Losses, lost: frozenset[Kind]
 ) -> Iterator[dict[str, Any]]:
     """A row for each image."""
@@ -131,14 +131,14 @@ def _lines(
     else:
         count_category_mask_losses(batch, values, losses, blank)
     for sheet in segments_by_image(batch):
-        line: dict[str, Any] = {"image_id": sheet.image_id, "image": _file(sheet)}
+        line: dict[str, Any] = {"image_id": sheet.image_id, "image": _image_file(sheet)}
         line |= {"width": sheet.width or None, "height": sheet.height or None}
         if sheet.annotated:
             of_sheet = values[sheet.segments]
             label = paint(sheet, of_sheet, blank, np.uint16)
             line["label"] = _png(label, sheet.image_id)
             if with_instances:
-                numbers = _numbers(batch, sheet, ids, of_sheet, losses)
+                numbers = _instance_values(batch, sheet, ids, of_sheet, losses)
                 instance = paint(sheet, numbers, 0, np.uint16)
                 count_hidden_segments(batch, sheet, numbers, instance, losses)
                 line["instance"] = _png(instance, sheet.image_id)
@@ -147,12 +147,12 @@ def _lines(
         yield line
 
 
-def _numbers(batch: Batch, sheet: ImageSegments, ids: Ints, values: Ints, losses: Losses) -> Ints:
+def _instance_values(batch: Batch, sheet: ImageSegments, ids: Ints, values: Ints, losses: Losses) -> Ints:
     """(n,) the value of each segment in the instance map; -1 for one that is not painted."""
     painted_ones = np.flatnonzero((values >= 0) & (sheet.runs.areas(len(values)) > 0))
     rows = sheet.segments[painted_ones]
     given = pixel_values(ids[rows])
-    if len(given) and given.max() > _MOST:
+    if len(given) and given.max() > _MAX_VALUE:
         raise SegdataError(f"image {sheet.image_id!r}: {len(given):,} segments do not fit an instance map of 16 bits")
     changed = rows[given != ids[rows]]
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
@@ -168,7 +168,7 @@ def _png(values: NDArray[np.uint16], name: str) -> dict[str, object]:
     return {"bytes": file.getvalue(), "path": f"{Path(name).stem}.png"}
 
 
-def _file(sheet: ImageSegments) -> dict[str, object] | None:
+def _image_file(sheet: ImageSegments) -> dict[str, object] | None:
     """The image file; None where it is not there: `datasets` would look for it."""
     path = local_path(sheet.uri)
     return {"bytes": path.read_bytes(), "path": sheet.image_id} if path is not None and path.is_file() else None
@@ -178,9 +178,9 @@ def _blank(taxonomy: Taxonomy) -> int:
     """The value of unlabelled pixels: the taxonomy's, else 0, else the highest free one; raises where all are taken."""
     own = taxonomy.unlabelled_id
     ids = taxonomy.by_id()
-    if own is not None and 0 <= own <= _MOST and own not in ids:
+    if own is not None and 0 <= own <= _MAX_VALUE and own not in ids:
         return own
-    for each in chain([0], range(255, 0, -1), range(256, _MOST + 1)):
+    for each in chain([0], range(255, 0, -1), range(256, _MAX_VALUE + 1)):
         if each not in ids:
             return each
     raise SegdataError("all values of 16 bits are categories, none is left for unlabelled")

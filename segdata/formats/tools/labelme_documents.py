@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from segdata.core.defect import Defect
-from segdata.formats.coco.document import Kind, read_document
+from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shared.per_image import BrokenLabelsError
 from segdata.formats.shared.safe_parsers import read_small_file
 
@@ -55,7 +55,7 @@ class _File(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 _SAID = tuple(name for name in _File.__struct_fields__ if name not in ("shapes", "imageData"))
 
 
-def read_labelme(path: Path, name: str, kind: Kind) -> tuple[Json, Sequence[object]]:
+def read_labelme(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
     """What a file says beside its shapes and pixels, and the shapes: `ShapeItem`, objects, or what is no shape.
 
     `name` is what defects call it. Raises BrokenLabelsError where it is no LabelMe file.
@@ -68,7 +68,7 @@ def read_labelme(path: Path, name: str, kind: Kind) -> tuple[Json, Sequence[obje
     return _read_slowly(path, name, kind)
 
 
-def _read_slowly(path: Path, name: str, kind: Kind) -> tuple[Json, Sequence[object]]:
+def _read_slowly(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
     """The same of any file."""
     document = read_document(path, name, kind)
     if document.parts is None:

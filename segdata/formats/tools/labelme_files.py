@@ -13,7 +13,7 @@ from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import Request
 from segdata.core.unsafe import is_unsafe
-from segdata.formats.coco.document import Kind, read_document
+from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, similar_name_hint
 from segdata.formats.shared.label_files import find_label_files
@@ -27,7 +27,7 @@ from segdata.formats.tools.pictures import near
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.written import Notation
 
-LABELME = Kind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
+LABELME = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
 NOTATION = Notation(unbridge=unbridged)
 _OURS = frozenset({"losses.json"})  # beside what we write
 _OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from PIL import Image
 
 from segdata.core.defect import Defect
-from segdata.formats.coco.document import Kind
+from segdata.formats.coco.document import DocumentKind
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers
 from segdata.formats.shared.derived_sources import ORIGINS
@@ -55,7 +55,7 @@ class _Reading:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look(root: Path, kind: Kind, entry: ImageEntry, head: ImageHeader | None) -> list[Drawing]:
+def look(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHeader | None) -> list[Drawing]:
     """What is drawn on an image; raises BrokenLabelsError where its file is no LabelMe file."""
     file = relative_path(root, entry.files[0])
     said, every = read_labelme(entry.files[0], file, kind)

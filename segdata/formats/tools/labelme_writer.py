@@ -16,8 +16,8 @@ from segdata.core.batch import Batch
 from segdata.core.loss import Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.coco.items import Raw
-from segdata.formats.coco.saying import as_raw
+from segdata.formats.coco.attributes import raw_json
+from segdata.formats.coco.document import Raw
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap, Polygon
@@ -106,7 +106,7 @@ def _documents(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[
 
 def _metadata(image: Json, losses: Losses) -> tuple[dict[str, Raw], dict[str, Raw]]:
     """The flags and the further keys of a file."""
-    every = {key: as_raw(value) for key, value in image["metadata"] or ()}
+    every = {key: raw_json(value) for key, value in image["metadata"] or ()}
     flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
     taken = FILE_KEYS | TOLD_OF_FILE
     more = {key: value for key, value in every.items() if key not in flags and key not in taken}
@@ -179,7 +179,7 @@ def _shapes(
 
 def _said(segment: Json, as_group: bool) -> tuple[Json, bool]:
     """What a shape says of its segment, and whether that is all; `as_group`: its attribute group_id is the group's."""
-    every = {key: as_raw(value) for key, value in segment["attributes"] or ()}
+    every = {key: raw_json(value) for key, value in segment["attributes"] or ()}
     if as_group:
         del every[GROUP]
     flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}

@@ -13,8 +13,8 @@ from segdata.core.columns import BATCH_SEGMENTS, table
 from segdata.core.defect import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.coco.polygons import Polygons
-from segdata.formats.coco.polygons import flat as on_lines
+from segdata.formats.coco.segmentations import Polygons
+from segdata.formats.coco.segmentations import flat_rings as on_lines
 from segdata.formats.shapes.flat import sums
 from segdata.formats.shared.images import ImageHeader
 from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images

@@ -13,10 +13,9 @@ from msgspec import UNSET
 
 from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
-from segdata.formats.coco.document import Document, Kind, read_document
-from segdata.formats.coco.items import problem
+from segdata.formats.coco.document import Document, DocumentKind, explain_validation_error, read_document
 
-VIA = Kind("a VIA document", "an object of images, each with filename and regions")
+VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
 _PROJECT = "_via_img_metadata"
 _COLUMNS = 7  # of a CSV export
 _MOST_FIELD = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
@@ -171,7 +170,7 @@ def _read_json(document: Document) -> tuple[list[Listed], list[Defect]]:
         try:
             listed.append(Listed(msgspec.json.decode(raw, type=ImageItem), place))
         except msgspec.ValidationError as error:
-            why = problem(error)
+            why = explain_validation_error(error)
             document.defects.append(Defect("SEG004", f"{why.message}; left out", document.name, place + why.place))
     return listed, document.defects
 

@@ -14,7 +14,7 @@ from segdata.core.loss import Kind, Losses
 from segdata.core.outline import outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.coco.saying import as_raw
+from segdata.formats.coco.attributes import raw_json
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import VIA_LOSSES
 from segdata.formats.shared.painting import segment_examples
@@ -133,7 +133,7 @@ def _images(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[Jso
 
 def _of_file(image: Json, whose: Json, losses: Losses) -> Json:
     """What is said of an image."""
-    metadata = {key: as_raw(value) for key, value in image["metadata"] or ()}
+    metadata = {key: raw_json(value) for key, value in image["metadata"] or ()}
     kept = {key: value for key, value in metadata.items() if key not in TOLD_OF_FILE}
     if len(kept) < len(metadata):
         losses.add("image-details", "images", 1, examples=[image["image_id"]])
@@ -166,7 +166,7 @@ def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], los
     incomplete, also_lost, renamed = [], [], []
     found = []
     for row, segment in zip(rows.tolist(), said, strict=True):
-        attributes = {key: as_raw(value) for key, value in segment["attributes"] or ()}
+        attributes = {key: raw_json(value) for key, value in segment["attributes"] or ()}
         kept = {key: value for key, value in attributes.items() if key not in TOLD and key != _CATEGORY}
         category, is_whole = _category(segment, names)
         columns = {key: segment[key] for key in _COLUMNS if segment[key] is not None and segment[key] is not False}

@@ -14,7 +14,7 @@ from segdata.core import kernels
 from segdata.core.columns import flat_bytes
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints, Runs
-from segdata.formats.coco.rle import read_rles
+from segdata.formats.coco.segmentations import read_rles
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.listed import Drawn

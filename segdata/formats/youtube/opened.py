@@ -12,9 +12,9 @@ from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
 from segdata.core.format import Request
 from segdata.core.sequence import ImageSequence
-from segdata.formats.coco.document import Document, Kind, read_document
-from segdata.formats.coco.instances import joined
-from segdata.formats.coco.truth import known_categories
+from segdata.formats.coco.document import Document, DocumentKind, read_document
+from segdata.formats.coco.images import truth_categories
+from segdata.formats.coco.instances_reader import join_annotations
 from segdata.formats.shared.derived_sources import AlteredSource, with_origin
 from segdata.formats.shared.label_files import find_images
 from segdata.formats.shared.per_image import relative_path
@@ -22,8 +22,8 @@ from segdata.formats.youtube.tracks import SegmentItems, read_tracks
 from segdata.formats.youtube.videos import Videos, read_videos
 
 _EXPECTED = "an object with videos, annotations and categories, or a list of results"
-DOCUMENT = Kind("a YouTube-VIS document", _EXPECTED)
-RESULTS = Kind("a list of YouTube-VIS results", _EXPECTED, "annotations")
+DOCUMENT = DocumentKind("a YouTube-VIS document", _EXPECTED)
+RESULTS = DocumentKind("a list of YouTube-VIS results", _EXPECTED, "annotations")
 
 
 def open_document(request: Request, path: Path, name: str) -> AlteredSource:
@@ -37,12 +37,12 @@ def open_document(request: Request, path: Path, name: str) -> AlteredSource:
         document = replace(document, kind=DOCUMENT)
     truth = _truth(request, path) if is_results else document
     videos = read_videos(truth)
-    categories = known_categories(truth, request.taxonomy)
+    categories = truth_categories(truth, request.taxonomy)
     # The documents of test sets have no annotations at all: nobody drew on their videos.
     annotated = bytes((document.parts or {}).get("annotations", b"null")) != b"null"
     tracks = read_tracks(document, videos, categories) if annotated else SegmentItems()
     folder, missing = find_images(truth.path, truth.name, videos.listing.image_ids, request.images)
-    opened = joined(request, document, tracks, videos.listing, categories, folder, "youtube-vis")
+    opened = join_annotations(request, document, tracks, videos.listing, categories, folder, "youtube-vis")
     document.defects.extend([*(truth.defects if is_results else ()), *missing])
     names = dict.fromkeys(film.sequence for film in videos.films.values())
     sequences = tuple(ImageSequence(name) for name in names if name is not None)

@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from segdata.core.defect import Defect
 from segdata.core.runs import Ints
-from segdata.formats.coco.annotations import StrictAnnotationItem
+from segdata.formats.coco.attributes import StrictAnnotationItem
 from segdata.formats.coco.categories import Categories
-from segdata.formats.coco.document import Document
-from segdata.formats.coco.items import MISSING, Id, Items, Raw, decode_items, number_of
+from segdata.formats.coco.document import MISSING, Document, Id, Items, Raw, decode_items, integer_id
 from segdata.formats.youtube.videos import Videos, frame_id
 
 _NULL = Raw(b"null")
@@ -151,7 +150,7 @@ def _segments(
     track = tracks.items[i]
     identity = 0 if track.id is None else track.id
     video = videos.items.items[videos.row_of[track.video_id] or 0]
-    own_track = track.track_id if len(track.track_id) else Raw(str(number_of(identity)[0]).encode())
+    own_track = track.track_id if len(track.track_id) else Raw(str(integer_id(identity)[0]).encode())
     columns = {
         name: _list(raw, len(track.segmentations), tracks.place(i, f"/{_PER_FRAME[name]}"), document)
         for name, raw in (("area", track.areas), ("bbox", track.bboxes), ("score", track.scores))

@@ -9,9 +9,8 @@ import msgspec
 
 from segdata.core.defect import Defect
 from segdata.core.splits import SPLITS
-from segdata.formats.coco.document import Document
-from segdata.formats.coco.items import MISSING, Id, Items, Raw, decode_items
-from segdata.formats.coco.listing import MAX_SIDE, Listed, Listing, StrictImageItem, listed
+from segdata.formats.coco.document import MISSING, Document, Id, Items, Raw, decode_items
+from segdata.formats.coco.images import MAX_SIDE, AnyImageItem, ImageList, StrictImageItem, list_images
 from segdata.formats.video.footage import frame_numbers
 
 OWN = "segdata"  # the key of a video under which our writer keeps what the format has no place for
@@ -57,7 +56,7 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameItems(Items[Listed]):
+class FrameItems(Items[AnyImageItem]):
     """The frames of all videos, in a row.
 
     Attributes
@@ -94,7 +93,7 @@ class Videos:
 
     items: Items[VideoItem]
     row_of: dict[Id, int | None]
-    listing: Listing
+    listing: ImageList
     films: dict[str, Film]
     unannotated: frozenset[str]
 
@@ -121,7 +120,7 @@ def read_videos(document: Document) -> Videos:
                 StrictImageItem(frame_id(video, k), video.file_names[k], video.width, video.height) for k in positions
             ]
             of += [(i, k) for k in positions]
-    listing = listed(document, FrameItems(frames, range(len(frames)), of=of, videos=items))
+    listing = list_images(document, FrameItems(frames, range(len(frames)), of=of, videos=items))
     films, unannotated = _films(document, items, row_of, listing)
     return Videos(items, row_of, listing, films, unannotated)
 
@@ -139,7 +138,7 @@ def _is_sound(video: VideoItem, place: str, document: Document) -> bool:
 
 
 def _films(
-    document: Document, items: Items[VideoItem], row_of: dict[Id, int | None], listing: Listing
+    document: Document, items: Items[VideoItem], row_of: dict[Id, int | None], listing: ImageList
 ) -> tuple[dict[str, Film], frozenset[str]]:
     """Where each image belongs, and which nobody annotated."""
     films: dict[str, Film] = {}

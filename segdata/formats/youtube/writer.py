@@ -15,12 +15,12 @@ from segdata.core.loss import Affected, Kind, Losses
 from segdata.core.profile import Profile
 from segdata.core.runs import boxes
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.coco.attributes import are_listable, raw_json
 from segdata.formats.coco.categories import category_items, count_category_losses
-from segdata.formats.coco.drawing import draw
-from segdata.formats.coco.items import Raw
-from segdata.formats.coco.options import POLYGONS
-from segdata.formats.coco.rle import write_rles
-from segdata.formats.coco.saying import as_raw, sayable
+from segdata.formats.coco.document import Raw
+from segdata.formats.coco.instances_writer import encode_segments
+from segdata.formats.coco.probe import POLYGON_CHOICES
+from segdata.formats.coco.segmentations import write_rles
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.video.spool import Spool
@@ -63,7 +63,7 @@ def write_document(
     profile: Profile, batches: Iterable[Batch], path: Path, losses: Losses, lost: frozenset[Kind], polygons: str
 ) -> None:
     """Write the document at `path`; `polygons` is one of `options.POLYGONS`."""
-    check_choice("polygons", polygons, tuple(POLYGONS))
+    check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
     count_category_losses(profile.taxonomy, losses)
     count_spatial_losses(profile, losses)
     with Spool() as frames, Spool() as tracks:
@@ -88,8 +88,8 @@ def write_document(
 
 def _frames(batch: Batch, taxonomy: Taxonomy, losses: Losses, polygons: str) -> Iterator[tuple[str | None, Frame]]:
     """The images of a batch, each with its sequence."""
-    rows = np.flatnonzero(sayable(batch, taxonomy, losses))
-    drawing = draw(batch, rows, polygons)
+    rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
+    drawing = encode_segments(batch, rows, polygons)
     lost = rows[np.flatnonzero(drawing.lost)]
     losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
     height, width = batch.image_size
@@ -157,7 +157,7 @@ def _video(number: int, sequence: str | None, shots: Sequence[Frame], losses: Lo
         splits.pop() if len(splits) == 1 else None,
         [k for k, shot in enumerate(shots) if not shot.annotated],
     )
-    entry: dict[str, object] = {key: as_raw(value) for key, value in common}
+    entry: dict[str, object] = {key: raw_json(value) for key, value in common}
     names = [shot.name for shot in shots]
     return entry | {"id": number, "width": width, "height": height, "length": len(shots), "file_names": names, OWN: own}
 
@@ -214,9 +214,9 @@ def _entry(
     said = [dict(piece.attributes or []) if piece else {} for piece in slots]
     occlusion = [each.pop(OCCLUSION, None) if _is_text(each.get(OCCLUSION)) else None for each in said]
     if any(each is not None for each in occlusion):
-        entry[OCCLUSION] = [as_raw(each) for each in occlusion]
+        entry[OCCLUSION] = [raw_json(each) for each in occlusion]
     if any(said):
-        entry["attributes"] = [{key: as_raw(value) for key, value in each.items()} or None for each in said]
+        entry["attributes"] = [{key: raw_json(value) for key, value in each.items()} or None for each in said]
     return entry
 
 
@@ -228,7 +228,7 @@ def _is_text(value: str | None) -> bool:
 def _write(path: Path, profile: Profile, videos: Sequence[bytes], tracks: Iterable[bytes]) -> None:
     """Write the document, videos first: so the file is soon recognised."""
     known = profile.metadata
-    head: dict[str, Raw] = {key: as_raw(known[key]) for key in ("info", "licenses") if key in known}
+    head: dict[str, Raw] = {key: raw_json(known[key]) for key in ("info", "licenses") if key in known}
     head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, known)))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:

@@ -14,7 +14,7 @@ from segdata.core.loss import Losses
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats import colour_masks, instance_ids
+from segdata.formats.masks import colour_masks, instance_ids
 from segdata.formats.shared.painting import MaskPaths, are_visible, paint, segment_examples, segments_by_image
 from segdata.testing.pictures import runs_of_masks
 

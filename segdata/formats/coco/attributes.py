@@ -1,0 +1,307 @@
+"""What COCO annotations say beside their pixels: the columns that are read from it, and the items that are written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch, whole
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, boxes
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.coco.categories import category_items
+from segdata.formats.coco.document import (
+    MAX_ID,
+    MISSING,
+    DecodingProblem,
+    Id,
+    ItemFault,
+    Raw,
+    decode_boxes,
+    decode_column,
+    decode_numbers,
+    integer_id,
+)
+from segdata.formats.coco.images import IMAGE_KEYS as IMAGE_KEYS
+from segdata.formats.shared.painting import in_first_annotation, segment_examples
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+Column = Any  # of values: a list, or an array of numpy or Arrow
+Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
+
+
+class SegmentItem(msgspec.Struct, gc=False, kw_only=True):
+    """The keys that annotations and `segments_info` share. What only matters once it is loaded stays raw.
+
+    `score` (of results files), `track_id` (of video datasets) and `attributes` (of CVAT and others) are no keys of
+    COCO's own, but widely used ones; `also`, ids of secondary categories, is ours.
+    """
+
+    id: Id
+    category_id: int
+    area: Raw = MISSING
+    bbox: Raw = MISSING
+    iscrowd: Raw = MISSING
+    score: Raw = MISSING
+    track_id: Raw = MISSING
+    attributes: Raw = MISSING
+    also: Raw = MISSING
+
+
+class AnnotationItem(SegmentItem, gc=False, kw_only=True):
+    """An entry of `annotations` of an instances file. What `segdata_keyhole` says, the rings say themselves."""
+
+    image_id: Id
+    segmentation: Raw = MISSING
+    segdata_keyhole: Raw = MISSING
+
+
+class StrictAnnotationItem(AnnotationItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """An entry of `annotations` without further keys."""
+
+
+SEGMENT_KEYS = frozenset(SegmentItem.__struct_fields__)
+_COCO: dict[str, Any] = {"iscrowd": int | bool, "area": float, "bbox": Box}  # Any: msgspec types
+_WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes": dict[str, Raw], "also": list[Whole]}
+
+
+def segment_columns(
+    items: Sequence[SegmentItem], extras: Sequence[dict[str, str]], to: Mapping[int, int]
+) -> tuple[dict[str, Column], list[ItemFault]]:
+    """Columns of `columns.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
+
+    `extras` (n,) are their further keys. A widely used key of another type than usual is one of those. `to`: category
+    ids in the document -> in the taxonomy.
+    """
+    faults: list[ItemFault] = []
+    values: dict[str, Column] = {}
+    further: dict[int, dict[str, str]] = {row: dict(extra) for row, extra in enumerate(extras) if extra}
+    for name, type_ in (_COCO | _WIDELY_USED).items():
+        raws: list[Raw] = list(map(attrgetter(name), items))
+        values[name], broken = _decode_key(name, raws, type_)
+        for row, why in broken.items():
+            if name in _COCO:
+                faults.append(ItemFault(row, "SEG004", f"{name}: {why.message}; ignored", f"/{name}{why.place}"))
+            else:
+                further.setdefault(row, {})[name] = _text(raws[row])
+    if not set(values["iscrowd"]) <= {0, 1, None}:
+        for row, value in enumerate(values["iscrowd"]):
+            if value not in (0, 1, None):
+                faults.append(ItemFault(row, "SEG004", f"iscrowd is {value}, not 0 or 1; read as 0", "/iscrowd"))
+    for row, given in enumerate(values["attributes"]):
+        if given:
+            further.setdefault(row, {}).update({key: _text(raw) for key, raw in given.items()})
+    attributes: list[list[tuple[str, str]] | None] = [None] * len(items)
+    for row, extra in further.items():
+        attributes[row] = list(extra.items())
+    segment_id, source_id = _ids(items)
+    columns: dict[str, Column] = {
+        "segment_id": segment_id,
+        "source_id": source_id,
+        "iscrowd": [value == 1 for value in values["iscrowd"]],
+        "track_id": values["track_id"],
+        "score": values["score"],
+        "also": [also and [to.get(id_, id_) for id_ in also] for also in values["also"]],
+        "attributes": attributes,
+        "declared_area": values["area"],
+        "declared_bbox": values["bbox"],
+    }
+    return columns, faults
+
+
+def _decode_key(
+    name: str, raws: Sequence[Raw], type_: Any
+) -> tuple[Column, dict[int, DecodingProblem]]:  # Any: msgspec types
+    """The values of a key, None where it is missing; numbers and boxes without Python's own where all are sound."""
+    if not any(map(len, raws)):
+        return [None] * len(raws), {}
+    plain = decode_numbers(raws) if name == "area" else decode_boxes(raws) if name == "bbox" else None
+    return decode_column(raws, type_) if plain is None else (plain, {})
+
+
+def _ids(items: Sequence[SegmentItem]) -> tuple[Column, Column]:
+    """The ids of segments, and the source's own where these are not integers."""
+    ids = list(map(attrgetter("id"), items))
+    if set(map(type, ids)) == {int} and min(ids) >= -MAX_ID and max(ids) <= MAX_ID:
+        return ids, [None] * len(ids)
+    found = list(map(integer_id, ids))
+    return [number for number, _ in found], [text for _, text in found]
+
+
+def _text(raw: Raw) -> str:
+    return str(memoryview(raw), "utf-8")
+
+
+PANOPTIC_COLUMNS = frozenset({"images.metadata", "annotations.attributes"})
+
+
+class WrittenSegment(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
+    """What annotations and `segments_info` share."""
+
+    id: int
+    image_id: int | None = None
+    category_id: int
+    area: int
+    bbox: list[int]
+    iscrowd: int
+    score: float | None = None
+    track_id: int | None = None
+    attributes: dict[str, Raw] | None = None
+    also: list[int] | None = None  # secondary categories
+    segmentation: object = None
+    segdata_keyhole: int = 0  # 1: the one ring of the segmentation has bridges to holes
+
+
+def written_segments(batch: Batch, rows: Ints, ids: Ints) -> list[WrittenSegment]:
+    """The segments at these rows under new ids; area and bbox from the pixels."""
+    height, _ = batch.segment_size
+    areas = batch.runs.areas(batch.n_segments)[rows]
+    box = np.stack(boxes(batch.runs, height, batch.n_segments), axis=1)[rows]
+    said = batch.segments.select(["category_id", "iscrowd", "score", "track_id", "also", "attributes"]).take(
+        pa.array(rows)
+    )
+    return [
+        WrittenSegment(
+            id=id_,
+            category_id=category,
+            area=area,
+            bbox=bbox,
+            iscrowd=int(crowd or False),
+            score=score,
+            track_id=track,
+            also=also or None,
+            attributes={key: raw_json(value) for key, value in attributes} if attributes else None,
+        )
+        for id_, area, bbox, category, crowd, score, track, also, attributes in zip(
+            ids.tolist(),
+            areas.tolist(),
+            box.tolist(),
+            *(said[name].to_pylist() for name in said.column_names),
+            strict=True,
+        )
+    ]
+
+
+def raw_json(value: str | None) -> Raw:
+    """A value of a map column, which is JSON text, as it goes into a document; other text as a JSON text."""
+    if value is None:
+        return Raw(b"null")
+    try:
+        msgspec.json.decode(value)
+        return Raw(value)
+    except ValueError:
+        return Raw(msgspec.json.encode(value))
+
+
+class ImageIds:
+    """Hands out image ids: the source's own where they are integers that nobody has yet, else the next free ones."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._next = 1
+
+    def of(self, batch: Batch) -> list[int]:
+        """(n_images,)."""
+        return [self._one(source_id) for source_id in batch.images["source_id"].to_pylist()]
+
+    def _one(self, source_id: str | None) -> int:
+        own = int(source_id) if source_id is not None and source_id.isascii() and source_id.isdecimal() else None
+        if own is None or own in self._taken or own >= 2**62:
+            while self._next in self._taken:
+                self._next += 1
+            own = self._next
+        self._taken.add(own)
+        return own
+
+
+def image_items(batch: Batch, ids: list[int]) -> list[dict[str, object]]:
+    """The entries of `images`: name, size where it is known, and the metadata as further keys."""
+    height, width = batch.image_size
+    entries = []
+    for id_, name, high, wide, metadata in zip(
+        ids,
+        batch.images["image_id"].to_pylist(),
+        height.tolist(),
+        width.tolist(),
+        batch.images["metadata"].to_pylist(),
+        strict=True,
+    ):
+        entry: dict[str, object] = {"id": id_, "file_name": name}
+        if wide and high:
+            entry |= {"width": wide, "height": high}
+        entry |= {key: raw_json(value) for key, value in metadata or () if key not in IMAGE_KEYS}
+        entries.append(entry)
+    return entries
+
+
+def entry_attributes(batch: Batch) -> list[dict[str, Raw]]:
+    """(n_annotations,) the annotations' attributes as further keys."""
+    return [
+        {key: raw_json(value) for key, value in attributes or ()}
+        for attributes in batch.annotations["attributes"].to_pylist()
+    ]
+
+
+class SegmentIds:
+    """Hands out segment ids that are unique in a file and positive: pycocotools takes 0 for "no match"."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._last = 0
+
+    def of(self, wanted: Ints) -> Ints:
+        """(n,) `wanted`, and numbers beyond all so far for those that are taken."""
+        _, first = np.unique(wanted, return_index=True)
+        taken = np.ones(len(wanted), bool)
+        taken[first] = False
+        taken |= np.array([id_ < 1 or id_ in self._taken for id_ in wanted.tolist()], bool)
+        self._last = max(self._last, int(wanted.max(initial=0)))
+        given = wanted.copy()
+        given[taken] = self._last + 1 + np.arange(int(taken.sum()))
+        self._last = max(self._last, int(given.max(initial=0)))
+        self._taken.update(given.tolist())
+        return given
+
+
+def are_listable(batch: Batch, taxonomy: Taxonomy, losses: Losses) -> NDArray[np.bool_]:
+    """(n_segments,) whether a document can list a segment: the first annotator's, of one of its categories.
+
+    COCO has no void, and an id that is not among its categories means nothing: segments of either are counted.
+    """
+    category, first = whole(batch.segments["category_id"]), in_first_annotation(batch)
+    areas = batch.runs.areas(batch.n_segments)
+    void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
+    known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
+    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~known))
+    for kind, flag in kinds:
+        rows = np.flatnonzero(flag & first)
+        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
+    return first & known & ~void
+
+
+def write_document(path: Path, profile: Profile, pieces: Iterable[tuple[list[bytes], list[bytes]]]) -> None:
+    """Write a document: images and annotations come encoded, a piece at a time.
+
+    The images come after the annotations, for they are few, and annotations need not wait for them; the categories
+    come last, when what the profile's metadata says of them may have been counted on the way.
+    """
+    head: dict[str, Raw] = {
+        key: raw_json(profile.metadata[key]) for key in ("info", "licenses") if key in profile.metadata
+    }
+    images: list[bytes] = []
+    separator = b"\n"
+    with path.open("wb") as file:
+        file.write(msgspec.json.encode(head)[:-1] + (b"," if head else b"") + b'"annotations":[')
+        for entries, annotations in pieces:
+            images += entries
+            if annotations:
+                file.write(separator + b",\n".join(annotations))
+                separator = b",\n"
+        categories = msgspec.json.encode(category_items(profile.taxonomy, profile.metadata))
+        file.write(b'\n],"images":[\n' + b",\n".join(images) + b'\n],"categories":' + categories + b"}\n")

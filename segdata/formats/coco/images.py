@@ -1,0 +1,332 @@
+"""The images of a COCO document: names, sizes and files, and where documents of predictions take theirs from."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.columns import BATCH_IMAGES, table
+from segdata.core.counted import counted
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.core.unsafe import is_unsafe
+from segdata.formats.coco.categories import Categories, read_categories
+from segdata.formats.coco.document import Document, Id, Items, Raw, decode_items, read_document
+from segdata.formats.coco.probe import IMAGE_INFO_FILES
+from segdata.formats.shared.images import ImageFolder, read_header, size_defects
+from segdata.formats.shared.label_files import find_images, unlisted_images
+from segdata.formats.shared.per_image import relative_path
+
+MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
+IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
+_PLAIN = re.compile(r"(?:[^\\/:.][^\\/:]*/)*[^\\/:.][^\\/:]*")  # names that are what they look like
+SKIPPED_IMAGE = -2  # the row of an image entry that was left out, with a defect that says so
+
+
+class StrictImageItem(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """An entry of `images` without further keys."""
+
+    coco_url: ClassVar[None] = None
+    id: Id
+    file_name: str
+    width: int | float | None = None
+    height: int | float | None = None
+
+
+class ImageItem(msgspec.Struct, gc=False):
+    """An entry of `images`. One without a file name, as in LVIS, is called as the last two parts of its URL."""
+
+    id: Id
+    file_name: str | None = None
+    width: int | float | None = None
+    height: int | float | None = None
+    coco_url: Any = None  # Any: COCO's own key, of which only LVIS makes use
+
+
+AnyImageItem = StrictImageItem | ImageItem
+
+
+@dataclass(frozen=True, slots=True)
+class ImageList:
+    """The images of a document that can be read.
+
+    Attributes
+    ----------
+    document : where they are listed
+    items : their entries
+    image_ids : (n,) unique
+    width, height : (n,) int64, pixels; 0 where the document does not tell
+    row_of : the document's image id -> row here, or `SKIPPED_IMAGE`
+    at : (n,) where each is in `items`
+    """
+
+    document: Document
+    items: Items[AnyImageItem]
+    image_ids: list[str]
+    width: Ints
+    height: Ints
+    row_of: dict[Id, int]
+    at: list[int] = field(default_factory=list)
+
+    def place(self, row: int, within: str = "") -> str:
+        """Where in the document an image is listed (a JSON pointer)."""
+        return self.items.place(self.at[row], within)
+
+    def table(self, rows: Ints, folder: ImageFolder) -> tuple[pa.Table, list[Defect]]:
+        """Rows of `columns.BATCH_IMAGES`, and the defects of these images' files.
+
+        Where the document does not tell a size, the image file's is taken, when there is one.
+        """
+        defects: list[Defect] = []
+        width, height = self.width[rows], self.height[rows]
+        uris: list[str | None] = []
+        for k, row in enumerate(rows.tolist()):
+            name, document = self.image_ids[row], self.document.name
+            if folder.root is None:
+                uris.append(None)
+                continue
+            path, header, met = folder.look(name, document, self.place(row, "/file_name"))
+            defects += met
+            declared = int(width[k]), int(height[k])
+            defects += size_defects(name, header, *declared, "declared size", document, self.place(row))
+            if header is not None and 0 in declared:
+                width[k], height[k] = header.width, header.height
+            uris.append(None if path is None else path.as_posix())
+        at = [self.at[row] for row in rows.tolist()]
+        metadata = [list(extra.items()) or None for extra in self.items.extras(at, IMAGE_KEYS)]
+        images = table(
+            BATCH_IMAGES,
+            len(rows),
+            image_id=[self.image_ids[row] for row in rows.tolist()],
+            source_id=[str(self.items.items[i].id) for i in at],
+            uri=uris,
+            width=width,
+            height=height,
+            metadata=metadata,
+        )
+        return images, defects
+
+
+def read_image_list(document: Document) -> ImageList:
+    """The images of a document; duplicates, bad sizes and unsafe names become its defects."""
+    items: Items[AnyImageItem] = decode_items(document, "images", StrictImageItem, ImageItem)
+    return list_images(document, items)
+
+
+def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
+    """The images of entries that are decoded already."""
+    listing = ImageList(document, items, [], np.empty(0, np.int64), np.empty(0, np.int64), {})
+    sizes: list[tuple[int, int]] = []
+    row_of_name: dict[str, int] = {}
+    for i, item in enumerate(items.items):
+        name = _name(item, document, items.place(i, "/file_name"))
+        if name is None:
+            listing.row_of.setdefault(item.id, SKIPPED_IMAGE)
+            continue
+        size = _side(item.width), _side(item.height)
+        if item.id in listing.row_of:
+            message = f"image id {item.id!r} is here twice; the first counts, {name!r} is left out"
+            document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/id"), image=name))
+            continue
+        if name in row_of_name:
+            row = row_of_name[name]
+            same = sizes[row] == size
+            what = (
+                "their annotations are joined" if same else "it has another size and is left out with its annotations"
+            )
+            message = f"file name {name!r} is here twice, the second time with image id {item.id!r}; {what}"
+            document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/file_name"), image=name))
+            listing.row_of[item.id] = row if same else SKIPPED_IMAGE
+            continue
+        if 0 in size:
+            message = (
+                f"the image's size is {item.width} x {item.height}; sides of 1 to {MAX_SIDE:,} pixels are expected"
+            )
+            document.defects.append(Defect("SEG004", message, document.name, items.place(i), image=name))
+            size = (0, 0)
+        listing.row_of[item.id] = row_of_name[name] = len(sizes)
+        listing.image_ids.append(name)
+        listing.at.append(i)
+        sizes.append(size)
+    width, height = np.array(sizes, np.int64).reshape(-1, 2).T
+    return replace(listing, width=width, height=height)
+
+
+def _name(item: AnyImageItem, document: Document, place: str) -> str | None:
+    """The image_id of an entry; None where it tells none."""
+    if item.file_name is not None:
+        return _image_id(item.file_name, document, place)
+    if isinstance(item.coco_url, str) and item.coco_url:
+        return _image_id("/".join(item.coco_url.split("/")[-2:]), document, place)
+    message = "'file_name' is missing; left out"
+    document.defects.append(Defect("SEG004", message, document.name, place.removesuffix("/file_name")))
+    return None
+
+
+def _side(value: float | None) -> int:
+    """A side in pixels; 0 when it is none."""
+    return int(value) if value is not None and 1 <= value <= MAX_SIDE and value == int(value) else 0
+
+
+def _image_id(name: str, document: Document, place: str) -> str | None:
+    """A file name as an image_id: POSIX, below the images root; None where it names nothing."""
+    if _PLAIN.fullmatch(name):
+        return name
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not path.name:
+        message = f"file name {name!r} names no file; the image is left out with its annotations"
+        document.defects.append(Defect("SEG004", message, document.name, place))
+        return None
+    if is_unsafe(name):
+        kept = [part for part in path.parts if part not in ("..", "/") and not part.endswith(":")]
+        path = PurePosixPath(*kept)
+        message = f"path {name!r} leaves the dataset's root; it is read as {path.as_posix()!r}"
+        document.defects.append(Defect("SEG015", message, document.name, place, image=path.as_posix()))
+    return path.as_posix()
+
+
+_CITYSCAPES_FOLDER = "leftImg8bit"
+_WRONG, _RIGHT = f"_gtFine_{_CITYSCAPES_FOLDER}.png", f"_{_CITYSCAPES_FOLDER}.png"
+
+
+def find_misnamed_images(
+    document: Path, called: str, names: Sequence[str], given: Path | None
+) -> tuple[ImageFolder, list[Defect]] | None:
+    """The images behind such names: in the `given` folder, or in `leftImg8bit` near the document; None without any.
+
+    `called` is how defects name the document.
+    """
+    right = {name: PurePosixPath(name).name.removesuffix(_WRONG) + _RIGHT for name in names if name.endswith(_WRONG)}
+    here = document.absolute().parent
+    for place in [given] if given is not None else [here / _CITYSCAPES_FOLDER, here.parent / _CITYSCAPES_FOLDER]:
+        if not right:
+            break
+        files = {path.name: path for path in ImageFolder.below(place).paths.values()}
+        found = {name: files[file] for name, file in right.items() if file in files}
+        if found:
+            message = (
+                f"{counted(len(found), 'image name')} as {next(iter(found))!r}, which createPanopticImgs.py writes and "
+                f"no file bears; read are the files ending in {_RIGHT!r}"
+            )
+            return ImageFolder(place, found), [Defect("SEG002", message, called, severity="info")]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class CocoSource:
+    """A document, its images and its categories.
+
+    Attributes
+    ----------
+    profile : of the dataset
+    document, listing, categories, folder : its parts
+    annotator : the name to give to the annotations
+    """
+
+    profile: Profile
+    document: Document
+    listing: ImageList
+    categories: Categories
+    folder: ImageFolder
+    annotator: str | None
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """(n_images,) file names below the images root."""
+        return self.listing.image_ids
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """What was met while opening."""
+        return self.document.defects
+
+
+def find_document_images(
+    request: Request, document: Document, listing: ImageList, masks: tuple[Path, ...] = ()
+) -> ImageFolder:
+    """Where the images are, `masks` being folders that hold none; image files that the document lacks are defects."""
+    named = document.path, document.name, listing.image_ids, request.images
+    folder, missing = find_images(*named, masks)
+    if folder.root is None:
+        folder, missing = find_misnamed_images(*named) or (folder, missing)
+    document.defects.extend([*missing, *unlisted_images(document.path, folder, listing.image_ids)])
+    return folder
+
+
+def document_profile(request: Request, document: Document, categories: Categories, format: str) -> Profile:
+    """What is known of the dataset: panoptic files label every pixel once, instances files what they like."""
+    kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
+    panoptic = format == "coco-panoptic"
+    return Profile(
+        name=request.root.name if request.root.is_dir() else request.root.stem,
+        format=format,
+        task="panoptic" if panoptic else "instance",
+        taxonomy=categories.taxonomy,
+        taxonomy_declared=categories.declared,
+        coverage=Policy("exhaustive" if panoptic else "sparse"),
+        overlap=Policy("forbid" if panoptic else "allow"),
+        raster_rule="mask-native" if panoptic else "coco",
+        files=document.path.as_posix(),
+        metadata=kept | categories.metadata,
+    )
+
+
+def find_truth(request: Request, document: Path, used: Sequence[Id] | None = None) -> Document | None:
+    """What lists the images and categories of predictions; None where there is nothing.
+
+    That is the file of the option `truth`, or COCO's ``image_info….json`` beside the predictions. Where the image ids
+    that are `used` are given it may be a folder of images too: an image's id is its name without extension, zeros at
+    its beginning left out. Raises SegdataError for a file that is no such document.
+    """
+    named = request.options.get("truth")
+    path = Path(str(named)) if named is not None else next(iter(sorted(document.parent.glob(IMAGE_INFO_FILES))), None)
+    if path is not None:
+        found = read_document(path, relative_path(request.root, path))
+        if found.parts is None or "images" not in found.parts:
+            raise UnreadableError(f"{path}: lists no images, so it is no ground truth")
+        return found
+    if request.images is not None and used is not None:
+        return _document_of_folder(request.images, used)
+    return None
+
+
+def _document_of_folder(folder: Path, used: Sequence[Id]) -> Document:
+    """A document of the images in a folder that have one of the ids."""
+    wanted = set(used)
+    entries: dict[Id, dict[str, object]] = {}
+    for name, path in ImageFolder.below(folder).paths.items():
+        for id_ in {path.stem, path.name, name, _number(path.stem)} & wanted:
+            if id_ in entries:
+                raise SegdataError(f"{folder}: {entries[id_]['file_name']} and {name} both may be image {id_!r}")
+            entries[id_] = {"id": id_, "file_name": name, **_file_size(path)}
+    parts = {"images": Raw(msgspec.json.encode(list(entries.values())))}
+    return Document(folder, folder.as_posix(), parts)
+
+
+def _number(stem: str) -> Id:
+    return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) <= 18 else stem
+
+
+def _file_size(path: Path) -> dict[str, int]:
+    """Width and height of an image file, as far as it tells."""
+    try:
+        head = read_header(path)
+    except OSError:
+        return {}
+    return {"width": head.width, "height": head.height}
+
+
+def truth_categories(truth: Document, given: Taxonomy | None) -> Categories:
+    """The categories that predictions name by id: the truth's, or where it lists none those of the user's taxonomy."""
+    if given is None or "categories" in (truth.parts or {}):
+        return read_categories(truth, given)
+    return Categories(given, True, {id_: id_ for id_ in given.by_id()})

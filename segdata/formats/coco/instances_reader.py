@@ -1,0 +1,258 @@
+"""Instances reader: annotations joined to images and categories, decoded when asked for; also those of results."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, whole
+from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
+from segdata.core.counted import counted
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.core.runs import Ints, Runs, spread
+from segdata.formats.coco.attributes import SEGMENT_KEYS, AnnotationItem, StrictAnnotationItem, segment_columns
+from segdata.formats.coco.categories import Categories, read_categories
+from segdata.formats.coco.document import Document, DocumentKind, Id, ItemFault, Items, decode_items, read_document
+from segdata.formats.coco.images import (
+    CocoSource,
+    ImageList,
+    document_profile,
+    find_document_images,
+    find_truth,
+    read_image_list,
+    truth_categories,
+)
+from segdata.formats.coco.segmentations import drop_row_major, read_segmentations
+from segdata.formats.shared.images import ImageFolder
+
+_CHUNK = 8_192  # images and annotations that are decoded at once
+_KNOWN = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
+_UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesSource(CocoSource):
+    """An opened document whose annotations are segments.
+
+    Attributes
+    ----------
+    items : its annotations, segmentations undecoded
+    at, offset : the annotations of image row i are ``at[offset[i]:offset[i + 1]]``, positions in `items`
+    """
+
+    items: Items[AnnotationItem]
+    at: Ints
+    offset: Ints
+
+    def chunks(self) -> list[Ints]:
+        """Rows of images in portions of some thousand annotations."""
+        rows = np.arange(len(self.image_ids), dtype=np.int64)
+        portion = (self.offset[:-1] + rows) // _CHUNK
+        return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows, their annotations decoded."""
+        images, defects = self.listing.table(rows, self.folder)
+        height, width = whole(images["height"]), whole(images["width"])
+        # Without the image's size nothing can be drawn; the image has its defect already.
+        count = np.where(height > 0, np.diff(self.offset)[rows], 0)
+        at = self.at[spread(self.offset[rows], count)]
+        image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
+        items = list(map(self.items.items.__getitem__, at.tolist()))
+        raws, size = [item.segmentation for item in items], (height[image], width[image])
+        columns, faults = segment_columns(items, self.items.extras(at.tolist(), _KNOWN), self.categories.to)
+        shapes = drop_row_major(read_segmentations(raws, *size), raws, columns["declared_bbox"], *size)
+        faults += shapes.faults
+        defects += self._defects(faults, items, at, rows[image])
+        segments = table(
+            BATCH_SEGMENTS,
+            len(items),
+            annotation=image,
+            category_id=[self.categories.to[item.category_id] for item in items],
+            rings=shapes.rings,
+            file=pa.repeat(self.document.name, len(items)),
+            place=self.items.places(at),
+            **columns,
+        )
+        runs = shapes.runs
+        if not shapes.sound.all():
+            number = (np.cumsum(shapes.sound) - 1).astype(np.int32)
+            runs = Runs(runs.start, runs.length, number[runs.owner])
+            segments = segments.filter(pa.array(shapes.sound))
+        annotations = table(
+            BATCH_ANNOTATIONS,
+            len(rows),
+            image=np.arange(len(rows), dtype=np.int32),
+            annotator=[self.annotator] * len(rows),
+            file=pa.repeat(self.document.name, len(rows)),
+        )
+        return Batch(images, annotations, segments, runs, tuple(defects))
+
+    def _defects(self, faults: list[ItemFault], items: list[AnnotationItem], at: Ints, image: Ints) -> list[Defect]:
+        """The faults of loaded items as defects, in the order of the document."""
+        names = {id_: category.name for id_, category in self.categories.taxonomy.by_id().items()}
+        names |= self.categories.unknown
+        return [
+            Defect(
+                fault.code,
+                fault.message,
+                self.document.name,
+                self.items.place(int(at[fault.row]), fault.place),
+                image=self.image_ids[image[fault.row]],
+                segments=(items[fault.row].id,),
+                category=names.get(self.categories.to[items[fault.row].category_id]),
+                lost=fault.lost,
+            )
+            for fault in sorted(faults, key=lambda fault: (at[fault.row], fault.place))
+        ]
+
+
+def open_instances(request: Request, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
+    """Open the document at `path`; no segmentation is decoded yet. `name` is how defects call it."""
+    document = read_document(path, name)
+    listing = read_image_list(document)
+    categories = read_categories(document, request.taxonomy)
+    items = decode_items(document, "annotations", StrictAnnotationItem, AnnotationItem)
+    folder = find_document_images(request, document, listing)
+    source = join_annotations(request, document, items, listing, categories, folder, format)
+    _report_duplicates(document, items, listing)
+    return source
+
+
+def join_annotations(
+    request: Request,
+    document: Document,
+    items: Items[AnnotationItem],
+    listing: ImageList,
+    categories: Categories,
+    folder: ImageFolder,
+    format: str,
+) -> InstancesSource:
+    """Annotations with their images and categories; those of others are left out, with a defect.
+
+    The images may be listed in another document than `document`, in which the annotations are.
+    """
+    image = np.array([listing.row_of.get(item.image_id, _UNKNOWN) for item in items.items], np.int64)
+    _report_dangling_images(document, items, image, listing)
+    known = _known_categories(document, items, image, categories)
+    order = np.argsort(image, kind="stable")
+    order = order[(known & (image >= 0))[order]]
+    return InstancesSource(
+        document_profile(request, document, categories, format),
+        document,
+        listing,
+        categories,
+        folder,
+        request.annotator,
+        items,
+        order,
+        np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
+    )
+
+
+def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: ImageList) -> None:
+    """SEG007 for every annotation of an image that is not listed. The same digits as another type are named."""
+    if "images" not in (listing.document.parts or {}):
+        return  # one defect says that the whole list is missing
+    rows = np.flatnonzero(image == _UNKNOWN).tolist()
+    alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
+    for i in rows:
+        item = items.items[i]
+        other = alike.get(str(item.image_id))
+        hint = "" if other is None else f"; there is {other!r}, but a text is no number"
+        message = f"image_id {item.image_id!r} is not among the images{hint}; left out"
+        place = items.place(i, "/image_id")
+        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
+
+
+def _known_categories(
+    document: Document, items: Items[AnnotationItem], image: Ints, categories: Categories
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """(n,) whether each annotation's category is listed; SEG007 for those that are not."""
+    known = np.array([item.category_id in categories.to for item in items.items], bool)
+    if not categories.listed:
+        return known  # one defect says that the whole list is missing
+    for i in np.flatnonzero(~known & (image != _UNKNOWN)).tolist():
+        item = items.items[i]
+        message = f"category_id {item.category_id} is not among the categories; left out"
+        place = items.place(i, "/category_id")
+        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
+    return known
+
+
+def _report_duplicates(document: Document, items: Items[AnnotationItem], listing: ImageList) -> None:
+    """SEG008 for every annotation id that occurs twice; all of them are read."""
+    ids = [item.id for item in items.items]
+    if len(set(ids)) == len(ids):
+        return
+    twice = {id_ for id_, count in Counter(ids).items() if count > 1}
+    where: dict[int | str, list[int]] = {}
+    for i, id_ in enumerate(ids):
+        if id_ in twice:
+            where.setdefault(id_, []).append(i)
+    for id_, found in where.items():
+        places = ", ".join(items.place(i) for i in found[:4]) + (", …" if len(found) > 4 else "")
+        rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in found]
+        n_images = len({row for row in rows if row >= 0})
+        there = f"({places}), in {counted(n_images, 'image')}"
+        message = f"annotation id {id_!r} is here {len(found)} times {there}; all are read"
+        first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
+        place = items.place(found[1], "/id")
+        document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
+
+
+RESULTS_DOCUMENT = DocumentKind(
+    "a list of COCO results", "a list of objects with image_id, category_id, segmentation and score", "results"
+)
+
+
+class ResultItem(AnnotationItem, gc=False, kw_only=True):
+    """An item of the list. It has no id: pycocotools numbers them from 1."""
+
+    id: Id = 0
+
+
+class StrictResultItem(ResultItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """An item of the list without further keys."""
+
+
+def open_results(request: Request, path: Path, name: str) -> InstancesSource:
+    """Open the list at `path`; no segmentation is decoded yet. `name` is how defects call it.
+
+    Raises UnreadableError where nothing tells the images and categories, and where no item has a segmentation.
+    """
+    document = read_document(path, name, RESULTS_DOCUMENT)
+    results: Items[ResultItem] = decode_items(document, "results", StrictResultItem, ResultItem)
+    if results.items and not any(len(item.segmentation) for item in results.items):
+        raise UnreadableError(f"{path}: none of the {len(results.items):,} results has a segmentation; boxes alone?")
+    truth = find_truth(request, path, [item.image_id for item in results.items])
+    if truth is None:
+        raise UnreadableError(
+            f"{path}: results name images and categories by id alone; say which those are: --read-option "
+            "truth=FILE.json (the ground truth), or --images DIR (named by id) and --taxonomy FILE"
+        )
+    if "categories" not in (truth.parts or {}) and request.taxonomy is None:
+        raise UnreadableError(f"{truth.path}: lists no categories; give --taxonomy FILE")
+    listing = read_image_list(truth)
+    categories = truth_categories(truth, request.taxonomy)
+    folder = find_document_images(request, truth, listing)
+    document.defects.extend(truth.defects)
+    for item, row in zip(results.items, results.rows, strict=True):
+        item.id = row + 1
+    _report_scoreless(document, results)
+    return join_annotations(request, document, results, listing, categories, folder, "coco-results")
+
+
+def _report_scoreless(document: Document, results: Items[ResultItem]) -> None:
+    """SEG004, once for the list: without scores nothing can be ranked."""
+    items = results.items
+    without = [i for i, item in enumerate(items) if len(item.score) == 0 or item.score == msgspec.Raw(b"null")]
+    if without:
+        first = results.place(without[0])
+        message = f"{len(without):,} of {len(items):,} results have no score, the first at {first}"
+        document.defects.append(Defect("SEG004", message, document.name, f"{first}/score"))

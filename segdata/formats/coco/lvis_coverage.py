@@ -1,0 +1,176 @@
+"""LVIS coverage: what LVIS says of each image's categories, read as coverage and written from it.
+
+An image's `neg_category_ids` are categories that are not in it; of its `not_exhaustive_category_ids` there may be more
+than was drawn; of the other categories that were drawn every instance was. Of all the rest nothing is known.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, replaced, whole
+from segdata.core.config import Coverage
+from segdata.core.coverage import coverage_of, coverage_text
+from segdata.core.defect import Defect
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.coco.categories import CATEGORY_KEYS, Categories, category_keys
+from segdata.formats.coco.images import ImageList
+from segdata.formats.coco.instances_writer import write_instances
+
+NEGATIVE_KEY, OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
+
+
+@dataclass(frozen=True, slots=True)
+class LvisCoverage:
+    """Tells the coverage of the images of an LVIS document.
+
+    Attributes
+    ----------
+    listing : its images
+    row_of : image_id -> row in `listing`
+    listed : the document's category id -> name
+    names : category id -> name
+    """
+
+    listing: ImageList
+    row_of: Mapping[str, int]
+    listed: Mapping[int, str]
+    names: Mapping[int, str]
+
+    @staticmethod
+    def of(listing: ImageList, categories: Categories) -> "LvisCoverage":
+        """Of a document's images and categories."""
+        names = {id_: each.name for id_, each in categories.taxonomy.by_id().items()} | categories.unknown
+        row_of = {image_id: row for row, image_id in enumerate(listing.image_ids)}
+        return LvisCoverage(listing, row_of, {id_: names[to] for id_, to in categories.to.items()}, names)
+
+    def told(self, batch: Batch) -> Batch:
+        """`batch` with the two lists as its annotations' coverage, no longer as metadata of its images."""
+        metadata = [dict(said or ()) for said in batch.images["metadata"].to_pylist()]
+        defects: list[Defect] = []
+        coverage = []
+        images = batch.images["image_id"].to_pylist()
+        for image, said, ids in zip(images, metadata, categories_by_image(batch), strict=True):
+            present = {self.names[id_] for id_ in ids}
+            negative, more = (self._names(image, key, said.pop(key, None), defects) for key in (NEGATIVE_KEY, OPEN_KEY))
+            for name in sorted(negative & present):
+                message = f"category {name!r} is in {NEGATIVE_KEY} and has segments in the image"
+                defects.append(self._defect("SEG004", message, image, NEGATIVE_KEY))
+            by_category: dict[str, Coverage] = dict.fromkeys((negative | present) - more, "exhaustive")
+            # Where nothing is said of a category it is sparse: only of one without segments that must be said.
+            by_category |= dict.fromkeys(more - present, "sparse")
+            coverage.append(coverage_text(by_category))
+        said_of = [coverage[row] for row in batch.annotation_image]
+        annotations = replaced(batch.annotations, "coverage", said_of)
+        return replace(_with_metadata(batch, metadata), annotations=annotations, defects=(*batch.defects, *defects))
+
+    def _names(self, image: str, key: str, text: str | None, defects: list[Defect]) -> set[str]:
+        """The names of the categories that an image lists under a key."""
+        try:
+            ids = msgspec.json.decode(text or "[]", type=list[int])
+        except msgspec.ValidationError:
+            defects.append(self._defect("SEG004", f"{key} is not a list of ids; ignored", image, key))
+            return set()
+        unknown = [str(id_) for id_ in ids if id_ not in self.listed]
+        if unknown:
+            more = ", …" if len(unknown) > 5 else ""
+            message = f"{key} has ids that are not among the categories: {', '.join(unknown[:5])}{more}"
+            defects.append(self._defect("SEG007", message, image, key))
+        return {self.listed[id_] for id_ in ids if id_ in self.listed}
+
+    def _defect(self, code: str, message: str, image: str, key: str) -> Defect:
+        place = self.listing.place(self.row_of[image], f"/{key}")
+        return Defect(code, message, self.listing.document.name, place, image=image)
+
+
+def with_coverage_lists(batch: Batch, profile: Profile, losses: Losses) -> Batch:
+    """`batch` with the coverage of the images' first annotations as the two lists in the images' metadata.
+
+    Where an annotation says nothing the dataset's coverage holds. That every pixel is labelled, or that a category is
+    unknown, cannot be said.
+    """
+    ids = {each.name: each.id for each in reversed(profile.taxonomy.categories) if each.kind != "void"}
+    listed = {each.id for each in profile.taxonomy.categories if each.kind != "void"}
+    first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
+    of_image = set(batch.annotation_image.tolist())
+    own = batch.annotations["coverage"].to_pylist()
+    images = batch.images["image_id"].to_pylist()
+    metadata = [dict(said or ()) for said in batch.images["metadata"].to_pylist()]
+    for row, (said, present) in enumerate(zip(metadata, categories_by_image(batch), strict=True)):
+        text = own[first[row]] if row in of_image else None
+        coverage = coverage_of(text) or profile.coverage.value
+        by_category: Mapping[str, Coverage] = {}
+        if isinstance(coverage, str):
+            if coverage == "exhaustive":
+                by_category = dict.fromkeys(ids, "exhaustive")
+            if text is not None or coverage == "exhaustive":
+                losses.add("annotation-attributes", "images", 1, examples=[images[row]])
+        else:
+            by_category = coverage
+            unknown = coverage.keys() - ids.keys()
+            losses.add("annotation-attributes", "images", int(bool(unknown)), examples=[images[row]])
+        full = {ids[name] for name, each in by_category.items() if each == "exhaustive" and name in ids}
+        more = {ids[name] for name, each in by_category.items() if each == "sparse" and name in ids}
+        said[NEGATIVE_KEY] = str(sorted(full - present))
+        said[OPEN_KEY] = str(sorted(((present & listed) - full) | more))
+    annotations = replaced(batch.annotations, "coverage", pa.nulls(batch.annotations.num_rows, pa.string()))
+    return replace(_with_metadata(batch, metadata), annotations=annotations)
+
+
+def categories_by_image(batch: Batch) -> list[set[int]]:
+    """(n_images,) the ids of the categories of each image's first annotation."""
+    image, annotation = batch.segment_image, batch.segment_annotation
+    first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
+    mine = np.flatnonzero(annotation == first[image])
+    pairs = np.unique(np.stack([image[mine].astype(np.int64), whole(batch.segments["category_id"])[mine]]), axis=1)
+    bounds = np.searchsorted(pairs[0], np.arange(batch.images.num_rows + 1)).tolist()
+    categories = pairs[1].tolist()
+    return [set(categories[begin:end]) for begin, end in pairwise(bounds)]
+
+
+def _with_metadata(batch: Batch, metadata: list[dict[str, str]]) -> Batch:
+    """`batch` with other metadata of its images."""
+    images = replaced(batch.images, "metadata", [list(said.items()) or None for said in metadata])
+    return replace(batch, images=images)
+
+
+_RARE, _COMMON = 10, 100  # images that a category is in, at most
+
+
+def write_lvis(
+    profile: Profile,
+    batches: Iterable[Batch],
+    target: Path,
+    losses: Losses,
+    kinds: frozenset[Kind],
+    *,
+    polygons: str = "source",
+) -> None:
+    """Write the document at `target`, or in that folder."""
+    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    counted = replace(profile, metadata=dict(profile.metadata))
+    write_instances(counted, _batches_with_coverage(batches, counted, losses), path, losses, kinds, polygons=polygons)
+
+
+def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: Losses) -> Iterator[Batch]:
+    """The batches with what LVIS says of images; after the last one `profile` tells the categories' frequencies."""
+    n_images: Counter[int] = Counter()
+    for batch in batches:
+        for ids in categories_by_image(batch):
+            n_images.update(ids)
+        yield with_coverage_lists(batch, profile, losses)
+    keys = category_keys(profile.metadata)
+    for category in profile.taxonomy.categories:
+        count = n_images[category.id]
+        frequency = "r" if count <= _RARE else "c" if count <= _COMMON else "f"
+        keys.setdefault(str(category.id), {}).setdefault("frequency", frequency)
+    profile.metadata[CATEGORY_KEYS] = json.dumps(keys, ensure_ascii=False)

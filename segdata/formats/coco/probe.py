@@ -1,0 +1,140 @@
+"""Probe: which COCO format a JSON file is in, from samples of its bytes, and the options that COCO's formats share."""
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Clue
+
+CocoSort = Literal["instances", "panoptic", "lvis"]
+COCO_SORTS: tuple[CocoSort, ...] = get_args(CocoSort)
+_KEYS = {
+    "instances": "images, annotations and categories",
+    "panoptic": "segments_info",
+    "lvis": "neg_category_ids, or the synsets of categories",
+}
+_SAMPLE = 1 << 16
+_MAX_WHOLE = 1 << 20  # files up to this size are looked at as a whole
+
+
+def document_sort(path: Path) -> CocoSort | None:
+    """What a file looks like; None when it is no COCO document of images."""
+    try:
+        found = path.stat()
+        return _sort(path, found.st_size, found.st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1 << 14)  # each of several formats asks for every JSON file of a folder
+def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
+    text = _samples(path)
+    if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or re.search(rb'"videos"\s*:\s*\[', text):
+        return None
+    lists = {key for key in (b"images", b"annotations", b"categories") if re.search(b'"' + key + rb'"\s*:\s*\[', text)}
+    if b'"segments_info"' in text:
+        return "panoptic" if lists else None
+    drawn = b'"segmentation"' in text and b'"image_id"' in text
+    if lists == {b"annotations"} and b'"predicted_iou"' in text:
+        return None  # what SAM writes of one image
+    if lists and _is_lvis(text):
+        return "lvis"
+    if len(lists) >= 2 and (b"annotations" in lists or drawn):
+        return "instances"
+    return "instances" if lists and drawn else None
+
+
+def _is_lvis(text: bytes) -> bool:
+    """Whether images say what is not in them, or categories are those of WordNet."""
+    federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
+    return federated or (b'"synset"' in text and b'"frequency"' in text)
+
+
+def _samples(path: Path) -> bytes:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _MAX_WHOLE:
+            return file.read()
+        pieces = []
+        for place in (0, size // 4, size // 2, 3 * size // 4, size - _SAMPLE):
+            file.seek(place)
+            pieces.append(file.read(_SAMPLE))
+    return b"\n".join(pieces)
+
+
+def is_broken_json(path: Path) -> bool:
+    """Whether a file of that name is no JSON at all, as far as its first megabyte tells."""
+    try:
+        text = _samples(path)
+        if len(text) <= _MAX_WHOLE and path.stat().st_size <= _MAX_WHOLE:
+            json.loads(text)
+    except (ValueError, RecursionError):  # not UTF-8 is a ValueError too
+        return True
+    except OSError:
+        return False
+    return not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+
+
+def find_broken_document(root: Path) -> list[Path]:
+    """The one JSON file that there is, where it is none but by name; of several nothing tells which was meant."""
+    found = _candidates(root)
+    return [path for path in found if is_broken_json(path)] if len(found) == 1 else []
+
+
+def _candidates(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root] if root.suffix.lower() == ".json" else []
+    return [path for folder in (root, root / "annotations") for path in sorted(folder.glob("*.json"), key=str)]
+
+
+def find_documents(root: Path, *sorts: CocoSort) -> list[Path]:
+    """The documents of some sorts: the file itself, or those in a folder or its `annotations` folder."""
+    return [path for path in _candidates(root) if document_sort(path) in sorts]
+
+
+def document_clue(root: Path, sort: CocoSort) -> Clue | None:
+    """Why a dataset may be of this sort."""
+    found = find_documents(root, sort)
+    if not found:
+        broken = find_broken_document(root) if sort == "instances" else []
+        return Clue(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
+    names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in found[:3])
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return Clue(1.0, f"{sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
+
+
+def sort_title(sort: CocoSort) -> str:
+    """What users call a sort of documents."""
+    return "LVIS" if sort == "lvis" else f"COCO {sort}"
+
+
+def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
+    """The one document to read, and its name below the dataset's root.
+
+    A file that is named is taken as it is. Raises UnreadableError where a folder has none, or several.
+    """
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_file():
+        return root, root.name
+    # A document without annotations may be of either sort.
+    found = find_documents(root, sort) or find_documents(root, *COCO_SORTS) or find_broken_document(root)
+    if not found:
+        raise UnreadableError(f"{root}: no {sort_title(sort)} JSON in it or in its folder annotations")
+    if len(found) > 1:
+        names = ", ".join(path.relative_to(root).as_posix() for path in found)
+        raise UnreadableError(f"{root}: {len(found)} {sort_title(sort)} files, name one of them: {names}")
+    return found[0], found[0].relative_to(root).as_posix()
+
+
+POLYGON_CHOICES = {
+    "source": " (default): the source's rings where they have exactly the segment's pixels, else RLE",
+    "exact": ": the same, else outlines along the pixels, holes in one keyhole ring",
+    "never": ": RLE for all",
+}
+POLYGONS_OPTION = {"polygons": "; ".join(f"{name}{meaning}" for name, meaning in POLYGON_CHOICES.items())}
+TRUTH_OPTION = {"truth": "FILE: the JSON of the ground truth, which lists the images and categories"}
+IMAGE_INFO_FILES = "image_info*.json"  # beside a list of results, in place of a ground truth

@@ -1,0 +1,366 @@
+"""Segmentations of COCO annotations: polygons and RLE, decoded to runs a chunk at a time, each of them checked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.runs import Ints, Runs, boxes, spread
+from segdata.formats.coco.attributes import Column
+from segdata.formats.coco.document import ItemFault, Raw, decode_column
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+MAX_COORDINATE = 1e7  # pixels from the frame; scan conversion walks along edges, so more is not handed on
+
+
+@dataclass(frozen=True, slots=True)
+class Polygons:
+    """Rings of n segments: ring j is ``xy[ring[j]:ring[j + 1]]``, segment i owns ``segment[i]:segment[i + 1]``."""
+
+    xy: Floats
+    ring: Ints
+    segment: Ints
+
+    def take_rings(self, kept: Ints) -> "Polygons":
+        """Only some rings, in ascending order."""
+        size = np.diff(self.ring)[kept]
+        owner = np.repeat(np.arange(len(self.segment) - 1), np.diff(self.segment))[kept]
+        n_rings = np.bincount(owner, minlength=len(self.segment) - 1)
+        return Polygons(self.xy[spread(self.ring[kept], size)], _offsets_of_counts(size), _offsets_of_counts(n_rings))
+
+    def rasterise(self, height: Ints, width: Ints) -> Runs:
+        """The pixels by COCO's rule, united over the rings of a segment; sizes (n,) of the images in pixels."""
+        return Runs(*kernels.rasterise(self.xy, self.ring, self.segment, height, width))
+
+    def as_lists(self, rows: Ints, n: int) -> pa.Array:
+        """(n,) list<list<double>>: the rings of segment i at ``rows[i]``, null elsewhere."""
+        count, absent = np.zeros(n, np.int64), np.ones(n, bool)
+        count[rows], absent[rows] = np.diff(self.segment), False
+        lists = pa.ListArray.from_arrays(pa.array(self.ring.astype(np.int32)), pa.array(self.xy))
+        return pa.ListArray.from_arrays(
+            pa.array(_offsets_of_counts(count).astype(np.int32)), lists, mask=pa.array(absent)
+        )
+
+    @staticmethod
+    def of_lists(lists: pa.Array) -> "Polygons":
+        """Rings from a list<list<double>> column; a null has none."""
+        rings = lists.flatten()
+        return Polygons(
+            rings.flatten().to_numpy(zero_copy_only=False).astype(np.float64),
+            _offsets_of_counts(rings.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)),
+            _offsets_of_counts(lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)),
+        )
+
+
+def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags, list[ItemFault]]:
+    """The sound rings of n segmentations ``text[first[i]:last[i]]``, which segmentations are sound, and the faults.
+
+    A segmentation is sound when any of its rings is, or when it is an empty list.
+    """
+    xy, ring, segment, error = kernels.parse_rings(text, first, last)
+    every = Polygons(xy, ring, segment)
+    faults = [_polygon_fault(i, text[first[i] : last[i]].tobytes()) for i in np.flatnonzero(error).tolist()]
+    wrong = malformed_rings(every)
+    owner = np.repeat(np.arange(len(first)), np.diff(segment))
+    for j in np.flatnonzero(wrong).tolist():
+        i = int(owner[j])
+        faults.append(
+            ItemFault(i, "SEG006", _ring_complaint(xy[ring[j] : ring[j + 1]]), f"/segmentation/{j - int(segment[i])}")
+        )
+    kept = every.take_rings(np.flatnonzero(~wrong))
+    for j in np.flatnonzero(~wrong)[flat_rings(kept)].tolist():
+        i = int(owner[j])
+        said = "ring of zero area: its points are on one line; kept, with the pixels that COCO's rule gives it"
+        faults.append(ItemFault(i, "SEG006", said, f"/segmentation/{j - int(segment[i])}", lost=False))
+    sound = (error == 0) & ((np.diff(kept.segment) > 0) | (np.diff(segment) == 0))
+    return kept, sound, faults
+
+
+def _offsets_of_counts(count: Ints) -> Ints:
+    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+
+
+def malformed_rings(polygons: Polygons) -> Flags:
+    """(n_rings,) rings that pycocotools would misread, never finish, or that hold no pixel whatever their place."""
+    count = np.diff(polygons.ring)
+    wrong: Flags = (count % 2 == 1) | (count < 6)
+    far = ~(np.abs(polygons.xy) <= MAX_COORDINATE)
+    wrong[np.repeat(np.arange(len(count)), count)[far]] = True
+    whole = np.flatnonzero(~wrong)
+    if len(whole):
+        xy = polygons.xy[spread(polygons.ring[whole], count[whole])]
+        point = (np.cumsum(count[whole]) - count[whole]) // 2
+        for side in (xy[0::2], xy[1::2]):
+            wrong[whole] |= np.maximum.reduceat(side, point) == np.minimum.reduceat(side, point)
+    return wrong
+
+
+def flat_rings(polygons: Polygons) -> Flags:
+    """(n_rings,) whether all points of a ring are on one line: COCO's rule gives some of them pixels."""
+    x0, y0, x1, y1, x2, y2 = (polygons.xy[polygons.ring[:-1] + n] for n in range(6))
+    one, other = (x1 - x0) * (y2 - y0), (x2 - x0) * (y1 - y0)
+    result: Flags = np.abs(one - other) <= 1e-6 * np.abs(one)
+    near = np.flatnonzero(result)  # those whose first three points are, few as a rule
+    if len(near):
+        few = polygons.take_rings(near)
+        start = np.repeat(few.ring[:-1], np.diff(few.ring) // 2)
+        x, y, point = few.xy[0::2] - few.xy[start], few.xy[1::2] - few.xy[start + 1], few.ring[:-1] // 2
+        xx, yy, xy = (np.add.reduceat(each, point) for each in (x * x, y * y, x * y))
+        result[near] = xx * yy * (1 - 1e-12) <= xy**2
+    return result
+
+
+def _ring_complaint(xy: Floats) -> str:
+    if len(xy) % 2:
+        said = f"{len(xy)} numbers; x and y come in pairs"
+    elif len(xy) == 4:
+        said = "4 numbers: a box passed off as a polygon? 3 points (6 numbers) are needed"
+    elif len(xy) < 6:
+        said = f"{len(xy) // 2} points; at least 3 are needed"
+    elif (far := ~(np.abs(xy) <= MAX_COORDINATE)).any():
+        said = f"the coordinate {xy[far][0]:g}, more than {MAX_COORDINATE:,.0f} px from the frame"
+    else:
+        said = "zero area: its points are on one line"
+    return f"ring of {said}; left out, other rings of the annotation are kept"
+
+
+def _polygon_fault(row: int, raw: bytes) -> ItemFault:
+    """Why a segmentation is not a list of lists of numbers."""
+    rings = json.loads(raw, parse_constant=str)
+    if all(isinstance(value, (int, float)) for value in rings):
+        return ItemFault(
+            row, "SEG006", "a flat list of numbers; a list of rings is expected: [[x, y, …]]", "/segmentation"
+        )
+    for j, ring in enumerate(rings):
+        place = f"/segmentation/{j}"
+        if not isinstance(ring, list):
+            return ItemFault(row, "SEG006", f"ring is {json.dumps(ring)[:20]}, not a list of numbers", place)
+        for i, value in enumerate(ring):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                return ItemFault(row, "SEG006", f"coordinate is {json.dumps(value)[:20]}, not a number", f"{place}/{i}")
+    return ItemFault(row, "SEG006", "not a list of rings of numbers", "/segmentation")
+
+
+Count = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+Size = Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]  # a tuple in a union is unsafe in msgspec 0.22
+
+
+class Rle(msgspec.Struct, gc=False):
+    """An RLE segmentation: compressed where `counts` is a text. `size` is [height, width] in pixels."""
+
+    size: Size
+    counts: str | list[Count]
+
+
+def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[Runs, Flags, list[ItemFault]]:
+    """The pixels of n RLEs, which of them are sound, and the faults; sizes (n,) of the images in pixels."""
+    values, broken = decode_column(raws, Rle)
+    faults = [
+        ItemFault(row, "SEG005", f"RLE: {why.message}", f"/segmentation{why.place}") for row, why in broken.items()
+    ]
+    sound = np.zeros(len(raws), bool)
+    pieces = []
+    for compressed in (True, False):
+        rows, rles = [], []
+        for row, rle in enumerate(values):
+            if rle is None or isinstance(rle.counts, str) != compressed:
+                continue
+            if rle.size == [height[row], width[row]]:
+                rows.append(row)
+                rles.append(rle)
+            else:
+                faults.append(_size_fault(row, rle, int(height[row]), int(width[row])))
+        at = np.array(rows, np.int64)
+        start, length, owner, error = _decode_counts(rles, compressed, height[at], width[at])
+        faults += [_rle_fault(rows[k], rles[k], int(error[k])) for k in np.flatnonzero(error).tolist()]
+        sound[at] = error == 0
+        pieces.append(Runs(start, length, at[owner].astype(np.int32)))
+    return Runs.concatenate(pieces, [0, 0]), sound, faults
+
+
+def _decode_counts(
+    rles: list[Rle], compressed: bool, height: Ints, width: Ints
+) -> tuple[Ints, Ints, NDArray[np.int32], NDArray[np.uint8]]:
+    if compressed:
+        # A letter beyond ASCII is no count whatever its code: errors="replace" keeps it one byte that is refused.
+        texts = [str(rle.counts).encode("ascii", "replace") for rle in rles]
+        return kernels.decode_counts(np.frombuffer(b"".join(texts), np.uint8), _offsets_of_pieces(texts), height, width)
+    lists = [np.array(rle.counts, np.int64) for rle in rles]
+    return kernels.split_counts(
+        np.concatenate([np.empty(0, np.int64), *lists]), _offsets_of_pieces(lists), height, width
+    )
+
+
+def _offsets_of_pieces(pieces: Sequence[bytes] | Sequence[Ints]) -> Ints:
+    return np.cumsum([0, *map(len, pieces)], dtype=np.int64)
+
+
+def _size_fault(row: int, rle: Rle, height: int, width: int) -> ItemFault:
+    swap = ": height and width are swapped" if rle.size == [width, height] else ""
+    message = f"RLE size [height, width] is {rle.size}, the image has {[height, width]}{swap}"
+    return ItemFault(row, "SEG005", message, "/segmentation/size")
+
+
+def _rle_fault(row: int, rle: Rle, error: int) -> ItemFault:
+    """What the kernel's error means, with both numbers where it is about a sum."""
+    height, width = rle.size
+    if error in (4, 5):
+        counts = letters_to_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
+        said = f"counts sum to {sum(counts):,}, height x width is {height:,} x {width:,} = {height * width:,}"
+    else:
+        said = {
+            1: "counts hold a letter outside the 64 of compressed RLE",
+            2: "counts end within a number, or hold one of more than 7 letters",
+            3: "a count is negative",
+        }[error]
+    return ItemFault(row, "SEG005", f"RLE: {said}", "/segmentation/counts")
+
+
+def letters_to_counts(text: str) -> list[int]:
+    """The counts of one compressed text, letter by letter: for messages about texts that the kernel refuses.
+
+    >>> letters_to_counts("13")
+    [1, 3]
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for letter in text:
+        code = ord(letter) - 48
+        value |= (code & 31) << shift
+        shift += 5
+        if not code & 32:
+            value -= (code >> 4 & 1) << shift
+            counts.append(value + counts[-2] if len(counts) > 2 else value)
+            value = shift = 0
+    return counts
+
+
+def write_rles(runs: Runs, rows: Ints, height: Ints, width: Ints) -> list[dict[str, object]]:
+    """The compressed RLE of some owners of `runs`; sizes (n_owners,) of the images in pixels."""
+    kept = runs.take(rows, len(height))
+    text, offset = kernels.encode_counts(kept.start, kept.length, kept.offsets(len(rows)), height[rows], width[rows])
+    letters = text.tobytes().decode("ascii")
+    return [
+        {"size": [high, wide], "counts": letters[first:last]}
+        for first, last, high, wide in zip(
+            offset[:-1].tolist(), offset[1:].tolist(), height[rows].tolist(), width[rows].tolist(), strict=True
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentations:
+    """Decoded segmentations.
+
+    Attributes
+    ----------
+    runs : the pixels; `runs.owner` is the position of the segmentation
+    rings : (n,) list<list<double>>, the sound rings of polygons; null for RLE
+    sound : (n,) whether anything of the segmentation could be read
+    faults : what could not
+    """
+
+    runs: Runs
+    rings: pa.Array
+    sound: NDArray[np.bool_]
+    faults: list[ItemFault]
+
+
+def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Segmentations:
+    """The segmentations of n annotations as runs; sizes (n,) are those of their images, in pixels.
+
+    A ring or an RLE that is not sound becomes a fault, and never reaches a decoder that trusts it.
+    """
+    n = len(raws)
+    size = np.fromiter(map(len, raws), np.int64, n)
+    last = np.cumsum(size)
+    first = last - size
+    text = np.frombuffer(b"".join(raws), np.uint8)
+    head = np.zeros(n, np.uint8)
+    head[size > 0] = text[first[size > 0]]
+    drawn, coded = np.flatnonzero(head == ord("[")), np.flatnonzero(head == ord("{"))
+    polygons, drawn_sound, drawn_faults = read_polygons(text, first[drawn], last[drawn])
+    drawn_runs = polygons.rasterise(height[drawn], width[drawn])
+    coded_runs, coded_sound, coded_faults = read_rles(
+        [raws[row] for row in coded.tolist()], height[coded], width[coded]
+    )
+    sound = np.zeros(n, bool)
+    sound[drawn], sound[coded] = drawn_sound, coded_sound
+    faults = [
+        ItemFault(int(rows[fault.row]), fault.code, fault.message, fault.place, fault.lost)
+        for rows, found in ((drawn, drawn_faults), (coded, coded_faults))
+        for fault in found
+    ]
+    for row in np.flatnonzero((head != ord("[")) & (head != ord("{"))).tolist():
+        found = bytes(memoryview(raws[row])[:20]).decode("utf-8", "replace")
+        said = f"is {found}, neither polygons nor RLE" if found else "is missing"
+        faults.append(ItemFault(row, "SEG004", f"segmentation {said}; left out", "/segmentation" if found else ""))
+    if len(coded) == 0 and len(drawn) == n:
+        return Segmentations(drawn_runs, polygons.as_lists(drawn, n), sound, faults)  # sorted already
+    runs = [
+        Runs(each.start, each.length, rows[each.owner].astype(np.int32))
+        for rows, each in ((drawn, drawn_runs), (coded, coded_runs))
+    ]
+    both = Runs.concatenate(runs, [0, 0]).sorted_by_owner(n)
+    return Segmentations(both, polygons.as_lists(drawn, n), sound, faults)
+
+
+Boxes = NDArray[np.float64]
+_OFF, _FITS = 2, 1  # pixels between the edges of a declared box and those of the pixels
+
+
+def drop_row_major(
+    shapes: Segmentations, raws: Sequence[msgspec.Raw], declared: Column, height: Ints, width: Ints
+) -> Segmentations:
+    """`shapes` without those RLEs of which the declared box fits only the reading by rows: these become faults.
+
+    `raws` are the segmentations, `declared` their boxes [x, y, width, height] where they have one, and sizes (n,)
+    those of their images in pixels.
+    """
+    coded = np.flatnonzero(shapes.sound & shapes.rings.is_null().to_numpy(zero_copy_only=False))
+    if len(coded) == 0:
+        return shapes
+    given = declared.tolist() if isinstance(declared, pa.Array) else declared
+    rows = np.array([k for k in coded.tolist() if given[k] is not None], np.int64)
+    if len(rows) == 0:
+        return shapes
+    told = np.array([given[k] for k in rows.tolist()], np.float64)
+    drawn = np.stack(boxes(shapes.runs, height, len(raws)), axis=1)[rows].astype(np.float64)
+    doubtful = np.flatnonzero(~(_distance(told, drawn) <= _OFF) & (drawn[:, 2] > 0))
+    rows, told = rows[doubtful], told[doubtful]
+    other = _boxes_by_rows([raws[k] for k in rows.tolist()], height[rows], width[rows])
+    wrong = rows[_distance(told, other) <= _FITS]
+    if len(wrong) == 0:
+        return shapes
+    kept = np.flatnonzero(~np.isin(shapes.runs.owner, wrong))
+    runs = Runs(shapes.runs.start[kept], shapes.runs.length[kept], shapes.runs.owner[kept])
+    sound = shapes.sound.copy()
+    sound[wrong] = False
+    message = "RLE: the counts fit the bbox only when read row by row; COCO goes column by column; left out"
+    faults = [ItemFault(k, "SEG005", message, "/segmentation/counts") for k in wrong.tolist()]
+    return replace(shapes, runs=runs, sound=sound, faults=shapes.faults + faults)
+
+
+def _distance(a: Boxes, b: Boxes) -> Boxes:
+    """(n,) the largest distance between edges of the boxes (n, 4), in pixels."""
+    first = np.abs(a[:, :2] - b[:, :2])
+    last = np.abs(a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:])
+    largest: Boxes = np.maximum(first, last).max(axis=1, initial=0)
+    return largest
+
+
+def _boxes_by_rows(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Boxes:
+    """(n, 4) the boxes of RLEs whose counts go row by row: by columns of the transposed image."""
+    rles = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[Rle])
+    turned = [Raw(msgspec.json.encode(Rle(rle.size[::-1], rle.counts))) for rle in rles]
+    runs, _, _ = read_rles(turned, width, height)
+    y, x, high, wide = boxes(runs.sorted_by_owner(len(raws)), width, len(raws))
+    return np.stack([x, y, wide, high], axis=1).astype(np.float64)

@@ -1,0 +1,443 @@
+"""Kaggle tables: a CSV file with a row of run lengths for each mask, read and written."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Literal, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Severity
+from segdata.core.format import Request
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile, Task
+from segdata.core.runs import Ints, Runs, spread
+from segdata.core.unsafe import is_unsafe
+from segdata.core.yamlfile import read_text
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
+from segdata.formats.shared.images import read_header
+from segdata.formats.shared.label_files import find_images
+from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
+from segdata.formats.shared.taxonomies import resolve_names, write_sidecars
+
+_IMAGE = ("imageid", "image_id", "id", "img", "image", "filename", "id_code")
+_BOTH = ("imageid_classid", "image_id_class_id", "image_label")
+_PIXELS = (
+    "encodedpixels",
+    "encoded_pixels",
+    "rle",
+    "rle_mask",
+    "rle_encoded",
+    "predicted",
+    "annotation",
+    "segmentation",
+)
+_CLASS = ("classid", "class_id", "class", "label", "category", "cell_type")
+_MAX_SIDE = 2**20
+csv.field_size_limit(2**30)  # a mask may have a hundred thousand runs
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row: where it is, the class, the pairs as text, and height and width where the table has them, else 0."""
+
+    number: int
+    category: str | None
+    pairs: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KaggleTable:
+    """The rows of each image, in the order of the table; `by_class`: the image's column holds the class too."""
+
+    of_image: dict[str, tuple[TableRow, ...]]
+    by_class: bool
+    defects: tuple[Defect, ...]
+
+
+def read_table(path: Path, called: str) -> KaggleTable:
+    """The table at `path`, which defects call `called`; raises UnreadableError where it has not the columns."""
+    records = csv.reader(io.StringIO(read_text(path), newline=""))
+    head = [cell.strip().lower() for cell in next(records, [])]
+    image, both = _column(head, _IMAGE), _column(head, _BOTH)
+    pixels, category = _column(head, _PIXELS), _column(head, _CLASS)
+    named = both if both is not None else image
+    if named is None or pixels is None:
+        found = ", ".join(head) or "nothing"
+        raise UnreadableError(
+            f"{path}:1: columns of images and of run lengths are expected (ImageId, EncodedPixels); {found} is there"
+        )
+    sides = [_column(head, ("height",)), _column(head, ("width",))]
+    lines: dict[str, list[TableRow]] = {}
+    defects: list[Defect] = []
+    try:
+        for cells in records:
+            if not cells:
+                continue
+            if len(cells) != len(head):
+                message = f"{len(cells)} cells, the table has {len(head)} columns; left out"
+                defects.append(Defect("SEG004", message, called, line=records.line_num))
+                continue
+            name, of = (cells[named].strip(), None) if both is None else _split_class(cells[named].strip())
+            wrong = _name_defect(name)
+            if wrong:
+                defects.append(Defect(wrong[0], f"{wrong[1]}; left out", called, line=records.line_num))
+                continue
+            size = _row_size([None if side is None else cells[side] for side in sides])
+            if size is None:
+                said = " x ".join(cells[side] for side in sides if side is not None)
+                message = f"height x width is {said}; 1 to {_MAX_SIDE:,} is expected"
+                defects.append(Defect("SEG004", message, called, line=records.line_num, image=name))
+            of = of or (cells[category] or None if category is not None else None)
+            line = TableRow(records.line_num, of, cells[pixels].strip(), size or (0, 0))
+            lines.setdefault(name, []).append(line)
+    except csv.Error as error:
+        defects.append(Defect("SEG001", f"cannot be read from here on: {error}", called, line=records.line_num))
+    return KaggleTable({name: tuple(each) for name, each in lines.items()}, both is not None, tuple(defects))
+
+
+def _column(head: list[str], names: tuple[str, ...]) -> int | None:
+    return next((head.index(name) for name in names if name in head), None)
+
+
+def _split_class(name: str) -> tuple[str, str | None]:
+    """An image's name and the class behind it.
+
+    >>> _split("0002cc93b.jpg_1"), _split("a_b_Fish")
+    (('0002cc93b.jpg', '1'), ('a_b', 'Fish'))
+    """
+    found = re.fullmatch(r"(.*\.\w+|.*)_([^_]*)", name)
+    return (found[1], found[2]) if found else (name, None)
+
+
+def _name_defect(name: str) -> tuple[str, str] | None:
+    """The code and message of what is wrong with an image's name."""
+    if not name:
+        return "SEG004", "no image is named"
+    return ("SEG015", f"path {name!r} leaves the dataset's root; name files below it") if is_unsafe(name) else None
+
+
+def _row_size(cells: list[str | None]) -> tuple[int, int] | None:
+    """Height and width; (0, 0) where the table has none, None where they are none."""
+    if None in cells or not any(cells):
+        return 0, 0
+    sides = [int(cell) if cell and cell.strip().isdigit() else 0 for cell in cells]
+    return (sides[0], sides[1]) if all(0 < side <= _MAX_SIDE for side in sides) else None
+
+
+Order = Literal["column", "row"]
+_COHERENT, _TORN = (
+    0.7,
+    0.3,
+)  # how much of a mask goes on in the next line, in real masks and in those read the wrong way
+_FEWEST = 8  # runs that tell anything of that
+Floats = NDArray[np.float64]
+
+
+def read_image(
+    called: str, ids: Mapping[str | None, int], order: Order | None, entry: ImageEntry
+) -> list[ImageAnnotation]:
+    """What the rows of an image hold: a segment for each that has pairs."""
+    height, width = entry.size if 0 not in entry.size else _size_of(entry)
+    defects: list[Defect] = []
+    lines, pairs = _read_pairs([line for line in entry.record if line.pairs], height * width, called, defects)
+    for row in _row_major_rows(pairs, len(lines), height, width) if order is None else ():
+        message = "the pixels make no region down the columns, but along the rows: try --read-option order=row"
+        defects.append(_row_defect(lines[row], message, called, "warning"))
+    if order == "row":
+        pieces = [_along_rows(pairs.take(np.array([row]), len(lines)), height, width) for row in range(len(lines))]
+        runs = Runs.concatenate(pieces, [1] * len(pieces))
+    else:
+        runs = _down_columns(pairs, height, width)
+    categories = np.array([ids[line.category] for line in lines], np.int64)
+    columns = {"file": [called] * len(lines), "place": [f"line {line.number}" for line in lines]}
+    numbers = np.arange(1, len(lines) + 1, dtype=np.int64)
+    return [ImageAnnotation((height, width), numbers, categories, runs, columns, defects=defects)]
+
+
+def _row_defect(line: TableRow, message: str, called: str, severity: Severity | None = None) -> Defect:
+    return Defect("SEG005", message, called, line=line.number, category=line.category, severity=severity)
+
+
+def _read_pairs(
+    lines: list[TableRow], n_pixels: int, called: str, defects: list[Defect]
+) -> tuple[list[TableRow], Runs]:
+    """The lines whose pairs are sound, and these, sorted, in the order of the table; others are told in `defects`."""
+    found = _pairs_at_once(lines, n_pixels)
+    if found is not None:
+        return lines, found
+    sound, pieces = [], []
+    for line in lines:
+        try:
+            start, length = _parse_pairs(line.pairs, n_pixels)
+        except ValueError as error:
+            defects.append(_row_defect(line, f"{error}; left out", called))
+            continue
+        sound.append(line)
+        pieces.append(Runs(start, length, np.zeros(len(start), np.int32)))
+    return sound, Runs.concatenate(pieces, [1] * len(pieces))
+
+
+def _pairs_at_once(lines: list[TableRow], n_pixels: int) -> Runs | None:
+    """The pairs of all lines; None where any of them is to be looked at by itself."""
+    text = "\n".join([line.pairs for line in lines]).encode()
+    if not lines or text.translate(None, b"0123456789 \n"):
+        return None
+    size = np.fromiter((len(line.pairs) for line in lines), np.int64, len(lines))
+    lists = b"[[%b]]" % text.replace(b" ", b",").replace(b"\n", b"]],[[")
+    last = np.cumsum(size + 5) - 1
+    numbers, ring, _, error = kernels.parse_rings(np.frombuffer(lists, np.uint8), last - size - 4, last)
+    count = np.diff(ring)
+    if error.any() or (count % 2).any() or (numbers > n_pixels).any():
+        return None
+    start, length = numbers[::2].astype(np.int64) - 1, numbers[1::2].astype(np.int64)
+    owner = np.repeat(np.arange(len(lines), dtype=np.int32), count // 2)
+    place = owner * np.int64(n_pixels) + start
+    if (place[1:] < place[:-1]).any():
+        order = np.argsort(place, kind="stable")
+        start, length, owner, place = start[order], length[order], owner[order], place[order]
+    beyond = start + length > n_pixels
+    if (start < 0).any() or (length <= 0).any() or beyond.any() or (place[1:] < place[:-1] + length[:-1]).any():
+        return None
+    return Runs(start, length, owner)
+
+
+def _size_of(entry: ImageEntry) -> tuple[int, int]:
+    """Height and width of the image file; raises BrokenLabelsError where it does not tell."""
+    try:
+        if entry.image is None:
+            raise OSError("there is no image file")
+        head = read_header(entry.image)
+    except OSError as error:
+        message = f"run lengths need the image's size, and {error.strerror or error}"
+        raise BrokenLabelsError(Defect("SEG005", message)) from error
+    return head.height, head.width
+
+
+def _parse_pairs(pairs: str, n_pixels: int) -> tuple[Ints, Ints]:
+    """Starts, from 0, and lengths; raises ValueError that says what is wrong with them."""
+    words = pairs.split()
+    try:
+        numbers = np.array(words, np.int64)
+    except (ValueError, OverflowError):
+        strange = next((word for word in words if not word.isdigit()), words[0])
+        raise ValueError(f"{strange[:20]!r} is not a whole number") from None
+    if len(numbers) % 2:
+        raise ValueError(f"{len(numbers)} numbers are no pairs of start and length")
+    start, length = numbers[::2] - 1, numbers[1::2]
+    if (start < 0).any():
+        raise ValueError(f"start {int(start.min()) + 1}: pixels are counted from 1")
+    if (length <= 0).any():
+        raise ValueError(f"length {int(length.min())} is not positive")
+    by_start = np.argsort(start, kind="stable")
+    start, length = start[by_start], length[by_start]
+    if start[-1] + length[-1] > n_pixels:
+        raise ValueError(f"pixel {int(start[-1] + length[-1])} is beyond the image's {n_pixels}")
+    again = np.flatnonzero(start[1:] < start[:-1] + length[:-1])
+    if len(again):
+        raise ValueError(f"pixel {int(start[again[0] + 1]) + 1} is there twice")
+    return start, length
+
+
+def _down_columns(pairs: Runs, height: int, width: int) -> Runs:
+    """Runs in column-major order, cut where a column ends and joined where two touch within one."""
+    # All segments on one number line: as columns of one wide image.
+    start = pairs.owner * np.int64(height * width) + pairs.start
+    first, last = start // height, (start + pairs.length - 1) // height
+    column = spread(first, last - first + 1)
+    of = np.repeat(np.arange(len(start)), last - first + 1)
+    top = np.maximum(start[of], column * height)
+    bottom = np.minimum((start + pairs.length)[of], (column + 1) * height)
+    begins = np.ones(len(top), bool)
+    begins[1:] = (top[1:] > bottom[:-1]) | (column[1:] != column[:-1])
+    at = np.flatnonzero(begins)
+    length = np.add.reduceat(bottom - top, at) if len(at) else top
+    return Runs(top[at] % (height * width), length, pairs.owner[of[at]])
+
+
+def _along_rows(pairs: Runs, height: int, width: int) -> Runs:
+    """The runs of one segment whose pixels are numbered along the rows."""
+    edges = np.zeros(height * width + 1, np.int8)
+    edges[pairs.start] += 1
+    edges[pairs.start + pairs.length] -= 1
+    mask = np.cumsum(edges[:-1], dtype=np.int8).reshape(height, width).view(np.uint8)
+    begins, lengths, value = kernels.label_runs(mask)
+    inside = value > 0
+    return Runs(begins[inside], lengths[inside], np.zeros(int(inside.sum()), np.int32))
+
+
+def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[int]:
+    """The lines whose pairs make torn stripes down the columns and coherent regions along the rows.
+
+    In a region most of a run is beside the run in the line before. Square images tell nothing: they are transposed.
+    """
+    some = np.bincount(pairs.owner, minlength=n_lines) >= _FEWEST
+    if height == width or not some.any():
+        return []
+    torn = _coherence(pairs, n_lines, height, height * width) < _TORN
+    rows: list[int] = np.flatnonzero(
+        some & torn & (_coherence(pairs, n_lines, width, height * width) > _COHERENT)
+    ).tolist()
+    return rows
+
+
+def _coherence(pairs: Runs, n_lines: int, line: int, n_pixels: int) -> Floats:
+    """(n_lines,) how much of each mask has the mask beside it in the next line of `line` pixels, 0 to 1."""
+    start = pairs.owner * np.int64(n_pixels + line) + pairs.start  # room in between: no mask is beside another's
+    ends, shifted = start + pairs.length, start + line
+    at = np.maximum(np.searchsorted(start, shifted, side="right") - 1, 0)
+    shared = np.zeros(len(start), np.int64)
+    for beside in (at, np.minimum(at + 1, len(start) - 1)):
+        overlap = np.minimum(ends[beside], shifted + pairs.length) - np.maximum(start[beside], shifted)
+        shared = np.maximum(shared, overlap)
+    whole = np.maximum(np.bincount(pairs.owner, pairs.length, n_lines), 1)
+    coherent: Floats = np.bincount(pairs.owner, shared, n_lines) / whole
+    return coherent
+
+
+def open_table(request: Request, path: Path) -> PerImageSource:
+    """The table at `path`; raises UnreadableError where nothing tells the size of the images."""
+    order, size = _order_option(request), _size_option(request)
+    rows = read_table(path, path.name)
+    only = str(request.options.get("category", "object"))
+    names = {line.category or only for lines in rows.of_image.values() for line in lines}
+    taxonomy = request.taxonomy
+    by_id = {} if taxonomy is None else {str(id_): each.name for id_, each in taxonomy.by_id().items()}
+    known = resolve_names((by_id.get(name, name) for name in names), taxonomy)
+    ids = {name: known.to[by_id.get(name, name)] for name in names} | {None: known.to.get(by_id.get(only, only), 0)}
+    entries, defects = _entries(request, path, rows, size)
+    task: Task = "semantic" if rows.by_class else "instance"
+    profile = known.profile("kaggle-rle", path, task, "sparse", "allow", name=request.root.stem)
+    found = partial(read_image, path.name, ids, order)
+    return PerImageSource(
+        path.parent, profile, entries, (*rows.defects, *defects), found, request.annotator, 64, "declared size"
+    )
+
+
+def _order_option(request: Request) -> Order | None:
+    order = request.options.get("order")
+    if order is None:
+        return None
+    if order not in ("column", "row"):
+        raise SegdataError(f"kaggle-rle: order is {order!r}, it is column or row")
+    return "row" if order == "row" else "column"
+
+
+def _size_option(request: Request) -> tuple[int, int]:
+    """Height and width of all images, as the user says; (0, 0): not said."""
+    said = str(request.options.get("size", ""))
+    parts = said.lower().split("x")
+    if not said:
+        return 0, 0
+    if len(parts) != 2 or not all(part.isdigit() and 0 < int(part) <= 2**20 for part in parts):
+        raise SegdataError(f"kaggle-rle: size is {said!r}, it is HEIGHTxWIDTH in pixels, as 768x768")
+    return int(parts[0]), int(parts[1])
+
+
+def _entries(
+    request: Request, path: Path, rows: KaggleTable, size: tuple[int, int]
+) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images of a table, with their files; raises UnreadableError where no size is known of any of them."""
+    names = list(rows.of_image)
+    bare = not any(PurePosixPath(name).suffix for name in names)
+    wanted = [name + suffix for suffix in (".png", ".jpg", ".tif") for name in names] if bare else names
+    folder, defects = find_images(path, path.name, wanted, request.images)
+    by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in folder.paths} if bare else {}
+    entries = []
+    for name, lines in sorted(rows.of_image.items()):
+        image_id = by_stem.get(name, name)
+        sizes = [line.size for line in lines if 0 not in line.size]
+        entries.append(
+            ImageEntry(image_id, folder.paths.get(image_id), (path,), lines, (sizes or [size])[0], source_id=name)
+        )
+    if entries and all(entry.image is None and 0 in entry.size for entry in entries):
+        raise UnreadableError(
+            f"{path}: run lengths need the size of the images: give --images DIR, or --read-option size=HEIGHTxWIDTH"
+        )
+    return entries, defects
+
+
+_FILE = "labels.csv"
+
+
+def write_table(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind]
+) -> None:
+    """Write the table at `target`, or in that folder; `kinds` are what it cannot hold."""
+    count_spatial_losses(profile, losses)
+    alone = target.suffix.lower() == ".csv"
+    path = target if alone else target / _FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if alone:
+        losses.add("category-details", "taxonomies", 1)
+    else:
+        write_sidecars(target, profile, profile.taxonomy)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        _write_rows(profile, batches, file, losses, kinds)
+
+
+def _write_rows(
+    profile: Profile, batches: Iterable[Batch], file: TextIO, losses: Losses, kinds: frozenset[Kind]
+) -> None:
+    lines = csv.writer(file, lineterminator="\n")
+    lines.writerow(("ImageId", "EncodedPixels", "Height", "Width", "ClassId"))
+    names = {id_: category.name for id_, category in profile.taxonomy.by_id().items()}
+    for batch in batches:
+        count_losses(batch, losses, kinds)
+        count_unannotated_images(batch, losses)
+        category = batch.segments["category_id"].to_pylist()
+        for sheet in segments_by_image(batch):
+            written = _writable_segments(
+                batch, sheet, [category[row] in names for row in sheet.segments.tolist()], losses
+            )
+            size = (sheet.height or "", sheet.width or "")
+            said = [names[category[row]] for row in written.segments.tolist()]
+            for name, pairs in zip(said, _pairs_text(written), strict=True):
+                lines.writerow((sheet.image_id, pairs, *size, name))
+            if not said:
+                lines.writerow((sheet.image_id, "", *size, ""))
+
+
+def _writable_segments(batch: Batch, sheet: ImageSegments, known: list[bool], losses: Losses) -> ImageSegments:
+    """The segments of an image that have rows; the others are counted."""
+    areas = sheet.runs.areas(len(sheet.segments))
+    lacking = sheet.segments[~np.array(known, bool)]
+    losses.add(
+        "category", "segments", len(lacking), int(areas[~np.array(known, bool)].sum()), segment_examples(batch, lacking)
+    )
+    kept = np.flatnonzero(np.array(known, bool) & (areas > 0))
+    empty = sheet.segments[np.array(known, bool) & (areas == 0)]
+    losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
+    rows = sheet.segments[kept]
+    ids = batch.segments["segment_id"].to_numpy()[rows]
+    named = batch.segments["source_id"].is_valid().to_numpy()[rows]
+    renumbered = rows[(ids != np.arange(1, len(rows) + 1)) | named]
+    losses.add("segment-id", "segments", len(renumbered), examples=segment_examples(batch, renumbered))
+    return sheet.only(kept)
+
+
+def _pairs_text(sheet: ImageSegments) -> Iterator[str]:
+    """The pairs of each segment; runs that go on in the next column are one."""
+    runs, high = sheet.runs, max(sheet.height, 1)
+    offset = runs.offsets(len(sheet.segments))
+    for first, last in zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True):
+        start, length = _joined_runs(runs.start[first:last], runs.length[first:last], high)
+        yield " ".join(map(str, np.stack([start + 1, length], axis=1).reshape(-1).tolist()))
+
+
+def _joined_runs(start: Ints, length: Ints, high: int) -> tuple[Ints, Ints]:
+    """Runs with those made one that end at the bottom of a column and go on at the top of the next."""
+    goes_on = (start[1:] == start[:-1] + length[:-1]) & (start[1:] % high == 0)
+    first = np.flatnonzero(np.concatenate([[True], ~goes_on]))
+    return start[first], np.add.reduceat(length, first)

@@ -1,0 +1,253 @@
+"""Colour mask files: masks whose colours, indices or grey values name categories, read and written."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from shlex import quote
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.defect import Defect
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import Request
+from segdata.core.loss import Losses
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.masks.probe import describe_encoding
+from segdata.formats.shared import taxonomies
+from segdata.formats.shared.count_losses import count_category_mask_losses, count_hidden_segments, count_spatial_losses
+from segdata.formats.shared.mask_files import (
+    MaskFile,
+    MaskHeader,
+    ValueRuns,
+    decode_entry_mask,
+    decode_mask,
+    mask_headers,
+)
+from segdata.formats.shared.mask_values import (
+    UNKNOWN,
+    Legend,
+    MaskPalette,
+    colour_legend,
+    index_legend,
+    infer_mask_taxonomy,
+    mask_palette,
+    unknown_value_defects,
+)
+from segdata.formats.shared.painting import ImageSegments, MaskPaths, paint, segments_by_image
+from segdata.formats.shared.pairing import open_pairing, write_index
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.taxonomies import load_preset, preset_from_names, preset_names, write_sidecars
+
+_SAMPLE = 64  # masks whose headers are looked at before any is decoded
+_TRIED = 4  # masks that are decoded to see whether grey values are ids
+
+
+def open_colour_masks(request: Request) -> PerImageSource:
+    """The dataset; raises UnreadableError where nothing says what values mean."""
+    pairing = open_pairing(request)
+    masks = [entry.files[0] for entry in pairing.entries if entry.files]
+    taxonomy, declared = _taxonomy(request, masks)
+    profile = Profile(
+        name=request.root.stem,
+        format="colour-masks",
+        task="semantic",
+        taxonomy=taxonomy,
+        taxonomy_declared=declared,
+        coverage=Policy("exhaustive"),
+        overlap=Policy("forbid"),
+        files=str(request.root),
+        places=pairing.places,
+    )
+    doubts = _contradicting_palettes(request.root, masks, taxonomy) if declared else [_undeclared()]
+    defects = (*pairing.defects, *doubts)
+    found = partial(_read_image, request.root, taxonomy, colour_legend(taxonomy))
+    return PerImageSource(request.root, profile, pairing.entries, defects, found, request.annotator)
+
+
+def _read_image(root: Path, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
+    """What one mask holds: a segment for each category in it, whose id is the category's."""
+    return [read_mask(decode_entry_mask(root, entry), taxonomy, colours, relative_path(root, entry.files[0]))]
+
+
+def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> ImageAnnotation:
+    """A segment for each category in a mask; `colours` is the taxonomy's colour legend, `file` how it is called."""
+    runs = ValueRuns.of(mask.pixels)
+    meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
+    known = meaning > UNKNOWN
+    categories, owner = np.unique(meaning[known], return_inverse=True)
+    owners = np.full(len(runs.value), -1, np.int32)
+    owners[known] = owner
+    defects = unknown_value_defects(mask, runs, meaning, taxonomy) if mask.lossy or (meaning == UNKNOWN).any() else []
+    places = _places(mask, runs.value[known], owner, len(categories))
+    return ImageAnnotation(
+        size=(runs.height, runs.width),
+        encoding=mask.encoding,
+        segment_id=categories,
+        category_id=categories,
+        runs=runs.owned(owners, len(categories)),
+        columns={"file": [file] * len(categories), "place": places},
+        defects=defects,
+    )
+
+
+def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[str]:
+    """(n_segments,) the first value of each segment, in words."""
+    first = np.full(n_segments, -1, np.int64)
+    first[owner[::-1]] = values[::-1]
+    name = "colour #" if mask.coloured else "value "
+    return [
+        f"{name}{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}" if mask.coloured else f"{name}{value}"
+        for value in first.tolist()
+    ]
+
+
+def _taxonomy(request: Request, masks: list[Path]) -> tuple[Taxonomy, bool]:
+    """The user's taxonomy, else the colour table's, else one made up from palettes; and whether a person gave it."""
+    root = request.root
+    table = taxonomies.find_colour_table(root, masks[0].parent if masks else None)
+    named = taxonomies.load_colour_table(table) if table else None
+    taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
+    heads = mask_headers(spread_sample(masks, _SAMPLE))
+    taxonomy = _preset(request, masks, heads, taxonomy)
+    if taxonomy is None:
+        if heads and heads[0].palette is not None:
+            return infer_mask_taxonomy(masks), False
+        raise UnreadableError(
+            f"{root}: the masks are {describe_encoding(heads)}, and nothing says what their values mean; "
+            f"run `segdata taxonomy init {quote(str(root))} --output {quote(str(root / 'taxonomy.yaml'))}`, "
+            "give the categories their names, or give --taxonomy, or --read-option preset=camvid11 "
+            f"({', '.join(preset_names())})"
+        )
+    if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
+        raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
+    if not request.explicit and heads and not any(head.coloured or head.palette is not None for head in heads):
+        _must_be_ids(root, spread_sample(masks, _TRIED), taxonomy)
+    return taxonomy, True
+
+
+def _preset(
+    request: Request, masks: list[Path], heads: Sequence[MaskHeader], taxonomy: Taxonomy | None
+) -> Taxonomy | None:
+    """The preset that the user names, else what lies beside the masks, else the preset that their names tell."""
+    chosen = request.options.get("preset")
+    if chosen is not None:
+        if taxonomy is not None:
+            raise SegdataError(
+                f"{request.root}: a taxonomy or colour table, and the preset {chosen!r}: give one of them"
+            )
+        return load_preset(str(chosen))
+    if taxonomy is not None or any(head.palette is not None for head in heads):
+        return taxonomy
+    coloured = bool(heads) and all(head.coloured for head in heads)
+    name = preset_from_names(masks, coloured)
+    return None if name is None else load_preset(name)
+
+
+def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
+    """The user's taxonomy, with the colour table's colours where it has none of its own."""
+    colors = {name: category.color for name, category in named.by_name().items()}
+    categories = []
+    for category in taxonomy.categories:
+        names = (category.name, *category.aliases)
+        color = category.color or next((colors[name] for name in names if name in colors), None)
+        categories.append(msgspec.structs.replace(category, color=color))
+    return msgspec.structs.replace(taxonomy, categories=tuple(categories))
+
+
+def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
+    """Raise UnreadableError where most of the grey values in some masks are no ids: these are no index masks."""
+    values: set[int] = set()
+    for path in masks:
+        with suppress(OSError):
+            values |= set(np.unique(decode_mask(path).values).tolist())
+    unknown = sorted(values - set(index_legend(taxonomy, None).value.tolist()))
+    if unknown and 2 * len(unknown) >= len(values):
+        listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+        raise UnreadableError(
+            f"{root}: grey masks whose values ({listed}) are not ids of the taxonomy: choose with --from "
+            "instance-ids or layers, or correct the ids in taxonomy.yaml"
+        )
+
+
+def _undeclared() -> Defect:
+    """SEG202 for palette masks without a taxonomy, which look alike whether they hold categories or instances."""
+    message = (
+        "nothing says whether the values of the palette are categories or instances; they are read as categories "
+        "(for instances: --from instance-ids)"
+    )
+    return Defect("SEG202", message, severity="info")
+
+
+def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -> list[Defect]:
+    """SEG202 for each palette that shows a category in the colour that the taxonomy gives to another one."""
+    by_color, by_id = taxonomy.by_color(), taxonomy.by_id()
+    seen: dict[bytes, Defect | None] = {}
+    for path in spread_sample(masks, _SAMPLE):
+        head = next(iter(mask_headers([path])), None)
+        if head is None or head.palette is None or head.palette.tobytes() in seen:
+            continue
+        wrong = [
+            f"{index} is {by_id[index].name!r}, its colour that of {by_color[color].name!r}"
+            for index, color in enumerate(map(tuple, head.palette.tolist()))
+            if index in by_id and by_id[index].rgb != color and color in by_color and by_color[color].id != index
+        ]
+        message = f"the palette contradicts the taxonomy: {'; '.join(wrong[:3])} ({len(wrong)} in all)"
+        seen[head.palette.tobytes()] = Defect("SEG202", message, relative_path(root, path)) if wrong else None
+    return [defect for defect in seen.values() if defect]
+
+
+def spread_sample(masks: list[Path], n: int) -> list[Path]:
+    """Up to `n` of the files, evenly over all of them."""
+    return masks[:: max(1, len(masks) // n)][:n]
+
+
+_NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
+
+
+def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`; pixels stay what they are, instances do not."""
+    ink = mask_palette(profile.taxonomy)
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    blank_used: list[bool] = []
+    write_index(target, _write_masks(batches, target, ink, losses, blank_used))
+    taxonomy = profile.taxonomy
+    if any(blank_used):
+        taxonomy = msgspec.structs.replace(taxonomy, unlabelled=ink.unlabelled)
+    write_sidecars(target, profile, taxonomy)
+
+
+def _write_masks(
+    batches: Iterable[Batch], target: Path, ink: MaskPalette, losses: Losses, blank_used: list[bool]
+) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+    """Write the masks, and tell the rows of the index."""
+    names = MaskPaths()
+    for batch in batches:
+        values = ink.values(batch.segments["category_id"].to_numpy())
+        count_category_mask_losses(batch, values, losses, ink.blank)
+        for sheet in segments_by_image(batch):
+            mask = None
+            if sheet.annotated:
+                mask = names.name(sheet.image_id)
+                pixels = _paint(sheet, values[sheet.segments], ink)
+                blank_used.append(ink.blank is not None and bool((pixels == ink.blank).any()))
+                count_hidden_segments(batch, sheet, values[sheet.segments], pixels, losses)
+                (target / mask).parent.mkdir(parents=True, exist_ok=True)
+                ink.picture(pixels).save(target / mask)
+            yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri
+
+
+def _paint(sheet: ImageSegments, values: Ints, ink: MaskPalette) -> NDArray[np.uint32]:
+    """The values of one mask. Segments of unknown categories are left out."""
+    pixels = paint(sheet, values, _NO_VALUE if ink.blank is None else ink.blank, np.uint32)
+    if ink.blank is None and bool((pixels == _NO_VALUE).any()):
+        raise SegdataError(
+            f"image {sheet.image_id!r}: all ids from 0 to 255 are categories, none is left for unlabelled"
+        )
+    return pixels

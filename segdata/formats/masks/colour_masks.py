@@ -1,0 +1,59 @@
+"""Colour masks and index masks: the colour, palette index or grey value of a pixel names its category.
+
+RGB and RGBA masks are read by the colours of the taxonomy, palette and grey masks by its ids (a palette's index is the
+id, its colours are for the eye). Without a taxonomy CamVid and SceneParse150 are told by the names of their files, and
+other classes that everybody knows by the option `preset`. The bands of an image may be files of their own: with a mask
+`a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or in a folder
+`a/red.tif` and `a/nir.tif`, are the channels of one image, `a.tif`.
+Written: 8-bit palette PNGs whose index is the category id, where the ids allow; else RGB PNGs.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.masks.probe import describe_encoding, probe_masks
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
+from segdata.formats.shared.taxonomies import preset_names
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial"}
+CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
+READ_OPTIONS = {"preset": "the classes, where nothing lies beside the masks: " + ", ".join(preset_names())}
+
+
+def detect(seen: Glance) -> Clue | None:
+    """Masks in a known layout whose headers say 8 bits, grey, palette or colour, unless segdata.yaml says otherwise."""
+    masks = probe_masks(seen.root)
+    if masks is None or masks.config.layers or masks.config.instance_ids or any(head.bits > 8 for head in masks.heads):
+        return None
+    return Clue(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
+
+
+def read(request: Request) -> "PerImageSource":
+    """Open a dataset of colour or index masks.
+
+    Raises UnreadableError where nothing says what its colours or grey values mean.
+    """
+    from segdata.formats.masks.colour_mask_files import open_colour_masks
+
+    return open_colour_masks(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+    """Write a dataset as masks: pixels stay what they are, segments of one category in one image become one.
+
+    Raises SegdataError where the category ids fit neither 8 bits nor colours.
+    """
+    from segdata.formats.masks.colour_mask_files import write_colour_masks
+    from segdata.formats.shared.count_losses import count_losses_of_batches
+
+    write_colour_masks(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

@@ -1,0 +1,197 @@
+"""Instance-id files: images whose values are ids of segments, read and written.
+
+When written, segment ids are the values where they fit 16 bits and are unique in the image; else the table's
+`segment_id` keeps them.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segdata.core.batch import Batch
+from segdata.core.config import InstanceIds
+from segdata.core.defect import Defect
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.core.loss import Losses
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Ints
+from segdata.formats.shared.count_losses import count_segment_mask_losses, count_spatial_losses
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdRule, id_rule
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask, decode_mask
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
+    are_visible,
+    paint,
+    pixel_values,
+    segment_examples,
+    segments_by_image,
+)
+from segdata.formats.shared.pairing import open_pairing, write_index
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.taxonomies import table_names, write_sidecars
+
+_DIVISORS = (1000, 256, 65536)
+_TRIED = 16  # masks that are decoded to detect the divisor
+
+
+def open_instance_ids(request: Request) -> PerImageSource:
+    """The dataset; raises UnreadableError where nothing tells the category of a value."""
+    pairing = open_pairing(request)
+    masks = [entry.files[0] for entry in pairing.entries if entry.files]
+    config = request.config.instance_ids or _detect_rule(request, masks)
+    taxonomy, rule = id_rule(request, config)
+    kinds = {category.kind for category in taxonomy.categories}
+    profile = Profile(
+        name=request.root.stem,
+        format="instance-ids",
+        task="panoptic" if kinds >= {"thing", "stuff"} else "instance",
+        taxonomy=taxonomy,
+        taxonomy_declared=request.taxonomy is not None,
+        coverage=Policy("sparse"),
+        overlap=Policy("forbid"),
+        files=str(request.root),
+        places=pairing.places,
+    )
+    found = partial(_read_image, request.root, rule, config.divisor)
+    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, found, request.annotator)
+
+
+def _read_image(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
+    """What one image holds: a segment for each value that means one."""
+    path = entry.files[0]
+    mask = decode_entry_mask(root, entry)
+    runs = ValueRuns.of(mask.pixels)
+    meaning = rule(runs, entry.image_id)
+    kept = np.flatnonzero(meaning.kept)
+    owner = np.full(len(runs.value), -1, np.int32)
+    owner[kept] = np.arange(len(kept), dtype=np.int32)
+    found = ImageAnnotation(
+        size=(runs.height, runs.width),
+        encoding=mask.encoding,
+        segment_id=meaning.segment_id[kept],
+        category_id=meaning.category_id[kept],
+        runs=runs.owned(owner, len(kept)),
+        columns={
+            "file": [relative_path(root, path)] * len(kept),
+            "place": [f"value {value}" for value in runs.value[kept].tolist()],
+            "iscrowd": meaning.iscrowd[kept].tolist(),
+            "track_id": [] if entry.page is None else meaning.segment_id[kept].tolist(),
+        },
+        defects=[*_lossy(mask), *(_wrapped(mask, divisor, meaning.defects) or meaning.defects)],
+    )
+    return [found]
+
+
+def _lossy(mask: MaskFile) -> list[Defect]:
+    return [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG or TIFF")] if mask.lossy else []
+
+
+def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
+    """SEG010 in place of the values without a category, where 8 bits cannot hold category * divisor + number."""
+    if not unknown or divisor is None or divisor <= 255 or mask.values.dtype != np.uint8:
+        return []
+    pixels = sum(defect.pixels or 0 for defect in unknown)
+    message = f"8 bits hold no id of {divisor} or more: ids have wrapped, {pixels:,} px mean nothing; save 16 bit"
+    return [Defect("SEG010", message, place=unknown[0].place, pixels=pixels)]
+
+
+def _detect_rule(request: Request, masks: list[Path]) -> InstanceIds:
+    """The only setting that fits: one category in the taxonomy, or one divisor for all values of some masks."""
+    taxonomy = request.taxonomy
+    need = f"{request.root}: nothing tells the category of a pixel value; write in segdata.yaml"
+    if taxonomy is None:
+        raise UnreadableError(
+            f"{need} `instance_ids: {{category: nucleus}}`, or {{divisor: 1000}} with a taxonomy.yaml"
+        )
+    named = [category for category in taxonomy.categories if category.kind != "void"]
+    if len(named) == 1:
+        return InstanceIds(category=named[0].id)
+    values: set[int] = set()
+    for path in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
+        with suppress(OSError):
+            values |= set(np.unique(decode_mask(path).values).tolist())
+    known = set(taxonomy.by_id()) | {0}
+    fits = [each for each in _DIVISORS if max(values, default=0) >= each and {_class(v, each) for v in values} <= known]
+    if len(fits) != 1:
+        found = f"divisors {fits} all fit" if fits else "no usual divisor fits"
+        raise UnreadableError(f"{need} `instance_ids: {{divisor: 1000}}` ({found} the values and the taxonomy)")
+    return InstanceIds(divisor=fits[0])
+
+
+def _class(value: int, divisor: int) -> int:
+    return value // divisor if value >= divisor else value
+
+
+TABLE = "instances.csv"
+_MOST_16 = 2**16 - 1
+
+
+def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    """Write `masks/`, `instances.csv`, `images.csv`, `taxonomy.yaml` and `segdata.yaml` below `target`."""
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    names = table_names(profile.taxonomy)
+    with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(ID_TABLE_COLUMNS)
+        write_index(target, _write_masks(batches, target, names, table, losses))
+    write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+
+
+def _write_masks(
+    batches: Iterable[Batch],
+    target: Path,
+    names: dict[int, str],
+    table: Any,  # csv has no name for its writer's type
+    losses: Losses,
+) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+    """Write the masks and the table, and tell the rows of the index."""
+    files = MaskPaths()
+    for batch in batches:
+        categories = batch.segments["category_id"].to_numpy()
+        known = np.array([each in names for each in categories.tolist()], bool)
+        count_segment_mask_losses(batch, known, losses)
+        ids = batch.segments["segment_id"].fill_null(0).to_numpy()
+        crowds = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
+        for sheet in segments_by_image(batch):
+            if not sheet.annotated:
+                yield sheet.image_id, None, sheet.width, sheet.height, sheet.uri
+                continue
+            areas = sheet.runs.areas(len(sheet.segments))
+            kept = np.flatnonzero(known[sheet.segments] & (areas > 0))
+            sheet = sheet.only(kept)
+            rows = sheet.segments
+            values = pixel_values(ids[rows])
+            name, seen = _save(sheet, values, target, files)
+            losses.add("empty-segment", "segments", int((~seen).sum()), 0, segment_examples(batch, rows[~seen]))
+            table.writerows(
+                (sheet.image_id, value, names[category], "" if value == identity else identity, int(crowd))
+                for value, category, identity, crowd in zip(
+                    *(each[seen].tolist() for each in (values, categories[rows], ids[rows], crowds[rows])), strict=True
+                )
+            )
+            yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri
+
+
+def _save(sheet: ImageSegments, values: Ints, target: Path, files: MaskPaths) -> tuple[str, NDArray[np.bool_]]:
+    """Write one mask; its path below the target, and which segments can be seen in it."""
+    wide = bool(len(values)) and int(values.max()) > _MOST_16
+    name = files.name(sheet.image_id, ".tif" if wide else ".png")
+    path = target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if wide:
+        ids = paint(sheet, values, 0, np.int32)
+        Image.fromarray(ids).save(path, compression="tiff_adobe_deflate")
+        return name, are_visible(values, ids)
+    pixels = paint(sheet, values, 0, np.uint16)
+    Image.fromarray(pixels).save(path)
+    return name, are_visible(values, pixels)

@@ -1,0 +1,58 @@
+"""Instance-ID images: 8, 16 or 32 bit PNG or TIFF files whose pixel value is the id of a segment.
+
+What category a value has comes from segdata.yaml (`instance_ids:`): a `divisor` (value = category id * divisor +
+number, as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. Values below the
+divisor are the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the
+divisor 256, where KITTI means "no instance". The bands of an image may be files of their own, named as for
+colour-masks.
+Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+from segdata.core.loss import Kind, Losses
+from segdata.core.profile import Profile
+from segdata.formats.masks.probe import probe_masks
+from segdata.formats.shared.declared_losses import MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[Kind] = MASK_LOSSES | {"spatial"}
+CHECKED = ("Pillow and numpy (each value's pixels)",)
+
+
+def detect(seen: Glance) -> Clue | None:
+    """Masks in a known layout that have more than 8 bits, or whatever segdata.yaml says are instance ids."""
+    masks = probe_masks(seen.root)
+    if masks is None or masks.config.layers:
+        return None
+    if masks.config.instance_ids:
+        return Clue(0.85, "segdata.yaml has instance_ids")  # so may have other formats, which know their files
+    if not masks.heads or any(head.coloured or head.lossy or head.bits < 16 for head in masks.heads):
+        return None
+    return Clue(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
+
+
+def read(request: Request) -> "PerImageSource":
+    """Open a dataset of instance-ID images.
+
+    Raises UnreadableError where nothing tells the category of a value, with the line of segdata.yaml that would.
+    """
+    from segdata.formats.masks.instance_id_files import open_instance_ids
+
+    return open_instance_ids(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+    """Write a dataset as instance-ID images with a side table; only overlaps and what is not pixels are lost."""
+    from segdata.formats.masks.instance_id_files import write_instance_ids
+    from segdata.formats.shared.count_losses import count_losses_of_batches
+
+    write_instance_ids(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

@@ -1,0 +1,325 @@
+"""Layer files: one file for each category or object of an image, found by the pattern of their names."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from segdata.core import kernels
+from segdata.core.config import Layers
+from segdata.core.counted import counted
+from segdata.core.defect import Defect
+from segdata.core.errors import SettingError, UnreadableError
+from segdata.core.format import Request
+from segdata.core.profile import Policy, Profile
+from segdata.core.runs import Ints, Runs
+from segdata.core.taxonomy import Category, Kind, Taxonomy
+from segdata.formats.shared.file_names import IMAGE_FOLDERS, images_by_name
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask, undecodable_mask
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+
+_FIELDS = {"{stem}": "stem", "{category}": "category", "{instance}": "instance"}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFile:
+    """A layer file.
+
+    Attributes
+    ----------
+    path : the file
+    stem : of its image, as the name tells it
+    category : a name
+    instance : as the name tells it; None where the pattern has no `{instance}`
+    image : the image, among those known; None where no image has this stem
+    """
+
+    path: Path
+    stem: str
+    category: str
+    instance: str | None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNames:
+    """`layers.pattern`, ready to be matched: the longest stem first, then the shortest."""
+
+    readings: tuple[re.Pattern[str], re.Pattern[str]]
+    category: str | None
+    has_instances: bool
+
+    @staticmethod
+    def of(config: Layers) -> "LayerNames":
+        """The names that a configuration describes; raises SettingError for a pattern that cannot work."""
+        pattern = config.pattern
+        unknown = [field for field in re.findall(r"\{[^}]*\}", pattern) if field not in _FIELDS]
+        if unknown:
+            raise SettingError(f"layers.pattern: {unknown[0]} is none of {', '.join(_FIELDS)}", "layers", "pattern")
+        twice = [field for field in _FIELDS if pattern.count(field) > 1]
+        wrong = None
+        if twice or "{stem}" not in pattern:
+            wrong = f"layers.pattern {pattern!r}: {{stem}} is needed, and each field once at most"
+        elif "{category}" not in pattern and config.category is None:
+            wrong = f"layers.pattern {pattern!r} has no {{category}}; name it: `category: vessel`"
+        if wrong:
+            raise SettingError(wrong, "layers", "pattern")
+        readings = (re.compile(_expression(pattern, "+")), re.compile(_expression(pattern, "+?")))
+        return LayerNames(readings, config.category, "{instance}" in pattern)
+
+    def fits(self, name: str) -> bool:
+        """Whether a path below the root is that of a layer."""
+        return self.readings[0].fullmatch(name) is not None
+
+    def found(
+        self, files: Mapping[str, Path], images: Mapping[str, Path], taxonomy: Taxonomy | None
+    ) -> list[LayerFile]:
+        """The layers among `files`, each with its image among `images`."""
+        known = images_by_name(images)
+        names = taxonomy.by_name() if taxonomy else {}
+        found = []
+        for name, path in files.items():
+            readings = [self._read(match, path) for each in self.readings if (match := each.fullmatch(name))]
+            if readings:
+                sought = [
+                    replace(each, image=_nearest_image(_images_named(known, each.stem), name)) for each in readings
+                ]
+                # Where `a_b_c.png` can be read in two ways, an image or a category of that name decides.
+                found.append(max(sought, key=lambda each: (each.image is not None, each.category in names)))
+        return found
+
+    def _read(self, match: re.Match[str], path: Path) -> LayerFile:
+        told = match.groupdict()
+        return LayerFile(path, told["stem"], told.get("category") or str(self.category), told.get("instance"))
+
+
+def _expression(pattern: str, times: str) -> str:
+    """The pattern as a regular expression whose `{stem}` takes folders too, as much (+) or as little (+?) as fits."""
+    text = re.escape(pattern).replace(r"\*", "[^/]*")
+    for field, name in _FIELDS.items():
+        wanted = f"(?P<{name}>.{times})" if name == "stem" else f"(?P<{name}>[^/]+)"
+        text = text.replace(re.escape(field), wanted)
+    return text
+
+
+def _images_named(images: Mapping[str, list[str]], stem: str) -> list[str]:
+    """The images that a stem names; where none has its folders (`masks/a`), those of its last part."""
+    return images.get(stem) or images.get(PurePosixPath(stem).name, [])
+
+
+def _nearest_image(images: list[str], layer: str) -> str | None:
+    """The image whose folder has most in common with the layer's; None where two are alike."""
+    if len(images) < 2:
+        return images[0] if images else None
+    parts = PurePosixPath(layer).parts
+    shared = sorted(((_n_common(parts, PurePosixPath(image).parts), image) for image in images), reverse=True)
+    return shared[0][1] if shared[0][0] > shared[1][0] else None
+
+
+def _n_common(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    """How many folders two paths have in common, from the root."""
+    return next((place for place, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), len(a))
+
+
+def open_layers(request: Request) -> PerImageSource:
+    """The dataset; raises UnreadableError without a pattern, or where no file fits it."""
+    config = request.config.layers
+    if config is None:
+        raise UnreadableError(
+            f"{request.root}: how are the layer files called? write in segdata.yaml "
+            '`layers: {pattern: "{stem}_{category}.png"}`'
+        )
+    names = LayerNames.of(config)
+    pictures, files = _images_and_layers(request, names)
+    layers = names.found(files, pictures, request.taxonomy)
+    if not layers:
+        raise UnreadableError(f"{request.root}: no file fits layers.pattern {config.pattern!r}")
+    entries, by_file, defects = _entries(request, layers, pictures)
+    kind: Kind = "thing" if names.has_instances else "stuff"
+    taxonomy, ids, unknown = _categories(request.taxonomy, list(by_file.values()), kind)
+    profile = Profile(
+        name=request.root.stem,
+        format="layers",
+        task="instance" if names.has_instances else "semantic",
+        taxonomy=taxonomy,
+        taxonomy_declared=request.taxonomy is not None,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow"),
+        files=str(request.root),
+        metadata={"unknown_categories": json.dumps(unknown)} if unknown else {},
+    )
+    look = partial(_read_image, request.root, config.threshold, by_file, ids)
+    return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
+
+
+def _images_and_layers(request: Request, names: LayerNames) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The images, and the files that may be layers.
+
+    Images are where the user says, else in a folder called images (raw, …), else whatever the pattern does not fit.
+    """
+    files = ImageFolder.below(request.root).paths
+    folder = images_folder(request)
+    if folder is None:
+        folders = {path.name.lower(): path for path in sorted(request.root.iterdir()) if path.is_dir()}
+        folder = next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
+    if folder is None:
+        return {name: path for name, path in files.items() if not names.fits(name)}, files
+    pictures = ImageFolder.below(folder).paths
+    taken = set(pictures.values())
+    return pictures, {name: path for name, path in files.items() if path not in taken}
+
+
+def _entries(
+    request: Request, layers: list[LayerFile], pictures: dict[str, Path]
+) -> tuple[list[ImageEntry], dict[Path, LayerFile], list[Defect]]:
+    """The images with their layers, the layers by file, and what stays alone.
+
+    A layer without image is left out: a pattern easily fits files that are no layers.
+    """
+    some = any(layer.image for layer in layers)
+    used = [layer for layer in layers if layer.image or not some]
+    of_image: dict[str, list[Path]] = {}
+    for layer in used:
+        of_image.setdefault(layer.image or layer.stem, []).append(layer.path)
+    entries = [ImageEntry(name, pictures.get(name), tuple(paths)) for name, paths in of_image.items()]
+    defects = [
+        Defect("SEG011", f"a layer without image {layer.stem!r}", relative_path(request.root, layer.path))
+        for layer in layers
+        if some and not layer.image
+    ]
+    if not some:
+        defects.append(no_images_defect(len(entries), request.root, images_folder(request)))
+        return entries, {layer.path: layer for layer in used}, defects
+    # Images are only those of folders in which some image has layers: other files are no concern of ours.
+    homes = {pictures[name].parent for name in of_image}
+    alone = [name for name, path in pictures.items() if name not in of_image and path.parent in homes]
+    entries += [ImageEntry(name, pictures[name], ()) for name in alone]
+    defects += [
+        Defect("SEG011", "an image without layers", relative_path(request.root, pictures[name]), image=name)
+        for name in alone
+    ]
+    return sorted(entries, key=lambda entry: entry.image_id), {layer.path: layer for layer in used}, defects
+
+
+def _categories(
+    given: Taxonomy | None, layers: list[LayerFile], kind: Kind
+) -> tuple[Taxonomy, dict[str, int], dict[str, str]]:
+    """The taxonomy, the id of each category that layers name, and the names (by id) that the taxonomy lacks."""
+    names = sorted({layer.category for layer in layers})
+    if given is None:
+        made = Taxonomy(
+            categories=tuple(Category(id=number, name=name, kind=kind) for number, name in enumerate(names, 1))
+        )
+        return made, {category.name: category.id for category in made.categories}, {}
+    named = given.by_name()
+    free = max((category.id for category in given.categories), default=0) + 1
+    lacking = [name for name in names if name not in named]
+    ids = {name: named[name].id for name in names if name in named} | {
+        name: free + row for row, name in enumerate(lacking)
+    }
+    return given, ids, {str(ids[name]): name for name in lacking}
+
+
+def _read_image(
+    root: Path, threshold: int | None, by_file: dict[Path, LayerFile], ids: dict[str, int], entry: ImageEntry
+) -> list[ImageAnnotation]:
+    """What the layers of one image hold: a segment for each that has pixels, and for each instance."""
+    layers: list[LayerFile] = []
+    pieces: list[Runs] = []
+    defects: list[Defect] = []
+    encodings: set[str] = set()
+    size = (0, 0)
+    for path, mask in _decoded(root, entry, defects):
+        layer, size = by_file[path], mask.pixels.shape[:2]
+        encodings.add(mask.encoding.partition(", palette")[0])  # what colours a palette has means nothing here
+        runs, doubtful = read_foreground(mask, threshold)
+        defects += [replace(doubtful, file=relative_path(root, path), category=layer.category)] if doubtful else []
+        if len(runs) or layer.instance is not None:
+            layers.append(layer)
+            pieces.append(runs)
+    if not encodings:
+        raise BrokenLabelsError(*defects)
+    categories = np.array([ids[layer.category] for layer in layers], np.int64)
+    found = ImageAnnotation(
+        size=size,
+        encoding="; ".join(sorted(encodings)),
+        segment_id=_segment_ids(layers, categories),
+        category_id=categories,
+        runs=Runs.concatenate(pieces, [1] * len(pieces)),
+        columns={"file": [relative_path(root, layer.path) for layer in layers]},
+        defects=defects,
+    )
+    return [found]
+
+
+def _decoded(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
+    """The layers of an image, one at a time; broken ones, and those of another size than the first, become defects."""
+    size: tuple[int, int] | None = None
+    for path in entry.files:
+        try:
+            mask = decode_mask(path)
+        except OSError as error:
+            defects.append(undecodable_mask(root, path, error))
+            continue
+        height, width = mask.pixels.shape[:2]
+        size = size or (height, width)
+        if (height, width) == size:
+            yield path, mask
+        else:
+            message = f"the layer is {width}x{height}, others are {size[1]}x{size[0]}"
+            defects.append(Defect("SEG003", message, relative_path(root, path), lost=True))
+
+
+def read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | None]:
+    """The pixels of a layer as runs of one owner, and SEG010 where it holds more than foreground and background.
+
+    Without a threshold everything but 0 is foreground; of several values, those from half of the top one on (half of
+    255 where a file of 8 bits comes near that).
+    """
+    runs = ValueRuns.of(mask.pixels)
+    runs = _brightness(runs) if mask.coloured else runs
+    levels = np.flatnonzero(runs.value > 0)
+    limit, defect = threshold or 1, None
+    if threshold is None and len(levels) > 1:
+        top = int(runs.value[-1])
+        limit = 128 if 128 <= top <= 255 else top // 2 + 1
+        between = int(runs.area[levels[:-1]].sum())
+        x, y = runs.first_pixel(int(levels[0]))
+        message = (
+            f"{counted(len(levels) - 1, 'value')} between 0 and {top} in a layer ({between:,} px; "
+            f"cut at {limit}): it was smoothed, compressed or merged; set layers.threshold, or clean the file"
+        )
+        defect = Defect("SEG010", message, place=f"x={x}, y={y}", pixels=between)
+    owner = np.where(runs.value >= limit, 0, -1).astype(np.int32)
+    return runs.owned(owner, 1), defect
+
+
+def _brightness(colours: ValueRuns) -> ValueRuns:
+    """The runs of the largest channel."""
+    brightest = np.maximum.reduce([colours.value >> shift & 255 for shift in (0, 8, 16)])
+    value, area, _, level = kernels.distinct(brightest, colours.area)
+    first = np.full(len(value), len(colours.start), np.int64)
+    np.minimum.at(first, level, colours.first)
+    return replace(colours, value=value, area=area, first=first, row=level[colours.row])
+
+
+def _segment_ids(layers: list[LayerFile], categories: Ints) -> Ints:
+    """(n,) the instance numbers, or the category ids, where they are unique in the image; else 1, 2, …."""
+    numbers = [layer.instance or "" for layer in layers]
+    if all(number.isdigit() for number in numbers):
+        ids = np.array([int(number) for number in numbers], np.int64)
+    else:
+        ids = categories
+    return ids if len(np.unique(ids)) == len(ids) else np.arange(1, len(layers) + 1, dtype=np.int64)

@@ -1,0 +1,35 @@
+"""Layers: one binary or thresholded mask file for each category or object of an image; layers may overlap.
+
+`layers.pattern` of segdata.yaml says how the files are called: ``{stem}_{category}_{instance}.png``,
+``{category}/{stem}.png``, ``1st_manual/{stem}_manual1.gif`` with `category: vessel`. Without `{instance}` a layer is a
+category of its image, and an empty layer means that the image has none of it.
+"""
+
+from typing import TYPE_CHECKING
+
+from segdata.core import loss
+from segdata.core.config import load_config
+from segdata.core.format import Clue, Request
+from segdata.core.glance import Glance
+
+if TYPE_CHECKING:
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[loss.Kind] = frozenset()  # it is only read
+CHECKED = ("Pillow and numpy (each layer's pixels)",)
+
+
+def detect(seen: Glance) -> Clue | None:
+    """Only where segdata.yaml has `layers`: file names alone do not tell a layer from a mask."""
+    settings = seen.root / "segdata.yaml"
+    if settings.is_file() and load_config(settings).layers is not None:
+        return Clue(0.95, "segdata.yaml has layers")
+    return None
+
+
+def read(request: Request) -> "PerImageSource":
+    """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or where no file fits it."""
+    from segdata.formats.masks.layer_files import open_layers
+
+    return open_layers(request)

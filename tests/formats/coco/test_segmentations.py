@@ -1,0 +1,70 @@
+"""RLEs that go row by row are told by the box that only that reading fits."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+from segdata.core.format import Request
+from segdata.formats.coco import instances
+from segdata.testing.pictures import Mask
+from tests.generators.coco_documents import annotation, document, load_all, write_document
+from tests.generators.traps.coco_rle import counts_of
+
+HEIGHT, WIDTH = 23, 31
+
+
+def read(folder: Path, segmentation: Any, bbox: list[float] | None) -> tuple[int, list[str]]:
+    """How many segments are read, and the codes of the defects."""
+    keys = {"segmentation": segmentation} | ({} if bbox is None else {"bbox": bbox})
+    image = {"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}
+    batch, defects = load_all(
+        instances.read(Request(write_document(folder, document(images=[image], annotations=[annotation(**keys)]))))
+    )
+    return batch.n_segments, [each.code for each in defects]
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> Mask:
+    """A box in the image."""
+    left, top = draw(st.integers(0, WIDTH - 1)), draw(st.integers(0, HEIGHT - 1))
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[top : draw(st.integers(top + 1, HEIGHT)), left : draw(st.integers(left + 1, WIDTH))] = True
+    return mask
+
+
+@settings(max_examples=60)
+@given(mask=boxes(), wrong=st.booleans(), compressed=st.booleans(), declared=st.booleans())
+def test_only_rows_for_columns_are_told(
+    tmp_path_factory: pytest.TempPathFactory, mask: Mask, wrong: bool, compressed: bool, declared: bool
+) -> None:
+    """A sound RLE never is; one by rows is, unless its box fits both readings, or there is none."""
+    flat = mask.ravel() if wrong else mask.T.ravel()
+    box = coco_mask.toBbox(coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))).tolist()
+    coded: Any = {"size": [HEIGHT, WIDTH], "counts": counts_of(flat)}
+    as_read = coco_mask.frPyObjects(coded, HEIGHT, WIDTH)
+    off = max(abs(a - b) for a, b in zip(_edges(coco_mask.toBbox(as_read).tolist()), _edges(box), strict=True))
+    if compressed:
+        coded = as_read | {"counts": as_read["counts"].decode()}
+    found = read(tmp_path_factory.mktemp("rle"), coded, box if declared else None)
+    assert found == ((0, ["SEG005"]) if off > 2 and declared else (1, []))
+
+
+def _edges(box: list[float]) -> list[float]:
+    x, y, width, height = box
+    return [x, y, x + width, y + height]
+
+
+@pytest.mark.parametrize("bbox", [[0, 0, 1, 1], [5, 5, 0, 0], [-9, -9, 99, 99]])
+def test_a_box_that_fits_neither_is_only_a_wrong_box(tmp_path: Path, bbox: list[float]) -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[3:9, 10:20] = True
+    assert read(tmp_path, {"size": [HEIGHT, WIDTH], "counts": counts_of(mask.T.ravel())}, bbox) == (1, [])
+
+
+def test_an_empty_mask_has_no_order(tmp_path: Path) -> None:
+    assert read(tmp_path, {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}, [0, 0, 0, 0]) == (1, [])

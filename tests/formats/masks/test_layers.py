@@ -1,0 +1,264 @@
+"""Layers: names tell image, category and instance; pixels may belong to several; grey is said and cut."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdata.core.batch import Batch, concatenate
+from segdata.core.config import Config, Layers
+from segdata.core.errors import UnreadableError
+from segdata.core.format import Request
+from segdata.core.glance import Glance
+from segdata.core.line import Line
+from segdata.core.meet import Side, meet_within
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.masks.layer_files import LayerNames
+from segdata.formats.masks.layers import detect, read
+from segdata.formats.shared.per_image import PerImageSource
+from segdata.testing.pictures import masks_of_runs
+
+
+def save(path: Path, values: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.array(values, np.uint8)).save(path)
+
+
+def opened(root: Path, pattern: str, *, taxonomy: Taxonomy | None = None, **settings: object) -> PerImageSource:
+    config = Config(layers=Layers(pattern, **settings))  # type: ignore[arg-type]  # as the test gives them
+    return read(Request(root, taxonomy=taxonomy, config=config))
+
+
+def loaded(source: PerImageSource) -> Batch:
+    batch = concatenate([source.load(rows) for rows in source.chunks()])
+    batch.runs.checked(*batch.segment_size)
+    return batch
+
+
+def test_layers_of_one_image_overlap(tmp_path: Path) -> None:
+    save(tmp_path / "images/a.png", [[9, 9, 9]])
+    save(tmp_path / "axon/a.png", [[0, 255, 255]])
+    save(tmp_path / "myelin/a.png", [[255, 255, 0]])
+    source = opened(tmp_path, "{category}/{stem}.png")
+    batch = loaded(source)
+    assert [mask.tolist() for mask in masks_of_runs(batch.runs, *batch.segment_size)] == [
+        [[False, True, True]],
+        [[True, True, False]],
+    ]
+    categories = [(each.name, each.kind) for each in source.profile.taxonomy.categories]
+    assert categories == [("axon", "stuff"), ("myelin", "stuff")]
+    assert (source.profile.task, source.profile.overlap.value, source.profile.coverage.value) == (
+        "semantic",
+        "allow",
+        "sparse",
+    )
+    assert batch.segments["file"].to_pylist() == ["axon/a.png", "myelin/a.png"]
+    assert (source.defects, batch.defects) == ((), ())
+
+
+def test_layers_in_a_folder_beside_the_images(tmp_path: Path) -> None:
+    save(tmp_path / "images/a.png", [[9, 9]])
+    save(tmp_path / "masks/a_axon.png", [[0, 255]])
+    source = opened(tmp_path, "{stem}_{category}.png")
+    assert list(source.image_ids) == ["a.png"]
+    assert loaded(source).segments["file"].to_pylist() == ["masks/a_axon.png"]
+    assert not source.defects
+
+
+def test_instances_of_one_category(tmp_path: Path) -> None:
+    save(tmp_path / "photos/7.png", [[9, 9]])
+    for number, row in enumerate([[1, 0], [0, 1], [0, 0]]):
+        save(tmp_path / f"annotations/7_traffic_light_{number}.png", [row])
+    taxonomy = Taxonomy(categories=(Category(id=4, name="traffic_light"),))
+    source = opened(tmp_path, "annotations/{stem}_{category}_{instance}.png", taxonomy=taxonomy)
+    batch = loaded(source)
+    assert source.profile.task == "instance"
+    assert batch.segments["segment_id"].to_pylist() == [0, 1, 2]
+    assert batch.segments["category_id"].to_pylist() == [4, 4, 4]
+    assert batch.runs.areas(3).tolist() == [1, 1, 0]  # an instance without pixels is a segment, to be reported
+    assert batch.images["image_id"].to_pylist() == ["photos/7.png"]
+
+
+def test_an_empty_category_layer_means_none_of_it(tmp_path: Path) -> None:
+    save(tmp_path / "a_crack.png", [[0, 0]])
+    batch = loaded(opened(tmp_path, "{stem}_{category}.png"))
+    assert (batch.n_segments, batch.annotations.num_rows) == (0, 1)
+    assert batch.images["image_id"].to_pylist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "flagged"),
+    [
+        ([0, 1, 1], [0, 1, 1], False),
+        ([0, 255, 255], [0, 1, 1], False),
+        ([0, 127, 128, 255], [0, 0, 1, 1], True),
+        ([0, 3, 10], [0, 0, 1], True),
+        ([5, 255], [0, 1], True),
+    ],
+)
+def test_grey_between_is_said_and_cut_at_half(
+    tmp_path: Path, values: list[int], expected: list[int], flagged: bool
+) -> None:
+    save(tmp_path / "a_x.png", [values])
+    batch = loaded(opened(tmp_path, "{stem}_{category}.png"))
+    (mask,) = masks_of_runs(batch.runs, *batch.segment_size)
+    assert mask.astype(int).tolist() == [expected]
+    assert [each.code for each in batch.defects] == ["SEG010"] * flagged
+    batch = loaded(opened(tmp_path, "{stem}_{category}.png", threshold=3))
+    (mask,) = masks_of_runs(batch.runs, *batch.segment_size) or [np.zeros((1, len(values)), bool)]
+    assert mask[0].tolist() == [value >= 3 for value in values]
+    assert batch.defects == ()
+
+
+def test_layers_of_another_size_or_broken_are_left_out(tmp_path: Path) -> None:
+    save(tmp_path / "a_x.png", [[0, 1]])
+    save(tmp_path / "a_y.png", [[0, 1, 1]])
+    (tmp_path / "a_z.png").write_bytes(b"")
+    (tmp_path / "b_z.png").write_bytes(b"")
+    batch = loaded(opened(tmp_path, "{stem}_{category}.png"))
+    assert batch.segments["file"].to_pylist() == ["a_x.png"]
+    assert [(each.code, each.file, each.image) for each in batch.defects] == [
+        ("SEG003", "a_y.png", "a"),
+        ("SEG001", "a_z.png", "a"),
+        ("SEG001", "b_z.png", "b"),
+    ]
+    assert batch.annotation_image.tolist() == [0]
+
+
+def test_what_stays_alone(tmp_path: Path) -> None:
+    save(tmp_path / "images/a.png", [[9]])
+    save(tmp_path / "images/b.png", [[9]])
+    save(tmp_path / "x/a.png", [[1]])
+    save(tmp_path / "x/c.png", [[1]])
+    source = opened(tmp_path, "{category}/{stem}.png")
+    assert list(source.image_ids) == ["a.png", "b.png"]
+    assert [(each.code, each.file) for each in source.defects] == [("SEG011", "x/c.png"), ("SEG011", "images/b.png")]
+    assert loaded(source).annotation_image.tolist() == [0]
+
+
+def test_names_that_the_taxonomy_lacks_keep_a_free_id(tmp_path: Path) -> None:
+    save(tmp_path / "a_x.png", [[1]])
+    save(tmp_path / "a_y.png", [[1]])
+    source = opened(tmp_path, "{stem}_{category}.png", taxonomy=Taxonomy(categories=(Category(id=5, name="y"),)))
+    assert loaded(source).segments["category_id"].to_pylist() == [6, 5]
+    assert source.profile.metadata == {"unknown_categories": '{"6": "x"}'}
+
+
+def test_an_image_decides_between_two_readings() -> None:
+    names = LayerNames.of(Layers("{stem}_{category}_{instance}.png"))
+    (layer,) = names.found({"a_light_pole_1.png": Path("p")}, {"a.jpg": Path("q")}, None)
+    assert (layer.stem, layer.category, layer.instance, layer.image) == ("a", "light_pole", "1", "a.jpg")
+    (layer,) = names.found({"a_light_pole_1.png": Path("p")}, {"a_light.jpg": Path("q")}, None)
+    assert (layer.stem, layer.category) == ("a_light", "pole")
+
+
+def test_of_two_images_with_one_name_the_nearest_folder_counts() -> None:
+    names = LayerNames.of(Layers("{category}/Imgs/{stem}.png"))
+    images = {"Crack/Imgs/1.jpg": Path("p"), "Fray/Imgs/1.jpg": Path("q")}
+    (layer,) = names.found({"Fray/Imgs/1.png": Path("r")}, images, None)
+    assert layer.image == "Fray/Imgs/1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{category}.png", "{stem} is needed"),
+        ("{stem}.png", "has no {category}"),
+        ("{stem}_{label}.png", "{label} is none of"),
+        ("{stem}_{stem}_{category}.png", "once at most"),
+        ("nothing/{stem}_{category}.png", "no file fits"),
+    ],
+)
+def test_patterns_that_cannot_work(tmp_path: Path, pattern: str, message: str) -> None:
+    save(tmp_path / "a_x.png", [[1]])
+    with pytest.raises(UnreadableError, match=message.replace("{", r"\{").replace("}", r"\}")):
+        opened(tmp_path, pattern)
+
+
+def test_only_settings_make_layers(tmp_path: Path) -> None:
+    save(tmp_path / "a_x.png", [[1]])
+    assert detect(Glance(tmp_path)) is None
+    with pytest.raises(UnreadableError, match=r"layers: \{pattern"):
+        read(Request(tmp_path))
+    (tmp_path / "segdata.yaml").write_text('layers: {pattern: "{stem}_{category}.png"}\n')
+    clue = detect(Glance(tmp_path))
+    assert clue is not None
+    assert clue.score > 0.9
+
+
+def shared(batch: Batch, first: int, second: int) -> list[int]:
+    """Pixels that two categories share, for each image."""
+    category = batch.segments["category_id"].to_numpy()
+    line = Line.of(*(side[batch.annotation_image] for side in batch.image_size))
+    met = meet_within(Side.of(batch.runs, line, batch.segment_annotation))
+    pairs = {
+        int(batch.segment_image[a]): int(pixels)
+        for a, b, pixels in zip(met.a, met.b, met.pixels, strict=True)
+        if {category[a], category[b]} == {first, second}
+    }
+    return [pairs.get(image, 0) for image in range(batch.images.num_rows)]
+
+
+def test_vnc(real_data: Path) -> None:
+    """The overlaps that the README lists; the merged labels are no layers of any image."""
+    source = opened(real_data / "vnc_sstem", "{category}/{stem}.png")
+    batch = loaded(source)
+    ids = {each.name: each.id for each in source.profile.taxonomy.categories}
+    assert sorted(ids) == ["membranes", "mitochondria", "synapses"]
+    assert shared(batch, ids["membranes"], ids["mitochondria"]) == [44, 21, 288, 2, 8, 20, 11]
+    assert shared(batch, ids["membranes"], ids["synapses"]) == [1206, 3261, 6477, 6606, 6232, 5959, 5268]
+    assert shared(batch, ids["mitochondria"], ids["synapses"]) == [0] * 7
+    assert [each.file for each in source.defects] == [f"labels/labels{number:08d}.png" for number in range(7)]
+    assert {(each.code, each.category) for each in batch.defects} == {
+        ("SEG010", "mitochondria"),
+        ("SEG010", "synapses"),
+    }
+
+
+def test_drive_observers(real_data: Path) -> None:
+    """Dice of the two observers on the whole image, as the README lists it; GIFs, and images called 01_test.tif."""
+    batches = [
+        loaded(opened(real_data / "drive", f"{name}_manual/{{stem}}_manual{name[0]}.gif", category="vessel"))
+        for name in ("1st", "2nd")
+    ]
+    masks = [masks_of_runs(batch.runs, *batch.segment_size) for batch in batches]
+    dice = [2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in zip(*masks, strict=True)]
+    listed = [0.8039, 0.8290, 0.7845, 0.8022, 0.7897, 0.7699, 0.7684, 0.7423, 0.7700, 0.7661]
+    assert [round(float(each), 4) for each in dice] == listed
+
+
+def test_magnetic_tile(real_data: Path) -> None:
+    """Anti-aliased masks, one category a folder: pixels above 127 as the README says, a finding for each grey file."""
+    source = opened(real_data / "magnetic_tile", "{category}/Imgs/{stem}.png")
+    batch = loaded(source)
+    names = [each.name for each in source.profile.taxonomy.categories]
+    assert names == ["MT_Blowhole", "MT_Break", "MT_Crack", "MT_Fray", "MT_Free", "MT_Uneven"]
+    weights = batch.runs.areas(batch.n_segments)
+    pixels = np.bincount(batch.segments["category_id"].to_numpy(), weights=weights, minlength=7)
+    assert pixels[1:].astype(int).tolist() == [14311, 291489, 24742, 701215, 0, 2508124]
+    assert (len(source.image_ids), source.defects) == (472, ())
+    assert {each.code for each in batch.defects} == {"SEG010"}
+
+
+def test_axon_corrections(real_data: Path) -> None:
+    """Wrong greys are said: two values of rat3_data10 (original only), and of rat2_data5 (never corrected)."""
+    taxonomy = Taxonomy(categories=(Category(id=1, name="axon"), Category(id=2, name="myelin")))
+    found = {}
+    for version in ("original", "corrected"):
+        pattern = f"labels_{version}/{{stem}}_seg-{{category}}-manual.png"
+        batch = loaded(opened(real_data / "axon_sem_corrections", pattern, taxonomy=taxonomy))
+        wrong = [each for each in batch.defects if each.category in ("axon", "myelin")]
+        found[version] = [(each.code, str(each.image), each.category) for each in wrong]
+    rat2 = [("SEG010", "sub-rat2_sample-data5_SEM.png", name) for name in ("axon", "myelin")]
+    rat3 = [("SEG010", "sub-rat3_sample-data10_SEM.png", name) for name in ("axon", "myelin")]
+    assert found == {"original": rat2 + rat3, "corrected": rat2}
+
+
+def test_pycococreator(real_data: Path) -> None:
+    source = opened(real_data / "peer_fixtures/pycococreator_shapes", "annotations/{stem}_{category}_{instance}.png")
+    batch = loaded(source)
+    assert batch.segment_image.tolist() == [0, 1, 1, 1, 1]
+    assert batch.segments["segment_id"].to_pylist() == [0, 0, 3, 1, 2]
+    assert [each.name for each in source.profile.taxonomy.categories] == ["circle", "square"]
+    assert (source.defects, batch.defects) == ((), ())
